@@ -1,0 +1,2 @@
+//! The scaler of tp2, and what both processes share.
+pub mod raster;

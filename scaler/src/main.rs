@@ -1,0 +1,2 @@
+//! `tp2-scaler`.
+fn main() {}

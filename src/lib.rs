@@ -1,0 +1,3 @@
+//! tp2.
+pub mod exchange;
+pub mod proto;
