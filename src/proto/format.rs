@@ -1,6 +1,16 @@
 //! The picture formats we speak, and how the first bytes tell them apart.
 //!
-//! The client's own word for the type is never believed: [`Format::sniff`] looks at magic numbers alone.
+//! Rules: the client's own word for the type is never believed, [`Format::sniff`] looks at magic numbers alone; and
+//! it decides as soon as the bytes allow, because the same port speaks HTTP and a method may begin with `BM` or `P`.
+//! What is a picture by its magic number may still be broken: that is the decoders' business.
+//!
+//! ```
+//! use tp2::proto::format::{Format, Sniff};
+//!
+//! assert_eq!(Format::sniff(b"GIF89a\x01\x00"), Sniff::Picture(Format::Gif));
+//! assert_eq!(Format::sniff(b"G"), Sniff::NeedMore);
+//! assert_eq!(Format::sniff(b"GET / HTTP/1.1\r\n"), Sniff::Unknown);
+//! ```
 
 /// A family of picture files that is read, and what is written for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,7 +25,7 @@ pub enum Format {
     Bmp,
     /// RFC 9649.
     WebP,
-    /// TIFF 6.0.
+    /// TIFF 6.0, and BigTIFF.
     Tiff,
     /// Netpbm: P1 to P7 are read, PGM (P5) is written.
     Pnm,
@@ -30,4 +40,168 @@ pub enum Sniff {
     Unknown,
     /// So far they are the beginning of a magic number; more bytes will tell.
     NeedMore,
+}
+
+impl Format {
+    /// Every format, in the order in which they are offered to people.
+    pub const ALL: [Self; 7] =
+        [Self::Jpeg, Self::Png, Self::WebP, Self::Gif, Self::Bmp, Self::Tiff, Self::Pnm];
+
+    /// Tells the format of a stream from its first bytes; 18 of them are always enough.
+    pub fn sniff(first: &[u8]) -> Sniff {
+        let mut verdict = Sniff::Unknown;
+        for (format, magic) in MAGIC {
+            match begins(first, magic) {
+                Some(true) => return Sniff::Picture(*format),
+                Some(false) => {}
+                None => verdict = Sniff::NeedMore,
+            }
+        }
+        verdict
+    }
+
+    /// The media type of what is written for this format.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::Gif => "image/gif",
+            Self::Bmp => "image/bmp",
+            Self::WebP => "image/webp",
+            Self::Tiff => "image/tiff",
+            Self::Pnm => "image/x-portable-graymap",
+        }
+    }
+
+    /// The usual ending of a file name, without its dot.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+            Self::Gif => "gif",
+            Self::Bmp => "bmp",
+            Self::WebP => "webp",
+            Self::Tiff => "tiff",
+            Self::Pnm => "pgm",
+        }
+    }
+
+    /// The format that a request's parameter names: `jpeg` (or `jpg`), `png`, `webp`, `gif`, `bmp`, `tiff`, `pgm`,
+    /// in any case.
+    pub fn from_parameter(name: &str) -> Option<Self> {
+        if name.eq_ignore_ascii_case("jpeg") {
+            return Some(Self::Jpeg);
+        }
+        Self::ALL.into_iter().find(|format| name.eq_ignore_ascii_case(format.extension()))
+    }
+}
+
+/// One byte of a magic number, or a set of bytes that may stand there.
+type Pattern = [&'static [u8]];
+
+/// Any byte.
+const ANY: &[u8] = &[];
+/// What may follow `P5`: white space, or the comment that begins the header.
+const GAP: &[u8] = b" \t\r\n\x0b\x0c#";
+
+const MAGIC: &[(Format, &Pattern)] = &[
+    (Format::Jpeg, &[b"\xff", b"\xd8", b"\xff"]),
+    (Format::Png, &[b"\x89", b"P", b"N", b"G", b"\r", b"\n", b"\x1a", b"\n"]),
+    (Format::Gif, &[b"G", b"I", b"F", b"8", b"79", b"a"]),
+    (Format::WebP, &[b"R", b"I", b"F", b"F", ANY, ANY, ANY, ANY, b"W", b"E", b"B", b"P"]),
+    (Format::Tiff, &[b"I", b"I", b"*+", b"\0"]),
+    (Format::Tiff, &[b"M", b"M", b"\0", b"*+"]),
+    (Format::Pnm, &[b"P", b"1234567", GAP]),
+    (Format::Bmp, BMP),
+];
+
+/// A method may begin with `BM`, so a sane DIB header must follow the 14 bytes of the file header: its size is 12, 16,
+/// 40, 52, 56, 64, 108 or 124, little-endian.
+#[rustfmt::skip]
+const BMP: &Pattern = &[
+    b"B", b"M", ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY,
+    &[12, 16, 40, 52, 56, 64, 108, 124], b"\0", b"\0", b"\0",
+];
+
+/// Whether `data` begins with `pattern`; `None` if it is a shorter beginning of it.
+fn begins(data: &[u8], pattern: &Pattern) -> Option<bool> {
+    let fits = data.iter().zip(pattern).all(|(byte, set)| set.is_empty() || set.contains(byte));
+    if !fits {
+        Some(false)
+    } else if data.len() < pattern.len() {
+        None
+    } else {
+        Some(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLES: &[(&[u8], Format)] = &[
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", Format::Jpeg),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Format::Png),
+        (b"GIF87a", Format::Gif),
+        (b"GIF89a\x01", Format::Gif),
+        (b"RIFF\x24\0\0\0WEBPVP8 ", Format::WebP),
+        (b"II*\0\x08\0\0\0", Format::Tiff),
+        (b"MM\0*\0\0\0\x08", Format::Tiff),
+        (b"II+\0\x08\0\0\0", Format::Tiff),
+        (b"MM\0+\0\x08\0\0", Format::Tiff),
+        (b"P5\n3 2\n255\n", Format::Pnm),
+        (b"P7\nWIDTH 3\n", Format::Pnm),
+        (b"P2#comment\n", Format::Pnm),
+        (b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x02", Format::Bmp),
+        (b"BM\x46\0\0\0\0\0\0\0\x1a\0\0\0\x0c\0\0\0\x02", Format::Bmp),
+    ];
+
+    #[test]
+    fn every_magic_number_is_known_and_every_beginning_waits() {
+        for (sample, format) in SAMPLES {
+            assert_eq!(Format::sniff(sample), Sniff::Picture(*format), "{sample:?}");
+            let decided =
+                (0..=sample.len()).find(|n| Format::sniff(&sample[..*n]) != Sniff::NeedMore).unwrap();
+            assert!(decided <= 18);
+            for n in decided..=sample.len() {
+                assert_eq!(Format::sniff(&sample[..n]), Sniff::Picture(*format), "{n} bytes of {sample:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn requests_are_told_from_pictures_before_their_line_ends() {
+        let requests: &[&[u8]] = &[
+            b"GET / HTTP/1.1\r\n",
+            b"GIF8 / HTTP/1.1\r\n",
+            b"POST / HTTP/1.1\r\n",
+            b"PUT / HTTP/1.1\r\n",
+            b"BMOVE / HTTP/1.1\r\n\r\n",
+            b"BM / HTTP/1.0\r\n\r\n",
+            b"RIFF / HTTP/1.1\r\n",
+            b"MKCOL / HTTP/1.1\r\n",
+            b"II / HTTP/1.1\r\n",
+            b"\r\nGET / HTTP/1.1\r\n",
+            b"\x16\x03\x01\x02\0\x01",
+            b"P8\n1 1\n255\n",
+            b"RIFF\x24\0\0\0WAVEfmt ",
+            b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x29\0\0\0",
+        ];
+        for request in requests {
+            assert_eq!(Format::sniff(request), Sniff::Unknown, "{request:?}");
+        }
+        assert_eq!(Format::sniff(b""), Sniff::NeedMore);
+    }
+
+    #[test]
+    fn names_and_endings() {
+        for format in Format::ALL {
+            assert_eq!(Format::from_parameter(format.extension()), Some(format));
+        }
+        assert_eq!(Format::from_parameter("JPEG"), Some(Format::Jpeg));
+        assert_eq!(Format::from_parameter("Tiff"), Some(Format::Tiff));
+        for unknown in ["", "jp", "svg", "pnm", "image/png"] {
+            assert_eq!(Format::from_parameter(unknown), None, "{unknown}");
+        }
+    }
 }
