@@ -5,3 +5,4 @@
 //! is hostile: limits come before allocation, and an error is a value that names its HTTP status.
 pub mod buf;
 pub mod format;
+pub mod head;

@@ -1,0 +1,327 @@
+//! The head of a request: from received bytes to a [`RequestHead`], or to the reason why not.
+//!
+//! Plan: lines are searched for as bytes arrive, each byte once (the watermark of [`RecvBuf`]), and every finished
+//! line is judged at once by what makes it hopeless: so noise is refused without waiting for an empty line that may
+//! never come, and a head that drips in byte by byte costs no more than one that comes whole. When the empty line is
+//! there, httparse reads the fields, once.
+//!
+//! Rules: strict where two servers could read two things (line ends, white space, Host, framing: RFC 9112, 11.2), and
+//! tolerant where only one reading exists (empty Host, empty lines before the request, absolute targets, bytes of
+//! 0x80 and above, fragments, bad escapes). A head whose every line ends in LF alone is somebody typing into netcat.
+//!
+//! Refuses to do: decode the target, know which methods or paths exist. Framing is decided here, before anything is
+//! asked about the target, because a doubt about it ends the connection.
+//!
+//! ```
+//! use tp2::proto::buf::RecvBuf;
+//! use tp2::proto::head::{Framing, HeadLimits, Method, poll_head};
+//!
+//! let mut recv = RecvBuf::new(16 * 1024);
+//! recv.extend(b"POST /?escala=0.5 HTTP/1.1\r\nHost: [::1]:8080\r\nContent-Length: 3\r\n\r");
+//! assert_eq!(poll_head(&mut recv, &HeadLimits::default())?.map(|_| ()), None);
+//! recv.extend(b"\nabc");
+//! let head = poll_head(&mut recv, &HeadLimits::default())?.expect("complete");
+//! assert_eq!((head.method(), head.path()), (&Method::Post, &b"/"[..]));
+//! assert_eq!((head.query(), head.framing()), (Some(&b"escala=0.5"[..]), Framing::Length(3)));
+//! assert_eq!(recv.data(), b"abc");
+//! # Ok::<(), tp2::proto::head::HeadError>(())
+//! ```
+use std::ops::Range;
+
+use memchr::{memchr, memrchr};
+
+use super::buf::RecvBuf;
+
+mod error;
+mod fields;
+mod line;
+
+pub use error::HeadError;
+use fields::Fields;
+pub(super) use line::is_token_byte;
+use line::{METHOD_MAX, RequestLine};
+
+/// What a head may measure at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes from the first one to the empty line's end.
+    pub bytes_max: usize,
+    /// Fields.
+    pub fields_max: usize,
+    /// Bytes of the target.
+    pub target_max: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { bytes_max: 16 * 1024, fields_max: 64, target_max: 8 * 1024 }
+    }
+}
+
+/// Takes one head from the start of `recv`, if it is there altogether; `None` = more bytes are needed.
+///
+/// Up to eight empty lines before it are skipped (RFC 9112, 2.2). They stay in `recv` until the head is complete.
+///
+/// # Errors
+/// As soon as it is certain that no head of ours can come of these bytes. The connection's framing is lost then.
+pub fn poll_head(recv: &mut RecvBuf, limits: &HeadLimits) -> Result<Option<RequestHead>, HeadError> {
+    let data = recv.data();
+    let start = data.iter().take(EMPTY_MAX + 1).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    if start > EMPTY_MAX {
+        return Err(HeadError::EmptyLines);
+    }
+    if data.get(start).is_some_and(|byte| !is_token_byte(*byte)) {
+        return Err(if data.get(start) == Some(&0) { HeadError::Nul } else { HeadError::NotHttp });
+    }
+    let searched = recv.searched();
+    let end = find_end(data, start, searched)?;
+    if end.unwrap_or(data.len().saturating_add(1)) > limits.bytes_max {
+        // A target that fills the head by itself deserves its own status.
+        judge_request_line(data, start, 0, limits)?;
+        return Err(HeadError::TooLarge { max: limits.bytes_max });
+    }
+    let Some(end) = end else {
+        judge_request_line(data, start, searched, limits)?;
+        recv.mark_searched(data.len());
+        return Ok(None);
+    };
+    let head = RequestHead::parse(data.get(start..end).unwrap_or_default(), limits)?;
+    recv.consume(end);
+    Ok(Some(head))
+}
+
+/// Goes over the lines that were finished since `searched`; returns where the empty line after the fields ends.
+fn find_end(data: &[u8], start: usize, searched: usize) -> Result<Option<usize>, HeadError> {
+    let mut from = searched;
+    while let Some(at) = memchr(b'\n', data.get(from..).unwrap_or_default()) {
+        let lf = from + at;
+        from = lf + 1;
+        let before = data.get(..lf).unwrap_or_default();
+        let (earlier, line) = before.split_at(memrchr(b'\n', before).map_or(0, |previous| previous + 1));
+        judge_line_end(earlier, line)?;
+        match line {
+            b"" | b"\r" if lf >= start => return Ok(Some(from)),
+            // RFC 9112, 2.2 and 5.2.
+            [b' ' | b'\t', ..] => return Err(HeadError::Folded),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Every line ends like the one before it, and CR occurs at ends of lines only. `line` lacks its LF.
+fn judge_line_end(earlier: &[u8], line: &[u8]) -> Result<(), HeadError> {
+    let (text, crlf) = match line.split_last() {
+        Some((b'\r', text)) => (text, true),
+        _ => (line, false),
+    };
+    match memchr::memchr2(b'\r', 0, text).and_then(|at| text.get(at)) {
+        Some(b'\r') => return Err(HeadError::BareCr),
+        Some(_) => return Err(HeadError::Nul),
+        None => {}
+    }
+    if !earlier.is_empty() && earlier.ends_with(b"\r\n") != crlf {
+        return Err(HeadError::MixedLineEnds);
+    }
+    Ok(())
+}
+
+/// Judges the request line of a head that is not complete: once when its end has just come (it lies at or after
+/// `searched`), and until then by its length alone.
+fn judge_request_line(
+    data: &[u8],
+    start: usize,
+    searched: usize,
+    limits: &HeadLimits,
+) -> Result<(), HeadError> {
+    let rest = data.get(start..).unwrap_or_default();
+    // No line that could still be good is longer; beyond it the LF is not looked for.
+    let line_max = METHOD_MAX + 1 + limits.target_max + " HTTP/1.1\r\n".len();
+    let begun = rest.get(..line_max).unwrap_or(rest);
+    if searched > start.saturating_add(line_max) {
+        return Ok(());
+    }
+    if let Some(lf) = memchr(b'\n', begun) {
+        if start + lf >= searched {
+            let line = begun.get(..lf).unwrap_or_default();
+            RequestLine::parse(line.strip_suffix(b"\r").unwrap_or(line), limits.target_max)?;
+        }
+        return Ok(());
+    }
+    match memchr(b' ', begun.get(..=METHOD_MAX).unwrap_or(begun)) {
+        None if begun.len() > METHOD_MAX => Err(HeadError::MethodTooLong),
+        Some(space) if begun.len() - space - 1 > limits.target_max => {
+            let target = begun.get(space + 1..).unwrap_or_default();
+            match memchr(b' ', target) {
+                Some(length) if length <= limits.target_max && begun.len() < line_max => Ok(()),
+                Some(length) if length <= limits.target_max => Err(HeadError::RequestLine),
+                _ => Err(HeadError::TargetTooLong { max: limits.target_max }),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A request method (RFC 9110, 9.1): case-sensitive, so `get` is an [`Method::Other`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`.
+    Get,
+    /// `HEAD`.
+    Head,
+    /// `POST`.
+    Post,
+    /// `PUT`.
+    Put,
+    /// `DELETE`.
+    Delete,
+    /// `OPTIONS`.
+    Options,
+    /// Any other token.
+    Other(Box<str>),
+}
+
+impl Method {
+    /// The token, as sent.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// The version of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// `HTTP/1.0`.
+    Http10,
+    /// `HTTP/1.1`.
+    Http11,
+}
+
+/// What the Expect field asks for (RFC 9110, 10.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// Nothing, or the client speaks HTTP/1.0, whose Expect is ignored.
+    None,
+    /// `100-continue`.
+    Continue,
+    /// Something that may be answered with 417.
+    Unknown,
+}
+
+/// How the body's end is found (RFC 9112, 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// No body is announced: there is none.
+    None,
+    /// So many bytes, which may be zero.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+/// A request head that passed every check. It owns its bytes; everything it lends is a part of them.
+#[derive(Clone, Debug)]
+pub struct RequestHead {
+    bytes: Box<[u8]>,
+    line: RequestLine,
+    fields: Fields,
+    framing: Framing,
+}
+
+impl RequestHead {
+    /// Parses a whole head: from the first byte of the request line to the empty line's end.
+    fn parse(head: &[u8], limits: &HeadLimits) -> Result<Self, HeadError> {
+        let bytes: Box<[u8]> = head.into();
+        let line_end = memchr(b'\n', &bytes).ok_or(HeadError::RequestLine)?;
+        let line = bytes.get(..line_end).unwrap_or_default();
+        let line = RequestLine::parse(line.strip_suffix(b"\r").unwrap_or(line), limits.target_max)?;
+        let fields = Fields::parse(&bytes, line_end + 1, limits.fields_max)?;
+        fields.judge_host(&bytes, line.version)?;
+        let framing = fields.framing(&bytes, line.version)?;
+        Ok(Self { bytes, line, fields, framing })
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.line.method
+    }
+
+    /// The target as sent.
+    pub fn target(&self) -> &[u8] {
+        self.part(&self.line.target)
+    }
+
+    /// The target's path, still percent-encoded, without query and fragment. Of an absolute URL its path (`/` if it
+    /// has none); of the asterisk form `*`; of CONNECT the whole target.
+    pub fn path(&self) -> &[u8] {
+        if self.line.path.is_empty() { b"/" } else { self.part(&self.line.path) }
+    }
+
+    /// What stands between the first `?` and the fragment, still percent-encoded.
+    pub fn query(&self) -> Option<&[u8]> {
+        self.line.query.as_ref().map(|range| self.part(range))
+    }
+
+    /// The version.
+    pub fn version(&self) -> Version {
+        self.line.version
+    }
+
+    /// The host and port that the client meant: an absolute URL's, without userinfo, else the Host field's. May be
+    /// empty.
+    pub fn host(&self) -> Option<&[u8]> {
+        match &self.line.authority {
+            Some(range) => Some(self.part(range)),
+            None => self.field("host"),
+        }
+    }
+
+    /// The value of the first field of this name, in any case; without white space around it.
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        self.fields(name).next()
+    }
+
+    /// The values of all fields of this name, in order.
+    pub fn fields(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.fields.named(&self.bytes, name)
+    }
+
+    /// How long the body is.
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Whether the client lets the connection live on after this request (RFC 9112, 9.3).
+    pub fn keep_alive(&self) -> bool {
+        let has = |option: &str| self.fields.has_list_element(&self.bytes, "connection", option);
+        !has("close") && (self.version() == Version::Http11 || has("keep-alive"))
+    }
+
+    /// What the client expects before it sends the body.
+    pub fn expectation(&self) -> Expectation {
+        // RFC 9110, 10.1.1: ignore 100-continue in a request of HTTP/1.0.
+        if self.version() == Version::Http10 || self.field("expect").is_none() {
+            return Expectation::None;
+        }
+        let known = self.fields("expect").all(|value| value.eq_ignore_ascii_case(b"100-continue"));
+        if known { Expectation::Continue } else { Expectation::Unknown }
+    }
+
+    fn part(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+}
+
+/// How many bytes of empty lines may precede a request line.
+const EMPTY_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests;
