@@ -3,6 +3,7 @@
 //! Nothing here knows a socket, a file, a clock or a thread. Every parser is fed as the bytes arrive, keeps what it
 //! must, says `None` or `NeedMore` when it wants more, and gives the same result however the bytes were cut. All input
 //! is hostile: limits come before allocation, and an error is a value that names its HTTP status.
+pub mod body;
 pub mod buf;
 pub mod format;
 pub mod head;

@@ -1,0 +1,290 @@
+//! The body of a request: its framing removed, slices of the input handed on.
+//!
+//! Rules: the decoder takes every byte it is offered until the body ends, so framing that is cut anywhere needs no
+//! buffer; chunk framing is read to the letter of RFC 9112, 7.1 (CR LF alone ends a line, a size is hexadecimal
+//! digits, an extension and a trailer keep to the grammar), since a fault there is either an attack or a stream that
+//! cannot be trusted any longer. Extensions and trailers are ignored, and bounded.
+//!
+//! Refuses to do: count the body against a limit. The caller sees every slice, and counts.
+//!
+//! ```
+//! use tp2::proto::body::{BodyDecoder, BodyEvent};
+//! use tp2::proto::head::Framing;
+//!
+//! let mut decoder = BodyDecoder::new(Framing::Chunked);
+//! let input = b"3\r\nfot\r\n1;x=y\r\no\r\n0\r\n\r\nGET /";
+//! let (n, event) = decoder.decode(input)?;
+//! assert_eq!(event, BodyEvent::Data(b"fot"));
+//! let (m, event) = decoder.decode(&input[n..])?;
+//! assert_eq!(event, BodyEvent::Data(b"o"));
+//! let (k, event) = decoder.decode(&input[n + m..])?;
+//! assert_eq!(event, BodyEvent::Done);
+//! assert_eq!(&input[n + m + k..], b"GET /");
+//! # Ok::<(), tp2::proto::body::BodyError>(())
+//! ```
+use std::fmt;
+
+use super::head::{Framing, is_token_byte};
+
+/// What [`BodyDecoder::decode`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyEvent<'a> {
+    /// The next bytes of the body; never empty.
+    Data(&'a [u8]),
+    /// The whole input is taken, and the body goes on.
+    NeedMore,
+    /// The body is complete; what is left of the input belongs to the next request.
+    Done,
+}
+
+/// Removes the framing from a body.
+#[derive(Clone, Debug)]
+pub struct BodyDecoder {
+    state: State,
+    /// Bytes of extensions so far, in all chunks.
+    extension: usize,
+    /// Bytes of trailer fields so far.
+    trailer: usize,
+}
+
+/// Where in the body the next byte stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Length { left: u64 },
+    ChunkSize { size: u64, digits: u8 },
+    Extension { size: u64, part: ExtensionPart },
+    ChunkSizeLf { size: u64 },
+    ChunkData { left: u64 },
+    ChunkDataCr,
+    ChunkDataLf,
+    Trailer(TrailerPart),
+    LastLf,
+    Done,
+}
+
+/// chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112, 7.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ExtensionPart {
+    BeforeSemicolon,
+    BeforeName,
+    Name,
+    AfterName,
+    BeforeValue,
+    Value,
+    Quoted,
+    Escaped,
+    AfterValue,
+}
+
+/// field-line = field-name ":" OWS field-value OWS (RFC 9112, 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TrailerPart {
+    LineStart,
+    Name,
+    Value,
+    LineLf,
+}
+
+impl BodyDecoder {
+    /// A decoder at the first byte after the head.
+    pub fn new(framing: Framing) -> Self {
+        let state = match framing {
+            Framing::None | Framing::Length(0) => State::Done,
+            Framing::Length(left) => State::Length { left },
+            Framing::Chunked => State::CHUNK_START,
+        };
+        Self { state, extension: 0, trailer: 0 }
+    }
+
+    /// Reads on in the body: returns how many bytes of `input` it took, and what they were. Call it again with the
+    /// rest until it says [`BodyEvent::NeedMore`] or [`BodyEvent::Done`]. A slice it returns is the end of what it
+    /// took.
+    ///
+    /// # Errors
+    /// A fault in the chunk framing. It repeats itself: after it no byte is taken any more.
+    pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<(usize, BodyEvent<'a>), BodyError> {
+        let mut taken = 0;
+        loop {
+            let rest = input.get(taken..).unwrap_or_default();
+            match (self.state, rest.split_first()) {
+                (State::Done, _) => return Ok((taken, BodyEvent::Done)),
+                (_, None) => return Ok((taken, BodyEvent::NeedMore)),
+                (State::Length { left } | State::ChunkData { left }, Some(_)) => {
+                    let n = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    self.state = self.state.after_data(left - n as u64);
+                    return Ok((taken + n, BodyEvent::Data(&rest[..n])));
+                }
+                (_, Some((byte, _))) => {
+                    self.state = self.step(*byte)?;
+                    taken += 1;
+                }
+            }
+        }
+    }
+
+    /// Whether the body is complete.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// How many bytes of the body are still to come, where its length was announced.
+    pub fn remaining_hint(&self) -> Option<u64> {
+        match self.state {
+            State::Length { left } => Some(left),
+            State::Done => Some(0),
+            _ => None,
+        }
+    }
+
+    /// The state after one byte of framing.
+    fn step(&mut self, byte: u8) -> Result<State, BodyError> {
+        match self.state {
+            State::ChunkSize { size, digits } => match (char::from(byte).to_digit(16), byte) {
+                (Some(_), _) if digits == SIZE_DIGITS_MAX => Err(BodyError::ChunkSize),
+                (Some(digit), _) => {
+                    Ok(State::ChunkSize { size: (size << 4) | u64::from(digit), digits: digits + 1 })
+                }
+                (None, b'\r') if digits > 0 => Ok(State::ChunkSizeLf { size }),
+                (None, b';' | b' ' | b'\t') if digits > 0 => {
+                    self.extension_step(size, ExtensionPart::BeforeSemicolon, byte)
+                }
+                _ => Err(BodyError::ChunkSize),
+            },
+            State::Extension { size, part } => self.extension_step(size, part, byte),
+            State::ChunkSizeLf { size } => match (byte, size) {
+                (b'\n', 0) => Ok(State::Trailer(TrailerPart::LineStart)),
+                (b'\n', left) => Ok(State::ChunkData { left }),
+                _ => Err(BodyError::ChunkSize),
+            },
+            State::ChunkDataCr if byte == b'\r' => Ok(State::ChunkDataLf),
+            State::ChunkDataLf if byte == b'\n' => Ok(State::CHUNK_START),
+            State::ChunkDataCr | State::ChunkDataLf => Err(BodyError::ChunkEnd),
+            State::Trailer(part) => self.trailer_step(part, byte),
+            State::LastLf if byte == b'\n' => Ok(State::Done),
+            State::LastLf => Err(BodyError::Trailer),
+            // Data is no framing: `decode` handed it on before it came here.
+            state @ (State::Length { .. } | State::ChunkData { .. } | State::Done) => Ok(state),
+        }
+    }
+
+    fn extension_step(&mut self, size: u64, part: ExtensionPart, byte: u8) -> Result<State, BodyError> {
+        use ExtensionPart as Part;
+        let next = match (part, byte) {
+            (Part::BeforeSemicolon, b';') => Part::BeforeName,
+            (
+                Part::BeforeSemicolon | Part::BeforeName | Part::AfterName | Part::BeforeValue,
+                b' ' | b'\t',
+            ) => part,
+            (Part::BeforeName | Part::Name, _) if is_token_byte(byte) => Part::Name,
+            (Part::Name | Part::AfterName, b'=') => Part::BeforeValue,
+            (Part::Name | Part::AfterName | Part::Value | Part::AfterValue, b';') => Part::BeforeName,
+            (Part::BeforeValue | Part::Value, _) if is_token_byte(byte) => Part::Value,
+            (Part::BeforeValue, b'"') => Part::Quoted,
+            (Part::Quoted, b'"') => Part::AfterValue,
+            (Part::Quoted, b'\\') => Part::Escaped,
+            (Part::Quoted | Part::Escaped, _) if is_text_byte(byte) => Part::Quoted,
+            (Part::Name, b' ' | b'\t') => Part::AfterName,
+            (Part::Value | Part::AfterValue, b' ' | b'\t') => Part::BeforeSemicolon,
+            (Part::Name | Part::Value | Part::AfterValue, b'\r') => return Ok(State::ChunkSizeLf { size }),
+            _ => return Err(BodyError::Extension),
+        };
+        self.extension += 1;
+        if self.extension > EXTENSION_MAX {
+            return Err(BodyError::ExtensionTooLong);
+        }
+        Ok(State::Extension { size, part: next })
+    }
+
+    fn trailer_step(&mut self, part: TrailerPart, byte: u8) -> Result<State, BodyError> {
+        use TrailerPart as Part;
+        if part == Part::LineStart && byte == b'\r' {
+            return Ok(State::LastLf);
+        }
+        self.trailer += 1;
+        if self.trailer > TRAILER_MAX {
+            return Err(BodyError::TrailerTooLong);
+        }
+        Ok(State::Trailer(match (part, byte) {
+            (Part::Name, b':') => Part::Value,
+            (Part::LineStart | Part::Name, _) if is_token_byte(byte) => Part::Name,
+            (Part::Value, b'\r') => Part::LineLf,
+            (Part::Value, _) if is_text_byte(byte) => Part::Value,
+            (Part::LineLf, b'\n') => Part::LineStart,
+            _ => return Err(BodyError::Trailer),
+        }))
+    }
+}
+
+impl State {
+    const CHUNK_START: Self = Self::ChunkSize { size: 0, digits: 0 };
+
+    /// The state when `left` bytes of the data that it stood in are still to come.
+    fn after_data(self, left: u64) -> Self {
+        match (self, left) {
+            (Self::Length { .. }, 0) => Self::Done,
+            (Self::Length { .. }, _) => Self::Length { left },
+            (_, 0) => Self::ChunkDataCr,
+            (_, _) => Self::ChunkData { left },
+        }
+    }
+}
+
+/// A byte of a quoted string or of a field value: no control character but HTAB.
+fn is_text_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+/// A fault in the chunk framing of a body: always 400, and the connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// The line of a chunk's size is not hexadecimal digits and CR LF, or the size passes 64 bits.
+    ChunkSize,
+    /// No CR LF after a chunk's data.
+    ChunkEnd,
+    /// A chunk extension outside its grammar.
+    Extension,
+    /// Too many bytes of chunk extensions.
+    ExtensionTooLong,
+    /// A trailer outside its grammar.
+    Trailer,
+    /// Too many bytes of trailer fields.
+    TrailerTooLong,
+}
+
+impl BodyError {
+    /// The HTTP status that answers it.
+    pub const fn status(&self) -> u16 {
+        400
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ChunkSize => f.write_str("cada trozo debe empezar con su tamaño en hexadecimal y CRLF"),
+            Self::ChunkEnd => {
+                f.write_str("los datos de cada trozo deben terminar en CRLF tras los bytes anunciados")
+            }
+            Self::Extension => f.write_str("una extensión de trozo está mal escrita: quítela"),
+            Self::ExtensionTooLong => {
+                write!(f, "las extensiones de los trozos pasan de {EXTENSION_MAX} bytes: quítelas")
+            }
+            Self::Trailer => f.write_str("el final del cuerpo debe ser CRLF o campos «Nombre: valor» y CRLF"),
+            Self::TrailerTooLong => {
+                write!(f, "los campos tras el cuerpo pasan de {TRAILER_MAX} bytes: mándelos en la cabecera")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+/// 16 hexadecimal digits are 64 bits.
+const SIZE_DIGITS_MAX: u8 = 16;
+/// Bytes of extensions in all chunks of one body: nobody sends any, and an attacker could hide a slow flood in them.
+const EXTENSION_MAX: usize = 16 * 1024;
+/// Bytes of trailer fields.
+const TRAILER_MAX: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests;
