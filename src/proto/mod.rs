@@ -7,3 +7,4 @@ pub mod body;
 pub mod buf;
 pub mod format;
 pub mod head;
+pub mod param;
