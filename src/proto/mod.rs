@@ -7,4 +7,5 @@ pub mod body;
 pub mod buf;
 pub mod format;
 pub mod head;
+pub mod multipart;
 pub mod param;

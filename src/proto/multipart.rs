@@ -1,0 +1,400 @@
+//! A push scanner for multipart bodies (RFC 2046, 5.1; RFC 7578): slices in, events out, nothing kept but a part's head.
+//!
+//! The heart: data goes out as slices of the input, all of it, unless its last bytes are the beginning of the
+//! delimiter `CR LF -- boundary`. Then only their number is kept. If the next input goes on otherwise, the delimiter's
+//! own first bytes are handed out in their place. That is enough because CR occurs in a delimiter only as its first
+//! byte: a match that fails can't contain the start of another. Every byte is searched once, whatever the cuts.
+//!
+//! Rules: lines end in CR LF; what follows a boundary is `--`, or white space and CR LF (a boundary that goes on
+//! otherwise is a fault, as RFC 2046 compares only its beginning); each part has a Content-Disposition; the body has a
+//! closing boundary. Content-Transfer-Encoding (deprecated by RFC 7578, 4.7) and nested multiparts are not undone.
+//!
+//! ```
+//! use tp2::proto::multipart::{Event, Scanner};
+//!
+//! let mut scanner = Scanner::new(b"xyz")?;
+//! let mut input = &b"--xyz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\none\r\n--xyz--"[..];
+//! let mut data = Vec::new();
+//! loop {
+//!     let (taken, event) = scanner.scan(input)?;
+//!     input = &input[taken..];
+//!     match event {
+//!         Event::Part(head) => assert_eq!(head.name, "a"),
+//!         Event::Data(bytes) => data.extend_from_slice(bytes),
+//!         Event::PartEnd => {}
+//!         Event::NeedMore => break,
+//!     }
+//! }
+//! assert_eq!(data, b"one");
+//! scanner.finish()?;
+//! # Ok::<(), tp2::proto::multipart::MultipartError>(())
+//! ```
+use std::fmt;
+
+use memchr::memmem::Finder;
+
+use super::param;
+
+/// What [`Scanner::scan`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A part begins.
+    Part(PartHead),
+    /// The next bytes of the part; never empty.
+    Data(&'a [u8]),
+    /// The part is complete.
+    PartEnd,
+    /// The whole input is taken.
+    NeedMore,
+}
+
+/// What a part's head says, as far as forms need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartHead {
+    /// The field's name; empty if it has none.
+    pub name: String,
+    /// The file's name as sent, which may be empty; `None`: the part is no file.
+    pub file_name: Option<String>,
+}
+
+/// Finds the parts of a body that comes in pieces.
+#[derive(Debug)]
+pub struct Scanner {
+    state: State,
+    /// Searches `CR LF -- boundary`, built once.
+    delimiter: Finder<'static>,
+    /// How many bytes of the delimiter the input so far ends with.
+    /// Invariant: less than its length, and zero outside of preamble and data.
+    held: usize,
+    /// The head of the part that begins, as far as it has come.
+    head: Vec<u8>,
+    parts: usize,
+    /// Bytes of the preamble, of the padding of this boundary, or of the epilogue.
+    ignored: usize,
+    /// Bytes looked at, to show that they are looked at once.
+    #[cfg(test)]
+    work: usize,
+}
+
+/// Where in the body the next byte stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Preamble,
+    Boundary(BoundaryPart),
+    Head,
+    Data,
+    /// The part's last byte is handed out; its end is to be told.
+    DataOver,
+    Epilogue,
+}
+
+/// What has come behind a boundary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BoundaryPart {
+    Nothing,
+    Dash,
+    Padding,
+    Cr,
+}
+
+impl Scanner {
+    /// A scanner at the start of a body with this boundary.
+    ///
+    /// # Errors
+    /// The boundary is empty, longer than 70 bytes (RFC 2046, 5.1.1), or no printable ASCII.
+    pub fn new(boundary: &[u8]) -> Result<Self, MultipartError> {
+        let printable = boundary.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        if boundary.is_empty() || boundary.len() > BOUNDARY_MAX || !printable || boundary.ends_with(b" ") {
+            return Err(MultipartError::Boundary);
+        }
+        Ok(Self {
+            state: State::Preamble,
+            delimiter: Finder::new(&[b"\r\n--", boundary].concat()).into_owned(),
+            // The first boundary may open the body: as if an empty line had preceded it.
+            held: b"\r\n".len(),
+            head: Vec::new(),
+            parts: 0,
+            ignored: 0,
+            #[cfg(test)]
+            work: 0,
+        })
+    }
+
+    /// Reads on in the body: returns how many bytes of `input` it took, and what they were. Call it again with the
+    /// rest until it says [`Event::NeedMore`].
+    ///
+    /// # Errors
+    /// The body is malformed, or passes a limit.
+    pub fn scan<'a>(&'a mut self, input: &'a [u8]) -> Result<(usize, Event<'a>), MultipartError> {
+        let mut taken = 0;
+        loop {
+            let rest = input.get(taken..).unwrap_or_default();
+            match self.state {
+                State::DataOver => {
+                    self.state = State::Boundary(BoundaryPart::Nothing);
+                    return Ok((taken, Event::PartEnd));
+                }
+                _ if rest.is_empty() => return Ok((taken, Event::NeedMore)),
+                State::Preamble | State::Data if self.held > 0 => {
+                    let held = self.held;
+                    taken += self.match_on(rest);
+                    if self.state == State::Data && self.held == 0 {
+                        return Ok((
+                            taken,
+                            Event::Data(self.delimiter.needle().get(..held).unwrap_or_default()),
+                        ));
+                    }
+                }
+                State::Preamble => {
+                    let (found, through) = self.search(rest);
+                    taken += through;
+                    self.ignore(found, PREAMBLE_MAX, MultipartError::PreambleTooLong)?;
+                }
+                State::Data => {
+                    let (found, through) = self.search(rest);
+                    taken += through;
+                    if found > 0 {
+                        return Ok((taken, Event::Data(rest.get(..found).unwrap_or_default())));
+                    }
+                }
+                State::Boundary(part) => {
+                    self.step(part, rest.first().copied().unwrap_or_default())?;
+                    taken += 1;
+                }
+                State::Head => {
+                    let (through, head) = self.read_head(rest)?;
+                    taken += through;
+                    if let Some(head) = head {
+                        self.state = State::Data;
+                        return Ok((taken, Event::Part(head)));
+                    }
+                }
+                State::Epilogue => {
+                    taken = input.len();
+                    self.ignore(rest.len(), EPILOGUE_MAX, MultipartError::EpilogueTooLong)?;
+                }
+            }
+        }
+    }
+
+    /// Ends the body.
+    ///
+    /// # Errors
+    /// Its closing boundary has not come.
+    pub fn finish(self) -> Result<(), MultipartError> {
+        if self.state == State::Epilogue { Ok(()) } else { Err(MultipartError::Truncated) }
+    }
+
+    /// Goes on with a delimiter that began in an earlier input. Returns how many bytes of `rest` belong to it; if it
+    /// turns out to be none, zero of them, and nothing is held any more.
+    fn match_on(&mut self, rest: &[u8]) -> usize {
+        let wanted = self.delimiter.needle().get(self.held..).unwrap_or_default();
+        let n = wanted.len().min(rest.len());
+        #[cfg(test)]
+        {
+            self.work += n;
+        }
+        if rest.get(..n) != wanted.get(..n) {
+            self.held = 0;
+            return 0;
+        }
+        if n == wanted.len() {
+            self.delimited();
+        } else {
+            self.held += n;
+        }
+        n
+    }
+
+    /// Searches the delimiter in `rest`. Returns how many bytes lie before it, or before what may become it, and how
+    /// many are dealt with altogether.
+    fn search(&mut self, rest: &[u8]) -> (usize, usize) {
+        let length = self.delimiter.needle().len();
+        if let Some(found) = self.delimiter.find(rest) {
+            #[cfg(test)]
+            {
+                self.work += found + length;
+            }
+            self.delimited();
+            return (found, found + length);
+        }
+        #[cfg(test)]
+        {
+            self.work += rest.len();
+        }
+        // The delimiter's only CR is its first byte: no CR but the last one can begin it here.
+        let tail_start = rest.len().saturating_sub(length - 1);
+        let tail = rest.get(tail_start..).unwrap_or_default();
+        let begun = memchr::memrchr(b'\r', tail).and_then(|at| tail.get(at..)).unwrap_or_default();
+        self.held = if self.delimiter.needle().starts_with(begun) { begun.len() } else { 0 };
+        (rest.len() - self.held, rest.len())
+    }
+
+    /// A whole delimiter is behind us.
+    fn delimited(&mut self) {
+        self.held = 0;
+        self.ignored = 0;
+        self.state = match self.state {
+            State::Data => State::DataOver,
+            _ => State::Boundary(BoundaryPart::Nothing),
+        };
+    }
+
+    /// One byte behind a boundary.
+    fn step(&mut self, part: BoundaryPart, byte: u8) -> Result<(), MultipartError> {
+        use BoundaryPart as Part;
+        self.state = match (part, byte) {
+            (Part::Nothing, b'-') => State::Boundary(Part::Dash),
+            (Part::Dash, b'-') => {
+                self.ignored = 0;
+                State::Epilogue
+            }
+            (Part::Nothing | Part::Padding, b' ' | b'\t') => {
+                self.ignore(1, PADDING_MAX, MultipartError::Delimiter)?;
+                State::Boundary(Part::Padding)
+            }
+            (Part::Nothing | Part::Padding, b'\r') => State::Boundary(Part::Cr),
+            (Part::Cr, b'\n') => {
+                self.parts += 1;
+                if self.parts > PARTS_MAX {
+                    return Err(MultipartError::TooManyParts);
+                }
+                self.head.clear();
+                State::Head
+            }
+            _ => return Err(MultipartError::Delimiter),
+        };
+        Ok(())
+    }
+
+    /// Takes in bytes of a part's head. Returns how many of `rest` belong to it, and the head once it is complete.
+    fn read_head(&mut self, rest: &[u8]) -> Result<(usize, Option<PartHead>), MultipartError> {
+        let before = self.head.len();
+        let room = HEAD_MAX - before;
+        self.head.extend_from_slice(rest.get(..room).unwrap_or(rest));
+        // The empty line may begin in what came earlier.
+        let from = before.saturating_sub(EMPTY_LINE.len() - 1);
+        let found = memchr::memmem::find(self.head.get(from..).unwrap_or_default(), EMPTY_LINE);
+        #[cfg(test)]
+        {
+            self.work += found.map_or(self.head.len() - before, |at| from + at + EMPTY_LINE.len() - before);
+        }
+        match found {
+            Some(at) => {
+                let end = from + at + EMPTY_LINE.len();
+                let head = PartHead::parse(self.head.get(..end).unwrap_or_default())?;
+                Ok((end - before, Some(head)))
+            }
+            None if self.head.starts_with(b"\r\n") => Err(MultipartError::Disposition),
+            None if self.head.len() == HEAD_MAX => Err(MultipartError::HeadTooLong),
+            None => Ok((rest.len(), None)),
+        }
+    }
+
+    fn ignore(&mut self, n: usize, max: usize, error: MultipartError) -> Result<(), MultipartError> {
+        self.ignored += n;
+        if self.ignored > max { Err(error) } else { Ok(()) }
+    }
+}
+
+impl PartHead {
+    /// Parses a part's head, its empty line included.
+    fn parse(head: &[u8]) -> Result<Self, MultipartError> {
+        if memchr::memchr_iter(b'\n', head).any(|lf| lf == 0 || head.get(lf - 1) != Some(&b'\r')) {
+            return Err(MultipartError::Head);
+        }
+        let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
+        let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(head, &mut slots) else {
+            return Err(MultipartError::Head);
+        };
+        // RFC 7578, 4.2: each part has this field, with a name. Its type is not asked for, nor is an absent name
+        // refused: a file alone needs none.
+        let disposition = fields
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case("content-disposition"))
+            .ok_or(MultipartError::Disposition)?
+            .value;
+        let text = |name: &str| {
+            let value = param::find(disposition, name).map_err(|param::Unterminated| MultipartError::Head)?;
+            // RFC 7578, 5.1: UTF-8. Names in anything else are only shown, never compared.
+            Ok(value.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        Ok(Self { name: text("name")?.unwrap_or_default(), file_name: text("filename")? })
+    }
+}
+
+/// Why a multipart body was refused: always 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MultipartError {
+    /// No boundary, or one that can't be.
+    Boundary,
+    /// Something else than CR LF or `--` behind a boundary.
+    Delimiter,
+    /// A part's head that is not fields and an empty line.
+    Head,
+    /// A part without Content-Disposition.
+    Disposition,
+    /// A part's head is too long.
+    HeadTooLong,
+    /// Too many parts.
+    TooManyParts,
+    /// Too much before the first boundary.
+    PreambleTooLong,
+    /// Too much after the last boundary.
+    EpilogueTooLong,
+    /// The body ended before its closing boundary.
+    Truncated,
+}
+
+impl MultipartError {
+    /// The HTTP status that answers it.
+    pub const fn status(&self) -> u16 {
+        400
+    }
+}
+
+impl fmt::Display for MultipartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boundary => write!(
+                f,
+                "Content-Type debe traer boundary, de 1 a {BOUNDARY_MAX} caracteres: deje que lo ponga el cliente HTTP"
+            ),
+            Self::Delimiter => {
+                f.write_str("tras cada separador del formulario debe venir CRLF, o «--» en el último")
+            }
+            Self::Head => f.write_str("la cabecera de una parte del formulario está mal escrita"),
+            Self::Disposition => {
+                f.write_str("cada parte debe tener «Content-Disposition: form-data; name=\"…\"»")
+            }
+            Self::HeadTooLong => {
+                write!(f, "la cabecera de una parte pasa de {HEAD_MAX} bytes: use nombres más cortos")
+            }
+            Self::TooManyParts => write!(f, "el formulario tiene más de {PARTS_MAX} partes: mande menos"),
+            Self::PreambleTooLong => {
+                write!(f, "hay más de {PREAMBLE_MAX} bytes antes del primer separador: revise boundary")
+            }
+            Self::EpilogueTooLong => {
+                write!(f, "hay más de {EPILOGUE_MAX} bytes después del último separador: quítelos")
+            }
+            Self::Truncated => {
+                f.write_str("el formulario está incompleto: falta el separador final, o no coincide")
+            }
+        }
+    }
+}
+
+impl std::error::Error for MultipartError {}
+
+/// RFC 2046, 5.1.1.
+const BOUNDARY_MAX: usize = 70;
+const PARTS_MAX: usize = 128;
+/// Bytes of one part's head, its empty line included.
+const HEAD_MAX: usize = 8 * 1024;
+/// Fields of one part's head; RFC 7578, 4.8 knows three.
+const FIELDS_MAX: usize = 16;
+const PREAMBLE_MAX: usize = 64 * 1024;
+const EPILOGUE_MAX: usize = 64 * 1024;
+/// White space behind one boundary, in bytes.
+const PADDING_MAX: usize = 256;
+const EMPTY_LINE: &[u8] = b"\r\n\r\n";
