@@ -5,6 +5,7 @@
 //! is hostile: limits come before allocation, and an error is a value that names its HTTP status.
 pub mod body;
 pub mod buf;
+pub mod form;
 pub mod format;
 pub mod head;
 pub mod multipart;

@@ -1,0 +1,237 @@
+//! An uploaded form: from the scanner's events to the picture and the few parameters that mean something here.
+//!
+//! Rules: the picture is the first part named `imagen`, `image`, `file` or `media`, else the first with a file name; a
+//! part with an empty file name and no bytes is a file input that nobody filled in, and counts as absent. Of a
+//! parameter the first part counts, as of the picture. Bytes that will not be needed are dropped as they come.
+//!
+//! Refuses to do: judge the picture or the parameters' values; believe the part's own Content-Type.
+//!
+//! Known limits: until a part of a preferred name has come, the first other file is kept as well; both together are
+//! never more than the body.
+//!
+//! ```
+//! use tp2::proto::form::Form;
+//!
+//! let mut form = Form::new(b"multipart/form-data; boundary=xyz")?;
+//! form.push(b"--xyz\r\nContent-Disposition: form-data; name=\"escala\"\r\n\r\n0.25\r\n")?;
+//! form.push(b"--xyz\r\nContent-Disposition: form-data; name=\"imagen\"; filename=\"a.gif\"\r\n\r\nGIF")?;
+//! form.push(b"89a\r\n--xyz--\r\n")?;
+//! let upload = form.finish()?;
+//! assert_eq!(upload.picture.as_deref(), Some(&b"GIF89a"[..]));
+//! assert_eq!(upload.fields, [("escala".to_owned(), b"0.25".to_vec())]);
+//! assert_eq!(upload.file_name.as_deref(), Some("a.gif"));
+//! # Ok::<(), tp2::proto::form::FormError>(())
+//! ```
+use std::fmt;
+
+use super::multipart::{Event, MultipartError, PartHead, Scanner};
+use super::param;
+
+/// What a form brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upload {
+    /// The bytes of the picture; `None`: no part was one.
+    pub picture: Option<Vec<u8>>,
+    /// The parameters by name, each at most once, in the order in which they came: `escala`, `formato`, `calidad`,
+    /// `fondo`.
+    pub fields: Vec<(String, Vec<u8>)>,
+    /// The picture's file name, without directories and control characters; for people to read, never a path.
+    pub file_name: Option<String>,
+    /// The names of the first parts, shortened: to tell what came instead of a picture.
+    pub names_seen: Vec<String>,
+}
+
+/// Whether this Content-Type announces a form with files (RFC 7578).
+pub fn is_form(content_type: &[u8]) -> bool {
+    param::split(content_type).0.eq_ignore_ascii_case(b"multipart/form-data")
+}
+
+/// A form that is still coming in.
+#[derive(Debug)]
+pub struct Form {
+    scanner: Scanner,
+    /// What happens to the bytes of the part that is coming in.
+    sink: Sink,
+    preferred: Option<File>,
+    other: Option<File>,
+    fields: Vec<(String, Vec<u8>)>,
+    names_seen: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Preferred(File),
+    Other(File),
+    Field(String, Vec<u8>),
+    Drop,
+}
+
+#[derive(Debug)]
+struct File {
+    name: Option<String>,
+    bytes: Vec<u8>,
+}
+
+impl Form {
+    /// A form whose body begins now.
+    ///
+    /// # Errors
+    /// The Content-Type has no boundary, or one that can't be.
+    pub fn new(content_type: &[u8]) -> Result<Self, FormError> {
+        let boundary = param::find(content_type, "boundary").map_err(|_| MultipartError::Boundary)?;
+        let scanner = Scanner::new(&boundary.unwrap_or_default())?;
+        Ok(Self {
+            scanner,
+            sink: Sink::Drop,
+            preferred: None,
+            other: None,
+            fields: Vec::new(),
+            names_seen: Vec::new(),
+        })
+    }
+
+    /// Takes in the next bytes of the body, cut anywhere.
+    ///
+    /// # Errors
+    /// The form is malformed or passes a limit: it can't be completed any more.
+    pub fn push(&mut self, data: &[u8]) -> Result<(), FormError> {
+        let mut rest = data;
+        loop {
+            let (taken, event) = self.scanner.scan(rest)?;
+            rest = rest.get(taken..).unwrap_or_default();
+            match event {
+                Event::Part(head) => self.begin(head),
+                Event::Data(bytes) => self.sink.take_in(bytes)?,
+                Event::PartEnd => self.end(),
+                Event::NeedMore => return Ok(()),
+            }
+        }
+    }
+
+    /// Ends the form.
+    ///
+    /// # Errors
+    /// Its closing boundary has not come.
+    pub fn finish(self) -> Result<Upload, FormError> {
+        self.scanner.finish()?;
+        let (picture, file_name) = self.preferred.or(self.other).map(|file| (file.bytes, file.name)).unzip();
+        Ok(Upload {
+            picture,
+            fields: self.fields,
+            file_name: file_name.flatten().map(|name| base_name(&name)).filter(|name| !name.is_empty()),
+            names_seen: self.names_seen,
+        })
+    }
+
+    fn begin(&mut self, head: PartHead) {
+        let PartHead { name, file_name } = head;
+        if self.names_seen.len() < NAMES_MAX {
+            self.names_seen.push(printable(&name, NAME_CHARS_MAX));
+        }
+        let known_field =
+            FIELD_NAMES.contains(&name.as_str()) && self.fields.iter().all(|(seen, _)| *seen != name);
+        self.sink = if self.preferred.is_none() && PICTURE_NAMES.contains(&name.as_str()) {
+            Sink::Preferred(File { name: file_name, bytes: Vec::new() })
+        } else if file_name.is_some() && self.preferred.is_none() && self.other.is_none() {
+            Sink::Other(File { name: file_name, bytes: Vec::new() })
+        } else if file_name.is_none() && known_field {
+            Sink::Field(name, Vec::new())
+        } else {
+            Sink::Drop
+        };
+    }
+
+    fn end(&mut self) {
+        match std::mem::replace(&mut self.sink, Sink::Drop) {
+            Sink::Preferred(file) if !file.is_absent() => {
+                self.preferred = Some(file);
+                self.other = None;
+            }
+            Sink::Other(file) if !file.is_absent() => self.other = Some(file),
+            Sink::Field(name, value) => self.fields.push((name, value)),
+            Sink::Preferred(_) | Sink::Other(_) | Sink::Drop => {}
+        }
+    }
+}
+
+impl Sink {
+    fn take_in(&mut self, bytes: &[u8]) -> Result<(), FormError> {
+        match self {
+            Self::Preferred(file) | Self::Other(file) => file.bytes.extend_from_slice(bytes),
+            Self::Field(name, value) if value.len() + bytes.len() > FIELD_MAX => {
+                return Err(FormError::FieldTooLong { name: std::mem::take(name) });
+            }
+            Self::Field(_, value) => value.extend_from_slice(bytes),
+            Self::Drop => {}
+        }
+        Ok(())
+    }
+}
+
+impl File {
+    /// A file input that was left empty: browsers send it with an empty file name and no bytes.
+    fn is_absent(&self) -> bool {
+        self.bytes.is_empty() && self.name.as_deref() == Some("")
+    }
+}
+
+/// The last component of a name that may be a path of Unix or Windows (RFC 7578, 4.2: directories are not used).
+fn base_name(name: &str) -> String {
+    printable(name.rsplit(['/', '\\']).next().unwrap_or_default(), FILE_NAME_CHARS_MAX)
+}
+
+fn printable(text: &str, chars_max: usize) -> String {
+    text.chars().filter(|char| !char.is_control()).take(chars_max).collect()
+}
+
+/// Why a form was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FormError {
+    /// It is malformed, or passes a limit of its form.
+    Multipart(MultipartError),
+    /// A parameter's value is longer than any value of its range.
+    FieldTooLong {
+        /// The parameter.
+        name: String,
+    },
+}
+
+impl FormError {
+    /// The HTTP status that answers it: 400, and 422 for a parameter out of range in a form that is well-formed.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Multipart(error) => error.status(),
+            Self::FieldTooLong { .. } => 422,
+        }
+    }
+}
+
+impl fmt::Display for FormError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Multipart(error) => error.fmt(f),
+            Self::FieldTooLong { name } => {
+                write!(f, "el valor de «{name}» pasa de {FIELD_MAX} bytes: acórtelo")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FormError {}
+
+impl From<MultipartError> for FormError {
+    fn from(error: MultipartError) -> Self {
+        Self::Multipart(error)
+    }
+}
+
+/// The names by which the picture is preferred.
+const PICTURE_NAMES: [&str; 4] = ["imagen", "image", "file", "media"];
+/// The parameters that a form may bring.
+const FIELD_NAMES: [&str; 4] = ["escala", "formato", "calidad", "fondo"];
+/// Bytes of one parameter's value.
+const FIELD_MAX: usize = 1024;
+/// Parts whose names are remembered.
+const NAMES_MAX: usize = 16;
+const NAME_CHARS_MAX: usize = 64;
+const FILE_NAME_CHARS_MAX: usize = 255;
