@@ -3,10 +3,14 @@
 //! Nothing here knows a socket, a file, a clock or a thread. Every parser is fed as the bytes arrive, keeps what it
 //! must, says `None` or `NeedMore` when it wants more, and gives the same result however the bytes were cut. All input
 //! is hostile: limits come before allocation, and an error is a value that names its HTTP status.
+//!
+//! Reading order: [`buf`], [`head`], [`body`], then the upload: [`param`], [`multipart`], [`form`]; and beside HTTP
+//! the pictures that come without it: [`format`], [`image_end`].
 pub mod body;
 pub mod buf;
 pub mod form;
 pub mod format;
 pub mod head;
+pub mod image_end;
 pub mod multipart;
 pub mod param;

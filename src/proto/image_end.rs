@@ -1,0 +1,149 @@
+//! Where a picture ends that comes without any frame around it: `nc` sends the file and nothing else.
+//!
+//! Each format that tells its own end is walked by its outermost structure alone: JPEG segments to the first EOI, PNG
+//! chunks to IEND, GIF blocks to the trailer, the RIFF size of WebP, rows times columns of BMP and of binary Netpbm.
+//! Plain Netpbm (P1 to P3) and TIFF end with the connection: for them the answer is never.
+//!
+//! Rules: bytes are looked at as they come and none is kept but a header's few; lengths are skipped, not believed
+//! for anything else. Where a structure stops making sense in a way that decoders survive, the end is unknown and the
+//! peer's half-close decides; [`Malformed`] is for what no decoder survives.
+//!
+//! Known limits: what follows the end (phones append megabytes to a JPEG, BMP an ICC profile) is the caller's to
+//! discard.
+//!
+//! ```
+//! use tp2::proto::format::Format;
+//! use tp2::proto::image_end::ImageEnd;
+//!
+//! let mut end = ImageEnd::new(Format::Jpeg);
+//! assert_eq!(end.push(b"\xff\xd8\xff\xda\x00\x02data\xff\x00more\xff")?, None);
+//! assert_eq!(end.push(b"\xd9and what a phone appends")?, Some(1));
+//! # Ok::<(), tp2::proto::image_end::Malformed>(())
+//! ```
+use std::fmt;
+
+use super::format::Format;
+
+mod chunks;
+mod jpeg;
+mod size;
+
+use chunks::{Gif, Png};
+use jpeg::Jpeg;
+use size::{Header, Measured};
+
+/// Looks for the end of one picture of a known format.
+#[derive(Clone, Debug)]
+pub struct ImageEnd {
+    /// Bytes to pass over before the walk goes on.
+    skip: u64,
+    walk: Walk,
+}
+
+/// One format's walk through its structure.
+#[derive(Clone, Debug)]
+enum Walk {
+    Jpeg(Jpeg),
+    Png(Png),
+    Gif(Gif),
+    Measured(Measured),
+    /// Only the connection's end ends it.
+    Endless,
+    Over,
+}
+
+/// What a walk wants after it has looked at one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The next byte.
+    Next,
+    /// To pass over so many bytes.
+    Skip(u64),
+    /// Nothing: the picture ends after so many more bytes.
+    EndAfter(u64),
+    /// Nothing: its end can't be told from its bytes.
+    Unknown,
+}
+
+impl ImageEnd {
+    /// A search that begins at the picture's first byte.
+    pub fn new(format: Format) -> Self {
+        let walk = match format {
+            Format::Jpeg => Walk::Jpeg(Jpeg::new()),
+            Format::Png => Walk::Png(Png::new()),
+            Format::Gif => Walk::Gif(Gif::new()),
+            Format::WebP => Walk::Measured(Measured::new(Header::Riff)),
+            Format::Bmp => Walk::Measured(Measured::new(Header::Bmp)),
+            Format::Pnm => Walk::Measured(Measured::new(Header::Pnm)),
+            Format::Tiff => Walk::Endless,
+        };
+        Self { skip: 0, walk }
+    }
+
+    /// Looks at the next bytes. `Some(n)`: the picture ends after the first `n` of exactly these; afterwards it is
+    /// over, and every further byte lies behind it (`Some(0)`).
+    ///
+    /// # Errors
+    /// No decoder will make a picture of it.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+        let mut at = 0;
+        loop {
+            let left = bytes.len() - at;
+            let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(left);
+            at += skipped;
+            self.skip -= skipped as u64;
+            if self.skip > 0 {
+                return Ok(None);
+            }
+            if matches!(self.walk, Walk::Over) {
+                return Ok(Some(at));
+            }
+            let rest = bytes.get(at..).unwrap_or_default();
+            let Some((byte, _)) = rest.split_first() else { return Ok(None) };
+            let step = match &mut self.walk {
+                Walk::Jpeg(walk) => {
+                    // The bulk of a JPEG is entropy-coded data, which is searched and not stepped through.
+                    let data = walk.entropy_coded(rest);
+                    if data > 0 {
+                        at += data;
+                        continue;
+                    }
+                    walk.step(*byte)?
+                }
+                Walk::Png(walk) => walk.step(*byte)?,
+                Walk::Gif(walk) => walk.step(*byte),
+                Walk::Measured(walk) => walk.step(*byte)?,
+                Walk::Endless | Walk::Over => return Ok(None),
+            };
+            at += 1;
+            match step {
+                Step::Next => {}
+                Step::Skip(n) => self.skip = n,
+                Step::EndAfter(n) => {
+                    self.skip = n;
+                    self.walk = Walk::Over;
+                }
+                Step::Unknown => self.walk = Walk::Endless,
+            }
+        }
+    }
+}
+
+/// The picture's structure contradicts itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+impl Malformed {
+    /// The HTTP status that answers it, in netcat mode the code of the error line: undecodable.
+    pub const fn status(&self) -> u16 {
+        422
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("la estructura de la imagen se contradice: está dañada")
+    }
+}
+
+impl std::error::Error for Malformed {}
