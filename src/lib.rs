@@ -1,3 +1,4 @@
 //! tp2.
 pub mod exchange;
+pub mod pixels;
 pub mod proto;

@@ -1,0 +1,288 @@
+//! JPEG (ITU-T T.81): the walk to the first scan, and decoding to Y with zune-jpeg.
+//!
+//! YCbCr and gray pictures come out as their stored Y, no colour is ever computed. RGB, CMYK and YCCK ones are taken
+//! raw and turned into gray the way Pillow does; Adobe writes its inks inverted (255 is none), others don't.
+//!
+//! zune-jpeg runs in strict mode: in lenient mode it fills what is missing with gray, where every other decoder
+//! says that the file is damaged. Lossless, arithmetic, hierarchical and 12-bit processes are refused by name.
+
+use scaler::raster::{Channels, Raster};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+
+use crate::exchange::job::Failure;
+
+use super::bytes::be16;
+use super::cost;
+use super::exif;
+use super::gray::{cmyk_luma, luma, ycc_to_rgb};
+use super::orient::Orientation;
+use super::probe::{Found, undecodable};
+
+/// Segments before the first scan; the largest real files have some 300 (colour profiles and previews in pieces).
+const SEGMENTS_MAX: usize = 2048;
+/// Bytes skipped in search of a marker, where a segment is longer than its length says.
+const STRAY_MAX: usize = 64 * 1024;
+/// Scans of a progressive picture; encoders write about ten. Each is a walk over the whole picture.
+const SCANS_MAX: usize = 100;
+
+/// What the segments up to the first scan say.
+struct Header<'a> {
+    width: u16,
+    height: u16,
+    /// Identifier, horizontal and vertical sampling of each component: one, three or four of them.
+    components: [(u8, u8, u8); 4],
+    count: usize,
+    progressive: bool,
+    /// Whether the first scan holds all components, so that rows can be finished as they come.
+    interleaved: bool,
+    /// The transform of Adobe's APP14 segment.
+    adobe: Option<u8>,
+    exif: Option<&'a [u8]>,
+    /// Bytes up to the entropy-coded data: the decoder keeps copies of some of them.
+    length: usize,
+}
+
+/// How the samples of a picture become gray.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ink {
+    Gray,
+    Ycc,
+    Rgb,
+    Cmyk,
+    Ycck,
+}
+
+impl<'a> Header<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, Failure> {
+        let mut header = Header {
+            width: 0,
+            height: 0,
+            components: [(0, 1, 1); 4],
+            count: 0,
+            progressive: false,
+            interleaved: true,
+            adobe: None,
+            exif: None,
+            length: 0,
+        };
+        let mut at = 2;
+        for _ in 0..SEGMENTS_MAX {
+            let (marker, start) = next_marker(bytes, at)?;
+            // TEM, RST and a second SOI stand alone (T.81 B.1.1.3).
+            if matches!(marker, 0x01 | 0xD0..=0xD8) {
+                at = start;
+                continue;
+            }
+            if marker == 0xD9 {
+                return Err(undecodable("el JPEG termina antes de la imagen"));
+            }
+            let length = be16(bytes, start).ok_or_else(truncated)?;
+            let end = start + usize::from(length);
+            let segment =
+                bytes.get(start + 2..end).ok_or_else(|| if length < 2 { damaged() } else { truncated() })?;
+            match marker {
+                0xC0..=0xC2 => header.frame(marker, segment)?,
+                0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => return Err(unsupported_process(marker)),
+                0xE1 if header.exif.is_none() && segment.starts_with(b"Exif\0\0") => {
+                    header.exif = Some(segment);
+                }
+                0xEE if segment.starts_with(b"Adobe") => header.adobe = segment.get(11).copied(),
+                0xDA => {
+                    if header.count == 0 {
+                        return Err(undecodable("el JPEG no tiene cabecera de imagen"));
+                    }
+                    header.interleaved = segment.first().is_some_and(|&n| usize::from(n) == header.count);
+                    header.length = end;
+                    return Ok(header);
+                }
+                _ => {}
+            }
+            at = end;
+        }
+        Err(undecodable("el JPEG tiene demasiados segmentos antes de la imagen"))
+    }
+
+    /// A frame header (T.81 B.2.2).
+    fn frame(&mut self, marker: u8, segment: &[u8]) -> Result<(), Failure> {
+        let (Some(&precision), Some(height), Some(width), Some(&count)) =
+            (segment.first(), be16(segment, 1), be16(segment, 3), segment.get(5))
+        else {
+            return Err(damaged());
+        };
+        if self.count != 0 {
+            return Err(undecodable("el JPEG tiene más de una cabecera de imagen"));
+        }
+        if precision != 8 {
+            return Err(Failure::Undecodable(format!(
+                "el JPEG tiene muestras de {precision} bits y solo se leen las de 8"
+            )));
+        }
+        if !matches!(count, 1 | 3 | 4) {
+            return Err(Failure::Undecodable(format!(
+                "el JPEG tiene {count} componentes y solo se leen 1, 3 o 4"
+            )));
+        }
+        self.count = usize::from(count);
+        let (listed, _) = segment.get(6..).unwrap_or_default().as_chunks::<3>();
+        for (component, &[id, sampling, _]) in self.components.iter_mut().zip(listed) {
+            *component = (id, sampling >> 4, sampling & 15);
+        }
+        let sound = |&(_, h, v): &(u8, u8, u8)| (1..=4).contains(&h) && (1..=4).contains(&v);
+        if listed.len() < self.count || !self.sampled().iter().all(sound) {
+            return Err(damaged());
+        }
+        (self.width, self.height, self.progressive) = (width, height, marker == 0xC2);
+        Ok(())
+    }
+
+    fn sampled(&self) -> &[(u8, u8, u8)] {
+        &self.components[..self.count]
+    }
+
+    fn ink(&self) -> Ink {
+        let ids: [u8; 3] = std::array::from_fn(|i| self.components[i].0);
+        match (self.count, self.adobe) {
+            (1, _) => Ink::Gray,
+            (3, Some(0)) => Ink::Rgb,
+            (3, _) if ids == *b"RGB" => Ink::Rgb,
+            (3, _) => Ink::Ycc,
+            (_, Some(2)) => Ink::Ycck,
+            _ => Ink::Cmyk,
+        }
+    }
+
+    /// What zune-jpeg allocates: whole planes of coefficients if rows can't be finished as they come, some rows of
+    /// MCUs, copies of metadata, the output.
+    fn cost(&self) -> u64 {
+        let most = |side: fn(&(u8, u8, u8)) -> u8| self.sampled().iter().map(side).max().unwrap_or(1);
+        let (h_max, v_max) = (most(|c| c.1), most(|c| c.2));
+        let blocks = |pixels: u16, sampling: u8| {
+            u64::from(pixels).div_ceil(8 * u64::from(sampling)) * u64::from(sampling)
+        };
+        let (across, down) = (blocks(self.width, h_max), blocks(self.height, v_max));
+        // Each block is 64 coefficients of two bytes.
+        let plane = |&(_, h, v): &(u8, u8, u8)| {
+            128 * across.div_ceil(h_max.into()) * u64::from(h) * down.div_ceil(v_max.into()) * u64::from(v)
+        };
+        // Subsampled in height alone, a gray decode of zune-jpeg reserves twice the rows.
+        let doubled = if h_max == 1 && v_max == 2 { 2 } else { 1 };
+        let planes = if self.progressive || !self.interleaved {
+            doubled * self.sampled().iter().map(plane).sum::<u64>()
+        } else {
+            0
+        };
+        let rows = across * 8 * 8 * 2 * u64::from(h_max * v_max) * 3 * (1 + self.count as u64);
+        let raster = cost::area(self.width.into(), self.height.into(), 1);
+        let raw = match self.ink() {
+            Ink::Gray | Ink::Ycc => raster,
+            Ink::Rgb => 3 * raster,
+            Ink::Cmyk | Ink::Ycck => 4 * raster,
+        };
+        cost::turnable(raster, raw - raster + planes + rows + self.length as u64)
+    }
+}
+
+/// The next marker from `at` on, and where what follows it starts.
+fn next_marker(bytes: &[u8], at: usize) -> Result<(u8, usize), Failure> {
+    let rest = bytes.get(at..).ok_or_else(truncated)?;
+    let mut prefixed = false;
+    for (offset, &byte) in rest.iter().take(STRAY_MAX).enumerate() {
+        match byte {
+            0xFF => prefixed = true,
+            0 => prefixed = false,
+            marker if prefixed => return Ok((marker, at + offset + 1)),
+            _ => {}
+        }
+    }
+    Err(if rest.len() < STRAY_MAX { truncated() } else { damaged() })
+}
+
+fn unsupported_process(marker: u8) -> Failure {
+    undecodable(match marker {
+        0xC3 => "el JPEG está comprimido sin pérdida y esa variante no se lee",
+        0xC9..=0xCB => "el JPEG usa codificación aritmética y esa variante no se lee",
+        _ => "el JPEG es jerárquico y esa variante no se lee",
+    })
+}
+
+fn truncated() -> Failure {
+    undecodable("el JPEG está incompleto")
+}
+
+fn damaged() -> Failure {
+    undecodable("el JPEG está dañado")
+}
+
+pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
+    let header = Header::read(bytes)?;
+    Ok(Found { width: header.width.into(), height: header.height.into(), cost: header.cost() })
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
+    let header = Header::read(bytes)?;
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_max_scans(SCANS_MAX)
+        .jpeg_set_out_colorspace(ColorSpace::Luma);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(|e| refusal(&e))?;
+    let ink = header.ink();
+    if !matches!(ink, Ink::Gray | Ink::Ycc) {
+        // Input and output alike: the samples as they are stored.
+        let stored = decoder.input_colorspace().unwrap_or(ColorSpace::Luma);
+        decoder.set_options(options.jpeg_set_out_colorspace(stored));
+    }
+    let samples = decoder.decode().map_err(|e| refusal(&e))?;
+    drop(decoder);
+    let (width, height) = (u32::from(header.width), u32::from(header.height));
+    let pixels = width as usize * height as usize;
+    let samples = to_gray(samples, pixels, ink, header.adobe.is_some())?;
+    let orientation = header.exif.map_or(Orientation::Upright, exif::orientation);
+    Ok((Raster { width, height, channels: Channels::Luma, samples }, orientation))
+}
+
+/// Gray where the stored samples lie.
+fn to_gray(mut samples: Vec<u8>, pixels: usize, ink: Ink, inverted: bool) -> Result<Vec<u8>, Failure> {
+    let bytes = match ink {
+        Ink::Gray | Ink::Ycc => 1,
+        Ink::Rgb => 3,
+        Ink::Cmyk | Ink::Ycck => 4,
+    };
+    if samples.len() != pixels * bytes {
+        return Err(damaged());
+    }
+    if bytes == 1 {
+        return Ok(samples);
+    }
+    let flip = if inverted { 255 } else { 0 };
+    for i in 0..pixels {
+        let at = bytes * i;
+        let (a, b, c) = (samples[at], samples[at + 1], samples[at + 2]);
+        samples[i] = match ink {
+            Ink::Cmyk => cmyk_luma(a ^ flip, b ^ flip, c ^ flip, samples[at + 3] ^ flip),
+            Ink::Ycck => {
+                // The transform yields the complement of the inks that are stored (Adobe technical note 5116).
+                let [r, g, b] = ycc_to_rgb(a, b, c);
+                cmyk_luma(!r ^ flip, !g ^ flip, !b ^ flip, samples[at + 3] ^ flip)
+            }
+            _ => luma(a, b, c),
+        };
+    }
+    samples.truncate(pixels);
+    samples.shrink_to_fit();
+    Ok(samples)
+}
+
+fn refusal(error: &DecodeErrors) -> Failure {
+    match error {
+        DecodeErrors::ExhaustedData | DecodeErrors::IoErrors(_) => truncated(),
+        DecodeErrors::FormatStatic("Premature end of buffer") => truncated(),
+        _ => damaged(),
+    }
+}

@@ -1,0 +1,41 @@
+//! Pictures: from the bytes of a file to gray samples in memory, and back.
+//!
+//! [`probe`] reads the header alone and says whether the picture may be decoded and what that will cost; [`decode`]
+//! turns the file into an upright gray [`Raster`](scaler::raster::Raster); [`encode`] writes a raster in a format.
+//! All three are pure functions of their arguments: no thread, no file, no clock.
+//!
+//! Rules:
+//! - The format is what the first bytes say, never what somebody claims.
+//! - Nothing is allocated for a picture before its header passed the limits, and decoding never takes more memory
+//!   than the [`decode_cost`](crate::exchange::job::Probe::decode_cost) announced by the probe.
+//! - Gray is ITU-R BT.601 luma, in the integer arithmetic of [`gray`]; of a JPEG in YCbCr it is the stored Y.
+//! - 16-bit samples are cut to their high byte. Colour profiles and gamma are ignored.
+//! - Orientation (EXIF, TIFF) is applied, and then all metadata is gone.
+//! - Of an animation the first frame counts; of a TIFF the first page.
+//! - Whole pictures only: a file that ends early is refused, not shown in part.
+//!
+//! One file a format holds its header reader and its decoder side by side, because the announced cost and the
+//! allocations it announces must agree. The decoders are other people's (zune-jpeg, png, gif, image-webp, tiff)
+//! except for BMP and PNM, which are short enough to read straight into gray.
+//!
+//! Known limits: JPEG with 12 bits, arithmetic coding or lossless processes, BigTIFF, TIFF with floating point
+//! samples, and BMP that wraps a JPEG or PNG are refused with a reason.
+mod bmp;
+mod bytes;
+mod cost;
+mod decode;
+mod encode;
+mod exif;
+mod gif;
+pub mod gray;
+mod jpeg;
+mod orient;
+mod png;
+mod pnm;
+mod probe;
+mod tiff;
+mod webp;
+
+pub use decode::decode;
+pub use encode::{Encoding, encode};
+pub use probe::probe;

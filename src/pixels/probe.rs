@@ -1,0 +1,59 @@
+//! What a file is and what decoding it would take, from its header alone.
+//!
+//! Called on the event loop's thread, so it is quick whatever the bytes are: every walk over segments, chunks or
+//! entries is bounded, and nothing is allocated. What it lets through, a decoder may still refuse.
+
+use crate::exchange::job::{Failure, PixelLimits, Probe};
+use crate::proto::format::{Format, Sniff};
+
+use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
+
+/// What a format's header reader finds out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Stored columns, as the header says, not yet held against a limit.
+    pub(super) width: u32,
+    /// Stored rows.
+    pub(super) height: u32,
+    /// Upper bound in bytes of what decoding allocates.
+    pub(super) cost: u64,
+}
+
+/// Reads the header of a picture: its format by magic number, its stored size, and what decoding it costs.
+///
+/// # Errors
+/// [`Failure::UnknownFormat`] if the first bytes are those of no format we read, [`Failure::TooManyPixels`] past
+/// `limits`, [`Failure::Undecodable`] with a Spanish reason if no decoder can make a picture of this header.
+pub fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<Probe, Failure> {
+    let Sniff::Picture(format) = Format::sniff(bytes) else {
+        return Err(Failure::UnknownFormat);
+    };
+    let found = match format {
+        Format::Jpeg => jpeg::probe(bytes),
+        Format::Png => png::probe(bytes),
+        Format::Gif => gif::probe(bytes),
+        Format::Bmp => bmp::probe(bytes),
+        Format::WebP => webp::probe(bytes),
+        Format::Tiff => tiff::probe(bytes),
+        Format::Pnm => pnm::probe(bytes),
+    }?;
+    check_size(found.width, found.height, limits)?;
+    Ok(Probe { format, width: found.width, height: found.height, decode_cost: found.cost })
+}
+
+/// Holds a size against the limits: at least one pixel, and no more than allowed.
+pub(super) fn check_size(width: u32, height: u32, limits: &PixelLimits) -> Result<(), Failure> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        return Err(undecodable("mide cero píxeles"));
+    }
+    if pixels > limits.pixels_max || width.max(height) > limits.side_max {
+        return Err(Failure::TooManyPixels { width: width.into(), height: height.into() });
+    }
+    Ok(())
+}
+
+/// A refusal with its Spanish reason.
+pub(super) fn undecodable(reason: &str) -> Failure {
+    Failure::Undecodable(reason.to_owned())
+}

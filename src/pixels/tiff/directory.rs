@@ -1,0 +1,330 @@
+//! The first directory of a TIFF file (TIFF 6.0, section 2): its tags, checked against each other.
+
+use crate::exchange::job::Failure;
+use crate::pixels::bytes::Endian;
+use crate::pixels::cost;
+use crate::pixels::gray::{luma, saturate};
+use crate::pixels::orient::Orientation;
+use crate::pixels::probe::undecodable;
+
+use super::{damaged, truncated};
+
+/// Entries of the directory that are looked at; real ones have some thirty.
+const ENTRIES_MAX: u16 = 4096;
+/// Strips or tiles of all planes: each costs a decompressor of its own.
+const CHUNKS_MAX: u64 = 500_000;
+
+/// What the colour samples of a pixel mean (tag PhotometricInterpretation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ink {
+    WhiteIsZero,
+    BlackIsZero,
+    Rgb,
+    Palette,
+    Cmyk,
+    /// Only inside JPEG: its first sample is luma.
+    Ycc,
+}
+
+impl Ink {
+    /// Colour samples of a pixel.
+    pub(super) const fn samples(self) -> u16 {
+        match self {
+            Self::WhiteIsZero | Self::BlackIsZero | Self::Palette => 1,
+            Self::Rgb | Self::Ycc => 3,
+            Self::Cmyk => 4,
+        }
+    }
+}
+
+/// What the sample after the colours means (tag ExtraSamples).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alpha {
+    None,
+    /// Colours are multiplied by it.
+    Associated,
+    Unassociated,
+}
+
+/// Compressions that are read (tag Compression).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// None, LZW, Deflate, PackBits, fax: decompressed as a stream.
+    Stream,
+    /// Baseline JPEG in every strip or tile.
+    Jpeg,
+}
+
+/// The picture as the directory describes it.
+#[derive(Clone, Debug)]
+pub(super) struct Directory {
+    pub(super) endian: Endian,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Bits of every sample: 1, 2, 4, 8, 16 or 32.
+    pub(super) bits: u16,
+    pub(super) signed: bool,
+    pub(super) ink: Ink,
+    pub(super) alpha: Alpha,
+    /// Samples of a pixel, extra ones included.
+    pub(super) samples: u16,
+    /// Whether each sample has strips or tiles of its own.
+    pub(super) planar: bool,
+    pub(super) packing: Packing,
+    pub(super) orientation: Orientation,
+    /// Columns and rows of a strip or tile.
+    pub(super) chunk: (u32, u32),
+    pub(super) tiled: bool,
+    /// Where the value of PhotometricInterpretation stands in the file.
+    pub(super) ink_at: usize,
+    color_map: Option<Entry>,
+}
+
+/// One tag: where its values are.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    kind: u16,
+    count: u32,
+    /// Offset of the first value.
+    at: usize,
+}
+
+impl Entry {
+    /// The value at an index: SHORT and LONG (TIFF 6.0, section 2), and BYTE as some write it.
+    fn value(self, bytes: &[u8], endian: Endian, index: usize) -> Option<u32> {
+        if index >= self.count as usize {
+            return None;
+        }
+        match self.kind {
+            1 => bytes.get(self.at.checked_add(index)?).map(|&b| b.into()),
+            3 => endian.u16(bytes, self.at.checked_add(2 * index)?).map(u32::from),
+            4 => endian.u32(bytes, self.at.checked_add(4 * index)?),
+            _ => None,
+        }
+    }
+}
+
+/// The tags that matter, by what they say.
+#[derive(Default)]
+struct Tags {
+    width: Option<Entry>,
+    height: Option<Entry>,
+    bits: Option<Entry>,
+    compression: Option<Entry>,
+    ink: Option<Entry>,
+    samples: Option<Entry>,
+    rows_per_strip: Option<Entry>,
+    planar: Option<Entry>,
+    color_map: Option<Entry>,
+    tile_width: Option<Entry>,
+    tile_height: Option<Entry>,
+    extra: Option<Entry>,
+    sample_format: Option<Entry>,
+    orientation: Orientation,
+}
+
+impl Tags {
+    fn read(bytes: &[u8], endian: Endian) -> Result<Self, Failure> {
+        let start = endian.u32(bytes, 4).ok_or_else(truncated)? as usize;
+        let count = endian.u16(bytes, start).ok_or_else(truncated)?;
+        if count > ENTRIES_MAX {
+            return Err(undecodable("el TIFF tiene demasiadas etiquetas"));
+        }
+        let mut tags = Self::default();
+        for index in 0..usize::from(count) {
+            let at = start + 2 + 12 * index;
+            let entry = bytes.get(at..at + 12).ok_or_else(truncated)?;
+            let (Some(tag), Some(kind), Some(values), Some(offset)) =
+                (endian.u16(entry, 0), endian.u16(entry, 2), endian.u32(entry, 4), endian.u32(entry, 8))
+            else {
+                return Err(truncated());
+            };
+            let size = match kind {
+                3 => 2,
+                4 => 4,
+                _ => 1,
+            };
+            // Values that fit into four bytes stand in the entry itself.
+            let inline = u64::from(values) * size <= 4;
+            let found =
+                Some(Entry { kind, count: values, at: if inline { at + 8 } else { offset as usize } });
+            match tag {
+                256 => tags.width = found,
+                257 => tags.height = found,
+                258 => tags.bits = found,
+                259 => tags.compression = found,
+                262 => tags.ink = found,
+                274 => tags.orientation = Orientation::from_entry(endian, entry).unwrap_or_default(),
+                277 => tags.samples = found,
+                278 => tags.rows_per_strip = found,
+                284 => tags.planar = found,
+                320 => tags.color_map = found,
+                322 => tags.tile_width = found,
+                323 => tags.tile_height = found,
+                338 => tags.extra = found,
+                339 => tags.sample_format = found,
+                _ => {}
+            }
+        }
+        Ok(tags)
+    }
+}
+
+impl Directory {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, Failure> {
+        let endian = Endian::of_tiff(bytes).ok_or_else(damaged)?;
+        let tags = Tags::read(bytes, endian)?;
+        let first = |entry: Option<Entry>| entry.and_then(|e| e.value(bytes, endian, 0));
+        let (Some(width), Some(height)) = (first(tags.width), first(tags.height)) else {
+            return Err(undecodable("el TIFF no dice cuánto mide"));
+        };
+        if width == 0 || height == 0 {
+            return Err(undecodable("el TIFF mide cero píxeles"));
+        }
+        let packing = packing(first(tags.compression).unwrap_or(1))?;
+        let ink = ink(first(tags.ink), packing)?;
+        let samples = u16::try_from(first(tags.samples).unwrap_or(1)).map_err(|_| damaged())?;
+        if !(ink.samples()..=32).contains(&samples) {
+            return Err(Failure::Undecodable(format!(
+                "el TIFF tiene {samples} canales y no son de ese color"
+            )));
+        }
+        let bits = match (first(tags.bits).unwrap_or(1), samples) {
+            (1, 1) => 1,
+            (2, 1) => 2,
+            (4, 1) => 4,
+            (8, _) => 8,
+            (16, _) => 16,
+            (32, _) => 32,
+            (bits, _) => {
+                return Err(Failure::Undecodable(format!(
+                    "el TIFF tiene muestras de {bits} bits, que no se leen"
+                )));
+            }
+        };
+        let signed = match first(tags.sample_format).unwrap_or(1) {
+            1 | 4 => false,
+            // Eight signed bits are read as unsigned ones, as everybody does.
+            2 => bits > 8,
+            _ => return Err(undecodable("el TIFF tiene muestras de punto flotante, que no se leen")),
+        };
+        let alpha = match first(tags.extra) {
+            _ if samples == ink.samples() || ink == Ink::Cmyk || ink == Ink::Ycc => Alpha::None,
+            Some(1) => Alpha::Associated,
+            Some(2 | 999) => Alpha::Unassociated,
+            // Four samples without a word about the fourth.
+            None if ink == Ink::Rgb && samples == 4 => Alpha::Unassociated,
+            _ => Alpha::None,
+        };
+        let tiled = tags.tile_width.is_some();
+        let chunk = if tiled {
+            (first(tags.tile_width).unwrap_or(0), first(tags.tile_height).unwrap_or(0))
+        } else {
+            (width, first(tags.rows_per_strip).unwrap_or(height).min(height))
+        };
+        if chunk.0 == 0 || chunk.1 == 0 {
+            return Err(damaged());
+        }
+        let directory = Self {
+            endian,
+            width,
+            height,
+            bits,
+            signed,
+            ink,
+            alpha,
+            samples,
+            planar: first(tags.planar) == Some(2) && samples > 1,
+            packing,
+            orientation: tags.orientation,
+            chunk,
+            tiled,
+            ink_at: tags.ink.map_or(0, |e| e.at),
+            color_map: tags.color_map,
+        };
+        if directory.chunks() > CHUNKS_MAX {
+            return Err(undecodable("el TIFF está partido en demasiados trozos"));
+        }
+        Ok(directory)
+    }
+
+    /// Strips or tiles of one plane from left to right and from top to bottom.
+    pub(super) fn grid(&self) -> (u32, u32) {
+        (self.width.div_ceil(self.chunk.0), self.height.div_ceil(self.chunk.1))
+    }
+
+    /// Planes that are stored apart.
+    pub(super) fn planes(&self) -> u16 {
+        if self.planar { self.samples } else { 1 }
+    }
+
+    fn chunks(&self) -> u64 {
+        let (across, down) = self.grid();
+        u64::from(across) * u64::from(down) * u64::from(self.planes())
+    }
+
+    /// Samples of a pixel in one plane.
+    pub(super) fn samples_in_plane(&self) -> usize {
+        if self.planar { 1 } else { self.samples.into() }
+    }
+
+    /// Luma of each index of the palette: all reds, all greens, all blues, 16 bits each (TIFF 6.0, section 5).
+    pub(super) fn grays(&self, bytes: &[u8]) -> Result<[u8; 256], Failure> {
+        let map = self.color_map.ok_or_else(|| undecodable("el TIFF tiene paleta y no la trae"))?;
+        let colors = 1usize << self.bits.min(8);
+        let high = |index| map.value(bytes, self.endian, index).map(|v| saturate((v >> 8).into()));
+        let mut grays = [0; 256];
+        for (index, gray) in grays.iter_mut().enumerate().take(colors) {
+            let (Some(r), Some(g), Some(b)) = (high(index), high(colors + index), high(2 * colors + index))
+            else {
+                return Err(undecodable("la paleta del TIFF está incompleta"));
+            };
+            *gray = luma(r, g, b);
+        }
+        Ok(grays)
+    }
+
+    pub(super) fn cost(&self, length: usize) -> u64 {
+        let channels = if self.alpha == Alpha::None { 1 } else { 2 };
+        let raster = cost::area(self.width, self.height, channels);
+        let bits = u64::from(self.bits) * u64::from(self.samples);
+        let (columns, rows) =
+            (u64::from(self.chunk.0.min(self.width)), u64::from(self.chunk.1.min(self.height)));
+        // A row rounded up, once as stored, once spread to bytes, and once with the padding of its tile.
+        let row = columns.saturating_mul(bits).div_ceil(8) + u64::from(self.planes());
+        let spread =
+            columns * u64::from(self.samples) + u64::from(self.chunk.0).saturating_mul(bits).div_ceil(8);
+        let chunk = row.saturating_mul(rows);
+        let jpeg = match self.packing {
+            Packing::Stream => 0,
+            // The compressed chunk, the decoder's planes of coefficients and its output.
+            Packing::Jpeg => (length as u64).saturating_add(chunk.saturating_mul(8)),
+        };
+        // Offset and length of each chunk, held twice while they are read.
+        let index = self.chunks() * 32;
+        cost::turnable(raster, chunk.saturating_add(spread).saturating_add(jpeg).saturating_add(index))
+    }
+}
+
+fn packing(compression: u32) -> Result<Packing, Failure> {
+    match compression {
+        1 | 4 | 5 | 8 | 32_773 | 32_946 => Ok(Packing::Stream),
+        7 => Ok(Packing::Jpeg),
+        _ => Err(Failure::Undecodable(format!("el TIFF usa la compresión {compression}, que no se lee"))),
+    }
+}
+
+fn ink(photometric: Option<u32>, packing: Packing) -> Result<Ink, Failure> {
+    match (photometric, packing) {
+        (Some(0), _) => Ok(Ink::WhiteIsZero),
+        (Some(1), _) => Ok(Ink::BlackIsZero),
+        (Some(2), _) => Ok(Ink::Rgb),
+        (Some(3), _) => Ok(Ink::Palette),
+        (Some(5), _) => Ok(Ink::Cmyk),
+        (Some(6), Packing::Jpeg) => Ok(Ink::Ycc),
+        (Some(other), _) => {
+            Err(Failure::Undecodable(format!("el TIFF usa el espacio de color {other}, que no se lee")))
+        }
+        (None, _) => Err(undecodable("el TIFF no dice qué colores tiene")),
+    }
+}

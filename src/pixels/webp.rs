@@ -1,0 +1,201 @@
+//! WebP (RFC 9649): the walk over the chunks, and decoding with image-webp.
+//!
+//! The sizes inside (of the VP8 frame, of the first frame of an animation) are held against the canvas before any
+//! decoding, as the decoder allocates by them. Of an animation the first frame is drawn on a transparent canvas.
+
+use std::io::Cursor;
+
+use image_webp::{DecodingError, WebPDecoder};
+use scaler::raster::Raster;
+
+use crate::exchange::job::Failure;
+
+use super::bytes::{le16, le32};
+use super::cost;
+use super::exif;
+use super::gray::{Layout, to_gray_in_place};
+use super::orient::Orientation;
+use super::probe::{Found, undecodable};
+
+/// Chunks looked at; an animation has one a frame, and EXIF follows them.
+const CHUNKS_MAX: usize = 4096;
+
+/// The size a bitstream announces, and whether it is lossless.
+#[derive(Clone, Copy)]
+struct Stream {
+    width: u32,
+    height: u32,
+    lossless: bool,
+    alpha: bool,
+}
+
+struct Header<'a> {
+    width: u32,
+    height: u32,
+    alpha: bool,
+    animated: bool,
+    /// The picture itself, or the first frame.
+    stream: Stream,
+    exif: Option<&'a [u8]>,
+}
+
+/// A chunk: its name and its content, cut at the end of the file.
+fn chunk(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8], usize)> {
+    let name = bytes.get(at..at.checked_add(4)?)?;
+    let length = le32(bytes, at + 4)? as usize;
+    let content = bytes.get(at + 8..)?;
+    // Content is padded to an even length (RFC 9649, section 2.3).
+    let next = at.checked_add(8)?.checked_add(length)?.checked_add(length & 1)?;
+    Some((name, &content[..length.min(content.len())], next))
+}
+
+impl Stream {
+    /// Sizes are in the frame header of VP8 (RFC 6386, section 9.1) and in that of VP8L (RFC 9649, section 3.4).
+    fn read(name: &[u8], content: &[u8]) -> Result<Option<Self>, Failure> {
+        match name {
+            b"VP8 " => match content.get(3..10) {
+                Some(&[0x9D, 0x01, 0x2A, w0, w1, h0, h1]) if content[0] & 1 == 0 => {
+                    let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);
+                    let (width, height) = (side(w0, w1), side(h0, h1));
+                    Ok(Some(Self { width, height, lossless: false, alpha: false }))
+                }
+                Some(_) => Err(damaged()),
+                None => Err(truncated()),
+            },
+            b"VP8L" => match (content.first(), le32(content, 1)) {
+                (Some(0x2F), Some(bits)) => Ok(Some(Self {
+                    width: (bits & 0x3FFF) + 1,
+                    height: (bits >> 14 & 0x3FFF) + 1,
+                    lossless: true,
+                    alpha: bits >> 28 & 1 == 1,
+                })),
+                (Some(0x2F) | None, None) => Err(truncated()),
+                _ => Err(damaged()),
+            },
+            _ => Ok(None),
+        }
+    }
+}
+
+impl<'a> Header<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, Failure> {
+        let (name, content, next) = chunk(bytes, 12).ok_or_else(truncated)?;
+        if let Some(stream) = Stream::read(name, content)? {
+            let Stream { width, height, alpha, .. } = stream;
+            return Ok(Header { width, height, alpha, animated: false, stream, exif: None });
+        }
+        if name != b"VP8X" {
+            return Err(damaged());
+        }
+        // Flags, three reserved bytes, canvas sides less one in 24 bits (RFC 9649, section 2.7.1).
+        let (Some(&flags), Some(width), Some(low), Some(&high)) =
+            (content.first(), le32(content, 4), le16(content, 7), content.get(9))
+        else {
+            return Err(truncated());
+        };
+        let canvas = ((width & 0xFF_FFFF) + 1, (u32::from(low) | u32::from(high) << 16) + 1);
+        let animated = flags & 0x02 != 0;
+        let mut stream = None;
+        let mut exif = None;
+        let mut at = next;
+        for _ in 0..CHUNKS_MAX {
+            let Some((name, content, next)) = chunk(bytes, at) else { break };
+            match name {
+                b"EXIF" if exif.is_none() => exif = Some(content),
+                b"ANMF" if animated && stream.is_none() => stream = Some(first_frame(content, canvas)?),
+                b"VP8 " | b"VP8L" if !animated && stream.is_none() => {
+                    stream = Stream::read(name, content)?;
+                    if stream.is_some_and(|s| (s.width, s.height) != canvas) {
+                        return Err(undecodable("el WebP declara dos tamaños distintos"));
+                    }
+                }
+                _ => {}
+            }
+            at = next;
+        }
+        let stream = stream.ok_or_else(truncated)?;
+        Ok(Header { width: canvas.0, height: canvas.1, alpha: flags & 0x10 != 0, animated, stream, exif })
+    }
+
+    fn layout(&self) -> Layout {
+        if self.alpha { Layout::Rgba } else { Layout::Rgb }
+    }
+
+    fn cost(&self) -> u64 {
+        let canvas = |bytes| cost::area(self.width, self.height, bytes);
+        let frame = |bytes| {
+            cost::area(self.stream.width.div_ceil(16) * 16, self.stream.height.div_ceil(16) * 16, bytes)
+        };
+        let output = canvas(self.layout().bytes() as u64);
+        let raster = canvas(self.layout().channels().count() as u64);
+        // A lossy frame is Y, U and V (3 bytes for 2 pixels) with its alpha plane decoded as RGBA; a lossless one
+        // RGBA. An animation adds the frame in RGBA and its canvas.
+        let stream = if self.stream.lossless { frame(4) } else { frame(6) };
+        let animation = if self.animated { canvas(4).saturating_add(frame(4)) } else { 0 };
+        let work = output.saturating_sub(raster).saturating_add(stream).saturating_add(animation);
+        cost::turnable(raster, work)
+    }
+}
+
+/// The stream of an animation's first frame (RFC 9649, section 2.7.1.1), which must lie on the canvas.
+fn first_frame(frame: &[u8], canvas: (u32, u32)) -> Result<Stream, Failure> {
+    let side = |at| le32(frame, at).map(|v| v & 0xFF_FFFF).ok_or_else(truncated);
+    let (x, y, width, height) = (2 * side(0)?, 2 * side(3)?, side(6)? + 1, side(9)? + 1);
+    if x + width > canvas.0 || y + height > canvas.1 {
+        return Err(undecodable("la primera imagen del WebP no cabe en su lienzo"));
+    }
+    // The frame's header is 16 bytes; an ALPH chunk may come before the VP8 one.
+    let mut at = 16;
+    for _ in 0..2 {
+        let (name, content, next) = chunk(frame, at).ok_or_else(truncated)?;
+        if let Some(stream) = Stream::read(name, content)? {
+            if (stream.width, stream.height) != (width, height) {
+                return Err(undecodable("el WebP declara dos tamaños distintos"));
+            }
+            return Ok(stream);
+        }
+        at = next;
+    }
+    Err(damaged())
+}
+
+fn truncated() -> Failure {
+    undecodable("el WebP está incompleto")
+}
+
+fn damaged() -> Failure {
+    undecodable("el WebP está dañado")
+}
+
+pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
+    let header = Header::read(bytes)?;
+    // The decoder computes the bytes of an animation's canvas in 32 bits.
+    if header.animated && cost::area(header.width, header.height, 4) > u64::from(u32::MAX) {
+        return Err(Failure::TooManyPixels { width: header.width.into(), height: header.height.into() });
+    }
+    Ok(Found { width: header.width, height: header.height, cost: header.cost() })
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
+    let header = Header::read(bytes)?;
+    let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| refusal(&e))?;
+    if decoder.dimensions() != (header.width, header.height) || decoder.has_alpha() != header.alpha {
+        return Err(damaged());
+    }
+    decoder.set_memory_limit(usize::try_from(header.cost()).unwrap_or(usize::MAX));
+    let layout = header.layout();
+    let mut samples = vec![0; header.width as usize * header.height as usize * layout.bytes()];
+    decoder.read_image(&mut samples).map_err(|e| refusal(&e))?;
+    drop(decoder);
+    to_gray_in_place(layout, &mut samples);
+    let raster = Raster { width: header.width, height: header.height, channels: layout.channels(), samples };
+    Ok((raster, header.exif.map_or(Orientation::Upright, exif::orientation)))
+}
+
+fn refusal(error: &DecodingError) -> Failure {
+    match error {
+        DecodingError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => truncated(),
+        DecodingError::BitStreamError | DecodingError::NotEnoughInitData => truncated(),
+        _ => damaged(),
+    }
+}
