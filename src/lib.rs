@@ -1,4 +1,17 @@
-//! tp2.
+//! tp2: an image service on raw sockets. A picture in, the gray, scaled picture out.
+//!
+//! Layers, lowest first; a module uses only what is below it:
+//!
+//! ```text
+//! key < proto < exchange < { pixels, workers } < net < cli, main
+//! ```
+//!
+//! `proto` and `exchange` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
+//! `net`, `workers`, `log` and `host`. The `scaler` crate is the second server; `scaler::raster` and `scaler::wire`
+//! (pure) and `scaler::sys` (the system calls of both processes) are shared with it.
+#![forbid(unsafe_code)]
+
 pub mod exchange;
+pub mod key;
 pub mod pixels;
 pub mod proto;

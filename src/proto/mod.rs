@@ -5,7 +5,8 @@
 //! is hostile: limits come before allocation, and an error is a value that names its HTTP status.
 //!
 //! Reading order: [`buf`], [`head`], [`body`], then the upload: [`param`], [`multipart`], [`form`]; and beside HTTP
-//! the pictures that come without it: [`format`], [`image_end`].
+//! the pictures that come without it: [`format`], [`image_end`]. What is made of them: [`route`], [`accept`], [`reply`].
+pub mod accept;
 pub mod body;
 pub mod buf;
 pub mod form;
@@ -14,3 +15,5 @@ pub mod head;
 pub mod image_end;
 pub mod multipart;
 pub mod param;
+pub mod reply;
+pub mod route;

@@ -1,0 +1,119 @@
+//! `Accept` (RFC 9110 §12.5.1): which of the formats we write the client likes best.
+//!
+//! ```
+//! use tp2::proto::{accept, format::Format};
+//! assert_eq!(accept::choose(b"image/webp, image/png;q=0.8", Format::Jpeg), Some(Format::WebP));
+//! assert_eq!(accept::choose(b"*/*", Format::Png), Some(Format::Png));
+//! assert_eq!(accept::choose(b"audio/ogg", Format::Png), None);
+//! ```
+use super::format::Format;
+
+/// Whether the field names `text/html`: a browser that navigates, which takes any picture.
+#[must_use]
+pub fn is_browser(field: &[u8]) -> bool {
+    ranges(field).any(|(range, _)| range.eq_ignore_ascii_case(b"text/html"))
+}
+
+/// The format of highest quality; ties go to the input's own format, then to the order of [`Format::ALL`].
+/// None: nothing that we write is acceptable. An empty field accepts everything.
+#[must_use]
+pub fn choose(field: &[u8], input: Format) -> Option<Format> {
+    if field.trim_ascii().is_empty() {
+        return Some(input);
+    }
+    let mut best: Option<(u16, Format)> = None;
+    for format in std::iter::once(input).chain(Format::ALL) {
+        let quality = quality_of(field, format);
+        if quality > best.map_or(0, |(best, _)| best) {
+            best = Some((quality, format));
+        }
+    }
+    best.map(|(_, format)| format)
+}
+
+/// Thousandths: that of the most specific range that matches, 0 if none does.
+fn quality_of(field: &[u8], format: Format) -> u16 {
+    let mut found = (0, 0);
+    for (range, quality) in ranges(field) {
+        let specific = match range {
+            b"*/*" => 1,
+            _ if range.eq_ignore_ascii_case(b"image/*") => 2,
+            _ if names(range, format) => 3,
+            _ => continue,
+        };
+        if specific > found.0 || specific == found.0 && quality > found.1 {
+            found = (specific, quality);
+        }
+    }
+    found.1
+}
+
+fn names(range: &[u8], format: Format) -> bool {
+    let aliases: &[&str] = match format {
+        Format::Jpeg => &["image/jpg", "image/pjpeg"],
+        Format::Bmp => &["image/x-ms-bmp", "image/x-bmp"],
+        Format::Pnm => &["image/x-portable-anymap"],
+        Format::Png | Format::Gif | Format::WebP | Format::Tiff => &[],
+    };
+    std::iter::once(format.media_type())
+        .chain(aliases.iter().copied())
+        .any(|name| range.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// Each media range with its quality; one that can't be read counts as 0, as if it were not there.
+fn ranges(field: &[u8]) -> impl Iterator<Item = (&[u8], u16)> {
+    field.split(|&byte| byte == b',').map(|item| {
+        let mut pieces = item.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+        let range = pieces.next().unwrap_or_default();
+        let weight = pieces.find_map(|piece| piece.strip_prefix(b"q=").or_else(|| piece.strip_prefix(b"Q=")));
+        (range, weight.map_or(1000, |digits| parse_quality(digits).unwrap_or(0)))
+    })
+}
+
+/// `qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )` (RFC 9110 §12.4.2), in thousandths.
+fn parse_quality(digits: &[u8]) -> Option<u16> {
+    let (whole, fraction) = match digits.split_first()? {
+        (whole @ (b'0' | b'1'), []) => (*whole, &[][..]),
+        (whole @ (b'0' | b'1'), [b'.', fraction @ ..]) if fraction.len() <= 3 => (*whole, fraction),
+        _ => return None,
+    };
+    let mut thousandths = u16::from(whole - b'0') * 1000;
+    for (digit, unit) in fraction.iter().zip([100, 10, 1]) {
+        thousandths += u16::from(digit.checked_sub(b'0').filter(|&value| value < 10)?) * unit;
+    }
+    (thousandths <= 1000).then_some(thousandths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chooses_as_the_client_wishes() {
+        for (field, input, chosen) in [
+            ("image/*", Format::Gif, Some(Format::Gif)),
+            ("image/*;q=0.5, image/png", Format::Gif, Some(Format::Png)),
+            ("image/png, image/jpeg", Format::Jpeg, Some(Format::Jpeg)),
+            ("image/png, image/jpeg", Format::Png, Some(Format::Png)),
+            ("image/png, image/jpeg", Format::Gif, Some(Format::Jpeg)),
+            ("image/jpeg;q=0.2, image/webp;q=0.9", Format::Jpeg, Some(Format::WebP)),
+            ("IMAGE/WEBP ; Q=0.3", Format::Jpeg, Some(Format::WebP)),
+            ("image/png;q=0, */*", Format::Png, Some(Format::Jpeg)),
+            ("image/png;q=0", Format::Png, None),
+            ("application/json", Format::Png, None),
+            ("image/png;q=1.001", Format::Png, None),
+            ("image/png;q=nan", Format::Png, None),
+            ("image/jpg", Format::Png, Some(Format::Jpeg)),
+            ("", Format::Bmp, Some(Format::Bmp)),
+            (",,;;q", Format::Bmp, None),
+        ] {
+            assert_eq!(choose(field.as_bytes(), input), chosen, "{field}");
+        }
+    }
+
+    #[test]
+    fn knows_a_browser() {
+        assert!(is_browser(b"text/html,application/xhtml+xml,*/*;q=0.8"));
+        assert!(!is_browser(b"image/png, */*"));
+    }
+}

@@ -1,0 +1,178 @@
+//! Answers: status, fields, body -> bytes of HTTP/1.1 (RFC 9112 §4). The date is passed in.
+//!
+//! ```
+//! use std::time::SystemTime;
+//! use tp2::proto::{buf::SendBuf, reply::{Frame, Reply}};
+//! let mut out = SendBuf::new();
+//! let frame = Frame { id: uuid::Uuid::nil(), date: SystemTime::UNIX_EPOCH, keep_alive: true, head_only: false };
+//! Reply::text(200, "hola\n").emit(&frame, &mut out);
+//! let mut slices = [std::io::IoSlice::new(&[]); 4];
+//! let count = out.io_slices(&mut slices);
+//! let sent: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+//! assert!(sent.starts_with(b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"));
+//! assert!(sent.ends_with(b"\r\n\r\nhola\n"));
+//! ```
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::buf::SendBuf;
+
+/// The interim answer that asks for the body (RFC 9110 §15.2.1).
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// An answer without the circumstances of its sending.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// 200 to 599.
+    pub status: u16,
+    /// Name and value; never from the client's bytes unless checked for line ends.
+    pub fields: Vec<(&'static str, Cow<'static, str>)>,
+    /// The whole body; for HEAD its length alone is sent.
+    pub body: Bytes,
+}
+
+/// The circumstances of a sending.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    /// The request's id: `X-Tarea`.
+    pub id: Uuid,
+    /// For `Date` (RFC 9110 §6.6.1).
+    pub date: SystemTime,
+    /// Whether another request may follow on the connection.
+    pub keep_alive: bool,
+    /// The request was HEAD.
+    pub head_only: bool,
+}
+
+impl Reply {
+    /// No body.
+    #[must_use]
+    pub fn empty(status: u16) -> Self {
+        Self { status, fields: Vec::new(), body: Bytes::new() }
+    }
+
+    /// A body of this media type.
+    #[must_use]
+    pub fn new(status: u16, media_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self { status, fields: vec![("Content-Type", media_type.into())], body: body.into() }
+    }
+
+    /// Plain UTF-8 text.
+    #[must_use]
+    pub fn text(status: u16, body: impl Into<Bytes>) -> Self {
+        Self::new(status, "text/plain; charset=utf-8", body)
+    }
+
+    /// With one more field.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        let value = value.into();
+        debug_assert!(!value.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "{name}: {value}");
+        self.fields.push((name, value));
+        self
+    }
+
+    /// Appends head and body to what is to be sent; the body is not copied.
+    pub fn emit(&self, frame: &Frame, out: &mut SendBuf) {
+        let mut head = String::with_capacity(512);
+        // Writing to a String can't fail.
+        let _ = write!(
+            head,
+            "HTTP/1.1 {} {}\r\nDate: {}\r\nX-Tarea: {}\r\n",
+            self.status,
+            reason_phrase(self.status),
+            httpdate::HttpDate::from(frame.date),
+            frame.id.as_hyphenated(),
+        );
+        for (name, value) in &self.fields {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        // RFC 9110 §8.6: no Content-Length in a 204.
+        if self.status != 204 {
+            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+        }
+        let connection = if frame.keep_alive { "keep-alive" } else { "close" };
+        let _ = write!(head, "X-Content-Type-Options: nosniff\r\nConnection: {connection}\r\n\r\n");
+        out.push(head.into_bytes());
+        if !frame.head_only && !self.body.is_empty() {
+            out.push(self.body.clone());
+        }
+    }
+}
+
+/// The phrase of RFC 9110 §15 for the statuses we send.
+#[must_use]
+pub const fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        206 => "Partial Content",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Range Not Satisfiable",
+        417 => "Expectation Failed",
+        422 => "Unprocessable Content",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        507 => "Insufficient Storage",
+        _ => "Unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn emit(reply: &Reply, keep_alive: bool, head_only: bool) -> String {
+        let mut out = SendBuf::new();
+        let frame = Frame { id: Uuid::nil(), date: SystemTime::UNIX_EPOCH, keep_alive, head_only };
+        reply.emit(&frame, &mut out);
+        let mut slices = [std::io::IoSlice::new(&[]); 4];
+        let count = out.io_slices(&mut slices);
+        slices[..count].iter().map(|slice| String::from_utf8_lossy(slice).into_owned()).collect()
+    }
+
+    #[test]
+    fn head_of_an_answer() {
+        let reply = Reply::text(404, "no").with("Vary", "Accept");
+        assert_eq!(
+            emit(&reply, false, false),
+            "HTTP/1.1 404 Not Found\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
+             X-Tarea: 00000000-0000-0000-0000-000000000000\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             Vary: Accept\r\nContent-Length: 2\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nno"
+        );
+    }
+
+    #[test]
+    fn head_requests_get_the_length_and_no_body() {
+        let sent = emit(&Reply::text(200, "hola"), true, true);
+        assert!(sent.contains("\r\nContent-Length: 4\r\n"));
+        assert!(sent.ends_with("Connection: keep-alive\r\n\r\n"));
+    }
+
+    #[test]
+    fn no_content_has_no_length() {
+        assert!(!emit(&Reply::empty(204), true, false).contains("Content-Length"));
+        assert!(emit(&Reply::empty(200), true, false).contains("Content-Length: 0"));
+    }
+}

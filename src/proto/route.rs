@@ -1,0 +1,105 @@
+//! (method, path) -> route. The one table of what the server has.
+//!
+//! ```
+//! use tp2::proto::{head::Method, route::{route, Absent, Route}};
+//! assert_eq!(route(&Method::Post, b"/"), Ok(Route::Process));
+//! assert_eq!(route(&Method::Put, b"/foto.jpg"), Ok(Route::Process));
+//! assert_eq!(route(&Method::Get, b"/foto.jpg"), Err(Absent::NotFound));
+//! ```
+use super::head::Method;
+
+/// What answers a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// The page with the form.
+    Page,
+    /// 200 while the loop turns.
+    Health,
+    /// 200 while work would be taken.
+    Ready,
+    /// A picture in, the gray, scaled picture out.
+    Process,
+    /// `OPTIONS`: what the path allows.
+    Options {
+        /// The value of `Allow`.
+        allow: &'static str,
+    },
+}
+
+/// Why nothing answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// The path names nothing.
+    NotFound,
+    /// The path has other methods.
+    MethodNotAllowed {
+        /// The value of `Allow` (RFC 9110 §10.2.1).
+        allow: &'static str,
+    },
+}
+
+/// Looks a request up; `path` as sent, without the query.
+///
+/// # Errors
+/// [`Absent`]: 404 or 405.
+pub fn route(method: &Method, path: &[u8]) -> Result<Route, Absent> {
+    let (allow, found) = match path {
+        b"/" => (
+            "GET, HEAD, POST, PUT, OPTIONS",
+            match method {
+                Method::Get | Method::Head => Some(Route::Page),
+                Method::Post | Method::Put => Some(Route::Process),
+                _ => None,
+            },
+        ),
+        b"/healthz" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Health)),
+        b"/readyz" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Ready)),
+        // RFC 9110 §9.3.7: the server as a whole.
+        b"*" => ("GET, HEAD, POST, PUT, OPTIONS", None),
+        // `curl -T foto.jpg http://host/` names the file: one segment that is no route.
+        [b'/', name @ ..] if *method == Method::Put && !name.contains(&b'/') => return Ok(Route::Process),
+        _ => return Err(Absent::NotFound),
+    };
+    match found {
+        Some(route) => Ok(route),
+        None if *method == Method::Options => Ok(Route::Options { allow }),
+        None => Err(Absent::MethodNotAllowed { allow }),
+    }
+}
+
+fn reads(method: &Method) -> bool {
+    matches!(method, Method::Get | Method::Head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_table() {
+        use Method::{Delete, Get, Head, Options, Post, Put};
+        let all = "GET, HEAD, POST, PUT, OPTIONS";
+        let read = "GET, HEAD, OPTIONS";
+        for (method, path, expected) in [
+            (Get, "/", Ok(Route::Page)),
+            (Head, "/", Ok(Route::Page)),
+            (Post, "/", Ok(Route::Process)),
+            (Put, "/", Ok(Route::Process)),
+            (Put, "/gato.png", Ok(Route::Process)),
+            (Put, "/healthz", Err(Absent::MethodNotAllowed { allow: read })),
+            (Put, "/a/b", Err(Absent::NotFound)),
+            (Post, "/gato.png", Err(Absent::NotFound)),
+            (Delete, "/", Err(Absent::MethodNotAllowed { allow: all })),
+            (Options, "/", Ok(Route::Options { allow: all })),
+            (Options, "*", Ok(Route::Options { allow: all })),
+            (Get, "*", Err(Absent::MethodNotAllowed { allow: all })),
+            (Get, "/healthz", Ok(Route::Health)),
+            (Head, "/readyz", Ok(Route::Ready)),
+            (Options, "/readyz", Ok(Route::Options { allow: read })),
+            (Get, "/../etc/passwd", Err(Absent::NotFound)),
+            (Get, "", Err(Absent::NotFound)),
+        ] {
+            assert_eq!(route(&method, path.as_bytes()), expected, "{method:?} {path}");
+        }
+    }
+}
