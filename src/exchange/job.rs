@@ -1,6 +1,17 @@
-//! Plain data that crosses threads: what a picture's header says, and every way its processing can fail.
+//! Plain data that crosses threads: the steps of a picture's work, their results, and every way they can fail.
+//!
+//! A [`Job`] goes out (to a worker, or to a scaler connection) and comes back as exactly one [`Done`] with the
+//! same ticket and the same lease, whatever happened in between.
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
+use bytes::Bytes;
+use scaler::raster::Raster;
+
+use super::gate::Lease;
+use crate::key::Ticket;
 use crate::proto::format::Format;
 
 /// Bounds that hold for every picture, checked on the header before any allocation.
@@ -10,6 +21,20 @@ pub struct PixelLimits {
     pub pixels_max: u64,
     /// Longest side in pixels.
     pub side_max: u32,
+}
+
+impl PixelLimits {
+    /// Whether a picture of this size may exist here.
+    ///
+    /// # Errors
+    /// [`Failure::TooManyPixels`] if not.
+    pub fn check(&self, width: u32, height: u32) -> Result<(), Failure> {
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels > self.pixels_max || width.max(height) > self.side_max {
+            return Err(Failure::TooManyPixels { width: width.into(), height: height.into() });
+        }
+        Ok(())
+    }
 }
 
 /// What the header of a picture says, known before a byte is allocated for it.
@@ -25,6 +50,97 @@ pub struct Probe {
     pub decode_cost: u64,
 }
 
+/// How a result is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    /// The format of the file.
+    pub format: Format,
+    /// 1 to 100, for the formats that lose: `calidad`.
+    pub quality: u8,
+    /// Red, green, blue behind transparent pixels, where the format has no transparency: `fondo`.
+    pub background: [u8; 3],
+}
+
+/// A step of work for a ticket.
+#[derive(Debug)]
+pub struct Job {
+    /// Who asked, and which step it is.
+    pub ticket: Ticket,
+    /// Moves with the bytes, so that work whose client has left still counts.
+    pub lease: Lease,
+    /// Set when nobody wants the answer any more; looked at before the work begins.
+    pub cancelled: Cancel,
+    /// What to do.
+    pub work: Work,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Work {
+    /// Decode to gray, upright; for a worker.
+    Gray {
+        /// The file as it was sent.
+        picture: Vec<u8>,
+        /// What its header says.
+        probe: Probe,
+    },
+    /// Resample; for the scaler.
+    Scale {
+        /// The gray picture.
+        raster: Raster,
+        /// Columns of the result.
+        width: u32,
+        /// Rows of the result.
+        height: u32,
+    },
+    /// Write as a file; for a worker.
+    Encode {
+        /// The scaled picture.
+        raster: Raster,
+        /// How.
+        encoding: Encoding,
+    },
+}
+
+/// The one answer to a [`Job`].
+#[derive(Debug)]
+pub struct Done {
+    /// The job's ticket.
+    pub ticket: Ticket,
+    /// The job's lease.
+    pub lease: Lease,
+    /// What came of it.
+    pub result: Result<Output, Failure>,
+    /// How long the work itself took, without waiting for its turn.
+    pub took: Duration,
+}
+
+/// What a step made.
+#[derive(Debug)]
+pub enum Output {
+    /// Of [`Work::Gray`] and [`Work::Scale`].
+    Raster(Raster),
+    /// Of [`Work::Encode`].
+    File(Bytes),
+}
+
+/// A flag shared by a run and its job in flight.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Nobody wants the answer any more.
+    pub fn set(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    /// Whether it was set.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
 /// Why a piece of work came to nothing. `reject` maps each to a status and a Spanish text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -32,24 +148,53 @@ pub enum Failure {
     UnknownFormat,
     /// A format we read, but these bytes can't be decoded; the reason is Spanish, for the client.
     Undecodable(String),
-    /// Width, height: more pixels than allowed, or a side too long.
+    /// More pixels than allowed, or a side too long.
     TooManyPixels {
         /// Columns, in or out.
         width: u64,
         /// Rows, in or out.
         height: u64,
     },
-    /// The worker panicked, or a decoder did: our fault, of one picture's making.
+    /// Its work would need more than all the memory there is for pictures.
+    TooMuchMemory {
+        /// Bytes it would need.
+        needed: u64,
+    },
+    /// The decoder panicked on it: ours to mend, but the next picture is none the worse for it.
+    Panicked,
+    /// Our own fault, whatever the picture: an encoder failed, or an answer was lost.
     Lost,
+    /// The deadline of one picture passed.
+    Late,
+    /// The scaler broke the connection again and again, or answered nonsense.
+    ScalerLost,
+    /// The scaler is being started again, or the one we were told of does not answer.
+    ScalerAway,
+    /// The scaler refused: its code and its reason.
+    ScalerRefused {
+        /// As in HTTP.
+        code: u16,
+        /// Spanish, from the scaler.
+        reason: String,
+    },
+    /// The server stops, or nobody waits for the answer.
+    Cancelled,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownFormat => write!(f, "formato desconocido"),
-            Self::Undecodable(reason) => write!(f, "imagen ilegible: {reason}"),
+            Self::UnknownFormat => write!(f, "los bytes no son una imagen de un formato conocido"),
+            Self::Undecodable(reason) => write!(f, "la imagen no se puede decodificar: {reason}"),
             Self::TooManyPixels { width, height } => write!(f, "{width}x{height} píxeles son demasiados"),
-            Self::Lost => write!(f, "el proceso de la imagen se interrumpió"),
+            Self::TooMuchMemory { needed } => write!(f, "procesarla necesitaría {needed} bytes de memoria"),
+            Self::Panicked => write!(f, "el decodificador falló con esta imagen"),
+            Self::Lost => write!(f, "error interno"),
+            Self::Late => write!(f, "no estuvo lista a tiempo"),
+            Self::ScalerLost => write!(f, "el escalador cortó la conexión varias veces"),
+            Self::ScalerAway => write!(f, "el escalador no está disponible por el momento"),
+            Self::ScalerRefused { code, reason } => write!(f, "el escalador respondió {code}: {reason}"),
+            Self::Cancelled => write!(f, "el trabajo fue cancelado"),
         }
     }
 }

@@ -1,2 +1,20 @@
-//! The two state machines, and the data that moves between them, the workers and the scaler.
+//! The two state machines, and the data that moves between them, the workers and the scaler. Pure: no socket, no
+//! clock, no thread.
+//!
+//! A *run* ([`run`]) is work, a *connection* ([`exchange`]) is a conversation. A synchronous upload is a connection
+//! that watches a run. Reading order: [`exchange`], [`request`], [`upload`], [`run`], [`gate`], [`reject`].
+pub mod event;
+#[expect(clippy::module_inception, reason = "the layer is named for its central machine")]
+pub mod exchange;
+pub mod gate;
 pub mod job;
+pub mod moment;
+pub mod plan;
+pub mod reject;
+pub mod request;
+pub mod run;
+pub mod service;
+pub mod upload;
+
+pub use exchange::Exchange;
+pub use run::Run;

@@ -18,21 +18,10 @@ use ::tiff::encoder::colortype::Gray8;
 use ::tiff::tags::ExtraSamples;
 use scaler::raster::{Channels, Raster};
 
-use crate::exchange::job::Failure;
+use crate::exchange::job::{Encoding, Failure};
 use crate::proto::format::Format;
 
 use super::gray::{blend, byte, luma};
-
-/// What is asked of a file to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Encoding {
-    /// The format.
-    pub format: Format,
-    /// Quality of a JPEG, 1 to 100 as libjpeg counts it; the other formats lose nothing.
-    pub quality: u8,
-    /// Red, green and blue of what shows through where the format has no transparency; its luma is drawn.
-    pub background: [u8; 3],
-}
 
 /// Longest side of a WebP (RFC 9649, section 3.4).
 const WEBP_SIDE_MAX: u32 = 16_383;

@@ -37,5 +37,5 @@ mod tiff;
 mod webp;
 
 pub use decode::decode;
-pub use encode::{Encoding, encode};
+pub use encode::encode;
 pub use probe::probe;

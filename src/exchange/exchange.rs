@@ -1,0 +1,573 @@
+//! THE state machine of one client connection: bytes and time in, bytes and actions out. No socket inside.
+//!
+//! ```text
+//!          first byte         head complete       body complete          work done            sent
+//!   Idle ------------> Head ----------------> Body ------------> Waiting -----------> Reply ------+
+//!    ^                   |  \                  |  \                                    |  |       |
+//!    |                   |   a picture's magic |   refused, or answered without work --+  |       |
+//!    |                   |   number: Body      |                                          |       |
+//!    |                   +--- no body, or an answer that does not need it ----------------+       |
+//!    +------------------------------------------- kept alive -------------------------------------+
+//!                                                                            else: Linger -> Closed
+//! ```
+//! Rules: a transition takes the phase out (`mem::replace` with `Closed`), matches it by value and puts the next in,
+//! so a bug in between leaves a closed connection, never a half-alive one; [`NEXT`] is the whole table and every
+//! transition is checked against it. Every live phase has an absolute deadline, and interest in input is a function
+//! of the phase: neither is a field that could disagree with it. While an answer is on its way, pipelined bytes
+//! wait in `RecvBuf` (16 KiB) and then in the kernel: that is the back-pressure. An end of input is judged by the
+//! phase: cutting a request short is a 400, having sent it whole and half-closed is how netcat asks.
+//!
+//! Its surface is quinn's: `handle_*` take input, `poll_*` give output; each input is followed by a full drain of
+//! [`Exchange::poll_action`].
+use std::collections::VecDeque;
+use std::mem;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::event::{Event, What};
+use super::job::Failure;
+use super::moment::Moment;
+use super::plan::Plan;
+use super::reject::Reject;
+use super::request::{Decision, Kind, Request, decide};
+use super::run::{Order, Outcome, Picture};
+use super::service::Service;
+use super::upload::{Progress, Received, Upload};
+use crate::proto::buf::{RecvBuf, SendBuf};
+use crate::proto::format::{Format, Sniff};
+use crate::proto::head::{RequestHead, poll_head};
+use crate::proto::image_end::ImageEnd;
+use crate::proto::reply::{CONTINUE, Frame, Reply};
+
+/// The most bytes that may be handed to [`Exchange::handle_input`] at once.
+pub const INPUT_MAX: usize = 64 << 10;
+/// Input that waits its turn while an answer is on its way; past this the kernel keeps it.
+const PIPELINED_MAX: usize = 16 << 10;
+/// A run ends by its own deadline; should it be lost, the conversation ends so much later.
+const SLACK: Duration = Duration::from_secs(5);
+
+/// One client connection.
+#[derive(Debug)]
+pub struct Exchange {
+    phase: Phase,
+    /// Input that no phase has taken yet.
+    recv: RecvBuf,
+    /// Output that the socket has not taken yet.
+    send: SendBuf,
+    actions: VecDeque<Action>,
+    /// The peer has closed its sending side.
+    peer_done: bool,
+    service: Rc<Service>,
+}
+
+/// What the shell is to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Have this picture worked on; answer with [`Exchange::handle_done`].
+    Submit(Box<Order>),
+    /// Close the sending side, so that the peer sees the end of the answer.
+    ShutdownWrite,
+    /// Tell the log.
+    Log(Event),
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Between requests. `fresh`: nothing has come on this connection yet.
+    Idle { fresh: bool, due: Instant },
+    /// A request has begun. `fresh`: its first bytes tell whether this is HTTP or netcat.
+    Head { fresh: bool, due: Instant },
+    /// A body is coming.
+    Body { request: Request, upload: Box<Upload> },
+    /// A run has the picture.
+    Waiting { request: Request, due: Instant },
+    /// An answer is on its way; `_picture` keeps the lease of its bytes.
+    Reply { then: After, answer: Answer, due: Instant, _picture: Option<Arc<Picture>> },
+    /// The last answer is sent; what the peer still sends is read and thrown away, so that it can read us.
+    Linger { due: Instant },
+    /// Nothing more happens.
+    Closed,
+}
+
+/// What follows an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    Next,
+    Close,
+}
+
+/// What the log will say of an answer.
+#[derive(Debug)]
+struct Answer {
+    id: Uuid,
+    shown: String,
+    status: u16,
+    received: u64,
+    sent: u64,
+    began_at: Instant,
+}
+
+/// The names of the phases, for the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    Idle,
+    Head,
+    Body,
+    Waiting,
+    Reply,
+    Linger,
+    Closed,
+}
+
+/// phase -> the phases that may follow it. Closed may follow each: the peer is gone, or has been too slow.
+const NEXT: [(Name, &[Name]); 7] = [
+    (Name::Idle, &[Name::Head]),
+    (Name::Head, &[Name::Body, Name::Reply]),
+    (Name::Body, &[Name::Waiting, Name::Reply]),
+    (Name::Waiting, &[Name::Reply]),
+    (Name::Reply, &[Name::Idle, Name::Linger]),
+    (Name::Linger, &[]),
+    (Name::Closed, &[]),
+];
+
+impl Phase {
+    fn name(&self) -> Name {
+        match self {
+            Self::Idle { .. } => Name::Idle,
+            Self::Head { .. } => Name::Head,
+            Self::Body { .. } => Name::Body,
+            Self::Waiting { .. } => Name::Waiting,
+            Self::Reply { .. } => Name::Reply,
+            Self::Linger { .. } => Name::Linger,
+            Self::Closed => Name::Closed,
+        }
+    }
+}
+
+impl Exchange {
+    /// A client has connected.
+    #[must_use]
+    pub fn new(service: Rc<Service>, now: Moment) -> Self {
+        let due = now.at + service.policy.idle_time;
+        let connected = Event { id: None, what: What::Connected };
+        Self {
+            phase: Phase::Idle { fresh: true, due },
+            recv: RecvBuf::new(INPUT_MAX + PIPELINED_MAX),
+            send: SendBuf::new(),
+            actions: VecDeque::from([Action::Log(connected)]),
+            peer_done: false,
+            service,
+        }
+    }
+
+    /// Bytes from the peer, at most [`INPUT_MAX`], and only while [`Exchange::wants_input`].
+    pub fn handle_input(&mut self, mut input: &[u8], now: Moment) {
+        while !input.is_empty() && !self.discards_input() {
+            if let Phase::Body { upload, .. } = &mut self.phase
+                && self.recv.is_empty()
+            {
+                // The common case of a long body: from the socket's buffer straight into the upload.
+                let (used, progress) = upload.push(input, &self.service);
+                input = &input[used..];
+                self.handle_progress(progress, now);
+            } else {
+                let n = input.len().min(self.recv.room());
+                debug_assert!(n > 0, "input that was not wanted");
+                if n == 0 {
+                    return;
+                }
+                self.recv.extend(&input[..n]);
+                input = &input[n..];
+            }
+            self.advance(now);
+        }
+    }
+
+    /// The peer has closed its sending side.
+    pub fn handle_eof(&mut self, now: Moment) {
+        self.peer_done = true;
+        self.judge_eof(now);
+    }
+
+    /// The connection is broken: reset, or an error on write.
+    pub fn handle_gone(&mut self, now: Moment) {
+        let during = |during| What::Left { during };
+        let (id, what) = match mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => return,
+            Phase::Head { .. } => (None, during("la cabecera")),
+            Phase::Body { request, .. } => (Some(request.id), during("el envío de la imagen")),
+            Phase::Waiting { request, .. } => (Some(request.id), during("el proceso de la imagen")),
+            Phase::Reply { answer, .. } => (Some(answer.id), answer.told(true, now)),
+        };
+        self.actions.push_back(Action::Log(Event { id, what }));
+    }
+
+    /// The run of request `id` has ended.
+    pub fn handle_done(&mut self, id: Uuid, outcome: &Outcome, now: Moment) {
+        match mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Waiting { request, .. } if request.id == id => match outcome {
+                Ok(picture) => self.deliver(&request, picture, now),
+                Err(failure) => {
+                    let reject = self.service.failed(failure.clone());
+                    self.refuse(Name::Waiting, &request, &reject, After::Next, now);
+                }
+            },
+            other => self.phase = other,
+        }
+        self.advance(now);
+    }
+
+    /// The deadline of the phase may have passed.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        if self.poll_timeout().is_none_or(|due| now.at < due) {
+            return;
+        }
+        let slow = |what, time: Duration| Reject::Slow { what, seconds: time.as_secs() };
+        let policy = &self.service.policy;
+        match &self.phase {
+            Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => self.phase = Phase::Closed,
+            Phase::Head { .. } => {
+                let reject = slow("la cabecera de la petición", policy.head_time);
+                self.refuse_unread(&reject, now);
+            }
+            Phase::Body { .. } => {
+                let reject = slow("el cuerpo de la petición", policy.body_grace);
+                self.handle_progress(Progress::Refused(reject), now);
+            }
+            Phase::Waiting { request, .. } => {
+                let id = request.id;
+                self.handle_done(id, &Err(Failure::Late), now);
+            }
+            Phase::Reply { .. } => self.handle_gone(now),
+        }
+    }
+
+    /// The server is stopping: an idle connection ends now, another after its answer.
+    pub fn handle_drain(&mut self) {
+        if matches!(self.phase, Phase::Idle { .. }) {
+            self.phase = Phase::Closed;
+        }
+    }
+
+    /// What the shell is to do next.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// What is to be sent.
+    #[must_use]
+    pub fn poll_transmit(&self) -> Option<&SendBuf> {
+        (!self.send.is_empty()).then_some(&self.send)
+    }
+
+    /// The socket has taken `n` bytes.
+    pub fn sent(&mut self, n: usize, now: Moment) {
+        self.send.consume(n);
+        let Phase::Reply { due, answer, .. } = &mut self.phase else { return };
+        answer.sent += n as u64;
+        *due = now.at + self.service.policy.reply_time;
+        if self.send.is_empty() {
+            self.end_reply(now);
+            self.advance(now);
+        }
+    }
+
+    /// When [`Exchange::handle_timeout`] wants to be called; None once closed.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Idle { due, .. }
+            | Phase::Head { due, .. }
+            | Phase::Waiting { due, .. }
+            | Phase::Reply { due, .. }
+            | Phase::Linger { due } => Some(*due),
+            Phase::Body { upload, .. } => Some(upload.due(&self.service)),
+            Phase::Closed => None,
+        }
+    }
+
+    /// Whether bytes from the peer are of use now.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        !self.peer_done
+            && match &self.phase {
+                Phase::Idle { .. } | Phase::Head { .. } | Phase::Body { .. } | Phase::Linger { .. } => true,
+                Phase::Waiting { .. } | Phase::Reply { .. } => {
+                    self.discards_input() || self.recv.len() < PIPELINED_MAX
+                }
+                Phase::Closed => false,
+            }
+    }
+
+    /// Whether nothing more will happen, so that the socket may go.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    /// After a last answer, and in netcat mode behind the picture (phones append megabytes), input is thrown away.
+    fn discards_input(&self) -> bool {
+        match &self.phase {
+            Phase::Waiting { request, .. } => request.kind == Kind::Netcat,
+            Phase::Reply { then, .. } => *then == After::Close,
+            Phase::Linger { .. } | Phase::Closed => true,
+            _ => false,
+        }
+    }
+
+    /// Works through what waits in `recv` until it takes no more; if nothing will follow it, judges that too.
+    fn advance(&mut self, now: Moment) {
+        self.work_through(now);
+        if self.peer_done {
+            self.judge_eof(now);
+        }
+    }
+
+    /// All input has been looked at, and there will be no more.
+    fn judge_eof(&mut self, now: Moment) {
+        match &mut self.phase {
+            Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => self.phase = Phase::Closed,
+            Phase::Head { .. } => self.refuse_unread(&Reject::Truncated, now),
+            Phase::Body { upload, .. } => {
+                let progress = upload.handle_eof();
+                self.handle_progress(progress, now);
+            }
+            // It has asked and waits for the answer, as `nc -N` does.
+            Phase::Waiting { .. } | Phase::Reply { .. } => {}
+        }
+    }
+
+    fn work_through(&mut self, now: Moment) {
+        while !self.recv.is_empty() {
+            match &mut self.phase {
+                Phase::Idle { fresh, .. } => {
+                    let (fresh, due) = (*fresh, now.at + self.service.policy.head_time);
+                    self.enter(Name::Idle, Phase::Head { fresh, due });
+                }
+                Phase::Head { fresh: fresh @ true, .. } => match Format::sniff(self.recv.data()) {
+                    Sniff::NeedMore => return,
+                    Sniff::Unknown => *fresh = false,
+                    Sniff::Picture(format) => self.begin_netcat(format, now),
+                },
+                Phase::Head { fresh: false, .. } => {
+                    match poll_head(&mut self.recv, &self.service.policy.head) {
+                        Ok(None) => return,
+                        Ok(Some(head)) => self.begin_http(&head, now),
+                        // RFC 8446 §5.1: a handshake record.
+                        Err(_) if self.recv.data().starts_with(&[0x16, 0x03]) => {
+                            self.refuse_unread(&Reject::Tls, now);
+                        }
+                        Err(error) => self.refuse_unread(&Reject::Head(error), now),
+                    }
+                }
+                Phase::Body { upload, .. } => {
+                    let (used, progress) = upload.push(self.recv.data(), &self.service);
+                    self.recv.consume(used);
+                    self.handle_progress(progress, now);
+                }
+                Phase::Waiting { .. } | Phase::Reply { .. } | Phase::Linger { .. } | Phase::Closed => return,
+            }
+        }
+    }
+
+    /// The connection's first bytes are a picture's.
+    fn begin_netcat(&mut self, format: Format, now: Moment) {
+        let request = Request::netcat((self.service.ids)(), now.at);
+        if let Some(reject) = self.service.overloaded() {
+            return self.refuse(Name::Head, &request, &reject, After::Close, now);
+        }
+        let upload = Upload::picture(ImageEnd::new(format), self.service.gate.lease(), now.at);
+        self.enter(Name::Head, Phase::Body { request, upload: Box::new(upload) });
+    }
+
+    /// A head is complete.
+    fn begin_http(&mut self, head: &RequestHead, now: Moment) {
+        let id = (self.service.ids)();
+        let request = Request::http(id, head, now.at);
+        match decide(head, id, &self.service) {
+            Decision::Answer(reply) => self.answer(Name::Head, &request, &reply, After::Next, now),
+            Decision::Dismiss(reply) => self.answer(Name::Head, &request, &reply, After::Close, now),
+            Decision::Read { sink, ask } => {
+                // RFC 9110 §10.1.1: a client whose body has begun to arrive need not be asked for it.
+                if ask && self.recv.is_empty() {
+                    self.send.push(CONTINUE);
+                }
+                let upload = Upload::http(head.framing(), sink, self.service.gate.lease(), now.at);
+                self.enter(Name::Head, Phase::Body { request, upload: Box::new(upload) });
+            }
+        }
+    }
+
+    /// The body has moved on.
+    fn handle_progress(&mut self, progress: Progress, now: Moment) {
+        if matches!(progress, Progress::More) {
+            return;
+        }
+        let Phase::Body { mut request, upload } = mem::replace(&mut self.phase, Phase::Closed) else { return };
+        request.received = upload.received();
+        match progress {
+            Progress::More => {}
+            Progress::Complete => self.submit(request, *upload, now),
+            Progress::Refused(reject) => self.refuse(Name::Body, &request, &reject, After::Close, now),
+            Progress::TooLongToDiscard(reply) => {
+                self.answer(Name::Body, &request, &reply, After::Close, now);
+            }
+        }
+    }
+
+    /// The upload is complete: checks what can be checked without looking into the picture, and hands it over.
+    fn submit(&mut self, request: Request, upload: Upload, now: Moment) {
+        match self.order(&request, upload, now) {
+            Err(reject) => self.refuse(Name::Body, &request, &reject, After::Next, now),
+            Ok(Ordered::Answer(reply)) => self.answer(Name::Body, &request, &reply, After::Next, now),
+            Ok(Ordered::Work(order)) => {
+                let received = What::Received { bytes: request.received };
+                self.actions.push_back(Action::Log(Event { id: Some(request.id), what: received }));
+                self.actions.push_back(Action::Submit(order));
+                let due = now.at + self.service.policy.deadline + SLACK;
+                self.enter(Name::Body, Phase::Waiting { request, due });
+            }
+        }
+    }
+
+    fn order(&self, request: &Request, upload: Upload, now: Moment) -> Result<Ordered, Reject> {
+        let (picture, fields, lease) = match upload.finish()? {
+            Received::Discarded(reply) => return Ok(Ordered::Answer(reply)),
+            Received::Picture { picture, fields, lease } => (picture, fields, lease),
+        };
+        let Sniff::Picture(format) = Format::sniff(&picture) else {
+            return Err(self.service.failed(Failure::UnknownFormat));
+        };
+        let plan = Plan::resolve(&request.parameters, &fields, format, self.service.policy.factor)?;
+        let read = now.at - request.began_at;
+        Ok(Ordered::Work(Box::new(Order { id: request.id, picture, plan, lease, read })))
+    }
+
+    /// Answers with a picture.
+    fn deliver(&mut self, request: &Request, picture: &Arc<Picture>, now: Moment) {
+        if request.kind == Kind::Netcat {
+            self.send.push(picture.file.clone());
+            self.begin_reply(Name::Waiting, request, 200, After::Close, Some(Arc::clone(picture)), now);
+        } else {
+            let then = self.emit(request, &result(picture), After::Next, now);
+            self.begin_reply(Name::Waiting, request, 200, then, Some(Arc::clone(picture)), now);
+        }
+    }
+
+    /// Answers with an error.
+    fn refuse(&mut self, from: Name, request: &Request, reject: &Reject, then: After, now: Moment) {
+        if request.kind == Kind::Netcat {
+            self.send.push(reject.line().into_bytes());
+            self.begin_reply(from, request, reject.status(), After::Close, None, now);
+        } else {
+            self.answer(from, request, &reject.reply(request.id), then, now);
+        }
+    }
+
+    /// Answers what could not be read as a request.
+    fn refuse_unread(&mut self, reject: &Reject, now: Moment) {
+        let request = Request::unreadable((self.service.ids)(), now.at);
+        self.refuse(Name::Head, &request, reject, After::Close, now);
+    }
+
+    fn answer(&mut self, from: Name, request: &Request, reply: &Reply, then: After, now: Moment) {
+        let then = self.emit(request, reply, then, now);
+        self.begin_reply(from, request, reply.status, then, None, now);
+    }
+
+    /// Puts an answer into the send buffer; says what will follow it.
+    fn emit(&mut self, request: &Request, reply: &Reply, then: After, now: Moment) -> After {
+        let Kind::Http { keep_alive, head_only } = request.kind else { return After::Close };
+        let last = self.service.draining.get() || self.peer_done && self.recv.is_empty();
+        let keep_alive = keep_alive && then == After::Next && !last;
+        reply.emit(&Frame { id: request.id, date: now.wall, keep_alive, head_only }, &mut self.send);
+        if keep_alive { After::Next } else { After::Close }
+    }
+
+    fn begin_reply(
+        &mut self,
+        from: Name,
+        request: &Request,
+        status: u16,
+        then: After,
+        picture: Option<Arc<Picture>>,
+        now: Moment,
+    ) {
+        let answer = Answer {
+            id: request.id,
+            shown: request.shown.clone(),
+            status,
+            received: request.received,
+            sent: 0,
+            began_at: request.began_at,
+        };
+        let due = now.at + self.service.policy.reply_time;
+        self.enter(from, Phase::Reply { then, answer, due, _picture: picture });
+    }
+
+    /// The last byte of an answer is with the kernel.
+    fn end_reply(&mut self, now: Moment) {
+        let Phase::Reply { then, answer, .. } = mem::replace(&mut self.phase, Phase::Closed) else { return };
+        let event = Event { id: Some(answer.id), what: answer.told(false, now) };
+        self.actions.push_back(Action::Log(event));
+        let policy = &self.service.policy;
+        let next = match then {
+            After::Next => Phase::Idle { fresh: false, due: now.at + policy.idle_time },
+            After::Close if self.peer_done => Phase::Closed,
+            After::Close => {
+                // RFC 9112 §9.6: closing at once could reset the connection before the peer has read the answer.
+                self.actions.push_back(Action::ShutdownWrite);
+                Phase::Linger { due: now.at + policy.linger_time }
+            }
+        };
+        self.enter(Name::Reply, next);
+    }
+
+    /// Puts the next phase in; `from` is the one that was taken out.
+    fn enter(&mut self, from: Name, next: Phase) {
+        let allowed = |name| NEXT.iter().any(|(phase, after)| *phase == from && after.contains(&name));
+        debug_assert!(matches!(next, Phase::Closed) || allowed(next.name()), "{from:?} -> {:?}", next.name());
+        self.phase = next;
+    }
+}
+
+/// What a complete upload turns out to be.
+enum Ordered {
+    Work(Box<Order>),
+    Answer(Box<Reply>),
+}
+
+impl Answer {
+    fn told(self, cut: bool, now: Moment) -> What {
+        let Self { shown, status, received, sent, began_at, .. } = self;
+        What::Answered { shown, status, received, sent, took: now.at - began_at, cut }
+    }
+}
+
+/// The answer that carries a picture.
+fn result(picture: &Picture) -> Reply {
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+    let times = &picture.times;
+    let timing = format!(
+        "read;dur={:.1}, queue;dur={:.1}, decode;dur={:.1}, scale;dur={:.1}, encode;dur={:.1}",
+        milliseconds(times.read),
+        milliseconds(times.queue),
+        milliseconds(times.decode),
+        milliseconds(times.scale),
+        milliseconds(times.encode),
+    );
+    Reply::new(200, picture.format.media_type(), picture.file.clone())
+        .with("X-Ancho", picture.width.to_string())
+        .with("X-Alto", picture.height.to_string())
+        .with("Vary", "Accept")
+        .with("Cache-Control", "no-store")
+        .with("Content-Security-Policy", "default-src 'none'; sandbox")
+        .with("Server-Timing", timing)
+}
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod tests;

@@ -1,0 +1,526 @@
+//! The machine with a fake clock and no socket: every deadline, every order of events, every split of the bytes.
+use std::io::IoSlice;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::exchange::gate::Gate;
+use crate::exchange::run::Times;
+use crate::exchange::service::Policy;
+
+/// An exchange and the world around it.
+struct World {
+    service: Rc<Service>,
+    exchange: Exchange,
+    now: Moment,
+    /// Everything that was sent.
+    sent: Vec<u8>,
+    orders: Vec<Order>,
+    events: Vec<Event>,
+    half_closed: bool,
+}
+
+/// 2x1 pixels: a picture with an end of its own.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x02\0\0\0\x01\x08\0\0\0\0\xd1\x49\xf1\x5f\
+    \0\0\0\0IEND\xae\x42\x60\x82";
+
+fn ids() -> Uuid {
+    use std::cell::Cell;
+    thread_local!(static NEXT_ID: Cell<u128> = const { Cell::new(1) });
+    NEXT_ID.with(|next| Uuid::from_u128(next.replace(next.get() + 1)))
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(Policy::default(), Gate::new(4, 1 << 20, 1))
+    }
+
+    fn with(policy: Policy, gate: Gate) -> Self {
+        let service = Rc::new(Service::new(policy, gate, Bytes::from_static(b"<html>"), ids));
+        let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+        let exchange = Exchange::new(Rc::clone(&service), now);
+        let (sent, orders, events) = (Vec::new(), Vec::new(), Vec::new());
+        let mut world = Self { service, exchange, now, sent, orders, events, half_closed: false };
+        world.drain_actions();
+        world
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        assert!(self.exchange.wants_input() || bytes.is_empty(), "not now: {}", self.text());
+        self.exchange.handle_input(bytes, self.now);
+        self.drain_actions();
+    }
+
+    fn drain_actions(&mut self) {
+        while let Some(action) = self.exchange.poll_action() {
+            match action {
+                Action::Submit(order) => self.orders.push(*order),
+                Action::ShutdownWrite => self.half_closed = true,
+                Action::Log(event) => self.events.push(event),
+            }
+        }
+    }
+
+    /// Lets the socket take everything, a few bytes at a time.
+    fn transmit(&mut self) {
+        while let Some(pending) = self.exchange.poll_transmit() {
+            let mut slices = [IoSlice::new(&[]); 2];
+            let count = pending.io_slices(&mut slices);
+            assert!(count > 0);
+            let n = slices[0].len().min(7);
+            self.sent.extend_from_slice(&slices[0][..n]);
+            self.exchange.sent(n, self.now);
+            self.drain_actions();
+        }
+    }
+
+    fn done(&mut self, outcome: &Outcome) {
+        let order = self.orders.remove(0);
+        self.exchange.handle_done(order.id, outcome, self.now);
+        drop(order);
+        self.drain_actions();
+        self.transmit();
+    }
+
+    fn eof(&mut self) {
+        self.exchange.handle_eof(self.now);
+        self.drain_actions();
+        self.transmit();
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now.at += time;
+        self.exchange.handle_timeout(self.now);
+        self.drain_actions();
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.sent).into_owned()
+    }
+
+    fn statuses(&self) -> Vec<u16> {
+        let text = self.text();
+        text.match_indices("HTTP/1.1 ").map(|(at, _)| text[at + 9..at + 12].parse().unwrap()).collect()
+    }
+}
+
+fn picture(service: &Service) -> Outcome {
+    let mut lease = service.gate.lease();
+    lease.grow(4).unwrap();
+    let file = Bytes::from_static(b"GRAY");
+    let times = Times::default();
+    Ok(Arc::new(Picture { file, format: Format::Png, width: 1, height: 1, times, lease }))
+}
+
+fn post(body: &[u8]) -> Vec<u8> {
+    let mut request = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+    request.extend_from_slice(body);
+    request
+}
+
+#[test]
+fn an_upload_becomes_an_order_and_its_result_an_answer() {
+    let mut world = World::new();
+    world.feed(&post(PNG));
+    assert_eq!(world.orders.len(), 1);
+    assert_eq!(world.orders[0].picture, PNG);
+    assert_eq!(world.orders[0].lease.bytes(), PNG.len() as u64);
+    let outcome = picture(&world.service);
+    world.done(&outcome);
+    let text = world.text();
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    assert!(text.ends_with("\r\n\r\nGRAY"));
+    for field in ["Content-Type: image/png", "X-Ancho: 1", "X-Alto: 1", "Vary: Accept", "Server-Timing: read;dur="] {
+        assert!(text.contains(field), "{field}");
+    }
+    assert!(text.contains("Connection: keep-alive"));
+    let id = format!("X-Tarea: {}", world.events.last().unwrap().id.unwrap());
+    assert!(text.contains(&id));
+    drop(outcome);
+    assert_eq!(world.service.gate.bytes(), 0, "the answer is sent, its lease returned");
+}
+
+#[test]
+fn one_byte_at_a_time_is_the_same() {
+    let mut world = World::new();
+    for byte in post(PNG) {
+        world.feed(&[byte]);
+    }
+    assert_eq!(world.orders[0].picture, PNG);
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let mut world = World::new();
+    let mut bytes = post(PNG);
+    bytes.extend(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /nada HTTP/1.1\r\nHost: a\r\n\r\n");
+    bytes.extend(post(PNG));
+    world.feed(&bytes);
+    world.transmit();
+    assert!(world.statuses().is_empty(), "the first is still in work");
+    let outcome = picture(&world.service);
+    world.done(&outcome);
+    assert_eq!(world.statuses(), [200, 200, 404]);
+    assert_eq!(world.orders.len(), 1, "the last has begun");
+    world.done(&outcome);
+    assert_eq!(world.statuses(), [200, 200, 404, 200]);
+    assert!(!world.exchange.is_closed());
+}
+
+#[test]
+fn requests_before_a_half_close_are_all_answered() {
+    let mut world = World::new();
+    let mut bytes = post(PNG);
+    bytes.extend(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.feed(&bytes);
+    world.eof();
+    assert!(!world.exchange.is_closed());
+    let outcome = picture(&world.service);
+    world.done(&outcome);
+    assert_eq!(world.statuses(), [200, 200]);
+    assert!(world.text().trim_end().ends_with("ok"));
+    assert_eq!(world.text().matches("Connection: close").count(), 1);
+    assert!(world.exchange.is_closed());
+}
+
+#[test]
+fn input_waits_while_an_answer_is_on_its_way() {
+    let mut world = World::new();
+    world.feed(&post(PNG));
+    let piece = [b'\n'; 1000];
+    let mut fed = 0;
+    while world.exchange.wants_input() {
+        world.feed(&piece);
+        fed += piece.len();
+    }
+    assert!((PIPELINED_MAX..PIPELINED_MAX + 2000).contains(&fed), "{fed}");
+}
+
+#[test]
+fn a_picture_without_http_is_answered_with_bytes_alone() {
+    for split in 0..PNG.len() {
+        let mut world = World::new();
+        world.feed(&PNG[..split]);
+        world.feed(&PNG[split..]);
+        assert_eq!(world.orders.len(), 1, "split at {split}: no half-close is needed");
+        // What a phone appends is thrown away.
+        world.feed(&[0xff; 5000]);
+        let outcome = picture(&world.service);
+        world.done(&outcome);
+        assert_eq!(world.sent, b"GRAY");
+        assert!(world.half_closed);
+        world.eof();
+        assert!(world.exchange.is_closed());
+    }
+}
+
+#[test]
+fn netcat_errors_are_one_line() {
+    let mut world = World::new();
+    world.feed(PNG);
+    world.done(&Err(Failure::Undecodable("faltan datos".into())));
+    assert_eq!(world.text(), "ERROR 422 la imagen no se puede decodificar: faltan datos\n");
+    assert!(world.half_closed);
+}
+
+#[test]
+fn a_picture_that_is_cut_off_is_left_to_its_decoder() {
+    let mut world = World::new();
+    world.feed(&PNG[..20]);
+    world.eof();
+    assert_eq!(world.orders[0].picture, &PNG[..20]);
+}
+
+#[test]
+fn the_end_of_input_is_judged_by_the_phase() {
+    for (sent, status) in [
+        (&b""[..], None),
+        (b"\r\n", Some(400)),
+        (b"GET / HT", Some(400)),
+        (b"P", Some(400)),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc", Some(400)),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n", Some(400)),
+    ] {
+        let mut world = World::new();
+        world.feed(sent);
+        world.eof();
+        assert_eq!(world.statuses().first().copied(), status, "{}", sent.escape_ascii());
+        assert!(world.exchange.is_closed());
+    }
+}
+
+#[test]
+fn every_phase_has_its_deadline() {
+    let policy = Policy::default();
+    // Idle: closed without a word.
+    let mut world = World::new();
+    world.wait(policy.idle_time - Duration::from_millis(1));
+    assert!(!world.exchange.is_closed());
+    world.wait(Duration::from_millis(1));
+    assert!(world.exchange.is_closed() && world.sent.is_empty());
+
+    // Head: the deadline is that of its first byte, however many follow.
+    let mut world = World::new();
+    for byte in b"GET / HTT" {
+        world.feed(&[*byte]);
+        world.wait(Duration::from_secs(1));
+    }
+    world.wait(policy.head_time);
+    world.transmit();
+    assert_eq!(world.statuses(), [408]);
+    assert!(world.half_closed);
+
+    // Linger: two seconds, whatever the peer still sends.
+    world.feed(&[0; 60_000]);
+    world.wait(policy.linger_time);
+    assert!(world.exchange.is_closed());
+
+    // Body: ten seconds of grace, then 1 KiB/s on the whole.
+    let mut world = World::new();
+    world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n");
+    world.feed(&[0; 5 << 10]);
+    world.wait(policy.body_grace + Duration::from_secs(4));
+    assert!(world.statuses().is_empty());
+    world.wait(Duration::from_secs(1));
+    world.transmit();
+    assert_eq!(world.statuses(), [408]);
+
+    // Waiting: should the run be lost.
+    let mut world = World::new();
+    world.feed(&post(PNG));
+    world.wait(policy.deadline + SLACK);
+    world.transmit();
+    assert_eq!(world.statuses(), [504]);
+
+    // Reply: thirty seconds without progress.
+    let mut world = World::new();
+    world.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.wait(policy.reply_time - Duration::from_secs(1));
+    world.exchange.sent(10, world.now);
+    world.wait(policy.reply_time - Duration::from_secs(1));
+    assert!(!world.exchange.is_closed());
+    world.wait(Duration::from_secs(1));
+    assert!(world.exchange.is_closed());
+    assert!(matches!(world.events.last().unwrap().what, What::Answered { cut: true, sent: 10, .. }));
+}
+
+#[test]
+fn the_body_limit_holds_announced_and_counted() {
+    let small = || World::with(Policy { body_max: 1000, ..Policy::default() }, Gate::new(4, 1 << 20, 1));
+    let mut world = small();
+    world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1073741824\r\n\r\n");
+    world.transmit();
+    assert_eq!(world.statuses(), [413]);
+    assert!(world.half_closed, "so that the client can read it");
+    assert!(world.text().contains("\"recibido\":1073741824") && world.text().contains("--max-cuerpo"));
+
+    let mut world = small();
+    world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n");
+    world.feed(&[0; 1000]);
+    world.transmit();
+    assert!(world.statuses().is_empty());
+    world.feed(&[0]);
+    world.transmit();
+    assert_eq!(world.statuses(), [413]);
+    assert_eq!(world.service.gate.bytes(), 0);
+    world.feed(&[0; 50_000]);
+    assert!(!world.exchange.is_closed());
+    world.eof();
+    assert!(world.exchange.is_closed());
+    assert_eq!(world.statuses(), [413], "one answer");
+}
+
+#[test]
+fn continue_is_said_only_to_those_who_may() {
+    let ask = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    let mut world = World::new();
+    world.feed(ask);
+    world.transmit();
+    assert_eq!(world.text(), "HTTP/1.1 100 Continue\r\n\r\n");
+    world.feed(b"xxxxx");
+    world.transmit();
+    assert_eq!(world.statuses(), [100, 415]);
+
+    // Not asked for a body that is on its way already.
+    let mut world = World::new();
+    world.feed(&[&ask[..], b"x"].concat());
+    world.transmit();
+    assert!(world.statuses().is_empty());
+
+    // The queue is full: told before the upload.
+    let mut world = World::new();
+    let leases: Vec<_> = (0..4)
+        .map(|_| {
+            let mut lease = world.service.gate.lease();
+            lease.enter(0).unwrap();
+            lease
+        })
+        .collect();
+    world.feed(ask);
+    world.transmit();
+    assert_eq!(world.statuses(), [503]);
+    assert!(world.text().contains("Retry-After: 1\r\n") && world.text().contains("--cola"));
+    assert!(world.half_closed);
+    drop(leases);
+
+    let mut world = World::new();
+    world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 200-ok\r\n\r\n12345");
+    world.transmit();
+    assert_eq!(world.statuses(), [417]);
+}
+
+#[test]
+fn memory_is_charged_as_bytes_arrive() {
+    let mut world = World::with(Policy::default(), Gate::new(4, 1000, 1));
+    world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n");
+    assert_eq!(world.service.gate.bytes(), 0, "nothing for what is merely announced");
+    world.feed(&[0; 900]);
+    assert_eq!(world.service.gate.bytes(), 900);
+    world.feed(&[0; 200]);
+    world.transmit();
+    assert_eq!(world.statuses(), [503]);
+    assert!(world.text().contains("Retry-After") && world.text().contains("--memoria"));
+    assert_eq!(world.service.gate.bytes(), 0);
+}
+
+#[test]
+fn errors_of_the_application_keep_the_connection_and_errors_of_framing_close_it() {
+    for (request, status, kept) in [
+        (&b"GET /nada HTTP/1.1\r\nHost: a\r\n\r\n"[..], 404, true),
+        (b"DELETE / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 405, true),
+        (b"POST /nada HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 404, true),
+        (b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", 415, true),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd", 415, true),
+        (b"POST /nada HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n", 404, false),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, false),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, false),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, false),
+        (b"GET / HTTP/1.0\r\n\r\n", 200, false),
+        (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, true),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 200, false),
+    ] {
+        let mut world = World::new();
+        world.feed(request);
+        world.transmit();
+        let shown = request.escape_ascii();
+        assert_eq!(world.statuses(), [status], "{shown}");
+        assert_eq!(world.half_closed, !kept, "{shown}");
+        assert_eq!(world.text().contains("Connection: close"), !kept, "{shown}");
+    }
+}
+
+#[test]
+fn an_unwanted_body_is_read_only_so_far() {
+    let mut world = World::new();
+    world.feed(b"POST /nada HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n40000\r\n");
+    world.feed(&[0; 60_000]);
+    assert!(world.statuses().is_empty());
+    world.feed(&[0; 6_000]);
+    world.transmit();
+    assert_eq!(world.statuses(), [404]);
+    assert!(world.half_closed);
+}
+
+#[test]
+fn the_checks_come_in_their_order() {
+    let form = |picture: &[u8], escala: &str| {
+        let mut body = b"--x\r\nContent-Disposition: form-data; name=\"imagen\"; filename=\"a\"\r\n\r\n".to_vec();
+        body.extend(picture);
+        body.extend(b"\r\n--x\r\nContent-Disposition: form-data; name=\"escala\"\r\n\r\n");
+        body.extend(escala.as_bytes());
+        body.extend(b"\r\n--x--\r\n");
+        body
+    };
+    let send = |body: &[u8]| {
+        let mut world = World::new();
+        let head = format!(
+            "POST /?escala=0.25 HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        world.feed(head.as_bytes());
+        world.feed(body);
+        world.transmit();
+        world
+    };
+    assert_eq!(send(&form(b"garbage", "99")).statuses(), [415]);
+    assert_eq!(send(&form(b"", "0.5")).statuses(), [415]);
+    assert_eq!(send(&form(PNG, "99")).statuses(), [422]);
+    assert_eq!(send(b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n").statuses(), [422]);
+    assert_eq!(send(b"--x\r\nno colon\r\n\r\n").statuses(), [400]);
+    let world = send(&form(PNG, "2"));
+    assert_eq!(world.orders[0].plan.factor, 2.0, "the form wins over the query");
+}
+
+#[test]
+fn a_client_that_leaves_is_told_of_once() {
+    let mut world = World::new();
+    world.feed(&post(PNG));
+    world.exchange.handle_gone(world.now);
+    world.exchange.handle_gone(world.now);
+    world.drain_actions();
+    let left = world.events.iter().filter(|event| matches!(event.what, What::Left { .. })).count();
+    assert_eq!(left, 1);
+    assert!(world.exchange.is_closed());
+    let outcome = picture(&world.service);
+    world.done(&outcome);
+    assert!(world.sent.is_empty());
+}
+
+#[test]
+fn a_result_of_another_request_is_ignored() {
+    let mut world = World::new();
+    world.feed(&post(PNG));
+    let outcome = picture(&world.service);
+    world.exchange.handle_done(Uuid::from_u128(u128::MAX), &outcome, world.now);
+    assert!(world.exchange.poll_transmit().is_none());
+    world.done(&outcome);
+    assert_eq!(world.statuses(), [200]);
+}
+
+#[test]
+fn a_stopping_server_answers_and_keeps_nothing() {
+    let mut idle = World::new();
+    idle.feed(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    idle.transmit();
+    idle.service.draining.set(true);
+    idle.exchange.handle_drain();
+    assert!(idle.exchange.is_closed());
+
+    let mut busy = World::new();
+    busy.feed(&post(PNG));
+    busy.service.draining.set(true);
+    busy.exchange.handle_drain();
+    let outcome = picture(&busy.service);
+    busy.done(&outcome);
+    assert_eq!(busy.statuses(), [200]);
+    assert!(busy.text().contains("Connection: close") && busy.half_closed);
+}
+
+#[test]
+fn readiness_has_reasons_and_health_has_none() {
+    let get = |path: &str, prepare: fn(&Service)| {
+        let mut world = World::new();
+        prepare(&world.service);
+        world.feed(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        world.transmit();
+        (world.statuses()[0], world.text())
+    };
+    assert_eq!(get("/readyz", |_| ()).0, 200);
+    let (status, text) = get("/readyz", |service| service.scaler_away.set(true));
+    assert!(status == 503 && text.contains("escalador"), "{text}");
+    let (status, text) = get("/readyz", |service| service.draining.set(true));
+    assert!(status == 503 && text.contains("deteniendo"), "{text}");
+    assert_eq!(get("/healthz", |service| service.draining.set(true)).0, 200);
+}
+
+#[test]
+fn head_and_options() {
+    let mut world = World::new();
+    world.feed(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\nOPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.transmit();
+    assert_eq!(world.statuses(), [200, 204]);
+    assert!(world.text().contains("Content-Length: 6") && !world.text().contains("<html>"));
+    assert!(world.text().contains("Allow: GET, HEAD, POST, PUT, OPTIONS"));
+}

@@ -1,0 +1,250 @@
+//! The one admission counter: how many pictures are in hand, and how many bytes they hold.
+//!
+//! A [`Lease`] is taken when an upload begins and moves with its bytes: Body -> Job -> Done -> Reply. Dropping
+//! it, wherever that happens (a worker that panicked, a client that left), gives everything back. Three moments:
+//! at the request's head [`Gate::is_full`] only looks; as body bytes arrive [`Lease::grow`] charges what is
+//! there, never what was announced; when the upload is complete [`Lease::enter`] takes one of the places and
+//! grows by what decoding will cost. No other queue of the program can be full: each is sized for the places.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Shared by the loop and by every lease.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Counters>);
+
+#[derive(Debug)]
+struct Counters {
+    places_max: usize,
+    bytes_max: u64,
+    /// Invariant: the number of live leases that are placed; at most `places_max`.
+    places: AtomicUsize,
+    /// Invariant: the sum over all live leases; at most `bytes_max`.
+    bytes: AtomicU64,
+    threads: u64,
+    /// Microseconds of work that a picture takes, smoothed: the ground of an honest `Retry-After`.
+    pace: AtomicU64,
+}
+
+/// There is no room for what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Gate {
+    /// A gate with so many places (`--cola`) and bytes (`--memoria`), behind which so many threads work.
+    #[must_use]
+    pub fn new(places_max: usize, bytes_max: u64, threads: usize) -> Self {
+        Self(Arc::new(Counters {
+            places_max,
+            bytes_max,
+            places: AtomicUsize::new(0),
+            bytes: AtomicU64::new(0),
+            threads: threads.max(1) as u64,
+            pace: AtomicU64::new(50_000),
+        }))
+    }
+
+    /// Whether a picture that came now would have to be turned away.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.places() >= self.0.places_max || self.bytes() >= self.0.bytes_max
+    }
+
+    /// Pictures that hold a place.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.0.places.load(Relaxed)
+    }
+
+    /// Bytes charged to all leases together.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes.load(Relaxed)
+    }
+
+    /// The most pictures in hand at once.
+    #[must_use]
+    pub fn places_max(&self) -> usize {
+        self.0.places_max
+    }
+
+    /// The most bytes all leases may hold together.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.0.bytes_max
+    }
+
+    /// A picture took `work`, all its steps together. Weight 1/8, as TCP's smoothed round trip (RFC 6298 §2).
+    pub fn observe(&self, work: Duration) {
+        let micros = u64::try_from(work.as_micros()).unwrap_or(u64::MAX);
+        let pace = self.0.pace.load(Relaxed);
+        self.0.pace.store(pace - pace / 8 + micros / 8, Relaxed);
+    }
+
+    /// Whole seconds until the pictures in hand are done at the measured pace, 1 to 60.
+    #[must_use]
+    pub fn retry_after(&self) -> u64 {
+        let wait = (self.places() as u64).saturating_mul(self.0.pace.load(Relaxed)) / self.0.threads;
+        wait.div_ceil(1_000_000).clamp(1, 60)
+    }
+
+    /// An empty lease: no byte, no place.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        Lease { gate: self.clone(), bytes: 0, placed: false }
+    }
+}
+
+/// What one picture holds of a [`Gate`].
+#[derive(Debug)]
+pub struct Lease {
+    gate: Gate,
+    bytes: u64,
+    placed: bool,
+}
+
+impl Lease {
+    /// Charges `more` bytes.
+    ///
+    /// # Errors
+    /// [`Full`] if that would pass the gate's bytes; nothing was charged then.
+    pub fn grow(&mut self, more: u64) -> Result<(), Full> {
+        let bytes_max = self.gate.0.bytes_max;
+        self.gate
+            .0
+            .bytes
+            .fetch_update(Relaxed, Relaxed, |held| held.checked_add(more).filter(|&sum| sum <= bytes_max))
+            .map_err(|_| Full)?;
+        self.bytes += more;
+        Ok(())
+    }
+
+    /// Takes a place, and charges so much that the lease holds at least `bytes`.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no place, or no room for the bytes; nothing was taken then.
+    pub fn enter(&mut self, bytes: u64) -> Result<(), Full> {
+        debug_assert!(!self.placed, "a lease enters once");
+        let places_max = self.gate.0.places_max;
+        self.gate
+            .0
+            .places
+            .fetch_update(Relaxed, Relaxed, |used| (used < places_max).then_some(used + 1))
+            .map_err(|_| Full)?;
+        self.placed = true;
+        self.grow(bytes.saturating_sub(self.bytes)).inspect_err(|_| self.leave())
+    }
+
+    /// Gives the place back and keeps the bytes.
+    pub fn leave(&mut self) {
+        if std::mem::take(&mut self.placed) {
+            self.gate.0.places.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Gives back all but `bytes`.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        if let Some(less) = self.bytes.checked_sub(bytes) {
+            self.gate.0.bytes.fetch_sub(less, Relaxed);
+            self.bytes = bytes;
+        }
+    }
+
+    /// Bytes it holds.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.leave();
+        self.shrink_to(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_lease_returns_everything() {
+        let gate = Gate::new(1, 100, 1);
+        let mut lease = gate.lease();
+        lease.grow(40).unwrap();
+        lease.enter(90).unwrap();
+        assert_eq!((gate.places(), gate.bytes()), (1, 90));
+        assert!(gate.is_full());
+        drop(lease);
+        assert_eq!((gate.places(), gate.bytes()), (0, 0));
+        assert!(!gate.is_full());
+    }
+
+    #[test]
+    fn refusal_takes_nothing() {
+        let gate = Gate::new(1, 100, 1);
+        let mut first = gate.lease();
+        assert_eq!(first.grow(101), Err(Full));
+        assert_eq!(first.grow(u64::MAX), Err(Full));
+        assert_eq!(first.enter(101), Err(Full));
+        assert_eq!((gate.places(), gate.bytes(), first.bytes()), (0, 0, 0));
+        first.enter(60).unwrap();
+        let mut second = gate.lease();
+        second.grow(40).unwrap();
+        assert_eq!(second.enter(0), Err(Full));
+        assert_eq!((gate.places(), gate.bytes()), (1, 100));
+    }
+
+    #[test]
+    fn a_lease_enters_with_what_it_already_holds() {
+        let gate = Gate::new(2, 100, 1);
+        let mut lease = gate.lease();
+        lease.grow(100).unwrap();
+        lease.enter(70).unwrap();
+        assert_eq!(gate.bytes(), 100);
+        lease.shrink_to(30);
+        assert_eq!((gate.bytes(), lease.bytes()), (30, 30));
+        lease.shrink_to(50);
+        assert_eq!(lease.bytes(), 30);
+        lease.leave();
+        lease.leave();
+        assert_eq!((gate.places(), gate.bytes()), (0, 30));
+    }
+
+    #[test]
+    fn leases_are_counted_across_threads() {
+        let gate = Gate::new(8, 1 << 20, 8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for n in 0..1000 {
+                        let mut lease = gate.lease();
+                        lease.grow(n).unwrap();
+                        lease.enter(n * 2).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!((gate.places(), gate.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn retry_after_follows_the_pace() {
+        let gate = Gate::new(32, 100, 2);
+        assert_eq!(gate.retry_after(), 1);
+        let _leases: Vec<Lease> = (0..32)
+            .map(|_| {
+                let mut lease = gate.lease();
+                lease.enter(0).unwrap();
+                lease
+            })
+            .collect();
+        for _ in 0..100 {
+            gate.observe(Duration::from_secs(1));
+        }
+        assert_eq!(gate.retry_after(), 16);
+        gate.observe(Duration::MAX);
+        assert_eq!(gate.retry_after(), 60);
+    }
+}

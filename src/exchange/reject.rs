@@ -1,0 +1,357 @@
+//! Every error that a client can meet -> status, fields, Spanish text: the one table.
+//!
+//! Bodies are `application/problem+json` (RFC 9457); an error from a limit names the limit, its value, what was
+//! received and the option that changes it, in words and as members. The same texts serve netcat mode as one line.
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::job::Failure;
+use crate::proto::body::BodyError;
+use crate::proto::form::FormError;
+use crate::proto::head::HeadError;
+use crate::proto::reply::Reply;
+use crate::proto::route::Absent;
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug)]
+pub enum Reject {
+    /// The head can't be read.
+    Head(HeadError),
+    /// The framing of the body is broken.
+    Body(BodyError),
+    /// The peer closed its side in the middle of a request.
+    Truncated,
+    /// The connection begins with a TLS handshake.
+    Tls,
+    /// The peer was too slow with head or body.
+    Slow {
+        /// What it was slow with, in Spanish.
+        what: &'static str,
+        /// Seconds it was given.
+        seconds: u64,
+    },
+    /// An expectation other than `100-continue`.
+    Expectation,
+    /// Nothing answers at this path, or not to this method.
+    Absent(Absent),
+    /// The body is longer than allowed.
+    BodyTooLong {
+        /// Bytes allowed.
+        max: u64,
+        /// Bytes announced, or received when it passed.
+        received: u64,
+    },
+    /// The multipart body is malformed.
+    Form(FormError),
+    /// Well-formed, but no picture in it; the names of the parts that were there.
+    NoPicture(Vec<String>),
+    /// A parameter out of range.
+    Parameter {
+        /// Its name.
+        name: &'static str,
+        /// What was sent.
+        value: String,
+        /// What would be right, in Spanish.
+        expected: &'static str,
+    },
+    /// No format that we write is acceptable to the client.
+    NotAcceptable,
+    /// The work came to nothing.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// The limits in force, for the text.
+        limits: LimitsInForce,
+    },
+    /// As many pictures in hand as allowed.
+    QueueFull {
+        /// `--cola`.
+        max: usize,
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// The memory for pictures is in use.
+    MemoryFull {
+        /// `--memoria`, bytes.
+        max: u64,
+        /// Bytes this upload holds already.
+        received: u64,
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// The server is stopping.
+    Draining,
+}
+
+/// Values of limits that a [`Failure`] does not carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsInForce {
+    /// `--max-pixeles`, pixels.
+    pub pixels_max: u64,
+    /// Longest side.
+    pub side_max: u32,
+    /// `--memoria`, bytes.
+    pub memory_max: u64,
+    /// `--plazo`, seconds.
+    pub deadline: u64,
+}
+
+/// The members that an error from a limit has.
+struct Limit {
+    name: &'static str,
+    max: u64,
+    received: Value,
+    option: Option<&'static str>,
+}
+
+impl Reject {
+    /// The HTTP status; netcat mode and the scaler's protocol use the same.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Head(error) => error.status(),
+            Self::Form(error) => error.status(),
+            Self::Body(_) | Self::Truncated | Self::Tls => 400,
+            Self::Slow { .. } => 408,
+            Self::Expectation => 417,
+            Self::Absent(Absent::NotFound) => 404,
+            Self::Absent(Absent::MethodNotAllowed { .. }) => 405,
+            Self::BodyTooLong { .. } => 413,
+            Self::NoPicture(_) | Self::Parameter { .. } => 422,
+            Self::NotAcceptable => 406,
+            Self::QueueFull { .. } | Self::MemoryFull { .. } | Self::Draining => 503,
+            Self::Failed { failure, .. } => match failure {
+                Failure::UnknownFormat => 415,
+                Failure::Undecodable(_)
+                | Failure::TooManyPixels { .. }
+                | Failure::TooMuchMemory { .. }
+                | Failure::Panicked => 422,
+                Failure::Lost => 500,
+                Failure::ScalerRefused { code: 413 | 422, .. } => 422,
+                Failure::ScalerRefused { code: 503, .. } | Failure::ScalerAway | Failure::Cancelled => 503,
+                Failure::ScalerRefused { code: 504, .. } | Failure::Late => 504,
+                Failure::ScalerRefused { .. } | Failure::ScalerLost => 502,
+            },
+        }
+    }
+
+    /// A word for `type`, stable across versions.
+    fn slug(&self) -> &'static str {
+        match self {
+            Self::Head(_) => "cabecera",
+            Self::Body(_) => "cuerpo-mal-enmarcado",
+            Self::Truncated => "peticion-incompleta",
+            Self::Tls => "tls",
+            Self::Slow { .. } => "cliente-lento",
+            Self::Expectation => "expectativa",
+            Self::Absent(Absent::NotFound) => "no-encontrado",
+            Self::Absent(Absent::MethodNotAllowed { .. }) => "metodo-no-permitido",
+            Self::BodyTooLong { .. } => "cuerpo-demasiado-largo",
+            Self::Form(_) => "formulario-mal-formado",
+            Self::NoPicture(_) => "falta-la-imagen",
+            Self::Parameter { .. } => "parametro-fuera-de-rango",
+            Self::NotAcceptable => "formato-no-aceptable",
+            Self::QueueFull { .. } => "cola-llena",
+            Self::MemoryFull { .. } => "memoria-llena",
+            Self::Draining => "servidor-deteniendose",
+            Self::Failed { failure, .. } => match failure {
+                Failure::UnknownFormat => "formato-desconocido",
+                Failure::Undecodable(_) | Failure::Panicked => "imagen-ilegible",
+                Failure::TooManyPixels { .. } => "demasiados-pixeles",
+                Failure::TooMuchMemory { .. } => "memoria-insuficiente",
+                Failure::Late => "plazo-vencido",
+                Failure::ScalerLost | Failure::ScalerRefused { .. } => "escalador-perdido",
+                Failure::ScalerAway => "escalador-ausente",
+                Failure::Cancelled => "trabajo-cancelado",
+                Failure::Lost => "error-interno",
+            },
+        }
+    }
+
+    /// The same for every error of its kind.
+    fn title(&self) -> &'static str {
+        match self.status() {
+            400 => "Petición mal formada",
+            404 => "No encontrado",
+            405 => "Método no permitido",
+            406 => "Ningún formato aceptable",
+            408 => "El cliente tardó demasiado",
+            413 => "Cuerpo demasiado largo",
+            414 => "Dirección demasiado larga",
+            415 => "Formato de imagen desconocido",
+            417 => "Expectativa no soportada",
+            422 => "La imagen o un parámetro no se puede procesar",
+            431 => "Cabecera demasiado grande",
+            501 => "No implementado",
+            502 => "El escalador falló",
+            503 => "Servicio no disponible por el momento",
+            504 => "Plazo vencido",
+            505 => "Versión de HTTP no soportada",
+            _ => "Error interno",
+        }
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        let limit = |name, max, received: Value, option| Some(Limit { name, max, received, option });
+        match self {
+            Self::BodyTooLong { max, received } => {
+                limit("cuerpo", *max, json!(received), Some("--max-cuerpo"))
+            }
+            Self::QueueFull { max, .. } => limit("cola", *max as u64, json!(max), Some("--cola")),
+            Self::MemoryFull { max, received, .. } => {
+                limit("memoria", *max, json!(received), Some("--memoria"))
+            }
+            Self::Slow { seconds, .. } => limit("tiempo", *seconds, json!(null), None),
+            Self::Failed { failure, limits } => match failure {
+                Failure::TooManyPixels { width, height }
+                    if u64::from(limits.side_max) < (*width).max(*height) =>
+                {
+                    limit("lado", limits.side_max.into(), json!((*width).max(*height)), None)
+                }
+                Failure::TooManyPixels { width, height } => {
+                    limit("píxeles", limits.pixels_max, json!(width * height), Some("--max-pixeles"))
+                }
+                Failure::TooMuchMemory { needed } => {
+                    limit("memoria", limits.memory_max, json!(needed), Some("--memoria"))
+                }
+                Failure::Late => limit("plazo", limits.deadline, json!(null), Some("--plazo")),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::QueueFull { retry_after, .. } | Self::MemoryFull { retry_after, .. } => Some(*retry_after),
+            _ if self.status() == 503 => Some(1),
+            _ => None,
+        }
+    }
+
+    /// The answer as HTTP has it.
+    #[must_use]
+    pub fn reply(&self, id: Uuid) -> Reply {
+        let mut problem = Map::new();
+        problem.insert("type".into(), format!("urn:tp2:error:{}", self.slug()).into());
+        problem.insert("title".into(), self.title().into());
+        problem.insert("status".into(), self.status().into());
+        problem.insert("detail".into(), self.to_string().into());
+        problem.insert("id_tarea".into(), id.to_string().into());
+        if let Some(limit) = self.limit() {
+            problem.insert("limite".into(), limit.name.into());
+            problem.insert("valor".into(), limit.max.into());
+            problem.insert("recibido".into(), limit.received);
+            if let Some(option) = limit.option {
+                problem.insert("opcion".into(), option.into());
+            }
+        }
+        let body = format!("{}\n", Value::Object(problem));
+        let mut reply = Reply::new(self.status(), "application/problem+json", body)
+            .with("Content-Language", "es")
+            .with("Cache-Control", "no-store");
+        if let Self::Absent(Absent::MethodNotAllowed { allow }) = self {
+            reply = reply.with("Allow", *allow);
+        }
+        if let Some(seconds) = self.retry_after() {
+            reply = reply.with("Retry-After", seconds.to_string());
+        }
+        if matches!(self, Self::NotAcceptable) {
+            reply = reply.with("Vary", "Accept");
+        }
+        reply
+    }
+
+    /// The answer as netcat mode has it: one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let text = self.to_string().replace(['\r', '\n'], " ");
+        format!("ERROR {} {text}\n", self.status())
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head(error) => write!(f, "{error}"),
+            Self::Body(error) => write!(f, "{error}"),
+            Self::Truncated => write!(f, "la conexión se cerró antes de que la petición terminara"),
+            Self::Tls => write!(f, "este puerto habla HTTP sin TLS: use http:// en lugar de https://"),
+            Self::Slow { what, seconds } => {
+                write!(f, "{what} no llegó dentro del plazo de {seconds} s; envíe de nuevo la petición")
+            }
+            Self::Expectation => write!(f, "la única expectativa soportada es «Expect: 100-continue»"),
+            Self::Absent(Absent::NotFound) => {
+                write!(f, "esa dirección no existe; las imágenes se envían con POST a /")
+            }
+            Self::Absent(Absent::MethodNotAllowed { allow }) => {
+                write!(f, "esa dirección solo admite los métodos {allow}")
+            }
+            Self::BodyTooLong { max, received } => write!(
+                f,
+                "el cuerpo tiene al menos {received} bytes y el límite son {max} (opción --max-cuerpo)"
+            ),
+            Self::Form(error) => write!(f, "{error}"),
+            Self::NoPicture(names) if names.is_empty() => write!(
+                f,
+                "el formulario no trae ninguna imagen: envíela en un campo de archivo llamado «imagen»"
+            ),
+            Self::NoPicture(names) => write!(
+                f,
+                "el formulario no trae ninguna imagen, solo los campos {}: envíela en un campo de archivo \
+                 llamado «imagen»",
+                names.join(", ")
+            ),
+            Self::Parameter { name, value, expected } => {
+                let shown: String = value.chars().take(40).collect();
+                write!(f, "el parámetro «{name}» vale «{shown}» y debe ser {expected}")
+            }
+            Self::NotAcceptable => write!(
+                f,
+                "Accept no admite ninguno de los formatos disponibles: jpeg, png, webp, gif, bmp, tiff, pgm"
+            ),
+            Self::QueueFull { max, retry_after } => write!(
+                f,
+                "ya hay {max} imágenes en espera o en proceso, el máximo (opción --cola); intente de nuevo en \
+                 {retry_after} s"
+            ),
+            Self::MemoryFull { max, received, retry_after } => write!(
+                f,
+                "la memoria para imágenes está ocupada: el límite son {max} bytes (opción --memoria) y esta \
+                 petición llevaba {received}; intente de nuevo en {retry_after} s"
+            ),
+            Self::Draining => write!(f, "el servidor se está deteniendo"),
+            Self::Failed { failure, limits } => match failure {
+                Failure::UnknownFormat => write!(
+                    f,
+                    "el cuerpo no es una imagen JPEG, PNG, GIF, WebP, BMP, TIFF o PNM; pruebe con \
+                     curl -F imagen=@foto.jpg"
+                ),
+                Failure::TooManyPixels { width, height }
+                    if u64::from(limits.side_max) < (*width).max(*height) =>
+                {
+                    write!(f, "la imagen mide {width}x{height} y cada lado puede medir hasta {}", limits.side_max)
+                }
+                Failure::TooManyPixels { width, height } => write!(
+                    f,
+                    "la imagen tiene {width}x{height} = {} píxeles y el límite son {} (opción --max-pixeles)",
+                    width * height,
+                    limits.pixels_max
+                ),
+                Failure::TooMuchMemory { needed } => write!(
+                    f,
+                    "procesar esta imagen necesitaría {needed} bytes y el límite son {} (opción --memoria)",
+                    limits.memory_max
+                ),
+                Failure::Late => write!(
+                    f,
+                    "la imagen no estuvo lista dentro del plazo de {} s (opción --plazo)",
+                    limits.deadline
+                ),
+                other => write!(f, "{other}"),
+            },
+        }
+    }
+}

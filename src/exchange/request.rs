@@ -1,0 +1,174 @@
+//! From a request's head to what is to be done with its body: route, limits, admission. No byte of the body has
+//! been read yet, so an answer given here spares the client the upload (RFC 9110 §10.1.1).
+use std::borrow::Cow;
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use super::job::Failure;
+use super::plan::Parameters;
+use super::reject::Reject;
+use super::service::Service;
+use super::upload::Sink;
+use crate::proto::form::{Form, is_form};
+use crate::proto::head::{Expectation, Framing, Method, RequestHead};
+use crate::proto::reply::Reply;
+use crate::proto::route::{Route, route};
+
+/// So much of an unwanted body is read and thrown away, so that the connection can be kept.
+const DISCARD_MAX: u64 = 64 << 10;
+/// Longest part of a target that a log line shows, in bytes.
+const SHOWN_MAX: usize = 200;
+
+/// What is remembered of a request until its answer is sent.
+#[derive(Debug)]
+pub struct Request {
+    /// `X-Tarea`; also the id of its run.
+    pub id: Uuid,
+    /// HTTP, or netcat mode.
+    pub kind: Kind,
+    /// Method and target for the log: bounded, printable.
+    pub shown: String,
+    /// What the run's plan is made of.
+    pub parameters: Parameters,
+    /// When its head was complete.
+    pub began_at: Instant,
+    /// Body bytes that came with it, once it is complete or refused.
+    pub received: u64,
+}
+
+/// How the answer is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// With a head.
+    Http {
+        /// Another request may follow.
+        keep_alive: bool,
+        /// The request was HEAD.
+        head_only: bool,
+    },
+    /// The bytes alone, then the end of the connection.
+    Netcat,
+}
+
+/// What to do about a request whose head has come.
+#[derive(Debug)]
+pub enum Decision {
+    /// Read the body into this sink; ask for it first if the client waits to be asked.
+    Read {
+        /// Where to.
+        sink: Sink,
+        /// The client waits for `100 Continue`.
+        ask: bool,
+    },
+    /// Answer; there is no body, so the connection can go on.
+    Answer(Reply),
+    /// Answer without reading the body: it is too long, or the client has not been asked for it.
+    Dismiss(Reply),
+}
+
+impl Request {
+    /// A request over HTTP.
+    #[must_use]
+    pub fn http(id: Uuid, head: &RequestHead, now: Instant) -> Self {
+        let target = head.target();
+        let cut = &target[..target.len().min(SHOWN_MAX)];
+        let kind =
+            Kind::Http { keep_alive: head.keep_alive(), head_only: matches!(head.method(), Method::Head) };
+        let parameters = Parameters {
+            query: head.query().map(<[u8]>::to_vec),
+            // RFC 9110 §5.3: several fields of one name are one list.
+            accept: head.field("accept").map(|_| head.fields("accept").collect::<Vec<_>>().join(&b","[..])),
+        };
+        let shown = format!("{} {}", head.method().as_str(), cut.escape_ascii());
+        Self { id, kind, shown, parameters, began_at: now, received: 0 }
+    }
+
+    /// A picture without HTTP.
+    #[must_use]
+    pub fn netcat(id: Uuid, now: Instant) -> Self {
+        Self::bare(id, Kind::Netcat, "netcat", now)
+    }
+
+    /// Bytes that could not be read as a request.
+    #[must_use]
+    pub fn unreadable(id: Uuid, now: Instant) -> Self {
+        Self::bare(id, Kind::Http { keep_alive: false, head_only: false }, "-", now)
+    }
+
+    fn bare(id: Uuid, kind: Kind, shown: &str, now: Instant) -> Self {
+        Self { id, kind, shown: shown.into(), parameters: Parameters::default(), began_at: now, received: 0 }
+    }
+}
+
+/// Decides on a head; only cheap checks, in this order: expectation, route, length, form, admission.
+#[must_use]
+pub fn decide(head: &RequestHead, id: Uuid, service: &Service) -> Decision {
+    let framing = head.framing();
+    let body_max = service.policy.body_max;
+    let has_body = !matches!(framing, Framing::None | Framing::Length(0));
+    let ask = has_body && head.expectation() == Expectation::Continue;
+    let answer = match answer_of(head, service) {
+        // 415: there are no bytes that could be a picture.
+        Ok(None) if !has_body => service.failed(Failure::UnknownFormat).reply(id),
+        Ok(None) => match sink_for(head, service) {
+            Ok(sink) => return Decision::Read { sink, ask },
+            Err(reject) => reject.reply(id),
+        },
+        Ok(Some(reply)) => reply,
+        Err(reject) => reject.reply(id),
+    };
+    match framing {
+        _ if !has_body => Decision::Answer(answer),
+        _ if ask => Decision::Dismiss(answer),
+        Framing::Length(length) if length > DISCARD_MAX.min(body_max) => Decision::Dismiss(answer),
+        _ => Decision::Read { sink: Sink::Discard(Box::new(answer), DISCARD_MAX), ask: false },
+    }
+}
+
+/// The answer of a route that needs no picture; None for those that do.
+fn answer_of(head: &RequestHead, service: &Service) -> Result<Option<Reply>, Reject> {
+    if head.expectation() == Expectation::Unknown {
+        return Err(Reject::Expectation);
+    }
+    let found = route(head.method(), head.path()).map_err(Reject::Absent)?;
+    Ok(Some(match found {
+        Route::Process => return Ok(None),
+        Route::Page => Reply::new(200, "text/html; charset=utf-8", service.page.clone())
+            .with("Cache-Control", "no-cache")
+            .with(
+                "Content-Security-Policy",
+                "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            ),
+        Route::Health => uncached(Reply::text(200, "ok\n")),
+        Route::Ready => match service.unready() {
+            None => uncached(Reply::text(200, "listo\n")),
+            Some(reject) => return Err(reject),
+        },
+        Route::Options { allow } => Reply::empty(204).with("Allow", Cow::Borrowed(allow)),
+    }))
+}
+
+fn uncached(reply: Reply) -> Reply {
+    reply.with("Cache-Control", "no-store")
+}
+
+/// Where the body of an upload goes, if it may come at all.
+fn sink_for(head: &RequestHead, service: &Service) -> Result<Sink, Reject> {
+    let body_max = service.policy.body_max;
+    if let Framing::Length(length) = head.framing()
+        && length > body_max
+    {
+        return Err(Reject::BodyTooLong { max: body_max, received: length });
+    }
+    let content_type = head.field("content-type").unwrap_or_default();
+    let sink = if is_form(content_type) {
+        Sink::Form(Box::new(Form::new(content_type).map_err(Reject::Form)?))
+    } else {
+        Sink::Raw(Vec::new())
+    };
+    match service.overloaded() {
+        Some(reject) => Err(reject),
+        None => Ok(sink),
+    }
+}

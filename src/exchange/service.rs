@@ -1,0 +1,122 @@
+//! What all conversations share: the limits in force, the admission counter, and the state of the service.
+use std::cell::Cell;
+use std::time::Duration;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::gate::Gate;
+use super::job::{Failure, PixelLimits};
+use super::reject::{LimitsInForce, Reject};
+use crate::proto::head::HeadLimits;
+
+/// The limits and times of every conversation.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Of the request head.
+    pub head: HeadLimits,
+    /// Most bytes of a body: `--max-cuerpo`.
+    pub body_max: u64,
+    /// Of every picture.
+    pub pixels: PixelLimits,
+    /// One picture, from its last byte received to its result: `--plazo`.
+    pub deadline: Duration,
+    /// Factor of a request that names none: `-e`.
+    pub factor: f64,
+    /// From the first byte of a request to the end of its head.
+    pub head_time: Duration,
+    /// A body may be slower than [`Policy::body_rate`] for so long.
+    pub body_grace: Duration,
+    /// Bytes per second that a body must bring on the whole.
+    pub body_rate: u64,
+    /// A reply may make no progress for so long.
+    pub reply_time: Duration,
+    /// Between requests.
+    pub idle_time: Duration,
+    /// How long to read what a refused peer still sends.
+    pub linger_time: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            head: HeadLimits { bytes_max: 16 << 10, fields_max: 64, target_max: 8 << 10 },
+            body_max: 32 << 20,
+            pixels: PixelLimits { pixels_max: 100_000_000, side_max: 65_535 },
+            deadline: Duration::from_secs(30),
+            factor: 0.5,
+            head_time: Duration::from_secs(10),
+            body_grace: Duration::from_secs(10),
+            body_rate: 1 << 10,
+            reply_time: Duration::from_secs(30),
+            idle_time: Duration::from_secs(75),
+            linger_time: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Shared by all exchanges and by the loop that drives them.
+#[derive(Debug)]
+pub struct Service {
+    /// The limits in force.
+    pub policy: Policy,
+    /// The admission counter.
+    pub gate: Gate,
+    /// What `GET /` answers.
+    pub page: Bytes,
+    /// Makes the id of a request: version 4 in production, countable in tests.
+    pub ids: fn() -> Uuid,
+    /// The server is stopping: no connection is kept.
+    pub draining: Cell<bool>,
+    /// The scaler does not answer at the moment.
+    pub scaler_away: Cell<bool>,
+}
+
+impl Service {
+    /// A service that runs.
+    #[must_use]
+    pub fn new(policy: Policy, gate: Gate, page: Bytes, ids: fn() -> Uuid) -> Self {
+        Self { policy, gate, page, ids, draining: Cell::new(false), scaler_away: Cell::new(false) }
+    }
+
+    /// A failure with the limits that its text names.
+    #[must_use]
+    pub fn failed(&self, failure: Failure) -> Reject {
+        let limits = LimitsInForce {
+            pixels_max: self.policy.pixels.pixels_max,
+            side_max: self.policy.pixels.side_max,
+            memory_max: self.gate.bytes_max(),
+            deadline: self.policy.deadline.as_secs(),
+        };
+        Reject::Failed { failure, limits }
+    }
+
+    /// Why a picture that came now would have little hope; None if all is well.
+    #[must_use]
+    pub fn unready(&self) -> Option<Reject> {
+        let away = || self.scaler_away.get().then(|| self.failed(Failure::ScalerAway));
+        self.overloaded().or_else(away)
+    }
+
+    /// Why an upload that began now would be turned away; None if it would be taken. A scaler that is away is no
+    /// reason: it is back before most uploads are complete.
+    #[must_use]
+    pub fn overloaded(&self) -> Option<Reject> {
+        let gate = &self.gate;
+        if self.draining.get() {
+            Some(Reject::Draining)
+        } else if gate.places() >= gate.places_max() {
+            Some(Reject::QueueFull { max: gate.places_max(), retry_after: gate.retry_after() })
+        } else if gate.bytes() >= gate.bytes_max() {
+            Some(self.memory_full(0))
+        } else {
+            None
+        }
+    }
+
+    /// An upload that holds so many bytes can't get more.
+    #[must_use]
+    pub fn memory_full(&self, received: u64) -> Reject {
+        Reject::MemoryFull { max: self.gate.bytes_max(), received, retry_after: self.gate.retry_after() }
+    }
+}

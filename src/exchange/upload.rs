@@ -1,0 +1,205 @@
+//! A body on its way in: from framing to picture.
+//!
+//! The bytes come as slices, straight from the socket's buffer; what is kept is charged to the lease before it is
+//! stored. An upload knows three sinks: the body is the picture, the body is a form, or the body is only read so
+//! that the answer (which is known already) finds a connection on which the next request can follow.
+use std::time::{Duration, Instant};
+
+use super::gate::Lease;
+use super::reject::Reject;
+use super::service::Service;
+use crate::proto::body::{BodyDecoder, BodyEvent};
+use crate::proto::form::Form;
+use crate::proto::head::Framing;
+use crate::proto::image_end::ImageEnd;
+use crate::proto::reply::Reply;
+
+/// A body that is being received.
+#[derive(Debug)]
+pub struct Upload {
+    framing: Delimiter,
+    sink: Sink,
+    lease: Lease,
+    began_at: Instant,
+    /// Body bytes so far, framing not counted.
+    received: u64,
+}
+
+/// How the end of the body is known.
+#[derive(Debug)]
+enum Delimiter {
+    Http(BodyDecoder),
+    /// Netcat mode: by the picture's own end, or the peer's half-close.
+    Picture(ImageEnd),
+}
+
+/// Where the bytes go.
+#[derive(Debug)]
+pub enum Sink {
+    /// The body is the picture.
+    Raw(Vec<u8>),
+    /// `multipart/form-data`.
+    Form(Box<Form>),
+    /// Nowhere: this is the answer, once at most so many bytes more have come.
+    Discard(Box<Reply>, u64),
+}
+
+/// What a slice of input led to.
+#[derive(Debug)]
+pub enum Progress {
+    /// The body goes on.
+    More,
+    /// The body is complete.
+    Complete,
+    /// Refused; the rest of the body is still to come, if its framing holds at all.
+    Refused(Reject),
+    /// The answer that was known from the start can't wait for so long a body.
+    TooLongToDiscard(Box<Reply>),
+}
+
+/// A complete upload.
+#[derive(Debug)]
+pub enum Received {
+    /// A picture, and the fields that came with it.
+    Picture {
+        /// The file.
+        picture: Vec<u8>,
+        /// Fields of the form.
+        fields: Vec<(String, Vec<u8>)>,
+        /// Holds the picture's bytes.
+        lease: Lease,
+    },
+    /// Nothing was kept: this is the answer.
+    Discarded(Box<Reply>),
+}
+
+impl Upload {
+    /// The body of an HTTP request.
+    #[must_use]
+    pub fn http(framing: Framing, sink: Sink, lease: Lease, now: Instant) -> Self {
+        let framing = Delimiter::Http(BodyDecoder::new(framing));
+        Self { framing, sink, lease, began_at: now, received: 0 }
+    }
+
+    /// A picture that comes without HTTP.
+    #[must_use]
+    pub fn picture(end: ImageEnd, lease: Lease, now: Instant) -> Self {
+        let (framing, sink) = (Delimiter::Picture(end), Sink::Raw(Vec::new()));
+        Self { framing, sink, lease, began_at: now, received: 0 }
+    }
+
+    /// Takes input; says how many of its bytes belong to this body.
+    pub fn push(&mut self, input: &[u8], service: &Service) -> (usize, Progress) {
+        let mut used = 0;
+        loop {
+            let data = match &mut self.framing {
+                Delimiter::Http(body) => match body.decode(&input[used..]) {
+                    Ok((n, BodyEvent::Data(data))) => {
+                        used += n;
+                        data
+                    }
+                    Ok((n, BodyEvent::NeedMore)) => return (used + n, Progress::More),
+                    Ok((n, BodyEvent::Done)) => return (used + n, Progress::Complete),
+                    Err(error) => return (input.len(), Progress::Refused(Reject::Body(error))),
+                },
+                Delimiter::Picture(end) => {
+                    let rest = &input[used..];
+                    if rest.is_empty() {
+                        return (used, Progress::More);
+                    }
+                    match end.push(rest) {
+                        Ok(Some(n)) => {
+                            return match self.keep(&rest[..n], service) {
+                                Progress::More => (used + n, Progress::Complete),
+                                refused => (used + n, refused),
+                            };
+                        }
+                        // Where the picture's end can't be told, its decoder or the half-close will.
+                        Ok(None) | Err(_) => {
+                            used = input.len();
+                            rest
+                        }
+                    }
+                }
+            };
+            match self.keep(data, service) {
+                Progress::More => {}
+                refused => return (used, refused),
+            }
+        }
+    }
+
+    fn keep(&mut self, data: &[u8], service: &Service) -> Progress {
+        self.received = self.received.saturating_add(data.len() as u64);
+        let body_max = service.policy.body_max;
+        if self.received > body_max {
+            return Progress::Refused(Reject::BodyTooLong { max: body_max, received: self.received });
+        }
+        if let Sink::Discard(reply, left) = &mut self.sink {
+            return match left.checked_sub(data.len() as u64) {
+                Some(less) => {
+                    *left = less;
+                    Progress::More
+                }
+                None => {
+                    Progress::TooLongToDiscard(std::mem::replace(reply, Box::new(Reply::empty(500))))
+                }
+            };
+        }
+        if self.lease.grow(data.len() as u64).is_err() {
+            return Progress::Refused(service.memory_full(self.received));
+        }
+        match &mut self.sink {
+            Sink::Raw(picture) => picture.extend_from_slice(data),
+            Sink::Form(form) => {
+                if let Err(error) = form.push(data) {
+                    return Progress::Refused(Reject::Form(error));
+                }
+            }
+            Sink::Discard(..) => {}
+        }
+        Progress::More
+    }
+
+    /// The peer half-closed: a picture without HTTP ends here, a request is cut off.
+    pub fn handle_eof(&mut self) -> Progress {
+        match &self.framing {
+            Delimiter::Picture(_) => Progress::Complete,
+            Delimiter::Http(_) => Progress::Refused(Reject::Truncated),
+        }
+    }
+
+    /// What came, once complete.
+    ///
+    /// # Errors
+    /// A form that is malformed, or has no picture in it.
+    pub fn finish(self) -> Result<Received, Reject> {
+        let mut lease = self.lease;
+        let (picture, fields) = match self.sink {
+            Sink::Discard(reply, _) => return Ok(Received::Discarded(reply)),
+            Sink::Raw(picture) => (picture, Vec::new()),
+            Sink::Form(form) => {
+                let upload = form.finish().map_err(Reject::Form)?;
+                let picture = upload.picture.ok_or(Reject::NoPicture(upload.names_seen))?;
+                lease.shrink_to(picture.len() as u64);
+                (picture, upload.fields)
+            }
+        };
+        Ok(Received::Picture { picture, fields, lease })
+    }
+
+    /// When the peer has been too slow: after the grace, its mean rate must hold. Moves with the bytes, so that
+    /// neither a drip nor a stall keeps the connection.
+    #[must_use]
+    pub fn due(&self, service: &Service) -> Instant {
+        let policy = &service.policy;
+        let earned = self.received.min(policy.body_max) / policy.body_rate.max(1);
+        self.began_at + policy.body_grace + Duration::from_secs(earned)
+    }
+
+    /// Body bytes so far.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+}
