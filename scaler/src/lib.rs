@@ -1,9 +1,21 @@
-//! The scaler of tp2, and what both processes share.
+//! The scaler of tp2, a fork-per-connection server, and what both processes share.
 //!
-//! [`raster`] the picture, [`wire`] the protocol, [`sys`] the kernel.
+//! Rule: this process forks and never threads (tp2 threads and never forks). Layers, from below: [`sys`] the kernel;
+//! [`raster`], [`wire`], [`resize`], [`throttle`], [`ending`] pure; [`log`], [`listener`], [`sandbox`]; [`child`]; [`serve`].
+//!
+//! To read it: [`serve`] is the parent's loop, [`sandbox`] what a child gives up, [`child`] what it does then, [`wire`] the bytes
+//! it speaks (`protocol.md` has them in prose), [`resize`] the work itself.
 #![deny(unsafe_code)]
 
+pub mod child;
+pub mod ending;
+pub mod listener;
+pub mod log;
 pub mod raster;
+pub mod resize;
+pub mod sandbox;
+pub mod serve;
 #[expect(unsafe_code, reason = "the one place where the project talks to the kernel")]
 pub mod sys;
+pub mod throttle;
 pub mod wire;

@@ -16,8 +16,8 @@ mod seccomp;
 mod signal;
 
 pub use fd::{
-    Interest, become_fd, close_from, pipe, poll, read, read_append, send_to_sink, write, write_all,
-    writev_all,
+    DIAGNOSTICS, INPUT, Interest, OUTPUT, become_fd, close_from, pipe, poll, read, read_append, send_to_sink,
+    write, write_all, writev_all,
 };
 pub use files::open_beneath;
 pub use memory::{advise_huge_pages, allocate_huge, trim_malloc, tune_malloc};

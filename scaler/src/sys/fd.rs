@@ -7,6 +7,16 @@ use std::time::Duration;
 
 use super::{check, check_count, retry};
 
+/// Descriptor 0 of this process.
+// SAFETY: Rust's runtime opens 0, 1 and 2 at start if they are closed, and nothing here closes them.
+pub const INPUT: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(0) };
+/// Descriptor 1 of this process.
+// SAFETY: as for `INPUT`.
+pub const OUTPUT: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(1) };
+/// Descriptor 2 of this process.
+// SAFETY: as for `INPUT`.
+pub const DIAGNOSTICS: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(2) };
+
 /// read(2) into a slice. 0 is the end.
 ///
 /// # Errors

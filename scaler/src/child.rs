@@ -1,0 +1,316 @@
+//! A child's life: confine, serve one connection's requests one after another, end.
+//!
+//! ```text
+//! Idle --first byte--> Receive --complete--> Resize --> Reply --> Idle            end of input in Idle: done
+//!   \--idle time over--> done    \--anything wrong--> ERROR, half-close, discard --> done
+//! ```
+//!
+//! Rules: it reads 0, writes 1, logs to 2, and blocks in nothing but read and write. From the first byte of a request to the last
+//! of its answer a job has one deadline, kept by the kernel (SIGALRM, default action); nothing the peer does moves it.
+//! SIGTERM is held back during a job and let through between two: that is how the parent drains without cutting an
+//! answer short, and without a signal handler.
+//!
+//! The same code serves `--stdio`: descriptors 0 and 1 need not be sockets. There is no idle limit then.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use crate::ending;
+use crate::listener::Peer;
+use crate::log::{child_error, child_news};
+use crate::raster::Raster;
+use crate::resize::Resizer;
+use crate::sandbox::{self, Cage};
+use crate::sys::{self, DIAGNOSTICS, INPUT, Limit, OUTPUT, Pid, SIGTERM};
+use crate::wire::{self, Limits, Request, RequestDecoder, WireError};
+
+/// How long input is discarded after an ERROR, so that the peer can read it before the connection goes.
+const LINGER: Duration = Duration::from_secs(2);
+/// Heads and small pictures come in by reads of this size; large ones go straight into their buffer.
+const SCRATCH: usize = 64 << 10;
+
+/// What a child grants a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Of the pictures.
+    pub limits: Limits,
+    /// From the first byte of a request to the last one of its answer. Kept in whole seconds, rounded up.
+    pub deadline: Duration,
+    /// How long a connection may wait for its next request; `None` is for ever.
+    pub idle: Option<Duration>,
+    /// Tell what happens.
+    pub verbose: bool,
+    /// End rather than serve without every step of the confinement.
+    pub confinement_required: bool,
+}
+
+/// What a fresh child starts from; made by the parent.
+#[derive(Debug)]
+pub struct Birth<'a> {
+    /// The accepted socket.
+    pub connection: &'a OwnedFd,
+    /// The write end of the log pipe.
+    pub log: BorrowedFd<'a>,
+    /// The parent.
+    pub parent: Pid,
+    /// Bytes of address space.
+    pub address_space: u64,
+    /// Who is at the other end.
+    pub peer: Peer,
+}
+
+/// A forked child, from its first instruction to its exit code.
+#[must_use]
+pub fn run(birth: &Birth<'_>, terms: &Terms) -> u8 {
+    let posture = sandbox::confine(&Cage {
+        connection: Some(birth.connection),
+        log: Some(birth.log),
+        parent: Some(birth.parent),
+        files: false,
+        address_space: birth.address_space,
+    });
+    if terms.confinement_required && !posture.is_complete() {
+        return ending::UNCONFINED;
+    }
+    Session::new(terms, &birth.peer, true).run()
+}
+
+/// `--stdio`: the same on descriptors 0 and 1 of this process, which is not forked and returns its exit code.
+#[must_use]
+pub fn run_stdio(terms: &Terms) -> u8 {
+    end_on_panic();
+    sys::remove_env_var("RUST_BACKTRACE");
+    let posture = sandbox::confine(&Cage {
+        connection: None,
+        log: None,
+        parent: None,
+        files: true,
+        address_space: sandbox::address_space(terms.limits.pixels_max),
+    });
+    if terms.confinement_required && !posture.is_complete() {
+        child_error(&posture.to_string());
+        return ending::UNCONFINED;
+    }
+    Session::new(terms, &Peer::Parent, false).run()
+}
+
+/// From now on a panic is one line and the end of the process: unwinding would run a parent's destructors in a child.
+pub fn end_on_panic() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        let text = info.payload_as_str().unwrap_or("sin mensaje");
+        let line = format!("pánico en {place}: {text}\n");
+        let _ = sys::write(DIAGNOSTICS, line.as_bytes());
+        sys::exit_now(ending::PANIC);
+    }));
+}
+
+struct Session<'a> {
+    terms: &'a Terms,
+    peer: &'a Peer,
+    /// A socket whose reads wake every tick, as the parent set it up.
+    is_socket: bool,
+    requests: RequestDecoder,
+    resizer: Resizer,
+    scratch: Vec<u8>,
+    /// Bytes at the front of `scratch` that belong to the next request.
+    left: usize,
+}
+
+/// Why a session goes no further.
+enum Stop {
+    /// In order.
+    Done,
+    /// The peer broke the protocol or a limit: it is told so.
+    Refused(WireError),
+    /// The connection is of no use any more, or the system refused.
+    Broken(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl From<WireError> for Stop {
+    fn from(error: WireError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl<'a> Session<'a> {
+    fn new(terms: &'a Terms, peer: &'a Peer, is_socket: bool) -> Self {
+        Self {
+            terms,
+            peer,
+            is_socket,
+            requests: RequestDecoder::new(terms.limits, sys::allocate_huge),
+            resizer: Resizer::new(sys::allocate_huge),
+            scratch: vec![0; SCRATCH],
+            left: 0,
+        }
+    }
+
+    fn run(&mut self) -> u8 {
+        loop {
+            match self.serve_one() {
+                Ok(()) => {}
+                Err(Stop::Done) => return ending::DONE,
+                Err(Stop::Refused(error)) => {
+                    self.refuse(error);
+                    return ending::PEER;
+                }
+                Err(Stop::Broken(error)) => {
+                    self.tell(|| format!("Conexión con {} interrumpida: {error}", self.peer));
+                    return if is_peers_doing(&error) { ending::PEER } else { ending::SYSTEM };
+                }
+            }
+        }
+    }
+
+    fn serve_one(&mut self) -> Result<(), Stop> {
+        if self.left == 0 {
+            self.wait_for_request()?;
+        }
+        self.begin_job()?;
+        self.tell(|| format!("Recibiendo imagen desde: {}", self.peer));
+        let request = self.receive()?;
+        self.answer(request)?;
+        self.end_job()
+    }
+
+    /// The first bytes of the next request.
+    fn wait_for_request(&mut self) -> Result<(), Stop> {
+        let since = Instant::now();
+        loop {
+            match sys::read(INPUT, &mut self.scratch) {
+                Ok(0) => return Err(Stop::Done),
+                Ok(count) => {
+                    self.left = count;
+                    return Ok(());
+                }
+                Err(error) if self.is_tick(&error) => {
+                    if self.terms.idle.is_some_and(|idle| since.elapsed() >= idle) {
+                        return Err(Stop::Done);
+                    }
+                }
+                // Nobody was in the middle of anything.
+                Err(error) if is_peers_doing(&error) => return Err(Stop::Done),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn begin_job(&self) -> Result<(), Stop> {
+        sys::block_signal(SIGTERM)?;
+        sys::alarm(Some(self.terms.deadline));
+        // The limit is on the process: move it ahead by one job. A deadline of wall time is one of processor time too.
+        let used = sys::cpu_time() + self.terms.deadline;
+        let hard = sys::limits(Limit::Cpu)?.1;
+        sys::set_limits(Limit::Cpu, (used.as_secs() + 1).min(hard), hard)?;
+        Ok(())
+    }
+
+    fn end_job(&self) -> Result<(), Stop> {
+        sys::alarm(None);
+        sys::unblock_signal(SIGTERM)?;
+        // Retire between two requests rather than be killed within one.
+        if sys::cpu_time() > sandbox::CPU_MAX / 2 { Err(Stop::Done) } else { Ok(()) }
+    }
+
+    fn receive(&mut self) -> Result<Request, Stop> {
+        let mut head_known = false;
+        loop {
+            let consumed = self.requests.push(&self.scratch[..self.left])?;
+            self.scratch.copy_within(consumed..self.left, 0);
+            self.left -= consumed;
+            if let Some(head) = self.requests.head().filter(|_| !head_known) {
+                head_known = true;
+                self.tell(|| format!("Tamaño de la imagen a recibir: {} bytes.", head.image_bytes));
+            }
+            while let Some(bulk) = self.requests.bulk() {
+                let count = sys::read_append(INPUT, bulk.samples, bulk.missing);
+                self.input(count)?;
+            }
+            let image_bytes = self.requests.head().map_or(0, |head| head.image_bytes);
+            if let Some(request) = self.requests.take() {
+                self.tell(|| format!("Recibido {image_bytes} bytes de imagen."));
+                return Ok(request);
+            }
+            let count = sys::read(INPUT, &mut self.scratch);
+            self.left = self.input(count)?;
+        }
+    }
+
+    /// Judges a read in the middle of a request; a tick is nothing, the deadline is kept elsewhere.
+    fn input(&self, count: io::Result<usize>) -> Result<usize, Stop> {
+        match count {
+            Ok(0) => Err(Stop::Refused(WireError::Truncated)),
+            Err(error) if self.is_tick(&error) => Ok(0),
+            count => Ok(count?),
+        }
+    }
+
+    fn answer(&mut self, request: Request) -> Result<(), Stop> {
+        let Request { raster: mut source, width, height } = request;
+        self.tell(|| {
+            format!("Imagen recibida con dimensiones originales: {}x{}", source.width, source.height)
+        });
+        if (width, height) == (source.width, source.height) {
+            self.tell(|| format!("Imagen escalada a {width}x{height}."));
+            reply(&source)?;
+        } else {
+            // The decoder vouches for the raster, so only memory can be short.
+            let scaled = self.resizer.resize(&mut source, width, height).map_err(|_| WireError::Memory)?;
+            self.tell(|| format!("Imagen escalada a {width}x{height}."));
+            reply(&scaled)?;
+            self.resizer.recycle(scaled.samples);
+        }
+        self.tell(|| "Escalado completado, imagen escalada enviada al cliente.".to_owned());
+        self.requests.recycle(source.samples);
+        Ok(())
+    }
+
+    /// Says why, then waits until the peer has had the chance to read it: closing with input unread would reset the
+    /// connection, and the answer would be lost with it.
+    fn refuse(&mut self, error: WireError) {
+        self.tell(|| format!("Petición de {} rechazada: {} {error}", self.peer, error.code()));
+        let written = sys::write_all(OUTPUT, &wire::emit_error(error.code(), &error.to_string()));
+        if written.is_err() || !self.is_socket || sys::shutdown_write(OUTPUT).is_err() {
+            return;
+        }
+        // The job is over; the alarm stays as a belt, behind the clock that is looked at here.
+        sys::alarm(Some(2 * LINGER));
+        let since = Instant::now();
+        while since.elapsed() < LINGER {
+            match sys::read(INPUT, &mut self.scratch) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if self.is_tick(&error) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn is_tick(&self, error: &io::Error) -> bool {
+        self.is_socket && error.kind() == io::ErrorKind::WouldBlock
+    }
+
+    fn tell(&self, text: impl FnOnce() -> String) {
+        if self.terms.verbose {
+            child_news(&text());
+        }
+    }
+}
+
+fn reply(raster: &Raster) -> io::Result<()> {
+    let head = wire::emit_reply_head(raster.width, raster.height, raster.channels);
+    sys::writev_all(OUTPUT, &head, &raster.samples)
+}
+
+fn is_peers_doing(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | TimedOut)
+}

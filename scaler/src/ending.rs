@@ -1,0 +1,60 @@
+//! How a child ended, and what that says: the table from exit code or signal to a line of the log.
+//!
+//! Codes are sysexits(3) where it has one. A peer's fault is no fault of ours; only those count for the throttle.
+
+use crate::sys::{self, Exit};
+
+/// The peer closed between two requests: the normal end.
+pub const DONE: u8 = 0;
+/// The peer sent what is no request, left in the middle of one, or did not take its answer (`EX_USAGE`).
+pub const PEER: u8 = 64;
+/// A panic (`EX_SOFTWARE`).
+pub const PANIC: u8 = 70;
+/// The system refused something that it never should (`EX_OSERR`).
+pub const SYSTEM: u8 = 71;
+/// The parent was gone before the child began.
+pub const ORPHAN: u8 = 75;
+/// A step of the confinement failed where all are required (`EX_NOPERM`).
+pub const UNCONFINED: u8 = 77;
+
+/// Whose doing an end was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Nobody's: the work was done, or we asked for the end.
+    Nobody,
+    /// The peer's.
+    Peer,
+    /// Somebody outside killed the child.
+    Outsider,
+    /// Ours, or an attack that was stopped.
+    Fault,
+}
+
+/// Whose doing it was, and the cause in words. `draining`: the parent has asked its children to stop.
+#[must_use]
+pub fn describe(exit: Exit, draining: bool) -> (Blame, String) {
+    let code = |code: u8| i32::from(code);
+    let (blame, text) = match exit {
+        Exit::Code(found) if found == code(DONE) => (Blame::Nobody, "terminado"),
+        Exit::Code(found) if found == code(PEER) => {
+            (Blame::Peer, "petición rechazada o interrumpida por el cliente")
+        }
+        Exit::Code(found) if found == code(PANIC) => (Blame::Fault, "pánico"),
+        Exit::Code(found) if found == code(SYSTEM) => (Blame::Fault, "error del sistema"),
+        Exit::Code(found) if found == code(ORPHAN) => (Blame::Fault, "el padre ya no estaba"),
+        Exit::Code(found) if found == code(UNCONFINED) => (Blame::Fault, "no pudo aislarse"),
+        Exit::Code(found) => return (Blame::Fault, format!("código {found}, desconocido")),
+        Exit::Signal(sys::SIGTERM | sys::SIGKILL) if draining => (Blame::Nobody, "detenido"),
+        Exit::Signal(sys::SIGTERM) => (Blame::Outsider, "SIGTERM: detenido desde fuera"),
+        Exit::Signal(sys::SIGKILL) => (Blame::Outsider, "SIGKILL: matado desde fuera o por falta de memoria"),
+        Exit::Signal(sys::SIGALRM) => (Blame::Peer, "SIGALRM: plazo agotado"),
+        Exit::Signal(sys::SIGSYS) => (Blame::Fault, "SIGSYS: llamada al sistema prohibida"),
+        Exit::Signal(sys::SIGABRT) => (Blame::Fault, "SIGABRT: límite de memoria"),
+        Exit::Signal(sys::SIGXCPU) => (Blame::Fault, "SIGXCPU: límite de procesador"),
+        Exit::Signal(sys::SIGXFSZ) => (Blame::Fault, "SIGXFSZ: escritura en un archivo"),
+        Exit::Signal(sys::SIGSEGV) => (Blame::Fault, "SIGSEGV: acceso a memoria inválido"),
+        Exit::Signal(sys::SIGBUS) => (Blame::Fault, "SIGBUS: acceso a memoria inválido"),
+        Exit::Signal(other) => return (Blame::Fault, format!("señal {other}")),
+    };
+    (blame, text.to_owned())
+}

@@ -1,0 +1,234 @@
+//! What the scaler listens on: TCP addresses and Unix sockets, and who comes in.
+//!
+//! Rules: a Unix socket's file is there for as long as its server: a file left by a dead server is replaced, a living
+//! server's is refused, one that is no socket is never touched; at the end only our own file goes. Only the same user
+//! and root may use it. Accepted sockets are blocking, wake their reader every [`TICK`], and send without delay.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::sys;
+
+/// How long a read on a connection waits before its owner may look at the clock.
+pub const TICK: Duration = Duration::from_millis(500);
+/// Connections that wait in the kernel while all children are busy.
+const BACKLOG: i32 = 1024;
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// An address; `[::]` takes IPv4 clients too. Port 0: the kernel chooses.
+    Tcp(SocketAddr),
+    /// A socket file of mode 0600.
+    Unix(PathBuf),
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub enum Listener {
+    /// TCP.
+    Tcp(TcpListener),
+    /// Unix, with its path and the identity (device, inode) of its file.
+    Unix(UnixListener, PathBuf, (u64, u64)),
+}
+
+impl Listener {
+    /// Listens.
+    ///
+    /// # Errors
+    /// A Spanish line that names the endpoint.
+    pub fn open(endpoint: &Endpoint) -> Result<Self, String> {
+        match endpoint {
+            Endpoint::Tcp(addr) => {
+                let listener = sys::listen_tcp(*addr, false, BACKLOG);
+                listener.map(Self::Tcp).map_err(|error| match error.kind() {
+                    io::ErrorKind::AddrInUse => {
+                        format!("el puerto {} de {} ya está en uso", addr.port(), addr.ip())
+                    }
+                    _ => format!("no se puede escuchar en {addr}: {error}"),
+                })
+            }
+            Endpoint::Unix(path) => open_unix(path).map_err(|error| match error.kind() {
+                io::ErrorKind::AddrInUse => format!("ya hay un servidor en unix:{}", path.display()),
+                io::ErrorKind::AlreadyExists => format!("{} existe y no es un socket", path.display()),
+                _ => format!("no se puede escuchar en unix:{}: {error}", path.display()),
+            }),
+        }
+    }
+
+    /// The next connection, and who it is; `None` for one that may not come in. Never waits: `WouldBlock`.
+    ///
+    /// # Errors
+    /// As accept(2).
+    pub fn accept(&self) -> io::Result<(OwnedFd, Peer)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, addr) = listener.accept()?;
+                stream.set_read_timeout(Some(TICK))?;
+                stream.set_nodelay(true)?;
+                Ok((stream.into(), Peer::Tcp(addr)))
+            }
+            Self::Unix(listener, ..) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_read_timeout(Some(TICK))?;
+                let credentials = sys::peer_credentials(&stream)?;
+                Ok((stream.into(), Peer::Unix(credentials)))
+            }
+        }
+    }
+
+    /// The address in use, port included.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok().map(|addr| addr.port()),
+            Self::Unix(..) => None,
+        }
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(listener) => match listener.local_addr() {
+                Ok(addr) => write!(f, "{addr}"),
+                Err(error) => write!(f, "({error})"),
+            },
+            Self::Unix(_, path, _) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener, ..) => listener.as_fd(),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(_, path, file) = self
+            && identity(path).is_ok_and(|now| now == *file)
+        {
+            // Nobody is left to hear that it failed.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn open_unix(path: &Path) -> io::Result<Listener> {
+    let listener = match sys::listen_unix(path, BACKLOG) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            remove_stale(path)?;
+            sys::listen_unix(path, BACKLOG)?
+        }
+        listener => listener?,
+    };
+    Ok(Listener::Unix(listener, path.to_owned(), identity(path)?))
+}
+
+/// Removes the socket file of a server that is gone.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        // Connected, or its backlog is full, or it is not ours to judge.
+        _ => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+/// Who is at the other end of a connection. `Display` is how the log shows it: for TCP as Python prints an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// By TCP.
+    Tcp(SocketAddr),
+    /// By a Unix socket.
+    Unix(sys::Credentials),
+    /// `--stdio`.
+    Parent,
+}
+
+impl Peer {
+    /// May use this server.
+    #[must_use]
+    pub fn is_welcome(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Parent => true,
+            Self::Unix(credentials) => credentials.is_trusted(),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(SocketAddr::V4(addr)) => write!(f, "('{}', {})", addr.ip(), addr.port()),
+            Self::Tcp(SocketAddr::V6(addr)) => {
+                write!(f, "('{}', {}, {}, {})", addr.ip(), addr.port(), addr.flowinfo(), addr.scope_id())
+            }
+            Self::Unix(peer) => write!(f, "unix (proceso {}, usuario {})", peer.pid, peer.uid),
+            Self::Parent => write!(f, "la entrada estándar"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_are_shown_as_python_shows_them() {
+        let show = |addr: &str| Peer::Tcp(addr.parse().unwrap()).to_string();
+        assert_eq!(show("127.0.0.1:59004"), "('127.0.0.1', 59004)");
+        assert_eq!(show("[::1]:59004"), "('::1', 59004, 0, 0)");
+    }
+
+    #[test]
+    fn a_socket_file_lives_as_long_as_its_server() {
+        let path = std::env::temp_dir().join(format!("tp2-listener-{}.sock", std::process::id()));
+        let endpoint = Endpoint::Unix(path.clone());
+        let first = Listener::open(&endpoint).unwrap();
+        assert!(Listener::open(&endpoint).unwrap_err().starts_with("ya hay un servidor en unix:"));
+
+        // A server that died without tidying up: the file stays, nobody answers.
+        let Listener::Unix(ref socket, ..) = first else { unreachable!() };
+        let kept = socket.try_clone().unwrap();
+        std::mem::forget(first);
+        drop(kept);
+        // The forgotten descriptor still listens: close what a dead process would have closed.
+        fs::remove_file(&path).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let second = Listener::open(&endpoint).unwrap();
+        UnixStream::connect(&path).unwrap();
+
+        // A successor has taken the path: its file is not ours to remove.
+        fs::remove_file(&path).unwrap();
+        let third = Listener::open(&endpoint).unwrap();
+        drop(second);
+        assert!(path.exists());
+        drop(third);
+        assert!(!path.exists());
+
+        fs::write(&path, "datos").unwrap();
+        assert!(Listener::open(&endpoint).unwrap_err().ends_with("existe y no es un socket"));
+        assert_eq!(fs::read(&path).unwrap(), b"datos");
+        fs::remove_file(&path).unwrap();
+    }
+}

@@ -1,0 +1,160 @@
+//! The scaler's log: one line an event, one write(2) a line, and never a wait for whoever reads it.
+//!
+//! What happens goes to standard output, as the first server of this kind printed it; what is wrong goes to standard
+//! error, after the program's name. Children have no file and no terminal: they write to a pipe that is their
+//! descriptor 2, and the parent relays. There a leading [`NEWS`] marks a line as one of what happens; anything else (a panic,
+//! an abort's last words) is something wrong.
+//!
+//! A line that its reader has no room for is dropped and counted: a full pipe must not stop the server.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::sys;
+
+/// First byte of a child's line about what happens.
+pub const NEWS: u8 = b'+';
+/// Longest line, its end included: what a pipe takes in one piece (`PIPE_BUF`).
+const LINE_MAX: usize = 4096;
+
+/// Where the parent's lines go.
+#[derive(Debug)]
+pub struct Log {
+    quiet: bool,
+    dropped: u64,
+}
+
+impl Log {
+    /// `quiet`: only what is wrong.
+    #[must_use]
+    pub const fn new(quiet: bool) -> Self {
+        Self { quiet, dropped: 0 }
+    }
+
+    /// What happens.
+    pub fn info(&mut self, text: &str) {
+        if !self.quiet {
+            self.put(sys::OUTPUT, text);
+        }
+    }
+
+    /// What is wrong.
+    pub fn error(&mut self, text: &str) {
+        self.put(sys::DIAGNOSTICS, &format!("tp2-scaler: {text}"));
+    }
+
+    fn put(&mut self, sink: impl AsFd, text: &str) {
+        if self.dropped > 0 {
+            let notice = format!("tp2-scaler: {} líneas perdidas\n", self.dropped);
+            if sys::send_to_sink(&sink, notice.as_bytes()) {
+                self.dropped = 0;
+            }
+        }
+        if !sys::send_to_sink(sink, &line(text)) {
+            self.dropped += 1;
+        }
+    }
+}
+
+/// One line of at most [`LINE_MAX`] bytes without control characters.
+fn line(text: &str) -> Vec<u8> {
+    let mut bytes: Vec<u8> =
+        text.bytes().map(|byte| if byte < b' ' || byte == 0x7f { b' ' } else { byte }).collect();
+    bytes.truncate(LINE_MAX - 1);
+    bytes.push(b'\n');
+    bytes
+}
+
+/// A child's line about what happens, to its descriptor 2.
+pub fn child_news(text: &str) {
+    let mut bytes = line(text);
+    bytes.insert(0, NEWS);
+    bytes.truncate(LINE_MAX);
+    child_write(&bytes);
+}
+
+/// A child's line about what is wrong, to its descriptor 2.
+pub fn child_error(text: &str) {
+    child_write(&line(text));
+}
+
+/// A child without a reader for its log has nobody to tell.
+fn child_write(bytes: &[u8]) {
+    let _ = sys::write(sys::DIAGNOSTICS, bytes);
+}
+
+/// The parent's end of the children's pipe.
+#[derive(Debug)]
+pub struct Relay {
+    source: OwnedFd,
+    /// The beginning of a line whose end has not been read. Invariant: shorter than [`LINE_MAX`].
+    partial: Vec<u8>,
+}
+
+impl Relay {
+    /// `source` must not block.
+    #[must_use]
+    pub const fn new(source: OwnedFd) -> Self {
+        Self { source, partial: Vec::new() }
+    }
+
+    /// Passes on what has come, at most 64 KiB: a child that floods the pipe has to wait its turn.
+    pub fn pass_on(&mut self, log: &mut Log) {
+        let mut buffer = [0; 64 << 10];
+        let count = match sys::read(&self.source, &mut buffer) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return log.error(&format!("no se pudo leer el registro de los hijos: {error}")),
+        };
+        self.partial.extend_from_slice(&buffer[..count]);
+        let gathered = std::mem::take(&mut self.partial);
+        for line in gathered.split_inclusive(|&byte| byte == b'\n') {
+            match line {
+                [line @ .., b'\n'] => show(line, log),
+                rest if rest.len() < LINE_MAX => self.partial = rest.to_vec(),
+                rest => show(rest, log),
+            }
+        }
+    }
+}
+
+impl AsFd for Relay {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.source.as_fd()
+    }
+}
+
+fn show(line: &[u8], log: &mut Log) {
+    match line {
+        [NEWS, line @ ..] => log.info(&String::from_utf8_lossy(line)),
+        line => log.error(&String::from_utf8_lossy(line)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_within_the_bound() {
+        assert_eq!(line("a\nb\x1b[2J\té"), "a b [2J é\n".as_bytes());
+        assert_eq!(line(&"x".repeat(2 * LINE_MAX)).len(), LINE_MAX);
+    }
+
+    #[test]
+    fn lines_that_arrive_in_pieces_are_put_together() {
+        let (read_end, write_end) = sys::pipe().unwrap();
+        let mut relay = Relay::new(read_end);
+        let mut log = Log::new(true);
+        sys::write_all(&write_end, b"+uno\n+do").unwrap();
+        relay.pass_on(&mut log);
+        assert_eq!(relay.partial, b"+do");
+        sys::write_all(&write_end, b"s\n").unwrap();
+        relay.pass_on(&mut log);
+        assert_eq!(relay.partial, b"");
+        relay.pass_on(&mut log);
+        sys::write_all(&write_end, &[b'+'; LINE_MAX]).unwrap();
+        relay.pass_on(&mut log);
+        assert_eq!(relay.partial, b"", "no line is kept beyond the bound");
+    }
+}

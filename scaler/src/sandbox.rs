@@ -1,0 +1,188 @@
+//! The confinement of a child: what it gives up, in this order, before it looks at a byte from outside.
+//!
+//! 1. **señales**: the parent's blocked mask goes (a blocked SIGALRM would never end a job); the terminal's Ctrl-C is
+//!    the parent's business.
+//! 2. **descriptores**: its connection as 0 and 1, the log pipe as 2, nothing else.
+//! 3. **padre**: it dies with its parent, also with one that died a moment ago.
+//! 4. **límites**: address space for the largest job, processor time, no file, no core, no process, no new descriptor.
+//! 5. **privilegios**: no execve grants any; the condition for the next step.
+//! 6. **filtro**: the system calls of `filter.rs`, everything else kills.
+//!
+//! Rules: later steps never need what an earlier one took away; a step that the system does not offer is counted
+//! ([`Posture`]), and whether to go on without it is the operator's choice (`--exigir-aislamiento`).
+//!
+//! Known limits: the number of processes does not bind root (the filter does); no namespace and no landlock: with no
+//! descriptor and no way to open one, they would have nothing left to take.
+
+pub mod filter;
+
+use std::fmt;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use crate::sys::{self, Limit, Pid};
+
+/// Processor time of a child over all its jobs. It retires at half of it, between two requests.
+pub const CPU_MAX: Duration = Duration::from_secs(3600);
+/// Address space beyond the pixels: code, stack, coefficients, what malloc can't join.
+const HEADROOM: u64 = 128 << 20;
+
+/// What a child is to be left with.
+#[derive(Debug)]
+pub struct Cage<'a> {
+    /// Becomes descriptors 0 and 1; `None` keeps those that are there.
+    pub connection: Option<&'a OwnedFd>,
+    /// Becomes descriptor 2; `None` keeps the one that is there.
+    pub log: Option<BorrowedFd<'a>>,
+    /// The process that must be alive for this one to go on; `None` for a process that nobody supervises.
+    pub parent: Option<Pid>,
+    /// May write to regular files: `--stdio` with its output in one.
+    pub files: bool,
+    /// Bytes of address space, see [`address_space`].
+    pub address_space: u64,
+}
+
+type Step = fn(&Cage<'_>) -> io::Result<()>;
+
+/// The steps in their order, by the names that the log uses.
+const STEPS: [(&str, Step); 6] = [
+    ("señales", reset_signals),
+    ("descriptores", keep_descriptors),
+    ("padre", tie_to_parent),
+    ("límites", set_limits),
+    ("privilegios", |_| sys::forbid_new_privileges()),
+    ("filtro", |_| sys::install_filter(&filter::program(sys::own_pid()))),
+];
+
+/// Takes every step, whether or not an earlier one failed; says which did.
+#[must_use]
+pub fn confine(cage: &Cage<'_>) -> Posture {
+    let missing = STEPS.iter().enumerate().filter(|(_, (_, step))| step(cage).is_err());
+    Posture { missing: missing.fold(0, |bits, (index, _)| bits | 1 << index) }
+}
+
+/// Which steps of the confinement this system refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posture {
+    /// Bit `i` stands for step `i`.
+    missing: u8,
+}
+
+impl Posture {
+    /// Nothing is missing.
+    #[must_use]
+    pub const fn is_complete(self) -> bool {
+        self.missing == 0
+    }
+
+    /// As the exit code of a child that tried, and back.
+    #[must_use]
+    pub const fn to_code(self) -> u8 {
+        self.missing
+    }
+
+    /// From the exit code of a child that tried.
+    #[must_use]
+    pub const fn from_code(missing: u8) -> Self {
+        Self { missing }
+    }
+
+    fn names(self, missing: bool) -> String {
+        let chosen =
+            STEPS.iter().enumerate().filter(|(index, _)| (self.missing >> index & 1 == 1) == missing);
+        chosen.map(|(_, (name, _))| *name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl fmt::Display for Posture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Aislamiento de los hijos: {}.", self.names(false))?;
+        if !self.is_complete() {
+            write!(f, " Este sistema no ofrece: {}.", self.names(true))?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of address space for jobs of `pixels_max`: what this process has now, and three pictures of two channels (the
+/// source, the one between the passes, the result).
+#[must_use]
+pub fn address_space(pixels_max: u64) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kibibytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let now = kibibytes.unwrap_or(0_u64).saturating_mul(1024);
+    pixels_max.saturating_mul(3 * 2).saturating_add(now).saturating_add(HEADROOM)
+}
+
+fn reset_signals(_: &Cage<'_>) -> io::Result<()> {
+    sys::ignore_signal(sys::SIGINT);
+    sys::reset_signals()
+}
+
+fn keep_descriptors(cage: &Cage<'_>) -> io::Result<()> {
+    if let Some(connection) = cage.connection {
+        sys::become_fd(connection, 0)?;
+        sys::become_fd(connection, 1)?;
+    }
+    if let Some(log) = cage.log {
+        sys::become_fd(log, 2)?;
+    }
+    sys::close_from(3)
+}
+
+fn tie_to_parent(cage: &Cage<'_>) -> io::Result<()> {
+    let Some(parent) = cage.parent else { return Ok(()) };
+    sys::die_with_parent(sys::SIGKILL)?;
+    if sys::parent_pid() != parent.number() {
+        sys::exit_now(crate::ending::ORPHAN);
+    }
+    Ok(())
+}
+
+fn set_limits(cage: &Cage<'_>) -> io::Result<()> {
+    let fixed = [
+        (Limit::Core, 0),
+        (Limit::Processes, 0),
+        (Limit::Files, 0),
+        (Limit::AddressSpace, cage.address_space),
+        (Limit::Cpu, CPU_MAX.as_secs()),
+    ];
+    for (limit, value) in fixed.into_iter().chain((!cage.files).then_some((Limit::FileSize, 0))) {
+        // A hard limit that is lower already can't be raised, and need not be.
+        let value = value.min(sys::limits(limit)?.1);
+        sys::set_limits(limit, value, value)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_posture_names_what_is_missing() {
+        let complete = Posture::from_code(0);
+        assert!(complete.is_complete());
+        assert_eq!(
+            complete.to_string(),
+            "Aislamiento de los hijos: señales, descriptores, padre, límites, privilegios, filtro."
+        );
+        let without_filter = Posture::from_code(0b10_0000);
+        assert!(!without_filter.is_complete());
+        assert_eq!(
+            without_filter.to_string(),
+            "Aislamiento de los hijos: señales, descriptores, padre, límites, privilegios. Este sistema no ofrece: filtro."
+        );
+        assert_eq!(Posture::from_code(without_filter.to_code()), without_filter);
+    }
+
+    #[test]
+    fn address_space_grows_with_the_largest_job() {
+        assert!(address_space(100_000_000) >= 600_000_000 + HEADROOM);
+        assert!(address_space(0) < 2 << 30);
+        assert_eq!(address_space(u64::MAX), u64::MAX);
+    }
+}

@@ -1,0 +1,168 @@
+//! The system calls a confined child may make, as a table, and the table as a program for the kernel.
+//!
+//! The program first asks which architecture's numbers it is looking at, for the same number is another call elsewhere;
+//! then goes down the table; whatever is left kills the process (SIGSYS, which the parent logs). A child that served jobs
+//! of every size needed read, write, writev and the memory calls; the rest is for its deadline, its per-job limit,
+//! the order in which a connection ends, and for an abort that can still say what it is.
+//!
+//! `open` and `stat` are refused with EACCES instead, as OpenSSH's sandbox does: a library that looks into /proc for
+//! advice is to go without, not to die.
+
+use crate::sys::{Instruction, Pid};
+
+/// When a listed call is let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    Always,
+    /// Argument (0 to 5) has none of these bits.
+    Without(u32, u32),
+    /// Argument (0 to 5) equals this.
+    Equals(u32, u32),
+    /// The first argument is this process's own id.
+    Own,
+}
+
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: u32 = 0xc000_003e; // AUDIT_ARCH_X86_64
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: u32 = 0xc000_00b7; // AUDIT_ARCH_AARCH64
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!("the filter knows the system calls of x86_64 and aarch64 alone");
+
+const NO_EXECUTION: When = When::Without(2, libc::PROT_EXEC.cast_unsigned());
+/// prlimit64 of process 0, which is the caller.
+const ONESELF: When = When::Equals(0, 0);
+
+/// The most frequent first: the kernel goes down the list on each call.
+const ALLOWED: &[(libc::c_long, When)] = &[
+    // The work.
+    (libc::SYS_read, When::Always),
+    (libc::SYS_writev, When::Always),
+    (libc::SYS_write, When::Always),
+    (libc::SYS_brk, When::Always),
+    (libc::SYS_mmap, NO_EXECUTION),
+    (libc::SYS_munmap, When::Always),
+    (libc::SYS_mremap, When::Always),
+    (libc::SYS_mprotect, NO_EXECUTION),
+    (libc::SYS_madvise, When::Always),
+    // Deadline and limits of a job. glibc's alarm is a timer where there is no such call.
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_alarm, When::Always),
+    #[cfg(not(target_arch = "x86_64"))]
+    (libc::SYS_setitimer, When::Always),
+    (libc::SYS_rt_sigprocmask, When::Always),
+    (libc::SYS_clock_gettime, When::Always),
+    (libc::SYS_prlimit64, ONESELF),
+    // The end of a connection, and of the process.
+    (libc::SYS_shutdown, When::Always),
+    (libc::SYS_exit_group, When::Always),
+    (libc::SYS_exit, When::Always),
+    // A panic or an abort: the lock around the message, then the signal to oneself.
+    (libc::SYS_futex, When::Always),
+    (libc::SYS_getpid, When::Always),
+    (libc::SYS_gettid, When::Always),
+    (libc::SYS_tgkill, When::Own),
+    (libc::SYS_rt_sigaction, When::Always),
+    (libc::SYS_rt_sigreturn, When::Always),
+    (libc::SYS_restart_syscall, When::Always),
+];
+
+/// Answered with EACCES.
+const DENIED: &[libc::c_long] = &[
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lstat,
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_access,
+    libc::SYS_faccessat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
+    libc::SYS_readlinkat,
+];
+
+const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
+const DENY: u32 = libc::SECCOMP_RET_ERRNO | libc::EACCES.cast_unsigned();
+
+/// The filter for the process `own`: its id is part of the program.
+#[must_use]
+pub fn program(own: Pid) -> Vec<Instruction> {
+    let own = own.number().cast_unsigned();
+    let mut program =
+        vec![load(OFFSET_ARCHITECTURE), skip_if_equal(ARCHITECTURE), verdict(KILL), load(OFFSET_NUMBER)];
+    for &(call, when) in ALLOWED {
+        let condition = match when {
+            When::Always => None,
+            When::Without(argument, bits) => Some((argument, skip_if_any(bits))),
+            When::Equals(argument, value) => Some((argument, skip_unless_equal(value, 1))),
+            When::Own => Some((0, skip_unless_equal(own, 1))),
+        };
+        match condition {
+            None => program.extend([skip_unless_equal(number(call), 1), verdict(ALLOW)]),
+            // The call's own verdict, one way or the other: the number is gone from the accumulator.
+            Some((argument, test)) => program.extend([
+                skip_unless_equal(number(call), 4),
+                load(OFFSET_ARGUMENTS + 8 * argument),
+                test,
+                verdict(ALLOW),
+                verdict(KILL),
+            ]),
+        }
+    }
+    for &call in DENIED {
+        program.extend([skip_unless_equal(number(call), 1), verdict(DENY)]);
+    }
+    program.push(verdict(KILL));
+    program
+}
+
+// Where the kernel's `struct seccomp_data` has what (all little-endian machines here: the low half of an argument first).
+const OFFSET_NUMBER: u32 = 0;
+const OFFSET_ARCHITECTURE: u32 = 4;
+const OFFSET_ARGUMENTS: u32 = 16;
+
+/// Accumulator := the 32 bits at this offset.
+const fn load(offset: u32) -> Instruction {
+    instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset)
+}
+
+/// Goes on if the accumulator is `value`, else skips that many instructions.
+const fn skip_unless_equal(value: u32, skip: u8) -> Instruction {
+    instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, skip, value)
+}
+
+/// Skips one instruction if the accumulator is `value`.
+const fn skip_if_equal(value: u32) -> Instruction {
+    instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, 0, value)
+}
+
+/// Goes on if the accumulator has none of `bits`, else skips one instruction.
+const fn skip_if_any(bits: u32) -> Instruction {
+    instruction(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 1, 0, bits)
+}
+
+const fn verdict(action: u32) -> Instruction {
+    instruction(libc::BPF_RET | libc::BPF_K, 0, 0, action)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "operation codes of classic BPF are 16 bits wide")]
+const fn instruction(code: u32, jump_true: u8, jump_false: u8, operand: u32) -> Instruction {
+    Instruction { code: code as u16, jump_true, jump_false, operand }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of system calls are below 600"
+)]
+const fn number(call: libc::c_long) -> u32 {
+    call as u32
+}

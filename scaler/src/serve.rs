@@ -1,0 +1,406 @@
+//! The parent: poll, reap, accept, fork. One process, one thread, for years.
+//!
+//! ```text
+//! Serving --SIGTERM, SIGINT, the owner gone--> Draining --no child left, or its time over--> finished
+//! ```
+//!
+//! Rules, each with a reason:
+//! - One thread, and it is checked: fork copies the calling thread alone, any lock another one held would stay held.
+//! - poll(2), not epoll and so not mio: epoll's registrations belong to the open file, which a child shares; poll is
+//!   level-triggered and forgets. At the maximum of children a listener is simply not asked for.
+//! - No signal handler: SIGCHLD, SIGTERM and SIGINT are read from a descriptor. They coalesce, so reaping is a loop.
+//! - Children are counted when forked and forgotten when reaped, never otherwise; only pids in the table are signalled.
+//! - A client can't end this process: every error of accept and fork costs that client, or a pause, nothing more.
+//! - The connection is closed here as soon as the child has it: the peer must see the end when the child ends.
+//!
+//! What it refuses: to read a byte of a connection. What it can't do: reload its configuration; start it anew.
+//!
+//! As another program's own scaler ([`Owner`]) it also ends with that program, in two ways: the kernel's PDEATHSIG, and
+//! the pipe that is its standard input, which hangs up.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use crate::child::{self, Birth, Terms};
+use crate::ending::{self, Blame};
+use crate::listener::{Endpoint, Listener, Peer};
+use crate::log::{Log, Relay};
+use crate::sandbox::{self, Cage, Posture};
+use crate::sys::{self, Exit, INPUT, Interest, Pid, SignalFd};
+use crate::throttle::Throttle;
+
+/// How long the children may take to finish once the owner is gone: their answers have no reader.
+const ORPHAN_DRAIN: Duration = Duration::from_secs(1);
+
+/// All that a server is told; valid from then on.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen, at least one endpoint. Those of port 0 all get the port that the kernel chose for the first.
+    pub listen: Vec<Endpoint>,
+    /// Most children at a time; further connections wait in the kernel's backlog.
+    pub children_max: usize,
+    /// What each connection is granted.
+    pub terms: Terms,
+    /// How long children may finish their jobs after SIGTERM before they are killed.
+    pub drain: Duration,
+    /// The program that started this one as its own; `None` when started by hand.
+    pub owner: Option<Owner>,
+}
+
+/// The program whose own scaler this is. It holds the other end of the pipe that is our standard input.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    /// Its process.
+    pub pid: Pid,
+}
+
+/// Why a server did not start: one Spanish line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Serves until SIGTERM, SIGINT or the owner's end; then in order.
+///
+/// Only for a process of one thread that does nothing else: signals, environment and panic hook become the server's.
+///
+/// # Errors
+/// An endpoint can't be had, or the confinement is required and incomplete.
+pub fn run(config: Config) -> Result<(), StartError> {
+    run_service(config, child::run)
+}
+
+/// The same with another life for the children: what [`child::run`] is to be.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_service(config: Config, service: fn(&Birth<'_>, &Terms) -> u8) -> Result<(), StartError> {
+    let mut server = Server::start(config, service)?;
+    while !server.is_finished() {
+        server.turn();
+    }
+    Ok(())
+}
+
+struct Server {
+    terms: Terms,
+    service: fn(&Birth<'_>, &Terms) -> u8,
+    children_max: usize,
+    children: BTreeMap<Pid, Child>,
+    /// Empty while draining.
+    listeners: Vec<Listener>,
+    signals: SignalFd,
+    relay: Relay,
+    /// The write end of the children's log pipe; each child gets a copy.
+    log_pipe: OwnedFd,
+    log: Log,
+    throttle: Throttle,
+    phase: Phase,
+    drain: Duration,
+    owner: Option<Owner>,
+    own_pid: Pid,
+    address_space: u64,
+}
+
+struct Child {
+    born_at: Instant,
+    peer: Peer,
+}
+
+#[derive(Clone, Copy)]
+enum Phase {
+    Serving,
+    /// At this moment the rest is killed.
+    Draining(Instant),
+    /// All are killed, and only have to be reaped.
+    Killing,
+}
+
+impl Server {
+    fn start(config: Config, service: fn(&Birth<'_>, &Terms) -> u8) -> Result<Self, StartError> {
+        child::end_on_panic();
+        // Out of memory a backtrace would look for its executable, which the filter does not forgive.
+        sys::remove_env_var("RUST_BACKTRACE");
+        if threads() != 1 {
+            return Err(StartError("el servidor de escalado necesita un proceso de un solo hilo".to_owned()));
+        }
+        sys::restore_default(sys::SIGCHLD);
+        if let Some(owner) = config.owner {
+            sys::set_name("tp2-scaler");
+            let tied = sys::die_with_parent(sys::SIGTERM);
+            if tied.is_err() || sys::parent_pid() != owner.pid.number() {
+                return Err(StartError("el programa que lo inició ya no está".to_owned()));
+            }
+        }
+        let failed = |what: &str, error: io::Error| StartError(format!("{what}: {error}"));
+        let signals = SignalFd::new(&[sys::SIGCHLD, sys::SIGTERM, sys::SIGINT])
+            .map_err(|error| failed("no se pueden leer las señales", error))?;
+        let (read_end, log_pipe) =
+            sys::pipe().map_err(|error| failed("no se puede crear una tubería", error))?;
+        let listeners = open_all(&config.listen).map_err(StartError)?;
+
+        let mut server = Self {
+            terms: config.terms,
+            service,
+            children_max: config.children_max,
+            children: BTreeMap::new(),
+            listeners,
+            signals,
+            relay: Relay::new(read_end),
+            log_pipe,
+            log: Log::new(!config.terms.verbose),
+            throttle: Throttle::default(),
+            phase: Phase::Serving,
+            drain: config.drain,
+            owner: config.owner,
+            own_pid: sys::own_pid(),
+            address_space: sandbox::address_space(config.terms.limits.pixels_max),
+        };
+        let posture =
+            server.probe_posture().map_err(|error| failed("no se puede crear un proceso", error))?;
+        if config.terms.confinement_required && !posture.is_complete() {
+            return Err(StartError(format!("{posture} Se exige completo (--exigir-aislamiento).")));
+        }
+        for listener in &server.listeners {
+            server.log.info(&format!("Iniciando el servidor de escalado en {listener}"));
+        }
+        // As somebody's own scaler it prints nothing of what happens, but this its owner is to know.
+        if posture.is_complete() && server.owner.is_none() {
+            server.log.info(&posture.to_string());
+        } else {
+            server.log.error(&posture.to_string());
+        }
+        Ok(server)
+    }
+
+    /// What the confinement is worth on this system: a child that tries, and says so by its exit code.
+    fn probe_posture(&mut self) -> io::Result<Posture> {
+        let cage = Cage {
+            connection: None,
+            log: None,
+            parent: Some(self.own_pid),
+            files: false,
+            address_space: self.address_space,
+        };
+        sys::fork_child(|| sandbox::confine(&cage).to_code())?;
+        loop {
+            match sys::reap()? {
+                Some((_, Exit::Code(code))) => {
+                    return Ok(Posture::from_code(u8::try_from(code).unwrap_or(u8::MAX)));
+                }
+                Some((_, Exit::Signal(_))) => return Ok(Posture::from_code(u8::MAX)),
+                None => drop(sys::poll(&[(self.signals.as_fd(), Interest::Read)], None)?),
+            }
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        !matches!(self.phase, Phase::Serving) && self.children.is_empty()
+    }
+
+    /// One round of the loop. The order is law: reap before accept, so that a place is free; relay before reap, so that a
+    /// child's last words come before the line on its end.
+    fn turn(&mut self) {
+        let ready = self.sleep();
+        self.read_signals();
+        self.relay.pass_on(&mut self.log);
+        self.reap();
+        if ready.owner && matches!(sys::read(INPUT, &mut [0; 64]), Ok(0) | Err(_)) {
+            self.begin_drain(ORPHAN_DRAIN);
+        }
+        for index in ready.listeners {
+            self.accept(index);
+        }
+        self.press_on();
+    }
+
+    fn sleep(&mut self) -> Ready {
+        let now = Instant::now();
+        let paused_until = self.throttle.paused_until(now);
+        let accepting = paused_until.is_none() && self.children.len() < self.children_max;
+        let wake_at = match self.phase {
+            Phase::Serving => paused_until,
+            Phase::Draining(until) => Some(until),
+            Phase::Killing => None,
+        };
+        let owner_watched = self.owner.is_some() && matches!(self.phase, Phase::Serving);
+        let mut entries = vec![
+            (self.signals.as_fd(), Interest::Read),
+            (self.relay.as_fd(), Interest::Read),
+            (INPUT, if owner_watched { Interest::Read } else { Interest::Nothing }),
+        ];
+        let interest = if accepting { Interest::Read } else { Interest::Nothing };
+        entries.extend(self.listeners.iter().map(|listener| (listener.as_fd(), interest)));
+        match sys::poll(&entries, wake_at.map(|at| at.saturating_duration_since(now))) {
+            Ok(ready) => Ready {
+                owner: ready[2],
+                listeners: (0..self.listeners.len()).filter(|index| ready[3 + index]).collect(),
+            },
+            Err(error) => {
+                self.pause(&format!("poll: {error}"));
+                Ready { owner: false, listeners: Vec::new() }
+            }
+        }
+    }
+
+    fn read_signals(&mut self) {
+        loop {
+            match self.signals.next() {
+                Ok(Some(sys::SIGTERM | sys::SIGINT)) => {
+                    let orphaned = self.owner.is_some_and(|owner| sys::parent_pid() != owner.pid.number());
+                    self.begin_drain(if orphaned { ORPHAN_DRAIN } else { self.drain });
+                }
+                Ok(Some(_)) => {} // SIGCHLD: reaping is tried on every turn
+                Ok(None) => return,
+                Err(error) => return self.log.error(&format!("señales: {error}")),
+            }
+        }
+    }
+
+    fn reap(&mut self) {
+        loop {
+            match sys::reap() {
+                Ok(Some((pid, exit))) => self.bury(pid, exit),
+                Ok(None) => return,
+                Err(error) => return self.log.error(&format!("waitpid: {error}")),
+            }
+        }
+    }
+
+    fn bury(&mut self, pid: Pid, exit: Exit) {
+        let Some(child) = self.children.remove(&pid) else { return };
+        let now = Instant::now();
+        let age = now.duration_since(child.born_at);
+        let (blame, cause) = ending::describe(exit, !matches!(self.phase, Phase::Serving));
+        let line = || format!("Hijo {} de {}: {cause}", pid.number(), child.peer);
+        match blame {
+            Blame::Nobody => {}
+            // The child has said what was wrong with the request; only a deadline leaves it no time to.
+            Blame::Peer if matches!(exit, Exit::Code(_)) => {}
+            Blame::Peer | Blame::Outsider | Blame::Fault => self.log.error(&line()),
+        }
+        if self.throttle.child_ended(age, blame == Blame::Fault, now) {
+            self.log.error("Los hijos mueren nada más nacer: se deja de aceptar durante 1 s.");
+        }
+    }
+
+    /// All that waits at one listener, as far as there are places.
+    fn accept(&mut self, index: usize) {
+        while self.children.len() < self.children_max {
+            let Some(listener) = self.listeners.get(index) else { return };
+            match listener.accept() {
+                Ok((connection, peer)) if peer.is_welcome() => {
+                    if !self.fork(&connection, peer) {
+                        return;
+                    }
+                }
+                Ok((_, peer)) => {
+                    self.log.error(&format!("Conexión rechazada: {peer} no es de este usuario."));
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return,
+                    // The client was gone before we came to it: the next one.
+                    io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::Interrupted => {}
+                    _ => return self.pause(&format!("accept: {error}")),
+                },
+            }
+        }
+    }
+
+    /// Gives the connection to a child; false if there is none to be had.
+    fn fork(&mut self, connection: &OwnedFd, peer: Peer) -> bool {
+        debug_assert_eq!(threads(), 1);
+        let birth = Birth {
+            connection,
+            log: self.log_pipe.as_fd(),
+            parent: self.own_pid,
+            address_space: self.address_space,
+            peer,
+        };
+        match sys::fork_child(|| (self.service)(&birth, &self.terms)) {
+            Ok(pid) => {
+                self.children.insert(pid, Child { born_at: Instant::now(), peer });
+                true
+            }
+            Err(error) => {
+                self.pause(&format!("fork: {error}"));
+                false
+            }
+        }
+    }
+
+    fn pause(&mut self, reason: &str) {
+        if self.throttle.pause(Instant::now()) {
+            self.log.error(&format!("{reason}; se deja de aceptar durante 1 s."));
+        }
+    }
+
+    /// No more clients. Idle children end at once by SIGTERM, busy ones when they have answered; a second request to stop
+    /// is an order.
+    fn begin_drain(&mut self, time: Duration) {
+        self.listeners.clear();
+        match self.phase {
+            Phase::Serving => {
+                self.phase = Phase::Draining(Instant::now() + time);
+                self.signal_children(sys::SIGTERM);
+            }
+            Phase::Draining(_) => self.phase = Phase::Draining(Instant::now()),
+            Phase::Killing => {}
+        }
+    }
+
+    fn press_on(&mut self) {
+        if let Phase::Draining(until) = self.phase
+            && Instant::now() >= until
+            && !self.children.is_empty()
+        {
+            self.log.error(&format!("{} hijos no terminaron a tiempo: se matan.", self.children.len()));
+            self.signal_children(sys::SIGKILL);
+            self.phase = Phase::Killing;
+        }
+    }
+
+    fn signal_children(&self, signal: i32) {
+        for &pid in self.children.keys() {
+            sys::kill(pid, signal);
+        }
+    }
+}
+
+/// What a sleep ended with. Signals, log lines and dead children are looked for in any case.
+struct Ready {
+    owner: bool,
+    /// Indices of those with a connection waiting.
+    listeners: Vec<usize>,
+}
+
+fn open_all(endpoints: &[Endpoint]) -> Result<Vec<Listener>, String> {
+    let mut listeners: Vec<Listener> = Vec::new();
+    for endpoint in endpoints {
+        let mut endpoint = endpoint.clone();
+        if let (Endpoint::Tcp(addr), Some(port)) = (&mut endpoint, listeners.iter().find_map(Listener::port))
+            && addr.port() == 0
+        {
+            addr.set_port(port);
+        }
+        listeners.push(Listener::open(&endpoint)?);
+    }
+    Ok(listeners)
+}
+
+/// Threads of this process; 0 if the system does not tell.
+fn threads() -> u32 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().find_map(|line| line.strip_prefix("Threads:")?.trim().parse().ok()).unwrap_or(0)
+}
