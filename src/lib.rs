@@ -13,5 +13,7 @@
 
 pub mod exchange;
 pub mod key;
+pub mod log;
 pub mod pixels;
 pub mod proto;
+pub mod workers;

@@ -1,0 +1,222 @@
+//! N threads that turn [`Job`]s into [`Done`]s: the gray step and the encoders, everything that costs time.
+//!
+//! Rules: exactly one `Done` for each `Job`, also when a decoder panics ([`Promise`] answers when it is dropped
+//! unfulfilled). The queue is bounded by the places of the gate, so a job that holds a place always fits. This file
+//! knows no event loop: what happens with a `Done` is a closure. What it refuses to do: to interrupt a decoder that
+//! is running; a job whose answer nobody wants any more is skipped if it has not begun.
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::exchange::gate::Lease;
+use crate::exchange::job::{Done, Failure, Job, Output, PixelLimits, Work};
+use crate::key::Ticket;
+use crate::pixels;
+
+/// Where answers go; called on the workers' threads.
+pub type Deliver = Arc<dyn Fn(Done) + Send + Sync>;
+
+/// The threads and their queue. Dropping it lets them finish what they have begun.
+pub struct Workers {
+    jobs: Sender<Job>,
+    deliver: Deliver,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts `threads` threads over a queue of `capacity` jobs.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(
+        threads: usize,
+        capacity: usize,
+        limits: PixelLimits,
+        deliver: Deliver,
+    ) -> std::io::Result<Self> {
+        let (jobs, queue) = bounded(capacity);
+        let threads = (0..threads)
+            .map(|number| {
+                let (queue, deliver) = (queue.clone(), Arc::clone(&deliver));
+                std::thread::Builder::new()
+                    .name(format!("pixels-{number}"))
+                    .spawn(move || work(&queue, &limits, &deliver))
+            })
+            .collect::<std::io::Result<_>>()?;
+        Ok(Self { jobs, deliver, threads })
+    }
+
+    /// Queues a job.
+    pub fn submit(&self, job: Job) {
+        if let Err(refused) = self.jobs.try_send(job) {
+            debug_assert!(false, "a job that holds a place fits the queue");
+            let job = refused.into_inner();
+            drop(Promise::new(job.ticket, job.lease, Arc::clone(&self.deliver)));
+        }
+    }
+
+    /// Waits until every job that was queued is done.
+    pub fn finish(self) {
+        drop(self.jobs);
+        for thread in self.threads {
+            // A worker catches its panics; there is nothing left to say about one that did not.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(queue: &Receiver<Job>, limits: &PixelLimits, deliver: &Deliver) {
+    for Job { ticket, lease, cancelled, work } in queue {
+        let promise = Promise::new(ticket, lease, Arc::clone(deliver));
+        if cancelled.is_set() {
+            promise.fulfil(Err(Failure::Cancelled), Duration::ZERO);
+            continue;
+        }
+        let began_at = Instant::now();
+        let blame = if matches!(work, Work::Gray { .. }) { Failure::Panicked } else { Failure::Lost };
+        let result = catch_unwind(AssertUnwindSafe(|| perform(work, limits))).unwrap_or(Err(blame));
+        promise.fulfil(result, began_at.elapsed());
+    }
+}
+
+fn perform(work: Work, limits: &PixelLimits) -> Result<Output, Failure> {
+    match work {
+        Work::Gray { picture, probe } => pixels::decode(&picture, &probe, limits).map(Output::Raster),
+        Work::Encode { raster, encoding } => {
+            pixels::encode(raster, &encoding).map(|file| Output::File(Bytes::from(file)))
+        }
+        // Scaling is the other process's work; the loop sends none here.
+        Work::Scale { .. } => Err(Failure::Lost),
+    }
+}
+
+/// The duty to answer a job: dropped unfulfilled, it answers that the work was lost.
+struct Promise {
+    /// None once fulfilled.
+    due: Option<(Ticket, Lease)>,
+    deliver: Deliver,
+}
+
+impl Promise {
+    fn new(ticket: Ticket, lease: Lease, deliver: Deliver) -> Self {
+        Self { due: Some((ticket, lease)), deliver }
+    }
+
+    fn fulfil(mut self, result: Result<Output, Failure>, took: Duration) {
+        if let Some((ticket, lease)) = self.due.take() {
+            (self.deliver)(Done { ticket, lease, result, took });
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some((ticket, lease)) = self.due.take() {
+            (self.deliver)(Done { ticket, lease, result: Err(Failure::Lost), took: Duration::ZERO });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::gate::Gate;
+    use crate::exchange::job::{Cancel, Encoding, Probe};
+    use crate::key::Key;
+    use crate::proto::format::Format;
+    use scaler::raster::{Channels, Raster};
+
+    const LIMITS: PixelLimits = PixelLimits { pixels_max: 1 << 20, side_max: 65_535 };
+
+    fn start(threads: usize) -> (Workers, Receiver<Done>) {
+        let (answers, inbox) = bounded(64);
+        let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
+        (Workers::start(threads, 64, LIMITS, deliver).unwrap(), inbox)
+    }
+
+    fn job(gate: &Gate, step: u32, work: Work) -> Job {
+        let mut lease = gate.lease();
+        lease.enter(10).unwrap();
+        let ticket = Ticket { run: Key { index: 0, generation: 0 }, step };
+        Job { ticket, lease, cancelled: Cancel::default(), work }
+    }
+
+    fn encode() -> Work {
+        let raster = Raster { width: 2, height: 1, channels: Channels::Luma, samples: vec![9, 200] };
+        Work::Encode { raster, encoding: Encoding { format: Format::Pnm, quality: 85, background: [255; 3] } }
+    }
+
+    #[test]
+    fn each_job_is_answered_once_with_its_lease() {
+        let gate = Gate::new(64, 1000, 1);
+        let (workers, inbox) = start(4);
+        for step in 0..32 {
+            workers.submit(job(&gate, step, encode()));
+        }
+        let mut steps: Vec<u32> = (0..32)
+            .map(|_| {
+                let done = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
+                assert!(matches!(&done.result, Ok(Output::File(file)) if file.ends_with(&[9, 200])));
+                done.ticket.step
+            })
+            .collect();
+        steps.sort_unstable();
+        assert_eq!(steps, (0..32).collect::<Vec<_>>());
+        assert_eq!(gate.places(), 0);
+        workers.finish();
+        assert!(inbox.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_cancelled_job_is_answered_without_work() {
+        let gate = Gate::new(64, 1000, 1);
+        let (workers, inbox) = start(1);
+        let job = job(&gate, 1, encode());
+        job.cancelled.set();
+        workers.submit(job);
+        let done = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(done.result.unwrap_err(), Failure::Cancelled);
+    }
+
+    #[test]
+    fn a_panic_is_an_answer_and_the_thread_lives() {
+        let gate = Gate::new(64, 1000, 1);
+        let (workers, inbox) = start(1);
+        // A raster that lies about its size: our own invariant broken, as a bug would.
+        let raster = Raster { width: 50, height: 50, channels: Channels::Luma, samples: vec![1] };
+        let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
+        workers.submit(job(&gate, 1, Work::Encode { raster, encoding }));
+        workers.submit(job(&gate, 2, encode()));
+        let first = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(first.result.is_err(), "{first:?}");
+        let second = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(second.result.is_ok());
+        drop((first, second));
+        assert_eq!(gate.places(), 0);
+    }
+
+    #[test]
+    fn a_lost_promise_answers() {
+        let gate = Gate::new(1, 100, 1);
+        let (answers, inbox) = bounded(1);
+        let Job { ticket, lease, .. } = job(&gate, 3, encode());
+        drop(Promise::new(ticket, lease, Arc::new(move |done| answers.send(done).unwrap())));
+        let done = inbox.recv().unwrap();
+        assert_eq!(done.result.unwrap_err(), Failure::Lost);
+        assert_eq!(done.ticket, ticket);
+    }
+
+    #[test]
+    fn garbage_is_a_failure() {
+        let gate = Gate::new(1, 100, 1);
+        let (workers, inbox) = start(1);
+        let probe = Probe { format: Format::Png, width: 4, height: 4, decode_cost: 1 << 20 };
+        workers.submit(job(&gate, 1, Work::Gray { picture: b"\x89PNG\r\n\x1a\nxxx".to_vec(), probe }));
+        let done = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(matches!(done.result, Err(Failure::Undecodable(_))), "{done:?}");
+    }
+}
