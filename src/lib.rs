@@ -14,6 +14,7 @@
 pub mod exchange;
 pub mod key;
 pub mod log;
+pub mod net;
 pub mod pixels;
 pub mod proto;
 pub mod workers;

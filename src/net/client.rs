@@ -1,0 +1,127 @@
+//! One client connection: its socket, its readiness, its exchange, and the pump between them.
+//!
+//! mio registers edge-triggered: an event comes once per change, so the readiness bits are kept here. Events only
+//! ever set them ("readiness events should be considered hints", mio's `Poll`, Portability); they are cleared by
+//! `WouldBlock`, or by a read that did not fill the buffer: its tail would have been delivered, and a later end of
+//! stream is a new edge unless the kernel has announced it already (`half_closed`, EPOLLRDHUP), in which case the
+//! bit stays until the end was read. Only `Ok(0)` is an end of stream. [`pump`] moves at most [`TURN_BYTES`] and is
+//! generic over the stream, so that its tests can make one that fails in every way.
+use std::io::{ErrorKind, IoSlice, Read, Write};
+
+use mio::event::Event;
+
+use super::timers::Armed;
+use crate::exchange::Exchange;
+use crate::exchange::moment::Moment;
+use crate::key::Key;
+
+/// Bytes moved for one connection before the others get their turn.
+pub const TURN_BYTES: usize = 256 << 10;
+/// Chunks that are handed to the kernel at once.
+const SLICES: usize = 8;
+
+/// A client's place in the loop.
+#[derive(Debug)]
+pub struct Client {
+    /// The socket.
+    pub stream: mio::net::TcpStream,
+    /// The conversation.
+    pub exchange: Exchange,
+    /// What the socket can do.
+    pub readiness: Readiness,
+    /// The run whose end the exchange waits for.
+    pub watching: Option<Key>,
+    /// Its entry among the timers.
+    pub armed: Armed,
+    /// It is in the run queue.
+    pub queued: bool,
+}
+
+/// What a socket can do, as far as is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Readiness {
+    /// A read may bring something.
+    pub read: bool,
+    /// A write may take something.
+    pub write: bool,
+    /// The kernel has seen the peer's end of stream.
+    pub half_closed: bool,
+}
+
+impl Readiness {
+    /// An event has come: bits are set, never cleared.
+    pub fn mark(&mut self, event: &Event) {
+        self.read |= event.is_readable() || event.is_error();
+        self.write |= event.is_writable() || event.is_error();
+        self.half_closed |= event.is_read_closed();
+    }
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pumped {
+    /// Nothing more to do until an event, an answer or a deadline.
+    Idle,
+    /// The turn's bytes are spent.
+    Again,
+    /// The connection is broken.
+    Gone,
+}
+
+/// Moves bytes between a stream and its exchange until neither can go on: writes first, so that what is done leaves
+/// before more work comes in.
+pub fn pump<S: Read + Write>(
+    stream: &mut S,
+    readiness: &mut Readiness,
+    exchange: &mut Exchange,
+    scratch: &mut [u8],
+    now: Moment,
+) -> Pumped {
+    let mut spent = 0;
+    loop {
+        if spent >= TURN_BYTES {
+            return Pumped::Again;
+        }
+        let before = spent;
+        if readiness.write
+            && let Some(pending) = exchange.poll_transmit()
+        {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = pending.io_slices(&mut slices);
+            match stream.write_vectored(&slices[..count]) {
+                Ok(0) => return Pumped::Gone,
+                Ok(n) => {
+                    exchange.sent(n, now);
+                    spent += n;
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => readiness.write = false,
+                    ErrorKind::Interrupted => spent += 1,
+                    _ => return Pumped::Gone,
+                },
+            }
+        }
+        if readiness.read && exchange.wants_input() {
+            match stream.read(scratch) {
+                Ok(0) => {
+                    readiness.read = false;
+                    exchange.handle_eof(now);
+                    spent += 1;
+                }
+                Ok(n) => {
+                    readiness.read = n == scratch.len() || readiness.half_closed;
+                    exchange.handle_input(&scratch[..n], now);
+                    spent += n;
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => readiness.read = false,
+                    ErrorKind::Interrupted => spent += 1,
+                    _ => return Pumped::Gone,
+                },
+            }
+        }
+        if spent == before {
+            return Pumped::Idle;
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The shell around the machines: sockets, the loop, its timers, the scaler's process. All of mio is here.
+pub mod acceptor;
+pub mod client;
+pub mod listener;
+pub mod pool;
+pub mod server;
+pub mod slab;
+pub mod source;
+pub mod supervisor;
+pub mod timers;
+pub mod upstream;
+
+pub use server::Server;

@@ -1,0 +1,288 @@
+//! Connections to the scaler, kept open to children that are forked, confined and waiting.
+//!
+//! Rules: a task is on at most one connection, and the step is pure, so one whose connection broke goes to the front
+//! of the queue and onto a fresh connection, at most [`BREAKS_MAX`] times. A connection carries at most
+//! [`SERVED_MAX`] tasks: a child that never retires would keep whatever its allocator once grew to. While connects
+//! are refused the tasks wait (a scaler that died is back within half a second); after [`AWAY_AFTER`] they fail fast,
+//! and the pool goes on knocking until somebody opens. It never waits: an attempt is a timer.
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use mio::{Interest, Registry};
+use scaler::wire::{Limits, Reply};
+
+use super::slab::Slab;
+use super::source::Source;
+use super::upstream::{Break, Stream, Task, Turn, Upstream};
+use crate::exchange::job::{Done, Failure, Job, Output, Work};
+use crate::key::Key;
+
+/// Connections that may break under one task before it is given up.
+const BREAKS_MAX: u32 = 5;
+/// Tasks that a connection carries before it is closed and its child retires.
+const SERVED_MAX: u32 = 200;
+/// Refused for so long, the scaler counts as away.
+const AWAY_AFTER: Duration = Duration::from_secs(3);
+/// Pauses between refused connects.
+const RETRY_FIRST: Duration = Duration::from_millis(5);
+/// The longest of them.
+const RETRY_MAX: Duration = Duration::from_millis(250);
+
+/// Where the scaler listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// `HOST:PUERTO`, resolved; tried in turn.
+    Tcp(Vec<SocketAddr>),
+    /// `unix:RUTA`.
+    Unix(PathBuf),
+}
+
+/// The connections, and the tasks that wait for one.
+pub struct Pool {
+    destination: Destination,
+    limits: Limits,
+    size: usize,
+    upstreams: Slab<Upstream>,
+    idle: Vec<Key>,
+    queue: VecDeque<Task>,
+    outage: Option<Outage>,
+}
+
+/// Since when, and until when, connects are not to be tried.
+#[derive(Clone, Copy, Debug)]
+struct Outage {
+    since: Instant,
+    retry_at: Instant,
+    pause: Duration,
+    refusals: usize,
+}
+
+impl Pool {
+    /// No connection yet; at most `size` of them.
+    #[must_use]
+    pub fn new(destination: Destination, limits: Limits, size: usize) -> Self {
+        Self {
+            destination,
+            limits,
+            size,
+            upstreams: Slab::default(),
+            idle: Vec::new(),
+            queue: VecDeque::new(),
+            outage: None,
+        }
+    }
+
+    /// Takes a job of [`Work::Scale`]; [`Pool::assign`] puts it on a connection.
+    pub fn submit(&mut self, job: Job) -> Option<Done> {
+        let Job { ticket, lease, cancelled, work } = job;
+        let Work::Scale { raster, width, height } = work else {
+            debug_assert!(false, "the scaler only scales");
+            return Some(Done { ticket, lease, result: Err(Failure::ScalerLost), took: Duration::ZERO });
+        };
+        self.queue.push_back(Task { ticket, lease, cancelled, raster, width, height, breaks: 0, began_at: None });
+        None
+    }
+
+    /// Gives waiting tasks to idle connections, and opens new ones while there are tasks and room.
+    pub fn assign(&mut self, registry: &Registry, now: Instant, done: &mut impl FnMut(Done)) -> Vec<Key> {
+        let mut begun = Vec::new();
+        while let Some(task) = self.queue.pop_front() {
+            if task.cancelled.is_set() {
+                done(answer(task, Err(Failure::Cancelled), now));
+                continue;
+            }
+            if self.is_away(now) {
+                done(answer(task, Err(Failure::ScalerAway), now));
+                continue;
+            }
+            match self.connection(registry, now) {
+                Some(key) => {
+                    if let Some(upstream) = self.upstreams.get_mut(key) {
+                        upstream.begin(task, now);
+                        begun.push(key);
+                    }
+                }
+                None => {
+                    self.queue.push_front(task);
+                    break;
+                }
+            }
+        }
+        begun
+    }
+
+    /// An idle connection, or a new one.
+    fn connection(&mut self, registry: &Registry, now: Instant) -> Option<Key> {
+        while let Some(key) = self.idle.pop() {
+            if self.upstreams.get_mut(key).is_some() {
+                return Some(key);
+            }
+        }
+        let blocked = self.outage.is_some_and(|outage| now < outage.retry_at);
+        if blocked || self.upstreams.len() >= self.size {
+            return None;
+        }
+        match self.open(registry) {
+            Ok(key) => key,
+            Err(_) => {
+                self.refused(now);
+                None
+            }
+        }
+    }
+
+    fn open(&mut self, registry: &Registry) -> io::Result<Option<Key>> {
+        let stream = match &self.destination {
+            Destination::Unix(path) => Stream::Unix(mio::net::UnixStream::connect(path)?),
+            Destination::Tcp(addresses) => {
+                let attempt = self.outage.map_or(0, |outage| outage.refusals);
+                let address = addresses
+                    .get(attempt % addresses.len().max(1))
+                    .ok_or(io::ErrorKind::AddrNotAvailable)?;
+                let stream = mio::net::TcpStream::connect(*address)?;
+                stream.set_nodelay(true)?;
+                Stream::Tcp(stream)
+            }
+        };
+        let mut upstream = Upstream::new(stream, self.limits);
+        let mut registered = Ok(());
+        let key = self.upstreams.insert_with(|key| {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            registered = registry.register(upstream.stream(), Source::Upstream(key).token(), interest);
+            upstream
+        });
+        if registered.is_err()
+            && let Some(key) = key
+        {
+            self.upstreams.remove(key);
+        }
+        registered.map(|()| key)
+    }
+
+    /// Sets a connection's readiness bits.
+    pub fn mark(&mut self, key: Key, event: &mio::event::Event) {
+        if let Some(upstream) = self.upstreams.get_mut(key) {
+            upstream.readiness.mark(event);
+        }
+    }
+
+    /// Gives a connection its turn.
+    pub fn serve(
+        &mut self,
+        key: Key,
+        registry: &Registry,
+        scratch: &mut [u8],
+        now: Instant,
+        done: &mut impl FnMut(Done),
+    ) {
+        let Some(upstream) = self.upstreams.get_mut(key) else { return };
+        match upstream.pump(scratch) {
+            Turn::Waiting if upstream.is_connected() => self.outage = None,
+            Turn::Waiting => {}
+            Turn::Answered(task, reply) => {
+                self.outage = None;
+                if upstream.served() < SERVED_MAX {
+                    self.idle.push(key);
+                } else {
+                    self.close(key, registry);
+                }
+                let result = judge(&task, reply);
+                done(answer(task, result, now));
+            }
+            Turn::Broken(task, cause) => {
+                self.close(key, registry);
+                match cause {
+                    Break::Refused => self.refused(now),
+                    Break::Lost | Break::Nonsense => self.outage = None,
+                }
+                let Some(mut task) = task else { return };
+                if cause != Break::Refused {
+                    task.breaks += 1;
+                }
+                if task.breaks > BREAKS_MAX || cause == Break::Nonsense {
+                    done(answer(task, Err(Failure::ScalerLost), now));
+                } else {
+                    self.queue.push_front(task);
+                }
+            }
+        }
+    }
+
+    /// The run of this task has ended without it: a child that may hang is let go.
+    pub fn abandon(&mut self, run: Key, registry: &Registry, now: Instant, done: &mut impl FnMut(Done)) {
+        let keys: Vec<Key> = self.upstreams.keys().collect();
+        for key in keys {
+            if let Some(upstream) = self.upstreams.get_mut(key)
+                && upstream.task().is_some_and(|task| task.ticket.run == run)
+                && let Some(task) = upstream.abandon()
+            {
+                self.close(key, registry);
+                done(answer(task, Err(Failure::Cancelled), now));
+            }
+        }
+    }
+
+    /// Whether connects have been refused for so long that tasks fail fast.
+    #[must_use]
+    pub fn is_away(&self, now: Instant) -> bool {
+        self.outage.is_some_and(|outage| now.duration_since(outage.since) >= AWAY_AFTER)
+    }
+
+    /// When [`Pool::knock`] wants to be called: only while connects are refused.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.outage.map(|outage| outage.retry_at)
+    }
+
+    /// Tries to reach a scaler that is away although no task waits, so that it is known when it is back.
+    pub fn knock(&mut self, registry: &Registry, now: Instant) {
+        if self.outage.is_some_and(|outage| outage.retry_at <= now)
+            && self.queue.is_empty()
+            && let Some(key) = self.connection(registry, now)
+        {
+            self.idle.push(key);
+        }
+    }
+
+    /// Whether no task waits or is on a connection.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.idle.len() == self.upstreams.len()
+    }
+
+    fn refused(&mut self, now: Instant) {
+        let pause = self.outage.map_or(RETRY_FIRST, |outage| (outage.pause * 2).min(RETRY_MAX));
+        let since = self.outage.map_or(now, |outage| outage.since);
+        let refusals = self.outage.map_or(1, |outage| outage.refusals + 1);
+        self.outage = Some(Outage { since, retry_at: now + pause, pause, refusals });
+    }
+
+    fn close(&mut self, key: Key, registry: &Registry) {
+        self.idle.retain(|idle| *idle != key);
+        if let Some(mut upstream) = self.upstreams.remove(key) {
+            // It is closed right after: that it was not registered any more would change nothing.
+            let _ = registry.deregister(upstream.stream());
+        }
+    }
+}
+
+fn answer(task: Task, result: Result<Output, Failure>, now: Instant) -> Done {
+    let took = task.began_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+    Done { ticket: task.ticket, lease: task.lease, result, took }
+}
+
+fn judge(task: &Task, reply: Reply) -> Result<Output, Failure> {
+    match reply {
+        Reply::Image(raster)
+            if (raster.width, raster.height) == (task.width, task.height)
+                && raster.channels == task.raster.channels =>
+        {
+            Ok(Output::Raster(raster))
+        }
+        Reply::Image(_) => Err(Failure::ScalerLost),
+        Reply::Error { code, reason } => Err(Failure::ScalerRefused { code, reason }),
+    }
+}

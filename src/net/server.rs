@@ -1,0 +1,525 @@
+//! THE loop: one thread, all sockets. Readable top to bottom, beginning with [`Server::run`].
+//!
+//! Rules: an event only sets readiness bits and queues its owner; [`Server::run_queue`] is the one place where a
+//! connection makes progress or dies. Whoever has spent its turn goes to the back of the queue. The clock is read once
+//! a turn. Everything that finishes elsewhere (workers, scaler) comes back as a `Done` through one door, is looked up
+//! by its ticket, and meets nobody if its run has ended. The loop never waits but in `poll`, and never touches a pixel
+//! except for the header that `pixels::probe` reads.
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, unbounded};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Waker};
+use scaler::sys::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
+use scaler::wire::Limits;
+
+use super::acceptor::Acceptor;
+use super::client::{Client, Pumped, pump};
+use super::pool::{Destination, Pool};
+use super::slab::Slab;
+use super::source::Source;
+use super::supervisor::Supervisor;
+use super::timers::{Armed, Timers};
+use crate::exchange::exchange::{Action, INPUT_MAX};
+use crate::exchange::job::{Done, Failure, Job, Work};
+use crate::exchange::moment::Moment;
+use crate::exchange::run::{Order, Outcome, Step};
+use crate::exchange::service::Service;
+use crate::exchange::{Exchange, Run, event::Level};
+use crate::key::Key;
+use crate::log::{Log, Who};
+use crate::pixels;
+use crate::workers::{Deliver, Workers};
+
+/// Events taken from the kernel at once.
+const EVENTS_MAX: usize = 1024;
+/// How long a stopping server waits for answers in progress.
+const STOP_TIME: Duration = Duration::from_secs(20);
+
+/// What the loop is made of.
+pub struct Parts {
+    /// Bound sockets.
+    pub listeners: Vec<std::net::TcpListener>,
+    /// TERM, INT, CHLD, HUP; blocked before any thread began.
+    pub signals: SignalFd,
+    /// Limits and state of the service.
+    pub service: Service,
+    /// The scaler of our own; None if one runs elsewhere.
+    pub supervisor: Option<Supervisor>,
+    /// Where the scaler listens.
+    pub scaler: Destination,
+    /// Worker threads.
+    pub threads: usize,
+    /// `--conexiones`.
+    pub clients_max: usize,
+    /// The log.
+    pub log: Log,
+}
+
+/// The event loop and everything that it owns.
+pub struct Server {
+    poll: Poll,
+    now: Moment,
+    /// Who has something to do now, each once.
+    queue: VecDeque<Source>,
+    timers: Timers,
+    acceptor: Acceptor,
+    clients: Slab<Client>,
+    runs: Slab<Watched>,
+    /// Runs that wait for a place, in order of arrival.
+    waiting: VecDeque<Key>,
+    workers: Workers,
+    /// The one door through which finished work comes back.
+    done: Receiver<Done>,
+    pool: Pool,
+    supervisor: Option<Supervisor>,
+    scaler_armed: Armed,
+    signals: SignalFd,
+    service: Rc<Service>,
+    log: Log,
+    scratch: Box<[u8]>,
+    /// When a server that was told to stop gives up waiting.
+    stop_at: Option<Instant>,
+}
+
+/// A run and whom it is for.
+struct Watched {
+    run: Run,
+    watcher: Key,
+    armed: Armed,
+}
+
+impl Server {
+    /// Registers everything with a new epoll and starts the workers.
+    ///
+    /// # Errors
+    /// The system gives no epoll, no thread, or refuses a descriptor.
+    pub fn new(parts: Parts) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), Source::Waker.token())?;
+        let signal_token = Source::Signals.token();
+        poll.registry().register(
+            &mut SourceFd(&parts.signals.as_raw_fd()),
+            signal_token,
+            Interest::READABLE,
+        )?;
+        let acceptor = Acceptor::new(parts.listeners, poll.registry(), parts.clients_max)?;
+        // Unbounded, yet never longer than the places of the gate: only leased work is ever delivered.
+        let (sender, done) = unbounded();
+        let deliver: Deliver = Arc::new(move |done| {
+            // Send, then wake; once the loop has ended there is nobody to tell.
+            if sender.send(done).is_ok() {
+                let _ = waker.wake();
+            }
+        });
+        let policy = &parts.service.policy;
+        let places = parts.service.gate.places_max();
+        let workers = Workers::start(parts.threads, places, policy.pixels, deliver)?;
+        let limits = Limits { pixels_max: policy.pixels.pixels_max, side_max: policy.pixels.side_max };
+        Ok(Self {
+            poll,
+            now: Moment { at: Instant::now(), wall: SystemTime::now() },
+            queue: VecDeque::new(),
+            timers: Timers::default(),
+            acceptor,
+            clients: Slab::default(),
+            runs: Slab::default(),
+            waiting: VecDeque::new(),
+            workers,
+            done,
+            pool: Pool::new(parts.scaler, limits, parts.threads + 1),
+            supervisor: parts.supervisor,
+            scaler_armed: Armed::default(),
+            signals: parts.signals,
+            service: Rc::new(parts.service),
+            log: parts.log,
+            scratch: vec![0; INPUT_MAX].into_boxed_slice(),
+            stop_at: None,
+        })
+    }
+
+    /// Serves until told to stop.
+    ///
+    /// # Errors
+    /// epoll itself fails.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        while !self.is_finished() {
+            self.sleep(&mut events)?;
+            self.now = Moment { at: Instant::now(), wall: SystemTime::now() };
+            for event in &events {
+                self.mark(event);
+            }
+            self.collect_done();
+            self.fire_timers();
+            self.run_queue();
+            self.assign_scaler();
+            self.admit_runs();
+        }
+        Ok(())
+    }
+
+    fn is_finished(&self) -> bool {
+        self.stop_at.is_some_and(|at| self.clients.is_empty() || self.now.at >= at)
+    }
+
+    /// Until the next event or deadline; not at all while somebody has something to do.
+    fn sleep(&mut self, events: &mut Events) -> io::Result<()> {
+        let deadline = self.timers.next().into_iter().chain(self.stop_at).min();
+        let timeout = if self.queue.is_empty() && self.done.is_empty() {
+            deadline.map(|at| at.saturating_duration_since(Instant::now()))
+        } else {
+            Some(Duration::ZERO)
+        };
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Sets readiness bits and queues their owner; nothing else.
+    fn mark(&mut self, event: &mio::event::Event) {
+        let Some(source) = Source::from_token(event.token()) else { return };
+        match source {
+            Source::Client(key) => {
+                let Some(client) = self.clients.get_mut(key) else { return };
+                client.readiness.mark(event);
+                self.queue_client(key);
+            }
+            Source::Upstream(key) => {
+                self.pool.mark(key, event);
+                self.queue.push_back(source);
+            }
+            Source::Listener(_) | Source::Signals => self.queue.push_back(source),
+            Source::Waker | Source::Run(_) | Source::Scaler => {}
+        }
+    }
+
+    /// Finished work, from wherever.
+    fn collect_done(&mut self) {
+        while let Ok(done) = self.done.try_recv() {
+            self.handle_done(done);
+        }
+    }
+
+    fn handle_done(&mut self, done: Done) {
+        let key = done.ticket.run;
+        // A run that has ended does not wait for its late step: dropping it gives the lease back.
+        let Some(watched) = self.runs.get_mut(key) else { return };
+        match watched.run.handle_done(done, self.now.at) {
+            Step::Job(job) => self.dispatch(job),
+            Step::Finished => self.finish_run(key),
+            Step::Nothing => {}
+        }
+    }
+
+    fn dispatch(&mut self, job: Job) {
+        match job.work {
+            Work::Gray { .. } | Work::Encode { .. } => self.workers.submit(job),
+            Work::Scale { .. } => {
+                if let Some(done) = self.pool.submit(job) {
+                    self.handle_done(done);
+                }
+            }
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        while let Some((at, source)) = self.timers.pop(self.now.at) {
+            match source {
+                Source::Client(key) => {
+                    let Some(client) = self.clients.get_mut(key) else { continue };
+                    if client.armed.rang(at) {
+                        client.exchange.handle_timeout(self.now);
+                        self.queue_client(key);
+                    }
+                }
+                Source::Run(key) => {
+                    let Some(watched) = self.runs.get_mut(key) else { continue };
+                    if !watched.armed.rang(at) {
+                        continue;
+                    }
+                    if let Step::Finished = watched.run.handle_timeout(self.now.at) {
+                        self.finish_run(key);
+                    } else {
+                        self.timers.arm(&mut watched.armed, watched.run.poll_timeout(), source);
+                    }
+                }
+                Source::Scaler => {
+                    if self.scaler_armed.rang(at) {
+                        self.handle_scaler_timeout();
+                    }
+                }
+                Source::Listener(_) => {
+                    if self.acceptor.rang(at) {
+                        self.queue.push_back(source);
+                    }
+                }
+                Source::Waker | Source::Signals | Source::Upstream(_) => {}
+            }
+        }
+    }
+
+    /// One turn for each that was queued when the round began.
+    fn run_queue(&mut self) {
+        for _ in 0..self.queue.len() {
+            match self.queue.pop_front() {
+                Some(Source::Client(key)) => self.serve_client(key),
+                Some(Source::Upstream(key)) => self.serve_upstream(key),
+                Some(Source::Listener(number)) => self.accept(number),
+                Some(Source::Signals) => self.handle_signals(),
+                Some(Source::Waker | Source::Run(_) | Source::Scaler) | None => {}
+            }
+        }
+    }
+
+    fn queue_client(&mut self, key: Key) {
+        if let Some(client) = self.clients.get_mut(key)
+            && !std::mem::replace(&mut client.queued, true)
+        {
+            self.queue.push_back(Source::Client(key));
+        }
+    }
+
+    fn serve_client(&mut self, key: Key) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        client.queued = false;
+        let Client { stream, exchange, readiness, .. } = client;
+        match pump(stream, readiness, exchange, &mut self.scratch, self.now) {
+            Pumped::Idle => {}
+            Pumped::Again => self.queue_client(key),
+            Pumped::Gone => exchange.handle_gone(self.now),
+        }
+        self.perform_actions(key);
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if client.exchange.is_closed() {
+            self.close_client(key);
+        } else {
+            self.timers.arm(&mut client.armed, client.exchange.poll_timeout(), Source::Client(key));
+        }
+    }
+
+    fn perform_actions(&mut self, key: Key) {
+        while let Some(client) = self.clients.get_mut(key) {
+            match client.exchange.poll_action() {
+                None => return,
+                Some(Action::Submit(order)) => self.submit(key, *order),
+                Some(Action::ShutdownWrite) => {
+                    // ENOTCONN: the peer is gone already, and the next read will say so.
+                    let _ = client.stream.shutdown(std::net::Shutdown::Write);
+                }
+                Some(Action::Log(event)) => {
+                    let level = event.what.level();
+                    if self.log.wants(level) {
+                        let who = Who { fd: Some(client.stream.as_raw_fd()), id: event.id };
+                        self.log.write(level, who, event.what);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A complete upload: its header is looked at before anything is queued for it.
+    fn submit(&mut self, watcher: Key, order: Order) {
+        let policy = &self.service.policy;
+        let id = order.id;
+        let checked = pixels::probe(&order.picture, &policy.pixels).and_then(|probe| {
+            let memory = order.plan.memory(order.picture.len(), &probe, &policy.pixels)?;
+            if memory > self.service.gate.bytes_max() {
+                return Err(Failure::TooMuchMemory { needed: memory });
+            }
+            Ok((probe, memory))
+        });
+        let (probe, memory) = match checked {
+            Ok(checked) => checked,
+            Err(failure) => return self.tell(watcher, id, &Err(failure)),
+        };
+        let (now, deadline) = (self.now.at, policy.deadline);
+        let inserted = self.runs.insert_with(|key| Watched {
+            run: Run::new(key, order, probe, memory, deadline, now),
+            watcher,
+            armed: Armed::default(),
+        });
+        let Some(key) = inserted else { return self.tell(watcher, id, &Err(Failure::Cancelled)) };
+        if let Some(client) = self.clients.get_mut(watcher) {
+            client.watching = Some(key);
+        }
+        if let Some(watched) = self.runs.get_mut(key) {
+            self.timers.arm(&mut watched.armed, watched.run.poll_timeout(), Source::Run(key));
+        }
+        self.waiting.push_back(key);
+    }
+
+    /// Lets waiting runs in, in order, while there are places and memory.
+    fn admit_runs(&mut self) {
+        while let Some(&key) = self.waiting.front() {
+            let Some(watched) = self.runs.get_mut(key) else {
+                self.waiting.pop_front();
+                continue;
+            };
+            match watched.run.admit(self.now.at) {
+                Err(_) => return,
+                Ok(step) => {
+                    self.waiting.pop_front();
+                    if let Step::Job(job) = step {
+                        self.dispatch(job);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A run has ended: its client is told, and a scaler connection that still has it is let go.
+    fn finish_run(&mut self, key: Key) {
+        let Some(watched) = self.runs.remove(key) else { return };
+        let Some(outcome) = watched.run.outcome() else { return };
+        let id = watched.run.id();
+        match outcome {
+            Ok(picture) => self.service.gate.observe(picture.times.work()),
+            Err(failure) => {
+                let level = match self.service.failed(failure.clone()).status() {
+                    500.. => Level::Error,
+                    _ => Level::Debug,
+                };
+                self.log.write(level, Who { fd: None, id: Some(id) }, failure);
+                self.pool.abandon(key, self.poll.registry(), self.now.at, &mut drop);
+            }
+        }
+        self.tell(watched.watcher, id, outcome);
+    }
+
+    fn tell(&mut self, watcher: Key, id: uuid::Uuid, outcome: &Outcome) {
+        if let Some(client) = self.clients.get_mut(watcher) {
+            client.watching = None;
+            client.exchange.handle_done(id, outcome, self.now);
+            self.queue_client(watcher);
+        }
+    }
+
+    fn close_client(&mut self, key: Key) {
+        let Some(mut client) = self.clients.remove(key) else { return };
+        // It is closed right after: that it was not registered any more would change nothing.
+        let _ = self.poll.registry().deregister(&mut client.stream);
+        if let Some(run) = client.watching
+            && let Some(mut watched) = self.runs.remove(run)
+        {
+            watched.run.cancel();
+        }
+        for number in self.acceptor.handle_room() {
+            self.queue.push_back(Source::Listener(number));
+        }
+    }
+
+    fn accept(&mut self, number: u32) {
+        let room = self.acceptor.clients_max().saturating_sub(self.clients.len());
+        let accepted = self.acceptor.accept(number, room, self.now.at);
+        for mut stream in accepted.streams {
+            let (service, now) = (Rc::clone(&self.service), self.now);
+            let registry = self.poll.registry();
+            let mut registered = Ok(());
+            let key = self.clients.insert_with(|key| {
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                registered = registry.register(&mut stream, Source::Client(key).token(), interest);
+                Client {
+                    stream,
+                    exchange: Exchange::new(service, now),
+                    readiness: super::client::Readiness::default(),
+                    watching: None,
+                    armed: Armed::default(),
+                    queued: false,
+                }
+            });
+            let Some(key) = key else { continue };
+            match registered {
+                Ok(()) => self.queue_client(key),
+                Err(error) => {
+                    self.clients.remove(key);
+                    self.log.write(Level::Error, Who::default(), format_args!("epoll: {error}"));
+                }
+            }
+        }
+        if accepted.again {
+            self.queue.push_back(Source::Listener(number));
+        }
+        if let Some(error) = accepted.error {
+            let text = format_args!("No se puede aceptar otra conexión: {error}. Se reintenta.");
+            self.log.write(Level::Warning, Who::default(), text);
+            self.acceptor.arm(&mut self.timers, number);
+        }
+    }
+
+    fn serve_upstream(&mut self, key: Key) {
+        let mut done = Vec::new();
+        self.pool.serve(key, self.poll.registry(), &mut self.scratch, self.now.at, &mut |one| done.push(one));
+        for one in done {
+            self.handle_done(one);
+        }
+    }
+
+    /// Gives waiting pictures to the scaler, and keeps an eye on it.
+    fn assign_scaler(&mut self) {
+        let mut done = Vec::new();
+        let begun = self.pool.assign(self.poll.registry(), self.now.at, &mut |one| done.push(one));
+        self.queue.extend(begun.into_iter().map(Source::Upstream));
+        for one in done {
+            self.handle_done(one);
+        }
+        self.service.scaler_away.set(self.pool.is_away(self.now.at));
+        let restart = self.supervisor.as_ref().and_then(Supervisor::poll_timeout);
+        let due = restart.into_iter().chain(self.pool.poll_timeout()).min();
+        self.timers.arm(&mut self.scaler_armed, due, Source::Scaler);
+    }
+
+    fn handle_scaler_timeout(&mut self) {
+        if let Some(supervisor) = &mut self.supervisor
+            && let Err(error) = supervisor.handle_timeout(self.now.at)
+        {
+            let text = format_args!("No se puede iniciar el escalador: {error}. Se reintenta.");
+            self.log.write(Level::Error, Who::default(), text);
+        }
+        self.pool.knock(self.poll.registry(), self.now.at);
+    }
+
+    fn handle_signals(&mut self) {
+        // A signalfd that can't be read is no reason to stop serving.
+        while let Ok(Some(signal)) = self.signals.next() {
+            match signal {
+                SIGTERM | SIGINT => self.stop(),
+                SIGHUP => self.log.reopen(),
+                SIGCHLD => {
+                    if let Some(supervisor) = &mut self.supervisor
+                        && let Some(death) = supervisor.handle_sigchld(self.now.at)
+                        && self.stop_at.is_none()
+                    {
+                        self.log.write(Level::Warning, Who::default(), death);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// First signal: no new connections, answers in progress are finished. Second: now.
+    fn stop(&mut self) {
+        if self.stop_at.is_some() {
+            self.stop_at = Some(self.now.at);
+            return;
+        }
+        self.log.write(Level::Info, Who::default(), "Deteniendo el servidor.");
+        self.service.draining.set(true);
+        self.stop_at = Some(self.now.at + STOP_TIME);
+        self.acceptor.close(self.poll.registry());
+        let keys: Vec<Key> = self.clients.keys().collect();
+        for key in keys {
+            if let Some(client) = self.clients.get_mut(key) {
+                client.exchange.handle_drain();
+                self.queue_client(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Numbered slots that remember their generation: a [`Key`] of a former tenant finds nobody.
+
+use crate::key::Key;
+
+/// Tenants by key.
+#[derive(Debug)]
+pub struct Slab<T> {
+    slots: Vec<Slot<T>>,
+    /// Free slots, the last freed first, so that a small table stays small.
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    generation: u32,
+    tenant: Option<T>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Lets a tenant in that is made with its own key; None if all keys are taken.
+    pub fn insert_with(&mut self, tenant: impl FnOnce(Key) -> T) -> Option<Key> {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => {
+                let index = u32::try_from(self.slots.len()).ok().filter(|&index| index <= Key::INDEX_MAX)?;
+                self.slots.push(Slot { generation: 0, tenant: None });
+                index
+            }
+        };
+        let slot = &mut self.slots[index as usize];
+        let key = Key { index, generation: slot.generation };
+        slot.tenant = Some(tenant(key));
+        Some(key)
+    }
+
+    /// The tenant of exactly this key.
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let slot = self.slots.get_mut(key.index as usize)?;
+        if slot.generation == key.generation { slot.tenant.as_mut() } else { None }
+    }
+
+    /// Lets the tenant of this key out; its key will find nobody from now on.
+    pub fn remove(&mut self, key: Key) -> Option<T> {
+        let slot = self.slots.get_mut(key.index as usize)?;
+        if slot.generation != key.generation {
+            return None;
+        }
+        let tenant = slot.tenant.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(key.index);
+        Some(tenant)
+    }
+
+    /// How many tenants there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All keys, in the order of slots.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        self.slots.iter().zip(0..).filter(|(slot, _)| slot.tenant.is_some()).map(|(slot, index)| Key {
+            index,
+            generation: slot.generation,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_former_tenants_key_finds_nobody() {
+        let mut slab = Slab::default();
+        let first = slab.insert_with(|_| "first").unwrap();
+        assert_eq!(slab.remove(first), Some("first"));
+        let second = slab.insert_with(|_| "second").unwrap();
+        assert_eq!(first.index, second.index);
+        assert_eq!(slab.get_mut(first), None);
+        assert_eq!(slab.remove(first), None);
+        assert_eq!(slab.get_mut(second), Some(&mut "second"));
+        assert_eq!(slab.len(), 1);
+    }
+
+    #[test]
+    fn slots_are_reused_and_listed() {
+        let mut slab = Slab::default();
+        let keys: Vec<_> = (0..4).map(|n| slab.insert_with(|_| n).unwrap()).collect();
+        slab.remove(keys[1]);
+        slab.remove(keys[3]);
+        assert_eq!(slab.keys().collect::<Vec<_>>(), [keys[0], keys[2]]);
+        let again = slab.insert_with(|key| key.index as i32).unwrap();
+        assert_eq!((again.index, slab.len()), (3, 3));
+        assert!(!slab.is_empty());
+    }
+}

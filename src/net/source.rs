@@ -1,0 +1,82 @@
+//! Who an event, a timer or a turn in the run queue belongs to; fits an epoll cookie.
+use mio::Token;
+
+use crate::key::Key;
+
+/// Whatever the loop gives turns to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// A worker has delivered.
+    Waker,
+    /// A signal has come.
+    Signals,
+    /// A listening socket, by number.
+    Listener(u32),
+    /// A client connection.
+    Client(Key),
+    /// A connection to the scaler.
+    Upstream(Key),
+    /// A run: only its deadline gives it turns.
+    Run(Key),
+    /// The supervisor of the scaler, and the pool's next attempt to reach it.
+    Scaler,
+}
+
+impl Source {
+    /// Kind in the top byte, key below.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "usize has 64 bits wherever this runs")]
+    pub fn token(self) -> Token {
+        const { assert!(usize::BITS == 64) };
+        let number = |index| Key { index, generation: 0 };
+        let (kind, key) = match self {
+            Self::Waker => (0, number(0)),
+            Self::Signals => (1, number(0)),
+            Self::Listener(index) => (2, number(index)),
+            Self::Client(key) => (3, key),
+            Self::Upstream(key) => (4, key),
+            Self::Run(key) => (5, key),
+            Self::Scaler => (6, number(0)),
+        };
+        Token((kind << 56 | key.to_u64()) as usize)
+    }
+
+    /// The inverse of [`Source::token`]; None for a cookie that is not ours.
+    #[must_use]
+    pub fn from_token(token: Token) -> Option<Self> {
+        let word = token.0 as u64;
+        let key = Key::from_u64(word);
+        Some(match word >> 56 {
+            0 => Self::Waker,
+            1 => Self::Signals,
+            2 => Self::Listener(key.index),
+            3 => Self::Client(key),
+            4 => Self::Upstream(key),
+            5 => Self::Run(key),
+            6 => Self::Scaler,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survives_the_cookie() {
+        let key = Key { index: Key::INDEX_MAX, generation: u32::MAX };
+        for source in [
+            Source::Waker,
+            Source::Signals,
+            Source::Listener(7),
+            Source::Client(key),
+            Source::Upstream(key),
+            Source::Run(key),
+            Source::Scaler,
+        ] {
+            assert_eq!(Source::from_token(source.token()), Some(source));
+        }
+        assert_eq!(Source::from_token(Token(usize::MAX)), None);
+    }
+}

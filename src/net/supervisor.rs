@@ -1,0 +1,243 @@
+//! tp2's own scaler: started from this very binary, watched, started again when it dies, taken down at the end.
+//!
+//! Rules: tp2 runs no code between fork and exec; `Command` without hooks starts `/proc/self/exe` with a hidden
+//! argument ([`ARGUMENT`]), and what the scaler needs it sets itself (signal mask, parent-death signal, limits). It
+//! listens on a Unix socket in a private directory (0700), and its standard input is a pipe that we hold: whatever
+//! becomes of us, the pipe breaks and the scaler goes. The directory is held by a lock, so that the next start can
+//! sweep away those of servers that were killed. Only the main thread may spawn: the parent-death signal fires when the
+//! *thread* ends that made the child.
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+/// The hidden first argument of the scaler's process; the socket's path and our process id follow.
+pub const ARGUMENT: &str = "--escalador-propio";
+
+const PREFIX: &str = "tp2-escalador-";
+const LOCK: &str = "candado";
+const SOCKET: &str = "socket";
+/// Pauses before it is started again, doubling while it dies young.
+const PAUSE_FIRST: Duration = Duration::from_millis(10);
+/// The longest of them.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// One that lived so long did not die young.
+const YOUTH: Duration = Duration::from_secs(5);
+
+/// The scaler's process and its socket's directory.
+pub struct Supervisor {
+    directory: PrivateDirectory,
+    state: State,
+    pause: Duration,
+    arguments: Vec<String>,
+}
+
+enum State {
+    Running(Child, Instant),
+    Pausing(Instant),
+}
+
+/// The scaler has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Death {
+    /// Its process id.
+    pub pid: u32,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// When it will be started again, from now.
+    pub pause: Duration,
+}
+
+impl std::fmt::Display for Death {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { pid, status, pause } = self;
+        write!(f, "El escalador (pid {pid}) terminó: ")?;
+        match (status.code(), status.signal()) {
+            (Some(code), _) => write!(f, "código {code}")?,
+            (None, Some(signal)) => write!(f, "señal {signal}")?,
+            (None, None) => write!(f, "{status}")?,
+        }
+        write!(f, ". Se reinicia en {} ms.", pause.as_millis())
+    }
+}
+
+impl Supervisor {
+    /// Makes the directory and starts the scaler; `arguments` follow the hidden one, the path and our id.
+    ///
+    /// # Errors
+    /// No private directory, or no process.
+    pub fn start(arguments: Vec<String>, now: Instant) -> io::Result<Self> {
+        let directory = PrivateDirectory::create()?;
+        let child = spawn(&directory, &arguments)?;
+        Ok(Self { directory, state: State::Running(child, now), pause: PAUSE_FIRST, arguments })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path.join(SOCKET)
+    }
+
+    /// Its process id; None while it is down.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        match &self.state {
+            State::Running(child, _) => Some(child.id()),
+            State::Pausing(_) => None,
+        }
+    }
+
+    /// A child has ended, maybe this one: says so once.
+    pub fn handle_sigchld(&mut self, now: Instant) -> Option<Death> {
+        let State::Running(child, since) = &mut self.state else { return None };
+        let status = child.try_wait().ok().flatten()?;
+        let pid = child.id();
+        if now.duration_since(*since) > YOUTH {
+            self.pause = PAUSE_FIRST;
+        }
+        let pause = self.pause;
+        self.state = State::Pausing(now + pause);
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        Some(Death { pid, status, pause })
+    }
+
+    /// Starts it again when the pause is over.
+    ///
+    /// # Errors
+    /// No process is to be had; it is tried again after another pause.
+    pub fn handle_timeout(&mut self, now: Instant) -> io::Result<()> {
+        if self.poll_timeout().is_none_or(|due| now < due) {
+            return Ok(());
+        }
+        self.state = match spawn(&self.directory, &self.arguments) {
+            Ok(child) => State::Running(child, now),
+            Err(error) => {
+                self.state = State::Pausing(now + PAUSE_MAX);
+                return Err(error);
+            }
+        };
+        Ok(())
+    }
+
+    /// When [`Supervisor::handle_timeout`] wants to be called; None while it runs.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Running(..) => None,
+            State::Pausing(until) => Some(*until),
+        }
+    }
+}
+
+impl Drop for Supervisor {
+    /// Its input breaks, which tells it to end; one that does not within a second is killed.
+    fn drop(&mut self) {
+        let State::Running(child, _) = &mut self.state else { return };
+        drop(child.stdin.take());
+        let give_up_at = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < give_up_at {
+            if !matches!(child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // Nothing is left to do about one that can't even be killed.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+fn spawn(directory: &PrivateDirectory, arguments: &[String]) -> io::Result<Child> {
+    let socket = directory.path.join(SOCKET);
+    Command::new("/proc/self/exe")
+        .arg(ARGUMENT)
+        .arg(&socket)
+        .arg(std::process::id().to_string())
+        .args(arguments)
+        // It would have a process that ran out of memory open files for the backtrace.
+        .env_remove("RUST_BACKTRACE")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+}
+
+/// A directory that is ours alone while we live.
+struct PrivateDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl PrivateDirectory {
+    fn create() -> io::Result<Self> {
+        let wished = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+        Self::create_in(&wished).or_else(|_| Self::create_in(Path::new("/tmp")))
+    }
+
+    fn create_in(base: &Path) -> io::Result<Self> {
+        sweep(base);
+        let path = base.join(format!("{PREFIX}{}", Uuid::new_v4().simple()));
+        // sockaddr_un has room for 107 bytes and a NUL.
+        if path.join(SOCKET).as_os_str().len() > 107 {
+            return Err(io::ErrorKind::InvalidFilename.into());
+        }
+        DirBuilder::new().mode(0o700).create(&path)?;
+        let lock = File::create(path.join(LOCK))?;
+        lock.try_lock()?;
+        Ok(Self { path, _lock: lock })
+    }
+}
+
+impl Drop for PrivateDirectory {
+    fn drop(&mut self) {
+        // A leftover is swept by the next start.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Removes the directories of servers that are no more: theirs is the lock that can be had.
+fn sweep(base: &Path) {
+    let Ok(entries) = fs::read_dir(base) else { return };
+    for entry in entries.flatten() {
+        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if ours && File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok()) {
+            // Whoever else sweeps at the same moment may win.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn directories_are_private_and_swept_once_their_server_is_gone() {
+        let base = std::env::temp_dir().join(format!("tp2-test-{}", Uuid::new_v4().simple()));
+        fs::create_dir(&base).unwrap();
+        let dead = base.join(format!("{PREFIX}muerto"));
+        fs::create_dir(&dead).unwrap();
+        fs::write(dead.join(LOCK), "").unwrap();
+        let foreign = base.join("otra-cosa");
+        fs::create_dir(&foreign).unwrap();
+        fs::write(foreign.join(LOCK), "").unwrap();
+
+        let living = PrivateDirectory::create_in(&base).unwrap();
+        assert_eq!(fs::metadata(&living.path).unwrap().permissions().mode() & 0o777, 0o700);
+        let another = PrivateDirectory::create_in(&base).unwrap();
+        assert!(living.path.exists() && foreign.exists() && !dead.exists());
+        drop((living, another));
+        assert_eq!(fs::read_dir(&base).unwrap().count(), 1);
+        fs::remove_dir_all(&base).unwrap();
+    }
+
+    #[test]
+    fn a_base_that_is_too_long_is_refused() {
+        assert!(PrivateDirectory::create_in(Path::new(&format!("/tmp/{}", "x".repeat(90)))).is_err());
+    }
+}

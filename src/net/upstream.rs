@@ -1,0 +1,299 @@
+//! One connection to the scaler: at the other end a forked, confined child that waits for the next picture.
+//!
+//! A connection carries one task at a time. The picture stays here until its answer is complete, so a connection that
+//! breaks at any byte costs a retry, never the task. What is written is the head and the samples where they lie, what
+//! is read goes straight into the buffer of the result: no pixel is copied but by the kernel.
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
+
+use mio::event::Source as EventSource;
+use scaler::raster::Raster;
+use scaler::sys;
+use scaler::wire::{Limits, Reply, ReplyDecoder, Target, emit_request_head};
+
+use super::client::Readiness;
+use crate::exchange::gate::Lease;
+use crate::exchange::job::Cancel;
+use crate::key::Ticket;
+
+/// A picture to be scaled, until its answer is there.
+#[derive(Debug)]
+pub struct Task {
+    /// The job's.
+    pub ticket: Ticket,
+    /// The job's.
+    pub lease: Lease,
+    /// The job's.
+    pub cancelled: Cancel,
+    /// The gray picture.
+    pub raster: Raster,
+    /// Columns wanted.
+    pub width: u32,
+    /// Rows wanted.
+    pub height: u32,
+    /// Connections that broke under it.
+    pub breaks: u32,
+    /// When it was first put on a connection.
+    pub began_at: Option<Instant>,
+}
+
+/// A stream to the scaler, over TCP or a Unix socket.
+#[derive(Debug)]
+pub enum Stream {
+    /// `HOST:PUERTO`.
+    Tcp(mio::net::TcpStream),
+    /// `unix:RUTA`.
+    Unix(mio::net::UnixStream),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Upstream {
+    stream: Stream,
+    /// What the socket can do.
+    pub readiness: Readiness,
+    decoder: ReplyDecoder,
+    /// The task on this connection, the bytes of its head, and how many of head and samples are written.
+    busy: Option<(Task, Vec<u8>, usize)>,
+    /// Tasks it has carried.
+    served: u32,
+    /// Whether the connection is known to stand.
+    connected: bool,
+}
+
+/// What a turn led to.
+#[derive(Debug)]
+pub enum Turn {
+    /// Nothing to do until an event.
+    Waiting,
+    /// The task is answered.
+    Answered(Task, Reply),
+    /// The connection is of no use any more; its task, if it had one.
+    Broken(Option<Task>, Break),
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// It was never established.
+    Refused,
+    /// It stood, and was closed or broke.
+    Lost,
+    /// The other end does not speak the protocol.
+    Nonsense,
+}
+
+impl Upstream {
+    /// A connection that is being established, for this task.
+    #[must_use]
+    pub fn new(stream: Stream, limits: Limits) -> Self {
+        Self {
+            stream,
+            readiness: Readiness::default(),
+            decoder: ReplyDecoder::new(limits, sys::allocate_huge),
+            busy: None,
+            served: 0,
+            connected: false,
+        }
+    }
+
+    /// Puts a task on the connection.
+    pub fn begin(&mut self, mut task: Task, now: Instant) {
+        debug_assert!(self.busy.is_none(), "one task at a time");
+        task.began_at.get_or_insert(now);
+        let raster = &task.raster;
+        let target = Target::Size { width: task.width, height: task.height };
+        let head = emit_request_head(target, raster.width, raster.height, raster.channels);
+        self.busy = Some((task, head, 0));
+        self.served += 1;
+    }
+
+    /// The run whose task is on the connection.
+    #[must_use]
+    pub fn task(&self) -> Option<&Task> {
+        self.busy.as_ref().map(|(task, ..)| task)
+    }
+
+    /// Takes the task off; the connection is of no use any more.
+    pub fn abandon(&mut self) -> Option<Task> {
+        self.busy.take().map(|(task, ..)| task)
+    }
+
+    /// Tasks it has carried.
+    #[must_use]
+    pub fn served(&self) -> u32 {
+        self.served
+    }
+
+    /// Whether it is known to stand.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// The socket, for the registry.
+    pub fn stream(&mut self) -> &mut impl EventSource {
+        &mut self.stream
+    }
+
+    /// Moves bytes until the socket blocks or the task is answered.
+    pub fn pump(&mut self, scratch: &mut [u8]) -> Turn {
+        match self.exchange_bytes(scratch) {
+            Ok(None) => Turn::Waiting,
+            Ok(Some(reply)) => match self.busy.take() {
+                Some((task, ..)) => Turn::Answered(task, reply),
+                None => Turn::Broken(None, Break::Nonsense),
+            },
+            Err(cause) => Turn::Broken(self.abandon(), cause),
+        }
+    }
+
+    fn exchange_bytes(&mut self, scratch: &mut [u8]) -> Result<Option<Reply>, Break> {
+        if !self.connected && (self.readiness.write || self.readiness.read) {
+            // mio's TcpStream::connect: writable means done or failed; the socket's error tells which.
+            self.connected = self.stream.take_error().map_err(|_| Break::Refused)?.is_none();
+            if !self.connected {
+                return Err(Break::Refused);
+            }
+        }
+        self.write()?;
+        while self.readiness.read {
+            match self.read(scratch) {
+                Ok(0) => return Err(if self.connected { Break::Lost } else { Break::Refused }),
+                Ok(_) if self.decoder.is_complete() => return Ok(self.decoder.take()),
+                Ok(_) => {}
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => self.readiness.read = false,
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::InvalidData => return Err(Break::Nonsense),
+                    ErrorKind::ConnectionRefused => return Err(Break::Refused),
+                    _ => return Err(Break::Lost),
+                },
+            }
+        }
+        Ok(None)
+    }
+
+    /// A refusal may come while the picture is still being written, and the peer may be gone after it: an error on
+    /// write is not the end until the reading side has been looked at.
+    fn write(&mut self) -> Result<(), Break> {
+        while self.readiness.write
+            && let Some((task, head, written)) = &mut self.busy
+        {
+            let samples = &task.raster.samples;
+            if *written == head.len() + samples.len() {
+                break;
+            }
+            let rest = head.get(*written..).unwrap_or_default();
+            let from = written.saturating_sub(head.len());
+            match self.stream.write_vectored(&[IoSlice::new(rest), IoSlice::new(&samples[from..])]) {
+                Ok(0) => self.readiness.write = false,
+                Ok(n) => *written += n,
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::WouldBlock => self.readiness.write = false,
+                    ErrorKind::ConnectionRefused => return Err(Break::Refused),
+                    _ => {
+                        self.readiness.write = false;
+                        self.readiness.read = true;
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, scratch: &mut [u8]) -> io::Result<usize> {
+        if let Some(bulk) = self.decoder.bulk() {
+            return sys::read_append(self.stream.as_fd(), bulk.samples, bulk.missing);
+        }
+        let n = self.stream.read(scratch)?;
+        let used = self.decoder.push(&scratch[..n]);
+        // Whatever is more than one answer to the one question is nonsense.
+        if self.busy.is_none() && n > 0 || used.is_ok_and(|used| used < n) || used.is_err() {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        Ok(n)
+    }
+}
+
+impl Stream {
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        match self {
+            Self::Tcp(stream) => stream.take_error(),
+            Self::Unix(stream) => stream.take_error(),
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write_vectored(slices),
+            Self::Unix(stream) => stream.write_vectored(slices),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl EventSource for Stream {
+    fn register(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.register(registry, token, interests),
+            Self::Unix(stream) => stream.register(registry, token, interests),
+        }
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.reregister(registry, token, interests),
+            Self::Unix(stream) => stream.reregister(registry, token, interests),
+        }
+    }
+
+    fn deregister(&mut self, registry: &mio::Registry) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.deregister(registry),
+            Self::Unix(stream) => stream.deregister(registry),
+        }
+    }
+}
