@@ -11,10 +11,13 @@
 //! (pure) and `scaler::sys` (the system calls of both processes) are shared with it.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod exchange;
+pub mod host;
 pub mod key;
 pub mod log;
 pub mod net;
+pub mod own_scaler;
 pub mod pixels;
 pub mod proto;
 pub mod workers;

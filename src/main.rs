@@ -1,2 +1,132 @@
-//! `tp2`.
-fn main() {}
+//! `tp2`: configuration -> signals -> log -> listeners -> scaler -> workers and loop. Nothing else.
+//!
+//! Started with the hidden first argument `--escalador-propio`, the same binary is tp2's own scaler: decided before
+//! any thread exists, because that process forks and must never thread.
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::net::{TcpListener, ToSocketAddrs};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use scaler::sys::{self, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
+use tp2::cli::{self, Command, Config, ScalerAt};
+use tp2::exchange::event::Level;
+use tp2::exchange::gate::Gate;
+use tp2::exchange::service::Service;
+use tp2::log::{Log, Who};
+use tp2::net::listener::listen;
+use tp2::net::pool::Destination;
+use tp2::net::server::{Parts, Server};
+use tp2::net::supervisor::{self, Supervisor};
+use tp2::own_scaler;
+use uuid::Uuid;
+
+/// The page of `GET /`.
+const PAGE: &str = include_str!("page/index.html");
+/// Descriptors beside the clients': scaler connections, log, epoll, and what a library may open.
+const SPARE_DESCRIPTORS: u64 = 64;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.next_if(|first| first == supervisor::ARGUMENT).is_some() {
+        return own_scaler::main(arguments);
+    }
+    match cli::parse(arguments, &|name| std::env::var_os(name)) {
+        Ok(Command::Print(text)) => {
+            // A closed standard output (`tp2 -h | head -1`) is no failure.
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Serve(config)) => match serve(*config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(text) => {
+                let _ = writeln!(io::stderr(), "tp2: {text}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(usage) => {
+            let _ = writeln!(io::stderr(), "{usage}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn serve(mut config: Config) -> Result<(), String> {
+    sys::tune_malloc();
+    // Blocked before the first thread begins, which would take them otherwise.
+    let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD]).map_err(failed("signalfd"))?;
+    config.clients_max = raise_descriptors(config.clients_max);
+    let file = config.log_file.as_ref().map_or(String::new(), |path| format!(" «{}»", path.display()));
+    let log = Log::start(config.level, config.log_file.clone())
+        .map_err(|error| format!("no se puede abrir el registro{file}: {error}"))?;
+    report_panics(&log);
+
+    let listeners = listen(&config.hosts, config.port).map_err(|error| error.to_string())?;
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
+    let addresses = addresses.map_err(failed("getsockname"))?;
+    let (supervisor, scaler) = scaler_of(&config)?;
+    let gate = Gate::new(config.places_max, config.memory_max, config.threads);
+    let server = Server::new(Parts {
+        listeners,
+        signals,
+        service: Service::new(config.policy, gate, PAGE.into(), Uuid::new_v4),
+        supervisor,
+        scaler,
+        threads: config.threads,
+        clients_max: config.clients_max,
+        log: log.clone(),
+    })
+    .map_err(failed("no se puede iniciar el servidor"))?;
+
+    for address in addresses {
+        // Nobody may be reading; the server serves all the same.
+        let _ = writeln!(io::stdout(), "Servidor escuchando en http://{address}");
+    }
+    let ended = server.run();
+    log.write(Level::Info, Who::default(), "Servidor detenido.");
+    log.flush();
+    ended.map_err(failed("epoll"))
+}
+
+/// The scaler of `-s`, or one of our own.
+fn scaler_of(config: &Config) -> Result<(Option<Supervisor>, Destination), String> {
+    match &config.scaler {
+        Some(ScalerAt::Unix(path)) => Ok((None, Destination::Unix(path.clone()))),
+        Some(ScalerAt::Tcp(address)) => match address.to_socket_addrs() {
+            Ok(addresses) => Ok((None, Destination::Tcp(addresses.collect()))),
+            Err(error) => Err(format!("no se puede resolver el escalador «{address}»: {error}")),
+        },
+        None => {
+            let arguments = own_scaler::arguments(config);
+            let supervisor = Supervisor::start(arguments, Instant::now())
+                .map_err(|error| format!("no se puede iniciar el escalador: {error}"))?;
+            let socket = supervisor.socket();
+            Ok((Some(supervisor), Destination::Unix(socket)))
+        }
+    }
+}
+
+/// Raises the limit on descriptors as far as wanted and allowed; says how many clients that leaves room for.
+fn raise_descriptors(clients_max: usize) -> usize {
+    let wanted = clients_max as u64 + SPARE_DESCRIPTORS;
+    let Ok((soft, hard)) = sys::limits(sys::Limit::Files) else { return clients_max };
+    let raised = wanted.min(hard).max(soft);
+    let granted = if sys::set_limits(sys::Limit::Files, raised, hard).is_ok() { raised } else { soft };
+    let room = granted.saturating_sub(SPARE_DESCRIPTORS).max(1);
+    clients_max.min(usize::try_from(room).unwrap_or(usize::MAX))
+}
+
+/// A panic is one line in the log: of a worker it costs one picture, whose client gets its answer.
+fn report_panics(log: &Log) {
+    let log = log.clone();
+    std::panic::set_hook(Box::new(move |info| {
+        log.write(Level::Error, Who::default(), format_args!("Error interno: {info}"));
+        if std::thread::current().name() == Some("main") {
+            log.flush();
+        }
+    }));
+}
+
+fn failed<E: Display>(what: &str) -> impl Fn(E) -> String {
+    move |error| format!("{what}: {error}")
+}

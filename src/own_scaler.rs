@@ -1,0 +1,88 @@
+//! The other life of this binary: tp2's own scaler, as [`Supervisor`](crate::net::supervisor::Supervisor) starts it.
+//!
+//! Its arguments come from our own process alone, in a fixed order: socket, owner's process id, most pixels, seconds a
+//! job may take, most children. No thread may exist before [`main`], and none after it: the process forks.
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use scaler::child::Terms;
+use scaler::listener::Endpoint;
+use scaler::serve::{self, Config, Owner};
+use scaler::sys::Pid;
+use scaler::wire::Limits;
+
+use crate::cli;
+
+/// Connections that may stand beside those of the pool: ones that broke, whose children are not reaped yet.
+const CHILDREN_SPARE: usize = 16;
+/// Children finish what they have when tp2 stops.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// What the scaler is told of tp2's configuration.
+#[must_use]
+pub fn arguments(config: &cli::Config) -> Vec<String> {
+    let pixels_max = config.policy.pixels.pixels_max;
+    let deadline = config.policy.deadline.as_secs();
+    let children_max = config.threads + CHILDREN_SPARE;
+    [pixels_max, deadline, children_max as u64].iter().map(u64::to_string).collect()
+}
+
+/// Serves until tp2 ends.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let Some(config) = parse(arguments) else {
+        return complain("estos argumentos solo los usa tp2 para su propio escalador");
+    };
+    match serve::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error.to_string()),
+    }
+}
+
+fn complain(text: &str) -> ExitCode {
+    // Without standard error there is nobody to tell; the exit code remains.
+    let _ = writeln!(io::stderr(), "tp2-scaler: {text}");
+    ExitCode::FAILURE
+}
+
+fn parse(mut arguments: impl Iterator<Item = OsString>) -> Option<Config> {
+    let socket = PathBuf::from(arguments.next()?);
+    let mut number = || arguments.next()?.to_str()?.parse::<u64>().ok();
+    let owner = Owner { pid: Pid::from_number(i32::try_from(number()?).ok()?)? };
+    let limits = Limits { pixels_max: number()?, ..Limits::default() };
+    let deadline = Duration::from_secs(number()?);
+    let children_max = usize::try_from(number()?).ok()?;
+    Some(Config {
+        listen: vec![Endpoint::Unix(socket)],
+        children_max,
+        terms: Terms { limits, deadline, idle: None, verbose: false, confinement_required: false },
+        drain: DRAIN,
+        owner: Some(owner),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_all(arguments: &[&str]) -> Option<Config> {
+        parse(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn reads_what_the_supervisor_writes() {
+        let config = parse_all(&["/tmp/s", "77", "5000000", "9", "18"]).unwrap();
+        assert_eq!((config.children_max, config.terms.deadline), (18, Duration::from_secs(9)));
+        assert_eq!(config.terms.limits.pixels_max, 5_000_000);
+        assert_eq!(config.owner.unwrap().pid.number(), 77);
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for arguments in [&[][..], &["/tmp/s"], &["/tmp/s", "0", "1", "1", "1"], &["/tmp/s", "x", "1", "1", "1"]] {
+            assert!(parse_all(arguments).is_none(), "{arguments:?}");
+        }
+    }
+}
