@@ -125,3 +125,7 @@ pub fn pump<S: Read + Write>(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

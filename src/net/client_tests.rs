@@ -1,0 +1,185 @@
+//! The pump over a stream that misbehaves as sockets do: short reads and writes, spurious readiness, interruptions,
+//! an end of stream that comes with the last bytes, errors. Driven by a seeded generator, so a failure repeats.
+use std::io;
+use std::rc::Rc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::*;
+use crate::exchange::exchange::{Action, INPUT_MAX};
+use crate::exchange::gate::Gate;
+use crate::exchange::job::Failure;
+use crate::exchange::service::{Policy, Service};
+
+/// xorshift64: enough chance for a test, the same each time.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
+
+/// What the peer sends, what it has received, and how badly the way between behaves.
+struct Faulty {
+    chance: Chance,
+    input: Vec<u8>,
+    read: usize,
+    output: Vec<u8>,
+    /// The end of stream follows the input.
+    ends: bool,
+    breaks_after: Option<usize>,
+}
+
+impl Faulty {
+    fn mishap(&mut self) -> io::Result<()> {
+        if self.breaks_after.is_some_and(|limit| self.read + self.output.len() >= limit) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        match self.chance.below(6) {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            1 => Err(io::ErrorKind::Interrupted.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Read for Faulty {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.mishap()?;
+        let rest = &self.input[self.read..];
+        if rest.is_empty() {
+            return if self.ends { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
+        }
+        let n = (1 + self.chance.below(5000)).min(rest.len()).min(buffer.len());
+        buffer[..n].copy_from_slice(&rest[..n]);
+        self.read += n;
+        Ok(n)
+    }
+}
+
+impl Write for Faulty {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.mishap()?;
+        let n = (1 + self.chance.below(50)).min(bytes.len());
+        self.output.extend_from_slice(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn exchange(now: Moment) -> Exchange {
+    let gate = Gate::new(4, 1 << 24, 1);
+    let service = Service::new(Policy::default(), gate, Bytes::from_static(b"page"), Uuid::new_v4);
+    Exchange::new(Rc::new(service), now)
+}
+
+/// Pumps with whatever readiness epoll might report until the exchange closes; answers orders with a failure.
+fn converse(stream: &mut Faulty) -> Pumped {
+    let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+    let mut exchange = exchange(now);
+    let mut readiness = Readiness::default();
+    let mut scratch = vec![0; INPUT_MAX];
+    for _ in 0..100_000 {
+        // An edge for each side; the kernel announces the end of stream at any moment before it is read.
+        readiness.read = true;
+        readiness.write = true;
+        readiness.half_closed = stream.ends;
+        let pumped = pump(stream, &mut readiness, &mut exchange, &mut scratch, now);
+        while let Some(action) = exchange.poll_action() {
+            if let Action::Submit(order) = action {
+                exchange.handle_done(order.id, &Err(Failure::Undecodable("prueba".into())), now);
+            }
+        }
+        if pumped == Pumped::Gone || exchange.is_closed() {
+            return pumped;
+        }
+    }
+    panic!("no end: {}", stream.output.escape_ascii());
+}
+
+fn upload(bytes: usize) -> Vec<u8> {
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {bytes}\r\n\r\n");
+    let mut request = head.into_bytes();
+    request.extend_from_slice(b"\x89PNG\r\n\x1a\n");
+    request.resize(request.len() + bytes - 8, 7);
+    request
+}
+
+fn statuses(output: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(output);
+    text.match_indices("HTTP/1.1 ").map(|(at, _)| text[at + 9..at + 12].to_owned()).collect()
+}
+
+#[test]
+fn every_answer_survives_a_bad_way() {
+    for seed in 1..200 {
+        let mut input = upload(100_000);
+        input.extend(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        input.extend(upload(9));
+        let mut stream = Faulty {
+            chance: Chance(seed),
+            input,
+            read: 0,
+            output: Vec::new(),
+            ends: true,
+            breaks_after: None,
+        };
+        assert_eq!(converse(&mut stream), Pumped::Idle, "seed {seed}");
+        assert_eq!(statuses(&stream.output), ["422", "200", "422"], "seed {seed}");
+        assert_eq!(stream.read, stream.input.len());
+    }
+}
+
+#[test]
+fn a_reset_at_any_moment_ends_it() {
+    for limit in (0..100_000).step_by(997) {
+        let mut stream = Faulty {
+            chance: Chance(limit as u64 + 1),
+            input: upload(100_000),
+            read: 0,
+            output: Vec::new(),
+            ends: false,
+            breaks_after: Some(limit),
+        };
+        assert_eq!(converse(&mut stream), Pumped::Gone);
+    }
+}
+
+/// A stream that never blocks.
+struct Endless;
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        buffer.fill(0);
+        Ok(buffer.len())
+    }
+}
+
+impl Write for Endless {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn nobody_keeps_the_turn() {
+    let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+    let mut exchange = exchange(now);
+    exchange.handle_input(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n", now);
+    let mut readiness = Readiness { read: true, write: true, half_closed: false };
+    let mut scratch = vec![0; INPUT_MAX];
+    assert_eq!(pump(&mut Endless, &mut readiness, &mut exchange, &mut scratch, now), Pumped::Again);
+}
