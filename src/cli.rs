@@ -14,7 +14,8 @@ use crate::exchange::service::Policy;
 use crate::host;
 
 /// The usage line, first of the help and second of every complaint.
-pub const USAGE: &str = "usage: tp2 [-h] -i IP -p PORT [-e FACTOR] [-s DESTINO] [-t N] [-o ARCHIVO] [-v] [-q] [-V]";
+pub const USAGE: &str =
+    "usage: tp2 [-h] -i IP -p PORT [-e FACTOR] [-s DESTINO] [-t N] [-o ARCHIVO] [-v] [-q] [-V]";
 
 /// The options with a value that is a number, their twins, and what the help says.
 const HELP: &str = "
@@ -154,7 +155,9 @@ impl Given<'_> {
 
     fn twin(&self, name: &str) -> Result<Option<String>, UsageError> {
         let twin = format!("TP2_{}", name.to_uppercase().replace('-', "_"));
-        let Some(value) = (self.environment)(&twin).filter(|value| !value.is_empty()) else { return Ok(None) };
+        let Some(value) = (self.environment)(&twin).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
         let bad = |value: OsString| UsageError(format!("{twin} no es texto UTF-8: {}", value.display()));
         value.into_string().map(Some).map_err(bad)
     }
@@ -271,7 +274,8 @@ fn parse_scaler(text: String) -> Result<ScalerAt, UsageError> {
 
 /// getopts' complaints, in Spanish.
 fn complaint(fail: &getopts::Fail) -> String {
-    let dashes = |name: &str| if name.chars().count() == 1 { format!("-{name}") } else { format!("--{name}") };
+    let dashes =
+        |name: &str| if name.chars().count() == 1 { format!("-{name}") } else { format!("--{name}") };
     match fail {
         getopts::Fail::ArgumentMissing(name) => format!("la opción {} necesita un valor", dashes(name)),
         getopts::Fail::UnrecognizedOption(name) => format!("no existe la opción {}", dashes(name)),
@@ -322,9 +326,30 @@ mod tests {
         assert_eq!(small.places_max, 16 * small.threads);
         let full = config(
             &[
-                "--ip", "127.0.0.1", "-i::1", "--puerto", "8090", "-e1.5", "-t", "3", "--max-cuerpo=1", "-v",
-                "--max-pixeles", "2", "--conexiones", "9", "--cola", "5", "--memoria", "64", "--plazo", "7",
-                "-s", "unix:/tmp/x", "-o", "a.log",
+                "--ip",
+                "127.0.0.1",
+                "-i::1",
+                "--puerto",
+                "8090",
+                "-e1.5",
+                "-t",
+                "3",
+                "--max-cuerpo=1",
+                "-v",
+                "--max-pixeles",
+                "2",
+                "--conexiones",
+                "9",
+                "--cola",
+                "5",
+                "--memoria",
+                "64",
+                "--plazo",
+                "7",
+                "-s",
+                "unix:/tmp/x",
+                "-o",
+                "a.log",
             ],
             &[],
         );
@@ -339,7 +364,8 @@ mod tests {
 
     #[test]
     fn the_environment_is_asked_where_no_flag_is() {
-        let environment = [("TP2_IP", "::1"), ("TP2_PORT", "81"), ("TP2_MAX_CUERPO", "2"), ("TP2_ESCALA", "")];
+        let environment =
+            [("TP2_IP", "::1"), ("TP2_PORT", "81"), ("TP2_MAX_CUERPO", "2"), ("TP2_ESCALA", "")];
         let config = config(&["-p", "80"], &environment);
         assert_eq!((config.hosts, config.port), (vec!["::1".to_owned()], 80));
         assert_eq!((config.policy.body_max, config.policy.factor), (2 << 20, 0.5));

@@ -25,7 +25,10 @@ impl Key {
 
     /// The inverse of [`Key::to_u64`]; the top 8 bits are not looked at.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the two fields are cut out of the 56 bits on purpose")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the two fields are cut out of the 56 bits on purpose"
+    )]
     pub const fn from_u64(word: u64) -> Self {
         Self { index: word as u32 & Self::INDEX_MAX, generation: (word >> 24) as u32 }
     }

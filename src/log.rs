@@ -44,7 +44,9 @@ impl Log {
     pub fn start(level: Level, file: Option<PathBuf>) -> io::Result<Self> {
         let opened = file.as_deref().map(open).transpose()?;
         let (lines, inbox) = bounded(WAITING_MAX);
-        std::thread::Builder::new().name("log".into()).spawn(move || write_all(&inbox, file.as_deref(), opened))?;
+        std::thread::Builder::new()
+            .name("log".into())
+            .spawn(move || write_all(&inbox, file.as_deref(), opened))?;
         Ok(Self { level, lines, lost: Arc::default() })
     }
 

@@ -81,7 +81,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for arguments in [&[][..], &["/tmp/s"], &["/tmp/s", "0", "1", "1", "1"], &["/tmp/s", "x", "1", "1", "1"]] {
+        for arguments in
+            [&[][..], &["/tmp/s"], &["/tmp/s", "0", "1", "1", "1"], &["/tmp/s", "x", "1", "1", "1"]]
+        {
             assert!(parse_all(arguments).is_none(), "{arguments:?}");
         }
     }

@@ -406,7 +406,9 @@ impl Exchange {
         if matches!(progress, Progress::More) {
             return;
         }
-        let Phase::Body { mut request, upload } = mem::replace(&mut self.phase, Phase::Closed) else { return };
+        let Phase::Body { mut request, upload } = mem::replace(&mut self.phase, Phase::Closed) else {
+            return;
+        };
         request.received = upload.received();
         match progress {
             Progress::More => {}

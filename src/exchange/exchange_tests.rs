@@ -114,7 +114,8 @@ fn picture(service: &Service) -> Outcome {
 }
 
 fn post(body: &[u8]) -> Vec<u8> {
-    let mut request = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+    let mut request =
+        format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
     request.extend_from_slice(body);
     request
 }
@@ -131,7 +132,9 @@ fn an_upload_becomes_an_order_and_its_result_an_answer() {
     let text = world.text();
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
     assert!(text.ends_with("\r\n\r\nGRAY"));
-    for field in ["Content-Type: image/png", "X-Ancho: 1", "X-Alto: 1", "Vary: Accept", "Server-Timing: read;dur="] {
+    for field in
+        ["Content-Type: image/png", "X-Ancho: 1", "X-Alto: 1", "Vary: Accept", "Server-Timing: read;dur="]
+    {
         assert!(text.contains(field), "{field}");
     }
     assert!(text.contains("Connection: keep-alive"));
@@ -389,7 +392,11 @@ fn errors_of_the_application_keep_the_connection_and_errors_of_framing_close_it(
     for (request, status, kept) in [
         (&b"GET /nada HTTP/1.1\r\nHost: a\r\n\r\n"[..], 404, true),
         (b"DELETE / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 405, true),
-        (b"POST /nada HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 404, true),
+        (
+            b"POST /nada HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+            404,
+            true,
+        ),
         (b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", 415, true),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd", 415, true),
         (b"POST /nada HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n", 404, false),
@@ -425,7 +432,8 @@ fn an_unwanted_body_is_read_only_so_far() {
 #[test]
 fn the_checks_come_in_their_order() {
     let form = |picture: &[u8], escala: &str| {
-        let mut body = b"--x\r\nContent-Disposition: form-data; name=\"imagen\"; filename=\"a\"\r\n\r\n".to_vec();
+        let mut body =
+            b"--x\r\nContent-Disposition: form-data; name=\"imagen\"; filename=\"a\"\r\n\r\n".to_vec();
         body.extend(picture);
         body.extend(b"\r\n--x\r\nContent-Disposition: form-data; name=\"escala\"\r\n\r\n");
         body.extend(escala.as_bytes());
@@ -447,7 +455,10 @@ fn the_checks_come_in_their_order() {
     assert_eq!(send(&form(b"garbage", "99")).statuses(), [415]);
     assert_eq!(send(&form(b"", "0.5")).statuses(), [415]);
     assert_eq!(send(&form(PNG, "99")).statuses(), [422]);
-    assert_eq!(send(b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n").statuses(), [422]);
+    assert_eq!(
+        send(b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n").statuses(),
+        [422]
+    );
     assert_eq!(send(b"--x\r\nno colon\r\n\r\n").statuses(), [400]);
     let world = send(&form(PNG, "2"));
     assert_eq!(world.orders[0].plan.factor, 2.0, "the form wins over the query");

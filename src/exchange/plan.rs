@@ -150,7 +150,10 @@ mod tests {
         let plan = Plan::resolve(&Parameters::default(), &[], Format::Gif, 0.5).unwrap();
         assert_eq!(plan.factor, 0.5);
         assert_eq!(plan.encoding, Encoding { format: Format::Gif, quality: 85, background: [255; 3] });
-        assert_eq!(Plan::resolve(&query("escala=&calidad=&formato=&fondo="), &[], Format::Gif, 0.5).unwrap(), plan);
+        assert_eq!(
+            Plan::resolve(&query("escala=&calidad=&formato=&fondo="), &[], Format::Gif, 0.5).unwrap(),
+            plan
+        );
     }
 
     #[test]

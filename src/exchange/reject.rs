@@ -332,7 +332,11 @@ impl fmt::Display for Reject {
                 Failure::TooManyPixels { width, height }
                     if u64::from(limits.side_max) < (*width).max(*height) =>
                 {
-                    write!(f, "la imagen mide {width}x{height} y cada lado puede medir hasta {}", limits.side_max)
+                    write!(
+                        f,
+                        "la imagen mide {width}x{height} y cada lado puede medir hasta {}",
+                        limits.side_max
+                    )
                 }
                 Failure::TooManyPixels { width, height } => write!(
                     f,

@@ -141,9 +141,7 @@ impl Upload {
                     *left = less;
                     Progress::More
                 }
-                None => {
-                    Progress::TooLongToDiscard(std::mem::replace(reply, Box::new(Reply::empty(500))))
-                }
+                None => Progress::TooLongToDiscard(std::mem::replace(reply, Box::new(Reply::empty(500)))),
             };
         }
         if self.lease.grow(data.len() as u64).is_err() {

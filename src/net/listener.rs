@@ -162,7 +162,9 @@ mod tests {
         let error = listen(&hosts(&["127.0.0.1"]), port).unwrap_err().to_string();
         assert_eq!(
             error,
-            format!("no se puede escuchar en 127.0.0.1, puerto {port}: el puerto ya está en uso; elija otro con -p")
+            format!(
+                "no se puede escuchar en 127.0.0.1, puerto {port}: el puerto ya está en uso; elija otro con -p"
+            )
         );
         let error = listen(&hosts(&["192.0.2.1"]), 0).unwrap_err().to_string();
         assert!(error.ends_with("esa dirección no es de esta máquina"), "{error}");

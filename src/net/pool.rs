@@ -82,7 +82,16 @@ impl Pool {
             debug_assert!(false, "the scaler only scales");
             return Some(Done { ticket, lease, result: Err(Failure::ScalerLost), took: Duration::ZERO });
         };
-        self.queue.push_back(Task { ticket, lease, cancelled, raster, width, height, breaks: 0, began_at: None });
+        self.queue.push_back(Task {
+            ticket,
+            lease,
+            cancelled,
+            raster,
+            width,
+            height,
+            breaks: 0,
+            began_at: None,
+        });
         None
     }
 
@@ -139,9 +148,8 @@ impl Pool {
             Destination::Unix(path) => Stream::Unix(mio::net::UnixStream::connect(path)?),
             Destination::Tcp(addresses) => {
                 let attempt = self.outage.map_or(0, |outage| outage.refusals);
-                let address = addresses
-                    .get(attempt % addresses.len().max(1))
-                    .ok_or(io::ErrorKind::AddrNotAvailable)?;
+                let address =
+                    addresses.get(attempt % addresses.len().max(1)).ok_or(io::ErrorKind::AddrNotAvailable)?;
                 let stream = mio::net::TcpStream::connect(*address)?;
                 stream.set_nodelay(true)?;
                 Stream::Tcp(stream)

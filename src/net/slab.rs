@@ -71,10 +71,11 @@ impl<T> Slab<T> {
 
     /// All keys, in the order of slots.
     pub fn keys(&self) -> impl Iterator<Item = Key> {
-        self.slots.iter().zip(0..).filter(|(slot, _)| slot.tenant.is_some()).map(|(slot, index)| Key {
-            index,
-            generation: slot.generation,
-        })
+        self.slots
+            .iter()
+            .zip(0..)
+            .filter(|(slot, _)| slot.tenant.is_some())
+            .map(|(slot, index)| Key { index, generation: slot.generation })
     }
 }
 
