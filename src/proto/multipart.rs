@@ -138,11 +138,14 @@ impl Scanner {
                 State::Preamble | State::Data if self.held > 0 => {
                     let held = self.held;
                     taken += self.match_on(rest);
-                    if self.state == State::Data && self.held == 0 {
+                    if self.held == 0 && self.state == State::Data {
                         return Ok((
                             taken,
                             Event::Data(self.delimiter.needle().get(..held).unwrap_or_default()),
                         ));
+                    }
+                    if self.held == 0 && self.state == State::Preamble {
+                        self.ignore(held, PREAMBLE_MAX, MultipartError::PreambleTooLong)?;
                     }
                 }
                 State::Preamble => {
@@ -188,12 +191,9 @@ impl Scanner {
     /// Goes on with a delimiter that began in an earlier input. Returns how many bytes of `rest` belong to it; if it
     /// turns out to be none, zero of them, and nothing is held any more.
     fn match_on(&mut self, rest: &[u8]) -> usize {
+        let n = rest.len().min(self.delimiter.needle().len() - self.held);
+        self.count(n);
         let wanted = self.delimiter.needle().get(self.held..).unwrap_or_default();
-        let n = wanted.len().min(rest.len());
-        #[cfg(test)]
-        {
-            self.work += n;
-        }
         if rest.get(..n) != wanted.get(..n) {
             self.held = 0;
             return 0;
@@ -211,17 +211,11 @@ impl Scanner {
     fn search(&mut self, rest: &[u8]) -> (usize, usize) {
         let length = self.delimiter.needle().len();
         if let Some(found) = self.delimiter.find(rest) {
-            #[cfg(test)]
-            {
-                self.work += found + length;
-            }
+            self.count(found + length);
             self.delimited();
             return (found, found + length);
         }
-        #[cfg(test)]
-        {
-            self.work += rest.len();
-        }
+        self.count(rest.len());
         // The delimiter's only CR is its first byte: no CR but the last one can begin it here.
         let tail_start = rest.len().saturating_sub(length - 1);
         let tail = rest.get(tail_start..).unwrap_or_default();
@@ -233,7 +227,6 @@ impl Scanner {
     /// A whole delimiter is behind us.
     fn delimited(&mut self) {
         self.held = 0;
-        self.ignored = 0;
         self.state = match self.state {
             State::Data => State::DataOver,
             _ => State::Boundary(BoundaryPart::Nothing),
@@ -243,12 +236,12 @@ impl Scanner {
     /// One byte behind a boundary.
     fn step(&mut self, part: BoundaryPart, byte: u8) -> Result<(), MultipartError> {
         use BoundaryPart as Part;
+        if part == Part::Nothing {
+            self.ignored = 0;
+        }
         self.state = match (part, byte) {
             (Part::Nothing, b'-') => State::Boundary(Part::Dash),
-            (Part::Dash, b'-') => {
-                self.ignored = 0;
-                State::Epilogue
-            }
+            (Part::Dash, b'-') => State::Epilogue,
             (Part::Nothing | Part::Padding, b' ' | b'\t') => {
                 self.ignore(1, PADDING_MAX, MultipartError::Delimiter)?;
                 State::Boundary(Part::Padding)
@@ -275,10 +268,7 @@ impl Scanner {
         // The empty line may begin in what came earlier.
         let from = before.saturating_sub(EMPTY_LINE.len() - 1);
         let found = memchr::memmem::find(self.head.get(from..).unwrap_or_default(), EMPTY_LINE);
-        #[cfg(test)]
-        {
-            self.work += found.map_or(self.head.len() - before, |at| from + at + EMPTY_LINE.len() - before);
-        }
+        self.count(found.map_or(self.head.len() - before, |at| from + at + EMPTY_LINE.len() - before));
         match found {
             Some(at) => {
                 let end = from + at + EMPTY_LINE.len();
@@ -288,6 +278,15 @@ impl Scanner {
             None if self.head.starts_with(b"\r\n") => Err(MultipartError::Disposition),
             None if self.head.len() == HEAD_MAX => Err(MultipartError::HeadTooLong),
             None => Ok((rest.len(), None)),
+        }
+    }
+
+    /// Notes for the tests that `n` bytes were looked at.
+    #[cfg_attr(not(test), expect(unused_variables, clippy::unused_self, reason = "only the tests count"))]
+    fn count(&mut self, n: usize) {
+        #[cfg(test)]
+        {
+            self.work += n;
         }
     }
 
@@ -393,8 +392,12 @@ const PARTS_MAX: usize = 128;
 const HEAD_MAX: usize = 8 * 1024;
 /// Fields of one part's head; RFC 7578, 4.8 knows three.
 const FIELDS_MAX: usize = 16;
+/// Bytes before the first boundary, and two for the line end that [`Scanner::new`] supposes.
 const PREAMBLE_MAX: usize = 64 * 1024;
 const EPILOGUE_MAX: usize = 64 * 1024;
 /// White space behind one boundary, in bytes.
 const PADDING_MAX: usize = 256;
 const EMPTY_LINE: &[u8] = b"\r\n\r\n";
+
+#[cfg(test)]
+mod tests;
