@@ -235,3 +235,6 @@ const FIELD_MAX: usize = 1024;
 const NAMES_MAX: usize = 16;
 const NAME_CHARS_MAX: usize = 64;
 const FILE_NAME_CHARS_MAX: usize = 255;
+
+#[cfg(test)]
+mod tests;
