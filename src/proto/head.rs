@@ -244,6 +244,7 @@ impl RequestHead {
         let line = bytes.get(..line_end).unwrap_or_default();
         let line = RequestLine::parse(line.strip_suffix(b"\r").unwrap_or(line), limits.target_max)?;
         let fields = Fields::parse(&bytes, line_end + 1, limits.fields_max)?;
+        fields.judge_repeated(&bytes)?;
         fields.judge_host(&bytes, line.version)?;
         let framing = fields.framing(&bytes, line.version)?;
         Ok(Self { bytes, line, fields, framing })

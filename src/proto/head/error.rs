@@ -46,20 +46,19 @@ pub enum HeadError {
     FieldValue,
     /// No Host in a request of HTTP/1.1 (RFC 9112, 3.2).
     HostMissing,
-    /// More than one Host.
-    HostRepeated,
     /// A Host that is no `host[:port]`.
     HostInvalid,
-    /// More than one Content-Length, even where they agree.
-    LengthRepeated,
+    /// A field that has one value came more than once, where that leaves a doubt.
+    FieldRepeated {
+        /// The field, in lower case.
+        name: &'static str,
+    },
     /// A Content-Length that is not digits alone, or more than 64 bits hold.
     LengthInvalid,
     /// Content-Length and Transfer-Encoding together: how requests are smuggled (RFC 9112, 6.3).
     LengthAndCoding,
     /// Transfer-Encoding in HTTP/1.0 (RFC 9112, 6.1).
     CodingInHttp10,
-    /// More than one Transfer-Encoding.
-    CodingRepeated,
     /// A transfer coding other than `chunked` alone (RFC 9112, 6.1: 501).
     CodingUnknown,
 }
@@ -92,6 +91,9 @@ impl fmt::Display for HeadError {
             Self::TooManyFields { max } => {
                 return write!(f, "la cabecera de la petición tiene más de {max} campos: mande menos");
             }
+            Self::FieldRepeated { name } => {
+                return write!(f, "el campo {name} está repetido: mande uno solo");
+            }
             Self::NotHttp => {
                 "esto no es HTTP ni una imagen conocida: use http:// (sin TLS) o mande la imagen sola"
             }
@@ -111,13 +113,10 @@ impl fmt::Display for HeadError {
             Self::FieldName => "cada campo debe ser «Nombre: valor», sin espacios antes de los dos puntos",
             Self::FieldValue => "hay un carácter de control en el valor de un campo: quítelo",
             Self::HostMissing => "falta el campo Host, obligatorio en HTTP/1.1",
-            Self::HostRepeated => "el campo Host está repetido: mande uno solo",
             Self::HostInvalid => "el campo Host debe ser «nombre» o «nombre:puerto»",
-            Self::LengthRepeated => "el campo Content-Length está repetido: mande uno solo",
             Self::LengthInvalid => "Content-Length debe ser un único número decimal sin signo",
             Self::LengthAndCoding => "mande Content-Length o Transfer-Encoding, no los dos",
             Self::CodingInHttp10 => "Transfer-Encoding no existe en HTTP/1.0: mande Content-Length",
-            Self::CodingRepeated => "el campo Transfer-Encoding está repetido: mande uno solo",
             Self::CodingUnknown => "la única codificación de transferencia admitida es «chunked»",
         })
     }

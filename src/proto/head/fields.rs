@@ -1,6 +1,7 @@
 //! The fields of a head: read by httparse, then held against the rules on Host and framing.
 use std::ops::Range;
 
+use super::line::is_host;
 use super::{Framing, HeadError, Version};
 
 /// The fields of a head, as ranges of its bytes, in the order in which they came.
@@ -53,28 +54,38 @@ impl Fields {
             .any(|one| one.trim_ascii().eq_ignore_ascii_case(element.as_bytes()))
     }
 
-    /// RFC 9112, 3.2: exactly one Host in HTTP/1.1, at most one in 1.0, and never one that is no `host[:port]`.
+    /// RFC 9112, 3.2: a Host in HTTP/1.1, and never one that is no `host[:port]`.
     pub(super) fn judge_host(&self, head: &[u8], version: Version) -> Result<(), HeadError> {
-        let mut hosts = self.named(head, "host");
-        match (hosts.next(), hosts.next()) {
-            (None, _) if version == Version::Http11 => Err(HeadError::HostMissing),
-            (_, Some(_)) => Err(HeadError::HostRepeated),
-            (Some(host), None) if !is_host(host) => Err(HeadError::HostInvalid),
+        match self.named(head, "host").next() {
+            None if version == Version::Http11 => Err(HeadError::HostMissing),
+            Some(host) if !is_host(host) => Err(HeadError::HostInvalid),
             _ => Ok(()),
         }
     }
 
-    /// RFC 9112, 6.3, without any of the repairs it permits.
+    /// Fields of one value that come twice, where two readers could take two different ones.
+    pub(super) fn judge_repeated(&self, head: &[u8]) -> Result<(), HeadError> {
+        let comes_twice = |name: &&str| self.named(head, name).nth(1).is_some();
+        let disagrees = |name: &&str| {
+            let mut values = self.named(head, name);
+            let first = values.next();
+            values.any(|value| Some(value) != first)
+        };
+        match ONCE.into_iter().find(comes_twice).or_else(|| AGREED.into_iter().find(disagrees)) {
+            Some(name) => Err(HeadError::FieldRepeated { name }),
+            None => Ok(()),
+        }
+    }
+
+    /// RFC 9112, 6.3, without any of the repairs it permits. No field of framing is repeated.
     pub(super) fn framing(&self, head: &[u8], version: Version) -> Result<Framing, HeadError> {
-        let mut lengths = self.named(head, "content-length");
-        let mut codings = self.named(head, "transfer-encoding");
-        match (lengths.next(), codings.next()) {
+        let length = self.named(head, "content-length").next();
+        let coding = self.named(head, "transfer-encoding").next();
+        match (length, coding) {
             (None, None) => Ok(Framing::None),
             (Some(_), Some(_)) => Err(HeadError::LengthAndCoding),
-            (Some(_), None) if lengths.next().is_some() => Err(HeadError::LengthRepeated),
             (Some(length), None) => parse_length(length).map(Framing::Length),
             (None, Some(_)) if version == Version::Http10 => Err(HeadError::CodingInHttp10),
-            (None, Some(_)) if codings.next().is_some() => Err(HeadError::CodingRepeated),
             (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
             (None, Some(_)) => Err(HeadError::CodingUnknown),
         }
@@ -95,29 +106,7 @@ fn parse_length(value: &[u8]) -> Result<u64, HeadError> {
         .ok_or(HeadError::LengthInvalid)
 }
 
-/// Host = uri-host [ ":" port ] (RFC 9110, 7.2), which may be empty.
-fn is_host(value: &[u8]) -> bool {
-    let (name, port) = match value {
-        // IP-literal (RFC 3986, 3.2.2): the colons within the brackets begin no port.
-        [b'[', rest @ ..] => {
-            let Some(end) = memchr::memchr(b']', rest) else { return false };
-            let (address, rest) = rest.split_at(end);
-            let literal = |byte: &u8| byte.is_ascii_alphanumeric() || b":.%-_~".contains(byte);
-            if address.is_empty() || !address.iter().all(literal) {
-                return false;
-            }
-            match rest {
-                [b']'] => return true,
-                [b']', b':', port @ ..] => (&b""[..], port),
-                _ => return false,
-            }
-        }
-        _ => match memchr::memchr(b':', value) {
-            Some(colon) => (&value[..colon], &value[colon + 1..]),
-            None => (value, &b""[..]),
-        },
-    };
-    // reg-name: unreserved, sub-delims, pct-encoded.
-    let named = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte);
-    name.iter().all(named) && port.iter().all(u8::is_ascii_digit)
-}
+/// Fields that come once: Host (RFC 9112, 3.2) and those of framing.
+const ONCE: [&str; 3] = ["host", "content-length", "transfer-encoding"];
+/// Fields that change what is read or answered (RFC 9110, 8.3 and 13.1): once, or always the same.
+const AGREED: [&str; 4] = ["content-type", "if-modified-since", "if-unmodified-since", "if-range"];

@@ -94,7 +94,13 @@ impl Form {
         if target.starts_with(b"/") {
             return Ok(whole.split(target, 0));
         }
-        if target == b"*" || matches!(method, Method::Other(name) if &**name == "CONNECT") {
+        // Each of these two forms belongs to one method alone (RFC 9112, 3.2.3 and 3.2.4).
+        let alone = match method {
+            Method::Options => target == b"*",
+            Method::Other(name) => &**name == "CONNECT" && is_host(target) && target.contains(&b':'),
+            _ => false,
+        };
+        if alone {
             return Ok(whole);
         }
         let host = after_scheme(target).ok_or(HeadError::Target)?;
@@ -102,7 +108,8 @@ impl Form {
         let userinfo = target.get(host..end).and_then(|authority| memchr::memrchr(b'@', authority));
         let host = userinfo.map_or(host, |at| host + at + 1);
         // RFC 9110, 4.2.1: a URI of http with an empty host is invalid.
-        if host == end {
+        let authority = target.get(host..end).unwrap_or_default();
+        if authority.is_empty() || !is_host(authority) {
             return Err(HeadError::Target);
         }
         Ok(Self { authority: Some(host..end), ..whole.split(target, end) })
@@ -124,6 +131,34 @@ fn after_scheme(target: &[u8]) -> Option<usize> {
     let sane = scheme.first()?.is_ascii_alphabetic()
         && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
     (sane && target.get(colon..)?.starts_with(b"://")).then_some(colon + 3)
+}
+
+/// Host = uri-host [ ":" port ] (RFC 9110, 7.2), which may be empty.
+pub(super) fn is_host(value: &[u8]) -> bool {
+    let (name, port) = match value {
+        // IP-literal (RFC 3986, 3.2.2): the colons within the brackets begin no port.
+        [b'[', rest @ ..] => {
+            let Some(end) = memchr::memchr(b']', rest) else { return false };
+            let (address, rest) = rest.split_at(end);
+            let literal = |byte: &u8| byte.is_ascii_alphanumeric() || b":.%-_~".contains(byte);
+            if address.is_empty() || !address.iter().all(literal) {
+                return false;
+            }
+            match rest {
+                [b']'] => return true,
+                [b']', b':', port @ ..] => (&b""[..], port),
+                _ => return false,
+            }
+        }
+        _ => match memchr::memchr(b':', value) {
+            Some(colon) => (&value[..colon], &value[colon + 1..]),
+            None => (value, &b""[..]),
+        },
+    };
+    // reg-name: unreserved, sub-delims, pct-encoded. Neither dots alone nor a port alone name a host.
+    let named = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte);
+    let nameless = !value.is_empty() && !value.starts_with(b"[") && name.iter().all(|byte| *byte == b'.');
+    !nameless && name.iter().all(named) && port.iter().all(u8::is_ascii_digit)
 }
 
 /// The index of the first byte at or after `start` that `is` so; the length if there is none.
