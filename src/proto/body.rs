@@ -45,6 +45,9 @@ pub struct BodyDecoder {
     extension: usize,
     /// Bytes of trailer fields so far.
     trailer: usize,
+    /// The name of the trailer field, in lower case, as far as it has come and fits.
+    name: [u8; NAME_MAX],
+    name_len: usize,
 }
 
 /// Where in the body the next byte stands.
@@ -93,7 +96,7 @@ impl BodyDecoder {
             Framing::Length(left) => State::Length { left },
             Framing::Chunked => State::CHUNK_START,
         };
-        Self { state, extension: 0, trailer: 0 }
+        Self { state, extension: 0, trailer: 0, name: [0; NAME_MAX], name_len: 0 }
     }
 
     /// Reads on in the body: returns how many bytes of `input` it took, and what they were. Call it again with the
@@ -204,9 +207,25 @@ impl BodyDecoder {
         if self.trailer > TRAILER_MAX {
             return Err(BodyError::TrailerTooLong);
         }
+        if part == Part::LineStart {
+            self.name_len = 0;
+        }
         Ok(State::Trailer(match (part, byte) {
+            // RFC 9110, 6.5.1: fields of framing and routing don't belong here.
+            (Part::Name, b':')
+                if FORBIDDEN.iter().any(|name| self.name.get(..self.name_len) == Some(name)) =>
+            {
+                return Err(BodyError::TrailerForbidden);
+            }
             (Part::Name, b':') => Part::Value,
-            (Part::LineStart | Part::Name, _) if is_token_byte(byte) => Part::Name,
+            (Part::LineStart | Part::Name, _) if is_token_byte(byte) => {
+                // A name too long for its place is none of the forbidden: its length says so.
+                if let Some(slot) = self.name.get_mut(self.name_len) {
+                    *slot = byte.to_ascii_lowercase();
+                }
+                self.name_len += 1;
+                Part::Name
+            }
             (Part::Value, b'\r') => Part::LineLf,
             (Part::Value, _) if is_text_byte(byte) => Part::Value,
             (Part::LineLf, b'\n') => Part::LineStart,
@@ -247,6 +266,8 @@ pub enum BodyError {
     ExtensionTooLong,
     /// A trailer outside its grammar.
     Trailer,
+    /// A trailer field that could change where the body ends or whom it is for.
+    TrailerForbidden,
     /// Too many bytes of trailer fields.
     TrailerTooLong,
 }
@@ -270,6 +291,9 @@ impl fmt::Display for BodyError {
                 write!(f, "las extensiones de los trozos pasan de {EXTENSION_MAX} bytes: quítelas")
             }
             Self::Trailer => f.write_str("el final del cuerpo debe ser CRLF o campos «Nombre: valor» y CRLF"),
+            Self::TrailerForbidden => f.write_str(
+                "Content-Length, Transfer-Encoding y Host no pueden ir tras el cuerpo: van en la cabecera",
+            ),
             Self::TrailerTooLong => {
                 write!(f, "los campos tras el cuerpo pasan de {TRAILER_MAX} bytes: mándelos en la cabecera")
             }
@@ -285,6 +309,10 @@ const SIZE_DIGITS_MAX: u8 = 16;
 const EXTENSION_MAX: usize = 16 * 1024;
 /// Bytes of trailer fields.
 const TRAILER_MAX: usize = 8 * 1024;
+/// Fields that are refused in a trailer, in lower case.
+const FORBIDDEN: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
+/// The longest of them, in bytes.
+const NAME_MAX: usize = 17;
 
 #[cfg(test)]
 mod tests;

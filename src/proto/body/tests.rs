@@ -76,6 +76,7 @@ fn chunks() {
         (b"0000000000000001\r\nx\r\n0\r\n\r\n", b"x"),
         (b"1;a\r\nx\r\n0;b=c\r\n\r\n", b"x"),
         (b"0\r\nA: b\r\nC:\r\n\r\n", b""),
+        (b"0\r\nHostA: b\r\nTransfer-EncodingX: y\r\nHos: t\r\nContent-Type: z\r\n\r\n", b""),
     ] {
         assert_eq!(chunked(input), Ok(Some(body.to_vec())), "{}", input.escape_ascii());
     }
@@ -133,6 +134,9 @@ fn faults_in_chunk_framing() {
         (b"0\r\nA: b\rX", BodyError::Trailer),
         (b"0\r\nA : b\r\n", BodyError::Trailer),
         (b"0\r\nA: \0\r\n", BodyError::Trailer),
+        (b"0\r\nContent-Length: 0\r\n\r\n", BodyError::TrailerForbidden),
+        (b"0\r\nA: b\r\nTRANSFER-ENCODING:\r\n\r\n", BodyError::TrailerForbidden),
+        (b"0\r\nhost: a\r\n\r\n", BodyError::TrailerForbidden),
         (b"0\r\nGET / HTTP/1.1\r\n", BodyError::Trailer),
     ] {
         assert_eq!(chunked(input), Err(error), "{}", input.escape_ascii());
