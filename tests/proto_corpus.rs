@@ -1,0 +1,170 @@
+//! The parsers against collections of raw requests and multipart bodies gathered elsewhere.
+//!
+//! The collections are not part of this project. `TP2_CORPUS_HTTP1` and `TP2_CORPUS_MULTIPART` name directories with an
+//! `index.tsv` (one header line, no quoting) whose columns say which file holds a case and what a server should make
+//! of it; without them there is nothing to do. Of what the application refuses, only unknown methods and announced
+//! lengths are judged here. Run with `--nocapture` to see the cases that are judged differently.
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tp2::proto::body::{BodyDecoder, BodyEvent};
+use tp2::proto::buf::RecvBuf;
+use tp2::proto::form::{self, Form};
+use tp2::proto::head::{Framing, HeadLimits, Method, RequestHead, poll_head};
+
+/// What the parsers make of a connection's bytes.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    /// So many whole requests, and nothing after them.
+    Whole(usize),
+    /// So many whole requests, and the beginning of one more.
+    Wait(usize),
+    /// So many whole requests, and then this.
+    Refused(usize, String),
+}
+
+/// Reads requests from `input` as a server does that is fed `step` bytes a time.
+fn serve(input: &[u8], step: usize) -> Verdict {
+    let mut recv = RecvBuf::new(usize::MAX);
+    let mut body: Option<BodyDecoder> = None;
+    let mut whole = 0;
+    for piece in input.chunks(step) {
+        recv.extend(piece);
+        loop {
+            let Some(decoder) = &mut body else {
+                match poll_head(&mut recv, &HeadLimits::default()) {
+                    Ok(Some(head)) if let Some(status) = application(&head) => {
+                        return Verdict::Refused(whole, format!("{status} by the application"));
+                    }
+                    Ok(Some(head)) => body = Some(BodyDecoder::new(head.framing())),
+                    Ok(None) => break,
+                    Err(error) => return Verdict::Refused(whole, format!("{} {error:?}", error.status())),
+                }
+                continue;
+            };
+            let (taken, event) = match decoder.decode(recv.data()) {
+                Ok((taken, event)) => (taken, event),
+                Err(error) => return Verdict::Refused(whole, format!("{} {error:?}", error.status())),
+            };
+            let (done, more) = (event == BodyEvent::Done, event == BodyEvent::NeedMore);
+            recv.consume(taken);
+            if done {
+                whole += 1;
+                body = None;
+            } else if more {
+                break;
+            }
+        }
+    }
+    if body.is_none() && recv.is_empty() { Verdict::Whole(whole) } else { Verdict::Wait(whole) }
+}
+
+/// The status with which the application refuses a head by itself, whatever its target.
+fn application(head: &RequestHead) -> Option<u16> {
+    match (head.method(), head.framing()) {
+        (Method::Other(_), _) => Some(405),
+        (_, Framing::Length(length)) if length > 32 << 20 => Some(413),
+        _ => None,
+    }
+}
+
+/// What this server refuses although other servers bear it: transfer codings besides `chunked`, in one field or in
+/// several, and folded lines. Its users are told so.
+const STRICTER: [&str; 3] = ["CodingUnknown", "\"transfer-encoding\"", "Folded"];
+
+/// The rows of an index as maps from column to value.
+fn index(directory: &Path) -> Vec<HashMap<String, String>> {
+    let text = fs::read_to_string(directory.join("index.tsv")).expect("index.tsv");
+    let mut lines = text.lines().map(|line| line.split('\t').map(str::to_owned));
+    let columns: Vec<String> = lines.next().expect("a header line").collect();
+    lines.map(|values| columns.iter().cloned().zip(values).collect()).collect()
+}
+
+/// Counts how many cases of each expectation come out as expected.
+#[derive(Default)]
+struct Score(HashMap<String, (usize, usize)>);
+
+impl Score {
+    fn note(&mut self, expect: &str, good: bool, case: &str, verdict: &dyn std::fmt::Debug) {
+        let (right, all) = self.0.entry(expect.to_owned()).or_default();
+        *right += usize::from(good);
+        *all += 1;
+        if !good {
+            println!("{expect}: {case}: {verdict:?}");
+        }
+    }
+
+    #[track_caller]
+    fn assert_at_least(&self, expect: &str, percent: usize) {
+        let (right, all) = self.0[expect];
+        println!("{expect}: {right} of {all}");
+        assert!(right * 100 >= all * percent, "{expect}: {right} of {all}, wanted {percent} %");
+    }
+}
+
+fn directory(variable: &str) -> Option<PathBuf> {
+    let directory = std::env::var_os(variable).map(PathBuf::from);
+    if directory.is_none() {
+        println!("{variable} is not set: nothing to judge");
+    }
+    directory
+}
+
+#[test]
+fn raw_requests() {
+    let Some(directory) = directory("TP2_CORPUS_HTTP1") else { return };
+    let mut score = Score::default();
+    for row in index(&directory) {
+        let input = fs::read(directory.join(&row["file"])).expect("a case");
+        let verdict = serve(&input, input.len().max(1));
+        for step in [1, 2, 5] {
+            assert_eq!(serve(&input, step), verdict, "{step} bytes a time: {}", row["id"]);
+        }
+        let answers = row["kind"].strip_prefix("pipeline:").map_or(1, |n| n.parse().expect("a number"));
+        let good = match (row["expect"].as_str(), &verdict) {
+            ("ok", Verdict::Refused(_, reason)) if reason.starts_with("405") => true,
+            ("ok", Verdict::Refused(0, reason)) if STRICTER.iter().any(|one| reason.contains(one)) => true,
+            ("ok", Verdict::Whole(n) | Verdict::Wait(n) | Verdict::Refused(n, _)) => *n >= answers,
+            ("refuse", verdict) => matches!(verdict, Verdict::Refused(..)),
+            ("wait", verdict) => matches!(verdict, Verdict::Wait(_)),
+            ("refuse-or-wait", verdict) => !matches!(verdict, Verdict::Whole(_)),
+            _ => true,
+        };
+        score.note(&row["expect"], good, &row["id"], &verdict);
+    }
+    score.assert_at_least("ok", 98);
+    score.assert_at_least("refuse", 99);
+    score.assert_at_least("wait", 100);
+    score.assert_at_least("refuse-or-wait", 100);
+}
+
+#[test]
+fn multipart_bodies() {
+    let Some(directory) = directory("TP2_CORPUS_MULTIPART") else { return };
+    let mut score = Score::default();
+    for row in index(&directory) {
+        let body = fs::read(directory.join(&row["body"])).expect("a case");
+        let content_type = row["content_type"].as_bytes();
+        let upload = |step: usize| {
+            if !form::is_form(content_type) {
+                return Err("not a form".to_owned());
+            }
+            let mut form = Form::new(content_type).map_err(|error| format!("{error:?}"))?;
+            body.chunks(step).try_for_each(|piece| form.push(piece)).map_err(|error| format!("{error:?}"))?;
+            form.finish().map_err(|error| format!("{error:?}"))
+        };
+        let verdict = upload(body.len().max(1));
+        for step in [1, 2, 5] {
+            assert_eq!(upload(step), verdict, "{step} bytes a time: {}", row["id"]);
+        }
+        let good = match row["expect"].as_str() {
+            "accept" => verdict.is_ok(),
+            "reject" => verdict.is_err(),
+            _ => true,
+        };
+        score.note(&row["expect"], good, &row["id"], &verdict.map(|upload| upload.names_seen));
+    }
+    score.assert_at_least("accept", 98);
+    score.assert_at_least("reject", 99);
+}
