@@ -4,6 +4,12 @@
 //! `index.tsv` (one header line, no quoting) whose columns say which file holds a case and what a server should make
 //! of it; without them there is nothing to do. Of what the application refuses, only unknown methods and announced
 //! lengths are judged here. Run with `--nocapture` to see the cases that are judged differently.
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test's own functions, not only the test itself"
+)]
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};

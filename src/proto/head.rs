@@ -28,18 +28,20 @@
 //! ```
 use std::ops::Range;
 
-use memchr::{memchr, memrchr};
+use memchr::memchr;
 
 use super::buf::RecvBuf;
 
 mod error;
 mod fields;
 mod line;
+mod search;
 
 pub use error::HeadError;
 use fields::Fields;
+use line::RequestLine;
 pub(super) use line::is_token_byte;
-use line::{METHOD_MAX, RequestLine};
+use search::{find_end, judge_request_line};
 
 /// What a head may measure at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,78 +90,6 @@ pub fn poll_head(recv: &mut RecvBuf, limits: &HeadLimits) -> Result<Option<Reque
     let head = RequestHead::parse(data.get(start..end).unwrap_or_default(), limits)?;
     recv.consume(end);
     Ok(Some(head))
-}
-
-/// Goes over the lines that were finished since `searched`; returns where the empty line after the fields ends.
-fn find_end(data: &[u8], start: usize, searched: usize) -> Result<Option<usize>, HeadError> {
-    let mut from = searched;
-    while let Some(at) = memchr(b'\n', data.get(from..).unwrap_or_default()) {
-        let lf = from + at;
-        from = lf + 1;
-        let before = data.get(..lf).unwrap_or_default();
-        let (earlier, line) = before.split_at(memrchr(b'\n', before).map_or(0, |previous| previous + 1));
-        judge_line_end(earlier, line)?;
-        match line {
-            b"" | b"\r" if lf >= start => return Ok(Some(from)),
-            // RFC 9112, 2.2 and 5.2.
-            [b' ' | b'\t', ..] => return Err(HeadError::Folded),
-            _ => {}
-        }
-    }
-    Ok(None)
-}
-
-/// Every line ends like the one before it, and CR occurs at ends of lines only. `line` lacks its LF.
-fn judge_line_end(earlier: &[u8], line: &[u8]) -> Result<(), HeadError> {
-    let (text, crlf) = match line.split_last() {
-        Some((b'\r', text)) => (text, true),
-        _ => (line, false),
-    };
-    match memchr::memchr2(b'\r', 0, text).and_then(|at| text.get(at)) {
-        Some(b'\r') => return Err(HeadError::BareCr),
-        Some(_) => return Err(HeadError::Nul),
-        None => {}
-    }
-    if !earlier.is_empty() && earlier.ends_with(b"\r\n") != crlf {
-        return Err(HeadError::MixedLineEnds);
-    }
-    Ok(())
-}
-
-/// Judges the request line of a head that is not complete: once when its end has just come (it lies at or after
-/// `searched`), and until then by its length alone.
-fn judge_request_line(
-    data: &[u8],
-    start: usize,
-    searched: usize,
-    limits: &HeadLimits,
-) -> Result<(), HeadError> {
-    let rest = data.get(start..).unwrap_or_default();
-    // No line that could still be good is longer; beyond it the LF is not looked for.
-    let line_max = METHOD_MAX + 1 + limits.target_max + " HTTP/1.1\r\n".len();
-    let begun = rest.get(..line_max).unwrap_or(rest);
-    if searched > start.saturating_add(line_max) {
-        return Ok(());
-    }
-    if let Some(lf) = memchr(b'\n', begun) {
-        if start + lf >= searched {
-            let line = begun.get(..lf).unwrap_or_default();
-            RequestLine::parse(line.strip_suffix(b"\r").unwrap_or(line), limits.target_max)?;
-        }
-        return Ok(());
-    }
-    match memchr(b' ', begun.get(..=METHOD_MAX).unwrap_or(begun)) {
-        None if begun.len() > METHOD_MAX => Err(HeadError::MethodTooLong),
-        Some(space) if begun.len() - space - 1 > limits.target_max => {
-            let target = begun.get(space + 1..).unwrap_or_default();
-            match memchr(b' ', target) {
-                Some(length) if length <= limits.target_max && begun.len() < line_max => Ok(()),
-                Some(length) if length <= limits.target_max => Err(HeadError::RequestLine),
-                _ => Err(HeadError::TargetTooLong { max: limits.target_max }),
-            }
-        }
-        _ => Ok(()),
-    }
 }
 
 /// A request method (RFC 9110, 9.1): case-sensitive, so `get` is an [`Method::Other`].

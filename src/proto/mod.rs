@@ -5,7 +5,8 @@
 //! is hostile: limits come before allocation, and an error is a value that names its HTTP status.
 //!
 //! Reading order: [`buf`], [`head`], [`body`], then the upload: [`param`], [`multipart`], [`form`]; and beside HTTP
-//! the pictures that come without it: [`format`], [`image_end`]. What is made of them: [`route`], [`accept`], [`reply`].
+//! the pictures that come without it: [`mod@format`], [`image_end`]. What is made of them: [`route`], [`accept`],
+//! [`reply`].
 pub mod accept;
 pub mod body;
 pub mod buf;

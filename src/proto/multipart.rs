@@ -29,11 +29,13 @@
 //! scanner.finish()?;
 //! # Ok::<(), tp2::proto::multipart::MultipartError>(())
 //! ```
-use std::fmt;
-
 use memchr::memmem::Finder;
 
-use super::param;
+mod error;
+mod part;
+
+pub use error::MultipartError;
+pub use part::PartHead;
 
 /// What [`Scanner::scan`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,15 +48,6 @@ pub enum Event<'a> {
     PartEnd,
     /// The whole input is taken.
     NeedMore,
-}
-
-/// What a part's head says, as far as forms need it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartHead {
-    /// The field's name; empty if it has none.
-    pub name: String,
-    /// The file's name as sent, which may be empty; `None`: the part is no file.
-    pub file_name: Option<String>,
 }
 
 /// Finds the parts of a body that comes in pieces.
@@ -296,102 +289,11 @@ impl Scanner {
     }
 }
 
-impl PartHead {
-    /// Parses a part's head, its empty line included.
-    fn parse(head: &[u8]) -> Result<Self, MultipartError> {
-        if memchr::memchr_iter(b'\n', head).any(|lf| lf == 0 || head.get(lf - 1) != Some(&b'\r')) {
-            return Err(MultipartError::Head);
-        }
-        let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
-        let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(head, &mut slots) else {
-            return Err(MultipartError::Head);
-        };
-        // RFC 7578, 4.2: each part has this field, with a name. Its type is not asked for, nor is an absent name
-        // refused: a file alone needs none.
-        let disposition = fields
-            .iter()
-            .find(|field| field.name.eq_ignore_ascii_case("content-disposition"))
-            .ok_or(MultipartError::Disposition)?
-            .value;
-        let text = |name: &str| {
-            let value = param::find(disposition, name).map_err(|param::Unterminated| MultipartError::Head)?;
-            // RFC 7578, 5.1: UTF-8. Names in anything else are only shown, never compared.
-            Ok(value.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-        };
-        Ok(Self { name: text("name")?.unwrap_or_default(), file_name: text("filename")? })
-    }
-}
-
-/// Why a multipart body was refused: always 400.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MultipartError {
-    /// No boundary, or one that can't be.
-    Boundary,
-    /// Something else than CR LF or `--` behind a boundary.
-    Delimiter,
-    /// A part's head that is not fields and an empty line.
-    Head,
-    /// A part without Content-Disposition.
-    Disposition,
-    /// A part's head is too long.
-    HeadTooLong,
-    /// Too many parts.
-    TooManyParts,
-    /// Too much before the first boundary.
-    PreambleTooLong,
-    /// Too much after the last boundary.
-    EpilogueTooLong,
-    /// The body ended before its closing boundary.
-    Truncated,
-}
-
-impl MultipartError {
-    /// The HTTP status that answers it.
-    pub const fn status(&self) -> u16 {
-        400
-    }
-}
-
-impl fmt::Display for MultipartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Boundary => write!(
-                f,
-                "Content-Type debe traer boundary, de 1 a {BOUNDARY_MAX} caracteres: deje que lo ponga el cliente HTTP"
-            ),
-            Self::Delimiter => {
-                f.write_str("tras cada separador del formulario debe venir CRLF, o «--» en el último")
-            }
-            Self::Head => f.write_str("la cabecera de una parte del formulario está mal escrita"),
-            Self::Disposition => {
-                f.write_str("cada parte debe tener «Content-Disposition: form-data; name=\"…\"»")
-            }
-            Self::HeadTooLong => {
-                write!(f, "la cabecera de una parte pasa de {HEAD_MAX} bytes: use nombres más cortos")
-            }
-            Self::TooManyParts => write!(f, "el formulario tiene más de {PARTS_MAX} partes: mande menos"),
-            Self::PreambleTooLong => {
-                write!(f, "hay más de {PREAMBLE_MAX} bytes antes del primer separador: revise boundary")
-            }
-            Self::EpilogueTooLong => {
-                write!(f, "hay más de {EPILOGUE_MAX} bytes después del último separador: quítelos")
-            }
-            Self::Truncated => {
-                f.write_str("el formulario está incompleto: falta el separador final, o no coincide")
-            }
-        }
-    }
-}
-
-impl std::error::Error for MultipartError {}
-
 /// RFC 2046, 5.1.1.
 const BOUNDARY_MAX: usize = 70;
 const PARTS_MAX: usize = 128;
 /// Bytes of one part's head, its empty line included.
 const HEAD_MAX: usize = 8 * 1024;
-/// Fields of one part's head; RFC 7578, 4.8 knows three.
-const FIELDS_MAX: usize = 16;
 /// Bytes before the first boundary, and two for the line end that [`Scanner::new`] supposes.
 const PREAMBLE_MAX: usize = 64 * 1024;
 const EPILOGUE_MAX: usize = 64 * 1024;
