@@ -60,9 +60,12 @@ pub struct Birth<'a> {
     pub peer: Peer,
 }
 
+/// What a confined child does: its terms, who is at the other end, and its exit code.
+pub type Service = fn(&Terms, &Peer) -> u8;
+
 /// A forked child, from its first instruction to its exit code.
 #[must_use]
-pub fn run(birth: &Birth<'_>, terms: &Terms) -> u8 {
+pub fn run(birth: &Birth<'_>, terms: &Terms, service: Service) -> u8 {
     let posture = sandbox::confine(&Cage {
         connection: Some(birth.connection),
         log: Some(birth.log),
@@ -73,7 +76,13 @@ pub fn run(birth: &Birth<'_>, terms: &Terms) -> u8 {
     if terms.confinement_required && !posture.is_complete() {
         return ending::UNCONFINED;
     }
-    Session::new(terms, &birth.peer, true).run()
+    service(terms, &birth.peer)
+}
+
+/// The service: one connection's requests, one after another.
+#[must_use]
+pub fn serve(terms: &Terms, peer: &Peer) -> u8 {
+    Session::new(terms, peer, true).run()
 }
 
 /// `--stdio`: the same on descriptors 0 and 1 of this process, which is not forked and returns its exit code.

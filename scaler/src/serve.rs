@@ -24,7 +24,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use crate::child::{self, Birth, Terms};
+use crate::child::{self, Birth, Service, Terms};
 use crate::ending::{self, Blame};
 use crate::listener::{Endpoint, Listener, Peer};
 use crate::log::{Log, Relay};
@@ -76,14 +76,14 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// An endpoint can't be had, or the confinement is required and incomplete.
 pub fn run(config: Config) -> Result<(), StartError> {
-    run_service(config, child::run)
+    run_service(config, child::serve)
 }
 
-/// The same with another life for the children: what [`child::run`] is to be.
+/// The same with another service in the place of [`child::serve`], behind the same confinement.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_service(config: Config, service: fn(&Birth<'_>, &Terms) -> u8) -> Result<(), StartError> {
+pub fn run_service(config: Config, service: Service) -> Result<(), StartError> {
     let mut server = Server::start(config, service)?;
     while !server.is_finished() {
         server.turn();
@@ -93,7 +93,7 @@ pub fn run_service(config: Config, service: fn(&Birth<'_>, &Terms) -> u8) -> Res
 
 struct Server {
     terms: Terms,
-    service: fn(&Birth<'_>, &Terms) -> u8,
+    service: Service,
     children_max: usize,
     children: BTreeMap<Pid, Child>,
     /// Empty while draining.
@@ -126,7 +126,7 @@ enum Phase {
 }
 
 impl Server {
-    fn start(config: Config, service: fn(&Birth<'_>, &Terms) -> u8) -> Result<Self, StartError> {
+    fn start(config: Config, service: Service) -> Result<Self, StartError> {
         child::end_on_panic();
         // Out of memory a backtrace would look for its executable, which the filter does not forgive.
         sys::remove_env_var("RUST_BACKTRACE");
@@ -328,7 +328,7 @@ impl Server {
             address_space: self.address_space,
             peer,
         };
-        match sys::fork_child(|| (self.service)(&birth, &self.terms)) {
+        match sys::fork_child(|| child::run(&birth, &self.terms, self.service)) {
             Ok(pid) => {
                 self.children.insert(pid, Child { born_at: Instant::now(), peer });
                 true

@@ -166,3 +166,112 @@ const fn instruction(code: u32, jump_true: u8, jump_false: u8, operand: u32) -> 
 const fn number(call: libc::c_long) -> u32 {
     call as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys;
+
+    const MMAP: u32 = number(libc::SYS_mmap);
+    const OPENAT: u32 = number(libc::SYS_openat);
+
+    /// What the kernel would do: classic BPF, as far as the program uses it. Panics on anything it does not use, on a jump
+    /// out of the program, and on a load out of the data.
+    fn verdict_on(architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
+        let mut data = [number, architecture, 0, 0].map(u32::to_le_bytes).concat();
+        data.extend(arguments.map(u64::to_le_bytes).concat());
+        let program = program(sys::own_pid());
+        let (mut accumulator, mut at) = (0, 0);
+        loop {
+            let Instruction { code, jump_true, jump_false, operand } = program[at];
+            at += 1;
+            match u32::from(code) {
+                0x20 => {
+                    let word = &data[operand as usize..][..4];
+                    accumulator = u32::from_le_bytes(word.try_into().unwrap());
+                }
+                0x15 => at += usize::from(if accumulator == operand { jump_true } else { jump_false }),
+                0x45 => at += usize::from(if accumulator & operand != 0 { jump_true } else { jump_false }),
+                0x06 => return operand,
+                other => panic!("operation {other:#x}"),
+            }
+        }
+    }
+
+    fn here(number: u32, arguments: [u64; 6]) -> u32 {
+        verdict_on(ARCHITECTURE, number, arguments)
+    }
+
+    #[test]
+    fn another_architecture_dies_whatever_it_calls() {
+        for architecture in [0, 0x4000_0003, 0x4000_0028, ARCHITECTURE ^ 1, u32::MAX] {
+            for call in 0..600 {
+                assert_eq!(verdict_on(architecture, call, [0; 6]), KILL);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_tables_dies() {
+        let listed: Vec<u32> =
+            ALLOWED.iter().map(|&(call, _)| call).chain(DENIED.iter().copied()).map(number).collect();
+        for call in (0..1000).filter(|call| !listed.contains(call)) {
+            assert_eq!(here(call, [0; 6]), KILL, "call {call}");
+        }
+        for call in listed {
+            // x32: the same numbers with bit 30.
+            assert_eq!(here(call | 0x4000_0000, [0; 6]), KILL, "call {call} of x32");
+        }
+        for call in [
+            libc::SYS_socket,
+            libc::SYS_clone,
+            libc::SYS_clone3,
+            libc::SYS_execve,
+            libc::SYS_kill,
+            libc::SYS_ptrace,
+        ] {
+            assert_eq!(here(number(call), [0; 6]), KILL);
+        }
+    }
+
+    #[test]
+    fn memory_is_never_executable() {
+        for call in [libc::SYS_mmap, libc::SYS_mprotect].map(number) {
+            for protection in 0..8 {
+                let expected = if protection & 4 == 0 { ALLOW } else { KILL };
+                assert_eq!(
+                    here(call, [0, 4096, protection, 0x22, u64::MAX, 0]),
+                    expected,
+                    "call {call}, {protection}"
+                );
+            }
+        }
+        assert_eq!(here(MMAP, [4; 6]), KILL);
+    }
+
+    #[test]
+    fn signals_and_limits_are_for_oneself_alone() {
+        let own = u64::from(sys::own_pid().number().cast_unsigned());
+        let (tgkill, prlimit64) = (number(libc::SYS_tgkill), number(libc::SYS_prlimit64));
+        assert_eq!(here(tgkill, [own, own, 6, 0, 0, 0]), ALLOW);
+        for other in [0, 1, own + 1, u64::MAX] {
+            assert_eq!(here(tgkill, [other, own, 6, 0, 0, 0]), KILL);
+        }
+        assert_eq!(here(prlimit64, [0; 6]), ALLOW);
+        for other in [1, own] {
+            assert_eq!(here(prlimit64, [other, 0, 0, 0, 0, 0]), KILL);
+        }
+    }
+
+    #[test]
+    fn files_are_refused_without_a_death_and_the_work_is_allowed() {
+        assert_eq!(here(OPENAT, [0; 6]), DENY);
+        assert_eq!(DENY & 0xffff, 13);
+        for &call in DENIED {
+            assert_eq!(here(number(call), [0; 6]), DENY);
+        }
+        for &(call, when) in ALLOWED.iter().filter(|(_, when)| *when == When::Always) {
+            assert_eq!(here(number(call), [u64::MAX; 6]), ALLOW, "{call} {when:?}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! One case per rule of the confinement: a child made to break it dies of it, and its parent says why. And the life of
+//! a scaler that is somebody's own: it goes when its owner goes, whatever way.
+//!
+//! The program under test is the library's own server with another service behind the same confinement, so that nothing of this
+//! can be reached in `tp2-scaler`. This file is all of it: with a role as its argument it is the server, the owner or
+//! the lone culprit; without, it runs the cases (no libtest here, for a server forks and must have one thread).
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by a panic"
+)]
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::UdpSocket;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio, exit};
+use std::thread;
+use std::time::Duration;
+
+use common::{Server, children, is_alive, pgm, request, scratch_path, wait_for};
+use scaler::child::Terms;
+use scaler::listener::{Endpoint, Peer};
+use scaler::sandbox::{self, Cage};
+use scaler::serve::{self, Config, Owner};
+use scaler::sys::{self, Limit, Pid};
+use scaler::wire::Limits;
+
+/// What a child is made to do, by the byte its client sends; and the log line that must come of it.
+const CRIMES: &[(u8, &str, &str)] = &[
+    (b'f', "fork", "SIGSYS: llamada al sistema prohibida"),
+    (b't', "start a thread", "SIGSYS: llamada al sistema prohibida"),
+    (b'x', "execute a program", "SIGSYS: llamada al sistema prohibida"),
+    (b's', "open a socket", "SIGSYS: llamada al sistema prohibida"),
+    (b'n', "duplicate a descriptor", "SIGSYS: llamada al sistema prohibida"),
+    (b'k', "signal its parent", "SIGSYS: llamada al sistema prohibida"),
+    (b'l', "list a directory", "open: permission denied"),
+    (b'o', "open a file", "open: permission denied"),
+    (b'm', "take more memory than the largest job", "SIGABRT: límite de memoria"),
+    (b'c', "compute for longer than its limit", "SIGXCPU: límite de procesador"),
+    (b'd', "wait for longer than its deadline", "SIGALRM: plazo agotado"),
+    (b'p', "panic", "pánico"),
+    (b'q', "end with an unknown code", "código 99, desconocido"),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["role:culprits", path] => finish(serve::run_service(config(path, None), commit)),
+        ["role:owner", path] => own_a_scaler(path),
+        ["role:scaler", path, owner] => {
+            let pid = owner.parse().ok().and_then(Pid::from_number).expect("a pid");
+            finish(serve::run(config(path, Some(Owner { pid }))));
+        }
+        ["role:file-writer"] => write_to_a_file(),
+        _ => run_cases(&words),
+    }
+}
+
+fn config(path: &str, owner: Option<Owner>) -> Config {
+    let terms = Terms {
+        limits: Limits::default(),
+        deadline: Duration::from_secs(5),
+        idle: None,
+        verbose: false,
+        confinement_required: true,
+    };
+    let drain = Duration::from_secs(5);
+    Config { listen: vec![Endpoint::Unix(PathBuf::from(path))], children_max: 64, terms, drain, owner }
+}
+
+fn finish(result: Result<(), serve::StartError>) -> ! {
+    if let Err(error) = result {
+        eprintln!("{error}");
+        exit(1);
+    }
+    exit(0)
+}
+
+/// The service of the culprits: one byte says what to do.
+fn commit(_: &Terms, _: &Peer) -> u8 {
+    let mut crime = [0];
+    let _ = sys::read(sys::INPUT, &mut crime);
+    match crime[0] {
+        b'f' => drop(sys::fork_child(|| 0)),
+        b't' => drop(thread::Builder::new().spawn(|| ())),
+        b'x' => drop(Command::new("/bin/true").exec()),
+        b's' => drop(UdpSocket::bind("127.0.0.1:0")),
+        b'n' => drop(sys::INPUT.try_clone_to_owned()),
+        b'k' => sys::kill(Pid::from_number(sys::parent_pid()).unwrap(), sys::SIGTERM),
+        b'l' => report(fs::read_dir("/").map(drop)),
+        b'o' => report(File::open("/etc/passwd").map(drop)),
+        b'm' => drop(std::hint::black_box(vec![1_u8; 4 << 30])),
+        b'c' => {
+            sys::alarm(None);
+            sys::set_limits(Limit::Cpu, 1, 3600).unwrap();
+            loop {
+                std::hint::spin_loop();
+            }
+        }
+        b'd' => {
+            sys::alarm(Some(Duration::from_secs(1)));
+            loop {
+                let _ = sys::read(sys::INPUT, &mut crime);
+            }
+        }
+        b'p' => panic!("a propósito"),
+        b'q' => return 99,
+        _ => {}
+    }
+    0
+}
+
+fn report(result: std::io::Result<()>) {
+    let denied = result.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
+    scaler::log::child_error(if denied { "open: permission denied" } else { "open: not denied" });
+}
+
+/// Keeps a regular file through the confinement, as no child of a server can.
+fn write_to_a_file() -> ! {
+    let space = sandbox::address_space(1_000_000);
+    let posture = sandbox::confine(&Cage {
+        connection: None,
+        log: None,
+        parent: None,
+        files: false,
+        address_space: space,
+    });
+    assert!(posture.is_complete());
+    let _ = sys::write(sys::OUTPUT, b"x");
+    sys::exit_now(0)
+}
+
+/// What tp2 does: starts its own scaler, holds the pipe that is its standard input, and lives on.
+fn own_a_scaler(path: &str) -> ! {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(["role:scaler", path, &std::process::id().to_string()]).stdin(Stdio::piped());
+    let mut scaler = command.spawn().unwrap();
+    println!("scaler {}", scaler.id());
+    // An order from the test: let go of the pipe, or wait to be killed.
+    let mut order = String::new();
+    std::io::stdin().read_line(&mut order).unwrap();
+    drop(scaler.stdin.take());
+    exit(scaler.wait().unwrap().code().unwrap_or(99))
+}
+
+type Case = (String, Box<dyn FnOnce() + Send + panic::UnwindSafe>);
+
+/// A small test runner: names that contain one of the given words, all at once, as libtest would print them.
+fn run_cases(words: &[&str]) {
+    let wanted: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with('-')).collect();
+    let mut cases: Vec<Case> = CRIMES
+        .iter()
+        .map(|&(order, crime, line)| -> Case {
+            (format!("a child can't {crime}"), Box::new(move || the_log_says(order, line)))
+        })
+        .collect();
+    cases.push(("a child can't write to a regular file".to_owned(), Box::new(no_regular_file)));
+    cases.push(("eight young deaths in a row pause the server".to_owned(), Box::new(young_deaths_pause)));
+    cases.push(("a scaler goes when its owner is killed".to_owned(), Box::new(|| owner_ends(true))));
+    cases.push((
+        "a scaler goes when its owner lets go of the pipe".to_owned(),
+        Box::new(|| owner_ends(false)),
+    ));
+    cases.push((
+        "a scaler with another parent than its owner does not start".to_owned(),
+        Box::new(wrong_owner),
+    ));
+    cases.retain(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| name.contains(word)));
+
+    let running: Vec<_> = cases.into_iter().map(|(name, case)| (name, thread::spawn(case))).collect();
+    let mut failed = 0;
+    for (name, case) in running {
+        let ok = case.join().is_ok();
+        println!("test {name} ... {}", if ok { "ok" } else { "FAILED" });
+        failed += usize::from(!ok);
+    }
+    exit(i32::from(failed > 0))
+}
+
+fn start(role: &str, path: &Path) -> Server {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([role, path.to_str().unwrap()]);
+    let server = Server::spawn(command);
+    wait_for("the socket", || UnixStream::connect(path).ok());
+    server
+}
+
+fn the_log_says(order: u8, expected: &str) {
+    let path = scratch_path("culprits.sock");
+    let mut server = start("role:culprits", &path);
+    let mut client = UnixStream::connect(&path).unwrap();
+    client.write_all(&[order]).unwrap();
+    let _ = client.read(&mut [0]); // until the child's end
+    let line = server.err.expect(expected);
+    assert!(line.starts_with("tp2-scaler: "), "{line}");
+    if order == b'p' {
+        server.err.expect("a propósito");
+        server.err.expect(": pánico");
+    }
+    wait_for("its burial", || children(server.pid()).is_empty().then_some(()));
+    // The parent is as it was.
+    drop(UnixStream::connect(&path).unwrap());
+    server.signal("TERM");
+    assert!(server.ended().success());
+}
+
+fn no_regular_file() {
+    let path = scratch_path("file");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let status = command.arg("role:file-writer").stdout(File::create(&path).unwrap()).status().unwrap();
+    assert_eq!(status.signal(), Some(sys::SIGXFSZ));
+    assert_eq!(fs::read(&path).unwrap(), b"");
+    fs::remove_file(&path).unwrap();
+}
+
+fn young_deaths_pause() {
+    let path = scratch_path("young.sock");
+    let server = start("role:culprits", &path);
+    for _ in 0..8 {
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.write_all(b"f").unwrap();
+        let _ = client.read(&mut [0]);
+    }
+    server.err.expect("Los hijos mueren nada más nacer: se deja de aceptar durante 1 s.");
+    // The pause ends by itself.
+    let mut client = UnixStream::connect(&path).unwrap();
+    client.write_all(b"o").unwrap();
+    server.err.expect("open: permission denied");
+}
+
+fn owner_ends(by_kill: bool) {
+    let path = scratch_path("owned.sock");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["role:owner", path.to_str().unwrap()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut owner = command.stderr(Stdio::null()).spawn().unwrap();
+    let out = common::Lines::follow(owner.stdout.take().unwrap());
+    let scaler: u32 = out.expect("scaler ").trim_start_matches("scaler ").parse().unwrap();
+
+    let mut idle = wait_for("the socket", || UnixStream::connect(&path).ok());
+    let mut busy = UnixStream::connect(&path).unwrap();
+    busy.write_all(&request("ESCALAR 0.5", &pgm(100, 100)[..5000])).unwrap();
+    wait_for("two children", || (children(scaler).len() == 2).then_some(()));
+    assert_eq!(fs::read_to_string(format!("/proc/{scaler}/comm")).unwrap(), "tp2-scaler\n");
+    let grandchildren = children(scaler);
+
+    if by_kill {
+        owner.kill().unwrap();
+    } else {
+        owner.stdin.take().unwrap().write_all(b"suelta\n").unwrap();
+    }
+    let status = owner.wait().unwrap();
+    assert!(by_kill || status.code() == Some(0), "the scaler ends in order: {status}");
+    wait_for("the scaler's end", || (!is_alive(scaler)).then_some(()));
+    wait_for("its children's end", || grandchildren.iter().all(|&(pid, _)| !is_alive(pid)).then_some(()));
+    assert!(!path.exists(), "the socket goes too");
+    for stream in [&mut idle, &mut busy] {
+        assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)));
+    }
+}
+
+fn wrong_owner() {
+    let path = scratch_path("orphan.sock");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    // Process 1 is somebody, but not the one that starts it here.
+    let output =
+        command.args(["role:scaler", path.to_str().unwrap(), "1"]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "el programa que lo inició ya no está\n");
+    assert!(!path.exists());
+}

@@ -1,0 +1,172 @@
+//! The vectors of `protocol.md`, run through `wire` and `resize` in this process (whole, byte by byte, with trailing data)
+//! and through `tp2-scaler --stdio`.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use scaler::resize::Resizer;
+use scaler::wire::{self, Limits, Reply, ReplyDecoder, RequestDecoder, WireError};
+
+const PROTOCOL: &str = include_str!("../../protocol.md");
+
+struct Vector {
+    /// Line of the block in `protocol.md`.
+    line: usize,
+    request: Vec<u8>,
+    reply: Vec<u8>,
+}
+
+fn vectors() -> Vec<Vector> {
+    let mut vectors = Vec::new();
+    let mut lines = PROTOCOL.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        if line != "```vector" {
+            continue;
+        }
+        let mut vector = Vector { line: number + 1, request: Vec::new(), reply: Vec::new() };
+        for (_, line) in lines.by_ref().take_while(|(_, line)| *line != "```") {
+            match line.split_at(2) {
+                ("> ", bytes) => unescape(bytes, &mut vector.request),
+                ("< ", bytes) => unescape(bytes, &mut vector.reply),
+                _ => unreachable!("line of a vector: {line:?}"),
+            }
+        }
+        vectors.push(vector);
+    }
+    vectors
+}
+
+fn unescape(text: &str, bytes: &mut Vec<u8>) {
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = match (first, tail) {
+            (b'\\', [b'n', tail @ ..]) => {
+                bytes.push(b'\n');
+                tail
+            }
+            (b'\\', [b'\\', tail @ ..]) => {
+                bytes.push(b'\\');
+                tail
+            }
+            (b'\\', [b'x', high, low, tail @ ..]) => {
+                let digits = [*high, *low];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap());
+                tail
+            }
+            (b'{', tail) => {
+                let end = tail.iter().position(|&byte| byte == b'}').expect("a closing brace");
+                let count: usize = std::str::from_utf8(&tail[..end]).unwrap().parse().unwrap();
+                let last = *bytes.last().expect("a byte to repeat");
+                bytes.extend(std::iter::repeat_n(last, count - 1));
+                &tail[end + 1..]
+            }
+            (byte, tail) => {
+                bytes.push(*byte);
+                tail
+            }
+        };
+    }
+}
+
+/// What the scaler answers to `input` that comes in pieces of `step` bytes, and how many bytes it took.
+fn answer(input: &[u8], step: usize) -> (Vec<u8>, usize) {
+    let mut requests = RequestDecoder::new(Limits::default(), wire::allocate);
+    let mut resizer = Resizer::new(wire::allocate);
+    let mut replies = Vec::new();
+    let mut at = 0;
+    let refuse = |error: WireError| wire::emit_error(error.code(), &error.to_string());
+    while at < input.len() {
+        let piece = &input[at..input.len().min(at + step)];
+        match requests.push(piece) {
+            Ok(consumed) => at += consumed,
+            Err(error) => {
+                replies.extend(refuse(error));
+                return (replies, at);
+            }
+        }
+        if let Some(mut request) = requests.take() {
+            let scaled = resizer.resize(&mut request.raster, request.width, request.height).unwrap();
+            replies.extend(wire::emit_reply_head(scaled.width, scaled.height, scaled.channels));
+            replies.extend(scaled.samples);
+        }
+    }
+    replies.extend(requests.finish().err().map(refuse).unwrap_or_default());
+    (replies, at)
+}
+
+fn shown(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
+
+#[test]
+fn there_are_vectors() {
+    assert!(vectors().len() >= 15);
+}
+
+#[test]
+fn the_library_answers_them_however_they_are_cut() {
+    for vector in vectors() {
+        for step in [usize::MAX, 1, 2, 3, 7, 64] {
+            let (reply, _) = answer(&vector.request, step.min(vector.request.len()));
+            assert_eq!(shown(&reply), shown(&vector.reply), "line {}, in pieces of {step}", vector.line);
+        }
+    }
+}
+
+#[test]
+fn what_follows_a_good_request_is_left_alone() {
+    for vector in vectors().iter().filter(|vector| !vector.reply.windows(6).any(|bytes| bytes == b"ERROR ")) {
+        for trailing in ["E", "ESCALAR 1\n", "ESCALAR 0.5\nP5\n9 9\n255\n123"] {
+            let input = [vector.request.as_slice(), trailing.as_bytes()].concat();
+            let (reply, _) = answer(&input, input.len());
+            let truncated = wire::emit_error(400, &WireError::Truncated.to_string());
+            assert_eq!(
+                shown(&reply),
+                shown(&[vector.reply.as_slice(), &truncated].concat()),
+                "line {}",
+                vector.line
+            );
+        }
+    }
+}
+
+#[test]
+fn a_client_understands_the_replies_however_they_are_cut() {
+    for vector in vectors() {
+        for step in [usize::MAX, 1, 2, 5] {
+            let mut replies = ReplyDecoder::new(Limits::default(), wire::allocate);
+            let mut emitted = Vec::new();
+            let mut rest = vector.reply.as_slice();
+            while !rest.is_empty() {
+                let consumed = replies.push(&rest[..step.min(rest.len())]).unwrap();
+                rest = &rest[consumed..];
+                match replies.take() {
+                    Some(Reply::Image(raster)) => {
+                        emitted.extend(wire::emit_reply_head(raster.width, raster.height, raster.channels));
+                        emitted.extend(raster.samples);
+                    }
+                    Some(Reply::Error { code, reason }) => emitted.extend(wire::emit_error(code, &reason)),
+                    None => {}
+                }
+            }
+            assert_eq!(shown(&emitted), shown(&vector.reply), "line {}, in pieces of {step}", vector.line);
+            assert_eq!(replies.finish(), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn the_binary_answers_them_by_stdio() {
+    for vector in vectors() {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tp2-scaler"));
+        command.arg("--stdio").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        // Small enough for the pipe, so that nothing waits for anything here.
+        process.stdin.take().unwrap().write_all(&vector.request).unwrap();
+        let output = process.wait_with_output().unwrap();
+        assert_eq!(shown(&output.stdout), shown(&vector.reply), "line {}", vector.line);
+        let refused = vector.reply.windows(6).any(|bytes| bytes == b"ERROR ");
+        assert_eq!(output.status.code(), Some(if refused { 64 } else { 0 }), "line {}", vector.line);
+    }
+}
