@@ -14,6 +14,9 @@ use super::cost;
 use super::gray::{luma, saturate};
 use super::probe::{Found, undecodable};
 
+/// Entries of a palette: more than an index can name, but files have them.
+const COLORS_MAX: u32 = 65_536;
+
 /// How the pixels are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Coding {
@@ -62,6 +65,9 @@ impl<'a> Header<'a> {
             return Err(undecodable("el BMP declara un tamaño imposible"));
         }
         let coding = coding(bytes, dib, bits, compression)?;
+        if bits <= 8 && colors > COLORS_MAX {
+            return Err(undecodable("el BMP declara una paleta imposible"));
+        }
         let table = 14 + dib as usize;
         let grays = if bits <= 8 { grays(bytes, table, dib == 12, bits, colors, offset) } else { [0; 256] };
         let entry = if dib == 12 { 3 } else { 4 };
@@ -111,7 +117,11 @@ fn coding(bytes: &[u8], dib: u32, bits: u16, compression: u32) -> Result<Coding,
             // Behind a 40-byte header as in the longer ones, the masks are at the same place.
             let mask = |at| le32(bytes, at).ok_or_else(truncated);
             let alpha = if compression == 6 || dib >= 56 { mask(66)? } else { 0 };
-            Coding::Masked([mask(54)?, mask(58)?, mask(62)?, alpha])
+            let masks = [mask(54)?, mask(58)?, mask(62)?, alpha];
+            if masks[..3].contains(&0) {
+                return Err(undecodable("el BMP no dice dónde está cada color"));
+            }
+            Coding::Masked(masks)
         }
         (4 | 5, _) if dib != 64 => {
             return Err(undecodable("el BMP envuelve un JPEG o un PNG y esa variante no se lee"));
@@ -209,9 +219,6 @@ fn row_to_gray(header: &Header<'_>, stored: &[u8], out: &mut [u8]) {
 /// Words taken apart by masks.
 fn masked(masks: [u32; 4], words: impl Iterator<Item = u32>, out: &mut [u8]) {
     let channel = |word: u32, mask: u32| {
-        if mask == 0 {
-            return 0;
-        }
         let (value, most) = ((word & mask) >> mask.trailing_zeros(), mask >> mask.trailing_zeros());
         saturate(u64::from(value) * 255 / u64::from(most))
     };
@@ -244,6 +251,8 @@ fn run_lengths(header: &Header<'_>, samples: &mut [u8]) -> Result<(), Failure> {
         let row = &mut samples[y * width..(y + 1) * width];
         match (*count, *value) {
             (0, 0) => (x, y) = (0, y + 1),
+            // The end may come before the end of the last row, not before the last row.
+            (0, 1) if y + 1 < height => return Err(truncated()),
             (0, 1) => return Ok(()),
             (0, 2) => {
                 let Some(([right, up], rest)) = data.split_first_chunk() else { return Err(truncated()) };

@@ -179,7 +179,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Raster, Failure> {
 /// The frame's indices in the order in which they are stored.
 fn indices(header: &Header<'_>) -> Result<Vec<u8>, Failure> {
     let (&code_size, mut data) = header.data.split_first().ok_or_else(truncated)?;
-    if !(1..=8).contains(&code_size) {
+    // Eight bits are the most that make sense (89a, appendix F), eleven what encoders have written.
+    if !(1..=11).contains(&code_size) {
         return Err(damaged());
     }
     let mut indices = vec![0; header.frame_width as usize * header.frame_height as usize];
@@ -199,9 +200,11 @@ fn indices(header: &Header<'_>) -> Result<Vec<u8>, Failure> {
             block = &block[step.consumed_in..];
             filled += step.consumed_out;
             match step.status {
-                Ok(LzwStatus::Ok) if step.consumed_in + step.consumed_out > 0 => {}
                 Ok(LzwStatus::Done) if filled < indices.len() => return Err(truncated()),
-                Ok(_) => break,
+                Ok(LzwStatus::Done) => break,
+                // Even without a byte in or out: a clear code was taken from the decoder's own bits.
+                Ok(LzwStatus::Ok) => {}
+                Ok(LzwStatus::NoProgress) => break,
                 Err(_) => return Err(damaged()),
             }
         }

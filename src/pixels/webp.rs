@@ -39,14 +39,13 @@ struct Header<'a> {
     exif: Option<&'a [u8]>,
 }
 
-/// A chunk: its name and its content, cut at the end of the file.
+/// A chunk: its name, its content, and where the next one starts. `None` if it does not end before the file does.
 fn chunk(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8], usize)> {
     let name = bytes.get(at..at.checked_add(4)?)?;
     let length = le32(bytes, at + 4)? as usize;
-    let content = bytes.get(at + 8..)?;
+    let end = at.checked_add(8)?.checked_add(length)?;
     // Content is padded to an even length (RFC 9649, section 2.3).
-    let next = at.checked_add(8)?.checked_add(length)?.checked_add(length & 1)?;
-    Some((name, &content[..length.min(content.len())], next))
+    Some((name, bytes.get(at + 8..end)?, end + (length & 1)))
 }
 
 impl Stream {

@@ -75,8 +75,10 @@ pub(super) struct Directory {
     /// Columns and rows of a strip or tile.
     pub(super) chunk: (u32, u32),
     pub(super) tiled: bool,
-    /// Where the value of PhotometricInterpretation stands in the file.
-    pub(super) ink_at: usize,
+    /// Where the entries of PhotometricInterpretation and BitsPerSample stand, and the offset of the next page.
+    pub(super) ink_at: Option<usize>,
+    pub(super) bits_at: Option<usize>,
+    pub(super) next_at: usize,
     color_map: Option<Entry>,
 }
 
@@ -87,6 +89,8 @@ struct Entry {
     count: u32,
     /// Offset of the first value.
     at: usize,
+    /// Offset of the entry itself.
+    entry_at: usize,
 }
 
 impl Entry {
@@ -121,6 +125,8 @@ struct Tags {
     extra: Option<Entry>,
     sample_format: Option<Entry>,
     orientation: Orientation,
+    /// Where the entries end.
+    end: usize,
 }
 
 impl Tags {
@@ -130,7 +136,7 @@ impl Tags {
         if count > ENTRIES_MAX {
             return Err(undecodable("el TIFF tiene demasiadas etiquetas"));
         }
-        let mut tags = Self::default();
+        let mut tags = Self { end: start + 2 + 12 * usize::from(count), ..Self::default() };
         for index in 0..usize::from(count) {
             let at = start + 2 + 12 * index;
             let entry = bytes.get(at..at + 12).ok_or_else(truncated)?;
@@ -146,8 +152,12 @@ impl Tags {
             };
             // Values that fit into four bytes stand in the entry itself.
             let inline = u64::from(values) * size <= 4;
-            let found =
-                Some(Entry { kind, count: values, at: if inline { at + 8 } else { offset as usize } });
+            let found = Some(Entry {
+                kind,
+                count: values,
+                at: if inline { at + 8 } else { offset as usize },
+                entry_at: at,
+            });
             match tag {
                 256 => tags.width = found,
                 257 => tags.height = found,
@@ -202,6 +212,13 @@ impl Directory {
                 )));
             }
         };
+        let all_alike = |entry: Entry| {
+            (1..entry.count.min(samples.into()) as usize)
+                .all(|i| entry.value(bytes, endian, i) == first(Some(entry)))
+        };
+        if !tags.bits.is_none_or(all_alike) {
+            return Err(undecodable("el TIFF tiene canales de distinto número de bits, que no se leen"));
+        }
         let signed = match first(tags.sample_format).unwrap_or(1) {
             1 | 4 => false,
             // Eight signed bits are read as unsigned ones, as everybody does.
@@ -239,7 +256,9 @@ impl Directory {
             orientation: tags.orientation,
             chunk,
             tiled,
-            ink_at: tags.ink.map_or(0, |e| e.at),
+            ink_at: tags.ink.map(|e| e.entry_at),
+            bits_at: tags.bits.map(|e| e.entry_at),
+            next_at: tags.end,
             color_map: tags.color_map,
         };
         if directory.chunks() > CHUNKS_MAX {

@@ -49,7 +49,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
     let limits = {
         let mut limits = Limits::default();
         limits.decoding_buffer_size = limit;
-        limits.intermediate_buffer_size = bytes.len();
+        // Chunks are not buffered as they are stored, and real files say too much about their length.
+        limits.intermediate_buffer_size = usize::MAX;
         limits.ifd_value_size = limit;
         limits
     };
@@ -183,21 +184,33 @@ fn check_jpegs(
     Ok(())
 }
 
-/// The file with another PhotometricInterpretation.
+/// The file as the crate is to see it: a gray picture of so many bits and so many samples, and no second page.
+///
+/// So raw samples come out whatever they mean, BitsPerSample may count wrong as in other readers, and a chain of
+/// pages that bites its tail disturbs nobody.
 struct Overlay<'a> {
     bytes: Cursor<&'a [u8]>,
-    /// The two bytes that read differently.
-    patch: [u8; 2],
-    patch_at: u64,
+    /// Offsets, and the bytes that are read there instead.
+    patches: [(u64, [u8; 10]); 2],
+    next_at: u64,
 }
 
 impl<'a> Overlay<'a> {
     fn new(bytes: &'a [u8], directory: &Directory) -> Self {
-        let patch = match directory.endian {
-            Endian::Little => RAW.to_le_bytes(),
-            Endian::Big => RAW.to_be_bytes(),
+        // What follows the tag's number in an entry of one SHORT: type, count, value, padding.
+        let short = |value: u16| match directory.endian {
+            Endian::Little => {
+                let [low, high] = value.to_le_bytes();
+                [3, 0, 1, 0, 0, 0, low, high, 0, 0]
+            }
+            Endian::Big => {
+                let [high, low] = value.to_be_bytes();
+                [0, 3, 0, 0, 0, 1, high, low, 0, 0]
+            }
         };
-        Self { bytes: Cursor::new(bytes), patch, patch_at: directory.ink_at as u64 }
+        let patch = |entry: Option<usize>, value| (entry.map_or(u64::MAX, |at| at as u64 + 2), short(value));
+        let patches = [patch(directory.ink_at, RAW), patch(directory.bits_at, directory.bits)];
+        Self { bytes: Cursor::new(bytes), patches, next_at: directory.next_at as u64 }
     }
 }
 
@@ -205,13 +218,20 @@ impl Read for Overlay<'_> {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
         let start = self.bytes.position();
         let count = self.bytes.read(out)?;
-        for (at, byte) in (self.patch_at..).zip(self.patch) {
-            if let Some(out) =
-                at.checked_sub(start).and_then(|i| out[..count].get_mut(usize::try_from(i).ok()?))
-            {
-                *out = byte;
+        let read = start..start + count as u64;
+        let mut lay = |at: u64, patch: &[u8]| {
+            // Most reads are of pixels, far from any patch.
+            if at >= read.end || at.saturating_add(patch.len() as u64) <= read.start {
+                return;
             }
+            for (at, &byte) in (at..).zip(patch).filter(|(at, _)| read.contains(at)) {
+                out[(at - read.start) as usize] = byte;
+            }
+        };
+        for (at, patch) in &self.patches {
+            lay(*at, patch);
         }
+        lay(self.next_at, &[0; 4]);
         Ok(count)
     }
 }
