@@ -1,7 +1,8 @@
 //! JPEG (ITU-T T.81): the walk to the first scan, and decoding to Y with zune-jpeg.
 //!
 //! YCbCr and gray pictures come out as their stored Y, no colour is ever computed. RGB, CMYK and YCCK ones are taken
-//! raw and turned into gray the way Pillow does; Adobe writes its inks inverted (255 is none), others don't.
+//! raw and turned into gray the way Pillow does. Inks are taken for inverted (255 is none), as Adobe writes them:
+//! nobody else writes any, and Pillow thinks so too.
 //!
 //! zune-jpeg runs in strict mode: in lenient mode it fills what is missing with gray, where every other decoder
 //! says that the file is damaged. Lossless, arithmetic, hierarchical and 12-bit processes are refused by name.
@@ -242,13 +243,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
     drop(decoder);
     let (width, height) = (u32::from(header.width), u32::from(header.height));
     let pixels = width as usize * height as usize;
-    let samples = to_gray(samples, pixels, ink, header.adobe.is_some())?;
+    let samples = to_gray(samples, pixels, ink)?;
     let orientation = header.exif.map_or(Orientation::Upright, exif::orientation);
     Ok((Raster { width, height, channels: Channels::Luma, samples }, orientation))
 }
 
 /// Gray where the stored samples lie.
-fn to_gray(mut samples: Vec<u8>, pixels: usize, ink: Ink, inverted: bool) -> Result<Vec<u8>, Failure> {
+fn to_gray(mut samples: Vec<u8>, pixels: usize, ink: Ink) -> Result<Vec<u8>, Failure> {
     let bytes = match ink {
         Ink::Gray | Ink::Ycc => 1,
         Ink::Rgb => 3,
@@ -260,16 +261,14 @@ fn to_gray(mut samples: Vec<u8>, pixels: usize, ink: Ink, inverted: bool) -> Res
     if bytes == 1 {
         return Ok(samples);
     }
-    let flip = if inverted { 255 } else { 0 };
     for i in 0..pixels {
         let at = bytes * i;
         let (a, b, c) = (samples[at], samples[at + 1], samples[at + 2]);
         samples[i] = match ink {
-            Ink::Cmyk => cmyk_luma(a ^ flip, b ^ flip, c ^ flip, samples[at + 3] ^ flip),
+            Ink::Cmyk => cmyk_luma(!a, !b, !c, !samples[at + 3]),
             Ink::Ycck => {
-                // The transform yields the complement of the inks that are stored (Adobe technical note 5116).
                 let [r, g, b] = ycc_to_rgb(a, b, c);
-                cmyk_luma(!r ^ flip, !g ^ flip, !b ^ flip, samples[at + 3] ^ flip)
+                cmyk_luma(r, g, b, !samples[at + 3])
             }
             _ => luma(a, b, c),
         };

@@ -45,7 +45,7 @@ pub fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<Probe, Failure> {
 pub(super) fn check_size(width: u32, height: u32, limits: &PixelLimits) -> Result<(), Failure> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
-        return Err(undecodable("mide cero píxeles"));
+        return Err(undecodable("la imagen mide cero píxeles"));
     }
     if pixels > limits.pixels_max || width.max(height) > limits.side_max {
         return Err(Failure::TooManyPixels { width: width.into(), height: height.into() });

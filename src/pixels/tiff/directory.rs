@@ -75,9 +75,12 @@ pub(super) struct Directory {
     /// Columns and rows of a strip or tile.
     pub(super) chunk: (u32, u32),
     pub(super) tiled: bool,
-    /// Where the entries of PhotometricInterpretation and BitsPerSample stand, and the offset of the next page.
+    /// Where the entries of PhotometricInterpretation, BitsPerSample, ImageWidth and ImageLength stand.
     pub(super) ink_at: Option<usize>,
     pub(super) bits_at: Option<usize>,
+    pub(super) width_at: Option<usize>,
+    pub(super) height_at: Option<usize>,
+    /// Where the offset of the next page stands.
     pub(super) next_at: usize,
     color_map: Option<Entry>,
 }
@@ -258,6 +261,8 @@ impl Directory {
             tiled,
             ink_at: tags.ink.map(|e| e.entry_at),
             bits_at: tags.bits.map(|e| e.entry_at),
+            width_at: tags.width.map(|e| e.entry_at),
+            height_at: tags.height.map(|e| e.entry_at),
             next_at: tags.end,
             color_map: tags.color_map,
         };
@@ -307,13 +312,10 @@ impl Directory {
         let channels = if self.alpha == Alpha::None { 1 } else { 2 };
         let raster = cost::area(self.width, self.height, channels);
         let bits = u64::from(self.bits) * u64::from(self.samples);
-        let (columns, rows) =
-            (u64::from(self.chunk.0.min(self.width)), u64::from(self.chunk.1.min(self.height)));
-        // A row rounded up, once as stored, once spread to bytes, and once with the padding of its tile.
-        let row = columns.saturating_mul(bits).div_ceil(8) + u64::from(self.planes());
-        let spread =
-            columns * u64::from(self.samples) + u64::from(self.chunk.0).saturating_mul(bits).div_ceil(8);
-        let chunk = row.saturating_mul(rows);
+        // A row is rounded up to bytes in every plane, and then spread to a byte a sample.
+        let row = u64::from(self.chunk.0).saturating_mul(bits).div_ceil(8) + u64::from(self.planes());
+        let spread = u64::from(self.chunk.0) * u64::from(self.samples);
+        let chunk = row.saturating_mul(self.chunk.1.into());
         let jpeg = match self.packing {
             Packing::Stream => 0,
             // The compressed chunk, the decoder's planes of coefficients and its output.

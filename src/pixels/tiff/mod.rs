@@ -21,14 +21,14 @@ use scaler::raster::{Channels, Raster};
 use crate::exchange::job::Failure;
 
 use super::bytes::Endian;
-use super::gray::{cmyk_luma, luma};
+use super::gray::{cmyk_luma, luma, saturate};
 use super::jpeg;
 use super::orient::Orientation;
 use super::probe::{Found, undecodable};
 use directory::{Alpha, Directory, Ink, Packing};
 
 /// BlackIsZero, which makes the crate hand out samples as they are.
-const RAW: u16 = 1;
+const RAW: u32 = 1;
 
 fn truncated() -> Failure {
     undecodable("el TIFF está incompleto")
@@ -65,39 +65,32 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
     let stride = directory.width as usize * channels.count();
     let mut samples = vec![0; stride * directory.height as usize];
     let (across, down) = directory.grid();
-    let per_plane = across * down;
-    // The directory's own sides bound a chunk; the crate cuts the last ones to the picture.
-    let columns = directory.chunk.0.min(directory.width) as usize;
-    let rows = directory.chunk.1.min(directory.height) as usize;
-    let mut stored = vec![vec![0; row_bytes(&directory, columns) * rows]; directory.planes().into()];
-    let mut spread = vec![0; columns * usize::from(directory.samples)];
-    for index in 0..per_plane {
-        let (columns, rows) = decoder.chunk_data_dimensions(index);
-        let (columns, rows) = (columns as usize, rows as usize);
-        let row_bytes = row_bytes(&directory, columns);
+    let row_bytes = row_bytes(&directory);
+    let mut stored = vec![vec![0; row_bytes * directory.chunk.1 as usize]; directory.planes().into()];
+    let mut spread = vec![0; directory.chunk.0 as usize * usize::from(directory.samples)];
+    for index in 0..across * down {
+        let (left, top) = (index % across * directory.chunk.0, index / across * directory.chunk.1);
+        let columns = directory.chunk.0.min(directory.width - left) as usize;
+        let rows = directory.chunk.1.min(directory.height - top) as usize;
         for (plane, stored) in (0..).zip(&mut stored) {
-            let stored = stored.get_mut(..row_bytes * rows).ok_or_else(damaged)?;
-            decoder.read_chunk_bytes(index + plane * per_plane, stored).map_err(|e| refusal(&e))?;
+            decoder.read_chunk_bytes(index + plane * across * down, stored).map_err(|e| refusal(&e))?;
         }
-        let left = (index % across * directory.chunk.0) as usize;
-        let top = (index / across * directory.chunk.1) as usize;
         for y in 0..rows {
-            let spread = &mut spread[..columns * usize::from(directory.samples)];
             for (plane, stored) in stored.iter().enumerate() {
-                to_bytes(&directory, &stored[y * row_bytes..(y + 1) * row_bytes], plane, spread);
+                to_bytes(&directory, &stored[y * row_bytes..(y + 1) * row_bytes], plane, &mut spread);
             }
-            let start = (top + y) * stride + left * channels.count();
-            let out = samples.get_mut(start..start + columns * channels.count()).ok_or_else(damaged)?;
-            to_gray(&directory, grays.as_ref(), spread, out);
+            let start = (top as usize + y) * stride + left as usize * channels.count();
+            let out = &mut samples[start..start + columns * channels.count()];
+            to_gray(&directory, grays.as_ref(), &spread[..columns * usize::from(directory.samples)], out);
         }
     }
     let raster = Raster { width: directory.width, height: directory.height, channels, samples };
     Ok((raster, directory.orientation))
 }
 
-/// Bytes of a stored row of one plane.
-fn row_bytes(directory: &Directory, columns: usize) -> usize {
-    (columns * directory.samples_in_plane() * usize::from(directory.bits)).div_ceil(8)
+/// Bytes of a stored row of one strip or tile of one plane.
+fn row_bytes(directory: &Directory) -> usize {
+    (directory.chunk.0 as usize * directory.samples_in_plane() * usize::from(directory.bits)).div_ceil(8)
 }
 
 /// Spreads a stored row to one byte a sample, at its plane's places: indices as they are, everything else over the
@@ -154,15 +147,19 @@ fn to_gray(directory: &Directory, grays: Option<&[u8; 256]>, spread: &[u8], out:
         }
         Alpha::Associated => {
             for (out, pixel) in out.as_chunks_mut().0.iter_mut().zip(pixels) {
-                *out = [divide(gray(pixel), pixel[alpha]), pixel[alpha]];
+                let mut colors = [0; 4];
+                for (color, &stored) in colors.iter_mut().zip(&pixel[..alpha]) {
+                    *color = divide(stored, pixel[alpha]);
+                }
+                *out = [gray(&colors), pixel[alpha]];
             }
         }
     }
 }
 
-/// A gray that was multiplied by its alpha, as it was before.
-fn divide(gray: u8, alpha: u8) -> u8 {
-    if alpha == 0 { 0 } else { (u32::from(gray) * 255 / u32::from(alpha)).min(255) as u8 }
+/// A color that was multiplied by its alpha, as it was before.
+fn divide(color: u8, alpha: u8) -> u8 {
+    (u64::from(color) * 255).checked_div(alpha.into()).map_or(0, saturate)
 }
 
 /// Holds the JPEG in every strip or tile against the size that it must have: the crate's decoder would allocate by
@@ -184,34 +181,55 @@ fn check_jpegs(
     Ok(())
 }
 
-/// The file as the crate is to see it: a gray picture of so many bits and so many samples, and no second page.
+/// The file as the crate is to see it: a gray picture of so many bits and so many samples, whole tiles, no second
+/// page.
 ///
-/// So raw samples come out whatever they mean, BitsPerSample may count wrong as in other readers, and a chain of
-/// pages that bites its tail disturbs nobody.
+/// So raw samples come out whatever they mean; BitsPerSample may count wrong as in other readers; the crate's own
+/// cutting of tiles, which is wrong for planes apart, has nothing to do; and a chain of pages that bites its tail
+/// disturbs nobody.
 struct Overlay<'a> {
     bytes: Cursor<&'a [u8]>,
     /// Offsets, and the bytes that are read there instead.
-    patches: [(u64, [u8; 10]); 2],
+    patches: [(u64, [u8; 10]); 4],
     next_at: u64,
 }
 
 impl<'a> Overlay<'a> {
     fn new(bytes: &'a [u8], directory: &Directory) -> Self {
-        // What follows the tag's number in an entry of one SHORT: type, count, value, padding.
-        let short = |value: u16| match directory.endian {
-            Endian::Little => {
-                let [low, high] = value.to_le_bytes();
-                [3, 0, 1, 0, 0, 0, low, high, 0, 0]
-            }
-            Endian::Big => {
-                let [high, low] = value.to_be_bytes();
-                [0, 3, 0, 0, 0, 1, high, low, 0, 0]
-            }
+        let (across, down) = directory.grid();
+        let (width, height) = if directory.tiled {
+            (across.saturating_mul(directory.chunk.0), down.saturating_mul(directory.chunk.1))
+        } else {
+            (directory.width, directory.height)
         };
-        let patch = |entry: Option<usize>, value| (entry.map_or(u64::MAX, |at| at as u64 + 2), short(value));
-        let patches = [patch(directory.ink_at, RAW), patch(directory.bits_at, directory.bits)];
-        Self { bytes: Cursor::new(bytes), patches, next_at: directory.next_at as u64 }
+        let patches = [
+            (directory.ink_at, RAW),
+            (directory.bits_at, directory.bits.into()),
+            (directory.width_at, width),
+            (directory.height_at, height),
+        ];
+        Self {
+            bytes: Cursor::new(bytes),
+            // Behind the tag's number.
+            patches: patches.map(|(entry, value)| {
+                (entry.map_or(u64::MAX, |at| at as u64 + 2), one_long(directory.endian, value))
+            }),
+            next_at: directory.next_at as u64,
+        }
     }
+}
+
+/// What follows the tag's number in an entry: the type LONG, the count 1, the value.
+fn one_long(endian: Endian, value: u32) -> [u8; 10] {
+    let mut entry = match endian {
+        Endian::Little => [4, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+        Endian::Big => [0, 4, 0, 0, 0, 1, 0, 0, 0, 0],
+    };
+    entry[6..].copy_from_slice(&match endian {
+        Endian::Little => value.to_le_bytes(),
+        Endian::Big => value.to_be_bytes(),
+    });
+    entry
 }
 
 impl Read for Overlay<'_> {

@@ -10,10 +10,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tp2::exchange::job::{Failure, PixelLimits};
-use tp2::pixels::{decode, probe};
+use tp2::exchange::job::Failure;
 
-const LIMITS: PixelLimits = PixelLimits { pixels_max: 100_000_000, side_max: 65_535 };
+use crate::fixtures;
 
 /// What became of a picture.
 enum Outcome {
@@ -24,20 +23,8 @@ enum Outcome {
 }
 
 fn read(bytes: &[u8]) -> Outcome {
-    let read = || {
-        let probed = probe(bytes, &LIMITS)?;
-        decode(bytes, &probed, &LIMITS).map(|raster| {
-            let sides = |w, h| if w < h { (w, h) } else { (h, w) };
-            assert_eq!(sides(raster.width, raster.height), sides(probed.width, probed.height));
-            assert_eq!(
-                raster.samples.len(),
-                raster.width as usize * raster.height as usize * raster.channels.count()
-            );
-            probed
-        })
-    };
-    match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(Ok(probed)) => Outcome::Picture(probed.width, probed.height),
+    match catch_unwind(AssertUnwindSafe(|| fixtures::read(bytes))) {
+        Ok(Ok((probed, _))) => Outcome::Picture(probed.width, probed.height),
         Ok(Err(failure)) => Outcome::Refused(failure),
         Err(_) => Outcome::Panicked,
     }

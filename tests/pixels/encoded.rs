@@ -1,0 +1,124 @@
+//! What is written is read back: exactly where nothing is lost, closely where something is.
+
+use scaler::raster::{Channels, Raster};
+use tp2::exchange::job::Failure;
+use tp2::pixels::gray::{blend, luma};
+use tp2::pixels::{Encoding, encode};
+use tp2::proto::format::{Format, Sniff};
+
+use crate::fixtures::{fixture, pixels, read};
+
+const FORMATS: [Format; 7] =
+    [Format::Jpeg, Format::Png, Format::Gif, Format::Bmp, Format::WebP, Format::Tiff, Format::Pnm];
+
+fn encoding(format: Format) -> Encoding {
+    Encoding { format, quality: 90, background: [10, 200, 30] }
+}
+
+fn written(raster: &Raster, format: Format) -> Raster {
+    let bytes = encode(raster.clone(), &encoding(format)).unwrap();
+    assert_eq!(Format::sniff(&bytes), Sniff::Picture(format));
+    let (_, back) = read(&bytes).unwrap();
+    assert_eq!((back.width, back.height), (raster.width, raster.height), "{format:?}");
+    back
+}
+
+fn opaque() -> Raster {
+    read(&fixture("png_gray.png")).unwrap().1
+}
+
+fn transparent() -> Raster {
+    let raster = read(&fixture("png_gray_alpha.png")).unwrap().1;
+    assert_eq!(raster.channels, Channels::LumaAlpha);
+    raster
+}
+
+#[test]
+fn an_opaque_picture_comes_back_the_same() {
+    for format in FORMATS {
+        let (raster, back) = (opaque(), written(&opaque(), format));
+        assert_eq!(back.channels, Channels::Luma, "{format:?}");
+        if format == Format::Jpeg {
+            let worst = raster.samples.iter().zip(&back.samples).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(worst.unwrap() < 24, "JPEG differs by {worst:?}");
+        } else {
+            assert_eq!(back.samples, raster.samples, "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn alpha_is_kept_where_the_format_has_it() {
+    let raster = transparent();
+    for format in [Format::Png, Format::WebP, Format::Tiff] {
+        assert_eq!(written(&raster, format), raster, "{format:?}");
+    }
+    let back = written(&raster, Format::Gif);
+    for (&[gray, alpha], &[kept, mask]) in pixels(&raster).iter().zip(&pixels(&back)) {
+        assert_eq!(mask, if alpha < 128 { 0 } else { 255 });
+        assert!(mask == 0 || kept.abs_diff(gray) <= 1, "{gray} became {kept}");
+    }
+}
+
+#[test]
+fn elsewhere_it_is_drawn_over_the_background() {
+    let raster = transparent();
+    let under = luma(10, 200, 30);
+    let expected: Vec<u8> = pixels(&raster).iter().map(|&[gray, alpha]| blend(gray, alpha, under)).collect();
+    for format in [Format::Bmp, Format::Pnm] {
+        assert_eq!(written(&raster, format).samples, expected, "{format:?}");
+    }
+    let jpeg = written(&raster, Format::Jpeg);
+    let worst = jpeg.samples.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(worst.unwrap() < 24, "JPEG differs by {worst:?}");
+}
+
+#[test]
+fn small_and_thin_pictures_are_written_too() {
+    for (width, height) in [(1, 1), (1, 300), (300, 1), (7, 9), (8, 8), (17, 16)] {
+        for channels in [Channels::Luma, Channels::LumaAlpha] {
+            let count = width as usize * height as usize * channels.count();
+            let samples = (0..=255u8).cycle().take(count).collect();
+            let raster = Raster { width, height, channels, samples };
+            for format in FORMATS {
+                written(&raster, format);
+            }
+        }
+    }
+}
+
+#[test]
+fn quality_is_that_of_libjpeg() {
+    let size = |quality| encode(opaque(), &Encoding { quality, ..encoding(Format::Jpeg) }).unwrap().len();
+    assert!(size(10) < size(50) && size(50) < size(85) && size(85) < size(100));
+    // The first entry of the luminance table is 16 at quality 50 and 16 * 30 / 100 rounded at 85 (T.81 K.1).
+    for (quality, first) in [(50, 16), (85, 5), (100, 1), (1, 255)] {
+        let bytes = encode(opaque(), &Encoding { quality, ..encoding(Format::Jpeg) }).unwrap();
+        let table = bytes.windows(2).position(|w| w == [0xFF, 0xDB]).unwrap();
+        assert_eq!(bytes[table + 5], first, "quality {quality}");
+    }
+}
+
+#[test]
+fn a_side_the_format_cannot_say_is_refused() {
+    let wide =
+        |width| Raster { width, height: 1, channels: Channels::Luma, samples: vec![0; width as usize] };
+    assert!(encode(wide(16_383), &encoding(Format::WebP)).is_ok());
+    let refused = Err(Failure::TooManyPixels { width: 16_384, height: 1 });
+    assert_eq!(encode(wide(16_384), &encoding(Format::WebP)), refused);
+    assert!(encode(wide(65_535), &encoding(Format::Gif)).is_ok());
+    for format in [Format::Gif, Format::Jpeg] {
+        assert!(encode(wide(65_536), &encoding(format)).is_err(), "{format:?}");
+    }
+}
+
+#[test]
+fn no_metadata_is_written() {
+    let (_, raster) = read(&fixture("jpeg_exif_6.jpg")).unwrap();
+    for format in FORMATS {
+        let bytes = encode(raster.clone(), &encoding(format)).unwrap();
+        for trace in [&b"Exif"[..], b"eXIf", b"EXIF", b"ICC_PROFILE", b"iCCP", b"http://"] {
+            assert!(!bytes.windows(trace.len()).any(|w| w == trace), "{format:?}: {}", trace.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The pixel layer, from outside: stored pictures, Pillow as an oracle, memory held to what the probe announced.
+//!
+//! - `stored`: the pictures of `tests/data/pixels` against values kept beside them; needs nothing else.
+//! - `encoded`: what is written is read back the same.
+//! - `memory`: the true peak of decoding against `decode_cost`, by a counting allocator.
+//! - `pillow`: every pixel against Python's Pillow, both ways. Skipped, aloud, where there is none, unless `TP2_CI` is set.
+//! - `corpus`: a directory of other people's pictures, named by `TP2_CORPUS`.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod corpus;
+mod encoded;
+mod fixtures;
+mod memory;
+mod pillow;
+mod stored;

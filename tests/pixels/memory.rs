@@ -1,0 +1,132 @@
+//! The promise of the probe: decoding never has more on the heap than `decode_cost`, and the promise is not idle.
+#![expect(unsafe_code, reason = "an allocator is unsafe by its nature; this one counts and hands on")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use tp2::exchange::job::Failure;
+use tp2::pixels::{Encoding, decode, encode, probe};
+use tp2::proto::format::Format;
+
+use crate::fixtures::{LIMITS, Verdict, fixture, fixtures};
+
+thread_local! {
+    /// Bytes this thread has on the heap now, and the most it had since it was told to watch.
+    static NOW: Cell<i64> = const { Cell::new(0) };
+    static PEAK: Cell<i64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn count(change: i64) {
+    let now = NOW.get() + change;
+    NOW.set(now);
+    PEAK.set(PEAK.get().max(now));
+}
+
+// SAFETY: every call is handed on to the system's allocator unchanged; counting touches two thread-local integers
+// that have no destructor and allocate nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as i64);
+        // SAFETY: the caller's own contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as i64);
+        // SAFETY: the caller's own contract.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as i64));
+        // SAFETY: the caller's own contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Growing may have to copy, with both blocks there; shrinking is done in place.
+        if size > layout.size() {
+            count(size as i64);
+            count(-(layout.size() as i64));
+        } else {
+            count(size as i64 - layout.size() as i64);
+        }
+        // SAFETY: the caller's own contract.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What `work` returns, and the most it had on the heap at once.
+fn peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
+    let before = NOW.get();
+    PEAK.set(before);
+    let result = work();
+    (result, u64::try_from(PEAK.get() - before).unwrap())
+}
+
+#[test]
+fn no_fixture_takes_more_than_announced() {
+    for fixture in fixtures() {
+        let bytes = fixture.bytes();
+        let (probed, probing) = peak(|| probe(&bytes, &LIMITS));
+        assert!(probing < 1024, "{}: the probe allocated {probing} bytes", fixture.name);
+        let Ok(probed) = probed else { continue };
+        let (_, decoding) = peak(|| decode(&bytes, &probed, &LIMITS));
+        let cost = probed.decode_cost;
+        assert!(decoding <= cost, "{}: {decoding} bytes, {cost} announced", fixture.name);
+    }
+}
+
+/// A megapixel and a half in a format, made of a photograph's stored pixels.
+fn large(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/data/fotos/hubble_deep_field.jpg", env!("CARGO_MANIFEST_DIR"));
+    let photo = std::fs::read(path).unwrap();
+    let probed = probe(&photo, &LIMITS).unwrap();
+    let raster = decode(&photo, &probed, &LIMITS).unwrap();
+    let format = match name {
+        "png" => Format::Png,
+        "gif" => Format::Gif,
+        "webp" => Format::WebP,
+        "bmp" => Format::Bmp,
+        "tiff" => Format::Tiff,
+        "pgm" => Format::Pnm,
+        _ => return photo,
+    };
+    encode(raster, &Encoding { format, quality: 85, background: [255; 3] }).unwrap()
+}
+
+#[test]
+fn the_announcement_is_not_idle() {
+    for name in ["jpeg", "png", "gif", "webp", "bmp", "tiff", "pgm"] {
+        let bytes = large(name);
+        let probed = probe(&bytes, &LIMITS).unwrap();
+        let (raster, decoding) = peak(|| decode(&bytes, &probed, &LIMITS).unwrap());
+        let (cost, size) = (probed.decode_cost, raster.samples.len() as u64);
+        println!("{name}: raster {size}, peak {decoding}, announced {cost}");
+        assert!(decoding <= cost, "{name}: {decoding} bytes, {cost} announced");
+        // Turning upright takes a second raster, which this picture does not need.
+        assert!(cost <= 2 * decoding + size + 600_000, "{name}: {decoding} bytes, {cost} announced");
+    }
+}
+
+#[test]
+fn a_bomb_costs_nothing() {
+    for bomb in fixtures().into_iter().filter(|f| f.verdict != Verdict::Picture) {
+        let bytes = bomb.bytes();
+        let (outcome, allocated) = peak(|| {
+            let probed = probe(&bytes, &LIMITS)?;
+            decode(&bytes, &probed, &LIMITS).map(drop)
+        });
+        assert!(outcome.is_err(), "{}", bomb.name);
+        // A promise of 81 million pixels in 800 bytes is found out after its canvas was made, not before.
+        let promise = bomb.name == "gif_empty_promise.gif";
+        assert!(promise || allocated < 2_000_000, "{}: {allocated} bytes", bomb.name);
+    }
+    let endless = fixture("jpeg_too_many_comments.jpg");
+    assert!(matches!(probe(&endless, &LIMITS), Err(Failure::Undecodable(_))));
+}
