@@ -36,6 +36,7 @@ mod probe;
 mod tiff;
 mod webp;
 
+pub use crate::exchange::job::Encoding;
 pub use decode::decode;
 pub use encode::encode;
 pub use probe::probe;
