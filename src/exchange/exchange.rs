@@ -11,8 +11,8 @@
 //!                                                                            else: Linger -> Closed
 //! ```
 //! Rules: a transition takes the phase out (`mem::replace` with `Closed`), matches it by value and puts the next in,
-//! so a bug in between leaves a closed connection, never a half-alive one; [`NEXT`] is the whole table and every
-//! transition is checked against it. Every live phase has an absolute deadline, and interest in input is a function
+//! so a bug in between leaves a closed connection, never a half-alive one; [`phase`](super::phase) has the whole
+//! table and every transition is checked against it. Every live phase has an absolute deadline, and interest in input is a function
 //! of the phase: neither is a field that could disagree with it. While an answer is on its way, pipelined bytes
 //! wait in `RecvBuf` (16 KiB) and then in the kernel: that is the back-pressure. An end of input is judged by the
 //! phase: cutting a request short is a 400, having sent it whole and half-closed is how netcat asks.
@@ -30,6 +30,7 @@ use uuid::Uuid;
 use super::event::{Event, What};
 use super::job::Failure;
 use super::moment::Moment;
+use super::phase::{After, Answer, Name, Phase, may_follow};
 use super::plan::Plan;
 use super::reject::Reject;
 use super::request::{Decision, Kind, Request, decide};
@@ -72,79 +73,6 @@ pub enum Action {
     ShutdownWrite,
     /// Tell the log.
     Log(Event),
-}
-
-#[derive(Debug)]
-enum Phase {
-    /// Between requests. `fresh`: nothing has come on this connection yet.
-    Idle { fresh: bool, due: Instant },
-    /// A request has begun. `fresh`: its first bytes tell whether this is HTTP or netcat.
-    Head { fresh: bool, due: Instant },
-    /// A body is coming.
-    Body { request: Request, upload: Box<Upload> },
-    /// A run has the picture.
-    Waiting { request: Request, due: Instant },
-    /// An answer is on its way; `_picture` keeps the lease of its bytes.
-    Reply { then: After, answer: Answer, due: Instant, _picture: Option<Arc<Picture>> },
-    /// The last answer is sent; what the peer still sends is read and thrown away, so that it can read us.
-    Linger { due: Instant },
-    /// Nothing more happens.
-    Closed,
-}
-
-/// What follows an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
-    Next,
-    Close,
-}
-
-/// What the log will say of an answer.
-#[derive(Debug)]
-struct Answer {
-    id: Uuid,
-    shown: String,
-    status: u16,
-    received: u64,
-    sent: u64,
-    began_at: Instant,
-}
-
-/// The names of the phases, for the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name {
-    Idle,
-    Head,
-    Body,
-    Waiting,
-    Reply,
-    Linger,
-    Closed,
-}
-
-/// phase -> the phases that may follow it. Closed may follow each: the peer is gone, or has been too slow.
-const NEXT: [(Name, &[Name]); 7] = [
-    (Name::Idle, &[Name::Head]),
-    (Name::Head, &[Name::Body, Name::Reply]),
-    (Name::Body, &[Name::Waiting, Name::Reply]),
-    (Name::Waiting, &[Name::Reply]),
-    (Name::Reply, &[Name::Idle, Name::Linger]),
-    (Name::Linger, &[]),
-    (Name::Closed, &[]),
-];
-
-impl Phase {
-    fn name(&self) -> Name {
-        match self {
-            Self::Idle { .. } => Name::Idle,
-            Self::Head { .. } => Name::Head,
-            Self::Body { .. } => Name::Body,
-            Self::Waiting { .. } => Name::Waiting,
-            Self::Reply { .. } => Name::Reply,
-            Self::Linger { .. } => Name::Linger,
-            Self::Closed => Name::Closed,
-        }
-    }
 }
 
 impl Exchange {
@@ -454,7 +382,7 @@ impl Exchange {
             self.send.push(picture.file.clone());
             self.begin_reply(Name::Waiting, request, 200, After::Close, Some(Arc::clone(picture)), now);
         } else {
-            let then = self.emit(request, &result(picture), After::Next, now);
+            let then = self.emit(request, &picture.reply(), After::Next, now);
             self.begin_reply(Name::Waiting, request, 200, then, Some(Arc::clone(picture)), now);
         }
     }
@@ -530,8 +458,7 @@ impl Exchange {
 
     /// Puts the next phase in; `from` is the one that was taken out.
     fn enter(&mut self, from: Name, next: Phase) {
-        let allowed = |name| NEXT.iter().any(|(phase, after)| *phase == from && after.contains(&name));
-        debug_assert!(matches!(next, Phase::Closed) || allowed(next.name()), "{from:?} -> {:?}", next.name());
+        debug_assert!(may_follow(from, next.name()), "{from:?} -> {:?}", next.name());
         self.phase = next;
     }
 }
@@ -540,34 +467,6 @@ impl Exchange {
 enum Ordered {
     Work(Box<Order>),
     Answer(Box<Reply>),
-}
-
-impl Answer {
-    fn told(self, cut: bool, now: Moment) -> What {
-        let Self { shown, status, received, sent, began_at, .. } = self;
-        What::Answered { shown, status, received, sent, took: now.at - began_at, cut }
-    }
-}
-
-/// The answer that carries a picture.
-fn result(picture: &Picture) -> Reply {
-    let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-    let times = &picture.times;
-    let timing = format!(
-        "read;dur={:.1}, queue;dur={:.1}, decode;dur={:.1}, scale;dur={:.1}, encode;dur={:.1}",
-        milliseconds(times.read),
-        milliseconds(times.queue),
-        milliseconds(times.decode),
-        milliseconds(times.scale),
-        milliseconds(times.encode),
-    );
-    Reply::new(200, picture.format.media_type(), picture.file.clone())
-        .with("X-Ancho", picture.width.to_string())
-        .with("X-Alto", picture.height.to_string())
-        .with("Vary", "Accept")
-        .with("Cache-Control", "no-store")
-        .with("Content-Security-Policy", "default-src 'none'; sandbox")
-        .with("Server-Timing", timing)
 }
 
 #[cfg(test)]

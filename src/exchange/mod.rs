@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod gate;
 pub mod job;
 pub mod moment;
+mod phase;
 pub mod plan;
 pub mod reject;
 pub mod request;

@@ -20,6 +20,7 @@ use super::job::{Cancel, Done, Failure, Job, Output, Probe, Work};
 use super::plan::Plan;
 use crate::key::{Key, Ticket};
 use crate::proto::format::Format;
+use crate::proto::reply::Reply;
 
 /// What a request hands over once its upload is complete.
 #[derive(Debug)]
@@ -51,6 +52,30 @@ pub struct Picture {
     pub times: Times,
     /// Holds the file's bytes until the last watcher has sent them.
     pub lease: Lease,
+}
+
+impl Picture {
+    /// The answer that carries it.
+    #[must_use]
+    pub fn reply(&self) -> Reply {
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+        let times = &self.times;
+        let timing = format!(
+            "read;dur={:.1}, queue;dur={:.1}, decode;dur={:.1}, scale;dur={:.1}, encode;dur={:.1}",
+            milliseconds(times.read),
+            milliseconds(times.queue),
+            milliseconds(times.decode),
+            milliseconds(times.scale),
+            milliseconds(times.encode),
+        );
+        Reply::new(200, self.format.media_type(), self.file.clone())
+            .with("X-Ancho", self.width.to_string())
+            .with("X-Alto", self.height.to_string())
+            .with("Vary", "Accept")
+            .with("Cache-Control", "no-store")
+            .with("Content-Security-Policy", "default-src 'none'; sandbox")
+            .with("Server-Timing", timing)
+    }
 }
 
 /// Where the time of a run went.
@@ -223,6 +248,15 @@ impl Run {
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
         match &self.stage {
+            Stage::Finished(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// The end, if it is there.
+    #[must_use]
+    pub fn into_outcome(self) -> Option<Outcome> {
+        match self.stage {
             Stage::Finished(outcome) => Some(outcome),
             _ => None,
         }

@@ -17,7 +17,7 @@ use scaler::wire::{Limits, Reply};
 use super::slab::Slab;
 use super::source::Source;
 use super::upstream::{Break, Stream, Task, Turn, Upstream};
-use crate::exchange::job::{Done, Failure, Job, Output, Work};
+use crate::exchange::job::{Done, Failure, Output};
 use crate::key::Key;
 
 /// Connections that may break under one task before it is given up.
@@ -51,6 +51,14 @@ pub struct Pool {
     outage: Option<Outage>,
 }
 
+/// What became of a waiting task.
+pub enum Assigned {
+    /// It is on this connection, which wants a turn.
+    Begun(Key),
+    /// It is given up.
+    Done(Done),
+}
+
 /// Since when, and until when, connects are not to be tried.
 #[derive(Clone, Copy, Debug)]
 struct Outage {
@@ -75,52 +83,32 @@ impl Pool {
         }
     }
 
-    /// Takes a job of [`Work::Scale`]; [`Pool::assign`] puts it on a connection.
-    pub fn submit(&mut self, job: Job) -> Option<Done> {
-        let Job { ticket, lease, cancelled, work } = job;
-        let Work::Scale { raster, width, height } = work else {
-            debug_assert!(false, "the scaler only scales");
-            return Some(Done { ticket, lease, result: Err(Failure::ScalerLost), took: Duration::ZERO });
-        };
-        self.queue.push_back(Task {
-            ticket,
-            lease,
-            cancelled,
-            raster,
-            width,
-            height,
-            breaks: 0,
-            began_at: None,
-        });
-        None
+    /// Takes a task; [`Pool::assign`] puts it on a connection.
+    pub fn submit(&mut self, task: Task) {
+        self.queue.push_back(task);
     }
 
-    /// Gives waiting tasks to idle connections, and opens new ones while there are tasks and room.
-    pub fn assign(&mut self, registry: &Registry, now: Instant, done: &mut impl FnMut(Done)) -> Vec<Key> {
-        let mut begun = Vec::new();
-        while let Some(task) = self.queue.pop_front() {
-            if task.cancelled.is_set() {
-                done(answer(task, Err(Failure::Cancelled), now));
-                continue;
+    /// Does something about the first waiting task: puts it on an idle or a new connection, or gives it up. None when
+    /// there is none, or it has to wait.
+    pub fn assign(&mut self, registry: &Registry, now: Instant) -> Option<Assigned> {
+        let task = self.queue.pop_front()?;
+        if task.cancelled.is_set() {
+            return Some(Assigned::Done(answer(task, Err(Failure::Cancelled), now)));
+        }
+        if self.is_away(now) {
+            return Some(Assigned::Done(answer(task, Err(Failure::ScalerAway), now)));
+        }
+        let key = self.connection(registry, now);
+        match key.and_then(|key| self.upstreams.get_mut(key).map(|upstream| (key, upstream))) {
+            Some((key, upstream)) => {
+                upstream.begin(task, now);
+                Some(Assigned::Begun(key))
             }
-            if self.is_away(now) {
-                done(answer(task, Err(Failure::ScalerAway), now));
-                continue;
-            }
-            match self.connection(registry, now) {
-                Some(key) => {
-                    if let Some(upstream) = self.upstreams.get_mut(key) {
-                        upstream.begin(task, now);
-                        begun.push(key);
-                    }
-                }
-                None => {
-                    self.queue.push_front(task);
-                    break;
-                }
+            None => {
+                self.queue.push_front(task);
+                None
             }
         }
-        begun
     }
 
     /// An idle connection, or a new one.
@@ -178,18 +166,15 @@ impl Pool {
     }
 
     /// Gives a connection its turn.
-    pub fn serve(
-        &mut self,
-        key: Key,
-        registry: &Registry,
-        scratch: &mut [u8],
-        now: Instant,
-        done: &mut impl FnMut(Done),
-    ) {
-        let Some(upstream) = self.upstreams.get_mut(key) else { return };
+    pub fn serve(&mut self, key: Key, registry: &Registry, scratch: &mut [u8], now: Instant) -> Option<Done> {
+        let upstream = self.upstreams.get_mut(key)?;
         match upstream.pump(scratch) {
-            Turn::Waiting if upstream.is_connected() => self.outage = None,
-            Turn::Waiting => {}
+            Turn::Waiting => {
+                if upstream.is_connected() {
+                    self.outage = None;
+                }
+                None
+            }
             Turn::Answered(task, reply) => {
                 self.outage = None;
                 if upstream.served() < SERVED_MAX {
@@ -198,7 +183,7 @@ impl Pool {
                     self.close(key, registry);
                 }
                 let result = judge(&task, reply);
-                done(answer(task, result, now));
+                Some(answer(task, result, now))
             }
             Turn::Broken(task, cause) => {
                 self.close(key, registry);
@@ -206,30 +191,25 @@ impl Pool {
                     Break::Refused => self.refused(now),
                     Break::Lost | Break::Nonsense => self.outage = None,
                 }
-                let Some(mut task) = task else { return };
+                let mut task = task?;
                 if cause != Break::Refused {
                     task.breaks += 1;
                 }
                 if task.breaks > BREAKS_MAX || cause == Break::Nonsense {
-                    done(answer(task, Err(Failure::ScalerLost), now));
-                } else {
-                    self.queue.push_front(task);
+                    return Some(answer(task, Err(Failure::ScalerLost), now));
                 }
+                self.queue.push_front(task);
+                None
             }
         }
     }
 
-    /// The run of this task has ended without it: a child that may hang is let go.
-    pub fn abandon(&mut self, run: Key, registry: &Registry, now: Instant, done: &mut impl FnMut(Done)) {
-        let keys: Vec<Key> = self.upstreams.keys().collect();
-        for key in keys {
-            if let Some(upstream) = self.upstreams.get_mut(key)
-                && upstream.task().is_some_and(|task| task.ticket.run == run)
-                && let Some(task) = upstream.abandon()
-            {
-                self.close(key, registry);
-                done(answer(task, Err(Failure::Cancelled), now));
-            }
+    /// A run has ended without its scaled picture: the child that has it, and may hang, is let go.
+    pub fn abandon(&mut self, run: Key, registry: &Registry) {
+        let has = |upstream: &Upstream| upstream.task().is_some_and(|task| task.ticket.run == run);
+        let found = self.upstreams.iter().find(|(_, upstream)| has(upstream)).map(|(key, _)| key);
+        if let Some(key) = found {
+            self.close(key, registry);
         }
     }
 
@@ -253,12 +233,6 @@ impl Pool {
         {
             self.idle.push(key);
         }
-    }
-
-    /// Whether no task waits or is on a connection.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.idle.len() == self.upstreams.len()
     }
 
     fn refused(&mut self, now: Instant) {

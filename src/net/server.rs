@@ -17,23 +17,25 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
 use scaler::sys::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use scaler::wire::Limits;
+use uuid::Uuid;
 
 use super::acceptor::Acceptor;
 use super::client::{Client, Pumped, pump};
-use super::pool::{Destination, Pool};
+use super::pool::{Assigned, Destination, Pool};
+use super::runs::{Ended, Next, Runs};
 use super::slab::Slab;
 use super::source::Source;
 use super::supervisor::Supervisor;
 use super::timers::{Armed, Timers};
+use super::upstream::Task;
 use crate::exchange::exchange::{Action, INPUT_MAX};
-use crate::exchange::job::{Done, Failure, Job, Work};
+use crate::exchange::job::{Done, Job, Work};
 use crate::exchange::moment::Moment;
-use crate::exchange::run::{Order, Outcome, Step};
+use crate::exchange::run::{Order, Outcome};
 use crate::exchange::service::Service;
-use crate::exchange::{Exchange, Run, event::Level};
+use crate::exchange::{Exchange, event::Level};
 use crate::key::Key;
 use crate::log::{Log, Who};
-use crate::pixels;
 use crate::workers::{Deliver, Workers};
 
 /// Events taken from the kernel at once.
@@ -70,9 +72,7 @@ pub struct Server {
     timers: Timers,
     acceptor: Acceptor,
     clients: Slab<Client>,
-    runs: Slab<Watched>,
-    /// Runs that wait for a place, in order of arrival.
-    waiting: VecDeque<Key>,
+    runs: Runs,
     workers: Workers,
     /// The one door through which finished work comes back.
     done: Receiver<Done>,
@@ -85,13 +85,6 @@ pub struct Server {
     scratch: Box<[u8]>,
     /// When a server that was told to stop gives up waiting.
     stop_at: Option<Instant>,
-}
-
-/// A run and whom it is for.
-struct Watched {
-    run: Run,
-    watcher: Key,
-    armed: Armed,
 }
 
 impl Server {
@@ -128,8 +121,7 @@ impl Server {
             timers: Timers::default(),
             acceptor,
             clients: Slab::default(),
-            runs: Slab::default(),
-            waiting: VecDeque::new(),
+            runs: Runs::default(),
             workers,
             done,
             pool: Pool::new(parts.scaler, limits, parts.threads + 1),
@@ -208,23 +200,20 @@ impl Server {
     }
 
     fn handle_done(&mut self, done: Done) {
-        let key = done.ticket.run;
-        // A run that has ended does not wait for its late step: dropping it gives the lease back.
-        let Some(watched) = self.runs.get_mut(key) else { return };
-        match watched.run.handle_done(done, self.now.at) {
-            Step::Job(job) => self.dispatch(job),
-            Step::Finished => self.finish_run(key),
-            Step::Nothing => {}
+        match self.runs.handle_done(done, self.now.at) {
+            Some(Next::Job(job)) => self.dispatch(job),
+            Some(Next::Ended(ended)) => self.end_run(&ended),
+            None => {}
         }
     }
 
     fn dispatch(&mut self, job: Job) {
         match job.work {
             Work::Gray { .. } | Work::Encode { .. } => self.workers.submit(job),
-            Work::Scale { .. } => {
-                if let Some(done) = self.pool.submit(job) {
-                    self.handle_done(done);
-                }
+            Work::Scale { raster, width, height } => {
+                let Job { ticket, lease, cancelled, .. } = job;
+                let (breaks, began_at) = (0, None);
+                self.pool.submit(Task { ticket, lease, cancelled, raster, width, height, breaks, began_at });
             }
         }
     }
@@ -240,14 +229,9 @@ impl Server {
                     }
                 }
                 Source::Run(key) => {
-                    let Some(watched) = self.runs.get_mut(key) else { continue };
-                    if !watched.armed.rang(at) {
-                        continue;
-                    }
-                    if let Step::Finished = watched.run.handle_timeout(self.now.at) {
-                        self.finish_run(key);
-                    } else {
-                        self.timers.arm(&mut watched.armed, watched.run.poll_timeout(), source);
+                    let ended = self.runs.handle_timer(key, at, &mut self.timers, self.now.at);
+                    if let Some(ended) = ended {
+                        self.end_run(&ended);
                     }
                 }
                 Source::Scaler => {
@@ -324,76 +308,40 @@ impl Server {
         }
     }
 
-    /// A complete upload: its header is looked at before anything is queued for it.
     fn submit(&mut self, watcher: Key, order: Order) {
-        let policy = &self.service.policy;
         let id = order.id;
-        let checked = pixels::probe(&order.picture, &policy.pixels).and_then(|probe| {
-            let memory = order.plan.memory(order.picture.len(), &probe, &policy.pixels)?;
-            if memory > self.service.gate.bytes_max() {
-                return Err(Failure::TooMuchMemory { needed: memory });
-            }
-            Ok((probe, memory))
-        });
-        let (probe, memory) = match checked {
-            Ok(checked) => checked,
-            Err(failure) => return self.tell(watcher, id, &Err(failure)),
-        };
-        let (now, deadline) = (self.now.at, policy.deadline);
-        let inserted = self.runs.insert_with(|key| Watched {
-            run: Run::new(key, order, probe, memory, deadline, now),
-            watcher,
-            armed: Armed::default(),
-        });
-        let Some(key) = inserted else { return self.tell(watcher, id, &Err(Failure::Cancelled)) };
-        if let Some(client) = self.clients.get_mut(watcher) {
-            client.watching = Some(key);
-        }
-        if let Some(watched) = self.runs.get_mut(key) {
-            self.timers.arm(&mut watched.armed, watched.run.poll_timeout(), Source::Run(key));
-        }
-        self.waiting.push_back(key);
-    }
-
-    /// Lets waiting runs in, in order, while there are places and memory.
-    fn admit_runs(&mut self) {
-        while let Some(&key) = self.waiting.front() {
-            let Some(watched) = self.runs.get_mut(key) else {
-                self.waiting.pop_front();
-                continue;
-            };
-            match watched.run.admit(self.now.at) {
-                Err(_) => return,
-                Ok(step) => {
-                    self.waiting.pop_front();
-                    if let Step::Job(job) = step {
-                        self.dispatch(job);
-                    }
+        match self.runs.submit(watcher, order, &self.service, &mut self.timers, self.now.at) {
+            Ok(run) => {
+                if let Some(client) = self.clients.get_mut(watcher) {
+                    client.watching = Some(run);
                 }
             }
+            Err(failure) => self.tell(watcher, id, &Err(failure)),
+        }
+    }
+
+    /// Lets waiting runs in while there are places and memory.
+    fn admit_runs(&mut self) {
+        while let Some(job) = self.runs.admit(self.now.at) {
+            self.dispatch(job);
         }
     }
 
     /// A run has ended: its client is told, and a scaler connection that still has it is let go.
-    fn finish_run(&mut self, key: Key) {
-        let Some(watched) = self.runs.remove(key) else { return };
-        let Some(outcome) = watched.run.outcome() else { return };
-        let id = watched.run.id();
-        match outcome {
+    fn end_run(&mut self, ended: &Ended) {
+        match &ended.outcome {
             Ok(picture) => self.service.gate.observe(picture.times.work()),
             Err(failure) => {
-                let level = match self.service.failed(failure.clone()).status() {
-                    500.. => Level::Error,
-                    _ => Level::Debug,
-                };
-                self.log.write(level, Who { fd: None, id: Some(id) }, failure);
-                self.pool.abandon(key, self.poll.registry(), self.now.at, &mut drop);
+                if self.service.failed(failure.clone()).status() >= 500 {
+                    self.log.write(Level::Error, Who { fd: None, id: Some(ended.id) }, failure);
+                }
+                self.pool.abandon(ended.run, self.poll.registry());
             }
         }
-        self.tell(watched.watcher, id, outcome);
+        self.tell(ended.watcher, ended.id, &ended.outcome);
     }
 
-    fn tell(&mut self, watcher: Key, id: uuid::Uuid, outcome: &Outcome) {
+    fn tell(&mut self, watcher: Key, id: Uuid, outcome: &Outcome) {
         if let Some(client) = self.clients.get_mut(watcher) {
             client.watching = None;
             client.exchange.handle_done(id, outcome, self.now);
@@ -405,10 +353,8 @@ impl Server {
         let Some(mut client) = self.clients.remove(key) else { return };
         // It is closed right after: that it was not registered any more would change nothing.
         let _ = self.poll.registry().deregister(&mut client.stream);
-        if let Some(run) = client.watching
-            && let Some(mut watched) = self.runs.remove(run)
-        {
-            watched.run.cancel();
+        if let Some(run) = client.watching {
+            self.runs.forget(run);
         }
         for number in self.acceptor.handle_room() {
             self.queue.push_back(Source::Listener(number));
@@ -454,20 +400,19 @@ impl Server {
     }
 
     fn serve_upstream(&mut self, key: Key) {
-        let mut done = Vec::new();
-        self.pool.serve(key, self.poll.registry(), &mut self.scratch, self.now.at, &mut |one| done.push(one));
-        for one in done {
-            self.handle_done(one);
+        let done = self.pool.serve(key, self.poll.registry(), &mut self.scratch, self.now.at);
+        if let Some(done) = done {
+            self.handle_done(done);
         }
     }
 
     /// Gives waiting pictures to the scaler, and keeps an eye on it.
     fn assign_scaler(&mut self) {
-        let mut done = Vec::new();
-        let begun = self.pool.assign(self.poll.registry(), self.now.at, &mut |one| done.push(one));
-        self.queue.extend(begun.into_iter().map(Source::Upstream));
-        for one in done {
-            self.handle_done(one);
+        while let Some(assigned) = self.pool.assign(self.poll.registry(), self.now.at) {
+            match assigned {
+                Assigned::Begun(key) => self.queue.push_back(Source::Upstream(key)),
+                Assigned::Done(done) => self.handle_done(done),
+            }
         }
         self.service.scaler_away.set(self.pool.is_away(self.now.at));
         let restart = self.supervisor.as_ref().and_then(Supervisor::poll_timeout);
@@ -514,7 +459,7 @@ impl Server {
         self.service.draining.set(true);
         self.stop_at = Some(self.now.at + STOP_TIME);
         self.acceptor.close(self.poll.registry());
-        let keys: Vec<Key> = self.clients.keys().collect();
+        let keys: Vec<Key> = self.clients.iter().map(|(key, _)| key).collect();
         for key in keys {
             if let Some(client) = self.clients.get_mut(key) {
                 client.exchange.handle_drain();

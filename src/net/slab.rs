@@ -69,13 +69,12 @@ impl<T> Slab<T> {
         self.len() == 0
     }
 
-    /// All keys, in the order of slots.
-    pub fn keys(&self) -> impl Iterator<Item = Key> {
-        self.slots
-            .iter()
-            .zip(0..)
-            .filter(|(slot, _)| slot.tenant.is_some())
-            .map(|(slot, index)| Key { index, generation: slot.generation })
+    /// All tenants with their keys, in the order of slots.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| {
+            let key = Key { index, generation: slot.generation };
+            slot.tenant.as_ref().map(|tenant| (key, tenant))
+        })
     }
 }
 
@@ -102,8 +101,8 @@ mod tests {
         let keys: Vec<_> = (0..4).map(|n| slab.insert_with(|_| n).unwrap()).collect();
         slab.remove(keys[1]);
         slab.remove(keys[3]);
-        assert_eq!(slab.keys().collect::<Vec<_>>(), [keys[0], keys[2]]);
-        let again = slab.insert_with(|key| key.index as i32).unwrap();
+        assert_eq!(slab.iter().collect::<Vec<_>>(), [(keys[0], &0), (keys[2], &2)]);
+        let again = slab.insert_with(|key| i32::try_from(key.index).unwrap()).unwrap();
         assert_eq!((again.index, slab.len()), (3, 3));
         assert!(!slab.is_empty());
     }

@@ -115,11 +115,6 @@ impl Upstream {
         self.busy.as_ref().map(|(task, ..)| task)
     }
 
-    /// Takes the task off; the connection is of no use any more.
-    pub fn abandon(&mut self) -> Option<Task> {
-        self.busy.take().map(|(task, ..)| task)
-    }
-
     /// Tasks it has carried.
     #[must_use]
     pub fn served(&self) -> u32 {
@@ -145,7 +140,7 @@ impl Upstream {
                 Some((task, ..)) => Turn::Answered(task, reply),
                 None => Turn::Broken(None, Break::Nonsense),
             },
-            Err(cause) => Turn::Broken(self.abandon(), cause),
+            Err(cause) => Turn::Broken(self.busy.take().map(|(task, ..)| task), cause),
         }
     }
 

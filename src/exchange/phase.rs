@@ -1,0 +1,115 @@
+//! The phases of a conversation and the table of what may follow what: the data of [`exchange`](super::exchange).
+//!
+//! No live phase is without an absolute deadline, and what a phase needs lives inside it: a form exists only in a body,
+//! a reply in flight excludes parsing.
+use std::sync::Arc;
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use super::event::What;
+use super::moment::Moment;
+use super::request::Request;
+use super::run::Picture;
+use super::upload::Upload;
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Between requests. `fresh`: nothing has come on this connection yet.
+    Idle { fresh: bool, due: Instant },
+    /// A request has begun. `fresh`: its first bytes tell whether this is HTTP or netcat.
+    Head { fresh: bool, due: Instant },
+    /// A body is coming.
+    Body { request: Request, upload: Box<Upload> },
+    /// A run has the picture.
+    Waiting { request: Request, due: Instant },
+    /// An answer is on its way; `_picture` keeps the lease of its bytes.
+    Reply { then: After, answer: Answer, due: Instant, _picture: Option<Arc<Picture>> },
+    /// The last answer is sent; what the peer still sends is read and thrown away, so that it can read us.
+    Linger { due: Instant },
+    /// Nothing more happens.
+    Closed,
+}
+
+/// What follows an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    Next,
+    Close,
+}
+
+/// What the log will say of an answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) id: Uuid,
+    pub(super) shown: String,
+    pub(super) status: u16,
+    pub(super) received: u64,
+    pub(super) sent: u64,
+    pub(super) began_at: Instant,
+}
+
+/// The names of the phases, for the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Idle,
+    Head,
+    Body,
+    Waiting,
+    Reply,
+    Linger,
+    Closed,
+}
+
+/// phase -> the phases that may follow it. Closed may follow each: the peer is gone, or has been too slow.
+const NEXT: [(Name, &[Name]); 7] = [
+    (Name::Idle, &[Name::Head]),
+    (Name::Head, &[Name::Body, Name::Reply]),
+    (Name::Body, &[Name::Waiting, Name::Reply]),
+    (Name::Waiting, &[Name::Reply]),
+    (Name::Reply, &[Name::Idle, Name::Linger]),
+    (Name::Linger, &[]),
+    (Name::Closed, &[]),
+];
+
+impl Phase {
+    pub(super) fn name(&self) -> Name {
+        match self {
+            Self::Idle { .. } => Name::Idle,
+            Self::Head { .. } => Name::Head,
+            Self::Body { .. } => Name::Body,
+            Self::Waiting { .. } => Name::Waiting,
+            Self::Reply { .. } => Name::Reply,
+            Self::Linger { .. } => Name::Linger,
+            Self::Closed => Name::Closed,
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn told(self, cut: bool, now: Moment) -> What {
+        let Self { shown, status, received, sent, began_at, .. } = self;
+        What::Answered { shown, status, received, sent, took: now.at - began_at, cut }
+    }
+}
+
+/// Whether the table has this transition.
+pub(super) fn may_follow(from: Name, next: Name) -> bool {
+    next == Name::Closed || NEXT.iter().any(|(phase, after)| *phase == from && after.contains(&next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_leads_everywhere_and_out_of_nothing_that_is_closed() {
+        for (name, _) in NEXT {
+            assert!(may_follow(name, Name::Closed));
+            assert!(!may_follow(Name::Closed, name) || name == Name::Closed);
+            let reachable = name == Name::Idle || NEXT.iter().any(|(_, after)| after.contains(&name));
+            assert!(reachable || name == Name::Closed, "{name:?}");
+        }
+        assert!(!may_follow(Name::Waiting, Name::Idle), "nothing is left unanswered");
+    }
+}
