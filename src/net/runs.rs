@@ -248,9 +248,12 @@ mod tests {
         let mut refuse = |picture: &[u8]| {
             runs.submit(CLIENT, order(&service, picture), &service, &mut timers, now).unwrap_err()
         };
-        assert!(matches!(refuse(b"P5 60000 60000 255 "), Failure::TooManyPixels { .. }));
+        let huge = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\0\0\0\0\x0f\xd3\xa4\x5e";
+        let failure = refuse(huge);
+        assert!(matches!(failure, Failure::TooManyPixels { .. }), "{failure:?}");
         let large = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x13\x88\0\0\x13\x88\x08\0\0\0\0\x0f\xd3\xa4\x5e";
-        assert!(matches!(refuse(large), Failure::TooMuchMemory { .. }));
+        let failure = refuse(large);
+        assert!(matches!(failure, Failure::TooMuchMemory { .. }), "{failure:?}");
         assert!(matches!(refuse(b"\xff\xd8\xff"), Failure::Undecodable(_)));
         assert_eq!(service.gate.bytes(), 0);
     }
