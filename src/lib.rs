@@ -21,4 +21,5 @@ pub mod net;
 pub mod own_scaler;
 pub mod pixels;
 pub mod proto;
+pub mod words;
 pub mod workers;

@@ -19,6 +19,7 @@ use tp2::net::pool::Destination;
 use tp2::net::server::{Parts, Server};
 use tp2::net::supervisor::{self, Supervisor};
 use tp2::own_scaler;
+use tp2::words::InWords;
 use uuid::Uuid;
 
 /// The page of `GET /`.
@@ -58,7 +59,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     config.clients_max = raise_descriptors(config.clients_max);
     let file = config.log_file.as_ref().map_or(String::new(), |path| format!(" «{}»", path.display()));
     let log = Log::start(config.level, config.log_file.clone())
-        .map_err(|error| format!("no se puede abrir el registro{file}: {error}"))?;
+        .map_err(|error| format!("no se puede abrir el registro{file}: {}", InWords(&error)))?;
     report_panics(&log);
 
     let listeners = listen(&config.hosts, config.port).map_err(|error| error.to_string())?;
@@ -99,7 +100,7 @@ fn scaler_of(config: &Config) -> Result<(Option<Supervisor>, Destination), Strin
         None => {
             let arguments = own_scaler::arguments(config);
             let supervisor = Supervisor::start(arguments, Instant::now())
-                .map_err(|error| format!("no se puede iniciar el escalador: {error}"))?;
+                .map_err(|error| format!("no se puede iniciar el escalador: {}", InWords(&error)))?;
             let socket = supervisor.socket();
             Ok((Some(supervisor), Destination::Unix(socket)))
         }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::options::Options;
 use super::response::{Response, read_response};
 use crate::proto::format::{Format, Sniff};
+use crate::words::InWords;
 
 /// How long to wait for a connection.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -35,11 +36,13 @@ pub enum SendError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Read(path, error) => write!(f, "no se puede leer {}: {error}", path.display()),
-            Self::Connect(error) => write!(f, "no se puede conectar al servidor: {error}"),
-            Self::Broken(error) => write!(f, "la conexión con el servidor se cortó: {error}"),
+            Self::Read(path, error) => write!(f, "no se puede leer {}: {}", path.display(), InWords(error)),
+            Self::Connect(error) => write!(f, "no se puede conectar al servidor: {}", InWords(error)),
+            Self::Broken(error) => write!(f, "la conversación con el servidor falló: {}", InWords(error)),
             Self::Refused(status, detail) => write!(f, "el servidor respondió {status}: {detail}"),
-            Self::Write(path, error) => write!(f, "no se puede guardar {}: {error}", path.display()),
+            Self::Write(path, error) => {
+                write!(f, "no se puede guardar {}: {}", path.display(), InWords(error))
+            }
         }
     }
 }

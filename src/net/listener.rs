@@ -9,6 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddr
 
 use scaler::sys;
 
+use crate::words::InWords;
+
 /// Connections that the kernel keeps for us while we are busy.
 const BACKLOG: i32 = 4096;
 /// How often a port chosen for the first address may be taken at another before we give up.
@@ -28,9 +30,8 @@ impl fmt::Display for ListenError {
         write!(f, "no se puede escuchar en {host}, puerto {port}: ")?;
         match cause.kind() {
             ErrorKind::AddrInUse => write!(f, "el puerto ya está en uso; elija otro con -p"),
-            ErrorKind::AddrNotAvailable => write!(f, "esa dirección no es de esta máquina"),
             ErrorKind::PermissionDenied => write!(f, "los puertos menores que 1024 piden permisos"),
-            _ => write!(f, "{cause}"),
+            _ => write!(f, "{}", InWords(cause)),
         }
     }
 }

@@ -36,6 +36,7 @@ use crate::exchange::service::Service;
 use crate::exchange::{Exchange, event::Level};
 use crate::key::Key;
 use crate::log::{Log, Who};
+use crate::words::InWords;
 use crate::workers::{Deliver, Workers};
 
 /// Events taken from the kernel at once.
@@ -393,7 +394,7 @@ impl Server {
             self.queue.push_back(Source::Listener(number));
         }
         if let Some(error) = accepted.error {
-            let text = format_args!("No se puede aceptar otra conexión: {error}. Se reintenta.");
+            let text = format_args!("No se puede aceptar otra conexión: {}. Se reintenta.", InWords(&error));
             self.log.write(Level::Warning, Who::default(), text);
             self.acceptor.arm(&mut self.timers, number);
         }
@@ -424,7 +425,7 @@ impl Server {
         if let Some(supervisor) = &mut self.supervisor
             && let Err(error) = supervisor.handle_timeout(self.now.at)
         {
-            let text = format_args!("No se puede iniciar el escalador: {error}. Se reintenta.");
+            let text = format_args!("No se puede iniciar el escalador: {}. Se reintenta.", InWords(&error));
             self.log.write(Level::Error, Who::default(), text);
         }
         self.pool.knock(self.poll.registry(), self.now.at);
