@@ -268,3 +268,7 @@ fn judge(task: &Task, reply: Reply) -> Result<Output, Failure> {
         Reply::Error { code, reason } => Err(Failure::ScalerRefused { code, reason }),
     }
 }
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;

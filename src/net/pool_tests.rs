@@ -1,0 +1,272 @@
+//! The pool against scalers that misbehave: real Unix sockets, a loop of a few lines, a script for each connection.
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::thread;
+
+use mio::{Events, Poll, Token};
+use scaler::raster::{Channels, Raster};
+use scaler::wire::{self, RequestDecoder, emit_error, emit_reply_head};
+use uuid::Uuid;
+
+use super::*;
+use crate::exchange::gate::Gate;
+use crate::exchange::job::Cancel;
+use crate::key::Ticket;
+
+/// What the other end does with one connection.
+#[derive(Clone, Copy, Debug)]
+enum Script {
+    /// Closes before it has read anything.
+    Hang,
+    /// Reads the picture and closes.
+    ReadAndHang,
+    /// Sends so many bytes of the answer and closes.
+    Cut(usize),
+    /// Answers right, again and again.
+    Serve,
+    /// Answers with a picture of another size.
+    WrongSize,
+    /// Answers what is no answer.
+    Nonsense,
+    /// Refuses.
+    Refuse,
+    /// Answers, and then says more than it was asked.
+    Chatter,
+}
+
+/// Large enough that neither direction fits the socket's buffers.
+const SIDE: u32 = 1500;
+const LIMITS: Limits = Limits { pixels_max: 100_000_000, side_max: 65_535 };
+
+fn directory() -> PathBuf {
+    let path = std::env::temp_dir().join(format!("tp2-pool-{}", Uuid::new_v4().simple()));
+    std::fs::create_dir(&path).unwrap();
+    path
+}
+
+/// Plays one script a connection; the last one for all that follow.
+fn play(path: &Path, scripts: &[Script]) {
+    let listener = UnixListener::bind(path).unwrap();
+    let scripts = scripts.to_vec();
+    thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let (Ok(stream), script) = (stream, scripts[number.min(scripts.len() - 1)]) else { return };
+            thread::spawn(move || {
+                // The pool may hang up on us: that is part of the play.
+                let _ = act(stream, script);
+            });
+        }
+    });
+}
+
+fn act(mut stream: UnixStream, script: Script) -> std::io::Result<()> {
+    if matches!(script, Script::Hang) {
+        return Ok(());
+    }
+    loop {
+        let mut decoder = RequestDecoder::new(LIMITS, wire::allocate);
+        let mut chunk = [0; 1 << 16];
+        let request = loop {
+            if let Some(request) = decoder.take() {
+                break request;
+            }
+            let n = stream.read(&mut chunk)?;
+            if n == 0 {
+                return Ok(());
+            }
+            decoder.push(&chunk[..n]).unwrap();
+        };
+        let (width, height) = (request.width, request.height);
+        let mut answer = emit_reply_head(width, height, Channels::Luma);
+        answer.resize(answer.len() + (width * height) as usize, 7);
+        match script {
+            Script::Hang | Script::ReadAndHang => return Ok(()),
+            Script::Cut(bytes) => return stream.write_all(&answer[..bytes]),
+            Script::Serve => stream.write_all(&answer)?,
+            Script::WrongSize => stream.write_all(b"OK\nP5\n1 1\n255\n.")?,
+            Script::Nonsense => stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")?,
+            Script::Refuse => stream.write_all(&emit_error(422, "no cabe"))?,
+            Script::Chatter => {
+                answer.extend(b"OK\n");
+                stream.write_all(&answer)?;
+            }
+        }
+    }
+}
+
+struct Loop {
+    poll: Poll,
+    pool: Pool,
+    gate: Gate,
+}
+
+impl Loop {
+    fn new(path: &Path, size: usize) -> Self {
+        let pool = Pool::new(Destination::Unix(path.to_path_buf()), LIMITS, size);
+        Self { poll: Poll::new().unwrap(), pool, gate: Gate::new(100, 1 << 30, 1) }
+    }
+
+    fn submit(&mut self, number: u32) -> Cancel {
+        let samples = vec![3; (SIDE * SIDE) as usize];
+        let raster = Raster { width: SIDE, height: SIDE, channels: Channels::Luma, samples };
+        let cancelled = Cancel::default();
+        self.pool.submit(Task {
+            ticket: Ticket { run: Key { index: number, generation: 0 }, step: 2 },
+            lease: self.gate.lease(),
+            cancelled: cancelled.clone(),
+            raster,
+            width: SIDE / 2,
+            height: SIDE / 2,
+            breaks: 0,
+            began_at: None,
+        });
+        cancelled
+    }
+
+    /// Turns until so many tasks are done.
+    fn run(&mut self, count: usize) -> Vec<Done> {
+        let mut done = Vec::new();
+        let mut queue = Vec::new();
+        let mut scratch = vec![0; 1 << 16];
+        let mut events = Events::with_capacity(64);
+        let give_up_at = Instant::now() + Duration::from_secs(30);
+        while done.len() < count {
+            let now = Instant::now();
+            assert!(now < give_up_at, "only {} of {count}", done.len());
+            for key in std::mem::take(&mut queue) {
+                done.extend(self.pool.serve(key, self.poll.registry(), &mut scratch, now));
+            }
+            self.pool.knock(self.poll.registry(), now);
+            while let Some(assigned) = self.pool.assign(self.poll.registry(), now) {
+                match assigned {
+                    Assigned::Begun(key) => queue.push(key),
+                    Assigned::Done(one) => done.push(one),
+                }
+            }
+            let pause = if queue.is_empty() { Duration::from_millis(5) } else { Duration::ZERO };
+            self.poll.poll(&mut events, Some(pause)).unwrap();
+            for event in &events {
+                let Token(_) = event.token();
+                if let Some(Source::Upstream(key)) = Source::from_token(event.token()) {
+                    self.pool.mark(key, event);
+                    queue.push(key);
+                }
+            }
+        }
+        done
+    }
+}
+
+/// One task over these scripts.
+fn outcome(scripts: &[Script]) -> Result<Output, Failure> {
+    let path = directory();
+    play(&path.join("s"), scripts);
+    let mut turning = Loop::new(&path.join("s"), 2);
+    turning.submit(0);
+    let done = turning.run(1).remove(0);
+    std::fs::remove_dir_all(&path).unwrap();
+    done.result
+}
+
+fn is_right(result: &Result<Output, Failure>) -> bool {
+    matches!(result, Ok(Output::Raster(raster))
+        if (raster.width, raster.height) == (SIDE / 2, SIDE / 2) && raster.samples.iter().all(|&sample| sample == 7))
+}
+
+#[test]
+fn a_connection_that_breaks_at_any_moment_costs_a_retry() {
+    for scripts in [
+        &[Script::Serve][..],
+        &[Script::Hang, Script::Serve],
+        &[Script::ReadAndHang, Script::Serve],
+        &[Script::Cut(1), Script::Cut(5), Script::Cut(100_000), Script::Serve],
+        &[Script::Hang, Script::ReadAndHang, Script::Hang, Script::Cut(2), Script::Hang, Script::Serve],
+    ] {
+        let result = outcome(scripts);
+        assert!(is_right(&result), "{scripts:?}: {:?}", result.err());
+    }
+}
+
+#[test]
+fn the_sixth_break_is_the_end() {
+    assert_eq!(outcome(&[Script::ReadAndHang]).unwrap_err(), Failure::ScalerLost);
+}
+
+#[test]
+fn nonsense_is_not_asked_again_and_a_refusal_is_passed_on() {
+    assert_eq!(outcome(&[Script::Nonsense, Script::Serve]).unwrap_err(), Failure::ScalerLost);
+    assert_eq!(outcome(&[Script::WrongSize, Script::Serve]).unwrap_err(), Failure::ScalerLost);
+    let refused = Failure::ScalerRefused { code: 422, reason: "no cabe".into() };
+    assert_eq!(outcome(&[Script::Refuse]).unwrap_err(), refused);
+}
+
+#[test]
+fn many_tasks_share_few_connections_and_keep_apart() {
+    let path = directory();
+    play(&path.join("s"), &[Script::Serve]);
+    let mut turning = Loop::new(&path.join("s"), 3);
+    for number in 0..20 {
+        turning.submit(number);
+    }
+    let done = turning.run(20);
+    assert!(done.iter().all(|done| is_right(&done.result)));
+    let mut runs: Vec<u32> = done.iter().map(|done| done.ticket.run.index).collect();
+    runs.sort_unstable();
+    assert_eq!(runs, (0..20).collect::<Vec<_>>());
+    assert!(turning.pool.upstreams.len() <= 3);
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
+#[test]
+fn what_comes_unasked_ends_the_connection_and_no_task() {
+    let path = directory();
+    play(&path.join("s"), &[Script::Chatter]);
+    let mut turning = Loop::new(&path.join("s"), 1);
+    turning.submit(0);
+    turning.submit(1);
+    let done = turning.run(2);
+    assert!(done.iter().all(|done| is_right(&done.result) || done.result.is_err()), "never wrong bytes");
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
+#[test]
+fn a_scaler_that_is_late_is_waited_for_and_one_that_stays_away_is_not() {
+    let path = directory();
+    let socket = path.join("s");
+    let mut turning = Loop::new(&socket, 2);
+    turning.submit(0);
+    let now = Instant::now();
+    assert!(turning.pool.assign(turning.poll.registry(), now).is_none());
+    assert!(turning.pool.poll_timeout().is_some(), "the next attempt is a timer");
+    assert!(!turning.pool.is_away(now));
+    let later = now + AWAY_AFTER;
+    assert!(turning.pool.is_away(later));
+    let Some(Assigned::Done(done)) = turning.pool.assign(turning.poll.registry(), later) else { panic!() };
+    assert_eq!(done.result.unwrap_err(), Failure::ScalerAway);
+
+    play(&socket, &[Script::Serve]);
+    turning.pool.knock(turning.poll.registry(), later);
+    turning.submit(1);
+    assert!(is_right(&turning.run(1).remove(0).result));
+    assert!(turning.pool.poll_timeout().is_none(), "and it is known to be back");
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
+#[test]
+fn a_cancelled_task_is_not_begun_and_an_abandoned_one_is_let_go() {
+    let path = directory();
+    play(&path.join("s"), &[Script::Serve]);
+    let mut turning = Loop::new(&path.join("s"), 1);
+    turning.submit(0).set();
+    assert_eq!(turning.run(1).remove(0).result.unwrap_err(), Failure::Cancelled);
+
+    turning.submit(1);
+    let now = Instant::now();
+    assert!(matches!(turning.pool.assign(turning.poll.registry(), now), Some(Assigned::Begun(_))));
+    turning.pool.abandon(Key { index: 1, generation: 0 }, turning.poll.registry());
+    assert!(turning.pool.upstreams.is_empty());
+    turning.submit(2);
+    assert!(is_right(&turning.run(1).remove(0).result));
+    std::fs::remove_dir_all(&path).unwrap();
+}
