@@ -41,7 +41,7 @@ pub use error::HeadError;
 use fields::Fields;
 use line::RequestLine;
 pub(super) use line::is_token_byte;
-use search::{find_end, judge_request_line};
+use search::find_head;
 
 /// What a head may measure at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,27 +67,12 @@ impl Default for HeadLimits {
 /// # Errors
 /// As soon as it is certain that no head of ours can come of these bytes. The connection's framing is lost then.
 pub fn poll_head(recv: &mut RecvBuf, limits: &HeadLimits) -> Result<Option<RequestHead>, HeadError> {
-    let data = recv.data();
-    let start = data.iter().take(EMPTY_MAX + 1).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    if start > EMPTY_MAX {
-        return Err(HeadError::EmptyLines);
-    }
-    if data.get(start).is_some_and(|byte| !is_token_byte(*byte)) {
-        return Err(if data.get(start) == Some(&0) { HeadError::Nul } else { HeadError::NotHttp });
-    }
-    let searched = recv.searched();
-    let end = find_end(data, start, searched)?;
-    if end.unwrap_or(data.len().saturating_add(1)) > limits.bytes_max {
-        // A target that fills the head by itself deserves its own status.
-        judge_request_line(data, start, 0, limits)?;
-        return Err(HeadError::TooLarge { max: limits.bytes_max });
-    }
-    let Some(end) = end else {
-        judge_request_line(data, start, searched, limits)?;
-        recv.mark_searched(data.len());
+    let Some(head) = find_head(recv.data(), recv.searched(), limits)? else {
+        recv.mark_searched(recv.len());
         return Ok(None);
     };
-    let head = RequestHead::parse(data.get(start..end).unwrap_or_default(), limits)?;
+    let end = head.end;
+    let head = RequestHead::parse(recv.data().get(head).unwrap_or_default(), limits)?;
     recv.consume(end);
     Ok(Some(head))
 }
@@ -172,7 +157,7 @@ impl RequestHead {
         let bytes: Box<[u8]> = head.into();
         let line_end = memchr(b'\n', &bytes).ok_or(HeadError::RequestLine)?;
         let line = bytes.get(..line_end).unwrap_or_default();
-        let line = RequestLine::parse(line.strip_suffix(b"\r").unwrap_or(line), limits.target_max)?;
+        let line = RequestLine::parse(line.strip_suffix(b"\r").unwrap_or(line))?;
         let fields = Fields::parse(&bytes, line_end + 1, limits.fields_max)?;
         fields.judge_repeated(&bytes)?;
         fields.judge_host(&bytes, line.version)?;
@@ -250,9 +235,6 @@ impl RequestHead {
         self.bytes.get(range.clone()).unwrap_or_default()
     }
 }
-
-/// How many bytes of empty lines may precede a request line.
-const EMPTY_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests;

@@ -258,6 +258,10 @@ impl Scanner {
         let before = self.head.len();
         let room = HEAD_MAX - before;
         self.head.extend_from_slice(rest.get(..room).unwrap_or(rest));
+        // The empty line at once: no field at all.
+        if self.head.starts_with(b"\r\n") {
+            return Err(MultipartError::Disposition);
+        }
         // The empty line may begin in what came earlier.
         let from = before.saturating_sub(EMPTY_LINE.len() - 1);
         let found = memchr::memmem::find(self.head.get(from..).unwrap_or_default(), EMPTY_LINE);
@@ -268,7 +272,6 @@ impl Scanner {
                 let head = PartHead::parse(self.head.get(..end).unwrap_or_default())?;
                 Ok((end - before, Some(head)))
             }
-            None if self.head.starts_with(b"\r\n") => Err(MultipartError::Disposition),
             None if self.head.len() == HEAD_MAX => Err(MultipartError::HeadTooLong),
             None => Ok((rest.len(), None)),
         }

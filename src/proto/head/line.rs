@@ -18,14 +18,11 @@ pub(super) struct RequestLine {
 
 impl RequestLine {
     /// Parses a line without its end: exactly one SP between the three parts.
-    pub(super) fn parse(line: &[u8], target_max: usize) -> Result<Self, HeadError> {
+    pub(super) fn parse(line: &[u8]) -> Result<Self, HeadError> {
         let mut parts = line.splitn(3, |byte| *byte == b' ');
         let (Some(method), Some(target), Some(version)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(HeadError::RequestLine);
         };
-        if target.len() > target_max {
-            return Err(HeadError::TargetTooLong { max: target_max });
-        }
         let method = Method::parse(method)?;
         let version = parse_version(version)?;
         let start = method.as_str().len() + 1;
@@ -52,7 +49,6 @@ impl Method {
             b"PUT" => Self::Put,
             b"DELETE" => Self::Delete,
             b"OPTIONS" => Self::Options,
-            _ if name.len() > METHOD_MAX => return Err(HeadError::MethodTooLong),
             _ if !name.is_empty() && name.iter().copied().all(is_token_byte) => {
                 Self::Other(name.iter().copied().map(char::from).collect())
             }
@@ -171,6 +167,3 @@ fn find(bytes: &[u8], start: usize, is: impl Fn(u8) -> bool) -> usize {
 pub(in crate::proto) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
-
-/// The longest method that is looked at, in bytes; the longest registered one has 17.
-pub(super) const METHOD_MAX: usize = 64;

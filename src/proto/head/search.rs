@@ -1,28 +1,80 @@
 //! The search for a head's end while it comes in, and what makes it hopeless before that.
 //!
 //! Every line is looked at when its LF comes, and once; so these functions are told what the last call has searched.
-use memchr::{memchr, memrchr};
+//! The verdict doesn't depend on how the bytes were cut: a fault is told in the order in which its byte came.
+use std::ops::Range;
 
-use super::line::{METHOD_MAX, RequestLine};
+use memchr::{memchr, memchr2, memrchr};
+
+use super::line::{RequestLine, is_token_byte};
 use super::{HeadError, HeadLimits};
 
-/// Goes over the lines that were finished since `searched`; returns where the empty line after the fields ends.
-pub(super) fn find_end(data: &[u8], start: usize, searched: usize) -> Result<Option<usize>, HeadError> {
+/// Where the head lies in `data`: from the request line to the end of the empty line. `None`: its end has not come.
+pub(super) fn find_head(
+    data: &[u8],
+    searched: usize,
+    limits: &HeadLimits,
+) -> Result<Option<Range<usize>>, HeadError> {
+    let start = data.iter().take(EMPTY_MAX + 1).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let bytes_max = if start > EMPTY_MAX { EMPTY_MAX + 1 } else { limits.bytes_max };
+    let window = data.get(..bytes_max).unwrap_or(data);
     let mut from = searched;
-    while let Some(at) = memchr(b'\n', data.get(from..).unwrap_or_default()) {
+    while let Some(at) = memchr(b'\n', window.get(from..).unwrap_or_default()) {
         let lf = from + at;
         from = lf + 1;
-        let before = data.get(..lf).unwrap_or_default();
-        let (earlier, line) = before.split_at(memrchr(b'\n', before).map_or(0, |previous| previous + 1));
+        let before = window.get(..lf).unwrap_or_default();
+        let begin = memrchr(b'\n', before).map_or(0, |previous| previous + 1);
+        let (earlier, line) = before.split_at(begin);
+        let is_request_line = begin <= start && start < lf;
+        if is_request_line {
+            judge_beginning(before.get(start..).unwrap_or_default(), limits)?;
+        }
         judge_line_end(earlier, line)?;
         match line {
-            b"" | b"\r" if lf >= start => return Ok(Some(from)),
+            // The whole head is parsed when it is there, this line again: cheaper than to keep what it says.
+            _ if is_request_line => RequestLine::parse(line.strip_suffix(b"\r").unwrap_or(line)).map(drop)?,
+            _ if lf < start => {}
+            b"" | b"\r" => return Ok(Some(start..from)),
             // RFC 9112, 2.2 and 5.2.
             [b' ' | b'\t', ..] => return Err(HeadError::Folded),
             _ => {}
         }
     }
-    Ok(None)
+    if start > EMPTY_MAX {
+        return Err(HeadError::EmptyLines);
+    }
+    // By then it was judged as far as it can be.
+    if searched <= start.saturating_add(line_max(limits)) {
+        judge_beginning(window.get(start..).unwrap_or_default(), limits)?;
+    }
+    if data.len() >= limits.bytes_max { Err(HeadError::TooLarge { max: limits.bytes_max }) } else { Ok(None) }
+}
+
+/// Judges the beginning of a head by what needs no end of line: its first byte, and the lengths of its parts.
+fn judge_beginning(rest: &[u8], limits: &HeadLimits) -> Result<(), HeadError> {
+    match rest.first() {
+        Some(0) => return Err(HeadError::Nul),
+        Some(byte) if !is_token_byte(*byte) => return Err(HeadError::NotHttp),
+        _ => {}
+    }
+    // Looks for the end of a part, SP or that of the line, no further than the part may reach.
+    let part_end = |part: &[u8], max: usize| memchr2(b' ', b'\n', part.get(..=max).unwrap_or(part));
+    let Some(space) = part_end(rest, METHOD_MAX) else {
+        return if rest.len() > METHOD_MAX { Err(HeadError::MethodTooLong) } else { Ok(()) };
+    };
+    let (line_over, target) = (rest.get(space) == Some(&b'\n'), rest.get(space + 1..).unwrap_or_default());
+    if line_over || target.len() <= limits.target_max {
+        return Ok(());
+    }
+    if part_end(target, limits.target_max).is_none() {
+        return Err(HeadError::TargetTooLong { max: limits.target_max });
+    }
+    // No line that could still be good is longer.
+    let line_max = line_max(limits);
+    match rest.get(..=line_max) {
+        Some(begun) if memchr(b'\n', begun).is_none() => Err(HeadError::RequestLine),
+        _ => Ok(()),
+    }
 }
 
 /// Every line ends like the one before it, and CR occurs at ends of lines only. `line` lacks its LF.
@@ -31,7 +83,7 @@ fn judge_line_end(earlier: &[u8], line: &[u8]) -> Result<(), HeadError> {
         Some((b'\r', text)) => (text, true),
         _ => (line, false),
     };
-    match memchr::memchr2(b'\r', 0, text).and_then(|at| text.get(at)) {
+    match memchr2(b'\r', 0, text).and_then(|at| text.get(at)) {
         Some(b'\r') => return Err(HeadError::BareCr),
         Some(_) => return Err(HeadError::Nul),
         None => {}
@@ -42,38 +94,12 @@ fn judge_line_end(earlier: &[u8], line: &[u8]) -> Result<(), HeadError> {
     Ok(())
 }
 
-/// Judges the request line of a head that is not complete: once when its end has just come (it lies at or after
-/// `searched`), and until then by its length alone.
-pub(super) fn judge_request_line(
-    data: &[u8],
-    start: usize,
-    searched: usize,
-    limits: &HeadLimits,
-) -> Result<(), HeadError> {
-    let rest = data.get(start..).unwrap_or_default();
-    // No line that could still be good is longer; beyond it the LF is not looked for.
-    let line_max = METHOD_MAX + 1 + limits.target_max + " HTTP/1.1\r\n".len();
-    let begun = rest.get(..line_max).unwrap_or(rest);
-    if searched > start.saturating_add(line_max) {
-        return Ok(());
-    }
-    if let Some(lf) = memchr(b'\n', begun) {
-        if start + lf >= searched {
-            let line = begun.get(..lf).unwrap_or_default();
-            RequestLine::parse(line.strip_suffix(b"\r").unwrap_or(line), limits.target_max)?;
-        }
-        return Ok(());
-    }
-    match memchr(b' ', begun.get(..=METHOD_MAX).unwrap_or(begun)) {
-        None if begun.len() > METHOD_MAX => Err(HeadError::MethodTooLong),
-        Some(space) if begun.len() - space - 1 > limits.target_max => {
-            let target = begun.get(space + 1..).unwrap_or_default();
-            match memchr(b' ', target) {
-                Some(length) if length <= limits.target_max && begun.len() < line_max => Ok(()),
-                Some(length) if length <= limits.target_max => Err(HeadError::RequestLine),
-                _ => Err(HeadError::TargetTooLong { max: limits.target_max }),
-            }
-        }
-        _ => Ok(()),
-    }
+/// Bytes of the longest request line, its LF left out.
+fn line_max(limits: &HeadLimits) -> usize {
+    (METHOD_MAX + " ".len() + " HTTP/1.1\r".len()).saturating_add(limits.target_max)
 }
+
+/// How many bytes of empty lines may precede a request line.
+const EMPTY_MAX: usize = 16;
+/// The longest method that is looked at, in bytes; the longest registered one has 17.
+const METHOD_MAX: usize = 64;
