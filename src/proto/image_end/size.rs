@@ -53,7 +53,7 @@ impl Measured {
         if self.header.len() > PNM_HEADER_MAX {
             return Ok(Step::Unknown);
         }
-        if !byte.is_ascii_whitespace() {
+        if !is_space(byte) {
             return Ok(Step::Next);
         }
         match self.header.get(..2) {
@@ -110,7 +110,7 @@ fn bmp(header: &[u8]) -> Option<Result<Step, Malformed>> {
 
 /// PBM, PGM or PPM: magic, width, height, for the latter two maxval, one white space, the raster.
 fn pnm(header: &[u8]) -> Result<Step, Malformed> {
-    let mut words = header.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let mut words = header.split(|byte| is_space(*byte)).filter(|word| !word.is_empty());
     let magic = words.next().unwrap_or_default();
     let mut numbers = words.map(number);
     let bitmap = magic == b"P4";
@@ -126,19 +126,28 @@ fn pnm(header: &[u8]) -> Result<Step, Malformed> {
 
 /// PAM: lines of a keyword and a value, up to ENDHDR.
 fn pam(header: &[u8]) -> Result<Step, Malformed> {
-    if !header.ends_with(b"\nENDHDR\n") {
+    let Some(lines) = header.strip_suffix(b"\n") else { return Ok(Step::Next) };
+    let lines = || lines.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    if lines().next_back() != Some(b"ENDHDR") {
         return Ok(Step::Next);
     }
     let value = |keyword: &[u8]| {
-        let line = header.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(keyword));
+        let line = lines().find_map(|line| {
+            line.strip_prefix(keyword).filter(|rest| rest.first().is_some_and(|byte| is_space(*byte)))
+        });
         line.map_or(Err(Malformed), |rest| number(rest.trim_ascii()))
     };
-    let row = value(b"WIDTH ")? * value(b"DEPTH ")?;
-    raster(row * sample_bytes(value(b"MAXVAL ")?), value(b"HEIGHT ")?)
+    let row = value(b"WIDTH")? * value(b"DEPTH")?;
+    raster(row * sample_bytes(value(b"MAXVAL")?), value(b"HEIGHT")?)
 }
 
 fn raster(row: u64, rows: u64) -> Result<Step, Malformed> {
     if row == 0 || rows == 0 { Err(Malformed) } else { Ok(Step::EndAfter(row * rows)) }
+}
+
+/// C's isspace, which Netpbm means: Rust's knows no vertical tab.
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b
 }
 
 fn sample_bytes(max: u64) -> u64 {

@@ -160,6 +160,8 @@ fn binary_netpbm_ends_with_its_raster() {
         b"P7\nWIDTH 2\n# comment\nHEIGHT 1\nDEPTH 2\nMAXVAL 255\nTUPLTYPE GRAYSCALE_ALPHA\nENDHDR\nagag",
     );
     ends(Format::Pnm, b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 1\nMAXVAL 999\nENDHDR\ngg");
+    ends(Format::Pnm, b"P5\x0b3 2\x0c255\x0b123456");
+    ends(Format::Pnm, b"P7\r\nDEPTH\t2\r\nHEIGHT  1\nWIDTHS 9\n WIDTH 3\nMAXVAL 1\n ENDHDR \nagagag");
     endless(Format::Pnm, b"P1\n3 2\n101 010\n");
     endless(Format::Pnm, b"P2\n3 2\n255\n1 2 3 4 5 6\n");
     endless(Format::Pnm, b"P3\n1 1\n255\n1 2 3\n");
