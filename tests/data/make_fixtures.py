@@ -420,6 +420,8 @@ def tiffs():
     multiplied = rgba.convert("RGBa").tobytes()
     put("tiff_associated_alpha.tif", tiff(tags(2, (8, 8, 8, 8), (1,)), [multiplied]))
     put("tiff_unspecified_extra.tif", tiff(tags(2, (8, 8, 8, 8), (0,)), [rgba.tobytes()]))
+    mirrored = bytes(int(f"{v:08b}"[::-1], 2) for v in gray.tobytes())
+    put("tiff_fill_order.tif", tiff(tags(1, (8,), _266=(3, [2])), [mirrored]))
     save(photo, "tiff_two_pages.tif", "TIFF", save_all=True, append_images=[gray.resize((9, 9))])
     loop = bytearray((OUT / "tiff_white_is_zero.tif").read_bytes())
     loop[-4:] = loop[4:8]
@@ -428,6 +430,7 @@ def tiffs():
     broken("tiff_cut.tif", tiff(tags(1, (8,)), [gray.tobytes()])[:200])
     deflated = zlib.compress(gray.tobytes())
     broken("tiff_cut_deflate.tif", tiff(tags(1, (8,), _259=(3, [8])), [deflated[:len(deflated) // 2]]))
+    broken("tiff_fill_order_deflate.tif", tiff(tags(1, (8,), _259=(3, [8]), _266=(3, [2])), [deflated]))
     broken("tiff_float.tif", tiff(tags(1, (32,), _339=(3, [3])), [bytes(4 * WIDTH * HEIGHT)]))
     broken("tiff_mixed_bits.tif", tiff(tags(2, (5, 6, 5)), [bytes(2 * WIDTH * HEIGHT)]))
     broken("tiff_old_jpeg.tif", tiff(tags(6, (8, 8, 8), _259=(3, [6])), [b"\xff\xd8"]))

@@ -16,7 +16,8 @@ def read(path):
     image = Image.open(path)
     jpeg = image.format in ("JPEG", "MPO")
     tolerance = 1
-    if jpeg and image.mode in ("L", "RGB") and image.layer[0][0] != ord("R") and "adobe_transform" not in image.info:
+    in_rgb = jpeg and (image.layer[0][0] == ord("R") or image.info.get("adobe_transform") == 0)
+    if jpeg and image.mode in ("L", "RGB") and not in_rgb:
         image.draft("L", image.size)
     image.load()
     image = ImageOps.exif_transpose(image)

@@ -5,7 +5,13 @@
 //! - `memory`: the true peak of decoding against `decode_cost`, by a counting allocator.
 //! - `pillow`: every pixel against Python's Pillow, both ways. Skipped, aloud, where there is none, unless `TP2_CI` is set.
 //! - `corpus`: a directory of other people's pictures, named by `TP2_CORPUS`.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says aloud what it skips"
+)]
 
 mod corpus;
 mod encoded;

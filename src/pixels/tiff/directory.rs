@@ -71,6 +71,8 @@ pub(super) struct Directory {
     /// Whether each sample has strips or tiles of its own.
     pub(super) planar: bool,
     pub(super) packing: Packing,
+    /// Whether the leftmost pixel is in the lowest bits of a byte.
+    pub(super) reversed: bool,
     pub(super) orientation: Orientation,
     /// Columns and rows of a strip or tile.
     pub(super) chunk: (u32, u32),
@@ -119,6 +121,7 @@ struct Tags {
     bits: Option<Entry>,
     compression: Option<Entry>,
     ink: Option<Entry>,
+    fill_order: Option<Entry>,
     samples: Option<Entry>,
     rows_per_strip: Option<Entry>,
     planar: Option<Entry>,
@@ -167,6 +170,7 @@ impl Tags {
                 258 => tags.bits = found,
                 259 => tags.compression = found,
                 262 => tags.ink = found,
+                266 => tags.fill_order = found,
                 274 => tags.orientation = Orientation::from_entry(endian, entry).unwrap_or_default(),
                 277 => tags.samples = found,
                 278 => tags.rows_per_strip = found,
@@ -194,7 +198,12 @@ impl Directory {
         if width == 0 || height == 0 {
             return Err(undecodable("el TIFF mide cero píxeles"));
         }
-        let packing = packing(first(tags.compression).unwrap_or(1))?;
+        let compression = first(tags.compression).unwrap_or(1);
+        let packing = packing(compression)?;
+        let reversed = first(tags.fill_order) == Some(2);
+        if reversed && compression != 1 {
+            return Err(undecodable("el TIFF está comprimido con los bits al revés, que no se lee"));
+        }
         let ink = ink(first(tags.ink), packing)?;
         let samples = u16::try_from(first(tags.samples).unwrap_or(1)).map_err(|_| damaged())?;
         if !(ink.samples()..=32).contains(&samples) {
@@ -256,6 +265,7 @@ impl Directory {
             samples,
             planar: first(tags.planar) == Some(2) && samples > 1,
             packing,
+            reversed,
             orientation: tags.orientation,
             chunk,
             tiled,

@@ -74,6 +74,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
         let rows = directory.chunk.1.min(directory.height - top) as usize;
         for (plane, stored) in (0..).zip(&mut stored) {
             decoder.read_chunk_bytes(index + plane * across * down, stored).map_err(|e| refusal(&e))?;
+            if directory.reversed {
+                stored.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+            }
         }
         for y in 0..rows {
             for (plane, stored) in stored.iter().enumerate() {
@@ -243,7 +246,8 @@ impl Read for Overlay<'_> {
                 return;
             }
             for (at, &byte) in (at..).zip(patch).filter(|(at, _)| read.contains(at)) {
-                out[(at - read.start) as usize] = byte;
+                let Ok(index) = usize::try_from(at - read.start) else { continue };
+                out[index] = byte;
             }
         };
         for (at, patch) in &self.patches {
