@@ -176,7 +176,16 @@ impl<'a> Header<'a> {
         } else {
             0
         };
-        let rows = across * 8 * 8 * 2 * u64::from(h_max * v_max) * 3 * (1 + self.count as u64);
+        // A row of MCUs of each component in words of two bytes: as decoded; enlarged to the common size, twice as
+        // high if a colour is subsampled too; the rows above and below. One more for the enlarging itself.
+        let row = |index: usize, &(_, h, v): &(u8, u8, u8)| {
+            let (h, v) = (u64::from(h), u64::from(v));
+            let stored = 8 * across * h / u64::from(h_max) * v;
+            let tall = if index > 0 && (h, v) != (1, 1) { 2 } else { 1 };
+            let enlarged = 8 * across * (u64::from(v_max) / v) * tall;
+            2 * (10 * stored + 8 * enlarged + stored * u64::from(v_max) + 16 * stored * (v - 1))
+        };
+        let rows: u64 = self.sampled().iter().enumerate().map(|(i, c)| row(i, c)).sum::<u64>() + 128 * across;
         let raster = cost::area(self.width.into(), self.height.into(), 1);
         let raw = match self.ink() {
             Ink::Gray | Ink::Ycc => raster,

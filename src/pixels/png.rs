@@ -94,7 +94,10 @@ impl<'a> Header<'a> {
     fn cost(&self) -> u64 {
         let row = u64::from(self.width).saturating_mul(self.pixel_bits).div_ceil(8);
         let raster = cost::area(self.width, self.height, self.channels().count() as u64);
-        cost::turnable(raster, row.saturating_mul(16).saturating_add(2 * self.length as u64))
+        cost::turnable(
+            raster,
+            row.saturating_mul(24).saturating_add(2 * self.length as u64).saturating_add(cost::BASE),
+        )
     }
 }
 

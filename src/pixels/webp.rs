@@ -120,18 +120,25 @@ impl<'a> Header<'a> {
         if self.alpha { Layout::Rgba } else { Layout::Rgb }
     }
 
-    fn cost(&self) -> u64 {
+    /// What image-webp allocates: `length` is that of the file.
+    fn cost(&self, length: usize) -> u64 {
         let canvas = |bytes| cost::area(self.width, self.height, bytes);
-        let frame = |bytes| {
-            cost::area(self.stream.width.div_ceil(16) * 16, self.stream.height.div_ceil(16) * 16, bytes)
-        };
+        let padded = |side: u32| side.next_multiple_of(16);
+        let frame = |bytes| cost::area(padded(self.stream.width), padded(self.stream.height), bytes);
         let output = canvas(self.layout().bytes() as u64);
         let raster = canvas(self.layout().channels().count() as u64);
-        // A lossy frame is Y, U and V (3 bytes for 2 pixels) with its alpha plane decoded as RGBA; a lossless one
-        // RGBA. An animation adds the frame in RGBA and its canvas.
-        let stream = if self.stream.lossless { frame(4) } else { frame(6) };
+        let stream = if self.stream.lossless {
+            // RGBA, from which RGB is taken; it decodes RGBA in place, beside transforms of a sixteenth each.
+            frame(if self.alpha { 1 } else { 5 })
+        } else {
+            // Y, U and V (3 bytes for 2 pixels), what is remembered of each macroblock, the compressed partitions (twice
+            // while they are read);
+            // the alpha plane, decoded as RGBA.
+            frame(if self.alpha { 7 } else { 2 }).saturating_add(2 * length as u64)
+        };
+        // The first frame in RGBA, and the canvas it is drawn on.
         let animation = if self.animated { canvas(4).saturating_add(frame(4)) } else { 0 };
-        let work = output.saturating_sub(raster).saturating_add(stream).saturating_add(animation);
+        let work = output.saturating_sub(raster).saturating_add(stream.max(animation + length as u64));
         cost::turnable(raster, work)
     }
 }
@@ -172,7 +179,7 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     if header.animated && cost::area(header.width, header.height, 4) > u64::from(u32::MAX) {
         return Err(Failure::TooManyPixels { width: header.width.into(), height: header.height.into() });
     }
-    Ok(Found { width: header.width, height: header.height, cost: header.cost() })
+    Ok(Found { width: header.width, height: header.height, cost: header.cost(bytes.len()) })
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
@@ -181,7 +188,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
     if decoder.dimensions() != (header.width, header.height) || decoder.has_alpha() != header.alpha {
         return Err(damaged());
     }
-    decoder.set_memory_limit(usize::try_from(header.cost()).unwrap_or(usize::MAX));
+    decoder.set_memory_limit(usize::try_from(header.cost(bytes.len())).unwrap_or(usize::MAX));
     let layout = header.layout();
     let mut samples = vec![0; header.width as usize * header.height as usize * layout.bytes()];
     decoder.read_image(&mut samples).map_err(|e| refusal(&e))?;

@@ -11,8 +11,10 @@ use super::{damaged, truncated};
 
 /// Entries of the directory that are looked at; real ones have some thirty.
 const ENTRIES_MAX: u16 = 4096;
-/// Strips or tiles of all planes: each costs a decompressor of its own.
-const CHUNKS_MAX: u64 = 500_000;
+/// Strips or tiles of all planes: each costs a decompressor of its own, and the crate reads no longer lists.
+const CHUNKS_MAX: u64 = 250_000;
+/// Values of a tag that has one a sample, or holds a JPEG's tables; the crate makes lists of them.
+const VALUES_MAX: u32 = 8192;
 
 /// What the colour samples of a pixel mean (tag PhotometricInterpretation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,6 +180,7 @@ impl Tags {
                 320 => tags.color_map = found,
                 322 => tags.tile_width = found,
                 323 => tags.tile_height = found,
+                338 | 339 | 347 | 530 if values > VALUES_MAX => return Err(damaged()),
                 338 => tags.extra = found,
                 339 => tags.sample_format = found,
                 _ => {}
@@ -322,17 +325,18 @@ impl Directory {
         let channels = if self.alpha == Alpha::None { 1 } else { 2 };
         let raster = cost::area(self.width, self.height, channels);
         let bits = u64::from(self.bits) * u64::from(self.samples);
-        // A row is rounded up to bytes in every plane, and then spread to a byte a sample.
+        // A row is rounded up to bytes in every plane, and then spread to a byte a sample; fax
+        // remembers where two rows change colour.
         let row = u64::from(self.chunk.0).saturating_mul(bits).div_ceil(8) + u64::from(self.planes());
-        let spread = u64::from(self.chunk.0) * u64::from(self.samples);
+        let spread = u64::from(self.chunk.0) * (u64::from(self.samples) + 16);
         let chunk = row.saturating_mul(self.chunk.1.into());
         let jpeg = match self.packing {
             Packing::Stream => 0,
             // The compressed chunk, the decoder's planes of coefficients and its output.
             Packing::Jpeg => (length as u64).saturating_add(chunk.saturating_mul(8)),
         };
-        // Offset and length of each chunk, held twice while they are read.
-        let index = self.chunks() * 32;
+        // Offset and length of each chunk, and the lists of values they come from.
+        let index = self.chunks() * 64;
         cost::turnable(raster, chunk.saturating_add(spread).saturating_add(jpeg).saturating_add(index))
     }
 }
