@@ -230,6 +230,25 @@ fn hopeless_beginnings_are_refused_early() {
     assert_eq!(parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r").summary(), "wait");
 }
 
+/// Of two faults the one whose byte comes first is told, in whatever pieces they come.
+#[test]
+fn the_first_fault_decides() {
+    let long = "t".repeat(9000);
+    refused(b"GET /\r\nHost: a\n\0", HeadError::RequestLine);
+    refused(b"GET / HTTP/2.0\r\n folded\r\n", HeadError::Version);
+    refused(b"\r\r\n\x16\x03", HeadError::BareCr);
+    refused(b"\0\r\r\n", HeadError::Nul);
+    refused(b"\x16\0\r\r\n", HeadError::NotHttp);
+    refused(&[b"\r\n".repeat(10), b"G\r\r\n".to_vec()].concat(), HeadError::EmptyLines);
+    refused(format!("GET /\0{long}\r\n").as_bytes(), HeadError::TargetTooLong { max: 8192 });
+    refused(format!("G(T {long}\n").as_bytes(), HeadError::TargetTooLong { max: 8192 });
+    refused(format!("GET / {long}\0\r\n").as_bytes(), HeadError::RequestLine);
+    refused(format!("{}(\0\n", "G".repeat(65)).as_bytes(), HeadError::MethodTooLong);
+    let large = format!("GET / HTTP/1.1\r\nX: {long}{long}\r\n folded\r\n\r\n");
+    refused(large.as_bytes(), HeadError::TooLarge { max: 16384 });
+    refused(b"GET / HTTP/1.1\r\nX : y\r\nZ\n", HeadError::MixedLineEnds);
+}
+
 #[test]
 fn line_ends() {
     let typed = accepted(b"GET / HTTP/1.1\nHost: a\nX: y\n\n");

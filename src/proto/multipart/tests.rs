@@ -195,6 +195,7 @@ fn part_heads() {
     }
     for (head, error) in [
         ("", MultipartError::Disposition),
+        ("\r\na\nb\r\n", MultipartError::Disposition),
         ("Content-Type: image/png\r\n", MultipartError::Disposition),
         ("Content-Disposition form-data\r\n", MultipartError::Head),
         ("Content-Disposition : form-data; name=a\r\n", MultipartError::Head),
