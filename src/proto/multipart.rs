@@ -131,14 +131,16 @@ impl Scanner {
                 State::Preamble | State::Data if self.held > 0 => {
                     let held = self.held;
                     taken += self.match_on(rest);
-                    if self.held == 0 && self.state == State::Data {
-                        return Ok((
-                            taken,
-                            Event::Data(self.delimiter.needle().get(..held).unwrap_or_default()),
-                        ));
-                    }
-                    if self.held == 0 && self.state == State::Preamble {
-                        self.ignore(held, PREAMBLE_MAX, MultipartError::PreambleTooLong)?;
+                    match self.state {
+                        // It was none: what was held is data, or belongs to the preamble.
+                        State::Data if self.held == 0 => {
+                            let prefix = self.delimiter.needle().get(..held).unwrap_or_default();
+                            return Ok((taken, Event::Data(prefix)));
+                        }
+                        State::Preamble if self.held == 0 => {
+                            self.ignore(held, PREAMBLE_MAX, MultipartError::PreambleTooLong)?;
+                        }
+                        _ => {}
                     }
                 }
                 State::Preamble => {
