@@ -87,6 +87,26 @@ fn small_and_thin_pictures_are_written_too() {
     }
 }
 
+/// The JPEG encoder's SIMD kernels work on blocks and rows of blocks: every way to miss them, at the extremes of
+/// contrast and quality, must come back from a decoder that shares no code with it.
+#[test]
+fn every_size_of_jpeg_is_read_back() {
+    let sizes = (1..=40).flat_map(|w| [1, 7, 8, 9, 33].map(|h| (w, h))).chain([(65_500, 1), (1, 65_500)]);
+    for (width, height) in sizes {
+        let count = width as usize * height as usize;
+        let ramp: Vec<u8> = (0..200).step_by(5).cycle().take(count).collect();
+        let checkers: Vec<u8> = [0, 255].into_iter().cycle().take(count).collect();
+        for (quality, samples, worst) in [(100, ramp.clone(), 2), (100, checkers, 2), (75, ramp, 64)] {
+            let raster = Raster { width, height, channels: Channels::Luma, samples };
+            let bytes = encode(raster.clone(), &Encoding { quality, ..encoding(Format::Jpeg) }).unwrap();
+            let (_, back) = read(&bytes).unwrap();
+            assert_eq!((back.width, back.height), (width, height));
+            let most = raster.samples.iter().zip(&back.samples).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+            assert!(most <= worst, "{width}x{height} at {quality}: {most}");
+        }
+    }
+}
+
 #[test]
 fn quality_is_that_of_libjpeg() {
     let size = |quality| encode(opaque(), &Encoding { quality, ..encoding(Format::Jpeg) }).unwrap().len();
