@@ -243,10 +243,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(|e| refusal(&e))?;
     let ink = header.ink();
-    if !matches!(ink, Ink::Gray | Ink::Ycc) {
-        // Input and output alike: the samples as they are stored.
-        let stored = decoder.input_colorspace().unwrap_or(ColorSpace::Luma);
-        decoder.set_options(options.jpeg_set_out_colorspace(stored));
+    // Input and output alike: the samples as they are stored.
+    match ink {
+        Ink::Gray | Ink::Ycc => {}
+        Ink::Rgb => decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::RGB)),
+        Ink::Cmyk => decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::CMYK)),
+        Ink::Ycck => decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::YCCK)),
     }
     let samples = decoder.decode().map_err(|e| refusal(&e))?;
     drop(decoder);

@@ -74,7 +74,14 @@ def jpegs():
     save(gray, "jpeg_gray.jpg", "JPEG", quality=90)
     save(gray, "jpeg_gray_progressive.jpg", "JPEG", quality=90, progressive=True)
     save(photo, "jpeg_restart.jpg", "JPEG", quality=90, restart_marker_blocks=2)
-    save(photo, "jpeg_rgb.jpg", "JPEG", quality=90, keep_rgb=True)
+    named = save(photo, "jpeg_rgb.jpg", "JPEG", quality=90, keep_rgb=True)
+    # The components' names are gone, Adobe's transform 0 still says RGB.
+    sof, sos = named.index(b"\xff\xc0") + 10, named.index(b"\xff\xda") + 5
+    numbered = bytearray(named)
+    for i in range(3):
+        numbered[sof + 3 * i] = numbered[sos + 2 * i] = i + 1
+    assert b"Adobe" in named
+    put("jpeg_adobe_rgb.jpg", bytes(numbered))
     save(photo.crop((0, 0, 1, 1)), "jpeg_1x1.jpg", "JPEG")
     save(photo.resize((5, 200)), "jpeg_5x200.jpg", "JPEG", quality=80)
     save(photo.resize((200, 7)), "jpeg_200x7.jpg", "JPEG", quality=80)

@@ -13,8 +13,8 @@ use super::{damaged, truncated};
 const ENTRIES_MAX: u16 = 4096;
 /// Strips or tiles of all planes: each costs a decompressor of its own, and the crate reads no longer lists.
 const CHUNKS_MAX: u64 = 250_000;
-/// Values of a tag that has one a sample, or holds a JPEG's tables; the crate makes lists of them.
-const VALUES_MAX: u32 = 8192;
+/// Bytes of the tables that the JPEGs inside share; the crate makes a list of them. Real ones have some 600.
+const TABLES_MAX: u32 = 4096;
 
 /// What the colour samples of a pixel mean (tag PhotometricInterpretation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,13 +79,12 @@ pub(super) struct Directory {
     /// Columns and rows of a strip or tile.
     pub(super) chunk: (u32, u32),
     pub(super) tiled: bool,
-    /// Where the entries of PhotometricInterpretation, BitsPerSample, ImageWidth and ImageLength stand.
-    pub(super) ink_at: Option<usize>,
-    pub(super) bits_at: Option<usize>,
-    pub(super) width_at: Option<usize>,
-    pub(super) height_at: Option<usize>,
-    /// Where the offset of the next page stands.
-    pub(super) next_at: usize,
+    /// Numbers of the tags Compression and Predictor.
+    pub(super) compression: u32,
+    pub(super) predictor: u32,
+    offsets: Entry,
+    lengths: Option<Entry>,
+    jpeg_tables: Option<Entry>,
     color_map: Option<Entry>,
 }
 
@@ -96,8 +95,6 @@ struct Entry {
     count: u32,
     /// Offset of the first value.
     at: usize,
-    /// Offset of the entry itself.
-    entry_at: usize,
 }
 
 impl Entry {
@@ -133,8 +130,10 @@ struct Tags {
     extra: Option<Entry>,
     sample_format: Option<Entry>,
     orientation: Orientation,
-    /// Where the entries end.
-    end: usize,
+    predictor: Option<Entry>,
+    offsets: Option<Entry>,
+    lengths: Option<Entry>,
+    jpeg_tables: Option<Entry>,
 }
 
 impl Tags {
@@ -144,7 +143,7 @@ impl Tags {
         if count > ENTRIES_MAX {
             return Err(undecodable("el TIFF tiene demasiadas etiquetas"));
         }
-        let mut tags = Self { end: start + 2 + 12 * usize::from(count), ..Self::default() };
+        let mut tags = Self::default();
         for index in 0..usize::from(count) {
             let at = start + 2 + 12 * index;
             let entry = bytes.get(at..at + 12).ok_or_else(truncated)?;
@@ -160,12 +159,8 @@ impl Tags {
             };
             // Values that fit into four bytes stand in the entry itself.
             let inline = u64::from(values) * size <= 4;
-            let found = Some(Entry {
-                kind,
-                count: values,
-                at: if inline { at + 8 } else { offset as usize },
-                entry_at: at,
-            });
+            let found =
+                Some(Entry { kind, count: values, at: if inline { at + 8 } else { offset as usize } });
             match tag {
                 256 => tags.width = found,
                 257 => tags.height = found,
@@ -174,15 +169,18 @@ impl Tags {
                 262 => tags.ink = found,
                 266 => tags.fill_order = found,
                 274 => tags.orientation = Orientation::from_entry(endian, entry).unwrap_or_default(),
+                273 | 324 => tags.offsets = found,
                 277 => tags.samples = found,
                 278 => tags.rows_per_strip = found,
+                279 | 325 => tags.lengths = found,
                 284 => tags.planar = found,
+                317 => tags.predictor = found,
                 320 => tags.color_map = found,
                 322 => tags.tile_width = found,
                 323 => tags.tile_height = found,
-                338 | 339 | 347 | 530 if values > VALUES_MAX => return Err(damaged()),
                 338 => tags.extra = found,
                 339 => tags.sample_format = found,
+                347 => tags.jpeg_tables = found,
                 _ => {}
             }
         }
@@ -272,15 +270,18 @@ impl Directory {
             orientation: tags.orientation,
             chunk,
             tiled,
-            ink_at: tags.ink.map(|e| e.entry_at),
-            bits_at: tags.bits.map(|e| e.entry_at),
-            width_at: tags.width.map(|e| e.entry_at),
-            height_at: tags.height.map(|e| e.entry_at),
-            next_at: tags.end,
+            compression,
+            predictor: first(tags.predictor).unwrap_or(1),
+            offsets: tags.offsets.ok_or_else(|| undecodable("el TIFF no dice dónde están sus píxeles"))?,
+            lengths: tags.lengths,
+            jpeg_tables: tags.jpeg_tables,
             color_map: tags.color_map,
         };
         if directory.chunks() > CHUNKS_MAX {
             return Err(undecodable("el TIFF está partido en demasiados trozos"));
+        }
+        if directory.jpeg_tables.is_some_and(|tables| tables.count > TABLES_MAX) {
+            return Err(damaged());
         }
         Ok(directory)
     }
@@ -298,6 +299,28 @@ impl Directory {
     fn chunks(&self) -> u64 {
         let (across, down) = self.grid();
         u64::from(across) * u64::from(down) * u64::from(self.planes())
+    }
+
+    /// Offset of each strip or tile.
+    pub(super) fn offsets(&self, bytes: &[u8]) -> Result<Vec<u32>, Failure> {
+        let count = usize::try_from(self.chunks()).map_err(|_| truncated())?;
+        (0..count).map(|i| self.offsets.value(bytes, self.endian, i).ok_or_else(truncated)).collect()
+    }
+
+    /// Length of each strip or tile as stored; to the end of the file where it isn't said.
+    pub(super) fn lengths(&self, bytes: &[u8], offsets: &[u32]) -> Vec<u32> {
+        let rest = |offset: u32| u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_sub(offset);
+        let said = |i| self.lengths.and_then(|lengths| lengths.value(bytes, self.endian, i));
+        offsets
+            .iter()
+            .enumerate()
+            .map(|(i, &offset)| said(i).unwrap_or(rest(offset)).min(rest(offset)))
+            .collect()
+    }
+
+    /// Count and offset of the tables that the JPEGs inside share.
+    pub(super) fn jpeg_tables(&self) -> Option<(u32, u32)> {
+        self.jpeg_tables.and_then(|tables| Some((tables.count, u32::try_from(tables.at).ok()?)))
     }
 
     /// Samples of a pixel in one plane.
@@ -336,7 +359,7 @@ impl Directory {
             Packing::Jpeg => (length as u64).saturating_add(chunk.saturating_mul(8)),
         };
         // Offset and length of each chunk, and the lists of values they come from.
-        let index = self.chunks() * 64;
+        let index = self.chunks() * 96;
         cost::turnable(raster, chunk.saturating_add(spread).saturating_add(jpeg).saturating_add(index))
     }
 }

@@ -1,7 +1,7 @@
 //! TIFF 6.0: the first page, decompressed by the tiff crate a strip or tile at a time.
 //!
 //! The crate is asked for raw samples, whatever they mean: it refuses palettes, gray with alpha and more, so it is
-//! shown a directory that says "gray" ([`Overlay`]) and the meaning is applied here. Beside the finished raster one
+//! shown a directory that says "gray" ([`View`]) and the meaning is applied here. Beside the finished raster one
 //! chunk (of each plane, where they are apart) is in memory.
 //!
 //! Read: 1, 2, 4, 8, 16 and 32 bits an integer sample, gray, RGB, palette, CMYK, alpha of both kinds, strips and
@@ -10,25 +10,20 @@
 //! outside JPEG, old JPEG, BigTIFF.
 
 mod directory;
-
-use std::io::{Cursor, Read, Seek, SeekFrom};
+mod view;
 
 use ::tiff::TiffError;
 use ::tiff::decoder::{Decoder, Limits};
-use ::tiff::tags::Tag;
 use scaler::raster::{Channels, Raster};
 
 use crate::exchange::job::Failure;
 
-use super::bytes::Endian;
 use super::gray::{cmyk_luma, luma, saturate};
 use super::jpeg;
 use super::orient::Orientation;
 use super::probe::{Found, undecodable};
 use directory::{Alpha, Directory, Ink, Packing};
-
-/// BlackIsZero, which makes the crate hand out samples as they are.
-const RAW: u32 = 1;
+use view::View;
 
 fn truncated() -> Failure {
     undecodable("el TIFF está incompleto")
@@ -54,11 +49,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
         limits.ifd_value_size = limit;
         limits
     };
-    let mut decoder =
-        Decoder::new(Overlay::new(bytes, &directory)).map_err(|e| refusal(&e))?.with_limits(limits);
+    let view = View::new(bytes, &directory)?;
+    let mut decoder = Decoder::new(view).map_err(|e| refusal(&e))?.with_limits(limits);
     let grays = if directory.ink == Ink::Palette { Some(directory.grays(bytes)?) } else { None };
     if directory.packing == Packing::Jpeg {
-        check_jpegs(bytes, &directory, &mut decoder)?;
+        check_jpegs(bytes, &directory)?;
     }
 
     let channels = if directory.alpha == Alpha::None { Channels::Luma } else { Channels::LumaAlpha };
@@ -167,101 +162,14 @@ fn divide(color: u8, alpha: u8) -> u8 {
 
 /// Holds the JPEG in every strip or tile against the size that it must have: the crate's decoder would allocate by
 /// the JPEG's own word.
-fn check_jpegs(
-    bytes: &[u8],
-    directory: &Directory,
-    decoder: &mut Decoder<Overlay<'_>>,
-) -> Result<(), Failure> {
-    let tag = if directory.tiled { Tag::TileOffsets } else { Tag::StripOffsets };
-    let offsets = decoder.get_tag_u64_vec(tag).map_err(|e| refusal(&e))?;
-    for offset in offsets {
-        let start = usize::try_from(offset).map_err(|_| damaged())?;
-        let found = jpeg::probe(bytes.get(start..).ok_or_else(truncated)?)?;
+fn check_jpegs(bytes: &[u8], directory: &Directory) -> Result<(), Failure> {
+    for offset in directory.offsets(bytes)? {
+        let found = jpeg::probe(bytes.get(offset as usize..).ok_or_else(truncated)?)?;
         if found.width > directory.chunk.0 || found.height > directory.chunk.1 {
             return Err(undecodable("el TIFF contiene un JPEG de otro tamaño"));
         }
     }
     Ok(())
-}
-
-/// The file as the crate is to see it: a gray picture of so many bits and so many samples, whole tiles, no second
-/// page.
-///
-/// So raw samples come out whatever they mean; BitsPerSample may count wrong as in other readers; the crate's own
-/// cutting of tiles, which is wrong for planes apart, has nothing to do; and a chain of pages that bites its tail
-/// disturbs nobody.
-struct Overlay<'a> {
-    bytes: Cursor<&'a [u8]>,
-    /// Offsets, and the bytes that are read there instead.
-    patches: [(u64, [u8; 10]); 4],
-    next_at: u64,
-}
-
-impl<'a> Overlay<'a> {
-    fn new(bytes: &'a [u8], directory: &Directory) -> Self {
-        let (across, down) = directory.grid();
-        let (width, height) = if directory.tiled {
-            (across.saturating_mul(directory.chunk.0), down.saturating_mul(directory.chunk.1))
-        } else {
-            (directory.width, directory.height)
-        };
-        let patches = [
-            (directory.ink_at, RAW),
-            (directory.bits_at, directory.bits.into()),
-            (directory.width_at, width),
-            (directory.height_at, height),
-        ];
-        Self {
-            bytes: Cursor::new(bytes),
-            // Behind the tag's number.
-            patches: patches.map(|(entry, value)| {
-                (entry.map_or(u64::MAX, |at| at as u64 + 2), one_long(directory.endian, value))
-            }),
-            next_at: directory.next_at as u64,
-        }
-    }
-}
-
-/// What follows the tag's number in an entry: the type LONG, the count 1, the value.
-fn one_long(endian: Endian, value: u32) -> [u8; 10] {
-    let mut entry = match endian {
-        Endian::Little => [4, 0, 1, 0, 0, 0, 0, 0, 0, 0],
-        Endian::Big => [0, 4, 0, 0, 0, 1, 0, 0, 0, 0],
-    };
-    entry[6..].copy_from_slice(&match endian {
-        Endian::Little => value.to_le_bytes(),
-        Endian::Big => value.to_be_bytes(),
-    });
-    entry
-}
-
-impl Read for Overlay<'_> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        let start = self.bytes.position();
-        let count = self.bytes.read(out)?;
-        let read = start..start + count as u64;
-        let mut lay = |at: u64, patch: &[u8]| {
-            // Most reads are of pixels, far from any patch.
-            if at >= read.end || at.saturating_add(patch.len() as u64) <= read.start {
-                return;
-            }
-            for (at, &byte) in (at..).zip(patch).filter(|(at, _)| read.contains(at)) {
-                let Ok(index) = usize::try_from(at - read.start) else { continue };
-                out[index] = byte;
-            }
-        };
-        for (at, patch) in &self.patches {
-            lay(*at, patch);
-        }
-        lay(self.next_at, &[0; 4]);
-        Ok(count)
-    }
-}
-
-impl Seek for Overlay<'_> {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        self.bytes.seek(to)
-    }
 }
 
 fn refusal(error: &TiffError) -> Failure {

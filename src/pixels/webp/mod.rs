@@ -3,6 +3,8 @@
 //! The sizes inside (of the VP8 frame, of the first frame of an animation) are held against the canvas before any
 //! decoding, as the decoder allocates by them. Of an animation the first frame is drawn on a transparent canvas.
 
+mod vp8;
+
 use std::io::Cursor;
 
 use image_webp::{DecodingError, WebPDecoder};
@@ -10,12 +12,12 @@ use scaler::raster::Raster;
 
 use crate::exchange::job::Failure;
 
-use super::bytes::{le16, le32};
-use super::cost;
-use super::exif;
-use super::gray::{Layout, to_gray_in_place};
-use super::orient::Orientation;
-use super::probe::{Found, undecodable};
+use crate::pixels::bytes::{le16, le32};
+use crate::pixels::cost;
+use crate::pixels::exif;
+use crate::pixels::gray::{Layout, to_gray_in_place};
+use crate::pixels::orient::Orientation;
+use crate::pixels::probe::{Found, undecodable};
 
 /// Chunks looked at; an animation has one a frame, and EXIF follows them.
 const CHUNKS_MAX: usize = 4096;
@@ -52,15 +54,13 @@ impl Stream {
     /// Sizes are in the frame header of VP8 (RFC 6386, section 9.1) and in that of VP8L (RFC 9649, section 3.4).
     fn read(name: &[u8], content: &[u8]) -> Result<Option<Self>, Failure> {
         match name {
-            b"VP8 " => match content.get(3..10) {
-                Some(&[0x9D, 0x01, 0x2A, w0, w1, h0, h1]) if content[0] & 1 == 0 => {
-                    let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);
-                    let (width, height) = (side(w0, w1), side(h0, h1));
-                    Ok(Some(Self { width, height, lossless: false, alpha: false }))
+            b"VP8 " => {
+                let (width, height) = vp8::sides(content).ok_or_else(damaged)?;
+                if !vp8::is_whole(content) {
+                    return Err(truncated());
                 }
-                Some(_) => Err(damaged()),
-                None => Err(truncated()),
-            },
+                Ok(Some(Self { width, height, lossless: false, alpha: false }))
+            }
             b"VP8L" => match (content.first(), le32(content, 1)) {
                 (Some(0x2F), Some(bits)) => Ok(Some(Self {
                     width: (bits & 0x3FFF) + 1,
