@@ -1,0 +1,242 @@
+//! HTTP on a bare socket: what is sent is exactly what the test says, and every answer is checked on the way.
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::wait::PATIENCE;
+
+/// A connection.
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    received: Vec<u8>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, received: Vec::new() }
+    }
+
+    /// Sends all of it.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> &mut Self {
+        self.stream.write_all(bytes).expect("the server takes what we send");
+        self
+    }
+
+    /// Sends as much of it as the server takes; says whether that was all.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> bool {
+        match self.stream.write_all(bytes) {
+            Ok(()) => true,
+            Err(error) => {
+                let closed = matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+                assert!(closed, "{error}");
+                false
+            }
+        }
+    }
+
+    /// Nothing more will be sent.
+    pub(crate) fn half_close(&mut self) -> &mut Self {
+        self.stream.shutdown(Shutdown::Write).expect("a connection to half-close");
+        self
+    }
+
+    /// Sends a request and reads its answer.
+    pub(crate) fn ask(&mut self, request: &[u8]) -> Response {
+        self.send(request);
+        self.response()
+    }
+
+    /// The next answer, an interim one (1xx) included.
+    pub(crate) fn response(&mut self) -> Response {
+        self.read_response(false)
+    }
+
+    /// The answer to a HEAD request: no body, whatever its length says.
+    pub(crate) fn response_to_head(&mut self) -> Response {
+        self.read_response(true)
+    }
+
+    fn read_response(&mut self, head_only: bool) -> Response {
+        let end = loop {
+            if let Some(at) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+            assert!(self.read(), "no answer, but {:?}", String::from_utf8_lossy(&self.received));
+        };
+        let head: Vec<u8> = self.received.drain(..end).collect();
+        let mut response = Response::parse(std::str::from_utf8(&head).expect("an ASCII head"));
+        if response.status >= 200 && response.status != 204 {
+            let length: usize = response.field("content-length").expect("a length").parse().unwrap();
+            while !head_only && self.received.len() < length {
+                assert!(self.read(), "{} of {length} bytes of the body", self.received.len());
+            }
+            response.body = self.received.drain(..if head_only { 0 } else { length }).collect();
+        }
+        response
+    }
+
+    /// Everything until the server closes.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        while self.read() {}
+        std::mem::take(&mut self.received)
+    }
+
+    /// The server has closed, or closes now, without another byte.
+    pub(crate) fn assert_closed(&mut self) {
+        let rest = self.rest();
+        assert!(rest.is_empty(), "{:?}", String::from_utf8_lossy(&rest));
+    }
+
+    /// The connection lives: another request on it is answered.
+    pub(crate) fn assert_kept(&mut self) {
+        assert_eq!(self.ask(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
+    }
+
+    /// Waits for some bytes; false at the end of the stream.
+    fn read(&mut self) -> bool {
+        let mut buffer = vec![0; 64 << 10];
+        match self.stream.read(&mut buffer) {
+            Ok(n) => {
+                self.received.extend_from_slice(&buffer[..n]);
+                n > 0
+            }
+            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&self.received)),
+        }
+    }
+}
+
+impl Response {
+    /// Parses a head, and checks what every answer of ours has to have (RFC 9112 §4, RFC 9110 §6.6.1).
+    fn parse(head: &str) -> Self {
+        let mut lines = head.trim_end_matches("\r\n").split("\r\n");
+        let status_line = lines.next().unwrap_or_default();
+        let status = status_line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let status: u16 = status.unwrap_or_else(|| panic!("{status_line:?}"));
+        let fields = lines.map(|line| {
+            let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{line:?}"));
+            (name.to_ascii_lowercase(), value.to_owned())
+        });
+        let response = Self { status, fields: fields.collect(), body: Vec::new() };
+        if status >= 200 {
+            let date = httpdate::parse_http_date(response.field("date").expect("a date")).unwrap();
+            let age = SystemTime::now().duration_since(date).unwrap_or_default();
+            assert!(age < Duration::from_secs(120), "{head}");
+            assert_eq!(uuid::Uuid::parse_str(response.id()).unwrap().get_version_num(), 4);
+            assert!(matches!(response.field("connection"), Some("keep-alive" | "close")), "{head}");
+        }
+        response
+    }
+
+    /// The one value of a field.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let mut values = self.fields.iter().filter(|(field, _)| field == name).map(|(_, value)| &**value);
+        let value = values.next();
+        assert_eq!(values.next(), None, "{name} is repeated");
+        value
+    }
+
+    /// The request's id.
+    pub(crate) fn id(&self) -> &str {
+        self.field("x-tarea").expect("X-Tarea")
+    }
+
+    /// Whether another request may follow.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.field("connection") == Some("keep-alive")
+    }
+
+    /// The members of a problem document, which are checked against the head (RFC 9457 §3.1).
+    pub(crate) fn problem(&self) -> Value {
+        let text = String::from_utf8_lossy(&self.body);
+        assert_eq!(self.field("content-type"), Some("application/problem+json"), "{text}");
+        let problem: Value = serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{text}"));
+        assert_eq!(problem["status"], self.status);
+        assert_eq!(problem["id_tarea"], self.id());
+        for member in ["type", "title", "detail"] {
+            assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{text}");
+        }
+        problem
+    }
+
+    /// Asserts the status; shows the body of an answer that surprises.
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(
+            self.status,
+            status,
+            "{}",
+            String::from_utf8_lossy(&self.body[..self.body.len().min(500)])
+        );
+        self
+    }
+}
+
+/// A request with these fields and this body, its length stated if there is a body.
+pub(crate) fn request(method: &str, target: &str, fields: &[&str], body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
+    for field in fields {
+        bytes += &format!("{field}\r\n");
+    }
+    if !body.is_empty() {
+        bytes += &format!("Content-Length: {}\r\n", body.len());
+    }
+    [bytes.as_bytes(), b"\r\n", body].concat()
+}
+
+/// A picture as the whole body.
+pub(crate) fn post(target: &str, picture: &[u8]) -> Vec<u8> {
+    request("POST", target, &["Content-Type: application/octet-stream"], picture)
+}
+
+/// One part of a form.
+pub(crate) enum Part<'a> {
+    /// Name, file name, content.
+    File(&'a str, &'a str, &'a [u8]),
+    /// Name, value.
+    Field(&'a str, &'a str),
+}
+
+/// A form, as a browser sends it (RFC 7578).
+pub(crate) fn form(target: &str, parts: &[Part<'_>]) -> Vec<u8> {
+    const BOUNDARY: &str = "----WebKitFormBoundary7MA4YWxkTrZu0gW";
+    let mut body = Vec::new();
+    for part in parts {
+        let (head, content) = match part {
+            Part::File(name, file, content) => (
+                format!("name=\"{name}\"; filename=\"{file}\"\r\nContent-Type: application/octet-stream"),
+                *content,
+            ),
+            Part::Field(name, value) => (format!("name=\"{name}\""), value.as_bytes()),
+        };
+        body.extend(format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {head}\r\n\r\n").bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend(format!("--{BOUNDARY}--\r\n").bytes());
+    request("POST", target, &[&format!("Content-Type: multipart/form-data; boundary={BOUNDARY}")], &body)
+}
+
+/// A body in chunks of this size (RFC 9112 §7.1).
+pub(crate) fn chunked(target: &str, body: &[u8], size: usize) -> Vec<u8> {
+    let mut bytes = request("POST", target, &["Transfer-Encoding: chunked"], b"");
+    for chunk in body.chunks(size) {
+        bytes.extend(format!("{:x}\r\n", chunk.len()).bytes());
+        bytes.extend_from_slice(chunk);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    bytes
+}

@@ -1,0 +1,86 @@
+//! Processes as /proc shows them, and signals to them.
+use std::fs;
+use std::path::PathBuf;
+
+use scaler::sys::{self, Pid};
+
+use super::wait::until;
+
+/// One line of /proc/<pid>/stat, as far as we care.
+struct Stat {
+    pid: u32,
+    state: char,
+    parent: u32,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name stands in parentheses and may hold any character.
+    let mut rest = line.rsplit_once(')')?.1.split_whitespace();
+    Some(Stat { pid, state: rest.next()?.chars().next()?, parent: rest.next()?.parse().ok()? })
+}
+
+/// The living children of a process.
+pub(crate) fn children(parent: u32) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let stats = pids.filter_map(stat);
+    stats.filter(|stat| stat.parent == parent && stat.state != 'Z').map(|stat| stat.pid).collect()
+}
+
+/// Whether a process still runs; a zombie does not.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    stat(pid).is_some_and(|stat| stat.state != 'Z')
+}
+
+/// Waits until none of these runs.
+pub(crate) fn wait_gone(pids: &[u32]) {
+    until(&format!("that the processes {pids:?} end"), || {
+        pids.iter().all(|&pid| !is_alive(pid)).then_some(())
+    });
+}
+
+/// Sends a signal.
+pub(crate) fn signal(pid: u32, signal: i32) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_number).expect("a process id");
+    sys::kill(pid, signal);
+}
+
+/// SIGKILL: nobody is asked.
+pub(crate) fn kill_9(pid: u32) {
+    const SIGKILL: i32 = 9;
+    signal(pid, SIGKILL);
+}
+
+/// Descriptors that a process has open.
+pub(crate) fn open_descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// A directory of its own for a test, removed at the end.
+pub(crate) struct Directory(pub(crate) PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        // Short: the path of a Unix socket has to fit behind it.
+        let path = std::env::temp_dir().join(format!("tp2-{}", uuid::Uuid::new_v4().simple()));
+        fs::create_dir(&path).expect("a directory for the test");
+        Self(path)
+    }
+
+    /// The names in it, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).expect("the directory of the test").flatten();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // What is left in the system's temporary directory hurts nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,21 @@
+//! Programs of the machine that a test needs.
+use std::path::PathBuf;
+
+/// Looks for a program in `PATH`. Where it is missing the test has to be skipped, which is said aloud; with `TP2_CI=1`
+/// it is a failure, because then the machine was prepared and every test is to run.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file());
+    if found.is_none() {
+        skip(&format!("no está {name}"));
+    }
+    found
+}
+
+/// Says that a test is skipped, and why; with `TP2_CI=1` fails instead.
+pub(crate) fn skip(why: &str) {
+    assert!(std::env::var_os("TP2_CI").is_none_or(|value| value != "1"), "TP2_CI=1 y {why}");
+    let test = std::thread::current();
+    eprintln!("SALTADO {}: {why}", test.name().unwrap_or("?"));
+}

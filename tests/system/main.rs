@@ -1,0 +1,17 @@
+//! The whole system over real sockets: the built binaries as processes, one file a behaviour.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod listening;
+mod negotiation;
+mod netcat;
+mod scaler_process;
+mod stopping;
+mod uploads;
