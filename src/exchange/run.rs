@@ -185,6 +185,9 @@ impl Run {
             Ok(output) => output,
             Err(failure) => return self.finish(Err(failure)),
         };
+        if self.cancelled.is_set() {
+            return self.finish(Err(Failure::Cancelled));
+        }
         let stage = std::mem::replace(&mut self.stage, Stage::Finished(Err(Failure::Cancelled)));
         match (stage, output) {
             (Stage::Gray { since }, Output::Raster(raster)) => {
@@ -221,7 +224,7 @@ impl Run {
         self.finish(Err(Failure::Late))
     }
 
-    /// Nobody wants the result any more: a step that has not begun is skipped.
+    /// Nobody wants the result any more: no other step begins, and the one that is out is skipped if it still can be.
     pub fn cancel(&mut self) {
         self.cancelled.set();
     }

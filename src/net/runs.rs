@@ -1,8 +1,8 @@
 //! The runs in hand: who waits for which, whose turn it is, whose time is over.
 //!
 //! Runs that wait for a place are let in strictly in order of arrival: a large picture that waits for memory is not
-//! overtaken for ever by small ones. A run whose client has left is forgotten at once; what it has out comes back to
-//! nobody, and its lease with it.
+//! overtaken for ever by small ones. A run whose client has left is forgotten at once if it still waits; one that has a
+//! step out stays, cancelled, until the step ends or the deadline comes, for that is what lets go of a scaler that hangs.
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -29,7 +29,8 @@ pub struct Runs {
 /// A run and the client that waits for it.
 struct Watched {
     run: Run,
-    watcher: Key,
+    /// None once the client has left: how the run ends concerns nobody.
+    watcher: Option<Key>,
     armed: Armed,
 }
 
@@ -38,8 +39,8 @@ struct Watched {
 pub struct Ended {
     /// Its name, for whoever still has a step of it.
     pub run: Key,
-    /// The client that waits for it.
-    pub watcher: Key,
+    /// The client that waits for it; None if it has left.
+    pub watcher: Option<Key>,
     /// The request's id.
     pub id: Uuid,
     /// How.
@@ -78,7 +79,7 @@ impl Runs {
         let deadline = policy.deadline;
         let inserted = self.runs.insert_with(|key| Watched {
             run: Run::new(key, order, probe, memory, deadline, now),
-            watcher,
+            watcher: Some(watcher),
             armed: Armed::default(),
         });
         let key = inserted.ok_or(Failure::Cancelled)?;
@@ -136,7 +137,11 @@ impl Runs {
 
     /// Its client has left.
     pub fn forget(&mut self, key: Key) {
-        if let Some(mut watched) = self.runs.remove(key) {
+        let Some(watched) = self.runs.get_mut(key) else { return };
+        if watched.run.is_waiting() {
+            self.runs.remove(key);
+        } else {
+            watched.watcher = None;
             watched.run.cancel();
         }
     }
@@ -203,13 +208,13 @@ mod tests {
             took: Duration::ZERO,
         };
         let Some(Next::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
-        assert_eq!((ended.run, ended.watcher), (keys[0], CLIENT));
+        assert_eq!((ended.run, ended.watcher), (keys[0], Some(CLIENT)));
         assert!(runs.handle_done(late, now).is_none());
         assert_eq!(runs.admit(now).unwrap().ticket.run, keys[2], "the one that left is skipped");
     }
 
     #[test]
-    fn late_answers_of_a_forgotten_run_give_everything_back() {
+    fn a_forgotten_run_ends_with_its_step_and_begins_no_other() {
         let (service, now, mut timers) = (service(4), Instant::now(), Timers::default());
         let mut runs = Runs::default();
         let key =
@@ -217,14 +222,30 @@ mod tests {
         let job = runs.admit(now).unwrap();
         runs.forget(key);
         assert!(job.cancelled.is_set());
+        let raster = Raster { width: 2, height: 2, channels: Channels::Luma, samples: vec![0; 4] };
+        let result = Ok(Output::Raster(raster));
+        let done = Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO };
+        let Some(Next::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
+        assert_eq!((ended.watcher, ended.outcome.unwrap_err()), (None, Failure::Cancelled));
+        assert_eq!(service.gate.places(), 0);
         let again =
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
         assert_eq!((again.index, again.generation), (key.index, key.generation + 1));
-        let raster = Raster { width: 2, height: 2, channels: Channels::Luma, samples: vec![0; 4] };
-        let result = Ok(Output::Raster(raster));
-        let late = Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO };
-        assert!(runs.handle_done(late, now).is_none(), "the slot has another tenant");
-        assert_eq!(service.gate.places(), 0);
+        assert!(runs.admit(now).is_some());
+    }
+
+    #[test]
+    fn a_forgotten_run_that_hangs_ends_with_its_deadline() {
+        let (service, now, mut timers) = (service(4), Instant::now(), Timers::default());
+        let mut runs = Runs::default();
+        let key =
+            runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
+        let _out = runs.admit(now).unwrap();
+        runs.forget(key);
+        let later = now + service.policy.deadline;
+        let (at, _) = timers.pop(later).unwrap();
+        let ended = runs.handle_timer(key, at, &mut timers, later).unwrap();
+        assert_eq!((ended.run, ended.watcher), (key, None));
     }
 
     #[test]

@@ -333,13 +333,15 @@ impl Server {
         match &ended.outcome {
             Ok(picture) => self.service.gate.observe(picture.times.work()),
             Err(failure) => {
-                if self.service.failed(failure.clone()).status() >= 500 {
+                if ended.watcher.is_some() && self.service.failed(failure.clone()).status() >= 500 {
                     self.log.write(Level::Error, Who { fd: None, id: Some(ended.id) }, failure);
                 }
                 self.pool.abandon(ended.run, self.poll.registry());
             }
         }
-        self.tell(ended.watcher, ended.id, &ended.outcome);
+        if let Some(watcher) = ended.watcher {
+            self.tell(watcher, ended.id, &ended.outcome);
+        }
     }
 
     fn tell(&mut self, watcher: Key, id: Uuid, outcome: &Outcome) {
