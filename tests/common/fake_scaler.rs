@@ -2,6 +2,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use super::wait::PATIENCE;
 
@@ -39,7 +40,12 @@ impl FakeScaler {
 
     /// The next request that has come whole.
     pub(crate) fn question(&self) -> Question {
-        self.requests.recv_timeout(PATIENCE).expect("a request to the scaler")
+        self.question_within(PATIENCE).expect("a request to the scaler")
+    }
+
+    /// The same, if one comes in time.
+    pub(crate) fn question_within(&self, time: Duration) -> Option<Question> {
+        self.requests.recv_timeout(time).ok()
     }
 }
 

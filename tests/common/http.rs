@@ -30,6 +30,11 @@ impl Client {
         Self { stream, received: Vec::new() }
     }
 
+    /// The same connection for another thread, to send on while this one reads.
+    pub(crate) fn another_end(&self) -> Self {
+        Self { stream: self.stream.try_clone().unwrap(), received: Vec::new() }
+    }
+
     /// Sends all of it.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> &mut Self {
         self.stream.write_all(bytes).expect("the server takes what we send");

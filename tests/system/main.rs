@@ -9,6 +9,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod connections;
+mod errors;
+mod limits;
 mod listening;
 mod negotiation;
 mod netcat;
