@@ -15,7 +15,7 @@ use tp2::exchange::gate::Gate;
 use tp2::exchange::service::Service;
 use tp2::log::{Log, Who};
 use tp2::net::listener::listen;
-use tp2::net::pool::Destination;
+use tp2::net::pool::{Destination, connections_max};
 use tp2::net::server::{Parts, Server};
 use tp2::net::supervisor::{self, Supervisor};
 use tp2::own_scaler;
@@ -24,8 +24,9 @@ use uuid::Uuid;
 
 /// The page of `GET /`.
 const PAGE: &str = include_str!("page/index.html");
-/// Descriptors beside the clients': scaler connections, log, epoll, and what a library may open.
-const SPARE_DESCRIPTORS: u64 = 64;
+/// Descriptors beside those of clients and scaler connections: standard streams, epoll, waker, signals, log, listeners,
+/// the scaler's lock and pipe (a dozen so far), the moment of starting the scaler again, and what a library may open.
+const OWN_DESCRIPTORS: u64 = 24;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).peekable();
@@ -56,7 +57,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     sys::tune_malloc();
     // Blocked before the first thread begins, which would take them otherwise.
     let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD]).map_err(failed("signalfd"))?;
-    config.clients_max = raise_descriptors(config.clients_max);
+    config.clients_max = raise_descriptors(config.clients_max, config.threads);
     let file = config.log_file.as_ref().map_or(String::new(), |path| format!(" «{}»", path.display()));
     let log = Log::start(config.level, config.log_file.clone())
         .map_err(|error| format!("no se puede abrir el registro{file}: {}", InWords(&error)))?;
@@ -108,12 +109,13 @@ fn scaler_of(config: &Config) -> Result<(Option<Supervisor>, Destination), Strin
 }
 
 /// Raises the limit on descriptors as far as wanted and allowed; says how many clients that leaves room for.
-fn raise_descriptors(clients_max: usize) -> usize {
-    let wanted = clients_max as u64 + SPARE_DESCRIPTORS;
+fn raise_descriptors(clients_max: usize, threads: usize) -> usize {
+    let spare = OWN_DESCRIPTORS + connections_max(threads) as u64;
+    let wanted = clients_max as u64 + spare;
     let Ok((soft, hard)) = sys::limits(sys::Limit::Files) else { return clients_max };
     let raised = wanted.min(hard).max(soft);
     let granted = if sys::set_limits(sys::Limit::Files, raised, hard).is_ok() { raised } else { soft };
-    let room = granted.saturating_sub(SPARE_DESCRIPTORS).max(1);
+    let room = granted.saturating_sub(spare).max(1);
     clients_max.min(usize::try_from(room).unwrap_or(usize::MAX))
 }
 

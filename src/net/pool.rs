@@ -68,6 +68,12 @@ struct Outage {
     refusals: usize,
 }
 
+/// Connections that so many worker threads can keep busy: one that is being scaled for each, and one on its way.
+#[must_use]
+pub const fn connections_max(threads: usize) -> usize {
+    threads + 1
+}
+
 impl Pool {
     /// No connection yet; at most `size` of them.
     #[must_use]

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::acceptor::Acceptor;
 use super::client::{Client, Pumped, pump};
-use super::pool::{Assigned, Destination, Pool};
+use super::pool::{Assigned, Destination, Pool, connections_max};
 use super::runs::{Ended, Next, Runs};
 use super::slab::Slab;
 use super::source::Source;
@@ -125,7 +125,7 @@ impl Server {
             runs: Runs::default(),
             workers,
             done,
-            pool: Pool::new(parts.scaler, limits, parts.threads + 1),
+            pool: Pool::new(parts.scaler, limits, connections_max(parts.threads)),
             supervisor: parts.supervisor,
             scaler_armed: Armed::default(),
             signals: parts.signals,
