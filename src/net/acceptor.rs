@@ -37,7 +37,7 @@ pub struct Accepted {
     pub streams: Vec<TcpStream>,
     /// There may be more: back of the queue.
     pub again: bool,
-    /// The system has no room; retried later.
+    /// The system has no room; retried later. Told once a pause.
     pub error: Option<io::Error>,
 }
 
@@ -87,8 +87,11 @@ impl Acceptor {
                     // The client has left before we came to it; accept(2) lists more of the kind.
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset => {}
                     _ => {
-                        self.retry_at = Some(now + PAUSE);
-                        accepted.error = Some(error);
+                        // Once a pause: each connection that closes meanwhile brings another attempt.
+                        if self.retry_at.is_none() {
+                            self.retry_at = Some(now + PAUSE);
+                            accepted.error = Some(error);
+                        }
                         return accepted;
                     }
                 },

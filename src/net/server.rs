@@ -242,7 +242,7 @@ impl Server {
                 }
                 Source::Listener(_) => {
                     if self.acceptor.rang(at) {
-                        self.queue.push_back(source);
+                        self.queue.extend(self.acceptor.handle_room().map(Source::Listener));
                     }
                 }
                 Source::Waker | Source::Signals | Source::Upstream(_) => {}
