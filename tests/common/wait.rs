@@ -1,8 +1,8 @@
 //! Waiting for a condition: the one place of the tests that sleeps.
 use std::time::{Duration, Instant};
 
-/// Long enough for a machine that is busy with something else.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Long enough for a machine that is busy with something else, and for `--plazo` to tell what hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Asks until there is an answer; panics, saying what it waited for, when patience ends.
 pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {

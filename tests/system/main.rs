@@ -10,11 +10,13 @@
 mod common;
 
 mod connections;
+mod descriptors;
 mod errors;
 mod limits;
 mod listening;
 mod negotiation;
 mod netcat;
 mod scaler_process;
+mod shell;
 mod stopping;
 mod uploads;
