@@ -3,11 +3,11 @@
 //! Layers, lowest first; a module uses only what is below it:
 //!
 //! ```text
-//! key < proto < exchange < { pixels, workers } < net < cli, main
+//! key, host, words < proto < exchange, client < pixels, log < workers < net < cli < own_scaler < main
 //! ```
 //!
 //! `proto` and `exchange` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
-//! `net`, `workers`, `log` and `host`. The `scaler` crate is the second server; `scaler::raster` and `scaler::wire`
+//! `net`, `workers`, `log`, `host` and `client`. The `scaler` crate is the second server; `scaler::raster` and `scaler::wire`
 //! (pure) and `scaler::sys` (the system calls of both processes) are shared with it.
 #![forbid(unsafe_code)]
 

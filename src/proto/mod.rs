@@ -10,6 +10,7 @@
 pub mod accept;
 pub mod body;
 pub mod buf;
+pub mod conditional;
 pub mod form;
 pub mod format;
 pub mod head;

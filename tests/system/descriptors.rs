@@ -74,7 +74,8 @@ fn connections_over_the_limit_wait_in_the_kernel() {
 
 #[test]
 fn nothing_leaks() {
-    let server = Server::start(&["-t", "1"]);
+    // Room for the pictures of all the clients that leave.
+    let server = Server::start(&["-t", "1", "--cola", "300"]);
     server.ask(&post("/", &pgm(20, 20))).expect(200);
     let before = open_descriptors(server.pid());
     for step in 0..200 {
