@@ -10,6 +10,7 @@
 //! `net`, `workers`, `log`, `host` and `client`. The `scaler` crate is the second server; `scaler::raster` and `scaler::wire`
 //! (pure) and `scaler::sys` (the system calls of both processes) are shared with it.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod cli;
 pub mod client;

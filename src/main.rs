@@ -2,6 +2,7 @@
 //!
 //! Started with the hidden first argument `--escalador-propio`, the same binary is tp2's own scaler: decided before
 //! any thread exists, because that process forks and must never thread.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{TcpListener, ToSocketAddrs};

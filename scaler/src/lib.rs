@@ -6,6 +6,7 @@
 //! To read it: [`serve`] is the parent's loop, [`sandbox`] what a child gives up, [`child`] what it does then, [`wire`] the bytes
 //! it speaks (`protocol.md` has them in prose), [`resize`] the work itself.
 #![deny(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod child;
 pub mod ending;

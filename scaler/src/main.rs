@@ -1,4 +1,5 @@
 //! `tp2-scaler`: the second server, by hand. See `scaler::serve` for the server and `protocol.md` for what it speaks.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod cli;
 
