@@ -101,7 +101,7 @@ pub fn run_stdio(terms: &Terms) -> u8 {
         child_error(&posture.to_string());
         return ending::UNCONFINED;
     }
-    Session::new(terms, &Peer::Parent, false).run()
+    Session::new(terms, &Peer::Stdio, false).run()
 }
 
 /// From now on a panic is one line and the end of the process: unwinding would run a parent's destructors in a child.

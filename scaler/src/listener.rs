@@ -63,28 +63,28 @@ impl Listener {
         }
     }
 
-    /// The next connection, and who it is; `None` for one that may not come in. Never waits: `WouldBlock`.
+    /// The next connection, and who it is, welcome or not. Never waits: `WouldBlock`.
     ///
     /// # Errors
-    /// As accept(2).
+    /// As accept(2); see [`is_clients_doing`].
     pub fn accept(&self) -> io::Result<(OwnedFd, Peer)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, addr) = listener.accept()?;
-                stream.set_read_timeout(Some(TICK))?;
-                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(TICK)).map_err(gone)?;
+                stream.set_nodelay(true).map_err(gone)?;
                 Ok((stream.into(), Peer::Tcp(addr)))
             }
             Self::Unix(listener, ..) => {
                 let (stream, _) = listener.accept()?;
-                stream.set_read_timeout(Some(TICK))?;
-                let credentials = sys::peer_credentials(&stream)?;
+                stream.set_read_timeout(Some(TICK)).map_err(gone)?;
+                let credentials = sys::peer_credentials(&stream).map_err(gone)?;
                 Ok((stream.into(), Peer::Unix(credentials)))
             }
         }
     }
 
-    /// The address in use, port included.
+    /// The port of a TCP address.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         match self {
@@ -126,6 +126,47 @@ impl Drop for Listener {
     }
 }
 
+/// Listens everywhere; a port 0 becomes the port that the kernel chose for the first.
+///
+/// # Errors
+/// As [`Listener::open`]: all or nothing.
+pub fn open_all(endpoints: &[Endpoint]) -> Result<Vec<Listener>, String> {
+    let mut listeners: Vec<Listener> = Vec::new();
+    for endpoint in endpoints {
+        let mut endpoint = endpoint.clone();
+        if let (Endpoint::Tcp(addr), Some(port)) = (&mut endpoint, listeners.iter().find_map(Listener::port))
+            && addr.port() == 0
+        {
+            addr.set_port(port);
+        }
+        listeners.push(Listener::open(&endpoint)?);
+    }
+    Ok(listeners)
+}
+
+/// This one client is lost, and the next one may be accepted at once: accept(2) on Linux passes on what has happened to
+/// the connection, whereas a shortage (EMFILE, ENOMEM) will be the same for everybody.
+#[must_use]
+pub fn is_clients_doing(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted
+            | Kind::ConnectionReset
+            | Kind::HostUnreachable
+            | Kind::Interrupted
+            | Kind::NetworkDown
+            | Kind::NetworkUnreachable
+            | Kind::PermissionDenied
+            | Kind::TimedOut
+    )
+}
+
+/// What goes wrong with an accepted socket is that connection's end, whatever the system calls it.
+fn gone(_: io::Error) -> io::Error {
+    io::ErrorKind::ConnectionAborted.into()
+}
+
 fn open_unix(path: &Path) -> io::Result<Listener> {
     let listener = match sys::listen_unix(path, BACKLOG) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -161,7 +202,7 @@ pub enum Peer {
     /// By a Unix socket.
     Unix(sys::Credentials),
     /// `--stdio`.
-    Parent,
+    Stdio,
 }
 
 impl Peer {
@@ -169,7 +210,7 @@ impl Peer {
     #[must_use]
     pub fn is_welcome(&self) -> bool {
         match self {
-            Self::Tcp(_) | Self::Parent => true,
+            Self::Tcp(_) | Self::Stdio => true,
             Self::Unix(credentials) => credentials.is_trusted(),
         }
     }
@@ -183,7 +224,7 @@ impl fmt::Display for Peer {
                 write!(f, "('{}', {}, {}, {})", addr.ip(), addr.port(), addr.flowinfo(), addr.scope_id())
             }
             Self::Unix(peer) => write!(f, "unix (proceso {}, usuario {})", peer.pid, peer.uid),
-            Self::Parent => write!(f, "la entrada estándar"),
+            Self::Stdio => write!(f, "la entrada estándar"),
         }
     }
 }

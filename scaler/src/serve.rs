@@ -13,61 +13,29 @@
 //! - A client can't end this process: every error of accept and fork costs that client, or a pause, nothing more.
 //! - The connection is closed here as soon as the child has it: the peer must see the end when the child ends.
 //!
-//! What it refuses: to read a byte of a connection. What it can't do: reload its configuration; start it anew.
+//! What it refuses: to read a byte of a connection. What it can't do: reload its configuration (start it anew); tidy up
+//! after SIGHUP or SIGKILL (its children go with it, its socket file is replaced by the next one).
 //!
 //! As another program's own scaler ([`Owner`]) it also ends with that program, in two ways: the kernel's PDEATHSIG, and
 //! the pipe that is its standard input, which hangs up.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use crate::child::{self, Birth, Service, Terms};
 use crate::ending::{self, Blame};
-use crate::listener::{Endpoint, Listener, Peer};
+use crate::listener::{self, Listener, Peer, is_clients_doing};
 use crate::log::{Log, Relay};
-use crate::sandbox::{self, Cage, Posture};
+use crate::sandbox;
 use crate::sys::{self, Exit, INPUT, Interest, Pid, SignalFd};
-use crate::throttle::Throttle;
+use crate::throttle::{self, Throttle};
+
+pub use crate::config::{Config, Owner, StartError};
 
 /// How long the children may take to finish once the owner is gone: their answers have no reader.
 const ORPHAN_DRAIN: Duration = Duration::from_secs(1);
-
-/// All that a server is told; valid from then on.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where to listen, at least one endpoint. Those of port 0 all get the port that the kernel chose for the first.
-    pub listen: Vec<Endpoint>,
-    /// Most children at a time; further connections wait in the kernel's backlog.
-    pub children_max: usize,
-    /// What each connection is granted.
-    pub terms: Terms,
-    /// How long children may finish their jobs after SIGTERM before they are killed.
-    pub drain: Duration,
-    /// The program that started this one as its own; `None` when started by hand.
-    pub owner: Option<Owner>,
-}
-
-/// The program whose own scaler this is. It holds the other end of the pipe that is our standard input.
-#[derive(Clone, Copy, Debug)]
-pub struct Owner {
-    /// Its process.
-    pub pid: Pid,
-}
-
-/// Why a server did not start: one Spanish line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StartError(String);
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for StartError {}
 
 /// Serves until SIGTERM, SIGINT or the owner's end; then in order.
 ///
@@ -130,23 +98,23 @@ impl Server {
         child::end_on_panic();
         // Out of memory a backtrace would look for its executable, which the filter does not forgive.
         sys::remove_env_var("RUST_BACKTRACE");
-        if threads() != 1 {
-            return Err(StartError("el servidor de escalado necesita un proceso de un solo hilo".to_owned()));
+        if sys::threads() != 1 {
+            return Err(StartError::new("el servidor de escalado necesita un proceso de un solo hilo"));
         }
         sys::restore_default(sys::SIGCHLD);
         if let Some(owner) = config.owner {
             sys::set_name("tp2-scaler");
             let tied = sys::die_with_parent(sys::SIGTERM);
             if tied.is_err() || sys::parent_pid() != owner.pid.number() {
-                return Err(StartError("el programa que lo inició ya no está".to_owned()));
+                return Err(StartError::new("el programa que lo inició ya no está"));
             }
         }
-        let failed = |what: &str, error: io::Error| StartError(format!("{what}: {error}"));
+        let failed = |what: &str, error: io::Error| StartError::new(format!("{what}: {error}"));
         let signals = SignalFd::new(&[sys::SIGCHLD, sys::SIGTERM, sys::SIGINT])
             .map_err(|error| failed("no se pueden leer las señales", error))?;
         let (read_end, log_pipe) =
             sys::pipe().map_err(|error| failed("no se puede crear una tubería", error))?;
-        let listeners = open_all(&config.listen).map_err(StartError)?;
+        let listeners = listener::open_all(&config.listen).map_err(StartError::new)?;
 
         let mut server = Self {
             terms: config.terms,
@@ -165,10 +133,10 @@ impl Server {
             own_pid: sys::own_pid(),
             address_space: sandbox::address_space(config.terms.limits.pixels_max),
         };
-        let posture =
-            server.probe_posture().map_err(|error| failed("no se puede crear un proceso", error))?;
+        let posture = sandbox::probe(server.own_pid, server.address_space, &server.signals)
+            .map_err(|error| failed("no se puede crear un proceso", error))?;
         if config.terms.confinement_required && !posture.is_complete() {
-            return Err(StartError(format!("{posture} Se exige completo (--exigir-aislamiento).")));
+            return Err(StartError::new(format!("{posture} Se exige completo (--exigir-aislamiento).")));
         }
         for listener in &server.listeners {
             server.log.info(&format!("Iniciando el servidor de escalado en {listener}"));
@@ -180,27 +148,6 @@ impl Server {
             server.log.error(&posture.to_string());
         }
         Ok(server)
-    }
-
-    /// What the confinement is worth on this system: a child that tries, and says so by its exit code.
-    fn probe_posture(&mut self) -> io::Result<Posture> {
-        let cage = Cage {
-            connection: None,
-            log: None,
-            parent: Some(self.own_pid),
-            files: false,
-            address_space: self.address_space,
-        };
-        sys::fork_child(|| sandbox::confine(&cage).to_code())?;
-        loop {
-            match sys::reap()? {
-                Some((_, Exit::Code(code))) => {
-                    return Ok(Posture::from_code(u8::try_from(code).unwrap_or(u8::MAX)));
-                }
-                Some((_, Exit::Signal(_))) => return Ok(Posture::from_code(u8::MAX)),
-                None => drop(sys::poll(&[(self.signals.as_fd(), Interest::Read)], None)?),
-            }
-        }
     }
 
     fn is_finished(&self) -> bool {
@@ -246,7 +193,9 @@ impl Server {
                 listeners: (0..self.listeners.len()).filter(|index| ready[3 + index]).collect(),
             },
             Err(error) => {
+                // Without poll there is no way to wait for anything: try again later, rather than as fast as can be.
                 self.pause(&format!("poll: {error}"));
+                std::thread::sleep(throttle::PAUSE);
                 Ready { owner: false, listeners: Vec::new() }
             }
         }
@@ -306,21 +255,16 @@ impl Server {
                 Ok((_, peer)) => {
                     self.log.error(&format!("Conexión rechazada: {peer} no es de este usuario."));
                 }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return,
-                    // The client was gone before we came to it: the next one.
-                    io::ErrorKind::ConnectionAborted
-                    | io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::Interrupted => {}
-                    _ => return self.pause(&format!("accept: {error}")),
-                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if is_clients_doing(&error) => {}
+                Err(error) => return self.pause(&format!("accept: {error}")),
             }
         }
     }
 
     /// Gives the connection to a child; false if there is none to be had.
     fn fork(&mut self, connection: &OwnedFd, peer: Peer) -> bool {
-        debug_assert_eq!(threads(), 1);
+        debug_assert_eq!(sys::threads(), 1);
         let birth = Birth {
             connection,
             log: self.log_pipe.as_fd(),
@@ -383,24 +327,4 @@ struct Ready {
     owner: bool,
     /// Indices of those with a connection waiting.
     listeners: Vec<usize>,
-}
-
-fn open_all(endpoints: &[Endpoint]) -> Result<Vec<Listener>, String> {
-    let mut listeners: Vec<Listener> = Vec::new();
-    for endpoint in endpoints {
-        let mut endpoint = endpoint.clone();
-        if let (Endpoint::Tcp(addr), Some(port)) = (&mut endpoint, listeners.iter().find_map(Listener::port))
-            && addr.port() == 0
-        {
-            addr.set_port(port);
-        }
-        listeners.push(Listener::open(&endpoint)?);
-    }
-    Ok(listeners)
-}
-
-/// Threads of this process; 0 if the system does not tell.
-fn threads() -> u32 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().find_map(|line| line.strip_prefix("Threads:")?.trim().parse().ok()).unwrap_or(0)
 }

@@ -17,14 +17,14 @@ mod signal;
 
 pub use fd::{
     DIAGNOSTICS, INPUT, Interest, OUTPUT, become_fd, close_from, pipe, poll, read, read_append, send_to_sink,
-    write, write_all, writev_all,
+    write, write_all, writev, writev_all,
 };
 pub use files::open_beneath;
 pub use memory::{advise_huge_pages, allocate_huge, trim_malloc, tune_malloc};
 pub use net::{Credentials, listen_tcp, listen_unix, peer_credentials, shutdown_write};
 pub use process::{
     Exit, Limit, Pid, alarm, cpu_time, die_with_parent, exit_now, forbid_new_privileges, fork_child, kill,
-    limits, own_pid, parent_pid, reap, remove_env_var, set_limits, set_name,
+    limits, own_pid, parent_pid, reap, remove_env_var, set_limits, set_name, threads,
 };
 pub use seccomp::{Instruction, install_filter};
 pub use signal::{

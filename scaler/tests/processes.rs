@@ -17,6 +17,7 @@ mod common;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic;
@@ -30,7 +31,7 @@ use scaler::child::Terms;
 use scaler::listener::{Endpoint, Peer};
 use scaler::sandbox::{self, Cage};
 use scaler::serve::{self, Config, Owner};
-use scaler::sys::{self, Limit, Pid};
+use scaler::sys::{self, Instruction, Limit, Pid};
 use scaler::wire::Limits;
 
 /// What a child is made to do, by the byte its client sends; and the log line that must come of it.
@@ -60,7 +61,17 @@ fn main() {
             let pid = owner.parse().ok().and_then(Pid::from_number).expect("a pid");
             finish(serve::run(config(path, Some(Owner { pid }))));
         }
+        ["role:no-filters", path, required] => {
+            refuse_filters();
+            let mut config = config(path, None);
+            config.terms.confinement_required = required == "required";
+            finish(serve::run(config));
+        }
         ["role:file-writer"] => write_to_a_file(),
+        ["role:stranger", path] => {
+            let turned_away = UnixStream::connect(path).and_then(|mut stream| stream.read(&mut [0]));
+            exit(i32::from(turned_away.is_err()));
+        }
         _ => run_cases(&words),
     }
 }
@@ -139,6 +150,18 @@ fn write_to_a_file() -> ! {
     sys::exit_now(0)
 }
 
+/// Makes this system one without seccomp, for this process: by a filter that refuses the next one.
+fn refuse_filters() {
+    const SECCOMP: u32 = if cfg!(target_arch = "x86_64") { 317 } else { 277 };
+    const REFUSED: u32 = 0x0005_0001; // SECCOMP_RET_ERRNO, EPERM
+    const ALLOWED: u32 = 0x7fff_0000;
+    let step = |code, jump_false, operand| Instruction { code, jump_true: 0, jump_false, operand };
+    sys::forbid_new_privileges().unwrap();
+    // Load the number; seccomp? refuse : allow.
+    let program = [step(0x20, 0, 0), step(0x15, 1, SECCOMP), step(0x06, 0, REFUSED), step(0x06, 0, ALLOWED)];
+    sys::install_filter(&program).unwrap();
+}
+
 /// What tp2 does: starts its own scaler, holds the pipe that is its standard input, and lives on.
 fn own_a_scaler(path: &str) -> ! {
     let mut command = Command::new("/proc/self/exe");
@@ -174,6 +197,9 @@ fn run_cases(words: &[&str]) {
         "a scaler with another parent than its owner does not start".to_owned(),
         Box::new(wrong_owner),
     ));
+    cases.push(("a stranger is turned away".to_owned(), Box::new(no_strangers)));
+    cases
+        .push(("without filters it says so and serves, unless told not to".to_owned(), Box::new(no_filters)));
     cases.retain(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| name.contains(word)));
 
     let running: Vec<_> = cases.into_iter().map(|(name, case)| (name, thread::spawn(case))).collect();
@@ -220,6 +246,44 @@ fn no_regular_file() {
     assert_eq!(status.signal(), Some(sys::SIGXFSZ));
     assert_eq!(fs::read(&path).unwrap(), b"");
     fs::remove_file(&path).unwrap();
+}
+
+/// Even where somebody has opened the file's mode up. Only root can play another user; for others `sys::net` has the rule.
+fn no_strangers() {
+    let path = scratch_path("private.sock");
+    let server = start("role:culprits", &path);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let mut stranger = Command::new(std::env::current_exe().unwrap());
+    if stranger.args(["role:stranger", path.to_str().unwrap()]).uid(65_534).status().is_ok() {
+        server.err.expect("usuario 65534) no es de este usuario");
+    }
+}
+
+fn no_filters() {
+    const MISSING: &str =
+        "señales, descriptores, padre, límites, privilegios. Este sistema no ofrece: filtro.";
+    let path = scratch_path("filters.sock");
+    let name = path.to_str().unwrap();
+    let mut refusing = Command::new(std::env::current_exe().unwrap());
+    let output = refusing.args(["role:no-filters", name, "required"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        error,
+        format!("Aislamiento de los hijos: {MISSING} Se exige completo (--exigir-aislamiento).\n")
+    );
+    assert!(!path.exists());
+
+    let mut serving = Command::new(std::env::current_exe().unwrap());
+    serving.args(["role:no-filters", name, "optional"]);
+    let server = Server::spawn(serving);
+    server.err.expect(&format!("tp2-scaler: Aislamiento de los hijos: {MISSING}"));
+    let mut client = UnixStream::connect(&path).unwrap();
+    client.write_all(&request("ESCALAR 2", &pgm(4, 4))).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut reply = Vec::new();
+    client.read_to_end(&mut reply).unwrap();
+    assert_eq!(reply, common::expected(4, 4, (8, 8)));
 }
 
 fn young_deaths_pause() {

@@ -176,6 +176,32 @@ fn silence_half_a_picture_and_an_unread_answer_hold_one_child_until_the_deadline
 }
 
 #[test]
+fn without_descriptors_it_pauses_and_goes_on_when_there_are_some() {
+    if Command::new("prlimit").arg("--version").output().is_err() {
+        return skip("no hay prlimit");
+    }
+    // 0-2, signals, the log's pipe, the listener: no room for a connection.
+    let mut command = Command::new("prlimit");
+    command.args(["--nofile=7:100", env!("CARGO_BIN_EXE_tp2-scaler"), "-p", "0"]);
+    let server = Server::spawn(command);
+    let client = server.connect();
+    server.err.expect("accept: ");
+    server.err.expect("se deja de aceptar durante 1 s.");
+    let raised =
+        Command::new("prlimit").args(["--pid", &server.pid().to_string(), "--nofile=100:100"]).status();
+    assert!(raised.unwrap().success());
+    assert_eq!(exchange(client, &request("ESCALAR 2", &pgm(4, 4))), expected(4, 4, (8, 8)));
+    let ticks = fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap();
+    let used: u64 = ticks[ticks.rfind(')').unwrap()..]
+        .split(' ')
+        .skip(12)
+        .take(2)
+        .map(|n| n.parse::<u64>().unwrap())
+        .sum();
+    assert!(used < 50, "it waited, it did not spin: {used} ticks of processor time");
+}
+
+#[test]
 fn at_the_maximum_of_children_the_backlog_is_the_queue() {
     let server = Server::start(&["-p", "0", "-c", "2"]);
     let held = [server.connect(), server.connect()];

@@ -69,9 +69,9 @@ fn unescape(text: &str, bytes: &mut Vec<u8>) {
     }
 }
 
-/// What the scaler answers to `input` that comes in pieces of `step` bytes, and how many bytes it took.
-fn answer(input: &[u8], step: usize) -> (Vec<u8>, usize) {
-    let mut requests = RequestDecoder::new(Limits::default(), wire::allocate);
+/// What the scaler answers to `input` that comes in pieces of `step` bytes.
+fn answer(input: &[u8], step: usize, limits: Limits) -> Vec<u8> {
+    let mut requests = RequestDecoder::new(limits, wire::allocate);
     let mut resizer = Resizer::new(wire::allocate);
     let mut replies = Vec::new();
     let mut at = 0;
@@ -82,7 +82,7 @@ fn answer(input: &[u8], step: usize) -> (Vec<u8>, usize) {
             Ok(consumed) => at += consumed,
             Err(error) => {
                 replies.extend(refuse(error));
-                return (replies, at);
+                return replies;
             }
         }
         if let Some(mut request) = requests.take() {
@@ -92,7 +92,7 @@ fn answer(input: &[u8], step: usize) -> (Vec<u8>, usize) {
         }
     }
     replies.extend(requests.finish().err().map(refuse).unwrap_or_default());
-    (replies, at)
+    replies
 }
 
 fn shown(bytes: &[u8]) -> String {
@@ -108,7 +108,7 @@ fn there_are_vectors() {
 fn the_library_answers_them_however_they_are_cut() {
     for vector in vectors() {
         for step in [usize::MAX, 1, 2, 3, 7, 64] {
-            let (reply, _) = answer(&vector.request, step.min(vector.request.len()));
+            let reply = answer(&vector.request, step.min(vector.request.len()), Limits::default());
             assert_eq!(shown(&reply), shown(&vector.reply), "line {}, in pieces of {step}", vector.line);
         }
     }
@@ -119,7 +119,7 @@ fn what_follows_a_good_request_is_left_alone() {
     for vector in vectors().iter().filter(|vector| !vector.reply.windows(6).any(|bytes| bytes == b"ERROR ")) {
         for trailing in ["E", "ESCALAR 1\n", "ESCALAR 0.5\nP5\n9 9\n255\n123"] {
             let input = [vector.request.as_slice(), trailing.as_bytes()].concat();
-            let (reply, _) = answer(&input, input.len());
+            let reply = answer(&input, input.len(), Limits::default());
             let truncated = wire::emit_error(400, &WireError::Truncated.to_string());
             assert_eq!(
                 shown(&reply),
@@ -127,6 +127,38 @@ fn what_follows_a_good_request_is_left_alone() {
                 "line {}",
                 vector.line
             );
+        }
+    }
+}
+
+#[test]
+fn damaged_requests_get_one_verdict_however_they_are_cut() {
+    let small = Limits { pixels_max: 10_000, side_max: 200 };
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let vectors = vectors();
+    for _ in 0..3000 {
+        let mut bytes = vectors[random(vectors.len())].request.clone();
+        for _ in 0..=random(3) {
+            let at = random(bytes.len());
+            match random(4) {
+                0 => bytes[at] = b" \n#0159xP57\xff"[random(12)],
+                1 => bytes.insert(at, b" \n#0159xP57\xff"[random(12)]),
+                2 => bytes.truncate(at.max(1)),
+                _ => drop(bytes.remove(at)),
+            }
+            if bytes.is_empty() {
+                bytes.push(b'\n');
+            }
+        }
+        let whole = answer(&bytes, bytes.len(), small);
+        for step in [1, 3, 1 + random(50)] {
+            assert_eq!(shown(&answer(&bytes, step, small)), shown(&whole), "{} by {step}", shown(&bytes));
         }
     }
 }

@@ -53,6 +53,19 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     retry(|| check_count(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) }))
 }
 
+/// Two slices one behind the other by writev(2): a head and its samples leave together, in one segment if they are
+/// small, and nobody copies them into one buffer. May write less than all.
+///
+/// # Errors
+/// As writev(2), EINTR retried.
+pub fn writev(fd: impl AsFd, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    let fd = fd.as_fd().as_raw_fd();
+    let parts = [first, second]
+        .map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
+    // SAFETY: two iovecs over live slices, which writev only reads.
+    retry(|| check_count(unsafe { libc::writev(fd, parts.as_ptr(), 2) }))
+}
+
 /// All of `bytes`, for a blocking descriptor.
 ///
 /// # Errors
@@ -61,18 +74,13 @@ pub fn write_all(fd: impl AsFd, bytes: &[u8]) -> io::Result<()> {
     writev_all(fd, bytes, &[])
 }
 
-/// Two slices one behind the other by writev(2), for a blocking descriptor: a head and its samples leave together,
-/// in one segment if they are small, and nobody copies them into one buffer.
+/// All of two slices by [`writev`], for a blocking descriptor.
 ///
 /// # Errors
 /// As writev(2); part may have been written.
 pub fn writev_all(fd: impl AsFd, mut first: &[u8], mut second: &[u8]) -> io::Result<()> {
-    let fd = fd.as_fd().as_raw_fd();
     while !first.is_empty() || !second.is_empty() {
-        let parts = [first, second]
-            .map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
-        // SAFETY: two iovecs over live slices, which writev only reads.
-        let written = retry(|| check_count(unsafe { libc::writev(fd, parts.as_ptr(), 2) }))?;
+        let written = writev(&fd, first, second)?;
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }

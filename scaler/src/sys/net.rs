@@ -1,6 +1,6 @@
 //! Sockets with every option spelled out: what std leaves to the system is decided here.
 
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int};
 use std::io;
 use std::mem;
 use std::net::{SocketAddr, TcpListener};
@@ -65,7 +65,7 @@ pub fn listen_unix(path: &Path, backlog: i32) -> io::Result<UnixListener> {
         ));
     }
     for (slot, &byte) in raw.sun_path.iter_mut().zip(bytes) {
-        *slot = byte.cast_signed();
+        *slot = c_char::from_ne_bytes([byte]); // signed here, unsigned elsewhere
     }
     let socket = stream_socket(libc::AF_UNIX)?;
     // SAFETY: touches no memory.

@@ -184,6 +184,13 @@ pub fn set_limits(limit: Limit, soft: u64, hard: u64) -> io::Result<()> {
     check(unsafe { libc::setrlimit(resource(limit), &raw const raw) }).map(drop)
 }
 
+/// Threads of this process; 0 if the system does not tell.
+#[must_use]
+pub fn threads() -> u32 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().find_map(|line| line.strip_prefix("Threads:")?.trim().parse().ok()).unwrap_or(0)
+}
+
 /// Removes a variable from the environment.
 ///
 /// Only for a process of one thread: another one might be reading the environment.

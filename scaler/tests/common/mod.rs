@@ -132,6 +132,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // In order if it can, so that its socket goes too.
+        let start = Instant::now();
+        if matches!(self.process.try_wait(), Ok(None)) {
+            self.signal("TERM");
+        }
+        while start.elapsed() < Duration::from_secs(1) && matches!(self.process.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(2));
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
