@@ -116,8 +116,9 @@ fn parse_pam(bytes: &[u8]) -> Result<Option<(Shape, usize)>, WireError> {
             line => fields.read(line)?,
         }
     }
-    // The magic number alone says nothing yet, but what follows it must be the end of its line.
-    if at == 0 && bytes.len() > 2 { Err(WireError::Header) } else { Ok(None) }
+    // Of the first line only its end may be missing: white space.
+    let first_line_can_end = at > 0 || bytes.iter().skip(2).all(|&byte| is_space(byte));
+    if first_line_can_end { Ok(None) } else { Err(WireError::Header) }
 }
 
 #[derive(Default)]
@@ -251,6 +252,10 @@ mod tests {
         for (header, shape) in [
             ("P7\nWIDTH 2\nHEIGHT 3\nDEPTH 1\nMAXVAL 255\nTUPLTYPE GRAYSCALE\nENDHDR\n", LUMA_2X3),
             ("P7\nWIDTH 2\nHEIGHT 3\nDEPTH 2\nMAXVAL 255\nTUPLTYPE GRAYSCALE_ALPHA\nENDHDR\n", ALPHA_2X3),
+            (
+                "P7 \r\nWIDTH 2\r\nHEIGHT 3\r\nDEPTH 1\r\nMAXVAL 255\r\nTUPLTYPE GRAYSCALE\r\nENDHDR\r\n",
+                LUMA_2X3,
+            ),
             (
                 "P7\n# ancho al final\nTUPLTYPE  GRAYSCALE_ALPHA \n\nMAXVAL\t255\r\nDEPTH 2\nHEIGHT 3\nWIDTH 2\nENDHDR\n",
                 ALPHA_2X3,
