@@ -47,6 +47,8 @@ use crate::proto::reply::{CONTINUE, Frame, Reply};
 pub const INPUT_MAX: usize = 64 << 10;
 /// Input that waits its turn while an answer is on its way; past this the kernel keeps it.
 const PIPELINED_MAX: usize = 16 << 10;
+/// Line ends between requests that are waited through; more are judged as the beginning of a head.
+const BLANK_MAX: usize = 8;
 /// A run ends by its own deadline; should it be lost, the conversation ends so much later.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -271,6 +273,8 @@ impl Exchange {
     fn work_through(&mut self, now: Moment) {
         while !self.recv.is_empty() {
             match &mut self.phase {
+                // RFC 9112 §2.2: an empty line between requests is none of the next one's.
+                Phase::Idle { .. } if is_blank(self.recv.data()) => return,
                 Phase::Idle { fresh, .. } => {
                     let (fresh, due) = (*fresh, now.at + self.service.policy.head_time);
                     self.enter(Name::Idle, Phase::Head { fresh, due });
@@ -467,6 +471,11 @@ impl Exchange {
 enum Ordered {
     Work(Box<Order>),
     Answer(Box<Reply>),
+}
+
+/// Nothing but a few line ends, as some clients send behind a body.
+fn is_blank(input: &[u8]) -> bool {
+    input.len() <= BLANK_MAX && input.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 #[cfg(test)]

@@ -239,7 +239,8 @@ fn a_picture_that_is_cut_off_is_left_to_its_decoder() {
 fn the_end_of_input_is_judged_by_the_phase() {
     for (sent, status) in [
         (&b""[..], None),
-        (b"\r\n", Some(400)),
+        (b"\r\n", None),
+        (b"\r\n\r\n\r\n\r\n\r\n", Some(400)),
         (b"GET / HT", Some(400)),
         (b"P", Some(400)),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc", Some(400)),
@@ -524,6 +525,19 @@ fn readiness_has_reasons_and_health_has_none() {
     let (status, text) = get("/readyz", |service| service.draining.set(true));
     assert!(status == 503 && text.contains("deteniendo"), "{text}");
     assert_eq!(get("/healthz", |service| service.draining.set(true)).0, 200);
+}
+
+#[test]
+fn an_empty_line_behind_a_body_is_no_request() {
+    let mut world = World::new();
+    world.feed(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n\r\n");
+    world.transmit();
+    world.wait(Policy::default().head_time);
+    assert_eq!(world.statuses(), [200], "no 408");
+    assert!(!world.exchange.is_closed());
+    world.feed(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.transmit();
+    assert_eq!(world.statuses(), [200, 200]);
 }
 
 #[test]
