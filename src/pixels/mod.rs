@@ -1,7 +1,7 @@
 //! Pictures: from the bytes of a file to gray samples in memory, and back.
 //!
-//! [`probe`] reads the header alone and says whether the picture may be decoded and what that will cost; [`decode`]
-//! turns the file into an upright gray [`Raster`](scaler::raster::Raster); [`encode`] writes a raster in a format.
+//! [`probe()`] reads the header alone and says whether the picture may be decoded and what that will cost; [`decode()`]
+//! turns the file into an upright gray [`Raster`](scaler::raster::Raster); [`encode()`] writes a raster in a format.
 //! All three are pure functions of their arguments: no thread, no file, no clock.
 //!
 //! Rules:
