@@ -196,7 +196,10 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- log of {}:\n{}---", self.pid(), self.log());
+            let log = self.log();
+            let tail = log.lines().count().saturating_sub(40);
+            eprintln!("--- end of the log of {}:", self.pid());
+            log.lines().skip(tail).for_each(|line| eprintln!("{line}"));
         }
         if !matches!(self.child.try_wait(), Ok(None)) {
             return;

@@ -1,4 +1,5 @@
 //! Programs of the machine that a test needs.
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Looks for a program in `PATH`. Where it is missing the test has to be skipped, which is said aloud; with `TP2_CI=1`
@@ -17,5 +18,6 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
 pub(crate) fn skip(why: &str) {
     assert!(std::env::var_os("TP2_CI").is_none_or(|value| value != "1"), "TP2_CI=1 y {why}");
     let test = std::thread::current();
-    eprintln!("SALTADO {}: {why}", test.name().unwrap_or("?"));
+    // Not eprintln!, which the test harness keeps to itself while a test passes.
+    writeln!(std::io::stderr(), "SALTADO {}: {why}", test.name().unwrap_or("?")).expect("standard error");
 }
