@@ -1,4 +1,7 @@
-//! The first directory of a TIFF file (TIFF 6.0, section 2): its tags, checked against each other.
+//! The picture that the first directory of a TIFF file describes: its tags, checked against each other.
+//!
+//! What is said wrong and doesn't matter is put right, as other readers do: a count of BitsPerSample that is not that of
+//! the samples, lengths that reach past the file, strips longer than the picture. The cost is computed from it alone.
 
 use crate::exchange::job::Failure;
 use crate::pixels::bytes::Endian;
@@ -7,10 +10,9 @@ use crate::pixels::gray::{luma, saturate};
 use crate::pixels::orient::Orientation;
 use crate::pixels::probe::undecodable;
 
+use super::tags::{Entry, Tags};
 use super::{damaged, truncated};
 
-/// Entries of the directory that are looked at; real ones have some thirty.
-const ENTRIES_MAX: u16 = 4096;
 /// Strips or tiles of all planes: each costs a decompressor of its own, and the crate reads no longer lists.
 const CHUNKS_MAX: u64 = 250_000;
 /// Bytes of the tables that the JPEGs inside share; the crate makes a list of them. Real ones have some 600.
@@ -86,106 +88,6 @@ pub(super) struct Directory {
     lengths: Option<Entry>,
     jpeg_tables: Option<Entry>,
     color_map: Option<Entry>,
-}
-
-/// One tag: where its values are.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    kind: u16,
-    count: u32,
-    /// Offset of the first value.
-    at: usize,
-}
-
-impl Entry {
-    /// The value at an index: SHORT and LONG (TIFF 6.0, section 2), and BYTE as some write it.
-    fn value(self, bytes: &[u8], endian: Endian, index: usize) -> Option<u32> {
-        if index >= self.count as usize {
-            return None;
-        }
-        match self.kind {
-            1 => bytes.get(self.at.checked_add(index)?).map(|&b| b.into()),
-            3 => endian.u16(bytes, self.at.checked_add(2 * index)?).map(u32::from),
-            4 => endian.u32(bytes, self.at.checked_add(4 * index)?),
-            _ => None,
-        }
-    }
-}
-
-/// The tags that matter, by what they say.
-#[derive(Default)]
-struct Tags {
-    width: Option<Entry>,
-    height: Option<Entry>,
-    bits: Option<Entry>,
-    compression: Option<Entry>,
-    ink: Option<Entry>,
-    fill_order: Option<Entry>,
-    samples: Option<Entry>,
-    rows_per_strip: Option<Entry>,
-    planar: Option<Entry>,
-    color_map: Option<Entry>,
-    tile_width: Option<Entry>,
-    tile_height: Option<Entry>,
-    extra: Option<Entry>,
-    sample_format: Option<Entry>,
-    orientation: Orientation,
-    predictor: Option<Entry>,
-    offsets: Option<Entry>,
-    lengths: Option<Entry>,
-    jpeg_tables: Option<Entry>,
-}
-
-impl Tags {
-    fn read(bytes: &[u8], endian: Endian) -> Result<Self, Failure> {
-        let start = endian.u32(bytes, 4).ok_or_else(truncated)? as usize;
-        let count = endian.u16(bytes, start).ok_or_else(truncated)?;
-        if count > ENTRIES_MAX {
-            return Err(undecodable("el TIFF tiene demasiadas etiquetas"));
-        }
-        let mut tags = Self::default();
-        for index in 0..usize::from(count) {
-            let at = start + 2 + 12 * index;
-            let entry = bytes.get(at..at + 12).ok_or_else(truncated)?;
-            let (Some(tag), Some(kind), Some(values), Some(offset)) =
-                (endian.u16(entry, 0), endian.u16(entry, 2), endian.u32(entry, 4), endian.u32(entry, 8))
-            else {
-                return Err(truncated());
-            };
-            let size = match kind {
-                3 => 2,
-                4 => 4,
-                _ => 1,
-            };
-            // Values that fit into four bytes stand in the entry itself.
-            let inline = u64::from(values) * size <= 4;
-            let found =
-                Some(Entry { kind, count: values, at: if inline { at + 8 } else { offset as usize } });
-            match tag {
-                256 => tags.width = found,
-                257 => tags.height = found,
-                258 => tags.bits = found,
-                259 => tags.compression = found,
-                262 => tags.ink = found,
-                266 => tags.fill_order = found,
-                274 => tags.orientation = Orientation::from_entry(endian, entry).unwrap_or_default(),
-                273 | 324 => tags.offsets = found,
-                277 => tags.samples = found,
-                278 => tags.rows_per_strip = found,
-                279 | 325 => tags.lengths = found,
-                284 => tags.planar = found,
-                317 => tags.predictor = found,
-                320 => tags.color_map = found,
-                322 => tags.tile_width = found,
-                323 => tags.tile_height = found,
-                338 => tags.extra = found,
-                339 => tags.sample_format = found,
-                347 => tags.jpeg_tables = found,
-                _ => {}
-            }
-        }
-        Ok(tags)
-    }
 }
 
 impl Directory {

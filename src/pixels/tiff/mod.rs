@@ -10,6 +10,7 @@
 //! outside JPEG, old JPEG, BigTIFF.
 
 mod directory;
+mod tags;
 mod view;
 
 use ::tiff::TiffError;
