@@ -73,13 +73,12 @@ impl<'a> Header<'a> {
         let mut at = 2;
         for _ in 0..SEGMENTS_MAX {
             let (marker, start) = next_marker(bytes, at)?;
-            // TEM, RST and a second SOI stand alone (T.81 B.1.1.3).
-            if matches!(marker, 0x01 | 0xD0..=0xD8) {
-                at = start;
-                continue;
-            }
-            if marker == 0xD9 {
-                return Err(undecodable("el JPEG termina antes de la imagen"));
+            match marker {
+                0xD9 => return Err(undecodable("el JPEG termina antes de la imagen")),
+                // TEM, RST and a second SOI have no length (T.81 B.1.1.3) and no business here; what follows them
+                // is not what it seems.
+                0x01 | 0xD0..=0xD8 => return Err(damaged()),
+                _ => {}
             }
             let length = be16(bytes, start).ok_or_else(truncated)?;
             let end = start + usize::from(length);
@@ -242,6 +241,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
         .jpeg_set_out_colorspace(ColorSpace::Luma);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(|e| refusal(&e))?;
+    // Between broken segments it may have found another picture than the walk did: one with another cost.
+    let sides = (usize::from(header.width), usize::from(header.height));
+    let components = decoder.info().map(|info| usize::from(info.components));
+    if decoder.dimensions() != Some(sides) || components != Some(header.count) {
+        return Err(damaged());
+    }
     let ink = header.ink();
     // Input and output alike: the samples as they are stored.
     match ink {
