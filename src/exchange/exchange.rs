@@ -31,7 +31,7 @@ use super::event::{Event, What};
 use super::job::Failure;
 use super::moment::Moment;
 use super::phase::{After, Answer, Name, Phase, may_follow};
-use super::plan::Plan;
+use super::plan::Wish;
 use super::reject::Reject;
 use super::request::{Decision, Kind, Request, decide};
 use super::run::{Order, Outcome, Picture};
@@ -375,7 +375,8 @@ impl Exchange {
         let Sniff::Picture(format) = Format::sniff(&picture) else {
             return Err(self.service.failed(Failure::UnknownFormat));
         };
-        let plan = Plan::resolve(&request.parameters, &fields, format, self.service.policy.factor)?;
+        let wish = Wish::read(&request.parameters, &fields, self.service.policy.factor)?;
+        let plan = wish.plan(format).ok_or(Reject::NotAcceptable)?;
         let read = now.at - request.began_at;
         Ok(Ordered::Work(Box::new(Order { id: request.id, picture, plan, lease, read })))
     }

@@ -51,7 +51,7 @@ pub struct Probe {
 }
 
 /// How a result is to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Encoding {
     /// The format of the file.
     pub format: Format,

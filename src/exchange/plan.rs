@@ -1,6 +1,9 @@
 //! What a request wants done, from its parameters and its `Accept`: checked whole before any work is queued.
 //!
+//! A [`Wish`] is what the request alone says; with the format that the picture turns out to have it becomes a [`Plan`].
 //! The form wins over the query; an empty value means the default.
+use std::hash::{Hash, Hasher};
+
 use scaler::raster::Channels;
 use scaler::wire::{parse_factor, scaled_side};
 
@@ -11,13 +14,43 @@ use crate::proto::{accept, format::Format};
 /// Smallest and largest factor.
 pub const FACTOR_RANGE: std::ops::RangeInclusive<f64> = 0.001..=10.0;
 
-/// A request's wish, complete and in range.
+/// What a request asks for, in range, before the picture has been looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    factor: f64,
+    quality: u8,
+    background: [u8; 3],
+    format: Choice,
+}
+
+/// Which format the result is to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Choice {
+    /// `formato`.
+    Named(Format),
+    /// The best one for this `Accept`.
+    Accepted(Vec<u8>),
+    /// The picture's own.
+    Input,
+}
+
+/// What is to be done with a picture, complete and in range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
     /// New side = old side times factor, truncated, at least 1.
     pub factor: f64,
     /// How the result is written.
     pub encoding: Encoding,
+}
+
+// A factor is a number in FACTOR_RANGE: no NaN that differs from itself, no second zero, so its bits are its value.
+impl Eq for Plan {}
+
+impl Hash for Plan {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.factor.to_bits().hash(state);
+        self.encoding.hash(state);
+    }
 }
 
 /// The parameters of a request's head, as sent.
@@ -44,15 +77,14 @@ impl Parameters {
     }
 }
 
-impl Plan {
-    /// Reads the parameters of a request whose picture has the format `input`; `form` has the form's fields.
+impl Wish {
+    /// Reads the parameters of a request; `form` has the form's fields.
     ///
     /// # Errors
-    /// A parameter out of range (422), or no acceptable format (406).
-    pub fn resolve(
+    /// A parameter out of range (422).
+    pub fn read(
         parameters: &Parameters,
         form: &[(String, Vec<u8>)],
-        input: Format,
         default_factor: f64,
     ) -> Result<Self, Reject> {
         let value = |name| parameters.value(form, name);
@@ -81,36 +113,56 @@ impl Plan {
             })?,
         };
         let format = match value("formato") {
-            Some(text) => Format::from_parameter(&text).ok_or(Reject::Parameter {
+            Some(text) => Choice::Named(Format::from_parameter(&text).ok_or(Reject::Parameter {
                 name: "formato",
                 value: text,
                 expected: "uno de jpeg, png, webp, gif, bmp, tiff, pgm",
-            })?,
+            })?),
             None => match &parameters.accept {
-                Some(field) if !accept::is_browser(field) => {
-                    accept::choose(field, input).ok_or(Reject::NotAcceptable)?
-                }
-                _ => input,
+                Some(field) if !accept::is_browser(field) => Choice::Accepted(field.clone()),
+                _ => Choice::Input,
             },
         };
-        Ok(Self { factor, encoding: Encoding { format, quality, background } })
+        Ok(Self { factor, quality, background, format })
     }
 
+    /// The plan for a picture of this format; None if the client accepts nothing that we write (406).
+    #[must_use]
+    pub fn plan(&self, input: Format) -> Option<Plan> {
+        let Self { factor, quality, background, .. } = *self;
+        let format = match &self.format {
+            Choice::Named(format) => *format,
+            Choice::Accepted(field) => accept::choose(field, input)?,
+            Choice::Input => input,
+        };
+        Some(Plan { factor, encoding: Encoding { format, quality, background } })
+    }
+}
+
+impl Plan {
     /// The size of the result for a source of this size.
     #[must_use]
     pub fn target(&self, width: u32, height: u32) -> (u32, u32) {
         (scaled_side(width, self.factor), scaled_side(height, self.factor))
     }
 
-    /// The most bytes that the work holds at once, over all processes; checks the result's size on the way.
+    /// The most bytes that the work on a picture of `picture_bytes` holds at once, over all processes; checks the
+    /// result's size on the way.
     ///
     /// While decoding: the file and what the decoder allocates. While scaling: the gray picture here and in the
     /// scaler's child, its half-way picture (new width, old height), and the result there and here. Two
     /// channels are assumed, since the header does not always tell whether there is transparency.
     ///
     /// # Errors
-    /// [`Failure::TooManyPixels`] if the result would pass the limits.
-    pub fn memory(&self, picture_bytes: usize, probe: &Probe, limits: &PixelLimits) -> Result<u64, Failure> {
+    /// [`Failure::TooManyPixels`] if the result would pass the limits, [`Failure::TooMuchMemory`] if the work would need
+    /// more than `memory_max` bytes.
+    pub fn memory(
+        &self,
+        picture_bytes: usize,
+        probe: &Probe,
+        limits: &PixelLimits,
+        memory_max: u64,
+    ) -> Result<u64, Failure> {
         let (width, height) = self.target(probe.width, probe.height);
         limits.check(width, height)?;
         let area = |width: u32, height: u32| u64::from(width) * u64::from(height);
@@ -118,7 +170,8 @@ impl Plan {
         let decoding = picture_bytes as u64 + probe.decode_cost;
         let half_way = area(width, probe.height).max(area(probe.width, height));
         let scaling = 2 * area(probe.width, probe.height) + half_way + 2 * area(width, height);
-        Ok(decoding.max(scaling * channels.count() as u64))
+        let needed = decoding.max(scaling * channels.count() as u64);
+        if needed > memory_max { Err(Failure::TooMuchMemory { needed }) } else { Ok(needed) }
     }
 }
 
@@ -145,22 +198,23 @@ mod tests {
         Parameters { query: Some(text.into()), ..Parameters::default() }
     }
 
+    fn plan(parameters: &Parameters, form: &[(String, Vec<u8>)], input: Format) -> Plan {
+        Wish::read(parameters, form, 0.5).unwrap().plan(input).unwrap()
+    }
+
     #[test]
     fn defaults() {
-        let plan = Plan::resolve(&Parameters::default(), &[], Format::Gif, 0.5).unwrap();
-        assert_eq!(plan.factor, 0.5);
-        assert_eq!(plan.encoding, Encoding { format: Format::Gif, quality: 85, background: [255; 3] });
-        assert_eq!(
-            Plan::resolve(&query("escala=&calidad=&formato=&fondo="), &[], Format::Gif, 0.5).unwrap(),
-            plan
-        );
+        let encoding = Encoding { format: Format::Gif, quality: 85, background: [255; 3] };
+        let expected = Plan { factor: 0.5, encoding };
+        assert_eq!(plan(&Parameters::default(), &[], Format::Gif), expected);
+        assert_eq!(plan(&query("escala=&calidad=&formato=&fondo="), &[], Format::Gif), expected);
     }
 
     #[test]
     fn the_form_wins_over_the_query() {
         let parameters = query("escala=0.25&calidad=10&fondo=%23102030");
         let form = [("escala".into(), b" 2 ".to_vec()), ("calidad".into(), b"".to_vec())];
-        let plan = Plan::resolve(&parameters, &form, Format::Png, 0.5).unwrap();
+        let plan = plan(&parameters, &form, Format::Png);
         assert_eq!((plan.factor, plan.encoding.quality), (2.0, 85));
         assert_eq!(plan.encoding.background, [16, 32, 48]);
     }
@@ -185,7 +239,7 @@ mod tests {
             ("fondo=%2B12345", "fondo"),
             ("formato=heic", "formato"),
         ] {
-            match Plan::resolve(&query(text), &[], Format::Png, 0.5) {
+            match Wish::read(&query(text), &[], 0.5) {
                 Err(Reject::Parameter { name: refused, .. }) => assert_eq!(refused, name, "{text}"),
                 other => panic!("{text}: {other:?}"),
             }
@@ -197,19 +251,20 @@ mod tests {
         let choose = |formato: &str, accept: Option<&str>| {
             let mut parameters = query(formato);
             parameters.accept = accept.map(|field| field.as_bytes().to_vec());
-            Plan::resolve(&parameters, &[], Format::Gif, 0.5).map(|plan| plan.encoding.format)
+            let wish = Wish::read(&parameters, &[], 0.5).unwrap();
+            wish.plan(Format::Gif).map(|plan| plan.encoding.format)
         };
         assert_eq!(choose("formato=PGM", Some("image/png")).unwrap(), Format::Pnm);
         assert_eq!(choose("", Some("image/png")).unwrap(), Format::Png);
         assert_eq!(choose("", Some("text/html, image/png")).unwrap(), Format::Gif);
         assert_eq!(choose("", None).unwrap(), Format::Gif);
-        assert!(matches!(choose("", Some("text/plain")), Err(Reject::NotAcceptable)));
+        assert_eq!(choose("", Some("text/plain")), None);
         assert_eq!(choose("formato=bmp", Some("text/plain")).unwrap(), Format::Bmp);
     }
 
     #[test]
     fn sizes_are_truncated_and_never_zero() {
-        let plan = Plan::resolve(&Parameters::default(), &[], Format::Png, 0.5).unwrap();
+        let plan = plan(&Parameters::default(), &[], Format::Png);
         assert_eq!(plan.target(451, 300), (225, 150));
         assert_eq!(plan.target(1, 3), (1, 1));
     }
@@ -218,9 +273,12 @@ mod tests {
     fn the_result_is_bounded_too() {
         let limits = PixelLimits { pixels_max: 1000, side_max: 100 };
         let probe = |width, height| Probe { format: Format::Jpeg, width, height, decode_cost: 7 };
-        let plan = Plan::resolve(&query("escala=10"), &[], Format::Jpeg, 0.5).unwrap();
-        assert_eq!(plan.memory(5, &probe(3, 3), &limits), Ok(2 * 9 + 90 + 2 * 900));
-        assert!(matches!(plan.memory(5, &probe(4, 4), &limits), Err(Failure::TooManyPixels { .. })));
-        assert!(matches!(plan.memory(5, &probe(11, 1), &limits), Err(Failure::TooManyPixels { .. })));
+        let plan = plan(&query("escala=10"), &[], Format::Jpeg);
+        let memory = |width, height, max| plan.memory(5, &probe(width, height), &limits, max);
+        let needed = 2 * 9 + 90 + 2 * 900;
+        assert_eq!(memory(3, 3, needed), Ok(needed));
+        assert_eq!(memory(3, 3, needed - 1), Err(Failure::TooMuchMemory { needed }));
+        assert!(matches!(memory(4, 4, u64::MAX), Err(Failure::TooManyPixels { .. })));
+        assert!(matches!(memory(11, 1, u64::MAX), Err(Failure::TooManyPixels { .. })));
     }
 }

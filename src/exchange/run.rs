@@ -283,7 +283,7 @@ mod tests {
     use super::*;
     use crate::exchange::gate::Gate;
     use crate::exchange::job::PixelLimits;
-    use crate::exchange::plan::Parameters;
+    use crate::exchange::plan::{Parameters, Wish};
     use scaler::raster::{Channels, Raster};
 
     const KEY: Key = Key { index: 3, generation: 9 };
@@ -292,10 +292,10 @@ mod tests {
     fn run(gate: &Gate, now: Instant) -> Run {
         let mut lease = gate.lease();
         lease.grow(5).unwrap();
-        let plan = Plan::resolve(&Parameters::default(), &[], Format::Png, 0.5).unwrap();
+        let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Png).unwrap();
         let probe = Probe { format: Format::Png, width: 4, height: 6, decode_cost: 200 };
         let limits = PixelLimits { pixels_max: 100, side_max: 100 };
-        let memory = plan.memory(5, &probe, &limits).unwrap();
+        let memory = plan.memory(5, &probe, &limits, 1000).unwrap();
         let order = Order { id: Uuid::from_u128(7), picture: vec![1; 5], plan, lease, read: Duration::ZERO };
         Run::new(KEY, order, probe, memory, DEADLINE, now)
     }

@@ -72,10 +72,8 @@ impl Runs {
     ) -> Result<Key, Failure> {
         let policy = &service.policy;
         let probe = pixels::probe(&order.picture, &policy.pixels)?;
-        let memory = order.plan.memory(order.picture.len(), &probe, &policy.pixels)?;
-        if memory > service.gate.bytes_max() {
-            return Err(Failure::TooMuchMemory { needed: memory });
-        }
+        let memory_max = service.gate.bytes_max();
+        let memory = order.plan.memory(order.picture.len(), &probe, &policy.pixels, memory_max)?;
         let deadline = policy.deadline;
         let inserted = self.runs.insert_with(|key| Watched {
             run: Run::new(key, order, probe, memory, deadline, now),
@@ -164,7 +162,7 @@ mod tests {
     use super::*;
     use crate::exchange::gate::Gate;
     use crate::exchange::job::Output;
-    use crate::exchange::plan::{Parameters, Plan};
+    use crate::exchange::plan::{Parameters, Wish};
     use crate::exchange::service::Policy;
     use crate::proto::format::Format;
     use scaler::raster::{Channels, Raster};
@@ -179,7 +177,7 @@ mod tests {
     fn order(service: &Service, picture: &[u8]) -> Order {
         let mut lease = service.gate.lease();
         lease.grow(picture.len() as u64).unwrap();
-        let plan = Plan::resolve(&Parameters::default(), &[], Format::Pnm, 0.5).unwrap();
+        let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
         Order { id: Uuid::new_v4(), picture: picture.to_vec(), plan, lease, read: Duration::ZERO }
     }
 
