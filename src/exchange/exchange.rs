@@ -31,10 +31,11 @@ use super::event::{Event, What};
 use super::job::Failure;
 use super::moment::Moment;
 use super::phase::{After, Answer, Name, Phase, may_follow};
+use super::picture::{Ending, Outcome, Picture, Times};
 use super::plan::Wish;
 use super::reject::Reject;
 use super::request::{Decision, Kind, Request, decide};
-use super::run::{Order, Outcome, Picture};
+use super::run::Order;
 use super::service::Service;
 use super::upload::{Progress, Received, Upload};
 use crate::proto::buf::{RecvBuf, SendBuf};
@@ -139,7 +140,7 @@ impl Exchange {
     pub fn handle_done(&mut self, id: Uuid, outcome: &Outcome, now: Moment) {
         match mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Waiting { request, .. } if request.id == id => match outcome {
-                Ok(picture) => self.deliver(&request, picture, now),
+                Ok(Ending::Picture(picture, times)) => self.deliver(&request, picture, times, now),
                 Err(failure) => {
                     let reject = self.service.failed(failure.clone());
                     self.refuse(Name::Waiting, &request, &reject, After::Next, now);
@@ -382,12 +383,12 @@ impl Exchange {
     }
 
     /// Answers with a picture.
-    fn deliver(&mut self, request: &Request, picture: &Arc<Picture>, now: Moment) {
+    fn deliver(&mut self, request: &Request, picture: &Arc<Picture>, times: &Times, now: Moment) {
         if request.kind == Kind::Netcat {
             self.send.push(picture.file.clone());
             self.begin_reply(Name::Waiting, request, 200, After::Close, Some(Arc::clone(picture)), now);
         } else {
-            let then = self.emit(request, &picture.reply(), After::Next, now);
+            let then = self.emit(request, &picture.reply(times), After::Next, now);
             self.begin_reply(Name::Waiting, request, 200, then, Some(Arc::clone(picture)), now);
         }
     }

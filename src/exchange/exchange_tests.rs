@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::*;
 use crate::exchange::gate::Gate;
-use crate::exchange::run::Times;
 use crate::exchange::service::Policy;
 
 /// An exchange and the world around it.
@@ -109,8 +108,9 @@ fn picture(service: &Service) -> Outcome {
     let mut lease = service.gate.lease();
     lease.grow(4).unwrap();
     let file = Bytes::from_static(b"GRAY");
-    let times = Times::default();
-    Ok(Arc::new(Picture { file, format: Format::Png, width: 1, height: 1, times, lease }))
+    let times = Times { read: Some(Duration::ZERO), ..Times::default() };
+    let picture = Picture { file, format: Format::Png, width: 1, height: 1, lease };
+    Ok(Ending::Picture(Arc::new(picture), times))
 }
 
 fn post(body: &[u8]) -> Vec<u8> {

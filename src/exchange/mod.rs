@@ -10,6 +10,7 @@ pub mod gate;
 pub mod job;
 pub mod moment;
 mod phase;
+pub mod picture;
 pub mod plan;
 pub mod reject;
 pub mod request;

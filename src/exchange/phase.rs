@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::event::What;
 use super::moment::Moment;
+use super::picture::Picture;
 use super::request::Request;
-use super::run::Picture;
 use super::upload::Upload;
 
 #[derive(Debug)]

@@ -12,15 +12,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use uuid::Uuid;
 
 use super::gate::{Full, Lease};
 use super::job::{Cancel, Done, Failure, Job, Output, Probe, Work};
+use super::picture::{Ending, Outcome, Picture, Times};
 use super::plan::Plan;
 use crate::key::{Key, Ticket};
-use crate::proto::format::Format;
-use crate::proto::reply::Reply;
 
 /// What a request hands over once its upload is complete.
 #[derive(Debug)]
@@ -36,73 +34,6 @@ pub struct Order {
     /// How long the upload took.
     pub read: Duration,
 }
-
-/// The result of a run.
-#[derive(Debug)]
-pub struct Picture {
-    /// The file.
-    pub file: Bytes,
-    /// Its format.
-    pub format: Format,
-    /// Columns.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// Where the time went.
-    pub times: Times,
-    /// Holds the file's bytes until the last watcher has sent them.
-    pub lease: Lease,
-}
-
-impl Picture {
-    /// The answer that carries it.
-    #[must_use]
-    pub fn reply(&self) -> Reply {
-        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-        let times = &self.times;
-        let timing = format!(
-            "read;dur={:.1}, queue;dur={:.1}, decode;dur={:.1}, scale;dur={:.1}, encode;dur={:.1}",
-            milliseconds(times.read),
-            milliseconds(times.queue),
-            milliseconds(times.decode),
-            milliseconds(times.scale),
-            milliseconds(times.encode),
-        );
-        Reply::new(200, self.format.media_type(), self.file.clone())
-            .with("X-Ancho", self.width.to_string())
-            .with("X-Alto", self.height.to_string())
-            .with("Vary", "Accept")
-            .with("Cache-Control", "no-store")
-            .with("Content-Security-Policy", "default-src 'none'; sandbox")
-            .with("Server-Timing", timing)
-    }
-}
-
-/// Where the time of a run went.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Times {
-    /// From the request's head to the last byte of its body.
-    pub read: Duration,
-    /// Waiting for a turn, over all steps.
-    pub queue: Duration,
-    /// Decoding to gray.
-    pub decode: Duration,
-    /// Scaling, both ways over the socket included.
-    pub scale: Duration,
-    /// Writing the file.
-    pub encode: Duration,
-}
-
-impl Times {
-    /// Decoding, scaling, encoding.
-    #[must_use]
-    pub fn work(&self) -> Duration {
-        self.decode + self.scale + self.encode
-    }
-}
-
-/// How a run ended.
-pub type Outcome = Result<Arc<Picture>, Failure>;
 
 /// One piece of work.
 #[derive(Debug)]
@@ -153,7 +84,7 @@ impl Run {
             due: now + deadline,
             cancelled: Cancel::default(),
             step: 0,
-            times: Times { read, ..Times::default() },
+            times: Times { read: Some(read), ..Times::default() },
             stage: Stage::Waiting { picture, probe, lease, since: now },
         }
     }
@@ -191,25 +122,26 @@ impl Run {
         let stage = std::mem::replace(&mut self.stage, Stage::Finished(Err(Failure::Cancelled)));
         match (stage, output) {
             (Stage::Gray { since }, Output::Raster(raster)) => {
-                self.times.decode = took;
+                self.times.decode = Some(took);
                 self.times.queue += (now - since).saturating_sub(took);
                 self.stage = Stage::Scale { since: now };
                 let (width, height) = self.plan.target(raster.width, raster.height);
                 self.job(lease, Work::Scale { raster, width, height })
             }
             (Stage::Scale { since }, Output::Raster(raster)) => {
-                self.times.scale = took;
+                self.times.scale = Some(took);
                 self.times.queue += (now - since).saturating_sub(took);
                 self.stage = Stage::Encode { since: now, width: raster.width, height: raster.height };
                 self.job(lease, Work::Encode { raster, encoding: self.plan.encoding })
             }
             (Stage::Encode { since, width, height }, Output::File(file)) => {
-                self.times.encode = took;
+                self.times.encode = Some(took);
                 self.times.queue += (now - since).saturating_sub(took);
                 lease.leave();
                 lease.shrink_to(file.len() as u64);
                 let format = self.plan.encoding.format;
-                self.finish(Ok(Arc::new(Picture { file, format, width, height, times: self.times, lease })))
+                let picture = Picture { file, format, width, height, lease };
+                self.finish(Ok(Ending::Picture(Arc::new(picture), self.times)))
             }
             // A carrier answered with the wrong kind of output: no carrier does.
             _ => self.finish(Err(Failure::Lost)),
@@ -284,6 +216,8 @@ mod tests {
     use crate::exchange::gate::Gate;
     use crate::exchange::job::PixelLimits;
     use crate::exchange::plan::{Parameters, Wish};
+    use crate::proto::format::Format;
+    use bytes::Bytes;
     use scaler::raster::{Channels, Raster};
 
     const KEY: Key = Key { index: 3, generation: 9 };
@@ -332,10 +266,10 @@ mod tests {
         let end = run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now);
         assert!(matches!(end, Step::Finished));
 
-        let picture = run.outcome().unwrap().as_ref().unwrap();
+        let Ending::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap();
         assert_eq!((picture.width, picture.height, &picture.file[..]), (2, 3, &b"file"[..]));
-        assert_eq!(picture.times.queue, Duration::from_secs(1));
-        assert_eq!(picture.times.work(), Duration::from_millis(12));
+        assert_eq!(times.queue, Duration::from_secs(1));
+        assert_eq!(times.work(), Some(Duration::from_millis(12)));
         assert_eq!((gate.places(), gate.bytes()), (0, 4));
         assert_eq!(run.poll_timeout(), None);
         drop(run);

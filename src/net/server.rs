@@ -31,7 +31,8 @@ use super::upstream::Task;
 use crate::exchange::exchange::{Action, INPUT_MAX};
 use crate::exchange::job::{Done, Job, Work};
 use crate::exchange::moment::Moment;
-use crate::exchange::run::{Order, Outcome};
+use crate::exchange::picture::{Ending, Outcome};
+use crate::exchange::run::Order;
 use crate::exchange::service::Service;
 use crate::exchange::{Exchange, event::Level};
 use crate::key::Key;
@@ -331,7 +332,11 @@ impl Server {
     /// A run has ended: its client is told, and a scaler connection that still has it is let go.
     fn end_run(&mut self, ended: &Ended) {
         match &ended.outcome {
-            Ok(picture) => self.service.gate.observe(picture.times.work()),
+            Ok(Ending::Picture(_, times)) => {
+                if let Some(work) = times.work() {
+                    self.service.gate.observe(work);
+                }
+            }
             Err(failure) => {
                 if ended.watcher.is_some() && self.service.failed(failure.clone()).status() >= 500 {
                     self.log.write(Level::Error, Who { fd: None, id: Some(ended.id) }, failure);

@@ -1,0 +1,104 @@
+//! What comes of a run: a picture, and how long it took to make.
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::gate::Lease;
+use super::job::Failure;
+use crate::proto::format::Format;
+use crate::proto::reply::Reply;
+
+/// How a run ended.
+pub type Outcome = Result<Ending, Failure>;
+
+/// How a run ended that did not fail.
+#[derive(Debug)]
+pub enum Ending {
+    /// With a picture, and where the time went.
+    Picture(Arc<Picture>, Times),
+}
+
+/// The result of a run.
+#[derive(Debug)]
+pub struct Picture {
+    /// The file.
+    pub file: Bytes,
+    /// Its format.
+    pub format: Format,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Holds the file's bytes until the last who has the picture lets go of it.
+    pub lease: Lease,
+}
+
+impl Picture {
+    /// The answer that carries it.
+    #[must_use]
+    pub fn reply(&self, times: &Times) -> Reply {
+        Reply::new(200, self.format.media_type(), self.file.clone())
+            .with("X-Ancho", self.width.to_string())
+            .with("X-Alto", self.height.to_string())
+            .with("Vary", "Accept")
+            .with("Cache-Control", "no-store")
+            .with("Content-Security-Policy", "default-src 'none'; sandbox")
+            .with("Server-Timing", times.field())
+    }
+}
+
+/// Where the time of a run went; None for a step that it did not take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// From the request's head to the last byte of its body.
+    pub read: Option<Duration>,
+    /// Waiting for a turn, over all steps.
+    pub queue: Duration,
+    /// Decoding to gray.
+    pub decode: Option<Duration>,
+    /// Scaling, both ways over the socket included.
+    pub scale: Option<Duration>,
+    /// Writing the file.
+    pub encode: Option<Duration>,
+}
+
+impl Times {
+    /// Decoding, scaling, encoding; None if the picture did not have to be made.
+    #[must_use]
+    pub fn work(&self) -> Option<Duration> {
+        Some(self.decode? + self.scale? + self.encode?)
+    }
+
+    /// The value of `Server-Timing`, in milliseconds (W3C Server Timing, section 3).
+    fn field(&self) -> String {
+        let steps = [
+            ("read", self.read),
+            ("queue", Some(self.queue)),
+            ("decode", self.decode),
+            ("scale", self.scale),
+            ("encode", self.encode),
+        ];
+        let taken = steps.into_iter().filter_map(|(name, time)| Some((name, time?)));
+        let figures = taken.map(|(name, time)| format!("{name};dur={:.1}", time.as_secs_f64() * 1000.0));
+        figures.collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_steps_that_were_taken_are_told() {
+        let times = Times { queue: Duration::from_micros(1250), ..Times::default() };
+        assert_eq!((times.field().as_str(), times.work()), ("queue;dur=1.2", None));
+        let step = Some(Duration::from_millis(2));
+        let times = Times { read: step, decode: step, scale: step, encode: step, ..times };
+        assert_eq!(
+            times.field(),
+            "read;dur=2.0, queue;dur=1.2, decode;dur=2.0, scale;dur=2.0, encode;dur=2.0"
+        );
+        assert_eq!(times.work(), Some(Duration::from_millis(6)));
+    }
+}
