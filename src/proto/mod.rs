@@ -1,12 +1,13 @@
-//! The wire formats: bytes in, values out. Pure: std, bytes, httparse, memchr, uuid.
+//! The wire formats: bytes in, values out. Pure: std, bytes, httparse, memchr, percent-encoding,
+//! uuid.
 //!
 //! Nothing here knows a socket, a file, a clock or a thread. Every parser is fed as the bytes arrive, keeps what it
 //! must, says `None` or `NeedMore` when it wants more, and gives the same result however the bytes were cut. All input
 //! is hostile: limits come before allocation, and an error is a value that names its HTTP status.
 //!
 //! Reading order: [`buf`], [`head`], [`body`], then the upload: [`param`], [`multipart`], [`form`]; and beside HTTP
-//! the pictures that come without it: [`mod@format`], [`image_end`]. What is made of them: [`route`], [`accept`],
-//! [`reply`].
+//! the pictures that come without it: [`mod@format`], [`image_end`]. What is made of them: [`route`], [`path`],
+//! [`accept`], [`conditional`], [`reply`].
 pub mod accept;
 pub mod body;
 pub mod buf;
@@ -17,5 +18,6 @@ pub mod head;
 pub mod image_end;
 pub mod multipart;
 pub mod param;
+pub mod path;
 pub mod reply;
 pub mod route;

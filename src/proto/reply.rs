@@ -91,8 +91,8 @@ impl Reply {
         for (name, value) in &self.fields {
             let _ = write!(head, "{name}: {value}\r\n");
         }
-        // RFC 9110 §8.6: no Content-Length in a 204.
-        if self.status != 204 {
+        // RFC 9110 §8.6: none in a 204, and in a 304 that of the answer which is not sent, or none.
+        if !matches!(self.status, 204 | 304) {
             let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
         }
         let connection = if frame.keep_alive { "keep-alive" } else { "close" };
@@ -171,8 +171,9 @@ mod tests {
     }
 
     #[test]
-    fn no_content_has_no_length() {
+    fn answers_without_content_have_no_length() {
         assert!(!emit(&Reply::empty(204), true, false).contains("Content-Length"));
+        assert!(!emit(&Reply::empty(304), true, false).contains("Content-Length"));
         assert!(emit(&Reply::empty(200), true, false).contains("Content-Length: 0"));
     }
 }
