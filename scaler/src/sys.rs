@@ -225,7 +225,8 @@ pub fn close_from(first: RawFd) -> io::Result<()> {
 /// O_NOFOLLOW, which lets nothing else through because `..` is refused beforehand.
 ///
 /// # Errors
-/// `NotFound` for a path that is refused by its form; otherwise as openat2(2): ELOOP for a link, EXDEV for an escape.
+/// `NotFound` where there is nothing for us: a path that is refused by its form or is too long, a link, a way out, a
+/// component that is no directory, a socket. Otherwise as openat2(2).
 pub fn open_beneath(dir: BorrowedFd<'_>, path: &[u8]) -> io::Result<File> {
     let path = sane(path)?;
     match open_resolved(dir, &path) {
@@ -233,6 +234,14 @@ pub fn open_beneath(dir: BorrowedFd<'_>, path: &[u8]) -> io::Result<File> {
         result => result,
     }
     .map(File::from)
+    .map_err(|error| if is_nothing(&error) { io::ErrorKind::NotFound.into() } else { error })
+}
+
+/// Whether an error says that the path leads to no file, rather than that one could not be opened.
+fn is_nothing(error: &io::Error) -> bool {
+    use libc::{ELOOP, ENAMETOOLONG, ENODEV, ENOENT, ENOTDIR, ENXIO, EXDEV};
+    let nothing = [ENOENT, ENOTDIR, ELOOP, EXDEV, ENAMETOOLONG, ENXIO, ENODEV];
+    error.raw_os_error().is_some_and(|code| nothing.contains(&code))
 }
 
 const FLAGS: c_int = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;

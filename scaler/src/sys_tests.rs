@@ -52,7 +52,12 @@ fn nothing_outside_is_opened_by_either_way() {
         for opened in both(path) {
             assert!(opened.is_err(), "{path:?} was opened");
         }
+        let refused = open_beneath(dir.as_fd(), path.as_bytes()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::NotFound, "{path:?}");
     }
+    let long = [b'a'; 300];
+    let refused = open_beneath(dir.as_fd(), &long).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::NotFound);
     fs::remove_dir_all(&root).unwrap();
 }
 
