@@ -3,11 +3,11 @@
 //! Layers, lowest first; a module uses only what is below it:
 //!
 //! ```text
-//! key, host, words < proto < exchange, client < pixels, log < workers < net < cli < own_scaler < main
+//! key, host, words < proto < exchange, client < pixels, log < files < workers < net < cli < own_scaler < main
 //! ```
 //!
 //! `proto` and `exchange` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
-//! `net`, `workers`, `log`, `host` and `client`. The `scaler` crate is the second server; `scaler::raster` and `scaler::wire`
+//! `net`, `workers`, `files`, `log`, `host` and `client`. The `scaler` crate is the second server; `scaler::raster` and `scaler::wire`
 //! (pure) and `scaler::sys` (the system calls of both processes) are shared with it.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
@@ -15,6 +15,7 @@
 pub mod cli;
 pub mod client;
 pub mod exchange;
+pub mod files;
 pub mod host;
 pub mod key;
 pub mod log;

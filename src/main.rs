@@ -75,6 +75,7 @@ fn serve(mut config: Config) -> Result<(), String> {
         service: Service::new(config.policy, gate, PAGE.into(), Uuid::new_v4),
         supervisor,
         scaler,
+        library: None,
         threads: config.threads,
         clients_max: config.clients_max,
         log: log.clone(),

@@ -1,4 +1,4 @@
-//! N threads that turn [`Job`]s into [`Done`]s: the gray step and the encoders, everything that costs time.
+//! N threads that turn [`Job`]s into [`Done`]s: files, the gray step and the encoders, everything that costs time.
 //!
 //! Rules: exactly one `Done` for each `Job`, also when a decoder panics ([`Promise`] answers when it is dropped
 //! unfulfilled). The queue is bounded by the places of the gate, so a job that holds a place always fits. This file
@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::exchange::gate::Lease;
 use crate::exchange::job::{Done, Failure, Job, Output, PixelLimits, Work};
+use crate::files::Library;
 use crate::key::Ticket;
 use crate::pixels;
 
@@ -36,15 +37,17 @@ impl Workers {
         threads: usize,
         capacity: usize,
         limits: PixelLimits,
+        library: Option<Library>,
         deliver: Deliver,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = bounded(capacity);
+        let bench = Arc::new(Bench { limits, library });
         let threads = (0..threads)
             .map(|number| {
-                let (queue, deliver) = (queue.clone(), Arc::clone(&deliver));
+                let (queue, bench, deliver) = (queue.clone(), Arc::clone(&bench), Arc::clone(&deliver));
                 std::thread::Builder::new()
                     .name(format!("pixels-{number}"))
-                    .spawn(move || work(&queue, &limits, &deliver))
+                    .spawn(move || work(&queue, &bench, &deliver))
             })
             .collect::<std::io::Result<_>>()?;
         Ok(Self { jobs, deliver, threads })
@@ -69,28 +72,51 @@ impl Workers {
     }
 }
 
-fn work(queue: &Receiver<Job>, limits: &PixelLimits, deliver: &Deliver) {
+/// What all threads work with.
+struct Bench {
+    limits: PixelLimits,
+    /// None without `-d`.
+    library: Option<Library>,
+}
+
+fn work(queue: &Receiver<Job>, bench: &Bench, deliver: &Deliver) {
     for Job { ticket, lease, cancelled, work } in queue {
-        let promise = Promise::new(ticket, lease, Arc::clone(deliver));
+        let mut promise = Promise::new(ticket, lease, Arc::clone(deliver));
         if cancelled.is_set() {
             promise.fulfil(Err(Failure::Cancelled), Duration::ZERO);
             continue;
         }
         let began_at = Instant::now();
         let blame = if matches!(work, Work::Gray { .. }) { Failure::Panicked } else { Failure::Lost };
-        let result = catch_unwind(AssertUnwindSafe(|| perform(work, limits))).unwrap_or(Err(blame));
+        let perform = AssertUnwindSafe(|| bench.perform(work, promise.lease()));
+        let result = catch_unwind(perform).unwrap_or(Err(blame));
         promise.fulfil(result, began_at.elapsed());
     }
 }
 
-fn perform(work: Work, limits: &PixelLimits) -> Result<Output, Failure> {
-    match work {
-        Work::Gray { picture, probe } => pixels::decode(&picture, &probe, limits).map(Output::Raster),
-        Work::Encode { raster, encoding } => {
-            pixels::encode(raster, &encoding).map(|file| Output::File(Bytes::from(file)))
+impl Bench {
+    /// Does the work; the job's lease is there to be charged for what is read.
+    fn perform(&self, work: Work, lease: Option<&mut Lease>) -> Result<Output, Failure> {
+        match work {
+            Work::Open(wanted) => match (&self.library, lease) {
+                (Some(library), Some(lease)) => library.fetch(&wanted, lease),
+                // Without a library no file is asked for, and a job has its lease until it is answered.
+                _ => Err(Failure::Lost),
+            },
+            Work::Gray { picture, probe } => {
+                pixels::decode(&picture, &probe, &self.limits).map(Output::Raster)
+            }
+            Work::Encode { raster, encoding, keep } => {
+                let size = (raster.width, raster.height);
+                let file = pixels::encode(raster, &encoding)?;
+                match (&self.library, keep) {
+                    (Some(library), Some(edition)) => Ok(library.keep(edition, file, size)),
+                    _ => Ok(Output::File(Bytes::from(file))),
+                }
+            }
+            // Scaling is the other process's work; the loop sends none here.
+            Work::Scale { .. } => Err(Failure::Lost),
         }
-        // Scaling is the other process's work; the loop sends none here.
-        Work::Scale { .. } => Err(Failure::Lost),
     }
 }
 
@@ -104,6 +130,10 @@ struct Promise {
 impl Promise {
     fn new(ticket: Ticket, lease: Lease, deliver: Deliver) -> Self {
         Self { due: Some((ticket, lease)), deliver }
+    }
+
+    fn lease(&mut self) -> Option<&mut Lease> {
+        self.due.as_mut().map(|(_, lease)| lease)
     }
 
     fn fulfil(mut self, result: Result<Output, Failure>, took: Duration) {
@@ -135,7 +165,7 @@ mod tests {
     fn start(threads: usize) -> (Workers, Receiver<Done>) {
         let (answers, inbox) = bounded(64);
         let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
-        (Workers::start(threads, 64, LIMITS, deliver).unwrap(), inbox)
+        (Workers::start(threads, 64, LIMITS, None, deliver).unwrap(), inbox)
     }
 
     fn job(gate: &Gate, step: u32, work: Work) -> Job {
@@ -147,7 +177,8 @@ mod tests {
 
     fn encode() -> Work {
         let raster = Raster { width: 2, height: 1, channels: Channels::Luma, samples: vec![9, 200] };
-        Work::Encode { raster, encoding: Encoding { format: Format::Pnm, quality: 85, background: [255; 3] } }
+        let encoding = Encoding { format: Format::Pnm, quality: 85, background: [255; 3] };
+        Work::Encode { raster, encoding, keep: None }
     }
 
     #[test]
@@ -189,7 +220,7 @@ mod tests {
         // A raster that lies about its size: our own invariant broken, as a bug would.
         let raster = Raster { width: 50, height: 50, channels: Channels::Luma, samples: vec![1] };
         let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
-        workers.submit(job(&gate, 1, Work::Encode { raster, encoding }));
+        workers.submit(job(&gate, 1, Work::Encode { raster, encoding, keep: None }));
         workers.submit(job(&gate, 2, encode()));
         let first = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(first.result.is_err(), "{first:?}");

@@ -3,9 +3,10 @@
 //! ```text
 //!          first byte         head complete       body complete          work done            sent
 //!   Idle ------------> Head ----------------> Body ------------> Waiting -----------> Reply ------+
-//!    ^                   |  \                  |  \                                    |  |       |
+//!    ^                   |  \                  |  \                   ^               |  |       |
 //!    |                   |   a picture's magic |   refused, or answered without work --+  |       |
-//!    |                   |   number: Body      |                                          |       |
+//!    |                   |   number: Body      |                      |                   |       |
+//!    |                   +--- a file is asked for ---------------------+                  |       |
 //!    |                   +--- no body, or an answer that does not need it ----------------+       |
 //!    +------------------------------------------- kept alive -------------------------------------+
 //!                                                                            else: Linger -> Closed
@@ -35,9 +36,9 @@ use super::picture::{Ending, Outcome, Picture, Times};
 use super::plan::Wish;
 use super::reject::Reject;
 use super::request::{Decision, Kind, Request, decide};
-use super::run::Order;
+use super::run::{Order, Origin};
 use super::service::Service;
-use super::upload::{Progress, Received, Upload};
+use super::upload::{Known, Progress, Received, Upload};
 use crate::proto::buf::{RecvBuf, SendBuf};
 use crate::proto::format::{Format, Sniff};
 use crate::proto::head::{RequestHead, poll_head};
@@ -70,7 +71,7 @@ pub struct Exchange {
 /// What the shell is to do.
 #[derive(Debug)]
 pub enum Action {
-    /// Have this picture worked on; answer with [`Exchange::handle_done`].
+    /// Have this done; answer with [`Exchange::handle_done`].
     Submit(Box<Order>),
     /// Close the sending side, so that the peer sees the end of the answer.
     ShutdownWrite,
@@ -141,6 +142,9 @@ impl Exchange {
         match mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Waiting { request, .. } if request.id == id => match outcome {
                 Ok(Ending::Picture(picture, times)) => self.deliver(&request, picture, times, now),
+                Ok(Ending::NotModified(edition)) => {
+                    self.answer(Name::Waiting, &request, &edition.not_modified(now.wall), After::Next, now);
+                }
                 Err(failure) => {
                     let reject = self.service.failed(failure.clone());
                     self.refuse(Name::Waiting, &request, &reject, After::Next, now);
@@ -320,9 +324,9 @@ impl Exchange {
     fn begin_http(&mut self, head: &RequestHead, now: Moment) {
         let id = (self.service.ids)();
         let request = Request::http(id, head, now.at);
-        match decide(head, id, &self.service) {
-            Decision::Answer(reply) => self.answer(Name::Head, &request, &reply, After::Next, now),
-            Decision::Dismiss(reply) => self.answer(Name::Head, &request, &reply, After::Close, now),
+        match decide(head, &request, &self.service) {
+            Decision::Answer(known) => self.settle(Name::Head, request, known, After::Next, now),
+            Decision::Dismiss(known) => self.settle(Name::Head, request, known, After::Close, now),
             Decision::Read { sink, ask } => {
                 // RFC 9110 §10.1.1: a client whose body has begun to arrive need not be asked for it.
                 if ask && self.recv.is_empty() {
@@ -347,8 +351,8 @@ impl Exchange {
             Progress::More => {}
             Progress::Complete => self.submit(request, *upload, now),
             Progress::Refused(reject) => self.refuse(Name::Body, &request, &reject, After::Close, now),
-            Progress::TooLongToDiscard(reply) => {
-                self.answer(Name::Body, &request, &reply, After::Close, now);
+            Progress::TooLongToDiscard(known) => {
+                self.settle(Name::Body, request, *known, After::Close, now);
             }
         }
     }
@@ -357,20 +361,40 @@ impl Exchange {
     fn submit(&mut self, request: Request, upload: Upload, now: Moment) {
         match self.order(&request, upload, now) {
             Err(reject) => self.refuse(Name::Body, &request, &reject, After::Next, now),
-            Ok(Ordered::Answer(reply)) => self.answer(Name::Body, &request, &reply, After::Next, now),
+            Ok(Ordered::Known(known)) => self.settle(Name::Body, request, *known, After::Next, now),
             Ok(Ordered::Work(order)) => {
                 let received = What::Received { bytes: request.received };
                 self.actions.push_back(Action::Log(Event { id: Some(request.id), what: received }));
-                self.actions.push_back(Action::Submit(order));
-                let due = now.at + self.service.policy.deadline + SLACK;
-                self.enter(Name::Body, Phase::Waiting { request, due });
+                self.watch(Name::Body, request, order, now);
             }
         }
     }
 
+    /// Does what was known from the head alone.
+    fn settle(&mut self, from: Name, mut request: Request, known: Known, then: After, now: Moment) {
+        match known {
+            Known::Reply(reply) => self.answer(from, &request, &reply, then, now),
+            Known::File(wanted) => {
+                if then == After::Close {
+                    request.close_after();
+                }
+                let (id, lease) = (request.id, self.service.gate.lease());
+                let order = Order { id, origin: Origin::File(Box::new(wanted)), lease, read: None };
+                self.watch(from, request, Box::new(order), now);
+            }
+        }
+    }
+
+    /// Hands work over and waits for its end.
+    fn watch(&mut self, from: Name, request: Request, order: Box<Order>, now: Moment) {
+        self.actions.push_back(Action::Submit(order));
+        let due = now.at + self.service.policy.deadline + SLACK;
+        self.enter(from, Phase::Waiting { request, due });
+    }
+
     fn order(&self, request: &Request, upload: Upload, now: Moment) -> Result<Ordered, Reject> {
         let (picture, fields, lease) = match upload.finish()? {
-            Received::Discarded(reply) => return Ok(Ordered::Answer(reply)),
+            Received::Discarded(known) => return Ok(Ordered::Known(known)),
             Received::Picture { picture, fields, lease } => (picture, fields, lease),
         };
         let Sniff::Picture(format) = Format::sniff(&picture) else {
@@ -378,8 +402,9 @@ impl Exchange {
         };
         let wish = Wish::read(&request.parameters, &fields, self.service.policy.factor)?;
         let plan = wish.plan(format).ok_or(Reject::NotAcceptable)?;
-        let read = now.at - request.began_at;
-        Ok(Ordered::Work(Box::new(Order { id: request.id, picture, plan, lease, read })))
+        let read = Some(now.at - request.began_at);
+        let origin = Origin::Upload { picture, plan };
+        Ok(Ordered::Work(Box::new(Order { id: request.id, origin, lease, read })))
     }
 
     /// Answers with a picture.
@@ -388,7 +413,7 @@ impl Exchange {
             self.send.push(picture.file.clone());
             self.begin_reply(Name::Waiting, request, 200, After::Close, Some(Arc::clone(picture)), now);
         } else {
-            let then = self.emit(request, &picture.reply(times), After::Next, now);
+            let then = self.emit(request, &picture.reply(times, now.wall), After::Next, now);
             self.begin_reply(Name::Waiting, request, 200, then, Some(Arc::clone(picture)), now);
         }
     }
@@ -472,7 +497,7 @@ impl Exchange {
 /// What a complete upload turns out to be.
 enum Ordered {
     Work(Box<Order>),
-    Answer(Box<Reply>),
+    Known(Box<Known>),
 }
 
 /// Nothing but a few line ends, as some clients send behind a body.

@@ -5,7 +5,9 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use super::*;
+use crate::exchange::file::{Wanted, tests::edition};
 use crate::exchange::gate::Gate;
+use crate::exchange::plan::Plan;
 use crate::exchange::service::Policy;
 
 /// An exchange and the world around it.
@@ -82,6 +84,14 @@ impl World {
         self.transmit();
     }
 
+    /// Picture and plan of the first order.
+    fn uploaded(&self) -> (&[u8], &Plan) {
+        match &self.orders[0].origin {
+            Origin::Upload { picture, plan } => (picture, plan),
+            Origin::File(wanted) => panic!("{wanted:?}"),
+        }
+    }
+
     fn eof(&mut self) {
         self.exchange.handle_eof(self.now);
         self.drain_actions();
@@ -109,7 +119,7 @@ fn picture(service: &Service) -> Outcome {
     lease.grow(4).unwrap();
     let file = Bytes::from_static(b"GRAY");
     let times = Times { read: Some(Duration::ZERO), ..Times::default() };
-    let picture = Picture { file, format: Format::Png, width: 1, height: 1, lease };
+    let picture = Picture { file, format: Format::Png, width: 1, height: 1, edition: None, lease };
     Ok(Ending::Picture(Arc::new(picture), times))
 }
 
@@ -125,7 +135,7 @@ fn an_upload_becomes_an_order_and_its_result_an_answer() {
     let mut world = World::new();
     world.feed(&post(PNG));
     assert_eq!(world.orders.len(), 1);
-    assert_eq!(world.orders[0].picture, PNG);
+    assert_eq!(world.uploaded().0, PNG);
     assert_eq!(world.orders[0].lease.bytes(), PNG.len() as u64);
     let outcome = picture(&world.service);
     world.done(&outcome);
@@ -150,7 +160,7 @@ fn one_byte_at_a_time_is_the_same() {
     for byte in post(PNG) {
         world.feed(&[byte]);
     }
-    assert_eq!(world.orders[0].picture, PNG);
+    assert_eq!(world.uploaded().0, PNG);
 }
 
 #[test]
@@ -232,7 +242,7 @@ fn a_picture_that_is_cut_off_is_left_to_its_decoder() {
     let mut world = World::new();
     world.feed(&PNG[..20]);
     world.eof();
-    assert_eq!(world.orders[0].picture, &PNG[..20]);
+    assert_eq!(world.uploaded().0, &PNG[..20]);
 }
 
 #[test]
@@ -462,7 +472,7 @@ fn the_checks_come_in_their_order() {
     );
     assert_eq!(send(b"--x\r\nno colon\r\n\r\n").statuses(), [400]);
     let world = send(&form(PNG, "2"));
-    assert_eq!(world.orders[0].plan.factor, 2.0, "the form wins over the query");
+    assert_eq!(world.uploaded().1.factor, 2.0, "the form wins over the query");
 }
 
 #[test]
@@ -548,4 +558,198 @@ fn head_and_options() {
     assert_eq!(world.statuses(), [200, 204]);
     assert!(world.text().contains("Content-Length: 6") && !world.text().contains("<html>"));
     assert!(world.text().contains("Allow: GET, HEAD, POST, PUT, OPTIONS"));
+}
+
+/// A world with files.
+fn with_files() -> World {
+    World::with(Policy { files: true, ..Policy::default() }, Gate::new(4, 1 << 20, 1))
+}
+
+fn wanted(world: &World) -> &Wanted {
+    match &world.orders[0].origin {
+        Origin::File(wanted) => wanted,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_is_asked_for_and_its_picture_can_be_kept_by_the_client() {
+    let mut world = with_files();
+    world.feed(
+        b"GET /fotos/a%20b.png?escala=0.25 HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"x\"\r\nAccept: image/webp\r\n\r\n",
+    );
+    let order = wanted(&world);
+    assert_eq!(order.path, b"fotos/a b.png");
+    assert_eq!(order.conditions.if_none_match.as_deref(), Some(&b"\"x\""[..]));
+    let plan = order.wish.plan(Format::Png).unwrap();
+    assert_eq!((plan.factor, plan.encoding.format), (0.25, Format::WebP));
+    assert_eq!((world.orders[0].lease.bytes(), world.orders[0].read), (0, None));
+
+    let Ok(Ending::Picture(made, _)) = picture(&world.service) else { panic!() };
+    let made = Picture { edition: Some(edition()), ..Arc::into_inner(made).unwrap() };
+    let times = Times { open: Some(Duration::from_millis(2)), ..Times::default() };
+    world.done(&Ok(Ending::Picture(Arc::new(made), times)));
+    let text = world.text();
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\nGRAY"), "{text}");
+    for field in [
+        &format!("ETag: {}", edition().etag()),
+        // The world's clock shows 1970: no date later than that.
+        "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT",
+        "Cache-Control: public, max-age=60",
+        "Vary: Accept",
+        "Server-Timing: queue;dur=0.0, open;dur=2.0\r\n",
+        "X-Ancho: 1",
+        "Connection: keep-alive",
+    ] {
+        assert!(text.contains(field), "{field}: {text}");
+    }
+    assert!(!text.contains("no-store"));
+}
+
+#[test]
+fn a_file_that_the_client_has_is_304_without_a_body() {
+    for method in ["GET", "HEAD"] {
+        let mut world = with_files();
+        world.feed(format!("{method} /a.png HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        world.done(&Ok(Ending::NotModified(edition())));
+        let text = world.text();
+        assert!(text.starts_with("HTTP/1.1 304 Not Modified\r\n") && text.ends_with("\r\n\r\n"), "{text}");
+        for field in ["ETag: \"", "Last-Modified: ", "Cache-Control: public", "Vary: Accept", "X-Tarea: "] {
+            assert!(text.contains(field), "{field}");
+        }
+        for field in ["\r\nContent-Length", "\r\nContent-Type", "\r\nServer-Timing"] {
+            assert!(!text.contains(field), "{field}");
+        }
+        assert!(!world.half_closed);
+    }
+}
+
+#[test]
+fn head_of_a_file_has_the_length_of_its_picture() {
+    let mut world = with_files();
+    world.feed(b"HEAD /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
+    let outcome = picture(&world.service);
+    world.done(&outcome);
+    assert!(world.text().contains("Content-Length: 4\r\n") && world.text().ends_with("\r\n\r\n"));
+}
+
+#[test]
+fn what_a_head_tells_of_a_file_is_answered_at_once() {
+    for (target, status) in [
+        ("/../a.png", 404),
+        ("/%2e%2e/a.png", 404),
+        ("//etc/passwd", 404),
+        ("/..%5ca.png?escala=99", 404),
+        ("/a.png?escala=99", 422),
+        ("/a.png?formato=heic", 422),
+        ("/", 200),
+        ("/healthz", 200),
+    ] {
+        let mut world = with_files();
+        world.feed(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        world.transmit();
+        assert_eq!((world.statuses(), world.orders.len()), (vec![status], 0), "{target}");
+        assert!(!world.half_closed, "the connection is kept");
+    }
+    let mut world = with_files();
+    world.feed(b"DELETE /a.png HTTP/1.1\r\nHost: a\r\n\r\nOPTIONS /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.transmit();
+    assert_eq!(world.statuses(), [405, 204]);
+    assert_eq!(world.text().matches("Allow: GET, HEAD, OPTIONS").count(), 2);
+}
+
+#[test]
+fn failures_of_a_file_have_their_codes_and_keep_the_connection() {
+    for (failure, status, words) in [
+        (Failure::NoFile, 404, "urn:tp2:error:no-encontrado"),
+        (Failure::NoPermission, 404, "urn:tp2:error:no-encontrado"),
+        (Failure::NotAPicture, 415, "el archivo no es una imagen"),
+        (Failure::NotAcceptable, 406, "Vary: Accept"),
+        (
+            Failure::FileTooLong { length: 40_000_000 },
+            422,
+            "\"recibido\":40000000,\"opcion\":\"--max-cuerpo\"",
+        ),
+        (Failure::MemoryFull { length: 77 }, 503, "--memoria"),
+        (Failure::Changing, 503, "Retry-After: 1\r\n"),
+        (Failure::Unreadable("EIO".into()), 500, "el archivo no se puede leer"),
+        (Failure::Undecodable("faltan datos".into()), 422, "faltan datos"),
+    ] {
+        let mut world = with_files();
+        world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
+        world.done(&Err(failure.clone()));
+        assert_eq!(world.statuses(), [status], "{failure:?}");
+        assert!(world.text().contains(words), "{failure:?}: {}", world.text());
+        assert!(!world.text().contains("permiso") && !world.text().contains("EIO"));
+        assert!(!world.half_closed, "{failure:?}");
+    }
+}
+
+#[test]
+fn files_meet_a_full_house_as_uploads_do() {
+    let ask = |prepare: fn(&World) -> Vec<crate::exchange::gate::Lease>| {
+        let mut world = with_files();
+        let _held = prepare(&world);
+        world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
+        world.transmit();
+        assert_eq!((world.statuses(), world.orders.len()), (vec![503], 0));
+        assert!(world.text().contains("Retry-After: 1\r\n"), "{}", world.text());
+    };
+    ask(|world| {
+        world.service.draining.set(true);
+        Vec::new()
+    });
+    ask(|world| {
+        let entered = || {
+            let mut lease = world.service.gate.lease();
+            lease.enter(0).unwrap();
+            lease
+        };
+        (0..4).map(|_| entered()).collect()
+    });
+}
+
+#[test]
+fn a_body_that_comes_with_a_get_is_read_past_or_ends_the_connection() {
+    let outcome = |world: &World| picture(&world.service);
+
+    let mut world = with_files();
+    world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab");
+    assert!(world.orders.is_empty());
+    world.feed(b"cGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    let made = outcome(&world);
+    world.done(&made);
+    assert_eq!(world.statuses(), [200, 200]);
+
+    // Announced too long, asked to be asked for, or passing what is read past: answered, then closed.
+    for head in [
+        "Content-Length: 70000\r\n\r\n",
+        "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n20000\r\n",
+    ] {
+        let mut world = with_files();
+        world.feed(format!("GET /a.png HTTP/1.1\r\nHost: a\r\n{head}").as_bytes());
+        if head.contains("chunked") {
+            world.feed(&[0; INPUT_MAX]);
+            assert!(world.orders.is_empty());
+            world.feed(&[0; INPUT_MAX]);
+        }
+        assert_eq!(world.orders.len(), 1, "{head}");
+        let made = outcome(&world);
+        world.done(&made);
+        assert_eq!(world.statuses(), [200], "{head}");
+        assert!(world.half_closed && world.text().contains("Connection: close"), "{head}");
+        world.feed(&[0; 50_000]);
+        world.eof();
+        assert_eq!(world.statuses(), [200], "{head}");
+        assert!(world.exchange.is_closed());
+    }
+}
+
+#[test]
+fn without_a_directory_there_are_no_files() {
+    let mut world = World::new();
+    world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\n\r\nDELETE /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.transmit();
+    assert_eq!((world.statuses(), world.orders.len()), (vec![404, 404], 0));
 }

@@ -150,6 +150,12 @@ impl Lease {
         }
     }
 
+    /// The most bytes all leases of its gate may hold together.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.gate.bytes_max()
+    }
+
     /// Bytes it holds.
     #[must_use]
     pub fn bytes(&self) -> u64 {

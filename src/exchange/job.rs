@@ -10,7 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use scaler::raster::Raster;
 
+use super::file::{Edition, Stamp, Wanted};
 use super::gate::Lease;
+use super::picture::Picture;
+use super::plan::Plan;
 use crate::key::Ticket;
 use crate::proto::format::Format;
 
@@ -61,6 +64,53 @@ pub struct Encoding {
     pub background: [u8; 3],
 }
 
+/// What a picture is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Brief {
+    /// What is to be done with it.
+    pub plan: Plan,
+    /// Which state of which file it is; None for an upload.
+    pub stamp: Option<Stamp>,
+}
+
+impl Brief {
+    /// What its result will be an edition of.
+    #[must_use]
+    pub fn edition(&self) -> Option<Edition> {
+        self.stamp.map(|stamp| Edition { stamp, plan: self.plan })
+    }
+}
+
+/// A picture in memory, and what is known of it before it is decoded.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The file.
+    pub picture: Vec<u8>,
+    /// What its header says.
+    pub probe: Probe,
+    /// What it is for.
+    pub brief: Brief,
+    /// The most bytes that the work on it holds at once.
+    pub memory: u64,
+}
+
+impl Loaded {
+    /// Adds up what the work would take.
+    ///
+    /// # Errors
+    /// The result would pass the limits, or the work need more than `memory_max` bytes.
+    pub fn appraise(
+        picture: Vec<u8>,
+        probe: Probe,
+        brief: Brief,
+        limits: &PixelLimits,
+        memory_max: u64,
+    ) -> Result<Self, Failure> {
+        let memory = brief.plan.memory(picture.len(), &probe, limits, memory_max)?;
+        Ok(Self { picture, probe, brief, memory })
+    }
+}
+
 /// A step of work for a ticket.
 #[derive(Debug)]
 pub struct Job {
@@ -77,6 +127,8 @@ pub struct Job {
 /// What to do.
 #[derive(Debug)]
 pub enum Work {
+    /// Look at a file, and read it if its picture has to be made; for a worker.
+    Open(Box<Wanted>),
     /// Decode to gray, upright; for a worker.
     Gray {
         /// The file as it was sent.
@@ -99,6 +151,8 @@ pub enum Work {
         raster: Raster,
         /// How.
         encoding: Encoding,
+        /// Keep the result under this name for those who ask for the same.
+        keep: Option<Edition>,
     },
 }
 
@@ -118,10 +172,16 @@ pub struct Done {
 /// What a step made.
 #[derive(Debug)]
 pub enum Output {
+    /// Of [`Work::Open`]: the client has it already.
+    NotModified(Edition),
+    /// Of [`Work::Open`]: there is work to do, and the lease holds the file's bytes.
+    Loaded(Box<Loaded>),
     /// Of [`Work::Gray`] and [`Work::Scale`].
     Raster(Raster),
     /// Of [`Work::Encode`].
     File(Bytes),
+    /// Of [`Work::Encode`] and [`Work::Open`]: a result that is kept, and has a lease of its own.
+    Picture(Arc<Picture>),
 }
 
 /// A flag shared by a run and its job in flight.
@@ -146,6 +206,28 @@ impl Cancel {
 pub enum Failure {
     /// The bytes are no picture of a format we read, or there are none.
     UnknownFormat,
+    /// There is no such file for us.
+    NoFile,
+    /// There is such a file, but we may not read it.
+    NoPermission,
+    /// A file that is no picture of a format we read.
+    NotAPicture,
+    /// A file longer than a picture may be.
+    FileTooLong {
+        /// Bytes it has.
+        length: u64,
+    },
+    /// A file that was written to while we read it.
+    Changing,
+    /// The system failed to read a file; the reason is for the log.
+    Unreadable(String),
+    /// The client accepts nothing that we write.
+    NotAcceptable,
+    /// There is no room for the file at the moment.
+    MemoryFull {
+        /// Bytes it has.
+        length: u64,
+    },
     /// A format we read, but these bytes can't be decoded; the reason is Spanish, for the client.
     Undecodable(String),
     /// More pixels than allowed, or a side too long.
@@ -185,6 +267,14 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownFormat => write!(f, "los bytes no son una imagen de un formato conocido"),
+            Self::NoFile => write!(f, "no existe ese archivo"),
+            Self::NoPermission => write!(f, "no hay permiso para leer el archivo"),
+            Self::NotAPicture => write!(f, "el archivo no es una imagen de un formato conocido"),
+            Self::FileTooLong { length } => write!(f, "el archivo tiene {length} bytes y son demasiados"),
+            Self::Changing => write!(f, "el archivo está cambiando; intente de nuevo"),
+            Self::Unreadable(reason) => write!(f, "el archivo no se puede leer: {reason}"),
+            Self::NotAcceptable => write!(f, "el cliente no acepta ningún formato disponible"),
+            Self::MemoryFull { length } => write!(f, "no hay memoria para un archivo de {length} bytes"),
             Self::Undecodable(reason) => write!(f, "la imagen no se puede decodificar: {reason}"),
             Self::TooManyPixels { width, height } => write!(f, "{width}x{height} píxeles son demasiados"),
             Self::TooMuchMemory { needed } => write!(f, "procesarla necesitaría {needed} bytes de memoria"),

@@ -21,7 +21,7 @@ pub(super) enum Phase {
     Head { fresh: bool, due: Instant },
     /// A body is coming.
     Body { request: Request, upload: Box<Upload> },
-    /// A run has the picture.
+    /// A run has the picture, or looks for it.
     Waiting { request: Request, due: Instant },
     /// An answer is on its way; `_picture` keeps the lease of its bytes.
     Reply { then: After, answer: Answer, due: Instant, _picture: Option<Arc<Picture>> },
@@ -64,7 +64,7 @@ pub(super) enum Name {
 /// phase -> the phases that may follow it. Closed may follow each: the peer is gone, or has been too slow.
 const NEXT: [(Name, &[Name]); 7] = [
     (Name::Idle, &[Name::Head]),
-    (Name::Head, &[Name::Body, Name::Reply]),
+    (Name::Head, &[Name::Body, Name::Waiting, Name::Reply]),
     (Name::Body, &[Name::Waiting, Name::Reply]),
     (Name::Waiting, &[Name::Reply]),
     (Name::Reply, &[Name::Idle, Name::Linger]),

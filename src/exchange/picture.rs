@@ -1,9 +1,10 @@
 //! What comes of a run: a picture, and how long it took to make.
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
+use super::file::Edition;
 use super::gate::Lease;
 use super::job::Failure;
 use crate::proto::format::Format;
@@ -17,6 +18,8 @@ pub type Outcome = Result<Ending, Failure>;
 pub enum Ending {
     /// With a picture, and where the time went.
     Picture(Arc<Picture>, Times),
+    /// The client has this edition of the file already.
+    NotModified(Edition),
 }
 
 /// The result of a run.
@@ -30,21 +33,25 @@ pub struct Picture {
     pub width: u32,
     /// Rows.
     pub height: u32,
+    /// Of which file it was made, and how; None for an upload.
+    pub edition: Option<Edition>,
     /// Holds the file's bytes until the last who has the picture lets go of it.
     pub lease: Lease,
 }
 
 impl Picture {
-    /// The answer that carries it.
+    /// The answer that carries it. What was made of an upload is its sender's alone.
     #[must_use]
-    pub fn reply(&self, times: &Times) -> Reply {
-        Reply::new(200, self.format.media_type(), self.file.clone())
+    pub fn reply(&self, times: &Times, now: SystemTime) -> Reply {
+        let reply = Reply::new(200, self.format.media_type(), self.file.clone())
             .with("X-Ancho", self.width.to_string())
             .with("X-Alto", self.height.to_string())
-            .with("Vary", "Accept")
-            .with("Cache-Control", "no-store")
             .with("Content-Security-Policy", "default-src 'none'; sandbox")
-            .with("Server-Timing", times.field())
+            .with("Server-Timing", times.field());
+        match &self.edition {
+            Some(edition) => edition.describe(reply, now),
+            None => reply.with("Vary", "Accept").with("Cache-Control", "no-store"),
+        }
     }
 }
 
@@ -53,6 +60,8 @@ impl Picture {
 pub struct Times {
     /// From the request's head to the last byte of its body.
     pub read: Option<Duration>,
+    /// Looking at a file, and reading it if that was not all.
+    pub open: Option<Duration>,
     /// Waiting for a turn, over all steps.
     pub queue: Duration,
     /// Decoding to gray.
@@ -75,6 +84,7 @@ impl Times {
         let steps = [
             ("read", self.read),
             ("queue", Some(self.queue)),
+            ("open", self.open),
             ("decode", self.decode),
             ("scale", self.scale),
             ("encode", self.encode),

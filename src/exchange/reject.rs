@@ -88,6 +88,8 @@ pub enum Reject {
 /// Values of limits that a [`Failure`] does not carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitsInForce {
+    /// `--max-cuerpo`, bytes.
+    pub body_max: u64,
     /// `--max-pixeles`, pixels.
     pub pixels_max: u64,
     /// Longest side.
@@ -123,14 +125,21 @@ impl Reject {
             Self::NotAcceptable => 406,
             Self::QueueFull { .. } | Self::MemoryFull { .. } | Self::Draining => 503,
             Self::Failed { failure, .. } => match failure {
-                Failure::UnknownFormat => 415,
-                Failure::Undecodable(_)
+                Failure::NoFile | Failure::NoPermission => 404,
+                Failure::NotAcceptable => 406,
+                Failure::UnknownFormat | Failure::NotAPicture => 415,
+                Failure::FileTooLong { .. }
+                | Failure::Undecodable(_)
                 | Failure::TooManyPixels { .. }
                 | Failure::TooMuchMemory { .. }
                 | Failure::Panicked => 422,
-                Failure::Lost => 500,
+                Failure::Lost | Failure::Unreadable(_) => 500,
                 Failure::ScalerRefused { code: 413 | 422, .. } => 422,
-                Failure::ScalerRefused { code: 503, .. } | Failure::ScalerAway | Failure::Cancelled => 503,
+                Failure::ScalerRefused { code: 503, .. }
+                | Failure::ScalerAway
+                | Failure::Cancelled
+                | Failure::Changing
+                | Failure::MemoryFull { .. } => 503,
                 Failure::ScalerRefused { code: 504, .. } | Failure::Late => 504,
                 Failure::ScalerRefused { .. } | Failure::ScalerLost => 502,
             },
@@ -157,7 +166,13 @@ impl Reject {
             Self::MemoryFull { .. } => "memoria-llena",
             Self::Draining => "servidor-deteniendose",
             Self::Failed { failure, .. } => match failure {
-                Failure::UnknownFormat => "formato-desconocido",
+                Failure::NoFile | Failure::NoPermission => "no-encontrado",
+                Failure::NotAcceptable => "formato-no-aceptable",
+                Failure::UnknownFormat | Failure::NotAPicture => "formato-desconocido",
+                Failure::FileTooLong { .. } => "archivo-demasiado-largo",
+                Failure::Changing => "archivo-cambiante",
+                Failure::Unreadable(_) => "archivo-ilegible",
+                Failure::MemoryFull { .. } => "memoria-llena",
                 Failure::Undecodable(_) | Failure::Panicked => "imagen-ilegible",
                 Failure::TooManyPixels { .. } => "demasiados-pixeles",
                 Failure::TooMuchMemory { .. } => "memoria-insuficiente",
@@ -205,6 +220,9 @@ impl Reject {
             }
             Self::Slow { seconds, .. } => limit("tiempo", *seconds, json!(null), None),
             Self::Failed { failure, limits } => match failure {
+                Failure::FileTooLong { length } => {
+                    limit("archivo", limits.body_max, json!(length), Some("--max-cuerpo"))
+                }
                 Failure::TooManyPixels { width, height }
                     if u64::from(limits.side_max) < (*width).max(*height) =>
                 {
@@ -329,6 +347,15 @@ impl fmt::Display for Reject {
                     "el cuerpo no es una imagen JPEG, PNG, GIF, WebP, BMP, TIFF o PNM; pruebe con \
                      curl -F imagen=@foto.jpg"
                 ),
+                Failure::NotAPicture => {
+                    write!(f, "el archivo no es una imagen JPEG, PNG, GIF, WebP, BMP, TIFF o PNM")
+                }
+                Failure::FileTooLong { length } => write!(
+                    f,
+                    "el archivo tiene {length} bytes y el límite son {} (opción --max-cuerpo)",
+                    limits.body_max
+                ),
+                Failure::Unreadable(_) => write!(f, "el archivo no se puede leer"),
                 Failure::TooManyPixels { width, height }
                     if u64::from(limits.side_max) < (*width).max(*height) =>
                 {

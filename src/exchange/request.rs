@@ -1,19 +1,23 @@
 //! From a request's head to what is to be done with its body: route, limits, admission. No byte of the body has
-//! been read yet, so an answer given here spares the client the upload (RFC 9110 §10.1.1).
+//! been read yet, so an answer given here spares the client the upload (RFC 9110 §10.1.1). What a GET asks of a file is
+//! read here too; the file itself is looked at by a run.
 use std::borrow::Cow;
 use std::time::Instant;
 
 use uuid::Uuid;
 
+use super::file::Wanted;
 use super::job::Failure;
-use super::plan::Parameters;
+use super::plan::{Parameters, Wish};
 use super::reject::Reject;
 use super::service::Service;
-use super::upload::Sink;
+use super::upload::{Known, Sink};
+use crate::proto::conditional::Conditions;
 use crate::proto::form::{Form, is_form};
 use crate::proto::head::{Expectation, Framing, Method, RequestHead};
+use crate::proto::path::beneath;
 use crate::proto::reply::Reply;
-use crate::proto::route::{Route, route};
+use crate::proto::route::{Absent, Route, route};
 
 /// So much of an unwanted body is read and thrown away, so that the connection can be kept.
 const DISCARD_MAX: u64 = 64 << 10;
@@ -61,10 +65,10 @@ pub enum Decision {
         /// The client waits for `100 Continue`.
         ask: bool,
     },
-    /// Answer; there is no body, so the connection can go on.
-    Answer(Reply),
-    /// Answer without reading the body: it is too long, or the client has not been asked for it.
-    Dismiss(Reply),
+    /// Go on with this; there is no body, so the connection can be kept.
+    Answer(Known),
+    /// Go on with this without reading the body: it is too long, or the client has not been asked for it.
+    Dismiss(Known),
 }
 
 impl Request {
@@ -96,6 +100,13 @@ impl Request {
         Self::bare(id, Kind::Http { keep_alive: false, head_only: false }, "-", now)
     }
 
+    /// No other request will follow: part of this one is not read.
+    pub fn close_after(&mut self) {
+        if let Kind::Http { keep_alive, .. } = &mut self.kind {
+            *keep_alive = false;
+        }
+    }
+
     fn bare(id: Uuid, kind: Kind, shown: &str, now: Instant) -> Self {
         Self { id, kind, shown: shown.into(), parameters: Parameters::default(), began_at: now, received: 0 }
     }
@@ -103,37 +114,38 @@ impl Request {
 
 /// Decides on a head; only cheap checks, in this order: expectation, route, length, form, admission.
 #[must_use]
-pub fn decide(head: &RequestHead, id: Uuid, service: &Service) -> Decision {
+pub fn decide(head: &RequestHead, request: &Request, service: &Service) -> Decision {
     let framing = head.framing();
     let body_max = service.policy.body_max;
     let has_body = !matches!(framing, Framing::None | Framing::Length(0));
     let ask = has_body && head.expectation() == Expectation::Continue;
-    let answer = match answer_of(head, service) {
+    let known = match known_of(head, request, service) {
         // 415: there are no bytes that could be a picture.
-        Ok(None) if !has_body => service.failed(Failure::UnknownFormat).reply(id),
+        Ok(None) if !has_body => Known::Reply(service.failed(Failure::UnknownFormat).reply(request.id)),
         Ok(None) => match sink_for(head, service) {
             Ok(sink) => return Decision::Read { sink, ask },
-            Err(reject) => reject.reply(id),
+            Err(reject) => Known::Reply(reject.reply(request.id)),
         },
-        Ok(Some(reply)) => reply,
-        Err(reject) => reject.reply(id),
+        Ok(Some(known)) => known,
+        Err(reject) => Known::Reply(reject.reply(request.id)),
     };
     match framing {
-        _ if !has_body => Decision::Answer(answer),
-        _ if ask => Decision::Dismiss(answer),
-        Framing::Length(length) if length > DISCARD_MAX.min(body_max) => Decision::Dismiss(answer),
-        _ => Decision::Read { sink: Sink::Discard(Box::new(answer), DISCARD_MAX), ask: false },
+        _ if !has_body => Decision::Answer(known),
+        _ if ask => Decision::Dismiss(known),
+        Framing::Length(length) if length > DISCARD_MAX.min(body_max) => Decision::Dismiss(known),
+        _ => Decision::Read { sink: Sink::Discard(Box::new(known), DISCARD_MAX), ask: false },
     }
 }
 
-/// The answer of a route that needs no picture; None for those that do.
-fn answer_of(head: &RequestHead, service: &Service) -> Result<Option<Reply>, Reject> {
+/// What a route that needs no body leads to; None for those that do.
+fn known_of(head: &RequestHead, request: &Request, service: &Service) -> Result<Option<Known>, Reject> {
     if head.expectation() == Expectation::Unknown {
         return Err(Reject::Expectation);
     }
-    let found = route(head.method(), head.path()).map_err(Reject::Absent)?;
-    Ok(Some(match found {
+    let found = route(head.method(), head.path(), service.policy.files).map_err(Reject::Absent)?;
+    Ok(Some(Known::Reply(match found {
         Route::Process => return Ok(None),
+        Route::File => return wanted(head, request, service).map(|wanted| Some(Known::File(wanted))),
         Route::Page => Reply::new(200, "text/html; charset=utf-8", service.page.clone())
             .with("Cache-Control", "no-cache")
             .with(
@@ -146,7 +158,17 @@ fn answer_of(head: &RequestHead, service: &Service) -> Result<Option<Reply>, Rej
             Some(reject) => return Err(reject),
         },
         Route::Options { allow } => Reply::empty(204).with("Allow", Cow::Borrowed(allow)),
-    }))
+    })))
+}
+
+/// What is wanted of a file; checked in the order 404, 422, 503, as far as a head tells.
+fn wanted(head: &RequestHead, request: &Request, service: &Service) -> Result<Wanted, Reject> {
+    let path = beneath(head.path()).ok_or(Reject::Absent(Absent::NotFound))?;
+    let wish = Wish::read(&request.parameters, &[], service.policy.factor)?;
+    match service.overloaded() {
+        Some(reject) => Err(reject),
+        None => Ok(Wanted { path, wish, conditions: Conditions::of(head) }),
+    }
 }
 
 fn uncached(reply: Reply) -> Reply {

@@ -9,14 +9,17 @@ use super::gate::Gate;
 use super::job::{Failure, PixelLimits};
 use super::reject::{LimitsInForce, Reject};
 use crate::proto::head::HeadLimits;
+use crate::proto::route::Absent;
 
 /// The limits and times of every conversation.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Of the request head.
     pub head: HeadLimits,
-    /// Most bytes of a body: `--max-cuerpo`.
+    /// Most bytes of a body, and of a file: `--max-cuerpo`.
     pub body_max: u64,
+    /// There are files to be asked for: `-d`.
+    pub files: bool,
     /// Of every picture.
     pub pixels: PixelLimits,
     /// One picture, from its last byte received to its result: `--plazo`.
@@ -42,6 +45,7 @@ impl Default for Policy {
         Self {
             head: HeadLimits { bytes_max: 16 << 10, fields_max: 64, target_max: 8 << 10 },
             body_max: 32 << 20,
+            files: false,
             pixels: PixelLimits { pixels_max: 100_000_000, side_max: 65_535 },
             deadline: Duration::from_secs(30),
             factor: 0.5,
@@ -79,10 +83,18 @@ impl Service {
         Self { policy, gate, page, ids, draining: Cell::new(false), scaler_away: Cell::new(false) }
     }
 
-    /// A failure with the limits that its text names.
+    /// What a client is told of a failure: what it would be told had it been known at once, else the failure itself
+    /// with the limits that its text names.
     #[must_use]
     pub fn failed(&self, failure: Failure) -> Reject {
+        match failure {
+            Failure::NoFile | Failure::NoPermission => return Reject::Absent(Absent::NotFound),
+            Failure::NotAcceptable => return Reject::NotAcceptable,
+            Failure::MemoryFull { length } => return self.memory_full(length),
+            _ => {}
+        }
         let limits = LimitsInForce {
+            body_max: self.policy.body_max,
             pixels_max: self.policy.pixels.pixels_max,
             side_max: self.policy.pixels.side_max,
             memory_max: self.gate.bytes_max(),

@@ -2,9 +2,10 @@
 //!
 //! The bytes come as slices, straight from the socket's buffer; what is kept is charged to the lease before it is
 //! stored. An upload knows three sinks: the body is the picture, the body is a form, or the body is only read so
-//! that the answer (which is known already) finds a connection on which the next request can follow.
+//! that the answer (which does not depend on it) finds a connection on which the next request can follow.
 use std::time::{Duration, Instant};
 
+use super::file::Wanted;
 use super::gate::Lease;
 use super::reject::Reject;
 use super::service::Service;
@@ -40,8 +41,17 @@ pub enum Sink {
     Raw(Vec<u8>),
     /// `multipart/form-data`.
     Form(Box<Form>),
-    /// Nowhere: this is the answer, once at most so many bytes more have come.
-    Discard(Box<Reply>, u64),
+    /// Nowhere: this comes next, once at most so many bytes more have come.
+    Discard(Box<Known>, u64),
+}
+
+/// What a request gets, where that is known from its head alone.
+#[derive(Debug)]
+pub enum Known {
+    /// This answer.
+    Reply(Reply),
+    /// What comes of looking at a file.
+    File(Wanted),
 }
 
 /// What a slice of input led to.
@@ -53,8 +63,8 @@ pub enum Progress {
     Complete,
     /// Refused; the rest of the body is still to come, if its framing holds at all.
     Refused(Reject),
-    /// The answer that was known from the start can't wait for so long a body.
-    TooLongToDiscard(Box<Reply>),
+    /// What was known from the start can't wait for so long a body.
+    TooLongToDiscard(Box<Known>),
 }
 
 /// A complete upload.
@@ -69,8 +79,8 @@ pub enum Received {
         /// Holds the picture's bytes.
         lease: Lease,
     },
-    /// Nothing was kept: this is the answer.
-    Discarded(Box<Reply>),
+    /// Nothing was kept: this comes next.
+    Discarded(Box<Known>),
 }
 
 impl Upload {
@@ -135,13 +145,16 @@ impl Upload {
         if self.received > body_max {
             return Progress::Refused(Reject::BodyTooLong { max: body_max, received: self.received });
         }
-        if let Sink::Discard(reply, left) = &mut self.sink {
+        if let Sink::Discard(known, left) = &mut self.sink {
             return match left.checked_sub(data.len() as u64) {
                 Some(less) => {
                     *left = less;
                     Progress::More
                 }
-                None => Progress::TooLongToDiscard(std::mem::replace(reply, Box::new(Reply::empty(500)))),
+                None => {
+                    let nothing = Box::new(Known::Reply(Reply::empty(500)));
+                    Progress::TooLongToDiscard(std::mem::replace(known, nothing))
+                }
             };
         }
         if self.lease.grow(data.len() as u64).is_err() {
@@ -174,7 +187,7 @@ impl Upload {
     pub fn finish(self) -> Result<Received, Reject> {
         let mut lease = self.lease;
         let (picture, fields) = match self.sink {
-            Sink::Discard(reply, _) => return Ok(Received::Discarded(reply)),
+            Sink::Discard(known, _) => return Ok(Received::Discarded(known)),
             Sink::Raw(picture) => (picture, Vec::new()),
             Sink::Form(form) => {
                 let upload = form.finish().map_err(Reject::Form)?;

@@ -1,7 +1,9 @@
 //! The runs in hand: who waits for which, whose turn it is, whose time is over.
 //!
-//! Runs that wait for a place are let in strictly in order of arrival: a large picture that waits for memory is not
-//! overtaken for ever by small ones. A run whose client has left is forgotten at once if it still waits; one that has a
+//! There are two lines, each let in strictly in order of arrival: for work, which takes a place and memory, so that a
+//! large picture that waits for memory is not overtaken for ever by small ones; and for a look at a file, which takes a
+//! place alone and soon gives it back. Of the two that stand in front the older one goes first, and the younger one if the
+//! older finds no room: an answer that needs no memory does not wait for memory. A run whose client has left is forgotten at once if it still waits; one that has a
 //! step out stays, cancelled, until the step ends or the deadline comes, for that is what lets go of a scaler that hangs.
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -12,9 +14,9 @@ use super::slab::Slab;
 use super::source::Source;
 use super::timers::{Armed, Timers};
 use crate::exchange::Run;
-use crate::exchange::job::{Done, Failure, Job};
+use crate::exchange::job::{Brief, Done, Failure, Job, Loaded};
 use crate::exchange::picture::Outcome;
-use crate::exchange::run::{Order, Step};
+use crate::exchange::run::{Entry, Order, Origin, Start, Step};
 use crate::exchange::service::Service;
 use crate::key::Key;
 use crate::pixels;
@@ -23,7 +25,9 @@ use crate::pixels;
 #[derive(Default)]
 pub struct Runs {
     runs: Slab<Watched>,
-    /// In order of arrival; may name runs that are gone.
+    /// In line for a look at a file. Both lines are in order of arrival, and may name runs that are gone.
+    looking: VecDeque<Key>,
+    /// In line for work.
     waiting: VecDeque<Key>,
 }
 
@@ -58,8 +62,8 @@ pub enum Next {
 }
 
 impl Runs {
-    /// Takes a complete upload for `watcher`. Its header is looked at first, in microseconds and on this thread, so
-    /// that what can't be done is refused however long the queue is.
+    /// Takes an order for `watcher`. The header of an upload is looked at first, in microseconds and on this thread, so
+    /// that what can't be done is refused however long the queue is; a file is for the workers to look at.
     ///
     /// # Errors
     /// The picture, or its result, is not for us.
@@ -72,35 +76,37 @@ impl Runs {
         now: Instant,
     ) -> Result<Key, Failure> {
         let policy = &service.policy;
-        let probe = pixels::probe(&order.picture, &policy.pixels)?;
-        let memory_max = service.gate.bytes_max();
-        let memory = order.plan.memory(order.picture.len(), &probe, &policy.pixels, memory_max)?;
-        let deadline = policy.deadline;
+        let Order { id, origin, lease, read } = order;
+        let (start, line) = match origin {
+            Origin::Upload { picture, plan } => {
+                let probe = pixels::probe(&picture, &policy.pixels)?;
+                let brief = Brief { plan, stamp: None };
+                let memory_max = service.gate.bytes_max();
+                let loaded = Loaded::appraise(picture, probe, brief, &policy.pixels, memory_max)?;
+                (Start::Loaded(loaded), &mut self.waiting)
+            }
+            Origin::File(wanted) => (Start::Named(wanted), &mut self.looking),
+        };
+        let entry = Entry { id, start, lease, read, due: now + policy.deadline };
         let inserted = self.runs.insert_with(|key| Watched {
-            run: Run::new(key, order, probe, memory, deadline, now),
+            run: Run::new(key, entry, now),
             watcher: Some(watcher),
             armed: Armed::default(),
         });
         let key = inserted.ok_or(Failure::Cancelled)?;
+        line.push_back(key);
         self.arm(key, timers);
-        self.waiting.push_back(key);
         Ok(key)
     }
 
     /// Lets the next run in, if there is one and room for it.
     pub fn admit(&mut self, now: Instant) -> Option<Job> {
-        while let Some(&key) = self.waiting.front() {
-            if let Some(watched) = self.runs.get_mut(key) {
-                let step = watched.run.admit(now).ok()?;
-                self.waiting.pop_front();
-                if let Step::Job(job) = step {
-                    return Some(job);
-                }
-            } else {
-                self.waiting.pop_front();
-            }
-        }
-        None
+        let Self { runs, looking, waiting } = self;
+        let work_since = since_of_first(waiting, runs);
+        let look_since = since_of_first(looking, runs);
+        let look_first = look_since.is_some_and(|look| work_since.is_none_or(|work| look < work));
+        let lines = if look_first { [looking, waiting] } else { [waiting, looking] };
+        lines.into_iter().find_map(|line| admit_first(line, runs, now))
     }
 
     /// A step is done. One whose run has ended is dropped here, and gives its lease back.
@@ -108,6 +114,10 @@ impl Runs {
         let key = done.ticket.run;
         match self.runs.get_mut(key)?.run.handle_done(done, now) {
             Step::Job(job) => Some(Next::Job(job)),
+            Step::Waiting => {
+                self.waiting.push_back(key);
+                None
+            }
             Step::Finished => self.end(key).map(Next::Ended),
             Step::Nothing => None,
         }
@@ -127,7 +137,7 @@ impl Runs {
         }
         match watched.run.handle_timeout(now) {
             Step::Finished => self.end(key),
-            Step::Job(_) | Step::Nothing => {
+            Step::Job(_) | Step::Waiting | Step::Nothing => {
                 self.arm(key, timers);
                 None
             }
@@ -137,7 +147,7 @@ impl Runs {
     /// Its client has left.
     pub fn forget(&mut self, key: Key) {
         let Some(watched) = self.runs.get_mut(key) else { return };
-        if watched.run.is_waiting() {
+        if watched.run.waiting_since().is_some() {
             self.runs.remove(key);
         } else {
             watched.watcher = None;
@@ -158,13 +168,37 @@ impl Runs {
     }
 }
 
+/// Since when the first of a line has stood in it; those who are gone are dropped on the way.
+fn since_of_first(line: &mut VecDeque<Key>, runs: &mut Slab<Watched>) -> Option<Instant> {
+    loop {
+        let watched = runs.get_mut(*line.front()?);
+        match watched.and_then(|watched| watched.run.waiting_since()) {
+            None => line.pop_front()?,
+            since => return since,
+        };
+    }
+}
+
+/// Lets the first of a line in, if there is room for it.
+fn admit_first(line: &mut VecDeque<Key>, runs: &mut Slab<Watched>, now: Instant) -> Option<Job> {
+    match runs.get_mut(*line.front()?)?.run.admit(now).ok()? {
+        Step::Job(job) => {
+            line.pop_front();
+            Some(job)
+        }
+        Step::Waiting | Step::Finished | Step::Nothing => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::file::Wanted;
     use crate::exchange::gate::Gate;
-    use crate::exchange::job::Output;
+    use crate::exchange::job::{Output, Probe, Work};
     use crate::exchange::plan::{Parameters, Wish};
     use crate::exchange::service::Policy;
+    use crate::proto::conditional::Conditions;
     use crate::proto::format::Format;
     use scaler::raster::{Channels, Raster};
     use std::time::Duration;
@@ -179,7 +213,8 @@ mod tests {
         let mut lease = service.gate.lease();
         lease.grow(picture.len() as u64).unwrap();
         let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
-        Order { id: Uuid::new_v4(), picture: picture.to_vec(), plan, lease, read: Duration::ZERO }
+        let origin = Origin::Upload { picture: picture.to_vec(), plan };
+        Order { id: Uuid::new_v4(), origin, lease, read: Some(Duration::ZERO) }
     }
 
     #[test]
@@ -259,6 +294,84 @@ mod tests {
         let ended = runs.handle_timer(key, at, &mut timers, later).unwrap();
         assert_eq!(ended.outcome.unwrap_err(), Failure::Late);
         assert!(runs.admit(later).is_none());
+    }
+
+    fn file(service: &Service) -> Order {
+        let wish = Wish::read(&Parameters::default(), &[], 0.5).unwrap();
+        let wanted = Wanted { path: b"a.pgm".to_vec(), wish, conditions: Conditions::default() };
+        let origin = Origin::File(Box::new(wanted));
+        Order { id: Uuid::new_v4(), origin, lease: service.gate.lease(), read: None }
+    }
+
+    /// A worker has read the file, and found out what the work would take.
+    fn opened(mut job: Job, memory: u64) -> Done {
+        assert!(matches!(job.work, Work::Open(_)));
+        job.lease.grow(15).unwrap();
+        let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
+        let probe = Probe { format: Format::Pnm, width: 2, height: 2, decode_cost: 100 };
+        let brief = Brief { plan, stamp: None };
+        let loaded = Loaded { picture: b"P5 2 2 255 abcd".to_vec(), probe, brief, memory };
+        let result = Ok(Output::Loaded(Box::new(loaded)));
+        Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO }
+    }
+
+    #[test]
+    fn whoever_has_read_a_file_waits_for_memory_without_a_place_and_in_order() {
+        let (service, now, mut timers) = (service(1), Instant::now(), Timers::default());
+        let mut runs = Runs::default();
+        let later = |milliseconds| now + Duration::from_millis(milliseconds);
+        let mut all = service.gate.lease();
+        all.grow((1 << 20) - 100).unwrap();
+        let first = runs.submit(CLIENT, file(&service), &service, &mut timers, now).unwrap();
+        let second = runs.submit(CLIENT, file(&service), &service, &mut timers, later(1)).unwrap();
+        for key in [first, second] {
+            let job = runs.admit(later(2)).unwrap();
+            assert_eq!(job.ticket.run, key);
+            assert!(runs.admit(later(2)).is_none(), "one place");
+            assert!(runs.handle_done(opened(job, 1000), later(2)).is_none());
+            assert_eq!(service.gate.places(), 0, "no place is held by who waits for memory");
+        }
+        // A file that nobody has looked at does not wait for memory that looking does not take.
+        let third = runs.submit(CLIENT, file(&service), &service, &mut timers, later(3)).unwrap();
+        let look = runs.admit(later(3)).unwrap();
+        assert_eq!(look.ticket.run, third);
+        assert!(runs.handle_done(opened(look, 20), later(4)).is_none());
+        assert!(runs.admit(later(4)).is_none(), "small as it is, it overtakes nobody who works");
+        drop(all);
+        for key in [first, second, third] {
+            let job = runs.admit(later(5)).unwrap();
+            assert!(matches!(job.work, Work::Gray { .. }));
+            assert_eq!(job.ticket.run, key);
+            let result = Err(Failure::Lost);
+            let done = Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO };
+            assert!(runs.handle_done(done, later(5)).is_some());
+        }
+        assert_eq!((service.gate.places(), service.gate.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn the_older_of_two_lines_goes_first() {
+        let (service, now, mut timers) = (service(1), Instant::now(), Timers::default());
+        let mut runs = Runs::default();
+        let mut keys = Vec::new();
+        for turn in 0..4 {
+            let at = now + Duration::from_millis(turn);
+            let order = if turn % 2 == 0 { file(&service) } else { order(&service, b"P5 2 2 255 abcd") };
+            keys.push(runs.submit(CLIENT, order, &service, &mut timers, at).unwrap());
+        }
+        runs.forget(keys.remove(1));
+        for key in keys {
+            let job = runs.admit(now + Duration::from_secs(1)).unwrap();
+            assert_eq!(job.ticket.run, key);
+            let done = Done {
+                ticket: job.ticket,
+                lease: job.lease,
+                result: Err(Failure::Lost),
+                took: Duration::ZERO,
+            };
+            assert!(runs.handle_done(done, now).is_some());
+        }
+        assert!(runs.admit(now).is_none());
     }
 
     #[test]

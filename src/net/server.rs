@@ -29,12 +29,13 @@ use super::supervisor::Supervisor;
 use super::timers::{Armed, Timers};
 use super::upstream::Task;
 use crate::exchange::exchange::{Action, INPUT_MAX};
-use crate::exchange::job::{Done, Job, Work};
+use crate::exchange::job::{Done, Failure, Job, Work};
 use crate::exchange::moment::Moment;
 use crate::exchange::picture::{Ending, Outcome};
 use crate::exchange::run::Order;
 use crate::exchange::service::Service;
 use crate::exchange::{Exchange, event::Level};
+use crate::files::Library;
 use crate::key::Key;
 use crate::log::{Log, Who};
 use crate::words::InWords;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub supervisor: Option<Supervisor>,
     /// Where the scaler listens.
     pub scaler: Destination,
+    /// The files of `-d`.
+    pub library: Option<Library>,
     /// Worker threads.
     pub threads: usize,
     /// `--conexiones`.
@@ -114,7 +117,7 @@ impl Server {
         });
         let policy = &parts.service.policy;
         let places = parts.service.gate.places_max();
-        let workers = Workers::start(parts.threads, places, policy.pixels, deliver)?;
+        let workers = Workers::start(parts.threads, places, policy.pixels, parts.library, deliver)?;
         let limits = Limits { pixels_max: policy.pixels.pixels_max, side_max: policy.pixels.side_max };
         Ok(Self {
             poll,
@@ -211,7 +214,7 @@ impl Server {
 
     fn dispatch(&mut self, job: Job) {
         match job.work {
-            Work::Gray { .. } | Work::Encode { .. } => self.workers.submit(job),
+            Work::Open(_) | Work::Gray { .. } | Work::Encode { .. } => self.workers.submit(job),
             Work::Scale { raster, width, height } => {
                 let Job { ticket, lease, cancelled, .. } = job;
                 let (breaks, began_at) = (0, None);
@@ -337,15 +340,28 @@ impl Server {
                     self.service.gate.observe(work);
                 }
             }
+            Ok(Ending::NotModified(_)) => {}
             Err(failure) => {
-                if ended.watcher.is_some() && self.service.failed(failure.clone()).status() >= 500 {
-                    self.log.write(Level::Error, Who { fd: None, id: Some(ended.id) }, failure);
+                if ended.watcher.is_some()
+                    && let Some(level) = self.level_of(failure)
+                {
+                    self.log.write(level, Who { fd: None, id: Some(ended.id) }, failure);
                 }
                 self.pool.abandon(ended.run, self.poll.registry());
             }
         }
         if let Some(watcher) = ended.watcher {
             self.tell(watcher, ended.id, &ended.outcome);
+        }
+    }
+
+    /// How much the operator needs to know of a failure; None if the line about the answer says it all.
+    fn level_of(&self, failure: &Failure) -> Option<Level> {
+        match failure {
+            // The client sees a 404 like any other; why, it is not told.
+            Failure::NoPermission => Some(Level::Warning),
+            Failure::Changing | Failure::MemoryFull { .. } => None,
+            other => (self.service.failed(other.clone()).status() >= 500).then_some(Level::Error),
         }
     }
 

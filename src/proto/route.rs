@@ -2,9 +2,10 @@
 //!
 //! ```
 //! use tp2::proto::{head::Method, route::{route, Absent, Route}};
-//! assert_eq!(route(&Method::Post, b"/"), Ok(Route::Process));
-//! assert_eq!(route(&Method::Put, b"/foto.jpg"), Ok(Route::Process));
-//! assert_eq!(route(&Method::Get, b"/foto.jpg"), Err(Absent::NotFound));
+//! assert_eq!(route(&Method::Post, b"/", false), Ok(Route::Process));
+//! assert_eq!(route(&Method::Put, b"/foto.jpg", false), Ok(Route::Process));
+//! assert_eq!(route(&Method::Get, b"/foto.jpg", false), Err(Absent::NotFound));
+//! assert_eq!(route(&Method::Get, b"/foto.jpg", true), Ok(Route::File));
 //! ```
 use super::head::Method;
 
@@ -19,6 +20,8 @@ pub enum Route {
     Ready,
     /// A picture in, the gray, scaled picture out.
     Process,
+    /// A picture below the directory of `-d`, if the path names one.
+    File,
     /// `OPTIONS`: what the path allows.
     Options {
         /// The value of `Allow`.
@@ -38,11 +41,12 @@ pub enum Absent {
     },
 }
 
-/// Looks a request up; `path` as sent, without the query.
+/// Looks a request up; `path` as sent, without the query. With `files`, every path that is none of the program's own
+/// may name a file: own routes win.
 ///
 /// # Errors
 /// [`Absent`]: 404 or 405.
-pub fn route(method: &Method, path: &[u8]) -> Result<Route, Absent> {
+pub fn route(method: &Method, path: &[u8], files: bool) -> Result<Route, Absent> {
     let (allow, found) = match path {
         b"/" => (
             "GET, HEAD, POST, PUT, OPTIONS",
@@ -58,6 +62,7 @@ pub fn route(method: &Method, path: &[u8]) -> Result<Route, Absent> {
         b"*" => ("GET, HEAD, POST, PUT, OPTIONS", None),
         // `curl -T foto.jpg http://host/` names the file: one segment that is no route.
         [b'/', name @ ..] if *method == Method::Put && !name.contains(&b'/') => return Ok(Route::Process),
+        [b'/', ..] if files => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::File)),
         _ => return Err(Absent::NotFound),
     };
     match found {
@@ -99,7 +104,29 @@ mod tests {
             (Get, "/../etc/passwd", Err(Absent::NotFound)),
             (Get, "", Err(Absent::NotFound)),
         ] {
-            assert_eq!(route(&method, path.as_bytes()), expected, "{method:?} {path}");
+            assert_eq!(route(&method, path.as_bytes(), false), expected, "{method:?} {path}");
+        }
+    }
+
+    #[test]
+    fn files_are_what_is_left() {
+        use Method::{Delete, Get, Head, Options, Post, Put};
+        let read = "GET, HEAD, OPTIONS";
+        for (method, path, expected) in [
+            (Get, "/", Ok(Route::Page)),
+            (Get, "/healthz", Ok(Route::Health)),
+            (Put, "/gato.png", Ok(Route::Process)),
+            (Get, "*", Err(Absent::MethodNotAllowed { allow: "GET, HEAD, POST, PUT, OPTIONS" })),
+            (Get, "/gato.png", Ok(Route::File)),
+            (Head, "/a/gato.png", Ok(Route::File)),
+            (Get, "/healthz/", Ok(Route::File)),
+            (Options, "/a/gato.png", Ok(Route::Options { allow: read })),
+            (Post, "/gato.png", Err(Absent::MethodNotAllowed { allow: read })),
+            (Put, "/a/gato.png", Err(Absent::MethodNotAllowed { allow: read })),
+            (Delete, "/gato.png", Err(Absent::MethodNotAllowed { allow: read })),
+            (Get, "", Err(Absent::NotFound)),
+        ] {
+            assert_eq!(route(&method, path.as_bytes(), true), expected, "{method:?} {path}");
         }
     }
 }

@@ -1,0 +1,152 @@
+//! Files below the directory of `-d`: what a request wants of one, and which state of it an answer shows.
+//!
+//! An [`Edition`] is everything that the bytes of an answer depend on: the state of the file and the whole plan. It is
+//! the key under which results are kept, and its [`etag`](Edition::etag) is strong (RFC 9110 §8.8.1): other bytes,
+//! another tag. The time of the last change of the inode counts too, because anybody may set back the time of the last
+//! modification. Known limit: a file that is rewritten twice within one tick of the file system's clock, to the same
+//! length, between two of our looks.
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::SystemTime;
+
+use super::plan::{Plan, Wish};
+use crate::proto::conditional::Conditions;
+use crate::proto::reply::Reply;
+
+/// For a minute nobody need ask again, so that a page of thumbnails does not; then a 304 costs a look at the file.
+const CACHE_CONTROL: &str = "public, max-age=60";
+
+/// What a request wants of a file.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Below the directory, plain components: see [`beneath`](crate::proto::path::beneath).
+    pub path: Vec<u8>,
+    /// What is to be done with the picture in it.
+    pub wish: Wish,
+    /// What the client has already.
+    pub conditions: Conditions,
+}
+
+/// One state of one file, as fstat(2) tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// The file system.
+    pub device: u64,
+    /// The file in it.
+    pub inode: u64,
+    /// Bytes.
+    pub length: u64,
+    /// When its content was last written, as far as the owner says.
+    pub modified: SystemTime,
+    /// When it last changed in any way: seconds since 1970, nanoseconds.
+    pub changed: (i64, i64),
+}
+
+/// One state of a file, processed in one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Edition {
+    /// Of what.
+    pub stamp: Stamp,
+    /// How.
+    pub plan: Plan,
+}
+
+impl Edition {
+    /// The entity tag, with its quotes. Hashed, since an inode's number is nobody's business; over this program's
+    /// version too, since another one may write other bytes.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        let half = |number: u8| {
+            let mut hasher = DefaultHasher::new();
+            (number, env!("CARGO_PKG_VERSION"), self).hash(&mut hasher);
+            hasher.finish()
+        };
+        format!("\"{:016x}{:016x}\"", half(0), half(1))
+    }
+
+    /// The answer to a client that has it already (RFC 9110 §15.4.5).
+    #[must_use]
+    pub fn not_modified(&self, now: SystemTime) -> Reply {
+        self.describe(Reply::empty(304), now)
+    }
+
+    /// Adds the fields by which a client can keep the answer and ask whether it is still good.
+    #[must_use]
+    pub fn describe(&self, reply: Reply, now: SystemTime) -> Reply {
+        // RFC 9110 §8.8.2.1: never later than Date. What is before 1970 can't be written either.
+        let modified = self.stamp.modified.min(now).max(SystemTime::UNIX_EPOCH);
+        reply
+            .with("ETag", self.etag())
+            .with("Last-Modified", httpdate::fmt_http_date(modified))
+            .with("Cache-Control", CACHE_CONTROL)
+            .with("Vary", "Accept")
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::exchange::job::Encoding;
+    use crate::proto::format::Format;
+    use std::time::Duration;
+
+    pub(crate) fn edition() -> Edition {
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(784_111_777_500);
+        let stamp = Stamp { device: 1, inode: 2, length: 3, modified, changed: (4, 5) };
+        let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
+        Edition { stamp, plan: Plan { factor: 0.5, encoding } }
+    }
+
+    fn fields(reply: &Reply) -> Vec<(&str, &str)> {
+        reply.fields.iter().map(|(name, value)| (*name, &**value)).collect()
+    }
+
+    #[test]
+    fn everything_that_the_bytes_depend_on_makes_another_tag() {
+        let same = edition();
+        let mut others = [same; 10];
+        others[0].stamp.device = 9;
+        others[1].stamp.inode = 9;
+        others[2].stamp.length = 9;
+        others[3].stamp.modified += Duration::from_nanos(1);
+        others[4].stamp.changed = (4, 6);
+        others[5].plan.factor = 0.5f64.next_up();
+        others[6].plan.encoding.format = Format::Jpeg;
+        others[7].plan.encoding.quality = 84;
+        others[8].plan.encoding.background = [255, 255, 254];
+        others[9].stamp.changed = (5, 5);
+        let mut tags: Vec<String> = others.iter().chain([&same]).map(Edition::etag).collect();
+        assert_eq!(same.etag(), edition().etag());
+        tags.sort_unstable();
+        tags.dedup();
+        assert_eq!(tags.len(), 11);
+        assert!(tags.iter().all(|tag| tag.len() == 34 && tag.starts_with('"') && tag.ends_with('"')));
+    }
+
+    #[test]
+    fn an_answer_of_304_has_what_a_cache_needs() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let reply = edition().not_modified(now);
+        assert_eq!((reply.status, reply.body.len()), (304, 0));
+        let tag = edition().etag();
+        let expected = [
+            ("ETag", &*tag),
+            ("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            ("Cache-Control", "public, max-age=60"),
+            ("Vary", "Accept"),
+        ];
+        assert_eq!(fields(&reply), expected);
+    }
+
+    #[test]
+    fn no_date_of_a_file_is_too_odd() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
+        let shown = |modified| {
+            let mut edition = edition();
+            edition.stamp.modified = modified;
+            edition.not_modified(now).fields[1].1.clone()
+        };
+        let year = Duration::from_secs(365 * 86_400);
+        assert_eq!(shown(SystemTime::UNIX_EPOCH - year), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(shown(SystemTime::UNIX_EPOCH + 20_000 * year), "Thu, 01 Jan 1970 00:01:00 GMT");
+    }
+}

@@ -1,0 +1,289 @@
+//! The machine with a fake clock: every stage, every way out of it, for uploads and for files.
+use super::*;
+use crate::exchange::file::{Edition, Stamp, tests::edition};
+use crate::exchange::gate::Gate;
+use crate::exchange::job::{PixelLimits, Probe};
+use crate::exchange::plan::{Parameters, Wish};
+use crate::proto::conditional::Conditions;
+use crate::proto::format::Format;
+use bytes::Bytes;
+use scaler::raster::{Channels, Raster};
+
+const KEY: Key = Key { index: 3, generation: 9 };
+const DEADLINE: Duration = Duration::from_secs(30);
+
+const LIMITS: PixelLimits = PixelLimits { pixels_max: 100, side_max: 100 };
+
+fn loaded(stamp: Option<Stamp>) -> Loaded {
+    let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Png).unwrap();
+    let probe = Probe { format: Format::Png, width: 4, height: 6, decode_cost: 200 };
+    Loaded::appraise(vec![1; 5], probe, Brief { plan, stamp }, &LIMITS, 1000).unwrap()
+}
+
+fn begin(gate: &Gate, start: Start, bytes: u64, now: Instant) -> Run {
+    let mut lease = gate.lease();
+    lease.grow(bytes).unwrap();
+    let read = (bytes > 0).then_some(Duration::ZERO);
+    Run::new(KEY, Entry { id: Uuid::from_u128(7), start, lease, read, due: now + DEADLINE }, now)
+}
+
+/// Of an upload.
+fn run(gate: &Gate, now: Instant) -> Run {
+    begin(gate, Start::Loaded(loaded(None)), 5, now)
+}
+
+/// Of a file.
+fn file_run(gate: &Gate, now: Instant) -> Run {
+    let wish = Wish::read(&Parameters::default(), &[], 0.5).unwrap();
+    let wanted = Wanted { path: b"a.png".to_vec(), wish, conditions: Conditions::default() };
+    begin(gate, Start::Named(Box::new(wanted)), 0, now)
+}
+
+fn raster(width: u32, height: u32) -> Raster {
+    Raster { width, height, channels: Channels::Luma, samples: vec![0; (width * height) as usize] }
+}
+
+fn job(step: Step) -> Job {
+    match step {
+        Step::Job(job) => job,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn done(job: Job, result: Result<Output, Failure>) -> Done {
+    Done { ticket: job.ticket, lease: job.lease, result, took: Duration::from_millis(4) }
+}
+
+#[test]
+fn the_whole_way() {
+    let gate = Gate::new(1, 1000, 1);
+    let now = Instant::now();
+    let mut run = run(&gate, now);
+    assert_eq!(run.waiting_since(), Some(now));
+    let gray = job(run.admit(now + Duration::from_secs(1)).unwrap());
+    assert!(matches!(&gray.work, Work::Gray { picture, .. } if picture.len() == 5));
+    assert_eq!((gate.places(), gate.bytes()), (1, 205));
+
+    let scale = job(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now));
+    assert!(matches!(scale.work, Work::Scale { width: 2, height: 3, .. }));
+    let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
+    assert!(matches!(encode.work, Work::Encode { .. }));
+    let end = run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now);
+    assert!(matches!(end, Step::Finished));
+
+    let Ending::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
+    assert_eq!((picture.width, picture.height, &picture.file[..]), (2, 3, &b"file"[..]));
+    assert_eq!(times.queue, Duration::from_secs(1));
+    assert_eq!(times.work(), Some(Duration::from_millis(12)));
+    assert_eq!((gate.places(), gate.bytes()), (0, 4));
+    assert_eq!(run.poll_timeout(), None);
+    drop(run);
+    assert_eq!(gate.bytes(), 0);
+}
+
+#[test]
+fn waits_while_there_is_no_room() {
+    let gate = Gate::new(2, 300, 1);
+    let now = Instant::now();
+    let (mut first, mut second) = (run(&gate, now), run(&gate, now));
+    let held = job(first.admit(now).unwrap());
+    assert!(matches!(second.admit(now), Err(Full)));
+    assert_eq!(second.waiting_since(), Some(now));
+    assert!(matches!(first.handle_done(done(held, Err(Failure::Panicked)), now), Step::Finished));
+    assert!(matches!(second.admit(now), Ok(Step::Job(_))));
+}
+
+#[test]
+fn every_stage_can_fail_and_gives_everything_back() {
+    for stage in 0..3 {
+        let gate = Gate::new(1, 1000, 1);
+        let now = Instant::now();
+        let mut run = run(&gate, now);
+        let mut out = job(run.admit(now).unwrap());
+        for _ in 0..stage {
+            out = job(run.handle_done(done(out, Ok(Output::Raster(raster(4, 6)))), now));
+        }
+        assert!(matches!(run.handle_done(done(out, Err(Failure::ScalerLost)), now), Step::Finished));
+        assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::ScalerLost);
+        assert_eq!((gate.places(), gate.bytes()), (0, 0));
+    }
+}
+
+#[test]
+fn the_deadline_ends_it_and_late_answers_meet_nobody() {
+    let gate = Gate::new(1, 1000, 1);
+    let now = Instant::now();
+    let mut run = run(&gate, now);
+    let gray = job(run.admit(now).unwrap());
+    let cancelled = gray.cancelled.clone();
+    assert!(matches!(run.handle_timeout(now + DEADLINE - Duration::from_nanos(1)), Step::Nothing));
+    assert!(!cancelled.is_set());
+    assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));
+    assert!(cancelled.is_set());
+    assert_eq!(gate.places(), 1, "the work is still out");
+    assert!(matches!(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now), Step::Nothing));
+    assert_eq!((gate.places(), gate.bytes()), (0, 0));
+    assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::Late);
+}
+
+#[test]
+fn an_answer_to_another_step_is_ignored() {
+    let gate = Gate::new(1, 1000, 1);
+    let now = Instant::now();
+    let mut run = run(&gate, now);
+    let mut gray = job(run.admit(now).unwrap());
+    gray.ticket.step += 1;
+    assert!(matches!(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now), Step::Nothing));
+    assert!(run.outcome().is_none());
+}
+
+/// A worker has read the file and charged its bytes.
+fn opened(mut job: Job) -> Done {
+    job.lease.grow(5).unwrap();
+    done(job, Ok(Output::Loaded(Box::new(loaded(Some(edition().stamp))))))
+}
+
+#[test]
+fn a_file_goes_the_whole_way() {
+    let gate = Gate::new(1, 1000, 1);
+    let now = Instant::now();
+    let mut run = file_run(&gate, now);
+    let open = job(run.admit(now + Duration::from_secs(1)).unwrap());
+    assert!(matches!(&open.work, Work::Open(wanted) if wanted.path == b"a.png"));
+    assert_eq!((gate.places(), gate.bytes()), (1, 0), "nothing is charged before its length is known");
+
+    let read_at = now + Duration::from_secs(2);
+    assert!(matches!(run.handle_done(opened(open), read_at), Step::Waiting));
+    assert_eq!((gate.places(), gate.bytes()), (0, 5), "nobody holds a place and waits");
+    assert_eq!(run.waiting_since(), Some(read_at));
+
+    let gray = job(run.admit(now + Duration::from_secs(4)).unwrap());
+    assert!(matches!(&gray.work, Work::Gray { picture, .. } if picture.len() == 5));
+    assert_eq!((gate.places(), gate.bytes()), (1, 205));
+    let scale = job(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now));
+    let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
+    let Work::Encode { keep: Some(keep), .. } = encode.work else { panic!() };
+    assert_eq!(keep.stamp, edition().stamp);
+    let end = run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now);
+    assert!(matches!(end, Step::Finished));
+    let Ending::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
+    assert_eq!(picture.edition, Some(keep));
+    assert_eq!((times.read, times.open), (None, Some(Duration::from_millis(4))));
+    // The first line, the look but for its own time, the second line.
+    assert_eq!(times.queue, Duration::from_secs(1 + 1 + 2) - Duration::from_millis(4));
+    assert_eq!((gate.places(), gate.bytes()), (0, 4));
+}
+
+fn kept(edition: Edition) -> Arc<Picture> {
+    let lease = Gate::new(0, 100, 1).lease();
+    let file = Bytes::from_static(b"kept");
+    Arc::new(Picture { file, format: Format::Png, width: 2, height: 3, edition: Some(edition), lease })
+}
+
+#[test]
+fn a_result_that_is_kept_ends_it_before_or_after_the_work() {
+    let gate = Gate::new(1, 1000, 1);
+    let now = Instant::now();
+    let mut run = file_run(&gate, now);
+    let open = job(run.admit(now).unwrap());
+    let end = run.handle_done(done(open, Ok(Output::Picture(kept(edition())))), now);
+    assert!(matches!(end, Step::Finished));
+    let Ending::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
+    assert_eq!((&picture.file[..], times.work(), times.decode), (&b"kept"[..], None, None));
+    assert_eq!((gate.places(), gate.bytes()), (0, 0));
+
+    let mut run = file_run(&gate, now);
+    let open = job(run.admit(now).unwrap());
+    assert!(matches!(run.handle_done(opened(open), now), Step::Waiting));
+    let gray = job(run.admit(now).unwrap());
+    let scale = job(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now));
+    let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
+    let end = run.handle_done(done(encode, Ok(Output::Picture(kept(edition())))), now);
+    assert!(matches!(end, Step::Finished));
+    let Ending::Picture(_, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
+    assert_eq!(times.work(), Some(Duration::from_millis(12)));
+    assert_eq!((gate.places(), gate.bytes()), (0, 0), "it has a lease of its own");
+}
+
+#[test]
+fn what_the_client_has_already_ends_it() {
+    let gate = Gate::new(1, 1000, 1);
+    let now = Instant::now();
+    let mut run = file_run(&gate, now);
+    let open = job(run.admit(now).unwrap());
+    assert!(matches!(run.handle_done(done(open, Ok(Output::NotModified(edition()))), now), Step::Finished));
+    assert!(matches!(run.outcome(), Some(Ok(Ending::NotModified(same))) if *same == edition()));
+    assert_eq!((gate.places(), gate.bytes()), (0, 0));
+}
+
+/// A file's run with so many steps behind it, and the job that is out; none is while it waits in line.
+fn advanced(gate: &Gate, steps: usize, now: Instant) -> (Run, Option<Job>) {
+    let mut run = file_run(gate, now);
+    let mut out = None;
+    for step in 0..steps {
+        out = match step {
+            0 => Some(job(run.admit(now).unwrap())),
+            1 => {
+                assert!(matches!(run.handle_done(opened(out.unwrap()), now), Step::Waiting));
+                None
+            }
+            2 => Some(job(run.admit(now).unwrap())),
+            _ => Some(job(run.handle_done(done(out.unwrap(), Ok(Output::Raster(raster(4, 6)))), now))),
+        };
+    }
+    (run, out)
+}
+
+#[test]
+fn every_stage_of_a_file_can_fail_be_cancelled_or_be_too_late() {
+    // Named, Open, Waiting, Gray, Scale, Encode.
+    for steps in 0..6 {
+        let now = Instant::now();
+        let gate = Gate::new(1, 1000, 1);
+        let (mut run, out) = advanced(&gate, steps, now);
+        if let Some(out) = out {
+            assert!(matches!(run.handle_done(done(out, Err(Failure::NoFile)), now), Step::Finished));
+            assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::NoFile);
+        }
+        drop(run);
+        assert_eq!((gate.places(), gate.bytes()), (0, 0), "failed after {steps}");
+
+        let (mut run, out) = advanced(&gate, steps, now);
+        run.cancel();
+        if let Some(out) = out {
+            assert!(out.cancelled.is_set());
+            // An answer that would have led on leads to the end.
+            let output = if steps == 1 { opened(out).result } else { Ok(Output::Raster(raster(4, 6))) };
+            let ticket = Ticket { run: KEY, step: run.step };
+            let late = Done { ticket, lease: gate.lease(), result: output, took: Duration::ZERO };
+            assert!(matches!(run.handle_done(late, now), Step::Finished));
+            assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::Cancelled);
+        }
+        drop(run);
+        assert_eq!((gate.places(), gate.bytes()), (0, 0), "cancelled after {steps}");
+
+        let (mut run, out) = advanced(&gate, steps, now);
+        assert_eq!(run.poll_timeout(), Some(now + DEADLINE), "the same in every stage");
+        assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));
+        assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::Late);
+        if let Some(out) = out {
+            assert!(matches!(run.handle_done(opened(out), now), Step::Nothing));
+        }
+        assert_eq!((gate.places(), gate.bytes()), (0, 0), "late after {steps}");
+    }
+}
+
+#[test]
+fn a_file_that_was_read_waits_for_memory_without_a_place() {
+    let gate = Gate::new(1, 300, 1);
+    let now = Instant::now();
+    let mut run = file_run(&gate, now);
+    let open = job(run.admit(now).unwrap());
+    assert!(matches!(run.handle_done(opened(open), now), Step::Waiting));
+    let mut other = gate.lease();
+    other.grow(200).unwrap();
+    assert!(matches!(run.admit(now), Err(Full)));
+    other.enter(0).unwrap();
+    drop(other);
+    assert!(matches!(run.admit(now), Ok(Step::Job(_))));
+}

@@ -1,0 +1,148 @@
+//! The files of `-d`: the one place of the server that reads files for clients. Run on the workers.
+//!
+//! Rules: nothing outside the directory is opened, and nothing but a regular file is read; the kernel is asked for the
+//! first ([`open_beneath`]) and the open file for the second, so there is no moment between looking and opening. A 304,
+//! and a result that is [kept](Cache), cost a look at the first bytes; only what has to be decoded is read whole, and
+//! charged to the run's lease before there is memory for it. The format is what the bytes say, never the name.
+//!
+//! What it refuses to do: list directories, follow links, tell the client why it may not read a file.
+//!
+//! Known limits: the directory is that which stood at its path when the server began, also if another is put there
+//! later. To be opened is a side effect for devices of some kinds, and for the writer of a FIFO. Several who ask at once
+//! for the same new picture each have it made. A file system that hangs keeps a worker.
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use bytes::Bytes;
+use scaler::sys::open_beneath;
+
+use crate::exchange::file::{Edition, Stamp, Wanted};
+use crate::exchange::gate::{Full, Lease};
+use crate::exchange::job::{Brief, Failure, Loaded, Output, PixelLimits};
+use crate::exchange::service::Policy;
+use crate::pixels;
+use crate::proto::format::{Format, Sniff};
+
+mod cache;
+
+use cache::Cache;
+
+/// So many first bytes tell every format.
+const SNIFFED: u64 = 18;
+
+/// A directory of pictures, and what was made of them lately.
+#[derive(Debug)]
+pub struct Library {
+    directory: File,
+    /// Longest file, in bytes: `--max-cuerpo`.
+    length_max: u64,
+    limits: PixelLimits,
+    cache: Cache,
+}
+
+impl Library {
+    /// The pictures below `directory`; results are kept in `cache_bytes` of memory.
+    ///
+    /// # Errors
+    /// It can't be read, or is no directory.
+    pub fn open(directory: &Path, policy: &Policy, cache_bytes: u64) -> io::Result<Self> {
+        // Also says whether it may be listed, which an operator who names it expects.
+        std::fs::read_dir(directory)?;
+        Ok(Self {
+            directory: File::open(directory)?,
+            length_max: policy.body_max,
+            limits: policy.pixels,
+            cache: Cache::new(cache_bytes),
+        })
+    }
+
+    /// Looks at a file, and reads it if its picture has to be made; `lease` is charged for its bytes then.
+    ///
+    /// # Errors
+    /// There is no such file, it is no picture for us, or there is no room for it.
+    pub fn fetch(&self, wanted: &Wanted, lease: &mut Lease) -> Result<Output, Failure> {
+        let file = open_beneath(self.directory.as_fd(), &wanted.path).map_err(|error| refusal(&error))?;
+        let stamp = stamp(&file)?;
+        let length = stamp.length;
+        if length > self.length_max {
+            return Err(Failure::FileTooLong { length });
+        }
+        let mut picture = Vec::new();
+        read(&file, SNIFFED, &mut picture)?;
+        let Sniff::Picture(format) = Format::sniff(&picture) else { return Err(Failure::NotAPicture) };
+        let plan = wanted.wish.plan(format).ok_or(Failure::NotAcceptable)?;
+        let edition = Edition { stamp, plan };
+        if wanted.conditions.not_modified(&edition.etag(), stamp.modified) {
+            return Ok(Output::NotModified(edition));
+        }
+        if let Some(kept) = self.cache.find(&edition) {
+            return Ok(Output::Picture(kept));
+        }
+        lease.grow(length).map_err(|Full| Failure::MemoryFull { length })?;
+        read_rest(&file, &stamp, &mut picture)?;
+        let probe = pixels::probe(&picture, &self.limits)?;
+        let brief = Brief { plan, stamp: Some(stamp) };
+        let loaded = Loaded::appraise(picture, probe, brief, &self.limits, lease.bytes_max())?;
+        Ok(Output::Loaded(Box::new(loaded)))
+    }
+
+    /// A result, kept if there is room; `size` is its columns and rows.
+    #[must_use]
+    pub fn keep(&self, edition: Edition, file: Vec<u8>, size: (u32, u32)) -> Output {
+        // As long as it is, without what the encoder had reserved.
+        let file = Bytes::from(file.into_boxed_slice());
+        match self.cache.keep(edition, &file, size) {
+            Some(picture) => Output::Picture(picture),
+            None => Output::File(file),
+        }
+    }
+}
+
+/// The state of a regular file; nothing else is a file here.
+fn stamp(file: &File) -> Result<Stamp, Failure> {
+    let metadata = file.metadata().map_err(|error| refusal(&error))?;
+    if !metadata.is_file() {
+        return Err(Failure::NoFile);
+    }
+    Ok(Stamp {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        length: metadata.len(),
+        modified: metadata.modified().map_err(|error| refusal(&error))?,
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    })
+}
+
+/// Reads on to the end of a file in this state.
+fn read_rest(file: &File, stamp: &Stamp, picture: &mut Vec<u8>) -> Result<(), Failure> {
+    let length = stamp.length;
+    let rest = length.saturating_sub(picture.len() as u64);
+    let room = usize::try_from(rest).map_err(|_| Failure::FileTooLong { length })?;
+    picture.try_reserve_exact(room).map_err(|_| Failure::MemoryFull { length })?;
+    read(file, rest, picture)?;
+    // A strong tag stands for bytes that were there together.
+    if picture.len() as u64 == length && self::stamp(file)? == *stamp {
+        Ok(())
+    } else {
+        Err(Failure::Changing)
+    }
+}
+
+/// Appends the next `length` bytes, or all that are left.
+fn read(file: &File, length: u64, into: &mut Vec<u8>) -> Result<(), Failure> {
+    file.take(length).read_to_end(into).map(drop).map_err(|error| refusal(&error))
+}
+
+fn refusal(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::NotFound => Failure::NoFile,
+        io::ErrorKind::PermissionDenied => Failure::NoPermission,
+        _ => Failure::Unreadable(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Results that may be asked for again: in memory, the least recently used given up first.
+//!
+//! A kept picture holds a lease of the cache's own gate until it was given up *and* the last answer that carries it is
+//! sent: what is sent slowly counts as long as it is there, and the cache never holds more than it was given. Where that
+//! leaves no room, nothing is kept, and nobody waits.
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use hashlink::LruCache;
+
+use crate::exchange::file::Edition;
+use crate::exchange::gate::Gate;
+use crate::exchange::picture::Picture;
+
+/// What a picture takes beside its bytes, generously: its entry, its lease, its place in the table.
+const ENTRY_BYTES: u64 = 512;
+/// No picture takes more than this part of the cache, so that one does not push out all others.
+const PART: u64 = 4;
+
+/// Pictures by edition.
+#[derive(Debug)]
+pub(super) struct Cache {
+    gate: Gate,
+    pictures: Mutex<LruCache<Edition, Arc<Picture>>>,
+}
+
+impl Cache {
+    /// A cache of so many bytes; of none, it keeps nothing.
+    pub(super) fn new(bytes_max: u64) -> Self {
+        Self { gate: Gate::new(0, bytes_max, 1), pictures: Mutex::new(LruCache::new_unbounded()) }
+    }
+
+    /// The picture of this edition, if it is kept.
+    pub(super) fn find(&self, edition: &Edition) -> Option<Arc<Picture>> {
+        self.pictures().get(edition).cloned()
+    }
+
+    /// Keeps a picture of this size (columns, rows); None if there is no room for it.
+    pub(super) fn keep(
+        &self,
+        edition: Edition,
+        file: &Bytes,
+        (width, height): (u32, u32),
+    ) -> Option<Arc<Picture>> {
+        let needed = ENTRY_BYTES + file.len() as u64;
+        if needed > self.gate.bytes_max() / PART {
+            return None;
+        }
+        let mut lease = self.gate.lease();
+        let mut pictures = self.pictures();
+        while lease.grow(needed).is_err() {
+            // None are left, and those that were are still being sent.
+            pictures.remove_lru()?;
+        }
+        let (file, format) = (file.clone(), edition.plan.encoding.format);
+        let picture = Arc::new(Picture { file, format, width, height, edition: Some(edition), lease });
+        pictures.insert(edition, Arc::clone(&picture));
+        Some(picture)
+    }
+
+    /// A thread that panicked with the lock held can't have left the list in disorder: each use of it is one call.
+    fn pictures(&self) -> MutexGuard<'_, LruCache<Edition, Arc<Picture>>> {
+        self.pictures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::file::tests::edition;
+
+    const SIZE: (u32, u32) = (3, 4);
+
+    fn numbered(number: u64) -> Edition {
+        let mut edition = edition();
+        edition.stamp.inode = number;
+        edition
+    }
+
+    /// A picture that takes 1024 bytes altogether.
+    fn file() -> Bytes {
+        Bytes::from(vec![7; 512])
+    }
+
+    #[test]
+    fn what_is_kept_is_found_under_its_edition_alone() {
+        let cache = Cache::new(8 << 10);
+        let kept = cache.keep(numbered(1), &file(), SIZE).unwrap();
+        assert_eq!((kept.width, kept.height, kept.edition), (3, 4, Some(numbered(1))));
+        assert!(Arc::ptr_eq(&cache.find(&numbered(1)).unwrap(), &kept));
+        assert!(cache.find(&numbered(2)).is_none());
+        let mut other = numbered(1);
+        other.plan.encoding.quality = 1;
+        assert!(cache.find(&other).is_none());
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let cache = Cache::new(4 << 10);
+        for number in 0..4 {
+            cache.keep(numbered(number), &file(), SIZE).unwrap();
+        }
+        cache.find(&numbered(0)).unwrap();
+        cache.keep(numbered(4), &file(), SIZE).unwrap();
+        let kept: Vec<u64> = (0..5).filter(|&number| cache.find(&numbered(number)).is_some()).collect();
+        assert_eq!(kept, [0, 2, 3, 4]);
+        assert_eq!(cache.gate.bytes(), 4 << 10);
+    }
+
+    #[test]
+    fn a_picture_counts_until_it_is_sent() {
+        let cache = Cache::new(4 << 10);
+        let sent: Vec<_> =
+            (0..4).map(|number| cache.keep(numbered(number), &file(), SIZE).unwrap()).collect();
+        assert!(cache.keep(numbered(9), &file(), SIZE).is_none(), "all were given up, but none is free");
+        assert_eq!(cache.gate.bytes(), 4 << 10);
+        drop(sent);
+        assert_eq!(cache.gate.bytes(), 0);
+        assert!(cache.keep(numbered(9), &file(), SIZE).is_some());
+    }
+
+    #[test]
+    fn the_same_again_takes_the_place_of_the_first() {
+        let cache = Cache::new(4 << 10);
+        for _ in 0..9 {
+            cache.keep(numbered(1), &file(), SIZE).unwrap();
+        }
+        assert_eq!(cache.gate.bytes(), 1 << 10);
+    }
+
+    #[test]
+    fn what_is_too_large_pushes_nothing_out() {
+        let cache = Cache::new(4 << 10);
+        cache.keep(numbered(1), &file(), SIZE).unwrap();
+        assert!(cache.keep(numbered(2), &Bytes::from(vec![7; 513]), SIZE).is_none());
+        assert!(cache.find(&numbered(1)).is_some());
+        assert!(Cache::new(0).keep(numbered(1), &Bytes::new(), SIZE).is_none());
+    }
+}

@@ -1,0 +1,286 @@
+use std::fs::{self, FileTimes, OpenOptions};
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::exchange::gate::Gate;
+use crate::exchange::picture::Picture;
+use crate::exchange::plan::{Parameters, Wish};
+use crate::proto::conditional::Conditions;
+
+/// A picture of 2x2.
+const PGM: &[u8] = b"P5\n2 2\n255\nabcd";
+
+/// `inside/` is served; what lies beside it is not to be reached.
+struct Tree {
+    root: PathBuf,
+    library: Library,
+    gate: Gate,
+}
+
+impl Tree {
+    fn new() -> Self {
+        Self::with(&Policy::default(), 1 << 20)
+    }
+
+    fn with(policy: &Policy, memory: u64) -> Self {
+        let root = std::env::temp_dir().join(format!("tp2-files-{}", uuid::Uuid::new_v4().simple()));
+        let inside = root.join("inside");
+        fs::create_dir_all(inside.join("a/b")).unwrap();
+        for path in ["outside.pgm", "inside/x.pgm", "inside/a/b/y.pgm", "inside/día 1.pgm"] {
+            fs::write(root.join(path), PGM).unwrap();
+        }
+        let library = Library::open(&inside, policy, 64 << 10).unwrap();
+        Self { root, library, gate: Gate::new(4, memory, 1) }
+    }
+
+    fn inside(&self, path: &str) -> PathBuf {
+        self.root.join("inside").join(path)
+    }
+
+    fn ask(&self, path: &[u8], query: &str, conditions: Conditions) -> Result<Output, Failure> {
+        let parameters = Parameters { query: Some(query.into()), accept: None };
+        let wish = Wish::read(&parameters, &[], 0.5).unwrap();
+        self.library.fetch(&Wanted { path: path.to_vec(), wish, conditions }, &mut self.gate.lease())
+    }
+
+    fn fetch(&self, path: &str) -> Result<Output, Failure> {
+        self.ask(path.as_bytes(), "", Conditions::default())
+    }
+
+    fn edition(&self, path: &str, query: &str) -> Edition {
+        match self.ask(path.as_bytes(), query, Conditions::default()) {
+            Ok(Output::Loaded(loaded)) => loaded.brief.edition().unwrap(),
+            Ok(Output::Picture(picture)) => picture.edition.unwrap(),
+            other => panic!("{path}: {other:?}"),
+        }
+    }
+
+    fn keep(&self, edition: Edition) -> Arc<Picture> {
+        match self.library.keep(edition, b"result".to_vec(), (1, 1)) {
+            Output::Picture(picture) => picture,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.root).unwrap();
+    }
+}
+
+fn refused(output: Result<Output, Failure>) -> Failure {
+    output.expect_err("nothing of it is for a client")
+}
+
+#[test]
+fn a_picture_is_read_whole_and_charged() {
+    let tree = Tree::new();
+    for path in ["x.pgm", "a/b/y.pgm", "día 1.pgm"] {
+        let wish = Wish::read(&Parameters::default(), &[], 0.5).unwrap();
+        let wanted = Wanted { path: path.into(), wish, conditions: Conditions::default() };
+        let mut lease = tree.gate.lease();
+        let Ok(Output::Loaded(loaded)) = tree.library.fetch(&wanted, &mut lease) else { panic!("{path}") };
+        assert_eq!(loaded.picture, PGM);
+        assert_eq!((loaded.probe.format, loaded.probe.width, loaded.probe.height), (Format::Pnm, 2, 2));
+        assert_eq!(lease.bytes(), PGM.len() as u64);
+        assert!(loaded.memory >= PGM.len() as u64);
+        let stamp = loaded.brief.stamp.unwrap();
+        assert_eq!(stamp.length, PGM.len() as u64);
+        assert_eq!(stamp.modified, fs::metadata(tree.inside(path)).unwrap().modified().unwrap());
+    }
+}
+
+#[test]
+fn nothing_outside_is_reached() {
+    let tree = Tree::new();
+    symlink("../outside.pgm", tree.inside("out.pgm")).unwrap();
+    symlink("x.pgm", tree.inside("in.pgm")).unwrap();
+    symlink("..", tree.inside("up")).unwrap();
+    symlink("a", tree.inside("down")).unwrap();
+    symlink("/", tree.inside("root")).unwrap();
+    for path in [
+        "",
+        "/",
+        ".",
+        "..",
+        "../outside.pgm",
+        "a/../../outside.pgm",
+        "a/../x.pgm",
+        "./x.pgm",
+        "a//b/y.pgm",
+        "x.pgm/",
+        "x.pgm/.",
+        "/x.pgm",
+        "/etc/passwd",
+        "//etc/passwd",
+        "out.pgm",
+        "in.pgm",
+        "up/outside.pgm",
+        "up/inside/x.pgm",
+        "down/b/y.pgm",
+        "root/etc/passwd",
+        "x.pgm\0",
+        "nada.pgm",
+        "x.pgm/y.pgm",
+    ] {
+        assert_eq!(refused(tree.fetch(path)), Failure::NoFile, "{path:?}");
+    }
+    assert_eq!(refused(tree.ask(&[b'a'; 5000], "", Conditions::default())), Failure::NoFile);
+    assert_eq!(tree.gate.bytes(), 0);
+}
+
+#[test]
+fn only_regular_files_are_files() {
+    let tree = Tree::new();
+    let _listener = UnixListener::bind(tree.inside("socket")).unwrap();
+    let mkfifo = std::process::Command::new("mkfifo").arg(tree.inside("fifo")).status();
+    assert!(mkfifo.unwrap().success());
+    for path in ["a", "a/b", "socket", "fifo"] {
+        assert_eq!(refused(tree.fetch(path)), Failure::NoFile, "{path}");
+    }
+    let devices = Library::open(Path::new("/dev"), &Policy::default(), 0).unwrap();
+    let wish = Wish::read(&Parameters::default(), &[], 0.5).unwrap();
+    for path in ["null", "zero", "tty"] {
+        let (wish, path) = (wish.clone(), path.as_bytes().to_vec());
+        let wanted = Wanted { path, wish, conditions: Conditions::default() };
+        assert_eq!(refused(devices.fetch(&wanted, &mut tree.gate.lease())), Failure::NoFile);
+    }
+}
+
+#[test]
+fn what_is_no_picture_for_us_is_refused_by_its_bytes() {
+    let tree = Tree::with(&Policy { body_max: 1000, ..Policy::default() }, 600);
+    for (name, content, failure) in [
+        ("empty.png", &b""[..], Failure::NotAPicture),
+        ("text.png", b"not a picture", Failure::NotAPicture),
+        ("begun.png", b"\x89PNG", Failure::NotAPicture),
+        ("long.pgm", &[b'P'; 1001], Failure::FileTooLong { length: 1001 }),
+    ] {
+        fs::write(tree.inside(name), content).unwrap();
+        assert_eq!(refused(tree.fetch(name)), failure, "{name}");
+    }
+    fs::write(tree.inside("head.png"), b"\x89PNG\r\n\x1a\nbut then no more").unwrap();
+    assert!(matches!(refused(tree.fetch("head.png")), Failure::Undecodable(_)));
+    fs::write(tree.inside("zeros.pgm"), [b"P5\n30 30\n255\n", &[0; 900][..]].concat()).unwrap();
+    assert_eq!(refused(tree.fetch("zeros.pgm")), Failure::MemoryFull { length: 913 });
+    assert_eq!(tree.gate.bytes(), 0);
+    // The file has room, the work on it never would.
+    fs::write(tree.inside("large.pgm"), [b"P5\n22 20\n255\n", &[0; 440][..]].concat()).unwrap();
+    assert!(matches!(refused(tree.fetch("large.pgm")), Failure::TooMuchMemory { .. }));
+    let none = Conditions::default();
+    let parameters = Parameters { query: None, accept: Some(b"text/plain".to_vec()) };
+    let wish = Wish::read(&parameters, &[], 0.5).unwrap();
+    let wanted = Wanted { path: b"x.pgm".to_vec(), wish, conditions: none };
+    assert_eq!(refused(tree.library.fetch(&wanted, &mut tree.gate.lease())), Failure::NotAcceptable);
+}
+
+#[test]
+fn a_client_that_has_it_is_told_so_without_reading_on() {
+    // No room for the file: it is not read.
+    let tree = Tree::with(&Policy::default(), 5);
+    let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let file = OpenOptions::new().write(true).open(tree.inside("x.pgm")).unwrap();
+    file.set_times(FileTimes::new().set_modified(modified)).unwrap();
+    assert!(matches!(refused(tree.fetch("x.pgm")), Failure::MemoryFull { .. }));
+
+    let since = |date: &str| Conditions { if_none_match: None, if_modified_since: Some(date.into()) };
+    let ask = |conditions| tree.ask(b"x.pgm", "", conditions);
+    let Ok(Output::NotModified(edition)) = ask(since("Sun, 09 Sep 2001 01:46:40 GMT")) else { panic!() };
+    assert_eq!(edition.stamp.modified, modified);
+    assert!(ask(since("Sun, 09 Sep 2001 01:46:39 GMT")).is_err());
+    let tags = |list: String| Conditions { if_none_match: Some(list.into()), if_modified_since: None };
+    for list in [edition.etag(), format!("\"a\", W/{}", edition.etag()), "*".to_owned()] {
+        assert!(matches!(ask(tags(list)), Ok(Output::NotModified(same)) if same == edition));
+    }
+    assert!(ask(tags("\"a\"".to_owned())).is_err());
+}
+
+#[test]
+fn every_change_is_another_edition() {
+    let tree = Tree::new();
+    let first = tree.edition("x.pgm", "");
+    assert_eq!(tree.edition("x.pgm", ""), first);
+    assert_eq!(tree.edition("x.pgm", "escala=0.50&otro=1"), first, "the same plan in other words");
+    for query in ["escala=0.25", "calidad=84", "formato=png", "fondo=000000"] {
+        assert_ne!(tree.edition("x.pgm", query).etag(), first.etag(), "{query}");
+    }
+    assert_ne!(tree.edition("a/b/y.pgm", "").etag(), first.etag(), "the same bytes in another file");
+
+    // As long as before, and its time set back; again until the file system's clock has ticked.
+    let modified = first.stamp.modified;
+    let file = OpenOptions::new().write(true).open(tree.inside("x.pgm")).unwrap();
+    let second = loop {
+        fs::write(tree.inside("x.pgm"), b"P5\n2 2\n255\nABCD").unwrap();
+        file.set_times(FileTimes::new().set_modified(modified)).unwrap();
+        let second = tree.edition("x.pgm", "");
+        if second.stamp.changed != first.stamp.changed {
+            break second;
+        }
+    };
+    assert_eq!((second.stamp.modified, second.stamp.length), (modified, first.stamp.length));
+    assert_ne!(second.etag(), first.etag());
+
+    // Another file under the name.
+    fs::write(tree.inside("new"), PGM).unwrap();
+    fs::rename(tree.inside("new"), tree.inside("x.pgm")).unwrap();
+    assert_ne!(tree.edition("x.pgm", "").etag(), second.etag());
+}
+
+#[test]
+fn a_kept_result_is_found_until_the_file_changes() {
+    let tree = Tree::new();
+    let edition = tree.edition("x.pgm", "");
+    let kept = tree.keep(edition);
+    assert_eq!(&kept.file[..], b"result");
+    assert!(matches!(tree.fetch("x.pgm"), Ok(Output::Picture(found)) if Arc::ptr_eq(&found, &kept)));
+    assert!(matches!(tree.fetch("a/b/y.pgm"), Ok(Output::Loaded(_))));
+    fs::write(tree.inside("x.pgm"), [PGM, b"more"].concat()).unwrap();
+    assert!(matches!(tree.fetch("x.pgm"), Ok(Output::Loaded(_))));
+    fs::remove_file(tree.inside("x.pgm")).unwrap();
+    assert_eq!(refused(tree.fetch("x.pgm")), Failure::NoFile, "kept, but no longer there");
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_no_picture_yet() {
+    let tree = Tree::new();
+    for content in [&PGM[..9], &[PGM, b"more"].concat(), PGM] {
+        fs::write(tree.inside("x.pgm"), PGM).unwrap();
+        let file = File::open(tree.inside("x.pgm")).unwrap();
+        let before = stamp(&file).unwrap();
+        assert_eq!(read_rest(&file, &before, &mut Vec::new()), Ok(()));
+        let file = File::open(tree.inside("x.pgm")).unwrap();
+        let mut picture = Vec::new();
+        read(&file, 3, &mut picture).unwrap();
+        while stamp(&file).unwrap() == before {
+            fs::write(tree.inside("x.pgm"), content).unwrap();
+        }
+        assert_eq!(read_rest(&file, &before, &mut picture), Err(Failure::Changing));
+    }
+}
+
+#[test]
+fn errors_of_the_system_are_told_apart() {
+    let failure = |kind: io::ErrorKind| refusal(&kind.into());
+    assert_eq!(failure(io::ErrorKind::NotFound), Failure::NoFile);
+    assert_eq!(failure(io::ErrorKind::PermissionDenied), Failure::NoPermission);
+    assert!(matches!(failure(io::ErrorKind::Other), Failure::Unreadable(_)));
+}
+
+#[test]
+fn a_library_is_a_directory_that_can_be_read() {
+    let tree = Tree::new();
+    let open =
+        |path: &Path| Library::open(path, &Policy::default(), 0).map(drop).map_err(|error| error.kind());
+    assert_eq!(open(&tree.inside("x.pgm")), Err(io::ErrorKind::NotADirectory));
+    assert_eq!(open(&tree.inside("nada")), Err(io::ErrorKind::NotFound));
+    assert_eq!(open(Path::new("")), Err(io::ErrorKind::NotFound));
+    assert_eq!(open(&tree.inside("a/")), Ok(()));
+    // The operator may name it by a link; clients may not.
+    symlink("inside", tree.root.join("link")).unwrap();
+    assert_eq!(open(&tree.root.join("link")), Ok(()));
+}
