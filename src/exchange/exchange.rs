@@ -3,10 +3,10 @@
 //! ```text
 //!          first byte         head complete       body complete          work done            sent
 //!   Idle ------------> Head ----------------> Body ------------> Waiting -----------> Reply ------+
-//!    ^                   |  \                  |  \                   ^               |  |       |
+//!    ^                   |  \                  |  \                 ^                  |  |       |
 //!    |                   |   a picture's magic |   refused, or answered without work --+  |       |
-//!    |                   |   number: Body      |                      |                   |       |
-//!    |                   +--- a file is asked for ---------------------+                  |       |
+//!    |                   |   number: Body      |                    |                     |       |
+//!    |                   +--- a file is asked for ------------------+                     |       |
 //!    |                   +--- no body, or an answer that does not need it ----------------+       |
 //!    +------------------------------------------- kept alive -------------------------------------+
 //!                                                                            else: Linger -> Closed

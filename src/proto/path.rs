@@ -96,4 +96,25 @@ mod tests {
             assert_eq!(beneath(path.as_bytes()), None, "{path}");
         }
     }
+
+    /// Every path of up to five of these bytes behind a slash: what comes out is made of plain names, whatever went in.
+    #[test]
+    fn no_short_path_leads_elsewhere() {
+        const BYTES: &[u8] = b"/.%2efF5cC0\\a";
+        let mut paths = vec![b"/".to_vec()];
+        let mut named = 0;
+        while let Some(path) = paths.pop() {
+            if let Some(file) = beneath(&path) {
+                named += 1;
+                let plain = file.split(|&byte| byte == b'/').all(|name| !matches!(name, b"" | b"." | b".."));
+                assert!(plain && !file.contains(&b'\\') && !file.contains(&0), "{}", path.escape_ascii());
+                let slashes = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'/').count();
+                assert_eq!(slashes(&file) + 1, slashes(&path), "{}", path.escape_ascii());
+            }
+            if path.len() < 6 {
+                paths.extend(BYTES.iter().map(|&byte| [&path[..], &[byte]].concat()));
+            }
+        }
+        assert!(named > 0);
+    }
 }
