@@ -15,7 +15,7 @@ use crate::host;
 
 /// The usage line, first of the help and second of every complaint.
 pub const USAGE: &str =
-    "usage: tp2 [-h] -i IP -p PORT [-e FACTOR] [-s DESTINO] [-t N] [-o ARCHIVO] [-v] [-q] [-V]";
+    "usage: tp2 [-h] -i IP -p PORT [-e FACTOR] [-s DESTINO] [-d DIR] [-t N] [-o ARCHIVO] [-v] [-q] [-V]";
 
 /// The options with a value that is a number, their twins, and what the help says.
 const HELP: &str = "
@@ -29,6 +29,9 @@ Opciones:
                         Factor cuando la petición no indica ninguno (0.5)
   -s DESTINO, --escalador DESTINO
                         Escalador que ya funciona: HOST:PUERTO o unix:RUTA
+  -d DIR, --directorio DIR
+                        Atiende GET /RUTA: las imágenes de este directorio,
+                        en gris y escaladas al pedirlas
   -t N, --hilos N       Hilos de trabajo (los núcleos disponibles)
   -o ARCHIVO, --registro ARCHIVO
                         Escribe el registro también en este archivo
@@ -37,7 +40,7 @@ Opciones:
   -V, --version         Muestra la versión y sale
 
 Límites:
-  --max-cuerpo MIB      Tamaño máximo de una petición (32)
+  --max-cuerpo MIB      Tamaño máximo de una petición o de un archivo (32)
   --max-pixeles MILLONES
                         Píxeles máximos de una imagen, de entrada o de salida
                         (100)
@@ -55,6 +58,8 @@ Ejemplos:
   tp2 -i :: -p 8080
   curl -F imagen=@foto.jpg -F escala=0.5 http://127.0.0.1:8080/ -o gris.jpg
   nc -N ::1 8080 < foto.jpg > gris.jpg
+  tp2 -i ::1 -p 8080 -d fotos
+  curl 'http://[::1]:8080/gato.jpg?escala=0.25' -o gris.jpg
 ";
 
 /// What the program is to do.
@@ -75,6 +80,8 @@ pub struct Config {
     pub port: u16,
     /// A scaler that runs elsewhere.
     pub scaler: Option<ScalerAt>,
+    /// Pictures to be asked for: `-d`.
+    pub directory: Option<PathBuf>,
     /// Worker threads.
     pub threads: usize,
     /// The log's file.
@@ -111,11 +118,12 @@ impl fmt::Display for UsageError {
 }
 
 /// Long name, short name, hint; getopts needs each once.
-const VALUED: [(&str, &str); 13] = [
+const VALUED: [(&str, &str); 14] = [
     ("port", "p"),
     ("puerto", ""),
     ("escala", "e"),
     ("escalador", "s"),
+    ("directorio", "d"),
     ("hilos", "t"),
     ("registro", "o"),
     ("max-cuerpo", ""),
@@ -234,6 +242,8 @@ pub fn parse(
     if let Some(seconds) = given.number("plazo", 1..=3600)? {
         policy.deadline = Duration::from_secs(seconds);
     }
+    let directory = given.value("directorio")?.map(PathBuf::from);
+    policy.files = directory.is_some();
     let threads = given.size("hilos", 1..=1024)?.unwrap_or_else(host::cores);
     let memory_max = match given.number("memoria", 16..=1 << 24)? {
         Some(mebibytes) => mebibytes << 20,
@@ -244,6 +254,7 @@ pub fn parse(
         hosts,
         port,
         scaler: given.value("escalador")?.map(parse_scaler).transpose()?,
+        directory,
         threads,
         log_file: given.value("registro")?.map(PathBuf::from),
         level: match more.cmp(&less) {
@@ -324,6 +335,7 @@ mod tests {
         let small = config(&["-i", "::", "-p", "0"], &[]);
         assert_eq!((small.hosts, small.port, small.level), (vec!["::".to_owned()], 0, Level::Info));
         assert_eq!(small.places_max, 16 * small.threads);
+        assert_eq!((small.directory, small.policy.files), (None, false));
         let full = config(
             &[
                 "--ip",
@@ -348,6 +360,8 @@ mod tests {
                 "7",
                 "-s",
                 "unix:/tmp/x",
+                "-d",
+                "fotos/",
                 "-o",
                 "a.log",
             ],
@@ -360,6 +374,7 @@ mod tests {
         assert_eq!((full.policy.deadline, full.level), (Duration::from_secs(7), Level::Debug));
         assert_eq!(full.scaler, Some(ScalerAt::Unix("/tmp/x".into())));
         assert_eq!(full.log_file, Some("a.log".into()));
+        assert_eq!((full.directory, full.policy.files), (Some("fotos/".into()), true));
     }
 
     #[test]

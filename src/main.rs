@@ -14,6 +14,7 @@ use tp2::cli::{self, Command, Config, ScalerAt};
 use tp2::exchange::event::Level;
 use tp2::exchange::gate::Gate;
 use tp2::exchange::service::Service;
+use tp2::files::Library;
 use tp2::log::{Log, Who};
 use tp2::net::listener::listen;
 use tp2::net::pool::{Destination, connections_max};
@@ -25,9 +26,13 @@ use uuid::Uuid;
 
 /// The page of `GET /`.
 const PAGE: &str = include_str!("page/index.html");
-/// Descriptors beside those of clients and scaler connections: standard streams, epoll, waker, signals, log, listeners,
-/// the scaler's lock and pipe (a dozen so far), the moment of starting the scaler again, and what a library may open.
+/// Descriptors beside those of clients, scaler connections and workers: standard streams, epoll, waker, signals, log,
+/// listeners, the scaler's lock and pipe, the directory of `-d` (a dozen so far), the moment of starting the scaler again,
+/// and what a library may open.
 const OWN_DESCRIPTORS: u64 = 24;
+/// Results of `-d` are kept in so many bytes at most, and in no more than this part of `--memoria`.
+const CACHE_MAX: u64 = 64 << 20;
+const CACHE_PART: u64 = 8;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).peekable();
@@ -64,18 +69,19 @@ fn serve(mut config: Config) -> Result<(), String> {
         .map_err(|error| format!("no se puede abrir el registro{file}: {}", InWords(&error)))?;
     report_panics(&log);
 
+    let (library, kept_max) = library_of(&config)?;
     let listeners = listen(&config.hosts, config.port).map_err(|error| error.to_string())?;
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
     let addresses = addresses.map_err(failed("getsockname"))?;
     let (supervisor, scaler) = scaler_of(&config)?;
-    let gate = Gate::new(config.places_max, config.memory_max, config.threads);
+    let gate = Gate::new(config.places_max, config.memory_max - kept_max, config.threads);
     let server = Server::new(Parts {
         listeners,
         signals,
         service: Service::new(config.policy, gate, PAGE.into(), Uuid::new_v4),
         supervisor,
         scaler,
-        library: None,
+        library,
         threads: config.threads,
         clients_max: config.clients_max,
         log: log.clone(),
@@ -110,9 +116,24 @@ fn scaler_of(config: &Config) -> Result<(Option<Supervisor>, Destination), Strin
     }
 }
 
+/// The files of `-d`, and the bytes that the results kept of them may take; `--memoria` bounds those too.
+fn library_of(config: &Config) -> Result<(Option<Library>, u64), String> {
+    let Some(directory) = &config.directory else { return Ok((None, 0)) };
+    let kept_max = CACHE_MAX.min(config.memory_max / CACHE_PART);
+    let library = Library::open(directory, &config.policy, kept_max).map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::NotADirectory => "no es un directorio".to_owned(),
+            _ => InWords(&error).to_string(),
+        };
+        format!("no se puede leer el directorio «{}»: {why}", directory.display())
+    })?;
+    Ok((Some(library), kept_max))
+}
+
 /// Raises the limit on descriptors as far as wanted and allowed; says how many clients that leaves room for.
 fn raise_descriptors(clients_max: usize, threads: usize) -> usize {
-    let spare = OWN_DESCRIPTORS + connections_max(threads) as u64;
+    // A worker has one file open at a time.
+    let spare = OWN_DESCRIPTORS + connections_max(threads) as u64 + threads as u64;
     let wanted = clients_max as u64 + spare;
     let Ok((soft, hard)) = sys::limits(sys::Limit::Files) else { return clients_max };
     let raised = wanted.min(hard).max(soft);

@@ -84,7 +84,7 @@ impl Client {
         };
         let head: Vec<u8> = self.received.drain(..end).collect();
         let mut response = Response::parse(std::str::from_utf8(&head).expect("an ASCII head"));
-        if response.status >= 200 && response.status != 204 {
+        if response.status >= 200 && !matches!(response.status, 204 | 304) {
             let length: usize = response.field("content-length").expect("a length").parse().unwrap();
             while !head_only && self.received.len() < length {
                 assert!(self.read(), "{} of {length} bytes of the body", self.received.len());

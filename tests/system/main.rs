@@ -12,6 +12,7 @@ mod common;
 mod connections;
 mod descriptors;
 mod errors;
+mod files;
 mod layers;
 mod limits;
 mod listening;
