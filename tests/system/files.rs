@@ -13,7 +13,7 @@ use super::common::server::{Process, tp2};
 use super::common::wait::until;
 use super::common::{Client, Response, Server, post, request};
 
-/// A directory with a photograph of 427x640 as `imagen.jpg`, and more below it.
+/// A directory with a photograph of 640x427 as `imagen.jpg`, and more below it.
 fn pictures() -> Directory {
     let directory = Directory::new();
     let write = |path: &str, bytes: &[u8]| {
