@@ -2,7 +2,7 @@
 //! clock, no thread.
 //!
 //! A *run* ([`run`]) is work, a *connection* ([`exchange`]) is a conversation. A synchronous upload is a connection
-//! that watches a run, and so is a request for a [`file`]. Reading order: [`exchange`], [`request`], [`upload`],
+//! that watches a run, and so is a request for a [`mod@file`]. Reading order: [`exchange`], [`request`], [`upload`],
 //! [`run`], [`gate`], [`reject`].
 pub mod event;
 #[expect(clippy::module_inception, reason = "the layer is named for its central machine")]
