@@ -8,10 +8,10 @@
 //! *thread* ends that made the child.
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -114,7 +114,8 @@ impl Supervisor {
         if self.poll_timeout().is_none_or(|due| now < due) {
             return Ok(());
         }
-        self.state = match spawn(&self.directory, &self.arguments) {
+        let spawned = self.directory.restore().and_then(|()| spawn(&self.directory, &self.arguments));
+        self.state = match spawned {
             Ok(child) => State::Running(child, now),
             Err(error) => {
                 self.state = State::Pausing(now + PAUSE_MAX);
@@ -122,6 +123,25 @@ impl Supervisor {
             }
         };
         Ok(())
+    }
+
+    /// Nobody answers at the socket although the process runs (its directory was removed, or it was stopped): it is
+    /// killed, and so started again.
+    pub fn handle_unreachable(&mut self, now: Instant) {
+        if let State::Running(child, since) = &mut self.state
+            && now.duration_since(*since) > YOUTH
+        {
+            // It may be gone already, and SIGCHLD on its way.
+            let _ = child.kill();
+        }
+    }
+
+    /// The standard error of a process that was started; once for each.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        match &mut self.state {
+            State::Running(child, _) => child.stderr.take(),
+            State::Pausing(_) => None,
+        }
     }
 
     /// When [`Supervisor::handle_timeout`] wants to be called; None while it runs.
@@ -163,13 +183,14 @@ fn spawn(directory: &PrivateDirectory, arguments: &[String]) -> io::Result<Child
         .env_remove("RUST_BACKTRACE")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
 }
 
 /// A directory that is ours alone while we live.
 struct PrivateDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl PrivateDirectory {
@@ -186,9 +207,17 @@ impl PrivateDirectory {
             return Err(io::ErrorKind::InvalidFilename.into());
         }
         DirBuilder::new().mode(0o700).create(&path)?;
-        let lock = File::create(path.join(LOCK))?;
-        lock.try_lock()?;
-        Ok(Self { path, _lock: lock })
+        let lock = lock_in(&path)?;
+        Ok(Self { path, lock })
+    }
+
+    /// Makes it anew if somebody has removed it: those who clean up /tmp know nothing of us.
+    fn restore(&mut self) -> io::Result<()> {
+        if !self.path.join(LOCK).exists() {
+            DirBuilder::new().mode(0o700).recursive(true).create(&self.path)?;
+            self.lock = lock_in(&self.path)?;
+        }
+        Ok(())
     }
 }
 
@@ -199,16 +228,43 @@ impl Drop for PrivateDirectory {
     }
 }
 
-/// Removes the directories of servers that are no more: theirs is the lock that can be had.
+fn lock_in(directory: &Path) -> io::Result<File> {
+    let lock = File::create(directory.join(LOCK))?;
+    lock.try_lock()?;
+    Ok(lock)
+}
+
+/// Removes the directories of servers that are no more: theirs is the lock that can be had. The lock is held until the
+/// directory is gone, so that nobody takes it in between.
+///
+/// Others may put into /tmp what they like under such a name: only a directory of our own user is looked into, and
+/// only a regular file in it is opened (a FIFO would have us wait for ever).
 fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     for entry in entries.flatten() {
-        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        if ours && File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok()) {
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with(PREFIX)
+            && is_ours(&path)
+            && is_regular(&path.join(LOCK))
+            && let Ok(lock) = File::open(path.join(LOCK))
+            && lock.try_lock().is_ok()
+        {
             // Whoever else sweeps at the same moment may win.
-            let _ = fs::remove_dir_all(entry.path());
+            let _ = fs::remove_dir_all(&path);
         }
     }
+}
+
+/// A directory, itself and no link, that nobody but our user may write to.
+fn is_ours(path: &Path) -> bool {
+    let own = fs::metadata("/proc/self").map(|own| own.uid());
+    fs::symlink_metadata(path).is_ok_and(|found| {
+        found.is_dir() && found.mode() & 0o077 == 0 && own.is_ok_and(|own| own == found.uid())
+    })
+}
+
+fn is_regular(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
 #[cfg(test)]
@@ -220,19 +276,33 @@ mod tests {
     fn directories_are_private_and_swept_once_their_server_is_gone() {
         let base = std::env::temp_dir().join(format!("tp2-test-{}", Uuid::new_v4().simple()));
         fs::create_dir(&base).unwrap();
-        let dead = base.join(format!("{PREFIX}muerto"));
-        fs::create_dir(&dead).unwrap();
+        let private = |name: &str| {
+            let path = base.join(name);
+            DirBuilder::new().mode(0o700).create(&path).unwrap();
+            path
+        };
+        let dead = private(&format!("{PREFIX}muerto"));
         fs::write(dead.join(LOCK), "").unwrap();
-        let foreign = base.join("otra-cosa");
-        fs::create_dir(&foreign).unwrap();
+        let foreign = private("otra-cosa");
         fs::write(foreign.join(LOCK), "").unwrap();
+        // What others may leave there: none of it is looked into, or waited for.
+        let open_to_all = private(&format!("{PREFIX}abierto"));
+        fs::write(open_to_all.join(LOCK), "").unwrap();
+        fs::set_permissions(&open_to_all, fs::Permissions::from_mode(0o777)).unwrap();
+        let trap = private(&format!("{PREFIX}trampa"));
+        let fifo = std::process::Command::new("mkfifo").arg(trap.join(LOCK)).status().unwrap();
+        assert!(fifo.success());
 
         let living = PrivateDirectory::create_in(&base).unwrap();
         assert_eq!(fs::metadata(&living.path).unwrap().permissions().mode() & 0o777, 0o700);
         let another = PrivateDirectory::create_in(&base).unwrap();
-        assert!(living.path.exists() && foreign.exists() && !dead.exists());
-        drop((living, another));
-        assert_eq!(fs::read_dir(&base).unwrap().count(), 1);
+        assert!(living.path.exists() && foreign.exists() && open_to_all.exists() && !dead.exists());
+        let mut removed = PrivateDirectory::create_in(&base).unwrap();
+        fs::remove_dir_all(&removed.path).unwrap();
+        removed.restore().unwrap();
+        assert!(removed.path.join(LOCK).exists() && is_ours(&removed.path));
+        drop((living, another, removed));
+        assert_eq!(fs::read_dir(&base).unwrap().count(), 3);
         fs::remove_dir_all(&base).unwrap();
     }
 
