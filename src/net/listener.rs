@@ -2,7 +2,7 @@
 //!
 //! `::` is one dual-stack socket (IPV6_V6ONLY off, said explicitly: the default is a sysctl), which covers every
 //! other address; where the machine has no IPv6 it means `0.0.0.0`. Any other IPv6 address is IPv6 alone. A name
-//! may resolve to addresses of a family that the machine lacks: those are skipped as long as one address is bound.
+//! may resolve to addresses of a family that the machine lacks: those are skipped as long as one of its addresses is bound.
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -55,23 +55,25 @@ pub fn listen(hosts: &[String], port: u16) -> Result<Vec<TcpListener>, ListenErr
 fn listen_once(hosts: &[String], wanted: u16) -> Result<Vec<TcpListener>, ListenError> {
     let mut port = wanted;
     let mut bound: Vec<TcpListener> = Vec::new();
-    let mut skipped = None;
+    let mut served: Vec<String> = Vec::new();
+    let mut skipped: Vec<ListenError> = Vec::new();
     let error = |host: &str, port, cause| ListenError { host: host.to_owned(), port, cause };
     for (host, ip) in resolve(hosts).map_err(|(host, cause)| error(&host, wanted, cause))? {
         match bind(ip, port) {
             Ok(listener) => {
                 port = listener.local_addr().map_err(|cause| error(&host, port, cause))?.port();
                 bound.push(listener);
+                served.push(host);
             }
             Err(cause) if cause.kind() == ErrorKind::AddrNotAvailable || is_family_missing(&cause) => {
-                skipped = Some(error(&host, port, cause));
+                skipped.push(error(&host, port, cause));
             }
             Err(cause) => return Err(error(&host, port, cause)),
         }
     }
-    match skipped {
-        Some(error) if bound.is_empty() => Err(error),
-        _ => Ok(bound),
+    match skipped.into_iter().find(|error| !served.contains(&error.host)) {
+        Some(error) => Err(error),
+        None => Ok(bound),
     }
 }
 
@@ -170,5 +172,7 @@ mod tests {
         let error = listen(&hosts(&["192.0.2.1"]), 0).unwrap_err().to_string();
         assert!(error.ends_with("esa dirección no es de esta máquina"), "{error}");
         assert!(listen(&hosts(&["no-existe.invalid"]), 0).is_err());
+        let error = listen(&hosts(&["127.0.0.1", "192.0.2.1"]), 0).unwrap_err();
+        assert_eq!(error.host, "192.0.2.1", "each host that was asked for is served, or nobody is");
     }
 }
