@@ -3,6 +3,7 @@ pub mod acceptor;
 pub mod client;
 pub mod listener;
 pub mod pool;
+pub mod relay;
 pub mod runs;
 pub mod server;
 pub mod slab;

@@ -28,7 +28,9 @@ const SERVED_MAX: u32 = 200;
 const AWAY_AFTER: Duration = Duration::from_secs(3);
 /// Pauses between refused connects.
 const RETRY_FIRST: Duration = Duration::from_millis(5);
-/// The longest of them.
+/// How long a connect may take.
+const CONNECT_TIME: Duration = Duration::from_secs(3);
+/// The longest of the pauses.
 const RETRY_MAX: Duration = Duration::from_millis(250);
 
 /// Where the scaler listens.
@@ -56,6 +58,16 @@ pub enum Assigned {
     /// It is on this connection, which wants a turn.
     Begun(Key),
     /// It is given up.
+    Done(Done),
+}
+
+/// What a connection's turn led to.
+pub enum Served {
+    /// Nothing to do for it now.
+    Nothing,
+    /// It wants another turn.
+    Again,
+    /// Its task is done.
     Done(Done),
 }
 
@@ -128,16 +140,16 @@ impl Pool {
         if blocked || self.upstreams.len() >= self.size {
             return None;
         }
-        match self.open(registry) {
+        match self.open(registry, now) {
             Ok(key) => key,
             Err(_) => {
-                self.refused(now);
+                self.refused(now, now, RETRY_FIRST);
                 None
             }
         }
     }
 
-    fn open(&mut self, registry: &Registry) -> io::Result<Option<Key>> {
+    fn open(&mut self, registry: &Registry, now: Instant) -> io::Result<Option<Key>> {
         let stream = match &self.destination {
             Destination::Unix(path) => Stream::Unix(mio::net::UnixStream::connect(path)?),
             Destination::Tcp(addresses) => {
@@ -149,7 +161,7 @@ impl Pool {
                 Stream::Tcp(stream)
             }
         };
-        let mut upstream = Upstream::new(stream, self.limits);
+        let mut upstream = Upstream::new(stream, self.limits, now);
         let mut registered = Ok(());
         let key = self.upstreams.insert_with(|key| {
             let interest = Interest::READABLE | Interest::WRITABLE;
@@ -172,42 +184,52 @@ impl Pool {
     }
 
     /// Gives a connection its turn.
-    pub fn serve(&mut self, key: Key, registry: &Registry, scratch: &mut [u8], now: Instant) -> Option<Done> {
-        let upstream = self.upstreams.get_mut(key)?;
-        match upstream.pump(scratch) {
-            Turn::Waiting => {
-                if upstream.is_connected() {
-                    self.outage = None;
-                }
-                None
-            }
+    pub fn serve(&mut self, key: Key, registry: &Registry, scratch: &mut [u8], now: Instant) -> Served {
+        let Some(upstream) = self.upstreams.get_mut(key) else { return Served::Nothing };
+        let turn = upstream.pump(scratch);
+        if upstream.is_connected() {
+            self.outage = None;
+        }
+        match turn {
+            Turn::Waiting => Served::Nothing,
+            Turn::Again => Served::Again,
             Turn::Answered(task, reply) => {
-                self.outage = None;
-                if upstream.served() < SERVED_MAX {
+                // After ERROR the other end closes (protocol.md), and the request may be half written.
+                if upstream.served() < SERVED_MAX && matches!(reply, Reply::Image(_)) {
                     self.idle.push(key);
                 } else {
                     self.close(key, registry);
                 }
                 let result = judge(&task, reply);
-                Some(answer(task, result, now))
+                Served::Done(answer(task, result, now))
             }
             Turn::Broken(task, cause) => {
+                let unused = upstream.served() == 0;
                 self.close(key, registry);
                 match cause {
-                    Break::Refused => self.refused(now),
-                    Break::Lost | Break::Nonsense => self.outage = None,
+                    Break::Refused => self.refused(now, now, RETRY_FIRST),
+                    // One that hangs up before it is asked anything is not to be asked again at once.
+                    _ if unused => self.refused(now, now, RETRY_MAX),
+                    Break::Lost | Break::Nonsense => {}
                 }
-                let mut task = task?;
-                if cause != Break::Refused {
-                    task.breaks += 1;
+                match task {
+                    None => Served::Nothing,
+                    Some(task) => self.take_back(task, cause, now),
                 }
-                if task.breaks > BREAKS_MAX || cause == Break::Nonsense {
-                    return Some(answer(task, Err(Failure::ScalerLost), now));
-                }
-                self.queue.push_front(task);
-                None
             }
         }
+    }
+
+    /// The connection of a task is gone: another is tried, unless it was the last try.
+    fn take_back(&mut self, mut task: Task, cause: Break, now: Instant) -> Served {
+        if cause != Break::Refused {
+            task.breaks += 1;
+        }
+        if task.breaks > BREAKS_MAX || cause == Break::Nonsense {
+            return Served::Done(answer(task, Err(Failure::ScalerLost), now));
+        }
+        self.queue.push_front(task);
+        Served::Nothing
     }
 
     /// A run has ended without its scaled picture: the child that has it, and may hang, is let go.
@@ -225,35 +247,53 @@ impl Pool {
         self.outage.is_some_and(|outage| now.duration_since(outage.since) >= AWAY_AFTER)
     }
 
-    /// When [`Pool::knock`] wants to be called: only while connects are refused.
+    /// When the next attempt is due, or the patience with one that is under way ends.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.outage.map(|outage| outage.retry_at)
+        let connecting = self.upstreams.iter().filter(|(_, upstream)| !upstream.is_connected());
+        let patience = connecting.map(|(_, upstream)| upstream.opened_at() + CONNECT_TIME);
+        patience.chain(self.outage.map(|outage| outage.retry_at)).min()
     }
 
-    /// Tries to reach a scaler that is away although no task waits, so that it is known when it is back.
-    pub fn knock(&mut self, registry: &Registry, now: Instant) {
-        if self.outage.is_some_and(|outage| outage.retry_at <= now)
-            && self.queue.is_empty()
+    /// Ends attempts to connect that take too long; their tasks wait for another.
+    pub fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
+        let late =
+            |upstream: &Upstream| !upstream.is_connected() && upstream.opened_at() + CONNECT_TIME <= now;
+        let keys: Vec<Key> =
+            self.upstreams.iter().filter(|(_, upstream)| late(upstream)).map(|(key, _)| key).collect();
+        for key in keys {
+            if let Some(upstream) = self.close(key, registry) {
+                self.refused(upstream.opened_at(), now, RETRY_FIRST);
+                self.queue.extend(upstream.into_task());
+            }
+        }
+    }
+
+    /// Keeps at least one connection open: a child waits for the next picture, and it is known when the scaler goes
+    /// and when it is back although no picture tells.
+    pub fn keep_warm(&mut self, registry: &Registry, now: Instant) {
+        if self.queue.is_empty()
+            && self.upstreams.is_empty()
             && let Some(key) = self.connection(registry, now)
         {
             self.idle.push(key);
         }
     }
 
-    fn refused(&mut self, now: Instant) {
-        let pause = self.outage.map_or(RETRY_FIRST, |outage| (outage.pause * 2).min(RETRY_MAX));
-        let since = self.outage.map_or(now, |outage| outage.since);
+    /// A connect failed that was begun at `since`, if it is the first.
+    fn refused(&mut self, since: Instant, now: Instant, pause_first: Duration) {
+        let pause = self.outage.map_or(pause_first, |outage| (outage.pause * 2).min(RETRY_MAX));
+        let since = self.outage.map_or(since, |outage| outage.since);
         let refusals = self.outage.map_or(1, |outage| outage.refusals + 1);
         self.outage = Some(Outage { since, retry_at: now + pause, pause, refusals });
     }
 
-    fn close(&mut self, key: Key, registry: &Registry) {
+    fn close(&mut self, key: Key, registry: &Registry) -> Option<Upstream> {
         self.idle.retain(|idle| *idle != key);
-        if let Some(mut upstream) = self.upstreams.remove(key) {
-            // It is closed right after: that it was not registered any more would change nothing.
-            let _ = registry.deregister(upstream.stream());
-        }
+        let mut upstream = self.upstreams.remove(key)?;
+        // It is closed when dropped: that it was not registered any more would change nothing.
+        let _ = registry.deregister(upstream.stream());
+        Some(upstream)
     }
 }
 

@@ -135,9 +135,14 @@ impl Loop {
             let now = Instant::now();
             assert!(now < give_up_at, "only {} of {count}", done.len());
             for key in std::mem::take(&mut queue) {
-                done.extend(self.pool.serve(key, self.poll.registry(), &mut scratch, now));
+                match self.pool.serve(key, self.poll.registry(), &mut scratch, now) {
+                    Served::Nothing => {}
+                    Served::Again => queue.push(key),
+                    Served::Done(one) => done.push(one),
+                }
             }
-            self.pool.knock(self.poll.registry(), now);
+            self.pool.handle_timeout(self.poll.registry(), now);
+            self.pool.keep_warm(self.poll.registry(), now);
             while let Some(assigned) = self.pool.assign(self.poll.registry(), now) {
                 match assigned {
                     Assigned::Begun(key) => queue.push(key),
@@ -246,10 +251,9 @@ fn a_scaler_that_is_late_is_waited_for_and_one_that_stays_away_is_not() {
     assert_eq!(done.result.unwrap_err(), Failure::ScalerAway);
 
     play(&socket, &[Script::Serve]);
-    turning.pool.knock(turning.poll.registry(), later);
     turning.submit(1);
     assert!(is_right(&turning.run(1).remove(0).result));
-    assert!(turning.pool.poll_timeout().is_none(), "and it is known to be back");
+    assert!(turning.pool.outage.is_none(), "and it is known to be back");
     std::fs::remove_dir_all(&path).unwrap();
 }
 

@@ -21,7 +21,8 @@ use uuid::Uuid;
 
 use super::acceptor::Acceptor;
 use super::client::{Client, Pumped, pump};
-use super::pool::{Assigned, Destination, Pool, connections_max};
+use super::pool::{Assigned, Destination, Pool, Served, connections_max};
+use super::relay::Relay;
 use super::runs::{Ended, Next, Runs};
 use super::slab::Slab;
 use super::source::Source;
@@ -43,6 +44,8 @@ use crate::workers::{Deliver, Workers};
 
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
+/// A client's deadline is looked at that often at least: an upload's may be hours ahead, and its timer would outlive it.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// How long a stopping server waits for answers in progress.
 const STOP_TIME: Duration = Duration::from_secs(20);
 
@@ -72,7 +75,7 @@ pub struct Parts {
 pub struct Server {
     poll: Poll,
     now: Moment,
-    /// Who has something to do now, each once.
+    /// Who has something to do now; a client at most once.
     queue: VecDeque<Source>,
     timers: Timers,
     acceptor: Acceptor,
@@ -83,6 +86,7 @@ pub struct Server {
     done: Receiver<Done>,
     pool: Pool,
     supervisor: Option<Supervisor>,
+    relay: Option<Relay>,
     scaler_armed: Armed,
     signals: SignalFd,
     service: Rc<Service>,
@@ -130,6 +134,7 @@ impl Server {
             workers,
             done,
             pool: Pool::new(parts.scaler, limits, connections_max(parts.threads)),
+            relay: None,
             supervisor: parts.supervisor,
             scaler_armed: Armed::default(),
             signals: parts.signals,
@@ -146,6 +151,7 @@ impl Server {
     /// epoll itself fails.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
+        self.watch_scaler_log();
         while !self.is_finished() {
             self.sleep(&mut events)?;
             self.now = Moment { at: Instant::now(), wall: SystemTime::now() };
@@ -192,7 +198,7 @@ impl Server {
                 self.pool.mark(key, event);
                 self.queue.push_back(source);
             }
-            Source::Listener(_) | Source::Signals => self.queue.push_back(source),
+            Source::Listener(_) | Source::Signals | Source::ScalerLog => self.queue.push_back(source),
             Source::Waker | Source::Run(_) | Source::Scaler => {}
         }
     }
@@ -249,7 +255,7 @@ impl Server {
                         self.queue.extend(self.acceptor.handle_room().map(Source::Listener));
                     }
                 }
-                Source::Waker | Source::Signals | Source::Upstream(_) => {}
+                Source::Waker | Source::Signals | Source::Upstream(_) | Source::ScalerLog => {}
             }
         }
     }
@@ -262,6 +268,7 @@ impl Server {
                 Some(Source::Upstream(key)) => self.serve_upstream(key),
                 Some(Source::Listener(number)) => self.accept(number),
                 Some(Source::Signals) => self.handle_signals(),
+                Some(Source::ScalerLog) => self.relay_log(),
                 Some(Source::Waker | Source::Run(_) | Source::Scaler) | None => {}
             }
         }
@@ -289,7 +296,8 @@ impl Server {
         if client.exchange.is_closed() {
             self.close_client(key);
         } else {
-            self.timers.arm(&mut client.armed, client.exchange.poll_timeout(), Source::Client(key));
+            let due = client.exchange.poll_timeout().map(|due| due.min(self.now.at + LOOK_AGAIN));
+            self.timers.arm(&mut client.armed, due, Source::Client(key));
         }
     }
 
@@ -424,9 +432,10 @@ impl Server {
     }
 
     fn serve_upstream(&mut self, key: Key) {
-        let done = self.pool.serve(key, self.poll.registry(), &mut self.scratch, self.now.at);
-        if let Some(done) = done {
-            self.handle_done(done);
+        match self.pool.serve(key, self.poll.registry(), &mut self.scratch, self.now.at) {
+            Served::Nothing => {}
+            Served::Again => self.queue.push_back(Source::Upstream(key)),
+            Served::Done(done) => self.handle_done(done),
         }
     }
 
@@ -438,10 +447,32 @@ impl Server {
                 Assigned::Done(done) => self.handle_done(done),
             }
         }
-        self.service.scaler_away.set(self.pool.is_away(self.now.at));
+        self.pool.keep_warm(self.poll.registry(), self.now.at);
+        let away = self.pool.is_away(self.now.at);
+        self.service.scaler_away.set(away);
+        if away && let Some(supervisor) = &mut self.supervisor {
+            supervisor.handle_unreachable(self.now.at);
+        }
         let restart = self.supervisor.as_ref().and_then(Supervisor::poll_timeout);
         let due = restart.into_iter().chain(self.pool.poll_timeout()).min();
         self.timers.arm(&mut self.scaler_armed, due, Source::Scaler);
+    }
+
+    /// The scaler's words, in the log like any other.
+    fn relay_log(&mut self) {
+        if let Some(relay) = &mut self.relay {
+            relay.read(&mut self.scratch, |line| self.log.write(Level::Info, Who::default(), line));
+        }
+    }
+
+    /// A scaler was started: what it says is listened to. The last words of the one before it are read first.
+    fn watch_scaler_log(&mut self) {
+        let Some(stderr) = self.supervisor.as_mut().and_then(Supervisor::take_stderr) else { return };
+        self.relay_log();
+        match Relay::new(stderr, self.poll.registry()) {
+            Ok(relay) => self.relay = Some(relay),
+            Err(error) => self.log.write(Level::Error, Who::default(), InWords(&error)),
+        }
     }
 
     fn handle_scaler_timeout(&mut self) {
@@ -451,7 +482,8 @@ impl Server {
             let text = format_args!("No se puede iniciar el escalador: {}. Se reintenta.", InWords(&error));
             self.log.write(Level::Error, Who::default(), text);
         }
-        self.pool.knock(self.poll.registry(), self.now.at);
+        self.watch_scaler_log();
+        self.pool.handle_timeout(self.poll.registry(), self.now.at);
     }
 
     fn handle_signals(&mut self) {

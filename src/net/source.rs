@@ -20,6 +20,8 @@ pub enum Source {
     Run(Key),
     /// The supervisor of the scaler, and the pool's next attempt to reach it.
     Scaler,
+    /// What the scaler's process says.
+    ScalerLog,
 }
 
 impl Source {
@@ -37,6 +39,7 @@ impl Source {
             Self::Upstream(key) => (4, key),
             Self::Run(key) => (5, key),
             Self::Scaler => (6, number(0)),
+            Self::ScalerLog => (7, number(0)),
         };
         Token((kind << 56 | key.to_u64()) as usize)
     }
@@ -54,6 +57,7 @@ impl Source {
             4 => Self::Upstream(key),
             5 => Self::Run(key),
             6 => Self::Scaler,
+            7 => Self::ScalerLog,
             _ => return None,
         })
     }
@@ -74,6 +78,7 @@ mod tests {
             Source::Upstream(key),
             Source::Run(key),
             Source::Scaler,
+            Source::ScalerLog,
         ] {
             assert_eq!(Source::from_token(source.token()), Some(source));
         }

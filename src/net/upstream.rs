@@ -12,7 +12,7 @@ use scaler::raster::Raster;
 use scaler::sys;
 use scaler::wire::{Limits, Reply, ReplyDecoder, Target, emit_request_head};
 
-use super::client::Readiness;
+use super::client::{Readiness, TURN_BYTES};
 use crate::exchange::gate::Lease;
 use crate::exchange::job::Cancel;
 use crate::key::Ticket;
@@ -60,6 +60,7 @@ pub struct Upstream {
     served: u32,
     /// Whether the connection is known to stand.
     connected: bool,
+    opened_at: Instant,
 }
 
 /// What a turn led to.
@@ -67,6 +68,8 @@ pub struct Upstream {
 pub enum Turn {
     /// Nothing to do until an event.
     Waiting,
+    /// The turn's bytes are spent.
+    Again,
     /// The task is answered.
     Answered(Task, Reply),
     /// The connection is of no use any more; its task, if it had one.
@@ -85,9 +88,9 @@ pub enum Break {
 }
 
 impl Upstream {
-    /// A connection that is being established, for this task.
+    /// A connection that is being established.
     #[must_use]
-    pub fn new(stream: Stream, limits: Limits) -> Self {
+    pub fn new(stream: Stream, limits: Limits, now: Instant) -> Self {
         Self {
             stream,
             readiness: Readiness::default(),
@@ -95,6 +98,7 @@ impl Upstream {
             busy: None,
             served: 0,
             connected: false,
+            opened_at: now,
         }
     }
 
@@ -121,6 +125,18 @@ impl Upstream {
         self.served
     }
 
+    /// The task on the connection, which is of no use any more.
+    #[must_use]
+    pub fn into_task(self) -> Option<Task> {
+        self.busy.map(|(task, ..)| task)
+    }
+
+    /// When the attempt to connect began.
+    #[must_use]
+    pub fn opened_at(&self) -> Instant {
+        self.opened_at
+    }
+
     /// Whether it is known to stand.
     #[must_use]
     pub fn is_connected(&self) -> bool {
@@ -132,9 +148,10 @@ impl Upstream {
         &mut self.stream
     }
 
-    /// Moves bytes until the socket blocks or the task is answered.
+    /// Moves bytes until the socket blocks, the task is answered, or the turn is spent.
     pub fn pump(&mut self, scratch: &mut [u8]) -> Turn {
         match self.exchange_bytes(scratch) {
+            Ok(None) if self.may_go_on() => Turn::Again,
             Ok(None) => Turn::Waiting,
             Ok(Some(reply)) => match self.busy.take() {
                 Some((task, ..)) => Turn::Answered(task, reply),
@@ -142,6 +159,15 @@ impl Upstream {
             },
             Err(cause) => Turn::Broken(self.busy.take().map(|(task, ..)| task), cause),
         }
+    }
+
+    /// Whether another turn would move something.
+    fn may_go_on(&self) -> bool {
+        let unsent = self
+            .busy
+            .as_ref()
+            .is_some_and(|(task, head, written)| *written < head.len() + task.raster.samples.len());
+        self.readiness.read || self.readiness.write && unsent
     }
 
     fn exchange_bytes(&mut self, scratch: &mut [u8]) -> Result<Option<Reply>, Break> {
@@ -152,12 +178,13 @@ impl Upstream {
                 return Err(Break::Refused);
             }
         }
-        self.write()?;
-        while self.readiness.read {
+        let mut left = TURN_BYTES;
+        self.write(&mut left)?;
+        while self.readiness.read && left > 0 {
             match self.read(scratch) {
                 Ok(0) => return Err(if self.connected { Break::Lost } else { Break::Refused }),
                 Ok(_) if self.decoder.is_complete() => return Ok(self.decoder.take()),
-                Ok(_) => {}
+                Ok(n) => left = left.saturating_sub(n),
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => self.readiness.read = false,
                     ErrorKind::Interrupted => {}
@@ -172,8 +199,9 @@ impl Upstream {
 
     /// A refusal may come while the picture is still being written, and the peer may be gone after it: an error on
     /// write is not the end until the reading side has been looked at.
-    fn write(&mut self) -> Result<(), Break> {
+    fn write(&mut self, left: &mut usize) -> Result<(), Break> {
         while self.readiness.write
+            && *left > 0
             && let Some((task, head, written)) = &mut self.busy
         {
             let samples = &task.raster.samples;
@@ -184,7 +212,10 @@ impl Upstream {
             let from = written.saturating_sub(head.len());
             match self.stream.write_vectored(&[IoSlice::new(rest), IoSlice::new(&samples[from..])]) {
                 Ok(0) => self.readiness.write = false,
-                Ok(n) => *written += n,
+                Ok(n) => {
+                    *written += n;
+                    *left = left.saturating_sub(n);
+                }
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => {}
                     ErrorKind::WouldBlock => self.readiness.write = false,
@@ -201,7 +232,7 @@ impl Upstream {
 
     fn read(&mut self, scratch: &mut [u8]) -> io::Result<usize> {
         if let Some(bulk) = self.decoder.bulk() {
-            return sys::read_append(self.stream.as_fd(), bulk.samples, bulk.missing);
+            return sys::read_append(self.stream.as_fd(), bulk.samples, bulk.missing.min(TURN_BYTES));
         }
         let n = self.stream.read(scratch)?;
         let used = self.decoder.push(&scratch[..n]);

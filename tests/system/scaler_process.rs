@@ -7,7 +7,7 @@ use tp2::proto::format::Format;
 use super::common::fake_scaler::FakeScaler;
 use super::common::pictures::{pgm, photo, picture, size_of};
 use super::common::processes::{children, kill_9, wait_gone};
-use super::common::server::Scaler;
+use super::common::server::{Process, Scaler, tp2_scaler};
 use super::common::wait::until;
 use super::common::{Client, Server, post};
 
@@ -193,4 +193,41 @@ fn a_scaler_that_answers_nonsense_or_refuses_is_502() {
         assert_eq!(answer.status, status, "{text}");
         answer.problem();
     }
+}
+
+#[test]
+fn a_private_directory_that_somebody_removes_is_made_anew() {
+    let server = Server::start(&["-t", "1"]);
+    server.ask(&post("/", &pgm(20, 20))).expect(200);
+    let names = server.runtime.names();
+    let [name] = names.as_slice() else { panic!("{names:?}") };
+    std::fs::remove_dir_all(server.runtime.0.join(name)).unwrap();
+    kill_9(server.scaler_pid());
+    server.ask(&post("/", &pgm(20, 20))).expect(200);
+    assert_eq!(server.runtime.names(), names);
+}
+
+#[test]
+fn readiness_knows_of_a_scaler_that_is_away_although_nobody_asks_for_a_picture() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = nobody.local_addr().unwrap();
+    drop(nobody);
+    let server = Server::start(&["-s", &address.to_string()]);
+    let ready = || server.ask(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n").status;
+    until("that it is missed", || (ready() == 503).then_some(()));
+    let mut command = tp2_scaler();
+    command.args(["-p", &address.port().to_string()]);
+    let _scaler = Process::spawn(command);
+    until("that it is found", || (ready() == 200).then_some(()));
+    server.ask(&post("/", &pgm(20, 20))).expect(200);
+}
+
+#[test]
+fn what_the_scaler_says_is_in_the_log() {
+    let server = Server::start(&["-t", "1"]);
+    server.ask(&post("/", &pgm(20, 20))).expect(200);
+    let child = until("a child", || children(server.scaler_pid()).first().copied());
+    kill_9(child);
+    server.wait_log(" - INFO - tp2-scaler: Hijo ");
+    server.ask(&post("/", &pgm(20, 20))).expect(200);
 }
