@@ -12,6 +12,8 @@
 use std::borrow::Cow;
 use std::io::Cursor;
 
+use ::image::ExtendedColorType;
+use ::image::codecs::webp::WebPEncoder;
 use ::png::{BitDepth, ColorType, Compression};
 use ::tiff::encoder::TiffEncoder;
 use ::tiff::encoder::colortype::Gray8;
@@ -103,11 +105,11 @@ fn png(raster: &Raster) -> Result<Vec<u8>, Failure> {
 
 fn webp(raster: &Raster) -> Result<Vec<u8>, Failure> {
     let color = match raster.channels {
-        Channels::Luma => image_webp::ColorType::L8,
-        Channels::LumaAlpha => image_webp::ColorType::La8,
+        Channels::Luma => ExtendedColorType::L8,
+        Channels::LumaAlpha => ExtendedColorType::La8,
     };
     let mut bytes = Vec::with_capacity(raster.samples.len() / 2);
-    image_webp::WebPEncoder::new(&mut bytes)
+    WebPEncoder::new_lossless(&mut bytes)
         .encode(&raster.samples, raster.width, raster.height, color)
         .map_err(|_| Failure::Lost)?;
     Ok(bytes)

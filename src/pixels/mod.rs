@@ -28,6 +28,7 @@ mod encode;
 mod exif;
 mod gif;
 pub mod gray;
+mod image;
 mod jpeg;
 mod orient;
 mod png;

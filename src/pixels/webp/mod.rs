@@ -1,4 +1,4 @@
-//! WebP (RFC 9649): the walk over the chunks, and decoding with image-webp.
+//! WebP (RFC 9649): the walk over the chunks, and decoding with the image crate.
 //!
 //! The sizes inside (of the VP8 frame, of the first frame of an animation) are held against the canvas before any
 //! decoding, as the decoder allocates by them. Of an animation the first frame is drawn on a transparent canvas.
@@ -8,7 +8,8 @@ mod vp8l;
 
 use std::io::Cursor;
 
-use image_webp::{DecodingError, WebPDecoder};
+use ::image::ColorType;
+use ::image::codecs::webp::WebPDecoder;
 use scaler::raster::Raster;
 
 use crate::exchange::job::Failure;
@@ -16,9 +17,12 @@ use crate::exchange::job::Failure;
 use crate::pixels::bytes::{le16, le32};
 use crate::pixels::cost;
 use crate::pixels::exif;
-use crate::pixels::gray::{Layout, to_gray_in_place};
+use crate::pixels::gray::Layout;
+use crate::pixels::image::{self, Announced};
 use crate::pixels::orient::Orientation;
 use crate::pixels::probe::{Found, undecodable};
+
+const NAME: &str = "WebP";
 
 /// Chunks looked at; an animation has one a frame, and EXIF follows them.
 const CHUNKS_MAX: usize = 4096;
@@ -140,6 +144,11 @@ impl<'a> Header<'a> {
         if self.alpha { Layout::Rgba } else { Layout::Rgb }
     }
 
+    fn announced(&self) -> Announced {
+        let color = if self.alpha { ColorType::Rgba8 } else { ColorType::Rgb8 };
+        Announced { sides: (self.width, self.height), color }
+    }
+
     /// Whether prefix codes are among what is decoded.
     fn has_codes(&self) -> bool {
         self.stream.lossless.is_some() || self.alpha_plane.is_some()
@@ -164,7 +173,7 @@ impl<'a> Header<'a> {
         Ok(())
     }
 
-    /// What image-webp allocates: `length` is that of the file.
+    /// What the decoder allocates: `length` is that of the file.
     fn cost(&self, length: usize) -> u64 {
         let canvas = |bytes| cost::area(self.width, self.height, bytes);
         let padded = |side: u32| side.next_multiple_of(16);
@@ -214,11 +223,11 @@ fn first_frame(frame: &[u8], canvas: (u32, u32)) -> Result<(Stream<'_>, Option<&
 }
 
 fn truncated() -> Failure {
-    undecodable("el WebP está incompleto")
+    image::truncated(NAME)
 }
 
 fn damaged() -> Failure {
-    undecodable("el WebP está dañado")
+    image::damaged(NAME)
 }
 
 pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
@@ -233,24 +242,7 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
 pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
     let header = Header::read(bytes)?;
     header.check_tables()?;
-    let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| refusal(&e))?;
-    if decoder.dimensions() != (header.width, header.height) || decoder.has_alpha() != header.alpha {
-        return Err(damaged());
-    }
-    decoder.set_memory_limit(usize::try_from(header.cost(bytes.len())).unwrap_or(usize::MAX));
-    let layout = header.layout();
-    let mut samples = vec![0; header.width as usize * header.height as usize * layout.bytes()];
-    decoder.read_image(&mut samples).map_err(|e| refusal(&e))?;
-    drop(decoder);
-    to_gray_in_place(layout, &mut samples);
-    let raster = Raster { width: header.width, height: header.height, channels: layout.channels(), samples };
+    let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| image::refusal(NAME, &e))?;
+    let raster = image::decode(NAME, decoder, header.announced())?;
     Ok((raster, header.exif.map_or(Orientation::Upright, exif::orientation)))
-}
-
-fn refusal(error: &DecodingError) -> Failure {
-    match error {
-        DecodingError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => truncated(),
-        DecodingError::BitStreamError | DecodingError::NotEnoughInitData => truncated(),
-        _ => damaged(),
-    }
 }
