@@ -456,7 +456,7 @@ def pnms():
     bits = [0 if v else 1 for v in bilevel.convert("L").tobytes()]
     text = b"\n".join(b"".join(b"%d" % b for b in bits[y * WIDTH:(y + 1) * WIDTH]) for y in range(HEIGHT))
     put("pnm_p1.pbm", b"P1\n# bits without blanks\n" + size + text + b"\n")
-    put("pnm_p2.pgm", b"P2\n" + size + b"255 # white\n" + b"\n".join(b"%d" % v for v in gray.tobytes()) + b"\n")
+    put("pnm_p2.pgm", b"P2\n" + size + b"# white\n255\n" + b"\n".join(b"%d" % v for v in gray.tobytes()) + b"\n")
     put("pnm_p3.ppm", b"P3\n" + size + b"255\n" + b" ".join(b"%d" % v for v in photo.tobytes()) + b"\n")
     save(bilevel, "pnm_p4.pbm", "PPM")
     whole = save(gray, "pnm_p5.pgm", "PPM")
