@@ -1,12 +1,15 @@
-//! GIF (87a, 89a): the walk to the first frame, and that frame drawn on its canvas.
+//! GIF (87a, 89a): the walk to the first frame, and that frame, decoded by the gif crate, drawn on its canvas.
 //!
-//! The blocks are walked here and the codes decoded by weezl, which is what the gif crate does too; that crate
-//! refuses frames without a colour table, which have a meaning (the index is the gray). What the first frame leaves
-//! uncovered is transparent; a frame that reaches beyond the canvas enlarges it. Frames after the first are not
-//! looked at.
+//! The crate is shown the screen, a colour table and what begins with the first frame, and nothing of what stands
+//! between: it keeps some extensions in memory, and refuses others. Nor does it take a picture without any colour
+//! table, which has a meaning (the index is the gray): that one is given a table of grays. What the first frame
+//! leaves uncovered is transparent; a frame that reaches beyond the canvas enlarges it. Frames after the first are
+//! not looked at.
 
+use std::io::Read;
+
+use ::gif::{DecodeOptions, DecodingError};
 use scaler::raster::{Channels, Raster};
-use weezl::{BitOrder, LzwStatus, decode::Decoder};
 
 use crate::exchange::job::Failure;
 
@@ -18,6 +21,9 @@ use super::probe::{Found, undecodable};
 /// Blocks and sub-blocks walked before the first frame: 16 MiB of comments.
 const BLOCKS_MAX: usize = 65_536;
 
+/// Signature and logical screen descriptor (89a, sections 17 and 18); the flags are the eleventh byte.
+const SCREEN: usize = 13;
+
 struct Header<'a> {
     /// The canvas, large enough for the first frame.
     width: u32,
@@ -26,12 +32,11 @@ struct Header<'a> {
     top: u32,
     frame_width: u32,
     frame_height: u32,
-    interlaced: bool,
-    /// Red, green, blue of each index; empty if there is no table.
-    palette: &'a [u8],
     transparent: Option<u8>,
-    /// From the minimum code size on.
-    data: &'a [u8],
+    /// Red, green, blue of each index for all frames; empty if there is no such table.
+    table: &'a [u8],
+    /// From the separator of the first frame's descriptor on.
+    frame: &'a [u8],
 }
 
 impl<'a> Header<'a> {
@@ -40,13 +45,14 @@ impl<'a> Header<'a> {
         else {
             return Err(truncated());
         };
-        let mut at = 13;
-        let global = table(bytes, &mut at, flags)?;
+        let table_length = if flags & 0x80 != 0 { 3 << ((flags & 7) + 1) } else { 0 };
+        let mut at = SCREEN + table_length;
+        let table = bytes.get(SCREEN..at).ok_or_else(truncated)?;
         let mut transparent = None;
         for _ in 0..BLOCKS_MAX {
             let block = *bytes.get(at).ok_or_else(truncated)?;
             match block {
-                0x2C => return Self::frame(bytes, at + 1, (width, height), global, transparent),
+                0x2C => return Self::frame(&bytes[at..], (width, height), table, transparent),
                 0x3B => return Err(undecodable("el GIF no contiene ninguna imagen")),
                 0x21 => {
                     // Graphic control extension (89a, section 23): flags, delay, transparent index.
@@ -64,20 +70,16 @@ impl<'a> Header<'a> {
 
     /// The image descriptor (89a, section 20).
     fn frame(
-        bytes: &'a [u8],
-        at: usize,
+        frame: &'a [u8],
         (width, height): (u16, u16),
-        global: &'a [u8],
+        table: &'a [u8],
         transparent: Option<u8>,
     ) -> Result<Self, Failure> {
-        let side = |offset| le16(bytes, at + offset).map(u32::from).ok_or_else(truncated);
-        let (left, top, frame_width, frame_height) = (side(0)?, side(2)?, side(4)?, side(6)?);
-        let flags = *bytes.get(at + 8).ok_or_else(truncated)?;
+        let side = |at| le16(frame, at).map(u32::from).ok_or_else(truncated);
+        let (left, top, frame_width, frame_height) = (side(1)?, side(3)?, side(5)?, side(7)?);
         if frame_width == 0 || frame_height == 0 {
             return Err(undecodable("la primera imagen del GIF mide cero píxeles"));
         }
-        let mut data = at + 9;
-        let local = table(bytes, &mut data, flags)?;
         Ok(Header {
             width: u32::from(width).max(left + frame_width),
             height: u32::from(height).max(top + frame_height),
@@ -85,41 +87,29 @@ impl<'a> Header<'a> {
             top,
             frame_width,
             frame_height,
-            interlaced: flags & 0x40 != 0,
-            palette: if flags & 0x80 != 0 { local } else { global },
             transparent,
-            data: bytes.get(data..).unwrap_or_default(),
+            table,
+            frame,
         })
     }
 
+    /// Opaque only if the frame hides the whole canvas.
     fn channels(&self) -> Channels {
         let covered = (self.frame_width, self.frame_height) == (self.width, self.height);
         if covered && self.transparent.is_none() { Channels::Luma } else { Channels::LumaAlpha }
     }
 
-    /// Luma of each index: black past the end of the table, the index itself without one.
-    fn grays(&self) -> [u8; 256] {
-        let (colors, _) = self.palette.as_chunks::<3>();
-        let mut grays = [0; 256];
-        for (index, gray) in (0..=255).zip(&mut grays) {
-            *gray = match colors.get(usize::from(index)) {
-                Some(&[r, g, b]) => luma(r, g, b),
-                None if colors.is_empty() => index,
-                None => 0,
-            };
+    /// A GIF of the first frame alone, for the decoder.
+    fn picture(&self, bytes: &'a [u8]) -> impl Read + 'a {
+        let mut screen = bytes[..SCREEN].to_vec();
+        if self.table.is_empty() {
+            screen[10] |= 0x87;
+            screen.extend((0..=255).flat_map(|gray| [gray; 3]));
+        } else {
+            screen.extend(self.table);
         }
-        grays
+        std::io::Cursor::new(screen).chain(self.frame)
     }
-}
-
-/// The colour table that the flags announce at `at`, which moves past it.
-fn table<'a>(bytes: &'a [u8], at: &mut usize, flags: u8) -> Result<&'a [u8], Failure> {
-    if flags & 0x80 == 0 {
-        return Ok(&[]);
-    }
-    let start = *at;
-    *at += 3 << ((flags & 7) + 1);
-    bytes.get(start..*at).ok_or_else(truncated)
 }
 
 /// Where the sub-blocks that start at `at` end, their terminator included.
@@ -137,98 +127,93 @@ fn truncated() -> Failure {
     undecodable("el GIF está incompleto")
 }
 
-fn damaged() -> Failure {
-    undecodable("el GIF está dañado")
-}
-
 pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     let header = Header::read(bytes)?;
-    let raster = cost::area(header.width, header.height, header.channels().count() as u64);
-    let frame = cost::area(header.frame_width, header.frame_height, 1);
-    Ok(Found { width: header.width, height: header.height, cost: cost::BASE + raster + frame })
+    let indices = cost::area(header.frame_width, header.frame_height, 1);
+    // Those of an opaque frame become its grays where they lie.
+    let canvas = match header.channels() {
+        Channels::Luma => 0,
+        Channels::LumaAlpha => cost::area(header.width, header.height, 2),
+    };
+    Ok(Found { width: header.width, height: header.height, cost: cost::BASE + indices + canvas })
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Raster, Failure> {
     let header = Header::read(bytes)?;
-    let indices = indices(&header)?;
-    let grays = header.grays();
-    let channels = header.channels();
-    let stride = header.width as usize * channels.count();
-    let mut samples = vec![0; stride * header.height as usize];
-    let stored = indices.chunks_exact(header.frame_width as usize);
-    for (row, y) in stored.zip(row_order(header.frame_height as usize, header.interlaced)) {
-        let start = (header.top as usize + y) * stride + header.left as usize * channels.count();
-        let out = &mut samples[start..start + row.len() * channels.count()];
-        match channels {
-            Channels::Luma => {
-                for (out, &index) in out.iter_mut().zip(row) {
-                    *out = grays[usize::from(index)];
-                }
-            }
-            Channels::LumaAlpha => {
-                for (out, &index) in out.as_chunks_mut().0.iter_mut().zip(row) {
-                    let alpha = if header.transparent == Some(index) { 0 } else { 255 };
-                    *out = [grays[usize::from(index)], alpha];
-                }
-            }
+    let (mut indices, grays) = indices(&header, bytes).map_err(|e| refusal(&e))?;
+    let (width, height, channels) = (header.width, header.height, header.channels());
+    if channels == Channels::Luma {
+        for index in &mut indices {
+            *index = grays[usize::from(*index)];
+        }
+        return Ok(Raster { width, height, channels, samples: indices });
+    }
+    let stride = 2 * width as usize;
+    let mut samples = vec![0; stride * height as usize];
+    let rows = samples.chunks_exact_mut(stride).skip(header.top as usize);
+    for (out, row) in rows.zip(indices.chunks_exact(header.frame_width as usize)) {
+        let (out, _) = out[2 * header.left as usize..].as_chunks_mut();
+        for (out, &index) in out.iter_mut().zip(row) {
+            let alpha = if header.transparent == Some(index) { 0 } else { 255 };
+            *out = [grays[usize::from(index)], alpha];
         }
     }
-    Ok(Raster { width: header.width, height: header.height, channels, samples })
+    Ok(Raster { width, height, channels, samples })
 }
 
-/// The frame's indices in the order in which they are stored.
-fn indices(header: &Header<'_>) -> Result<Vec<u8>, Failure> {
-    let (&code_size, mut data) = header.data.split_first().ok_or_else(truncated)?;
-    // Eight bits are the most that make sense (89a, appendix F), eleven what encoders have written.
-    if !(1..=11).contains(&code_size) {
-        return Err(damaged());
+/// The frame's indices row by row, and the luma of each index: black past the end of the colour table.
+fn indices(header: &Header<'_>, bytes: &[u8]) -> Result<(Vec<u8>, [u8; 256]), DecodingError> {
+    let mut decoder = DecodeOptions::new().read_info(header.picture(bytes))?;
+    decoder.next_frame_info()?;
+    let mut grays = [0; 256];
+    for (gray, &[r, g, b]) in grays.iter_mut().zip(decoder.palette()?.as_chunks().0) {
+        *gray = luma(r, g, b);
     }
     let mut indices = vec![0; header.frame_width as usize * header.frame_height as usize];
-    let mut decoder = Decoder::new(BitOrder::Lsb, code_size);
-    let mut filled = 0;
-    while filled < indices.len() {
-        let (&length, rest) = data.split_first().ok_or_else(truncated)?;
-        // The terminator: not all pixels were coded.
-        if length == 0 {
-            return Err(truncated());
-        }
-        let mut block = rest.get(..usize::from(length)).ok_or_else(truncated)?;
-        data = &rest[usize::from(length)..];
-        // The decoder may take a whole block before it hands out what that says.
-        while filled < indices.len() {
-            let step = decoder.decode_bytes(block, &mut indices[filled..]);
-            block = &block[step.consumed_in..];
-            filled += step.consumed_out;
-            match step.status {
-                Ok(LzwStatus::Done) if filled < indices.len() => return Err(truncated()),
-                Ok(LzwStatus::Done) => break,
-                // Even without a byte in or out: a clear code was taken from the decoder's own bits.
-                Ok(LzwStatus::Ok) => {}
-                Ok(LzwStatus::NoProgress) => break,
-                Err(_) => return Err(damaged()),
-            }
-        }
-    }
-    Ok(indices)
+    decoder.read_into_buffer(&mut indices)?;
+    Ok((indices, grays))
 }
 
-/// The rows of a frame in the order in which they are stored (89a, appendix E).
-fn row_order(height: usize, interlaced: bool) -> impl Iterator<Item = usize> {
-    let passes: &[(usize, usize)] = if interlaced { &[(0, 8), (4, 8), (2, 4), (1, 2)] } else { &[(0, 1)] };
-    passes.iter().flat_map(move |&(start, step)| (start..height).step_by(step))
+fn refusal(error: &DecodingError) -> Failure {
+    match error {
+        DecodingError::UnexpectedEof => truncated(),
+        _ => undecodable("el GIF está dañado o incompleto"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Two pixels with the indices 1 and 0, in codes of three bits: clear, 1, 0, end.
+    const FRAME: &[u8] = b"\x2C\0\0\0\0\x02\0\x01\0\0\x02\x02\x0C\x0A\0;";
+
+    fn samples(parts: &[&[u8]]) -> Vec<u8> {
+        decode(&parts.concat()).unwrap().samples
+    }
+
     #[test]
-    fn every_row_comes_once() {
-        for height in 1..40 {
-            let mut rows: Vec<usize> = row_order(height, true).collect();
-            assert_eq!(rows.first(), Some(&0));
-            rows.sort_unstable();
-            assert!(rows.into_iter().eq(0..height), "{height}");
+    fn what_stands_before_the_frame_is_not_for_the_decoder() {
+        let screen = b"GIF89a\x02\0\x01\0\x80\0\0\x09\x09\x09\x07\x07\x07";
+        for between in
+            [&b""[..], b"\0\0", b"\x21\x42\x02??\0", b"\x21\xFF\x0BXMP DataXMP\x01?\0", b"\x21\xF9\x01?\0"]
+        {
+            assert_eq!(samples(&[screen, between, FRAME]), [7, 9], "{between:?}");
+        }
+        assert_eq!(samples(&[screen, b"\x21\xF9\x04\x01\0\0\x01\0", FRAME]), [7, 0, 9, 255]);
+    }
+
+    #[test]
+    fn without_a_table_the_index_is_the_gray() {
+        assert_eq!(samples(&[b"GIF89a\x02\0\x01\0\x77\0\0", FRAME]), [1, 0]);
+    }
+
+    #[test]
+    fn every_cut_is_refused() {
+        let whole = [b"GIF87a\x02\0\x01\0\0\0\0", FRAME].concat();
+        // The picture is there before its last block is closed.
+        for end in 0..whole.len() - 2 {
+            assert!(decode(&whole[..end]).is_err(), "{end}");
         }
     }
 }
