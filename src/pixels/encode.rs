@@ -13,6 +13,8 @@ use std::borrow::Cow;
 use std::io::Cursor;
 
 use ::image::ExtendedColorType;
+use ::image::codecs::bmp::BmpEncoder;
+use ::image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use ::image::codecs::webp::WebPEncoder;
 use ::png::{BitDepth, ColorType, Compression};
 use ::tiff::encoder::TiffEncoder;
@@ -24,25 +26,54 @@ use scaler::raster::{Channels, Raster};
 use crate::exchange::job::{Encoding, Failure};
 use crate::proto::format::Format;
 
+use super::cost;
 use super::gray::{blend, byte, luma};
 
-/// Longest side of a WebP (RFC 9649, section 3.4).
-const WEBP_SIDE_MAX: u32 = 16_383;
-/// Longest side of a JPEG and of a GIF.
-const SHORT_SIDE_MAX: u32 = 65_535;
+/// Both headers of a BMP and its palette.
+const BMP_HEAD: usize = 14 + 40 + 4 * 256;
+/// More than the longest header of a PGM.
+const PGM_HEAD: usize = 32;
+
+/// The longest side that [`encode()`] writes in a format.
+#[must_use]
+pub const fn side_max(format: Format) -> u32 {
+    match format {
+        // RFC 9649, section 3.4, has one more, which libwebp does not write and our decoder takes for zero.
+        Format::WebP => 16_383,
+        // T.81 B.2.2 and GIF89a, section 18. A longer BMP might outgrow the 32 bits of its length, and few would read it.
+        Format::Jpeg | Format::Gif | Format::Bmp => 65_535,
+        Format::Png | Format::Tiff | Format::Pnm => i32::MAX.unsigned_abs(),
+    }
+}
+
+/// Upper bound, in bytes, of what [`encode()`] allocates at its peak beside the raster it is given, the file included:
+/// of noise with alpha, for which files and the buffers that grow with them become longest.
+#[must_use]
+pub fn encode_cost(width: u32, height: u32, format: Format) -> u64 {
+    // A vector that grows holds three times its content at worst: it moves to twice its size.
+    cost::BASE.saturating_add(match format {
+        // Reserved beforehand, and a row of blocks that is filled up at the edge.
+        Format::Jpeg => cost::area(width.saturating_add(8), height.saturating_add(8), 8),
+        // Two samples a pixel and a byte a row: compressed to at most 1.5 of them, which grew, then stored beside that
+        // in another vector, and the file's first half a byte a sample.
+        Format::Png => cost::area(width.saturating_add(1), height, 13),
+        // RGBA, two samples that grow in the compressed stream, and the file's first half a byte a sample.
+        Format::WebP => cost::area(width, height, 12),
+        // The index, codes of 12 bits in a vector that grew, and the file, which grows.
+        Format::Gif => cost::area(width, height, 8),
+        Format::Bmp => cost::area(width.saturating_add(3), height, 1),
+        Format::Tiff => cost::area(width, height, 2),
+        Format::Pnm => cost::area(width, height, 1),
+    })
+}
 
 /// Writes the picture.
 ///
 /// # Errors
-/// [`Failure::TooManyPixels`] if a side is longer than the format can say, [`Failure::Lost`] if an encoder fails,
-/// which none does on a sound raster.
+/// [`Failure::TooManyPixels`] if a side is longer than [`side_max`], [`Failure::Lost`] if an encoder fails, which none
+/// does on a sound raster.
 pub fn encode(raster: Raster, encoding: &Encoding) -> Result<Vec<u8>, Failure> {
-    let side_max = match encoding.format {
-        Format::WebP => WEBP_SIDE_MAX,
-        Format::Jpeg | Format::Gif => SHORT_SIDE_MAX,
-        Format::Png | Format::Bmp | Format::Tiff | Format::Pnm => i32::MAX.unsigned_abs(),
-    };
-    if raster.width.max(raster.height) > side_max {
+    if raster.width.max(raster.height) > side_max(encoding.format) {
         return Err(Failure::TooManyPixels { width: raster.width.into(), height: raster.height.into() });
     }
     match encoding.format {
@@ -52,7 +83,7 @@ pub fn encode(raster: Raster, encoding: &Encoding) -> Result<Vec<u8>, Failure> {
         Format::Bmp => bmp(&flatten(raster, encoding.background)),
         Format::WebP => webp(&raster),
         Format::Tiff => tiff(&raster),
-        Format::Pnm => Ok(pgm(&flatten(raster, encoding.background))),
+        Format::Pnm => pgm(&flatten(raster, encoding.background)),
     }
 }
 
@@ -142,31 +173,11 @@ fn gif(raster: &Raster) -> Result<Vec<u8>, Failure> {
 
 /// Eight bits with a palette of 256 grays, from the bottom up.
 fn bmp(raster: &Raster) -> Result<Vec<u8>, Failure> {
-    let width = raster.width as usize;
-    let stride = width.next_multiple_of(4);
-    let offset = 14 + 40 + 4 * 256u32;
-    let rows = stride.checked_mul(raster.height as usize).and_then(|n| u32::try_from(n).ok());
-    let Some(size) = rows.and_then(|n| n.checked_add(offset)) else {
-        return Err(Failure::TooManyPixels { width: raster.width.into(), height: raster.height.into() });
-    };
-    let mut bytes = Vec::with_capacity(size as usize);
-    bytes.extend(b"BM");
-    bytes.extend(size.to_le_bytes());
-    bytes.extend([0; 4]);
-    bytes.extend(offset.to_le_bytes());
-    bytes.extend(40u32.to_le_bytes());
-    bytes.extend(raster.width.to_le_bytes());
-    bytes.extend(raster.height.to_le_bytes());
-    // One plane, eight bits, no compression (and so no size), 72 dpi, 256 colours, all of them important.
-    bytes.extend([1, 0, 8, 0]);
-    for field in [0u32, 0, 2835, 2835, 256, 0] {
-        bytes.extend(field.to_le_bytes());
-    }
-    bytes.extend((0..=255).flat_map(|v| [v, v, v, 0]));
-    for row in raster.samples.chunks_exact(width).rev() {
-        bytes.extend(row);
-        bytes.resize(bytes.len() + stride - width, 0);
-    }
+    let rows = (raster.width as usize).next_multiple_of(4) * raster.height as usize;
+    let mut bytes = Vec::with_capacity(BMP_HEAD + rows);
+    BmpEncoder::new(&mut bytes)
+        .encode(&raster.samples, raster.width, raster.height, ExtendedColorType::L8)
+        .map_err(|_| Failure::Lost)?;
     Ok(bytes)
 }
 
@@ -187,7 +198,12 @@ fn tiff(raster: &Raster) -> Result<Vec<u8>, Failure> {
     Ok(bytes.into_inner())
 }
 
-fn pgm(raster: &Raster) -> Vec<u8> {
-    let header = format!("P5\n{} {}\n255\n", raster.width, raster.height);
-    [header.as_bytes(), &raster.samples].concat()
+/// Binary gray, asked for by name: left to itself the encoder writes a PAM.
+fn pgm(raster: &Raster) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::with_capacity(PGM_HEAD + raster.samples.len());
+    PnmEncoder::new(&mut bytes)
+        .with_subtype(PnmSubtype::Graymap(SampleEncoding::Binary))
+        .encode(raster.samples.as_slice(), raster.width, raster.height, ExtendedColorType::L8)
+        .map_err(|_| Failure::Lost)?;
+    Ok(bytes)
 }

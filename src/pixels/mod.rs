@@ -39,5 +39,5 @@ mod webp;
 
 pub use crate::exchange::job::Encoding;
 pub use decode::decode;
-pub use encode::encode;
+pub use encode::{encode, encode_cost, side_max};
 pub use probe::probe;

@@ -3,13 +3,10 @@
 use scaler::raster::{Channels, Raster};
 use tp2::exchange::job::Failure;
 use tp2::pixels::gray::{blend, luma};
-use tp2::pixels::{Encoding, encode};
+use tp2::pixels::{Encoding, encode, side_max};
 use tp2::proto::format::{Format, Sniff};
 
 use crate::fixtures::{fixture, pixels, read};
-
-const FORMATS: [Format; 7] =
-    [Format::Jpeg, Format::Png, Format::Gif, Format::Bmp, Format::WebP, Format::Tiff, Format::Pnm];
 
 fn encoding(format: Format) -> Encoding {
     Encoding { format, quality: 90, background: [10, 200, 30] }
@@ -35,7 +32,7 @@ fn transparent() -> Raster {
 
 #[test]
 fn an_opaque_picture_comes_back_the_same() {
-    for format in FORMATS {
+    for format in Format::ALL {
         let (raster, back) = (opaque(), written(&opaque(), format));
         assert_eq!(back.channels, Channels::Luma, "{format:?}");
         if format == Format::Jpeg {
@@ -80,7 +77,7 @@ fn small_and_thin_pictures_are_written_too() {
             let count = width as usize * height as usize * channels.count();
             let samples = (0..=255u8).cycle().take(count).collect();
             let raster = Raster { width, height, channels, samples };
-            for format in FORMATS {
+            for format in Format::ALL {
                 written(&raster, format);
             }
         }
@@ -121,21 +118,25 @@ fn quality_is_that_of_libjpeg() {
 
 #[test]
 fn a_side_the_format_cannot_say_is_refused() {
-    let wide =
+    let raster =
         |width| Raster { width, height: 1, channels: Channels::Luma, samples: vec![0; width as usize] };
-    assert!(encode(wide(16_383), &encoding(Format::WebP)).is_ok());
-    let refused = Err(Failure::TooManyPixels { width: 16_384, height: 1 });
-    assert_eq!(encode(wide(16_384), &encoding(Format::WebP)), refused);
-    assert!(encode(wide(65_535), &encoding(Format::Gif)).is_ok());
-    for format in [Format::Gif, Format::Jpeg] {
-        assert!(encode(wide(65_536), &encoding(format)).is_err(), "{format:?}");
+    for (format, longest) in
+        [(Format::WebP, 16_383), (Format::Jpeg, 65_535), (Format::Gif, 65_535), (Format::Bmp, 65_535)]
+    {
+        assert_eq!(side_max(format), longest);
+        assert!(encode(raster(longest), &encoding(format)).is_ok(), "{format:?}");
+        let refused = Err(Failure::TooManyPixels { width: u64::from(longest) + 1, height: 1 });
+        assert_eq!(encode(raster(longest + 1), &encoding(format)), refused, "{format:?}");
+    }
+    for format in [Format::Png, Format::Tiff, Format::Pnm] {
+        assert!(side_max(format) > 65_535 && encode(raster(65_536), &encoding(format)).is_ok(), "{format:?}");
     }
 }
 
 #[test]
 fn no_metadata_is_written() {
     let (_, raster) = read(&fixture("jpeg_exif_6.jpg")).unwrap();
-    for format in FORMATS {
+    for format in Format::ALL {
         let bytes = encode(raster.clone(), &encoding(format)).unwrap();
         for trace in [&b"Exif"[..], b"eXIf", b"EXIF", b"ICC_PROFILE", b"iCCP", b"http://"] {
             assert!(!bytes.windows(trace.len()).any(|w| w == trace), "{format:?}: {}", trace.escape_ascii());

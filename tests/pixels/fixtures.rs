@@ -108,3 +108,15 @@ pub(crate) fn difference(ours: &[[u8; 2]], theirs: &[[u8; 2]]) -> (u8, u8) {
     }
     worst
 }
+
+/// Marsaglia's generator: the same bytes every time.
+pub(crate) struct Xorshift(pub(crate) u64);
+
+impl Xorshift {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % end as u64).unwrap()
+    }
+}

@@ -1,14 +1,16 @@
 //! The promise of the probe: decoding never has more on the heap than `decode_cost`, and the promise is not idle.
+//! The same of encoding and `encode_cost`.
 #![expect(unsafe_code, reason = "an allocator is unsafe by its nature; this one counts and hands on")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use scaler::raster::{Channels, Raster};
 use tp2::exchange::job::Failure;
-use tp2::pixels::{Encoding, decode, encode, probe};
+use tp2::pixels::{Encoding, decode, encode, encode_cost, probe, side_max};
 use tp2::proto::format::Format;
 
-use crate::fixtures::{LIMITS, Verdict, fixture, fixtures};
+use crate::fixtures::{LIMITS, Verdict, Xorshift, fixture, fixtures};
 
 thread_local! {
     /// Bytes this thread has on the heap now, and the most it had since it was told to watch.
@@ -95,14 +97,36 @@ fn large(name: &str) -> Vec<u8> {
         "bmp" => Format::Bmp,
         "tiff" => Format::Tiff,
         "pgm" => Format::Pnm,
+        "bmp 24" => return bitmap(raster.width, raster.height),
+        "pam 16" => return anymap(raster.width, raster.height),
         _ => return photo,
     };
     encode(raster, &Encoding { format, quality: 85, background: [255; 3] }).unwrap()
 }
 
+/// Three bytes a pixel, all black.
+fn bitmap(width: u32, height: u32) -> Vec<u8> {
+    let rows = (3 * width).next_multiple_of(4) * height;
+    let mut bytes = b"BM\0\0\0\0\0\0\0\0".to_vec();
+    for field in [54, 40, width, height, 24 << 16 | 1, 0, rows, 0, 0, 0, 0] {
+        bytes.extend(field.to_le_bytes());
+    }
+    bytes.resize(bytes.len() + rows as usize, 0);
+    bytes
+}
+
+/// Eight bytes a pixel, all black and transparent.
+fn anymap(width: u32, height: u32) -> Vec<u8> {
+    let head =
+        format!("P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH 4\nMAXVAL 65535\nTUPLTYPE RGB_ALPHA\nENDHDR\n");
+    let mut bytes = head.into_bytes();
+    bytes.resize(bytes.len() + 8 * width as usize * height as usize, 0);
+    bytes
+}
+
 #[test]
 fn the_announcement_is_not_idle() {
-    for name in ["jpeg", "png", "gif", "webp", "bmp", "tiff", "pgm"] {
+    for name in ["jpeg", "png", "gif", "webp", "bmp", "bmp 24", "tiff", "pgm", "pam 16"] {
         let bytes = large(name);
         let probed = probe(&bytes, &LIMITS).unwrap();
         let (raster, decoding) = peak(|| decode(&bytes, &probed, &LIMITS).unwrap());
@@ -129,4 +153,50 @@ fn a_bomb_costs_nothing() {
     }
     let endless = fixture("jpeg_too_many_comments.jpg");
     assert!(matches!(probe(&endless, &LIMITS), Err(Failure::Undecodable(_))));
+}
+
+/// What a decoder might collect before it comes to the picture.
+#[test]
+fn metadata_costs_nothing() {
+    let gif = fixture("gif_comment.gif");
+    let extensions = 13 + (3 << ((gif[10] & 7) + 1));
+    let profile = [&b"\x21\xFF\x0BICCRGBG1012"[..], &[255; 256 * 8192], b"\0"].concat();
+    let bytes = [&gif[..extensions], &profile, &gif[extensions..]].concat();
+    let probed = probe(&bytes, &LIMITS).unwrap();
+    let (raster, decoding) = peak(|| decode(&bytes, &probed, &LIMITS).unwrap());
+    assert!(decoding <= probed.decode_cost, "{decoding} bytes, {} announced", probed.decode_cost);
+    assert_eq!(raster, decode(&gif, &probe(&gif, &LIMITS).unwrap(), &LIMITS).unwrap());
+}
+
+#[test]
+fn no_encoder_takes_more_than_announced() {
+    let mut random = Xorshift(0x9E37_79B9_7F4A_7C15);
+    let noise: Vec<u8> = (0..2 * 1024 * 1024).map(|_| u8::try_from(random.below(256)).unwrap()).collect();
+    // Opaque, so that a GIF has as many indices as can be.
+    let opaque: Vec<u8> =
+        noise.iter().enumerate().map(|(i, &v)| if i % 2 == 0 { v } else { v | 128 }).collect();
+    // Some sizes of which buffers that grow by doubling have just grown.
+    let sizes =
+        [(1, 1), (1, 65_535), (16_383, 1), (1300, 3), (997, 597), (1024, 513), (1024, 569), (1024, 1024)];
+    for format in Format::ALL {
+        let mut closest = f64::INFINITY;
+        for (width, height) in sizes.into_iter().filter(|&(w, h)| w.max(h) <= side_max(format)) {
+            for (channels, samples) in
+                [(Channels::Luma, &noise), (Channels::LumaAlpha, &noise), (Channels::LumaAlpha, &opaque)]
+            {
+                let samples = samples[..width as usize * height as usize * channels.count()].to_vec();
+                let raster = Raster { width, height, channels, samples };
+                let encoding = Encoding { format, quality: 100, background: [255; 3] };
+                let (file, encoding) = peak(|| encode(raster, &encoding));
+                let cost = encode_cost(width, height, format);
+                assert!(
+                    file.is_ok() && encoding <= cost,
+                    "{format:?} {width}x{height}: {encoding} of {cost}"
+                );
+                closest = closest.min(cost as f64 / encoding as f64);
+            }
+        }
+        println!("{format:?}: {closest:.2} times what it took");
+        assert!(closest < 2.0, "{format:?}: {closest} times what it took");
+    }
 }

@@ -1,6 +1,6 @@
 //! The pixel layer against stored pictures: every format, variant and fault, with gray values that Pillow found.
 
-use crate::fixtures::{LIMITS, Verdict, difference, fixture, fixtures, pixels, read};
+use crate::fixtures::{LIMITS, Verdict, Xorshift, difference, fixture, fixtures, pixels, read};
 use tp2::exchange::job::{Failure, PixelLimits};
 use tp2::pixels::{decode, probe};
 use tp2::proto::format::Format;
@@ -97,18 +97,6 @@ fn limits_are_inclusive() {
         assert_eq!(probe(&bytes, &limits(61 * 43, 60)), refused, "{name}");
         let probed = probe(&bytes, &LIMITS).unwrap();
         assert!(decode(&bytes, &probed, &limits(61 * 43, 60)).is_err(), "{name}");
-    }
-}
-
-/// Marsaglia's generator: the same bytes every time.
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % end as u64).unwrap()
     }
 }
 
