@@ -127,20 +127,6 @@ impl BodyDecoder {
         }
     }
 
-    /// Whether the body is complete.
-    pub fn is_done(&self) -> bool {
-        self.state == State::Done
-    }
-
-    /// How many bytes of the body are still to come, where its length was announced.
-    pub fn remaining_hint(&self) -> Option<u64> {
-        match self.state {
-            State::Length { left } => Some(left),
-            State::Done => Some(0),
-            _ => None,
-        }
-    }
-
     /// The state after one byte of framing.
     fn step(&mut self, byte: u8) -> Result<State, BodyError> {
         match self.state {

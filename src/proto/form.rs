@@ -24,6 +24,7 @@
 //! ```
 use std::fmt;
 
+use super::limit::Limit;
 use super::multipart::{Event, MultipartError, PartHead, Scanner};
 use super::param;
 
@@ -204,6 +205,15 @@ impl FormError {
             Self::FieldTooLong { .. } => 422,
         }
     }
+
+    /// The limit that was passed, if it is that.
+    #[must_use]
+    pub const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Multipart(error) => error.limit(),
+            Self::FieldTooLong { .. } => Some(Limit::passed("campo del formulario", FIELD_MAX)),
+        }
+    }
 }
 
 impl fmt::Display for FormError {
@@ -211,7 +221,11 @@ impl fmt::Display for FormError {
         match self {
             Self::Multipart(error) => error.fmt(f),
             Self::FieldTooLong { name } => {
-                write!(f, "el valor de «{name}» pasa de {FIELD_MAX} bytes: acórtelo")
+                let received = FIELD_MAX + 1;
+                write!(
+                    f,
+                    "el valor de «{name}» tiene al menos {received} bytes y el límite son {FIELD_MAX}: acórtelo"
+                )
             }
         }
     }

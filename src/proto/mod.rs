@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`buf`], [`head`], [`body`], then the upload: [`param`], [`multipart`], [`form`]; and beside HTTP
 //! the pictures that come without it: [`mod@format`], [`image_end`]. What is made of them: [`route`], [`path`],
-//! [`accept`], [`conditional`], [`reply`].
+//! [`accept`], [`conditional`], [`reply`]; and what an error of theirs says of a limit: [`limit`].
 pub mod accept;
 pub mod body;
 pub mod buf;
@@ -16,6 +16,7 @@ pub mod form;
 pub mod format;
 pub mod head;
 pub mod image_end;
+pub mod limit;
 pub mod multipart;
 pub mod param;
 pub mod path;

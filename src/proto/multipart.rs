@@ -96,8 +96,11 @@ impl Scanner {
     /// # Errors
     /// The boundary is empty, longer than 70 bytes (RFC 2046, 5.1.1), or no printable ASCII.
     pub fn new(boundary: &[u8]) -> Result<Self, MultipartError> {
+        if boundary.len() > BOUNDARY_MAX {
+            return Err(MultipartError::BoundaryTooLong { length: boundary.len() });
+        }
         let printable = boundary.iter().all(|byte| matches!(byte, b' '..=b'~'));
-        if boundary.is_empty() || boundary.len() > BOUNDARY_MAX || !printable || boundary.ends_with(b" ") {
+        if boundary.is_empty() || !printable || boundary.ends_with(b" ") {
             return Err(MultipartError::Boundary);
         }
         Ok(Self {

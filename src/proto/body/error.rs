@@ -2,6 +2,7 @@
 use std::fmt;
 
 use super::{EXTENSION_MAX, TRAILER_MAX};
+use crate::proto::limit::Limit;
 
 /// A fault in the chunk framing of a body: always 400, and the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,16 @@ impl BodyError {
     pub const fn status(&self) -> u16 {
         400
     }
+
+    /// The limit that was passed, if it is that.
+    #[must_use]
+    pub const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::ExtensionTooLong => Some(Limit::passed("extensiones", EXTENSION_MAX)),
+            Self::TrailerTooLong => Some(Limit::passed("campos tras el cuerpo", TRAILER_MAX)),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for BodyError {
@@ -38,14 +49,24 @@ impl fmt::Display for BodyError {
             }
             Self::Extension => f.write_str("una extensión de trozo está mal escrita: quítela"),
             Self::ExtensionTooLong => {
-                write!(f, "las extensiones de los trozos pasan de {EXTENSION_MAX} bytes: quítelas")
+                let received = EXTENSION_MAX + 1;
+                write!(
+                    f,
+                    "las extensiones de los trozos tienen al menos {received} bytes y el límite son \
+                     {EXTENSION_MAX}: quítelas"
+                )
             }
             Self::Trailer => f.write_str("el final del cuerpo debe ser CRLF o campos «Nombre: valor» y CRLF"),
             Self::TrailerForbidden => f.write_str(
                 "Content-Length, Transfer-Encoding y Host no pueden ir tras el cuerpo: van en la cabecera",
             ),
             Self::TrailerTooLong => {
-                write!(f, "los campos tras el cuerpo pasan de {TRAILER_MAX} bytes: mándelos en la cabecera")
+                let received = TRAILER_MAX + 1;
+                write!(
+                    f,
+                    "los campos tras el cuerpo tienen al menos {received} bytes y el límite son {TRAILER_MAX}: \
+                     mándelos en la cabecera"
+                )
             }
         }
     }

@@ -4,6 +4,7 @@ use super::*;
 fn decode(framing: Framing, input: &[u8], step: usize) -> Result<(Vec<u8>, bool, Vec<u8>), BodyError> {
     let mut decoder = BodyDecoder::new(framing);
     let (mut body, mut behind) = (Vec::new(), Vec::new());
+    let mut done = decoder.decode(b"") == Ok((0, BodyEvent::Done));
     for piece in input.chunks(step) {
         let mut rest = piece;
         loop {
@@ -16,9 +17,9 @@ fn decode(framing: Framing, input: &[u8], step: usize) -> Result<(Vec<u8>, bool,
                 }
                 BodyEvent::NeedMore => {
                     assert_eq!(taken, rest.len());
-                    assert!(!decoder.is_done());
+                    assert!(!done);
                 }
-                BodyEvent::Done => assert!(decoder.is_done()),
+                BodyEvent::Done => done = true,
             }
             rest = &rest[taken..];
             if !matches!(event, BodyEvent::Data(_)) {
@@ -27,7 +28,7 @@ fn decode(framing: Framing, input: &[u8], step: usize) -> Result<(Vec<u8>, bool,
         }
         behind.extend_from_slice(rest);
     }
-    Ok((body, decoder.is_done(), behind))
+    Ok((body, done, behind))
 }
 
 /// Decodes whole, byte by byte, and with trailing data; all must agree.
@@ -59,9 +60,6 @@ fn announced_lengths() {
     }
     let mut decoder = BodyDecoder::new(Framing::Length(u64::MAX));
     assert_eq!(decoder.decode(b"abc"), Ok((3, BodyEvent::Data(b"abc"))));
-    assert_eq!(decoder.remaining_hint(), Some(u64::MAX - 3));
-    assert_eq!(BodyDecoder::new(Framing::None).remaining_hint(), Some(0));
-    assert_eq!(BodyDecoder::new(Framing::Chunked).remaining_hint(), None);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::proto::limit::Limit;
 
 /// A part: name, file name, data.
 type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);
@@ -115,6 +116,9 @@ fn long_values_are_out_of_range_and_unknown_ones_dropped() {
     let error = upload(&[("escala", None, &longer)]).unwrap_err();
     assert_eq!(error, FormError::FieldTooLong { name: "escala".to_owned() });
     assert_eq!(error.status(), 422);
+    let expected = Limit { name: "campo del formulario", max: 1024, received: 1025 };
+    assert_eq!(error.limit(), Some(expected));
+    assert!(error.to_string().contains("1025") && error.to_string().contains("1024"));
     assert_eq!(upload(&[("otra", None, &longer)]).unwrap().fields, []);
 }
 

@@ -1,6 +1,8 @@
 //! Every way a request head can be wrong, with its status and the text that tells a person what to do about it.
 use std::fmt;
 
+use crate::proto::limit::Limit;
+
 /// Why a request head was refused. The connection is closed after any of them: where the next request would begin is
 /// no longer certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub enum HeadError {
     TooManyFields {
         /// [`super::HeadLimits::fields_max`].
         max: usize,
+        /// How many there are.
+        received: usize,
     },
     /// Some lines end in CR LF and some in LF alone.
     MixedLineEnds,
@@ -74,22 +78,42 @@ impl HeadError {
             _ => 400,
         }
     }
+
+    /// The limit that was passed, if it is that.
+    #[must_use]
+    pub const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::TargetTooLong { max } => Some(Limit::passed("ruta", *max)),
+            Self::TooLarge { max } => Some(Limit::passed("cabecera", *max)),
+            Self::TooManyFields { max, received } => Some(Limit::new("campos", *max, *received)),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for HeadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TargetTooLong { max } => {
-                return write!(f, "la ruta pedida pasa de {max} bytes: acórtela");
-            }
-            Self::TooLarge { max } => {
+                let received = max.saturating_add(1);
                 return write!(
                     f,
-                    "la cabecera de la petición pasa de {max} bytes: mande menos campos o más cortos"
+                    "la ruta pedida tiene al menos {received} bytes y el límite son {max}: acórtela"
                 );
             }
-            Self::TooManyFields { max } => {
-                return write!(f, "la cabecera de la petición tiene más de {max} campos: mande menos");
+            Self::TooLarge { max } => {
+                let received = max.saturating_add(1);
+                return write!(
+                    f,
+                    "la cabecera de la petición tiene al menos {received} bytes y el límite son {max}: mande \
+                     menos campos o más cortos"
+                );
+            }
+            Self::TooManyFields { max, received } => {
+                return write!(
+                    f,
+                    "la cabecera de la petición tiene {received} campos y el límite son {max}: mande menos"
+                );
             }
             Self::FieldRepeated { name } => {
                 return write!(f, "el campo {name} está repetido: mande uno solo");

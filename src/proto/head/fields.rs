@@ -23,7 +23,11 @@ impl Fields {
         let fields = match httparse::parse_headers(section, &mut slots) {
             Ok(httparse::Status::Complete((_, fields))) => fields,
             Ok(httparse::Status::Partial) => return Err(HeadError::FieldName),
-            Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooManyFields { max: fields_max }),
+            Err(httparse::Error::TooManyHeaders) => {
+                // One field a line (none is folded), and the empty one.
+                let received = memchr::memchr_iter(b'\n', section).count().saturating_sub(1);
+                return Err(HeadError::TooManyFields { max: fields_max, received });
+            }
             Err(httparse::Error::HeaderValue) => return Err(HeadError::FieldValue),
             Err(_) => return Err(HeadError::FieldName),
         };

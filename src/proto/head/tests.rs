@@ -1,4 +1,5 @@
 use super::*;
+use crate::proto::limit::Limit;
 
 /// What came of a stream of bytes that begins with a head.
 #[derive(Debug)]
@@ -456,7 +457,10 @@ fn limits_hold_at_their_byte() {
     assert_eq!(outcome(&[b"GET / HTTP/1.1\r\nX: ", &[b'v'; 80][..]].concat()), "wait");
     assert_eq!(outcome(&[b"GET / HTTP/1.1\r\nX: ", &[b'v'; 81][..]].concat()), "TooLarge { max: 100 }");
     assert!(outcome(b"GET / HTTP/1.1\r\nHost: a\r\nb:\r\nc:\r\n\r\n").starts_with("Get"));
-    assert_eq!(outcome(b"GET / HTTP/1.1\r\nHost: a\r\nb:\r\nc:\r\nd:\r\n\r\n"), "TooManyFields { max: 3 }");
+    assert_eq!(
+        outcome(b"GET / HTTP/1.1\r\nHost: a\r\nb:\r\nc:\r\nd:\r\n\r\n"),
+        "TooManyFields { max: 3, received: 4 }"
+    );
 }
 
 /// A head in as many pieces as it has bytes leaves no byte to be searched twice.
@@ -494,7 +498,7 @@ fn every_fault_has_a_status_and_a_text() {
         (HeadError::NotHttp, 400),
         (HeadError::TargetTooLong { max: 8192 }, 414),
         (HeadError::TooLarge { max: 16384 }, 431),
-        (HeadError::TooManyFields { max: 64 }, 431),
+        (HeadError::TooManyFields { max: 64, received: 65 }, 431),
         (HeadError::MethodTooLong, 501),
         (HeadError::CodingUnknown, 501),
         (HeadError::Version, 505),
@@ -503,5 +507,14 @@ fn every_fault_has_a_status_and_a_text() {
         assert_eq!(error.status(), status);
         assert!(!error.to_string().is_empty());
     }
-    assert!(HeadError::TooLarge { max: 16384 }.to_string().contains("16384"));
+    for (error, name, max, received) in [
+        (HeadError::TargetTooLong { max: 8192 }, "ruta", 8192, 8193),
+        (HeadError::TooLarge { max: 16384 }, "cabecera", 16384, 16385),
+        (HeadError::TooManyFields { max: 64, received: 70 }, "campos", 64, 70),
+    ] {
+        assert_eq!(error.limit(), Some(Limit { name, max, received }));
+        let text = error.to_string();
+        assert!(text.contains(&max.to_string()) && text.contains(&received.to_string()), "{text}");
+    }
+    assert_eq!(HeadError::Version.limit(), None);
 }

@@ -2,12 +2,18 @@
 use std::fmt;
 
 use super::{BOUNDARY_MAX, EPILOGUE_MAX, HEAD_MAX, PARTS_MAX, PREAMBLE_MAX};
+use crate::proto::limit::Limit;
 
 /// Why a multipart body was refused: always 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MultipartError {
     /// No boundary, or one that can't be.
     Boundary,
+    /// A boundary longer than RFC 2046 lets it be.
+    BoundaryTooLong {
+        /// Its bytes.
+        length: usize,
+    },
     /// Something else than CR LF or `--` behind a boundary.
     Delimiter,
     /// A part's head that is not fields and an empty line.
@@ -31,6 +37,19 @@ impl MultipartError {
     pub const fn status(&self) -> u16 {
         400
     }
+
+    /// The limit that was passed, if it is that.
+    #[must_use]
+    pub const fn limit(&self) -> Option<Limit> {
+        Some(match self {
+            Self::BoundaryTooLong { length } => Limit::new("boundary", BOUNDARY_MAX, *length),
+            Self::HeadTooLong => Limit::passed("cabecera de una parte", HEAD_MAX),
+            Self::TooManyParts => Limit::passed("partes", PARTS_MAX),
+            Self::PreambleTooLong => Limit::passed("preámbulo", PREAMBLE_MAX),
+            Self::EpilogueTooLong => Limit::passed("epílogo", EPILOGUE_MAX),
+            _ => return None,
+        })
+    }
 }
 
 impl fmt::Display for MultipartError {
@@ -47,16 +66,30 @@ impl fmt::Display for MultipartError {
             Self::Disposition => {
                 f.write_str("cada parte debe tener «Content-Disposition: form-data; name=\"…\"»")
             }
-            Self::HeadTooLong => {
-                write!(f, "la cabecera de una parte pasa de {HEAD_MAX} bytes: use nombres más cortos")
-            }
-            Self::TooManyParts => write!(f, "el formulario tiene más de {PARTS_MAX} partes: mande menos"),
-            Self::PreambleTooLong => {
-                write!(f, "hay más de {PREAMBLE_MAX} bytes antes del primer separador: revise boundary")
-            }
-            Self::EpilogueTooLong => {
-                write!(f, "hay más de {EPILOGUE_MAX} bytes después del último separador: quítelos")
-            }
+            Self::BoundaryTooLong { length } => write!(
+                f,
+                "boundary tiene {length} caracteres y el límite son {BOUNDARY_MAX}: deje que lo ponga el cliente HTTP"
+            ),
+            Self::HeadTooLong => write!(
+                f,
+                "la cabecera de una parte tiene al menos {} bytes y el límite son {HEAD_MAX}: use nombres más cortos",
+                HEAD_MAX + 1
+            ),
+            Self::TooManyParts => write!(
+                f,
+                "el formulario tiene al menos {} partes y el límite son {PARTS_MAX}: mande menos",
+                PARTS_MAX + 1
+            ),
+            Self::PreambleTooLong => write!(
+                f,
+                "hay al menos {} bytes antes del primer separador y el límite son {PREAMBLE_MAX}: revise boundary",
+                PREAMBLE_MAX + 1
+            ),
+            Self::EpilogueTooLong => write!(
+                f,
+                "hay al menos {} bytes después del último separador y el límite son {EPILOGUE_MAX}: quítelos",
+                EPILOGUE_MAX + 1
+            ),
             Self::Truncated => {
                 f.write_str("el formulario está incompleto: falta el separador final, o no coincide")
             }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::proto::limit::Limit;
 
 /// A part as the tests see it: name, file name, data.
 type Part = (String, Option<String>, Vec<u8>);
@@ -231,9 +232,28 @@ fn faults_around_boundaries() {
         assert_eq!(error.status(), 400);
         assert!(!error.to_string().is_empty());
     }
-    for boundary in ["", "a ", "a\r", "a\n", "\u{e9}", "a\0", &"x".repeat(71)] {
+    for boundary in ["", "a ", "a\r", "a\n", "\u{e9}", "a\0"] {
         assert_eq!(Scanner::new(boundary.as_bytes()).err(), Some(MultipartError::Boundary), "{boundary:?}");
     }
+    let long = Scanner::new("x".repeat(BOUNDARY_MAX + 1).as_bytes()).unwrap_err();
+    assert_eq!(long, MultipartError::BoundaryTooLong { length: 71 });
+    assert!(Scanner::new("x".repeat(BOUNDARY_MAX).as_bytes()).is_ok());
+}
+
+#[test]
+fn a_limit_is_told_with_its_value_and_what_came() {
+    for (error, name, max, received) in [
+        (MultipartError::BoundaryTooLong { length: 90 }, "boundary", 70, 90),
+        (MultipartError::HeadTooLong, "cabecera de una parte", 8192, 8193),
+        (MultipartError::TooManyParts, "partes", 128, 129),
+        (MultipartError::PreambleTooLong, "preámbulo", 65_536, 65_537),
+        (MultipartError::EpilogueTooLong, "epílogo", 65_536, 65_537),
+    ] {
+        assert_eq!(error.limit(), Some(Limit { name, max, received }));
+        let text = error.to_string();
+        assert!(text.contains(&max.to_string()) && text.contains(&received.to_string()), "{text}");
+    }
+    assert_eq!(MultipartError::Truncated.limit(), None);
 }
 
 #[test]

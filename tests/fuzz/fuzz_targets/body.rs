@@ -34,6 +34,7 @@ fuzz_target!(|data: &[u8]| {
 fn decode(framing: Framing, pieces: &[&[u8]]) -> Result<(Vec<u8>, bool, Vec<u8>), BodyError> {
     let mut decoder = BodyDecoder::new(framing);
     let (mut body, mut behind) = (Vec::new(), Vec::new());
+    let mut done = decoder.decode(b"") == Ok((0, BodyEvent::Done));
     for piece in pieces {
         let mut rest = *piece;
         loop {
@@ -46,14 +47,14 @@ fn decode(framing: Framing, pieces: &[&[u8]]) -> Result<(Vec<u8>, bool, Vec<u8>)
                     body.extend_from_slice(data);
                     continue;
                 }
-                BodyEvent::NeedMore => assert!(rest.is_empty() && !decoder.is_done()),
-                BodyEvent::Done => assert!(decoder.is_done() && decoder.remaining_hint() == Some(0)),
+                BodyEvent::NeedMore => assert!(rest.is_empty() && !done),
+                BodyEvent::Done => done = true,
             }
             break;
         }
         behind.extend_from_slice(rest);
     }
-    Ok((body, decoder.is_done(), behind))
+    Ok((body, done, behind))
 }
 
 /// A chunked body that is whole: what it holds, and what lies behind it.
