@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::job::Failure;
+
 /// How much an event matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -61,6 +63,10 @@ pub enum What {
         took: Duration,
         /// The client was gone before the end.
         cut: bool,
+        /// It was `/healthz` or `/readyz` that was asked for.
+        probe: bool,
+        /// What went wrong, where the status does not tell it.
+        fault: Option<Fault>,
     },
     /// The client left before there was anything to answer.
     Left {
@@ -75,17 +81,49 @@ impl What {
     pub fn level(&self) -> Level {
         match self {
             Self::Connected | Self::Received { .. } | Self::Left { .. } => Level::Debug,
-            Self::Answered { shown, status: 200..300, .. } if is_probe(shown) => Level::Debug,
-            // A server that is busy says so to its clients; only what broke is an error.
-            Self::Answered { status: 500 | 502 | 504 | 507, .. } => Level::Error,
-            Self::Answered { status: 503, .. } => Level::Warning,
-            Self::Answered { .. } => Level::Info,
+            Self::Answered { probe: true, .. } => Level::Debug,
+            Self::Answered { fault: Some(fault), .. } => fault.level,
+            // What we do not speak (501, 505) is no fault of ours.
+            Self::Answered { status: 501 | 505, .. } => Level::Info,
+            Self::Answered { status, .. } => level_of(*status),
         }
     }
 }
 
-fn is_probe(shown: &str) -> bool {
-    ["/healthz", "/readyz"].iter().any(|path| shown.ends_with(path))
+/// What went wrong behind an answer, for the operator: the client is not told all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// How much it matters.
+    pub level: Level,
+    /// Spanish.
+    pub reason: String,
+}
+
+impl Fault {
+    /// What the line about an answer with this status has to add of a failure; None if the status says it all.
+    #[must_use]
+    pub fn of(failure: &Failure, status: u16) -> Option<Self> {
+        let level = match failure {
+            // The client sees a 404 like any other.
+            Failure::NoPermission => Level::Warning,
+            // It sees what it would see of a picture that is broken, but the decoder is.
+            Failure::Panicked => Level::Error,
+            // Ordinary, and said in full to the client.
+            Failure::Changing | Failure::MemoryFull { .. } => return None,
+            _ if status >= 500 => level_of(status),
+            _ => return None,
+        };
+        Some(Self { level, reason: failure.to_string() })
+    }
+}
+
+/// A server that is busy says so to its clients; only what broke is an error.
+fn level_of(status: u16) -> Level {
+    match status {
+        503 => Level::Warning,
+        500.. => Level::Error,
+        _ => Level::Info,
+    }
 }
 
 impl fmt::Display for What {
@@ -93,11 +131,68 @@ impl fmt::Display for What {
         match self {
             Self::Connected => write!(f, "Cliente conectado."),
             Self::Received { bytes } => write!(f, "Recibido {bytes} bytes de la imagen del cliente."),
-            Self::Answered { shown, status, received, sent, took, cut } => {
+            Self::Answered { shown, status, received, sent, took, cut, fault, .. } => {
                 write!(f, "{shown} {status} {received} → {sent} bytes, {} ms", took.as_millis())?;
-                if *cut { write!(f, ", cortada por el cliente") } else { Ok(()) }
+                if *cut {
+                    write!(f, ", cortada por el cliente")?;
+                }
+                fault.as_ref().map_or(Ok(()), |fault| write!(f, " - {}", fault.reason))
             }
             Self::Left { during } => write!(f, "El cliente se fue durante {during}."),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: u16, probe: bool, fault: Option<Fault>) -> What {
+        let took = Duration::from_millis(41);
+        What::Answered { shown: "GET /".into(), status, received: 1, sent: 2, took, cut: false, probe, fault }
+    }
+
+    #[test]
+    fn levels_follow_the_status_unless_there_is_more_to_tell() {
+        for (status, level) in [
+            (200, Level::Info),
+            (404, Level::Info),
+            (422, Level::Info),
+            (500, Level::Error),
+            (501, Level::Info),
+            (502, Level::Error),
+            (503, Level::Warning),
+            (504, Level::Error),
+            (505, Level::Info),
+            (507, Level::Error),
+        ] {
+            assert_eq!(answered(status, false, None).level(), level, "{status}");
+            assert_eq!(answered(status, true, None).level(), Level::Debug, "{status}");
+        }
+        for (failure, status, level) in [
+            (Failure::Panicked, 422, Some(Level::Error)),
+            (Failure::NoPermission, 404, Some(Level::Warning)),
+            (Failure::ScalerLost, 502, Some(Level::Error)),
+            (Failure::ScalerAway, 503, Some(Level::Warning)),
+            (Failure::Late, 504, Some(Level::Error)),
+            (Failure::NoFile, 404, None),
+            (Failure::Changing, 503, None),
+            (Failure::MemoryFull { length: 1 }, 503, None),
+            (Failure::Undecodable("faltan datos".into()), 422, None),
+        ] {
+            let fault = Fault::of(&failure, status);
+            assert_eq!(fault.as_ref().map(|fault| fault.level), level, "{failure:?}");
+            if let Some(level) = level {
+                assert_eq!(answered(status, false, fault).level(), level);
+            }
+        }
+    }
+
+    #[test]
+    fn the_line_of_an_answer_ends_with_the_reason() {
+        let fault = Fault::of(&Failure::Unreadable("EIO".into()), 500);
+        let line = answered(500, false, fault).to_string();
+        assert_eq!(line, "GET / 500 1 → 2 bytes, 41 ms - el archivo no se puede leer: EIO");
+        assert_eq!(answered(200, false, None).to_string(), "GET / 200 1 → 2 bytes, 41 ms");
     }
 }

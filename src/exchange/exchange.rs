@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::event::{Event, What};
+use super::event::{Event, Fault, What};
 use super::job::Failure;
 use super::moment::Moment;
 use super::phase::{After, Answer, Name, Phase, may_follow};
@@ -140,13 +140,17 @@ impl Exchange {
     /// The run of request `id` has ended.
     pub fn handle_done(&mut self, id: Uuid, outcome: &Outcome, now: Moment) {
         match mem::replace(&mut self.phase, Phase::Closed) {
-            Phase::Waiting { request, .. } if request.id == id => match outcome {
+            Phase::Waiting { mut request, since } if request.id == id => match outcome {
                 Ok(Ending::Picture(picture, times)) => self.deliver(&request, picture, times, now),
                 Ok(Ending::NotModified(edition)) => {
                     self.answer(Name::Waiting, &request, &edition.not_modified(now.wall), After::Next, now);
                 }
                 Err(failure) => {
-                    let reject = self.service.failed(failure.clone());
+                    let reject = match failure {
+                        Failure::Late => self.service.late(now.at - since),
+                        other => self.service.failed(other.clone()),
+                    };
+                    request.fault = Fault::of(failure, reject.status());
                     self.refuse(Name::Waiting, &request, &reject, After::Next, now);
                 }
             },
@@ -160,16 +164,15 @@ impl Exchange {
         if self.poll_timeout().is_none_or(|due| now.at < due) {
             return;
         }
-        let slow = |what, time: Duration| Reject::Slow { what, seconds: time.as_secs() };
-        let policy = &self.service.policy;
         match &self.phase {
             Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => self.phase = Phase::Closed,
-            Phase::Head { .. } => {
-                let reject = slow("la cabecera de la petición", policy.head_time);
-                self.refuse_unread(&reject, now);
+            Phase::Head { since, .. } => {
+                let (time, took) = (self.service.policy.head_time, now.at - *since);
+                let received = self.recv.len() as u64;
+                self.refuse_unread(&Reject::Slow { time, rate: None, received, took }, now);
             }
-            Phase::Body { .. } => {
-                let reject = slow("el cuerpo de la petición", policy.body_grace);
+            Phase::Body { upload, .. } => {
+                let reject = upload.too_slow(&self.service, now.at);
                 self.handle_progress(Progress::Refused(reject), now);
             }
             Phase::Waiting { request, .. } => {
@@ -213,12 +216,11 @@ impl Exchange {
     /// When [`Exchange::handle_timeout`] wants to be called; None once closed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
+        let policy = &self.service.policy;
         match &self.phase {
-            Phase::Idle { due, .. }
-            | Phase::Head { due, .. }
-            | Phase::Waiting { due, .. }
-            | Phase::Reply { due, .. }
-            | Phase::Linger { due } => Some(*due),
+            Phase::Idle { due, .. } | Phase::Reply { due, .. } | Phase::Linger { due } => Some(*due),
+            Phase::Head { since, .. } => Some(*since + policy.head_time),
+            Phase::Waiting { since, .. } => Some(*since + policy.deadline + SLACK),
             Phase::Body { upload, .. } => Some(upload.due(&self.service)),
             Phase::Closed => None,
         }
@@ -281,8 +283,8 @@ impl Exchange {
                 // RFC 9112 §2.2: an empty line between requests is none of the next one's.
                 Phase::Idle { .. } if is_blank(self.recv.data()) => return,
                 Phase::Idle { fresh, .. } => {
-                    let (fresh, due) = (*fresh, now.at + self.service.policy.head_time);
-                    self.enter(Name::Idle, Phase::Head { fresh, due });
+                    let (fresh, since) = (*fresh, now.at);
+                    self.enter(Name::Idle, Phase::Head { fresh, since });
                 }
                 Phase::Head { fresh: fresh @ true, .. } => match Format::sniff(self.recv.data()) {
                     Sniff::NeedMore => return,
@@ -323,8 +325,8 @@ impl Exchange {
     /// A head is complete.
     fn begin_http(&mut self, head: &RequestHead, now: Moment) {
         let id = (self.service.ids)();
-        let request = Request::http(id, head, now.at);
-        match decide(head, &request, &self.service) {
+        let mut request = Request::http(id, head, now.at);
+        match decide(head, &mut request, &self.service) {
             Decision::Answer(known) => self.settle(Name::Head, request, known, After::Next, now),
             Decision::Dismiss(known) => self.settle(Name::Head, request, known, After::Close, now),
             Decision::Read { sink, ask } => {
@@ -388,8 +390,7 @@ impl Exchange {
     /// Hands work over and waits for its end.
     fn watch(&mut self, from: Name, request: Request, order: Box<Order>, now: Moment) {
         self.actions.push_back(Action::Submit(order));
-        let due = now.at + self.service.policy.deadline + SLACK;
-        self.enter(from, Phase::Waiting { request, due });
+        self.enter(from, Phase::Waiting { request, since: now.at });
     }
 
     fn order(&self, request: &Request, upload: Upload, now: Moment) -> Result<Ordered, Reject> {
@@ -430,7 +431,11 @@ impl Exchange {
 
     /// Answers what could not be read as a request.
     fn refuse_unread(&mut self, reject: &Reject, now: Moment) {
-        let request = Request::unreadable((self.service.ids)(), now.at);
+        let since = match &self.phase {
+            Phase::Head { since, .. } => *since,
+            _ => now.at,
+        };
+        let request = Request::unreadable((self.service.ids)(), since);
         self.refuse(Name::Head, &request, reject, After::Close, now);
     }
 
@@ -464,6 +469,8 @@ impl Exchange {
             received: request.received,
             sent: 0,
             began_at: request.began_at,
+            probe: request.probe,
+            fault: request.fault.clone(),
         };
         let due = now.at + self.service.policy.reply_time;
         self.enter(from, Phase::Reply { then, answer, due, _picture: picture });

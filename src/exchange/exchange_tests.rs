@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use super::*;
+use crate::exchange::event::Level;
 use crate::exchange::file::{Wanted, tests::edition};
 use crate::exchange::gate::Gate;
 use crate::exchange::plan::Plan;
@@ -387,15 +388,125 @@ fn continue_is_said_only_to_those_who_may() {
 #[test]
 fn memory_is_charged_as_bytes_arrive() {
     let mut world = World::with(Policy::default(), Gate::new(4, 1000, 1));
-    world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n");
+    world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
     assert_eq!(world.service.gate.bytes(), 0, "nothing for what is merely announced");
-    world.feed(&[0; 900]);
-    assert_eq!(world.service.gate.bytes(), 900);
+    world.feed(&[0; 500]);
+    assert_eq!(world.service.gate.bytes(), 500);
+    let mut other = world.service.gate.lease();
+    other.grow(400).unwrap();
     world.feed(&[0; 200]);
     world.transmit();
     assert_eq!(world.statuses(), [503]);
     assert!(world.text().contains("Retry-After") && world.text().contains("--memoria"));
-    assert_eq!(world.service.gate.bytes(), 0);
+    assert_eq!(world.service.gate.bytes(), 400);
+}
+
+#[test]
+fn what_can_never_fit_into_memory_is_not_asked_to_come_again() {
+    let small = || World::with(Policy { files: true, ..Policy::default() }, Gate::new(4, 1000, 1));
+    let assert_refused = |world: &World, received: &str| {
+        assert_eq!(world.statuses(), [422]);
+        let text = world.text();
+        assert!(!text.contains("Retry-After") && text.contains(received), "{text}");
+        assert!(text.contains("urn:tp2:error:memoria-insuficiente") && text.contains("--memoria"), "{text}");
+        assert_eq!(world.service.gate.bytes(), 0);
+    };
+    // Announced: told at the head, without asking for the body.
+    let mut world = small();
+    world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n");
+    world.transmit();
+    assert_refused(&world, "\"recibido\":1001");
+
+    let mut world = small();
+    world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n44c\r\n");
+    world.feed(&[0; 1000]);
+    world.transmit();
+    assert!(world.statuses().is_empty());
+    world.feed(&[0; 100]);
+    world.transmit();
+    assert_refused(&world, "\"recibido\":1100");
+
+    let mut world = small();
+    world.feed(&PNG[..20]);
+    world.feed(&[0; 2000]);
+    world.transmit();
+    assert!(world.text().starts_with("ERROR 422 "), "{}", world.text());
+
+    // A file that was found to be longer.
+    let mut world = small();
+    world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.done(&Err(Failure::MemoryFull { length: 1001 }));
+    assert_refused(&world, "\"recibido\":1001");
+}
+
+#[test]
+fn probes_are_told_of_by_their_route_and_not_by_their_looks() {
+    for (request, away, level) in [
+        ("GET /healthz", false, Level::Debug),
+        ("HEAD /healthz?x=1", false, Level::Debug),
+        ("GET http://a/readyz", false, Level::Debug),
+        ("GET /readyz", true, Level::Debug),
+        ("GET /?x=/healthz", false, Level::Info),
+        ("GET /nada/readyz", false, Level::Info),
+        ("DELETE /healthz", false, Level::Info),
+    ] {
+        let mut world = World::new();
+        world.service.scaler_away.set(away);
+        world.feed(format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        world.transmit();
+        assert_eq!(world.events.last().unwrap().what.level(), level, "{request}");
+        assert!(!away || world.statuses() == [503]);
+    }
+}
+
+#[test]
+fn the_line_of_an_answer_tells_what_went_wrong() {
+    for (failure, status, level, reason) in [
+        (Failure::Panicked, 422, Level::Error, Some("el decodificador falló con esta imagen")),
+        (Failure::NoPermission, 404, Level::Warning, Some("no hay permiso para leer el archivo")),
+        (Failure::Lost, 500, Level::Error, Some("error interno")),
+        (Failure::ScalerAway, 503, Level::Warning, Some("el escalador no está disponible por el momento")),
+        (Failure::NoFile, 404, Level::Info, None),
+    ] {
+        let mut world = World::new();
+        world.feed(&post(PNG));
+        let id = world.orders[0].id;
+        world.done(&Err(failure.clone()));
+        assert_eq!(world.statuses(), [status]);
+        let event = world.events.last().unwrap();
+        assert_eq!((event.id, event.what.level()), (Some(id), level), "{failure:?}");
+        let line = event.what.to_string();
+        let end = reason.map_or_else(|| " ms".to_owned(), |reason| format!(" ms - {reason}"));
+        assert!(line.ends_with(&end), "{line}");
+    }
+}
+
+#[test]
+fn who_is_slow_or_late_is_told_how_much_came_and_how_long_it_took() {
+    let mut world = World::new();
+    world.feed(b"GET / HTTP/1.1\r\n");
+    world.wait(Duration::from_secs(10));
+    world.transmit();
+    assert!(world.text().contains("\"recibido\":16,"), "{}", world.text());
+    assert!(world.text().contains("\"segundos\":10.0"), "{}", world.text());
+    let What::Answered { took, .. } = &world.events.last().unwrap().what else { panic!() };
+    assert_eq!(*took, Duration::from_secs(10), "since its first byte, not since it was refused");
+
+    let mut world = World::new();
+    world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n");
+    world.feed(&[0; 3 << 10]);
+    world.wait(Duration::from_secs(13));
+    world.transmit();
+    assert!(world.text().contains("\"recibido\":3072,"), "{}", world.text());
+    assert!(world.text().contains("3072 bytes en 13 s"), "{}", world.text());
+
+    let mut world = World::new();
+    world.feed(&post(PNG));
+    world.now.at += Duration::from_millis(30_012);
+    world.done(&Err(Failure::Late));
+    assert_eq!(world.statuses(), [504]);
+    let text = world.text();
+    assert!(text.contains("\"recibido\":30.012") && text.contains("\"opcion\":\"--plazo\""), "{text}");
 }
 
 #[test]

@@ -232,9 +232,16 @@ pub enum Failure {
     Undecodable(String),
     /// More pixels than allowed, or a side too long.
     TooManyPixels {
-        /// Columns, in or out.
+        /// Columns.
         width: u64,
-        /// Rows, in or out.
+        /// Rows.
+        height: u64,
+    },
+    /// The picture may exist here, but what was asked to be made of it may not.
+    ResultTooLarge {
+        /// Columns it would have.
+        width: u64,
+        /// Rows it would have.
         height: u64,
     },
     /// Its work would need more than all the memory there is for pictures.
@@ -277,6 +284,9 @@ impl fmt::Display for Failure {
             Self::MemoryFull { length } => write!(f, "no hay memoria para un archivo de {length} bytes"),
             Self::Undecodable(reason) => write!(f, "la imagen no se puede decodificar: {reason}"),
             Self::TooManyPixels { width, height } => write!(f, "{width}x{height} píxeles son demasiados"),
+            Self::ResultTooLarge { width, height } => {
+                write!(f, "el resultado mediría {width}x{height} píxeles y son demasiados")
+            }
             Self::TooMuchMemory { needed } => write!(f, "procesarla necesitaría {needed} bytes de memoria"),
             Self::Panicked => write!(f, "el decodificador falló con esta imagen"),
             Self::Lost => write!(f, "error interno"),

@@ -1,13 +1,13 @@
 //! The phases of a conversation and the table of what may follow what: the data of [`exchange`](super::exchange).
 //!
-//! No live phase is without an absolute deadline, and what a phase needs lives inside it: a form exists only in a body,
+//! No live phase is without an absolute deadline, its own or that of when it began, and what a phase needs lives inside it: a form exists only in a body,
 //! a reply in flight excludes parsing.
 use std::sync::Arc;
 use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::event::What;
+use super::event::{Fault, What};
 use super::moment::Moment;
 use super::picture::Picture;
 use super::request::Request;
@@ -18,11 +18,11 @@ pub(super) enum Phase {
     /// Between requests. `fresh`: nothing has come on this connection yet.
     Idle { fresh: bool, due: Instant },
     /// A request has begun. `fresh`: its first bytes tell whether this is HTTP or netcat.
-    Head { fresh: bool, due: Instant },
+    Head { fresh: bool, since: Instant },
     /// A body is coming.
     Body { request: Request, upload: Box<Upload> },
     /// A run has the picture, or looks for it.
-    Waiting { request: Request, due: Instant },
+    Waiting { request: Request, since: Instant },
     /// An answer is on its way; `_picture` keeps the lease of its bytes.
     Reply { then: After, answer: Answer, due: Instant, _picture: Option<Arc<Picture>> },
     /// The last answer is sent; what the peer still sends is read and thrown away, so that it can read us.
@@ -47,6 +47,10 @@ pub(super) struct Answer {
     pub(super) received: u64,
     pub(super) sent: u64,
     pub(super) began_at: Instant,
+    /// A probe's: of interest to nobody while the probe is answered.
+    pub(super) probe: bool,
+    /// What went wrong, where the status does not tell it.
+    pub(super) fault: Option<Fault>,
 }
 
 /// The names of the phases, for the table.
@@ -88,8 +92,8 @@ impl Phase {
 
 impl Answer {
     pub(super) fn told(self, cut: bool, now: Moment) -> What {
-        let Self { shown, status, received, sent, began_at, .. } = self;
-        What::Answered { shown, status, received, sent, took: now.at - began_at, cut }
+        let Self { shown, status, received, sent, began_at, probe, fault, .. } = self;
+        What::Answered { shown, status, received, sent, took: now.at - began_at, cut, probe, fault }
     }
 }
 

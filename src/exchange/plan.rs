@@ -5,14 +5,11 @@
 use std::hash::{Hash, Hasher};
 
 use scaler::raster::Channels;
-use scaler::wire::{parse_factor, scaled_side};
+use scaler::wire::{FACTOR_MAX, FACTOR_MIN, parse_factor, scaled_side};
 
 use super::job::{Encoding, Failure, PixelLimits, Probe};
 use super::reject::Reject;
 use crate::proto::{accept, format::Format};
-
-/// Smallest and largest factor.
-pub const FACTOR_RANGE: std::ops::RangeInclusive<f64> = 0.001..=10.0;
 
 /// What a request asks for, in range, before the picture has been looked at.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +40,7 @@ pub struct Plan {
     pub encoding: Encoding,
 }
 
-// A factor is a number in FACTOR_RANGE: no NaN that differs from itself, no second zero, so its bits are its value.
+// A factor is a number from FACTOR_MIN to FACTOR_MAX: no NaN that differs from itself, no second zero, so its bits are its value.
 impl Eq for Plan {}
 
 impl Hash for Plan {
@@ -94,6 +91,7 @@ impl Wish {
                 name: "escala",
                 value: text,
                 expected: "un número decimal con punto entre 0.001 y 10, por ejemplo 0.5",
+                range: Some(("factor", format!("{FACTOR_MIN} a {FACTOR_MAX}"))),
             })?,
         };
         let quality = match value("calidad") {
@@ -102,6 +100,7 @@ impl Wish {
                 name: "calidad",
                 value: text,
                 expected: "un número entero de 1 a 100",
+                range: Some(("calidad", "1 a 100".into())),
             })?,
         };
         let background = match value("fondo") {
@@ -110,6 +109,7 @@ impl Wish {
                 name: "fondo",
                 value: text,
                 expected: "un color RRGGBB en hexadecimal, por ejemplo FFFFFF",
+                range: None,
             })?,
         };
         let format = match value("formato") {
@@ -117,6 +117,7 @@ impl Wish {
                 name: "formato",
                 value: text,
                 expected: "uno de jpeg, png, webp, gif, bmp, tiff, pgm",
+                range: None,
             })?),
             None => match &parameters.accept {
                 Some(field) if !accept::is_browser(field) => Choice::Accepted(field.clone()),
@@ -154,7 +155,7 @@ impl Plan {
     /// channels are assumed, since the header does not always tell whether there is transparency.
     ///
     /// # Errors
-    /// [`Failure::TooManyPixels`] if the result would pass the limits, [`Failure::TooMuchMemory`] if the work would need
+    /// [`Failure::ResultTooLarge`] if the result would pass the limits, [`Failure::TooMuchMemory`] if the work would need
     /// more than `memory_max` bytes.
     pub fn memory(
         &self,
@@ -164,7 +165,9 @@ impl Plan {
         memory_max: u64,
     ) -> Result<u64, Failure> {
         let (width, height) = self.target(probe.width, probe.height);
-        limits.check(width, height)?;
+        if limits.check(width, height).is_err() {
+            return Err(Failure::ResultTooLarge { width: width.into(), height: height.into() });
+        }
         let area = |width: u32, height: u32| u64::from(width) * u64::from(height);
         let channels = if probe.format == Format::Jpeg { Channels::Luma } else { Channels::LumaAlpha };
         let decoding = picture_bytes as u64 + probe.decode_cost;
@@ -278,7 +281,7 @@ mod tests {
         let needed = 2 * 9 + 90 + 2 * 900;
         assert_eq!(memory(3, 3, needed), Ok(needed));
         assert_eq!(memory(3, 3, needed - 1), Err(Failure::TooMuchMemory { needed }));
-        assert!(matches!(memory(4, 4, u64::MAX), Err(Failure::TooManyPixels { .. })));
-        assert!(matches!(memory(11, 1, u64::MAX), Err(Failure::TooManyPixels { .. })));
+        assert!(matches!(memory(4, 4, u64::MAX), Err(Failure::ResultTooLarge { width: 40, height: 40 })));
+        assert!(matches!(memory(11, 1, u64::MAX), Err(Failure::ResultTooLarge { width: 110, height: 10 })));
     }
 }

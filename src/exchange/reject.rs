@@ -2,9 +2,9 @@
 //!
 //! Bodies are `application/problem+json` (RFC 9457); an error from a limit names the limit, its value, what was
 //! received and the option that changes it, in words and as members. The same texts serve netcat mode as one line.
-use std::fmt;
+use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::job::Failure;
@@ -13,6 +13,11 @@ use crate::proto::form::FormError;
 use crate::proto::head::HeadError;
 use crate::proto::reply::Reply;
 use crate::proto::route::Absent;
+
+mod limits;
+mod words;
+
+use words::seconds;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
@@ -27,10 +32,14 @@ pub enum Reject {
     Tls,
     /// The peer was too slow with head or body.
     Slow {
-        /// What it was slow with, in Spanish.
-        what: &'static str,
-        /// Seconds it was given.
-        seconds: u64,
+        /// How long it was given, at any rate.
+        time: Duration,
+        /// Bytes per second that were expected of a body from then on; None for a head.
+        rate: Option<u64>,
+        /// Bytes that came.
+        received: u64,
+        /// How long it took over them.
+        took: Duration,
     },
     /// An expectation other than `100-continue`.
     Expectation,
@@ -55,6 +64,8 @@ pub enum Reject {
         value: String,
         /// What would be right, in Spanish.
         expected: &'static str,
+        /// The limit that it passes and its bounds, where it is a number.
+        range: Option<(&'static str, String)>,
     },
     /// No format that we write is acceptable to the client.
     NotAcceptable,
@@ -65,10 +76,19 @@ pub enum Reject {
         /// The limits in force, for the text.
         limits: LimitsInForce,
     },
+    /// The picture was not ready in time.
+    Late {
+        /// `--plazo`.
+        deadline: Duration,
+        /// How long was waited.
+        took: Duration,
+    },
     /// As many pictures in hand as allowed.
     QueueFull {
         /// `--cola`.
         max: usize,
+        /// Pictures that have a place.
+        in_hand: usize,
         /// Seconds.
         retry_after: u64,
     },
@@ -96,16 +116,6 @@ pub struct LimitsInForce {
     pub side_max: u32,
     /// `--memoria`, bytes.
     pub memory_max: u64,
-    /// `--plazo`, seconds.
-    pub deadline: u64,
-}
-
-/// The members that an error from a limit has.
-struct Limit {
-    name: &'static str,
-    max: u64,
-    received: Value,
-    option: Option<&'static str>,
 }
 
 impl Reject {
@@ -117,6 +127,7 @@ impl Reject {
             Self::Form(error) => error.status(),
             Self::Body(_) | Self::Truncated | Self::Tls => 400,
             Self::Slow { .. } => 408,
+            Self::Late { .. } => 504,
             Self::Expectation => 417,
             Self::Absent(Absent::NotFound) => 404,
             Self::Absent(Absent::MethodNotAllowed { .. }) => 405,
@@ -131,6 +142,7 @@ impl Reject {
                 Failure::FileTooLong { .. }
                 | Failure::Undecodable(_)
                 | Failure::TooManyPixels { .. }
+                | Failure::ResultTooLarge { .. }
                 | Failure::TooMuchMemory { .. }
                 | Failure::Panicked => 422,
                 Failure::Lost | Failure::Unreadable(_) => 500,
@@ -154,6 +166,7 @@ impl Reject {
             Self::Truncated => "peticion-incompleta",
             Self::Tls => "tls",
             Self::Slow { .. } => "cliente-lento",
+            Self::Late { .. } => "plazo-vencido",
             Self::Expectation => "expectativa",
             Self::Absent(Absent::NotFound) => "no-encontrado",
             Self::Absent(Absent::MethodNotAllowed { .. }) => "metodo-no-permitido",
@@ -174,7 +187,7 @@ impl Reject {
                 Failure::Unreadable(_) => "archivo-ilegible",
                 Failure::MemoryFull { .. } => "memoria-llena",
                 Failure::Undecodable(_) | Failure::Panicked => "imagen-ilegible",
-                Failure::TooManyPixels { .. } => "demasiados-pixeles",
+                Failure::TooManyPixels { .. } | Failure::ResultTooLarge { .. } => "demasiados-pixeles",
                 Failure::TooMuchMemory { .. } => "memoria-insuficiente",
                 Failure::Late => "plazo-vencido",
                 Failure::ScalerLost | Failure::ScalerRefused { .. } => "escalador-perdido",
@@ -208,39 +221,6 @@ impl Reject {
         }
     }
 
-    fn limit(&self) -> Option<Limit> {
-        let limit = |name, max, received: Value, option| Some(Limit { name, max, received, option });
-        match self {
-            Self::BodyTooLong { max, received } => {
-                limit("cuerpo", *max, json!(received), Some("--max-cuerpo"))
-            }
-            Self::QueueFull { max, .. } => limit("cola", *max as u64, json!(max), Some("--cola")),
-            Self::MemoryFull { max, received, .. } => {
-                limit("memoria", *max, json!(received), Some("--memoria"))
-            }
-            Self::Slow { seconds, .. } => limit("tiempo", *seconds, json!(null), None),
-            Self::Failed { failure, limits } => match failure {
-                Failure::FileTooLong { length } => {
-                    limit("archivo", limits.body_max, json!(length), Some("--max-cuerpo"))
-                }
-                Failure::TooManyPixels { width, height }
-                    if u64::from(limits.side_max) < (*width).max(*height) =>
-                {
-                    limit("lado", limits.side_max.into(), json!((*width).max(*height)), None)
-                }
-                Failure::TooManyPixels { width, height } => {
-                    limit("píxeles", limits.pixels_max, json!(width * height), Some("--max-pixeles"))
-                }
-                Failure::TooMuchMemory { needed } => {
-                    limit("memoria", limits.memory_max, json!(needed), Some("--memoria"))
-                }
-                Failure::Late => limit("plazo", limits.deadline, json!(null), Some("--plazo")),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::QueueFull { retry_after, .. } | Self::MemoryFull { retry_after, .. } => Some(*retry_after),
@@ -260,11 +240,15 @@ impl Reject {
         problem.insert("id_tarea".into(), id.to_string().into());
         if let Some(limit) = self.limit() {
             problem.insert("limite".into(), limit.name.into());
-            problem.insert("valor".into(), limit.max.into());
+            problem.insert("valor".into(), limit.max);
             problem.insert("recibido".into(), limit.received);
             if let Some(option) = limit.option {
                 problem.insert("opcion".into(), option.into());
             }
+        }
+        if let Self::Slow { took, .. } = self {
+            // What was received in which time: the limit is on both.
+            problem.insert("segundos".into(), seconds(*took).into());
         }
         let body = format!("{}\n", Value::Object(problem));
         let mut reply = Reply::new(self.status(), "application/problem+json", body)
@@ -290,99 +274,5 @@ impl Reject {
     }
 }
 
-impl fmt::Display for Reject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Head(error) => write!(f, "{error}"),
-            Self::Body(error) => write!(f, "{error}"),
-            Self::Truncated => write!(f, "la conexión se cerró antes de que la petición terminara"),
-            Self::Tls => write!(f, "este puerto habla HTTP sin TLS: use http:// en lugar de https://"),
-            Self::Slow { what, seconds } => {
-                write!(f, "{what} no llegó dentro del plazo de {seconds} s; envíe de nuevo la petición")
-            }
-            Self::Expectation => write!(f, "la única expectativa soportada es «Expect: 100-continue»"),
-            Self::Absent(Absent::NotFound) => {
-                write!(f, "esa dirección no existe; las imágenes se envían con POST a /")
-            }
-            Self::Absent(Absent::MethodNotAllowed { allow }) => {
-                write!(f, "esa dirección solo admite los métodos {allow}")
-            }
-            Self::BodyTooLong { max, received } => write!(
-                f,
-                "el cuerpo tiene al menos {received} bytes y el límite son {max} (opción --max-cuerpo)"
-            ),
-            Self::Form(error) => write!(f, "{error}"),
-            Self::NoPicture(names) if names.is_empty() => write!(
-                f,
-                "el formulario no trae ninguna imagen: envíela en un campo de archivo llamado «imagen»"
-            ),
-            Self::NoPicture(names) => write!(
-                f,
-                "el formulario no trae ninguna imagen, solo los campos {}: envíela en un campo de archivo \
-                 llamado «imagen»",
-                names.join(", ")
-            ),
-            Self::Parameter { name, value, expected } => {
-                let shown: String = value.chars().take(40).collect();
-                write!(f, "el parámetro «{name}» vale «{shown}» y debe ser {expected}")
-            }
-            Self::NotAcceptable => write!(
-                f,
-                "Accept no admite ninguno de los formatos disponibles: jpeg, png, webp, gif, bmp, tiff, pgm"
-            ),
-            Self::QueueFull { max, retry_after } => write!(
-                f,
-                "ya hay {max} imágenes en espera o en proceso, el máximo (opción --cola); intente de nuevo en \
-                 {retry_after} s"
-            ),
-            Self::MemoryFull { max, received, retry_after } => write!(
-                f,
-                "la memoria para imágenes está ocupada: el límite son {max} bytes (opción --memoria) y esta \
-                 petición llevaba {received}; intente de nuevo en {retry_after} s"
-            ),
-            Self::Draining => write!(f, "el servidor se está deteniendo"),
-            Self::Failed { failure, limits } => match failure {
-                Failure::UnknownFormat => write!(
-                    f,
-                    "el cuerpo no es una imagen JPEG, PNG, GIF, WebP, BMP, TIFF o PNM; pruebe con \
-                     curl -F imagen=@foto.jpg"
-                ),
-                Failure::NotAPicture => {
-                    write!(f, "el archivo no es una imagen JPEG, PNG, GIF, WebP, BMP, TIFF o PNM")
-                }
-                Failure::FileTooLong { length } => write!(
-                    f,
-                    "el archivo tiene {length} bytes y el límite son {} (opción --max-cuerpo)",
-                    limits.body_max
-                ),
-                Failure::Unreadable(_) => write!(f, "el archivo no se puede leer"),
-                Failure::TooManyPixels { width, height }
-                    if u64::from(limits.side_max) < (*width).max(*height) =>
-                {
-                    write!(
-                        f,
-                        "la imagen mide {width}x{height} y cada lado puede medir hasta {}",
-                        limits.side_max
-                    )
-                }
-                Failure::TooManyPixels { width, height } => write!(
-                    f,
-                    "la imagen tiene {width}x{height} = {} píxeles y el límite son {} (opción --max-pixeles)",
-                    width * height,
-                    limits.pixels_max
-                ),
-                Failure::TooMuchMemory { needed } => write!(
-                    f,
-                    "procesar esta imagen necesitaría {needed} bytes y el límite son {} (opción --memoria)",
-                    limits.memory_max
-                ),
-                Failure::Late => write!(
-                    f,
-                    "la imagen no estuvo lista dentro del plazo de {} s (opción --plazo)",
-                    limits.deadline
-                ),
-                other => write!(f, "{other}"),
-            },
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

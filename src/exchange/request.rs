@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
+use super::event::Fault;
 use super::file::Wanted;
 use super::job::Failure;
 use super::plan::{Parameters, Wish};
@@ -35,10 +36,14 @@ pub struct Request {
     pub shown: String,
     /// What the run's plan is made of.
     pub parameters: Parameters,
-    /// When its head was complete.
+    /// When its head was complete; of one that could not be read, when it began.
     pub began_at: Instant,
     /// Body bytes that came with it, once it is complete or refused.
     pub received: u64,
+    /// It asks whether the server is well: `/healthz`, `/readyz`.
+    pub probe: bool,
+    /// What went wrong, where the status of its answer does not tell it.
+    pub fault: Option<Fault>,
 }
 
 /// How the answer is framed.
@@ -85,19 +90,19 @@ impl Request {
             accept: head.field("accept").map(|_| head.fields("accept").collect::<Vec<_>>().join(&b","[..])),
         };
         let shown = format!("{} {}", head.method().as_str(), cut.escape_ascii());
-        Self { id, kind, shown, parameters, began_at: now, received: 0 }
+        Self { kind, shown, parameters, ..Self::bare(id, now) }
     }
 
     /// A picture without HTTP.
     #[must_use]
     pub fn netcat(id: Uuid, now: Instant) -> Self {
-        Self::bare(id, Kind::Netcat, "netcat", now)
+        Self { kind: Kind::Netcat, shown: "netcat".into(), ..Self::bare(id, now) }
     }
 
-    /// Bytes that could not be read as a request.
+    /// Bytes that could not be read as a request, and came from this moment on.
     #[must_use]
-    pub fn unreadable(id: Uuid, now: Instant) -> Self {
-        Self::bare(id, Kind::Http { keep_alive: false, head_only: false }, "-", now)
+    pub fn unreadable(id: Uuid, since: Instant) -> Self {
+        Self::bare(id, since)
     }
 
     /// No other request will follow: part of this one is not read.
@@ -107,14 +112,17 @@ impl Request {
         }
     }
 
-    fn bare(id: Uuid, kind: Kind, shown: &str, now: Instant) -> Self {
-        Self { id, kind, shown: shown.into(), parameters: Parameters::default(), began_at: now, received: 0 }
+    /// Nothing is known of it yet.
+    fn bare(id: Uuid, began_at: Instant) -> Self {
+        let kind = Kind::Http { keep_alive: false, head_only: false };
+        let (shown, parameters) = ("-".into(), Parameters::default());
+        Self { id, kind, shown, parameters, began_at, received: 0, probe: false, fault: None }
     }
 }
 
-/// Decides on a head; only cheap checks, in this order: expectation, route, length, form, admission.
+/// Decides on a head, and notes whether it is a probe's; only cheap checks, in this order: expectation, route, length, form, admission.
 #[must_use]
-pub fn decide(head: &RequestHead, request: &Request, service: &Service) -> Decision {
+pub fn decide(head: &RequestHead, request: &mut Request, service: &Service) -> Decision {
     let framing = head.framing();
     let body_max = service.policy.body_max;
     let has_body = !matches!(framing, Framing::None | Framing::Length(0));
@@ -138,11 +146,12 @@ pub fn decide(head: &RequestHead, request: &Request, service: &Service) -> Decis
 }
 
 /// What a route that needs no body leads to; None for those that do.
-fn known_of(head: &RequestHead, request: &Request, service: &Service) -> Result<Option<Known>, Reject> {
+fn known_of(head: &RequestHead, request: &mut Request, service: &Service) -> Result<Option<Known>, Reject> {
     if head.expectation() == Expectation::Unknown {
         return Err(Reject::Expectation);
     }
     let found = route(head.method(), head.path(), service.policy.files).map_err(Reject::Absent)?;
+    request.probe = matches!(found, Route::Health | Route::Ready);
     Ok(Some(Known::Reply(match found {
         Route::Process => return Ok(None),
         Route::File => return wanted(head, request, service).map(|wanted| Some(Known::File(wanted))),
@@ -189,6 +198,11 @@ fn sink_for(head: &RequestHead, service: &Service) -> Result<Sink, Reject> {
     } else {
         Sink::Raw(Vec::new())
     };
+    if let Framing::Length(needed) = head.framing()
+        && needed > service.gate.bytes_max()
+    {
+        return Err(service.failed(Failure::TooMuchMemory { needed }));
+    }
     match service.overloaded() {
         Some(reject) => Err(reject),
         None => Ok(sink),

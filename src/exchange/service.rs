@@ -91,6 +91,7 @@ impl Service {
             Failure::NoFile | Failure::NoPermission => return Reject::Absent(Absent::NotFound),
             Failure::NotAcceptable => return Reject::NotAcceptable,
             Failure::MemoryFull { length } => return self.memory_full(length),
+            Failure::Late => return self.late(self.policy.deadline),
             _ => {}
         }
         let limits = LimitsInForce {
@@ -98,7 +99,6 @@ impl Service {
             pixels_max: self.policy.pixels.pixels_max,
             side_max: self.policy.pixels.side_max,
             memory_max: self.gate.bytes_max(),
-            deadline: self.policy.deadline.as_secs(),
         };
         Reject::Failed { failure, limits }
     }
@@ -118,7 +118,8 @@ impl Service {
         if self.draining.get() {
             Some(Reject::Draining)
         } else if gate.places() >= gate.places_max() {
-            Some(Reject::QueueFull { max: gate.places_max(), retry_after: gate.retry_after() })
+            let (max, in_hand) = (gate.places_max(), gate.places());
+            Some(Reject::QueueFull { max, in_hand, retry_after: gate.retry_after() })
         } else if gate.bytes() >= gate.bytes_max() {
             Some(self.memory_full(0))
         } else {
@@ -126,9 +127,19 @@ impl Service {
         }
     }
 
-    /// An upload that holds so many bytes can't get more.
+    /// What has so many bytes finds no room: for the moment, or, if it has more than there could ever be, for good.
     #[must_use]
     pub fn memory_full(&self, received: u64) -> Reject {
-        Reject::MemoryFull { max: self.gate.bytes_max(), received, retry_after: self.gate.retry_after() }
+        let max = self.gate.bytes_max();
+        if received > max {
+            return self.failed(Failure::TooMuchMemory { needed: received });
+        }
+        Reject::MemoryFull { max, received, retry_after: self.gate.retry_after() }
+    }
+
+    /// A picture was not ready when so much time had passed.
+    #[must_use]
+    pub fn late(&self, took: Duration) -> Reject {
+        Reject::Late { deadline: self.policy.deadline, took }
     }
 }

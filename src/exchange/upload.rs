@@ -208,6 +208,13 @@ impl Upload {
         self.began_at + policy.body_grace + Duration::from_secs(earned)
     }
 
+    /// Why a peer is refused whose time is over.
+    #[must_use]
+    pub fn too_slow(&self, service: &Service, now: Instant) -> Reject {
+        let (time, rate) = (service.policy.body_grace, Some(service.policy.body_rate));
+        Reject::Slow { time, rate, received: self.received, took: now - self.began_at }
+    }
+
     /// Body bytes so far.
     #[must_use]
     pub fn received(&self) -> u64 {

@@ -30,7 +30,7 @@ use super::supervisor::Supervisor;
 use super::timers::{Armed, Timers};
 use super::upstream::Task;
 use crate::exchange::exchange::{Action, INPUT_MAX};
-use crate::exchange::job::{Done, Failure, Job, Work};
+use crate::exchange::job::{Done, Job, Work};
 use crate::exchange::moment::Moment;
 use crate::exchange::picture::{Ending, Outcome};
 use crate::exchange::run::Order;
@@ -349,27 +349,11 @@ impl Server {
                 }
             }
             Ok(Ending::NotModified(_)) => {}
-            Err(failure) => {
-                if ended.watcher.is_some()
-                    && let Some(level) = self.level_of(failure)
-                {
-                    self.log.write(level, Who { fd: None, id: Some(ended.id) }, failure);
-                }
-                self.pool.abandon(ended.run, self.poll.registry());
-            }
+            // What went wrong is told with the line about the answer; a client that has left gets none.
+            Err(_) => self.pool.abandon(ended.run, self.poll.registry()),
         }
         if let Some(watcher) = ended.watcher {
             self.tell(watcher, ended.id, &ended.outcome);
-        }
-    }
-
-    /// How much the operator needs to know of a failure; None if the line about the answer says it all.
-    fn level_of(&self, failure: &Failure) -> Option<Level> {
-        match failure {
-            // The client sees a 404 like any other; why, it is not told.
-            Failure::NoPermission => Some(Level::Warning),
-            Failure::Changing | Failure::MemoryFull { .. } => None,
-            other => (self.service.failed(other.clone()).status() >= 500).then_some(Level::Error),
         }
     }
 

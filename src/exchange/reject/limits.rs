@@ -1,0 +1,89 @@
+//! Which limit an error comes from: its name, its value, what was received, and the option that changes it.
+use serde_json::{Value, json};
+
+use super::words::{seconds, shortened};
+use super::{LimitsInForce, Reject};
+use crate::exchange::job::Failure;
+use crate::proto::limit;
+
+/// The members that an error from a limit has.
+pub(super) struct Limit {
+    pub(super) name: &'static str,
+    pub(super) max: Value,
+    pub(super) received: Value,
+    pub(super) option: Option<&'static str>,
+}
+
+impl From<limit::Limit> for Limit {
+    fn from(limit: limit::Limit) -> Self {
+        let limit::Limit { name, max, received } = limit;
+        Self { name, max: max.into(), received: received.into(), option: None }
+    }
+}
+
+impl Reject {
+    /// The limit that it comes from, if it comes from one.
+    pub(super) fn limit(&self) -> Option<Limit> {
+        let limit = |name, max: Value, received: Value, option| Some(Limit { name, max, received, option });
+        match self {
+            Self::Head(error) => error.limit().map(Limit::from),
+            Self::Body(error) => error.limit().map(Limit::from),
+            Self::Form(error) => error.limit().map(Limit::from),
+            Self::BodyTooLong { max, received } => {
+                limit("cuerpo", json!(max), json!(received), Some("--max-cuerpo"))
+            }
+            Self::QueueFull { max, in_hand, .. } => limit("cola", json!(max), json!(in_hand), Some("--cola")),
+            Self::MemoryFull { max, received, .. } => {
+                limit("memoria", json!(max), json!(received), Some("--memoria"))
+            }
+            Self::Slow { time, received, .. } => {
+                limit("tiempo", json!(time.as_secs()), json!(received), None)
+            }
+            Self::Late { deadline, took } => {
+                limit("plazo", json!(deadline.as_secs()), json!(seconds(*took)), Some("--plazo"))
+            }
+            Self::Parameter { value, range: Some((name, bounds)), .. } => {
+                limit(name, json!(bounds), json!(shortened(value)), None)
+            }
+            Self::Failed { failure, limits } => match failure {
+                Failure::FileTooLong { length } => {
+                    limit("archivo", json!(limits.body_max), json!(length), Some("--max-cuerpo"))
+                }
+                Failure::TooManyPixels { width, height } | Failure::ResultTooLarge { width, height } => {
+                    match limits.passed_by(*width, *height) {
+                        Some(Passed::Side(side)) => limit("lado", json!(limits.side_max), json!(side), None),
+                        Some(Passed::Pixels(pixels)) => {
+                            limit("píxeles", json!(limits.pixels_max), json!(pixels), Some("--max-pixeles"))
+                        }
+                        None => None,
+                    }
+                }
+                Failure::TooMuchMemory { needed } => {
+                    limit("memoria", json!(limits.memory_max), json!(needed), Some("--memoria"))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// What of a size passes a limit.
+pub(super) enum Passed {
+    /// Its longer side, in pixels.
+    Side(u64),
+    /// Its area, in pixels.
+    Pixels(u64),
+}
+
+impl LimitsInForce {
+    /// Which limit a size passes; None if only its format can't hold it.
+    pub(super) fn passed_by(&self, width: u64, height: u64) -> Option<Passed> {
+        let (side, pixels) = (width.max(height), width.saturating_mul(height));
+        if side > u64::from(self.side_max) {
+            Some(Passed::Side(side))
+        } else {
+            (pixels > self.pixels_max).then_some(Passed::Pixels(pixels))
+        }
+    }
+}

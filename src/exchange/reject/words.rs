@@ -1,0 +1,142 @@
+//! What a person reads of an error: Spanish, one sentence, with what to do about it.
+use std::fmt;
+use std::time::Duration;
+
+use super::limits::Passed;
+use super::{LimitsInForce, Reject};
+use crate::exchange::job::Failure;
+use crate::proto::route::Absent;
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head(error) => write!(f, "{error}"),
+            Self::Body(error) => write!(f, "{error}"),
+            Self::Truncated => write!(f, "la conexión se cerró antes de que la petición terminara"),
+            Self::Tls => write!(f, "este puerto habla HTTP sin TLS: use http:// en lugar de https://"),
+            Self::Slow { time, rate: None, received, .. } => write!(
+                f,
+                "la cabecera de la petición no llegó dentro del plazo de {} s: en ese tiempo llegaron {received} \
+                 bytes; envíe de nuevo la petición",
+                time.as_secs()
+            ),
+            Self::Slow { time, rate: Some(rate), received, took } => write!(
+                f,
+                "el cuerpo de la petición llegó demasiado despacio: {received} bytes en {} s, y pasados {} s se \
+                 esperan al menos {rate} bytes por segundo; envíe de nuevo la petición",
+                seconds(*took),
+                time.as_secs()
+            ),
+            Self::Late { deadline, took } => write!(
+                f,
+                "la imagen no estuvo lista dentro del plazo de {} s (opción --plazo): pasaron {} s",
+                deadline.as_secs(),
+                seconds(*took)
+            ),
+            Self::Expectation => write!(f, "la única expectativa soportada es «Expect: 100-continue»"),
+            Self::Absent(Absent::NotFound) => {
+                write!(f, "esa dirección no existe; las imágenes se envían con POST a /")
+            }
+            Self::Absent(Absent::MethodNotAllowed { allow }) => {
+                write!(f, "esa dirección solo admite los métodos {allow}")
+            }
+            Self::BodyTooLong { max, received } => write!(
+                f,
+                "el cuerpo tiene al menos {received} bytes y el límite son {max} (opción --max-cuerpo)"
+            ),
+            Self::Form(error) => write!(f, "{error}"),
+            Self::NoPicture(names) if names.is_empty() => write!(
+                f,
+                "el formulario no trae ninguna imagen: envíela en un campo de archivo llamado «imagen»"
+            ),
+            Self::NoPicture(names) => write!(
+                f,
+                "el formulario no trae ninguna imagen, solo los campos {}: envíela en un campo de archivo \
+                 llamado «imagen»",
+                names.join(", ")
+            ),
+            Self::Parameter { name, value, expected, .. } => {
+                write!(f, "el parámetro «{name}» vale «{}» y debe ser {expected}", shortened(value))
+            }
+            Self::NotAcceptable => write!(
+                f,
+                "Accept no admite ninguno de los formatos disponibles: jpeg, png, webp, gif, bmp, tiff, pgm"
+            ),
+            Self::QueueFull { max, in_hand, retry_after } => {
+                let pictures = if *in_hand == 1 { "imagen" } else { "imágenes" };
+                write!(
+                    f,
+                    "ya hay {in_hand} {pictures} en espera o en proceso y el máximo es {max} (opción --cola); \
+                     intente de nuevo en {retry_after} s"
+                )
+            }
+            Self::MemoryFull { max, received, retry_after } => write!(
+                f,
+                "la memoria para imágenes está ocupada: el límite son {max} bytes (opción --memoria) y esta \
+                 petición llevaba {received}; intente de nuevo en {retry_after} s"
+            ),
+            Self::Draining => write!(f, "el servidor se está deteniendo"),
+            Self::Failed { failure, limits } => match failure {
+                Failure::UnknownFormat => write!(
+                    f,
+                    "el cuerpo no es una imagen JPEG, PNG, GIF, WebP, BMP, TIFF o PNM; pruebe con \
+                     curl -F imagen=@foto.jpg"
+                ),
+                Failure::NotAPicture => {
+                    write!(f, "el archivo no es una imagen JPEG, PNG, GIF, WebP, BMP, TIFF o PNM")
+                }
+                Failure::FileTooLong { length } => write!(
+                    f,
+                    "el archivo tiene {length} bytes y el límite son {} (opción --max-cuerpo)",
+                    limits.body_max
+                ),
+                Failure::Unreadable(_) => write!(f, "el archivo no se puede leer"),
+                Failure::TooManyPixels { width, height } => {
+                    limits.describe(f, ["la imagen mide", "la imagen tiene"], *width, *height)
+                }
+                Failure::ResultTooLarge { width, height } => {
+                    limits.describe(f, ["el resultado mediría", "el resultado tendría"], *width, *height)
+                }
+                Failure::TooMuchMemory { needed } => write!(
+                    f,
+                    "procesar esta imagen necesitaría al menos {needed} bytes y el límite son {} (opción --memoria)",
+                    limits.memory_max
+                ),
+                other => write!(f, "{other}"),
+            },
+        }
+    }
+}
+
+impl LimitsInForce {
+    /// `[measures, has]`: the subject with its verb, for the one limit and for the other.
+    fn describe(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        [measures, has]: [&str; 2],
+        width: u64,
+        height: u64,
+    ) -> fmt::Result {
+        match self.passed_by(width, height) {
+            Some(Passed::Side(_)) => {
+                write!(f, "{measures} {width}x{height} y cada lado puede medir hasta {}", self.side_max)
+            }
+            Some(Passed::Pixels(pixels)) => write!(
+                f,
+                "{has} {width}x{height} = {pixels} píxeles y el límite son {} (opción --max-pixeles)",
+                self.pixels_max
+            ),
+            None => write!(f, "el formato pedido no admite una imagen de {width}x{height}; pida otro"),
+        }
+    }
+}
+
+/// So much of a value is shown.
+pub(super) fn shortened(value: &str) -> String {
+    value.chars().take(40).collect()
+}
+
+/// To the millisecond.
+pub(super) fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
+}
