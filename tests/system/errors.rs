@@ -298,6 +298,7 @@ fn limits_are_named_with_value_received_and_option() {
     let sent = post("/?escala=10", &pgm(400, 300));
     let problem = assert_refused(&server, &sent, 422, "demasiados-pixeles", Kept);
     assert_limit(&problem, "píxeles", 1_000_000, 12_000_000, "--max-pixeles");
+    assert!(problem["detail"].as_str().unwrap().starts_with("el resultado tendría 4000x3000"), "{problem}");
 
     let sent = post("/", &pgm(1, 65_536));
     let problem = assert_refused(&server, &sent, 422, "demasiados-pixeles", Kept);
@@ -331,6 +332,16 @@ fn work_that_takes_too_long_is_504_and_the_next_picture_is_served() {
     let problem = answer.problem();
     assert_eq!((&problem["limite"], &problem["valor"]), (&"plazo".into(), &1.into()));
     assert_eq!(problem["opcion"], "--plazo");
+    assert!(problem["recibido"].as_f64().unwrap() >= 1.0, "{problem}");
+    // One line tells all: level, descriptor, id, status and reason.
+    let id = problem["id_tarea"].as_str().unwrap();
+    server.wait_log(" ms - no estuvo lista a tiempo");
+    let log = server.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(id)).collect();
+    assert!(
+        matches!(lines[..], [line] if line.contains(" - ERROR - fd=") && line.contains(" 504 ")),
+        "{log}"
+    );
     drop(held);
     client.send(&post("/", &pgm(8, 8)));
     scaler.question().answer();
