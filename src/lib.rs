@@ -3,12 +3,13 @@
 //! Layers, lowest first; a module uses only what is below it:
 //!
 //! ```text
-//! key, host, words < proto < exchange, client < pixels, log < files < workers < net < cli < own_scaler < main
+//! key, host < proto < exchange, client < pixels, log < files < workers < net < cli < own_scaler < main
 //! ```
 //!
 //! `proto` and `exchange` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
-//! `net`, `workers`, `files`, `log`, `host` and `client`. The `scaler` crate is the second server; `scaler::raster` and `scaler::wire`
-//! (pure) and `scaler::sys` (the system calls of both processes) are shared with it.
+//! `net`, `workers`, `files`, `log`, `host` and `client`. The `scaler` crate is the second server; shared
+//! with it are `scaler::raster` and `scaler::wire` (pure), `scaler::words` (what the system says) and
+//! `scaler::sys` (the system calls of both processes).
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
@@ -23,5 +24,4 @@ pub mod net;
 pub mod own_scaler;
 pub mod pixels;
 pub mod proto;
-pub mod words;
 pub mod workers;

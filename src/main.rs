@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use scaler::sys::{self, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
+use scaler::words::InWords;
 use tp2::cli::{self, Command, Config, ScalerAt};
 use tp2::exchange::event::Level;
 use tp2::exchange::gate::Gate;
@@ -21,7 +22,6 @@ use tp2::net::pool::{Destination, connections_max};
 use tp2::net::server::{Parts, Server};
 use tp2::net::supervisor::{self, Supervisor};
 use tp2::own_scaler;
-use tp2::words::InWords;
 use uuid::Uuid;
 
 /// The page of `GET /`.

@@ -22,7 +22,8 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use libc::{
-    SIGABRT, SIGALRM, SIGBUS, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGSEGV, SIGSYS, SIGTERM, SIGXCPU, SIGXFSZ,
+    EAFNOSUPPORT, EIO, ELOOP, EMFILE, ENFILE, SIGABRT, SIGALRM, SIGBUS, SIGCHLD, SIGHUP, SIGINT, SIGKILL,
+    SIGSEGV, SIGSYS, SIGTERM, SIGXCPU, SIGXFSZ,
 };
 
 // ---- What every wrapper does with the result

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::options::Options;
 use super::response::{Response, read_response};
 use crate::proto::format::{Format, Sniff};
-use crate::words::InWords;
+use scaler::words::InWords;
 
 /// How long to wait for a connection.
 const CONNECT_TIME: Duration = Duration::from_secs(10);

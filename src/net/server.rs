@@ -39,8 +39,8 @@ use crate::exchange::{Exchange, event::Level};
 use crate::files::Library;
 use crate::key::Key;
 use crate::log::{Log, Who};
-use crate::words::InWords;
 use crate::workers::{Deliver, Workers};
+use scaler::words::InWords;
 
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
