@@ -3,7 +3,6 @@
 //! Started with the hidden first argument `--escalador-propio`, the same binary is tp2's own scaler: decided before
 //! any thread exists, because that process forks and must never thread.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{TcpListener, ToSocketAddrs};
 use std::process::ExitCode;
@@ -62,7 +61,8 @@ fn main() -> ExitCode {
 fn serve(mut config: Config) -> Result<(), String> {
     sys::tune_malloc();
     // Blocked before the first thread begins, which would take them otherwise.
-    let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD]).map_err(failed("signalfd"))?;
+    let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD])
+        .map_err(failed("no se pueden leer las señales"))?;
     config.clients_max = raise_descriptors(config.clients_max, config.threads);
     let file = config.log_file.as_ref().map_or(String::new(), |path| format!(" «{}»", path.display()));
     let log = Log::start(config.level, config.log_file.clone())
@@ -72,7 +72,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     let (library, kept_max) = library_of(&config)?;
     let listeners = listen(&config.hosts, config.port).map_err(|error| error.to_string())?;
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
-    let addresses = addresses.map_err(failed("getsockname"))?;
+    let addresses = addresses.map_err(failed("no se sabe dónde se escucha"))?;
     let (supervisor, scaler) = scaler_of(&config)?;
     let gate = Gate::new(config.places_max, config.memory_max - kept_max, config.threads);
     let server = Server::new(Parts {
@@ -95,7 +95,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     let ended = server.run();
     log.write(Level::Info, Who::default(), "Servidor detenido.");
     log.flush();
-    ended.map_err(failed("epoll"))
+    ended.map_err(failed("no se puede esperar a los clientes"))
 }
 
 /// The scaler of `-s`, or one of our own.
@@ -104,7 +104,7 @@ fn scaler_of(config: &Config) -> Result<(Option<Supervisor>, Destination), Strin
         Some(ScalerAt::Unix(path)) => Ok((None, Destination::Unix(path.clone()))),
         Some(ScalerAt::Tcp(address)) => match address.to_socket_addrs() {
             Ok(addresses) => Ok((None, Destination::Tcp(addresses.collect()))),
-            Err(error) => Err(format!("no se puede resolver el escalador «{address}»: {error}")),
+            Err(error) => Err(format!("no se puede usar el escalador «{address}»: {}", InWords(&error))),
         },
         None => {
             let arguments = own_scaler::arguments(config);
@@ -153,6 +153,6 @@ fn report_panics(log: &Log) {
     }));
 }
 
-fn failed<E: Display>(what: &str) -> impl Fn(E) -> String {
-    move |error| format!("{what}: {error}")
+fn failed(what: &str) -> impl Fn(io::Error) -> String {
+    move |error| format!("{what}: {}", InWords(&error))
 }

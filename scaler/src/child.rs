@@ -24,6 +24,7 @@ use crate::resize::Resizer;
 use crate::sandbox::{self, Cage};
 use crate::sys::{self, DIAGNOSTICS, INPUT, Limit, OUTPUT, Pid, SIGTERM};
 use crate::wire::{self, Limits, Request, RequestDecoder, WireError};
+use crate::words::InWords;
 
 /// How long input is discarded after an ERROR, so that the peer can read it before the connection goes.
 const LINGER: Duration = Duration::from_secs(2);
@@ -172,7 +173,7 @@ impl<'a> Session<'a> {
                     return ending::PEER;
                 }
                 Err(Stop::Broken(error)) => {
-                    self.tell(|| format!("Conexión con {} interrumpida: {error}", self.peer));
+                    self.tell(|| format!("Conexión con {} interrumpida: {}", self.peer, InWords(&error)));
                     return if is_peers_doing(&error) { ending::PEER } else { ending::SYSTEM };
                 }
             }

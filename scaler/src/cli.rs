@@ -10,6 +10,7 @@ use scaler::child::Terms;
 use scaler::listener::Endpoint;
 use scaler::serve::Config;
 use scaler::wire::Limits;
+use scaler::words::InWords;
 
 const USAGE: &str =
     "usage: tp2-scaler [-h] [-V] [-q] [-i IP] [-p PORT] [-u RUTA] [-c MAX_CHILDREN] [--stdio]";
@@ -115,11 +116,15 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     if let Ok(ip) = bare.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let failed = |error| format!("opción -i: no se encuentra «{host}»: {error}");
-    let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(failed)?.collect();
+    let failed = |error| format!("no se puede escuchar en «{host}»: {}", InWords(&error));
+    let mut found: Vec<SocketAddr> = (bare, port).to_socket_addrs().map_err(failed)?.collect();
     found.sort_unstable();
     found.dedup();
-    if found.is_empty() { Err(failed(std::io::ErrorKind::NotFound.into())) } else { Ok(found) }
+    if found.is_empty() {
+        Err(failed(std::io::Error::other("ese nombre no tiene direcciones")))
+    } else {
+        Ok(found)
+    }
 }
 
 fn number<T>(matches: &Matches, name: &str, default: T, min: T, max: T) -> Result<T, String>

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::sys;
+use crate::words::InWords;
 
 /// How long a read on a connection waits before its owner may look at the clock.
 pub const TICK: Duration = Duration::from_millis(500);
@@ -52,13 +53,16 @@ impl Listener {
                     io::ErrorKind::AddrInUse => {
                         format!("el puerto {} de {} ya está en uso", addr.port(), addr.ip())
                     }
-                    _ => format!("no se puede escuchar en {addr}: {error}"),
+                    _ => format!("no se puede escuchar en {addr}: {}", InWords(&error)),
                 })
             }
             Endpoint::Unix(path) => open_unix(path).map_err(|error| match error.kind() {
                 io::ErrorKind::AddrInUse => format!("ya hay un servidor en unix:{}", path.display()),
                 io::ErrorKind::AlreadyExists => format!("{} existe y no es un socket", path.display()),
-                _ => format!("no se puede escuchar en unix:{}: {error}", path.display()),
+                io::ErrorKind::NotFound => {
+                    format!("no se puede escuchar en unix:{}: no existe su directorio", path.display())
+                }
+                _ => format!("no se puede escuchar en unix:{}: {}", path.display(), InWords(&error)),
             }),
         }
     }
@@ -99,7 +103,7 @@ impl fmt::Display for Listener {
         match self {
             Self::Tcp(listener) => match listener.local_addr() {
                 Ok(addr) => write!(f, "{addr}"),
-                Err(error) => write!(f, "({error})"),
+                Err(error) => write!(f, "({})", InWords(&error)),
             },
             Self::Unix(_, path, _) => write!(f, "unix:{}", path.display()),
         }
@@ -238,6 +242,24 @@ mod tests {
         let show = |addr: &str| Peer::Tcp(addr.parse().unwrap()).to_string();
         assert_eq!(show("127.0.0.1:59004"), "('127.0.0.1', 59004)");
         assert_eq!(show("[::1]:59004"), "('::1', 59004, 0, 0)");
+    }
+
+    #[test]
+    fn what_can_not_be_had_is_told_in_spanish() {
+        let refusal = |endpoint: Endpoint| Listener::open(&endpoint).unwrap_err();
+        assert_eq!(
+            refusal(Endpoint::Tcp("192.0.2.1:0".parse().unwrap())),
+            "no se puede escuchar en 192.0.2.1:0: esa dirección no es de esta máquina"
+        );
+        assert_eq!(
+            refusal(Endpoint::Unix("/no/existe/s".into())),
+            "no se puede escuchar en unix:/no/existe/s: no existe su directorio"
+        );
+        let long = format!("/tmp/{}", "x".repeat(200));
+        assert_eq!(
+            refusal(Endpoint::Unix(long.clone().into())),
+            format!("no se puede escuchar en unix:{long}: ruta de socket vacía o de más de 107 bytes")
+        );
     }
 
     #[test]

@@ -7,10 +7,12 @@
 //!
 //! A line that its reader has no room for is dropped and counted: a full pipe must not stop the server.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::sys;
+use crate::words::InWords;
 
 /// First byte of a child's line about what happens.
 pub const NEWS: u8 = b'+';
@@ -104,7 +106,9 @@ impl Relay {
         let count = match sys::read(&self.source, &mut buffer) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) => return log.error(&format!("no se pudo leer el registro de los hijos: {error}")),
+            Err(error) => {
+                return log.error(&format!("No se puede leer el registro de los hijos: {}", InWords(&error)));
+            }
         };
         self.partial.extend_from_slice(&buffer[..count]);
         let gathered = std::mem::take(&mut self.partial);
@@ -127,8 +131,15 @@ impl AsFd for Relay {
 fn show(line: &[u8], log: &mut Log) {
     match line {
         [NEWS, line @ ..] => log.info(&String::from_utf8_lossy(line)),
-        line => log.error(&String::from_utf8_lossy(line)),
+        line => log.error(&in_spanish(&String::from_utf8_lossy(line))),
     }
+}
+
+/// The one line that a child's runtime writes by itself, before it aborts: std's words, in ours.
+fn in_spanish(line: &str) -> Cow<'_, str> {
+    let bytes =
+        line.strip_prefix("memory allocation of ").and_then(|rest| rest.strip_suffix(" bytes failed"));
+    bytes.map_or(line.into(), |bytes| format!("no queda memoria para {bytes} bytes").into())
 }
 
 #[cfg(test)]
@@ -139,6 +150,12 @@ mod tests {
     fn a_line_is_one_line_within_the_bound() {
         assert_eq!(line("a\nb\x1b[2J\té"), "a b [2J é\n".as_bytes());
         assert_eq!(line(&"x".repeat(2 * LINE_MAX)).len(), LINE_MAX);
+    }
+
+    #[test]
+    fn an_abort_for_want_of_memory_is_told_in_spanish() {
+        assert_eq!(in_spanish("memory allocation of 77 bytes failed"), "no queda memoria para 77 bytes");
+        assert_eq!(in_spanish("pánico en x: memory allocation of"), "pánico en x: memory allocation of");
     }
 
     #[test]

@@ -31,6 +31,7 @@ use crate::log::{Log, Relay};
 use crate::sandbox;
 use crate::sys::{self, Exit, INPUT, Interest, Pid, SignalFd};
 use crate::throttle::{self, Throttle};
+use crate::words::InWords;
 
 pub use crate::config::{Config, Owner, StartError};
 
@@ -109,7 +110,7 @@ impl Server {
                 return Err(StartError::new("el programa que lo inició ya no está"));
             }
         }
-        let failed = |what: &str, error: io::Error| StartError::new(format!("{what}: {error}"));
+        let failed = |what: &str, error: io::Error| StartError::new(format!("{what}: {}", InWords(&error)));
         let signals = SignalFd::new(&[sys::SIGCHLD, sys::SIGTERM, sys::SIGINT])
             .map_err(|error| failed("no se pueden leer las señales", error))?;
         let (read_end, log_pipe) =
@@ -194,7 +195,7 @@ impl Server {
             },
             Err(error) => {
                 // Without poll there is no way to wait for anything: try again later, rather than as fast as can be.
-                self.pause(&format!("poll: {error}"));
+                self.pause(&format!("No se puede esperar a nadie: {}", InWords(&error)));
                 std::thread::sleep(throttle::PAUSE);
                 Ready { owner: false, listeners: Vec::new() }
             }
@@ -210,7 +211,9 @@ impl Server {
                 }
                 Ok(Some(_)) => {} // SIGCHLD: reaping is tried on every turn
                 Ok(None) => return,
-                Err(error) => return self.log.error(&format!("señales: {error}")),
+                Err(error) => {
+                    return self.log.error(&format!("No se pueden leer las señales: {}", InWords(&error)));
+                }
             }
         }
     }
@@ -220,7 +223,11 @@ impl Server {
             match sys::reap() {
                 Ok(Some((pid, exit))) => self.bury(pid, exit),
                 Ok(None) => return,
-                Err(error) => return self.log.error(&format!("waitpid: {error}")),
+                Err(error) => {
+                    return self
+                        .log
+                        .error(&format!("No se sabe cómo terminan los hijos: {}", InWords(&error)));
+                }
             }
         }
     }
@@ -257,7 +264,9 @@ impl Server {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if is_clients_doing(&error) => {}
-                Err(error) => return self.pause(&format!("accept: {error}")),
+                Err(error) => {
+                    return self.pause(&format!("No se puede aceptar otra conexión: {}", InWords(&error)));
+                }
             }
         }
     }
@@ -278,7 +287,12 @@ impl Server {
                 true
             }
             Err(error) => {
-                self.pause(&format!("fork: {error}"));
+                // fork(2): EAGAIN is a limit on processes, and no wait.
+                let why = match error.kind() {
+                    io::ErrorKind::WouldBlock => "no caben más procesos".to_owned(),
+                    _ => InWords(&error).to_string(),
+                };
+                self.pause(&format!("No se puede crear un proceso: {why}"));
                 false
             }
         }

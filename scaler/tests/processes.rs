@@ -233,6 +233,9 @@ fn the_log_says(order: u8, expected: &str) {
         server.err.expect(": pánico");
     }
     wait_for("its burial", || children(server.pid()).is_empty().then_some(()));
+    if order == b'm' {
+        server.err.expect("tp2-scaler: no queda memoria para 4294967296 bytes");
+    }
     // The parent is as it was.
     drop(UnixStream::connect(&path).unwrap());
     server.signal("TERM");

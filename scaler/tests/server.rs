@@ -185,7 +185,7 @@ fn without_descriptors_it_pauses_and_goes_on_when_there_are_some() {
     command.args(["--nofile=7:100", env!("CARGO_BIN_EXE_tp2-scaler"), "-p", "0"]);
     let server = Server::spawn(command);
     let client = server.connect();
-    server.err.expect("accept: ");
+    server.err.expect("No se puede aceptar otra conexión: no quedan descriptores de archivo; ");
     server.err.expect("se deja de aceptar durante 1 s.");
     let raised =
         Command::new("prlimit").args(["--pid", &server.pid().to_string(), "--nofile=100:100"]).status();
@@ -395,6 +395,28 @@ fn tcp_and_unix_together_ipv6_and_a_port_that_is_taken() {
     let port = stream.local_addr().unwrap().port();
     assert_eq!(exchange(stream, &request("ESCALAR 2", &pgm(4, 4))), expected(4, 4, (8, 8)));
     server.out.expect(&format!("('::1', {port}, 0, 0)"));
+}
+
+#[test]
+fn what_can_not_be_had_is_one_spanish_line_and_exit_1_or_2() {
+    for (arguments, code, line) in [
+        (
+            &["-i", "no-existe.invalid"][..],
+            2,
+            "no se puede escuchar en «no-existe.invalid»: ese nombre no se encuentra",
+        ),
+        (
+            &["-i", "192.0.2.1", "-p", "9"],
+            1,
+            "no se puede escuchar en 192.0.2.1:9: esa dirección no es de esta máquina",
+        ),
+        (&["-u", "/no/existe/s"], 1, "no se puede escuchar en unix:/no/existe/s: no existe su directorio"),
+    ] {
+        let output = command(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(error.lines().next(), Some(format!("tp2-scaler: {line}").as_str()));
+    }
 }
 
 #[test]

@@ -100,7 +100,7 @@ pub fn send(options: &Options, mut tell: impl FnMut(Progress<'_>)) -> Result<Pat
 
 /// Each address of the name in turn.
 fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "el nombre no tiene direcciones");
+    let mut last = io::Error::other("ese nombre no tiene direcciones");
     for address in (host, port).to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, CONNECT_TIME) {
             Ok(stream) => {
@@ -177,4 +177,21 @@ fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&aside);
     }
     written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_can_not_be_reached_is_told_in_spanish() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        for (host, port, why) in [
+            ("no-existe.invalid", 1, "ese nombre no se encuentra"),
+            ("127.0.0.1", closed, "nadie escucha en esa dirección y ese puerto"),
+        ] {
+            let error = SendError::Connect(connect(host, port).unwrap_err());
+            assert_eq!(error.to_string(), format!("no se puede conectar al servidor: {why}"));
+        }
+    }
 }

@@ -78,17 +78,21 @@ fn a_port_in_use_is_one_line_and_exit_1() {
 
 #[test]
 fn what_can_not_be_had_is_one_line_and_exit_1() {
-    for (arguments, named) in [
-        (&["-i", "192.0.2.1", "-p", "0"][..], "192.0.2.1"),
-        (&["-i", "no-existe.invalid", "-p", "0"], "no-existe.invalid"),
-        (&["-i", "127.0.0.1", "-p", "0", "-o", "/no/existe/tp2.log"], "/no/existe/tp2.log"),
-        (&["-i", "127.0.0.1", "-p", "0", "-s", "no-existe.invalid:8889"], "no-existe.invalid:8889"),
+    for (arguments, named, why) in [
+        (&["-i", "192.0.2.1", "-p", "0"][..], "192.0.2.1", "esa dirección no es de esta máquina"),
+        (&["-i", "no-existe.invalid", "-p", "0"], "no-existe.invalid", "ese nombre no se encuentra"),
+        (&["-i", "127.0.0.1", "-p", "0", "-o", "/no/existe/tp2.log"], "/no/existe/tp2.log", "no existe"),
+        (
+            &["-i", "127.0.0.1", "-p", "0", "-s", "no-existe.invalid:8889"],
+            "no-existe.invalid:8889",
+            "ese nombre no se encuentra",
+        ),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         let error = text(&output.stderr);
         assert_eq!(error.lines().count(), 1, "{error}");
-        assert!(error.contains(named), "{error}");
+        assert!(error.contains(named) && error.ends_with(&format!(": {why}\n")), "{error}");
     }
 }
 
