@@ -1,12 +1,15 @@
 //! The command line: parsed once into a [`Config`], valid from then on.
 //!
-//! Every option has an environment twin, `TP2_` and its long name in capitals with `_` for `-`; the flag wins.
+//! Every option has an environment twin, `TP2_` and its long name in capitals with `_` for `-`; the flag wins, a
+//! synonym's too. A complaint names what gave the value: the flag or the twin.
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use getopts::{Matches, Options, ParsingStyle};
+use scaler::usage;
 use scaler::wire::parse_factor;
 
 use crate::exchange::event::Level;
@@ -154,41 +157,67 @@ struct Given<'a> {
 
 impl Given<'_> {
     /// The flag's last value, or its twin's; an empty twin counts as absent.
-    fn value(&self, name: &str) -> Result<Option<String>, UsageError> {
-        match self.matches.opt_strs(name).pop() {
-            Some(value) => Ok(Some(value)),
-            None => self.twin(name),
+    fn value(&self, long: &str) -> Result<Option<Value>, UsageError> {
+        self.value_of(&[long])
+    }
+
+    /// The same for synonyms: all their flags come before all their twins.
+    fn value_of(&self, longs: &[&str]) -> Result<Option<Value>, UsageError> {
+        for long in longs {
+            if let Some(text) = self.matches.opt_strs(long).pop() {
+                return Ok(Some(Value { name: format!("--{long}"), text }));
+            }
+        }
+        for long in longs {
+            if let Some(value) = self.twin(long)? {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    fn twin(&self, long: &str) -> Result<Option<Value>, UsageError> {
+        let name = format!("TP2_{}", long.to_uppercase().replace('-', "_"));
+        let Some(value) = (self.environment)(&name).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
+        match value.into_string() {
+            Ok(text) => Ok(Some(Value { name, text })),
+            Err(value) => Err(UsageError(format!("{name} debe ser texto UTF-8: «{}»", value.display()))),
         }
     }
 
-    fn twin(&self, name: &str) -> Result<Option<String>, UsageError> {
-        let twin = format!("TP2_{}", name.to_uppercase().replace('-', "_"));
-        let Some(value) = (self.environment)(&twin).filter(|value| !value.is_empty()) else {
-            return Ok(None);
-        };
-        let bad = |value: OsString| UsageError(format!("{twin} no es texto UTF-8: {}", value.display()));
-        value.into_string().map(Some).map_err(bad)
-    }
-
-    fn flag(&self, name: &str) -> Result<usize, UsageError> {
-        match self.matches.opt_count(name) {
-            0 => Ok(self.twin(name)?.map_or(0, |value| usize::from(value != "0"))),
+    fn flag(&self, long: &str) -> Result<usize, UsageError> {
+        match self.matches.opt_count(long) {
+            0 => Ok(self.twin(long)?.map_or(0, |value| usize::from(value.text != "0"))),
             count => Ok(count),
         }
     }
 
     /// A whole number in this range.
-    fn number(&self, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, UsageError> {
-        let Some(text) = self.value(name)? else { return Ok(None) };
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|number| digits && range.contains(number)).map(Some).ok_or_else(|| {
-            let (low, high) = range.into_inner();
-            UsageError(format!("--{name} debe ser un número entero de {low} a {high}: «{text}»"))
-        })
+    fn number(&self, long: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, UsageError> {
+        self.value(long)?.map(|value| value.number(range)).transpose()
     }
 
-    fn size(&self, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<usize>, UsageError> {
-        Ok(self.number(name, range)?.map(|number| usize::try_from(number).unwrap_or(usize::MAX)))
+    fn size(&self, long: &str, range: RangeInclusive<u64>) -> Result<Option<usize>, UsageError> {
+        Ok(self.number(long, range)?.map(|number| usize::try_from(number).unwrap_or(usize::MAX)))
+    }
+}
+
+/// A value and what gave it, for complaints: `--cola` or `TP2_COLA`.
+struct Value {
+    name: String,
+    text: String,
+}
+
+impl Value {
+    fn number(&self, range: RangeInclusive<u64>) -> Result<u64, UsageError> {
+        usage::number(&self.name, &self.text, range).map_err(UsageError)
+    }
+
+    /// The complaint that this value is not what it should be.
+    fn is_not(&self, wanted: &str) -> UsageError {
+        UsageError(format!("{} debe ser {wanted}: «{}»", self.name, self.text))
     }
 }
 
@@ -200,7 +229,7 @@ pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Command, UsageError> {
-    let matches = options().parse(arguments).map_err(|fail| UsageError(complaint(&fail)))?;
+    let matches = usage::parse(&options(), arguments).map_err(UsageError)?;
     let given = Given { matches, environment };
     if given.matches.opt_present("help") {
         return Ok(Command::Print(format!("{USAGE}\n{HELP}")));
@@ -209,11 +238,11 @@ pub fn parse(
         return Ok(Command::Print(format!("tp2 {}\n", env!("CARGO_PKG_VERSION"))));
     }
     if let Some(extra) = given.matches.free.first() {
-        return Err(UsageError(format!("argumento de más: «{extra}»")));
+        return Err(UsageError(usage::extra(extra)));
     }
     let mut hosts = given.matches.opt_strs("ip");
     if hosts.is_empty() {
-        hosts.extend(given.twin("ip")?);
+        hosts.extend(given.twin("ip")?.map(|value| value.text));
     }
     if hosts.is_empty() {
         return Err(UsageError("falta la opción -i IP".into()));
@@ -221,17 +250,14 @@ pub fn parse(
     if hosts.iter().any(String::is_empty) {
         return Err(UsageError("--ip debe ser una dirección o un nombre: «»".into()));
     }
-    let port = match given.number("port", 0..=65_535)? {
-        Some(port) => Some(port),
-        None => given.number("puerto", 0..=65_535)?,
-    };
-    let port = port.ok_or_else(|| UsageError("falta la opción -p PORT".into()))?;
+    let port = given.value_of(&["port", "puerto"])?;
+    let port = port.ok_or_else(|| UsageError("falta la opción -p PORT".into()))?.number(0..=65_535)?;
     let port = u16::try_from(port).unwrap_or_default();
 
     let mut policy = Policy::default();
-    if let Some(text) = given.value("escala")? {
-        policy.factor = parse_factor(text.as_bytes())
-            .ok_or_else(|| UsageError(format!("--escala debe ser un número entre 0.001 y 10: «{text}»")))?;
+    if let Some(value) = given.value("escala")? {
+        let factor = parse_factor(value.text.as_bytes());
+        policy.factor = factor.ok_or_else(|| value.is_not("un número entre 0.001 y 10"))?;
     }
     if let Some(mebibytes) = given.number("max-cuerpo", 1..=4096)? {
         policy.body_max = mebibytes << 20;
@@ -242,7 +268,7 @@ pub fn parse(
     if let Some(seconds) = given.number("plazo", 1..=3600)? {
         policy.deadline = Duration::from_secs(seconds);
     }
-    let directory = given.value("directorio")?.map(PathBuf::from);
+    let directory: Option<PathBuf> = given.value("directorio")?.map(|value| value.text.into());
     policy.files = directory.is_some();
     let threads = given.size("hilos", 1..=1024)?.unwrap_or_else(host::cores);
     let memory_max = match given.number("memoria", 16..=1 << 24)? {
@@ -256,7 +282,7 @@ pub fn parse(
         scaler: given.value("escalador")?.map(parse_scaler).transpose()?,
         directory,
         threads,
-        log_file: given.value("registro")?.map(PathBuf::from),
+        log_file: given.value("registro")?.map(|value| value.text.into()),
         level: match more.cmp(&less) {
             std::cmp::Ordering::Greater => Level::Debug,
             std::cmp::Ordering::Equal => Level::Info,
@@ -270,35 +296,19 @@ pub fn parse(
     })))
 }
 
-fn parse_scaler(text: String) -> Result<ScalerAt, UsageError> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        if path.is_empty() {
-            return Err(UsageError(format!("--escalador debe ser HOST:PUERTO o unix:RUTA: «{text}»")));
-        }
-        return Ok(ScalerAt::Unix(path.into()));
-    }
-    match text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?))) {
-        Some((host, 1..)) if !host.is_empty() => Ok(ScalerAt::Tcp(text)),
-        _ => Err(UsageError(format!("--escalador debe ser HOST:PUERTO o unix:RUTA: «{text}»"))),
-    }
-}
-
-/// getopts' complaints, in Spanish.
-fn complaint(fail: &getopts::Fail) -> String {
-    let dashes =
-        |name: &str| if name.chars().count() == 1 { format!("-{name}") } else { format!("--{name}") };
-    match fail {
-        getopts::Fail::ArgumentMissing(name) => format!("la opción {} necesita un valor", dashes(name)),
-        getopts::Fail::UnrecognizedOption(name) => format!("no existe la opción {}", dashes(name)),
-        getopts::Fail::OptionMissing(name) => format!("falta la opción {}", dashes(name)),
-        getopts::Fail::OptionDuplicated(name) => format!("la opción {} está repetida", dashes(name)),
-        getopts::Fail::UnexpectedArgument(name) => format!("la opción {} no lleva valor", dashes(name)),
+fn parse_scaler(value: Value) -> Result<ScalerAt, UsageError> {
+    let is_port = |text: &str| text.parse::<u16>().is_ok_and(|port| port != 0);
+    match (value.text.strip_prefix("unix:"), value.text.rsplit_once(':')) {
+        (Some(path), _) if !path.is_empty() => Ok(ScalerAt::Unix(path.into())),
+        (None, Some((host, port))) if !host.is_empty() && is_port(port) => Ok(ScalerAt::Tcp(value.text)),
+        _ => Err(value.is_not("HOST:PUERTO o unix:RUTA")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStringExt;
 
     fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Command, UsageError> {
         let find = |name: &str| {
@@ -387,6 +397,38 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_wins_over_the_twin_of_its_synonym() {
+        let twins = [("TP2_PORT", "1"), ("TP2_PUERTO", "2")];
+        for (arguments, port) in [
+            (&["-i", "::", "--puerto", "3"][..], 3),
+            (&["-i", "::", "-p", "4"], 4),
+            (&["-i", "::", "--puerto", "3", "-p", "4"], 4),
+            (&["-i", "::"], 1),
+        ] {
+            assert_eq!(config(arguments, &twins).port, port, "{arguments:?}");
+        }
+        assert_eq!(config(&["-i", "::"], &twins[1..]).port, 2);
+    }
+
+    #[test]
+    fn complaints_name_the_twin_that_gave_the_value() {
+        for (twin, value, wanted) in [
+            ("TP2_COLA", "no", "un número entero de 1 a 1000000"),
+            ("TP2_PUERTO", "x", "un número entero de 0 a 65535"),
+            ("TP2_ESCALA", "11", "un número entre 0.001 y 10"),
+            ("TP2_MAX_CUERPO", "-3", "un número entero de 1 a 4096"),
+            ("TP2_ESCALADOR", "unix:", "HOST:PUERTO o unix:RUTA"),
+        ] {
+            let port: &[&str] = if twin == "TP2_PUERTO" { &["-i", "::"] } else { &["-i", "::", "-p", "1"] };
+            let error = run(port, &[(twin, value)]).unwrap_err();
+            assert_eq!(error.0, format!("{twin} debe ser {wanted}: «{value}»"));
+        }
+        let bad = |name: &str| (name == "TP2_COLA").then(|| OsString::from_vec(vec![0xff]));
+        let error = parse(["-i", "::", "-p", "1"].map(OsString::from), &bad).unwrap_err();
+        assert_eq!(error.0, "TP2_COLA debe ser texto UTF-8: «\u{fffd}»");
+    }
+
+    #[test]
     fn complaints_name_option_and_value() {
         for (arguments, text) in [
             (&["-p", "80"][..], "falta la opción -i IP"),
@@ -405,7 +447,8 @@ mod tests {
             let error = run(arguments, &[]).unwrap_err().to_string();
             assert_eq!(error, format!("tp2: {text}\n{USAGE}"));
         }
-        let error = run(&["-i", "::", "-p", "1"], &[("TP2_COLA", "no")]).unwrap_err();
-        assert_eq!(error.0, "--cola debe ser un número entero de 1 a 1000000: «no»");
+        let no_text = OsString::from_vec(vec![0xff]);
+        let error = parse(["-d".into(), no_text], &|_| None).unwrap_err();
+        assert_eq!(error.0, "los argumentos deben ser texto UTF-8: «\u{fffd}»");
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! `proto` and `exchange` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
 //! `net`, `workers`, `files`, `log`, `host` and `client`. The `scaler` crate is the second server; shared
-//! with it are `scaler::raster` and `scaler::wire` (pure), `scaler::words` (what the system says) and
+//! with it are `scaler::raster` and `scaler::wire` (pure), `scaler::words` and `scaler::usage` (what both tell people), and
 //! `scaler::sys` (the system calls of both processes).
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]

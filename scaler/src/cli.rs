@@ -1,14 +1,16 @@
 //! The command line of `tp2-scaler`: read once, valid from then on.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use getopts::{Matches, Options};
 use scaler::child::Terms;
 use scaler::listener::Endpoint;
 use scaler::serve::Config;
+use scaler::usage;
 use scaler::wire::Limits;
 use scaler::words::InWords;
 
@@ -49,14 +51,14 @@ pub(crate) enum Command {
 ///
 /// # Errors
 /// One Spanish line that names the option and the value, and the usage line below it.
-pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     read(arguments).map_err(|error| format!("tp2-scaler: {error}\n{USAGE}"))
 }
 
-fn read(arguments: &[String]) -> Result<Command, String> {
-    let matches = options().parse(arguments).map_err(|error| in_spanish(&error))?;
+fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+    let matches = usage::parse(&options(), arguments)?;
     if let Some(extra) = matches.free.first() {
-        return Err(format!("argumento inesperado: «{extra}»"));
+        return Err(usage::extra(extra));
     }
     if matches.opt_present("h") {
         return Ok(Command::Help(format!("{USAGE}\n{HELP}")));
@@ -64,8 +66,8 @@ fn read(arguments: &[String]) -> Result<Command, String> {
     if matches.opt_present("V") {
         return Ok(Command::Version);
     }
-    let deadline = Duration::from_secs(number(&matches, "plazo", 30, 1, 3600)?);
-    let millions: u64 = number(&matches, "max-pixeles", 100, 1, 4294)?;
+    let deadline = Duration::from_secs(number(&matches, "plazo", 30, 1..=3600)?);
+    let millions = number(&matches, "max-pixeles", 100, 1..=4294)?;
     let stdio = matches.opt_present("stdio");
     let terms = Terms {
         limits: Limits { pixels_max: millions * 1_000_000, ..Limits::default() },
@@ -77,7 +79,8 @@ fn read(arguments: &[String]) -> Result<Command, String> {
     if stdio {
         return Ok(Command::Stdio(terms));
     }
-    let children_max = number(&matches, "c", 64, 1, 100_000)?;
+    let children_max = number(&matches, "hijos", 64, 1..=100_000)?;
+    let children_max = usize::try_from(children_max).unwrap_or(usize::MAX);
     let drain = deadline.min(Duration::from_secs(20));
     Ok(Command::Serve(Config { listen: endpoints(&matches)?, children_max, terms, drain, owner: None }))
 }
@@ -104,7 +107,8 @@ fn endpoints(matches: &Matches) -> Result<Vec<Endpoint>, String> {
         matches.opt_str("u").map(|path| Endpoint::Unix(PathBuf::from(path))).into_iter().collect();
     if endpoints.is_empty() || matches.opt_present("i") || matches.opt_present("p") {
         let host = matches.opt_str("i").unwrap_or_else(|| "127.0.0.1".to_owned());
-        let port = number(matches, "p", 8889, 0, u16::MAX)?;
+        let port = number(matches, "port", 8889, 0..=65_535)?;
+        let port = u16::try_from(port).unwrap_or_default();
         endpoints.extend(resolve(&host, port)?.into_iter().map(Endpoint::Tcp));
     }
     Ok(endpoints)
@@ -127,36 +131,21 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     }
 }
 
-fn number<T>(matches: &Matches, name: &str, default: T, min: T, max: T) -> Result<T, String>
-where
-    T: FromStr + PartialOrd + std::fmt::Display + Copy,
-{
-    let Some(text) = matches.opt_str(name) else { return Ok(default) };
-    let value = text.parse().ok().filter(|value| (min..=max).contains(value));
-    let dashes = if name.len() == 1 { "-" } else { "--" };
-    value.ok_or_else(|| format!("opción {dashes}{name}: «{text}» no es un número entre {min} y {max}"))
-}
-
-fn in_spanish(fail: &getopts::Fail) -> String {
-    use getopts::Fail;
-    let dashed =
-        |name: &str| if name.chars().count() == 1 { format!("-{name}") } else { format!("--{name}") };
-    match fail {
-        Fail::ArgumentMissing(name) => format!("a la opción {} le falta su valor", dashed(name)),
-        Fail::UnrecognizedOption(name) => format!("opción desconocida: {}", dashed(name)),
-        Fail::OptionMissing(name) => format!("falta la opción {}", dashed(name)),
-        Fail::OptionDuplicated(name) => format!("opción repetida: {}", dashed(name)),
-        Fail::UnexpectedArgument(name) => format!("la opción {} no lleva valor", dashed(name)),
+/// The value of `--name`, a whole number.
+fn number(matches: &Matches, name: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, String> {
+    match matches.opt_str(name) {
+        Some(text) => usage::number(format_args!("--{name}"), &text, range),
+        None => Ok(default),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStringExt;
 
     fn read_words(line: &str) -> Result<Command, String> {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        parse(&words)
+        parse(line.split_whitespace().map(OsString::from))
     }
 
     fn listen(line: &str) -> Vec<Endpoint> {
@@ -181,14 +170,14 @@ mod tests {
     #[test]
     fn bad_usage_names_the_option_and_the_value() {
         for (line, expected) in [
-            ("-p 70000", "opción -p: «70000» no es un número entre 0 y 65535"),
-            ("-p abc", "opción -p: «abc» no es un número entre 0 y 65535"),
-            ("-c 0", "opción -c: «0» no es un número entre 1 y 100000"),
-            ("--plazo -1", "opción --plazo: «-1» no es un número entre 1 y 3600"),
-            ("-x", "opción desconocida: -x"),
-            ("-p", "a la opción -p le falta su valor"),
-            ("-p 1 -p 2", "opción repetida: --port"),
-            ("foto.pgm", "argumento inesperado: «foto.pgm»"),
+            ("-p 70000", "--port debe ser un número entero de 0 a 65535: «70000»"),
+            ("-p abc", "--port debe ser un número entero de 0 a 65535: «abc»"),
+            ("-c 0", "--hijos debe ser un número entero de 1 a 100000: «0»"),
+            ("--plazo -1", "--plazo debe ser un número entero de 1 a 3600: «-1»"),
+            ("-x", "no existe la opción -x"),
+            ("-p", "la opción -p necesita un valor"),
+            ("-p 1 -p 2", "la opción --port está repetida"),
+            ("foto.pgm", "argumento de más: «foto.pgm»"),
         ] {
             let error = read_words(line).unwrap_err();
             assert_eq!(
@@ -197,6 +186,13 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn a_path_that_is_no_text_is_refused_rather_than_mended() {
+        let path = OsString::from_vec(b"/tmp/\xff".to_vec());
+        let error = parse(["-u".into(), path]).unwrap_err();
+        assert!(error.starts_with("tp2-scaler: los argumentos deben ser texto UTF-8: "), "{error}");
     }
 
     #[test]

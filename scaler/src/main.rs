@@ -10,9 +10,7 @@ use scaler::{child, serve, sys};
 use crate::cli::Command;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> =
-        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
-    match cli::parse(&arguments) {
+    match cli::parse(std::env::args_os().skip(1)) {
         Err(error) => say(sys::DIAGNOSTICS, &error, 2),
         Ok(Command::Help(text)) => say(sys::OUTPUT, text.trim_end(), 0),
         Ok(Command::Version) => say(sys::OUTPUT, concat!("tp2-scaler ", env!("CARGO_PKG_VERSION")), 0),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use getopts::{Matches, ParsingStyle};
 
 use crate::proto::format::Format;
+use scaler::usage;
 use scaler::wire::parse_factor;
 
 /// The usage line.
@@ -86,8 +87,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         options.optopt(short, long, "", "");
     }
     options.optflag("h", "help", "").optflag("V", "version", "");
-    let matches =
-        options.parse(arguments).map_err(|fail| UsageError(format!("opción incorrecta: {fail}")))?;
+    let matches = usage::parse(&options, arguments).map_err(UsageError)?;
     if matches.opt_present("help") {
         return Ok(Command::Print(format!("{USAGE}\n{HELP}")));
     }
@@ -99,7 +99,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
 
 fn send_options(matches: &Matches) -> Result<Options, String> {
     if let Some(extra) = matches.free.first() {
-        return Err(format!("argumento de más: «{extra}»"));
+        return Err(usage::extra(extra));
     }
     let either = |one: &str, other: &str| matches.opt_str(one).or_else(|| matches.opt_str(other));
     let port = either("port", "puerto").ok_or("falta la opción -p PORT")?;
@@ -117,11 +117,7 @@ fn send_options(matches: &Matches) -> Result<Options, String> {
     };
     Ok(Options {
         host: matches.opt_str("ip").ok_or("falta la opción -i IP")?,
-        port: port
-            .parse()
-            .ok()
-            .filter(|&port| port != 0)
-            .ok_or_else(|| format!("--port debe ser un número entero de 1 a 65535: «{port}»"))?,
+        port: u16::try_from(usage::number("--port", &port, 1..=65_535)?).unwrap_or_default(),
         path: either("image", "imagen").ok_or("falta la opción -f RUTA")?.into(),
         factor,
         output: matches.opt_str("salida").map(PathBuf::from),
@@ -160,6 +156,11 @@ mod tests {
                 "--escala debe ser un número entre 0.001 y 10: «0»",
             ),
             (&["-i", "a", "-p", "1", "-f", "a", "b"], "argumento de más: «b»"),
+            (&["-i", "a", "-p", "+1", "-f", "a"], "--port debe ser un número entero de 1 a 65535: «+1»"),
+            (&["--nada"], "no existe la opción --nada"),
+            (&["-i"], "la opción -i necesita un valor"),
+            (&["-i", "a", "-i", "b"], "la opción --ip está repetida"),
+            (&["--help=no"], "la opción --help no lleva valor"),
         ] {
             let error = run(arguments).unwrap_err().to_string();
             assert_eq!(error, format!("tp2-cliente: {text}\n{USAGE}"));
