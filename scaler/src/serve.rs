@@ -17,7 +17,7 @@
 //! after SIGHUP or SIGKILL (its children go with it, its socket file is replaced by the next one).
 //!
 //! As another program's own scaler ([`Owner`]) it also ends with that program, in two ways: the kernel's PDEATHSIG, and
-//! the pipe that is its standard input, which hangs up.
+//! the pipe that is its standard input, which hangs up. What a terminal sends to both (SIGINT, SIGHUP) is the owner's.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -111,8 +111,17 @@ impl Server {
             }
         }
         let failed = |what: &str, error: io::Error| StartError::new(format!("{what}: {}", InWords(&error)));
-        let signals = SignalFd::new(&[sys::SIGCHLD, sys::SIGTERM, sys::SIGINT])
-            .map_err(|error| failed("no se pueden leer las señales", error))?;
+        let heeded = match config.owner {
+            None => &[sys::SIGCHLD, sys::SIGTERM, sys::SIGINT][..],
+            Some(_) => {
+                // A terminal sends these to its whole process group, and so to the owner, who decides what they mean.
+                sys::ignore_signal(sys::SIGINT);
+                sys::ignore_signal(sys::SIGHUP);
+                &[sys::SIGCHLD, sys::SIGTERM]
+            }
+        };
+        let signals =
+            SignalFd::new(heeded).map_err(|error| failed("no se pueden leer las señales", error))?;
         let (read_end, log_pipe) =
             sys::pipe().map_err(|error| failed("no se puede crear una tubería", error))?;
         let listeners = listener::open_all(&config.listen).map_err(StartError::new)?;

@@ -194,6 +194,10 @@ fn run_cases(words: &[&str]) {
         Box::new(|| owner_ends(false)),
     ));
     cases.push((
+        "an owned scaler leaves the terminal's signals to its owner".to_owned(),
+        Box::new(owner_decides),
+    ));
+    cases.push((
         "a scaler with another parent than its owner does not start".to_owned(),
         Box::new(wrong_owner),
     ));
@@ -304,14 +308,39 @@ fn young_deaths_pause() {
     server.err.expect("open: permission denied");
 }
 
-fn owner_ends(by_kill: bool) {
-    let path = scratch_path("owned.sock");
+/// An owner, and the process id of its scaler.
+fn start_owner(path: &Path) -> (std::process::Child, u32) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["role:owner", path.to_str().unwrap()]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut owner = command.stderr(Stdio::null()).spawn().unwrap();
     let out = common::Lines::follow(owner.stdout.take().unwrap());
-    let scaler: u32 = out.expect("scaler ").trim_start_matches("scaler ").parse().unwrap();
+    let scaler = out.expect("scaler ").trim_start_matches("scaler ").parse().unwrap();
+    (owner, scaler)
+}
 
+fn owner_decides() {
+    let path = scratch_path("terminal.sock");
+    let (mut owner, scaler) = start_owner(&path);
+    let mut before = wait_for("the socket", || UnixStream::connect(&path).ok());
+    for signal in ["INT", "HUP", "INT"] {
+        common::send_signal(scaler, signal);
+        // Signals are looked at before connections: had it heeded this one, nobody would be let in any more.
+        let mut after = UnixStream::connect(&path).unwrap();
+        for stream in [&mut before, &mut after] {
+            stream.write_all(&request("ESCALAR 2", &pgm(4, 4))).unwrap();
+            let mut reply = common::expected(4, 4, (8, 8));
+            let expected = reply.clone();
+            stream.read_exact(&mut reply).unwrap();
+            assert_eq!(reply, expected, "SIG{signal}");
+        }
+    }
+    owner.stdin.take().unwrap().write_all(b"suelta\n").unwrap();
+    assert!(owner.wait().unwrap().success(), "it ends in order, when its owner says so");
+}
+
+fn owner_ends(by_kill: bool) {
+    let path = scratch_path("owned.sock");
+    let (mut owner, scaler) = start_owner(&path);
     let mut idle = wait_for("the socket", || UnixStream::connect(&path).ok());
     let mut busy = UnixStream::connect(&path).unwrap();
     busy.write_all(&request("ESCALAR 0.5", &pgm(100, 100)[..5000])).unwrap();
