@@ -63,11 +63,19 @@ fn serve(mut config: Config) -> Result<(), String> {
     // Blocked before the first thread begins, which would take them otherwise.
     let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD])
         .map_err(failed("no se pueden leer las señales"))?;
-    config.clients_max = raise_descriptors(config.clients_max, config.threads);
+    let wanted = config.clients_max;
+    config.clients_max = raise_descriptors(wanted, config.threads);
     let file = config.log_file.as_ref().map_or(String::new(), |path| format!(" «{}»", path.display()));
     let log = Log::start(config.level, config.log_file.clone())
         .map_err(|error| format!("no se puede abrir el registro{file}: {}", InWords(&error)))?;
     report_panics(&log);
+    if config.clients_max < wanted {
+        let text = format_args!(
+            "--conexiones baja de {wanted} a {}: el límite de descriptores de archivo (ulimit -Hn) no da para más.",
+            config.clients_max
+        );
+        log.write(Level::Warning, Who::default(), text);
+    }
 
     let (library, kept_max) = library_of(&config)?;
     let listeners = listen(&config.hosts, config.port).map_err(|error| error.to_string())?;
