@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use scaler::sys::{self, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
-use scaler::words::InWords;
+use scaler::words::{self, InWords};
 use tp2::cli::{self, Command, Config, ScalerAt};
 use tp2::exchange::event::Level;
 use tp2::exchange::gate::Gate;
@@ -154,7 +154,7 @@ fn raise_descriptors(clients_max: usize, threads: usize) -> usize {
 fn report_panics(log: &Log) {
     let log = log.clone();
     std::panic::set_hook(Box::new(move |info| {
-        log.write(Level::Error, Who::default(), format_args!("Error interno: {info}"));
+        log.write(Level::Error, Who::default(), format_args!("Error interno: {}", words::of_panic(info)));
         if std::thread::current().name() == Some("main") {
             log.flush();
         }

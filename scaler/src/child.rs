@@ -24,7 +24,7 @@ use crate::resize::Resizer;
 use crate::sandbox::{self, Cage};
 use crate::sys::{self, DIAGNOSTICS, INPUT, Limit, OUTPUT, Pid, SIGTERM};
 use crate::wire::{self, Limits, Request, RequestDecoder, WireError};
-use crate::words::InWords;
+use crate::words::{self, InWords};
 
 /// How long input is discarded after an ERROR, so that the peer can read it before the connection goes.
 const LINGER: Duration = Duration::from_secs(2);
@@ -108,10 +108,7 @@ pub fn run_stdio(terms: &Terms) -> u8 {
 /// From now on a panic is one line and the end of the process: unwinding would run a parent's destructors in a child.
 pub fn end_on_panic() {
     std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map(ToString::to_string).unwrap_or_default();
-        let text = info.payload_as_str().unwrap_or("sin mensaje");
-        let line = format!("pánico en {place}: {text}\n");
-        let _ = sys::write(DIAGNOSTICS, line.as_bytes());
+        let _ = sys::write(DIAGNOSTICS, format!("{}\n", words::of_panic(info)).as_bytes());
         sys::exit_now(ending::PANIC);
     }));
 }

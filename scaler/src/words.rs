@@ -1,9 +1,10 @@
-//! What the system says, in Spanish: the errors of files, sockets and processes that a person may meet.
+//! What the system says, in Spanish: the errors of files, sockets and processes that a person may meet, and panics.
 //!
 //! Rules: the error's number decides where its kind is too coarse, then the kind, then whatever wrote the error; nothing of
 //! the system's own English comes through. A number without words here is shown as that number, which errno(3) explains.
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::panic::PanicHookInfo;
 
 use crate::sys;
 
@@ -30,6 +31,13 @@ impl fmt::Display for InWords<'_> {
             (None, None) => f.write_str("error desconocido"),
         }
     }
+}
+
+/// What a panic hook knows: the place in the code, and the message if it is text (which is the code's, not ours to choose).
+#[must_use]
+pub fn of_panic(info: &PanicHookInfo<'_>) -> String {
+    let place = info.location().map_or_else(|| "un lugar desconocido".to_owned(), ToString::to_string);
+    format!("pánico en {place}: {}", info.payload_as_str().unwrap_or("sin mensaje"))
 }
 
 /// Numbers that share their kind with others, or have none.

@@ -233,7 +233,8 @@ fn the_log_says(order: u8, expected: &str) {
     let line = server.err.expect(expected);
     assert!(line.starts_with("tp2-scaler: "), "{line}");
     if order == b'p' {
-        server.err.expect("a propósito");
+        let line = server.err.expect(": a propósito");
+        assert!(line.starts_with("tp2-scaler: pánico en ") && line.contains("processes.rs:"), "{line}");
         server.err.expect(": pánico");
     }
     wait_for("its burial", || children(server.pid()).is_empty().then_some(()));
