@@ -327,7 +327,7 @@ pub fn advise_huge_pages(buffer: &Vec<u8>) {
 }
 
 /// Lets malloc keep what is freed up to 64 MiB instead of returning each large buffer to the kernel and faulting it
-/// in again. Give it back with [`trim_malloc`] when idle. No effect outside glibc.
+/// in again. No effect outside glibc.
 pub fn tune_malloc() {
     const KEPT: c_int = 64 << 20;
     #[cfg(target_env = "gnu")]
@@ -335,15 +335,6 @@ pub fn tune_malloc() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
-    }
-}
-
-/// Returns free memory to the kernel. No effect outside glibc.
-pub fn trim_malloc() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim takes an integer and locks the heap itself.
-    unsafe {
-        libc::malloc_trim(0);
     }
 }
 
