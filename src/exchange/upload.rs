@@ -24,7 +24,13 @@ pub struct Upload {
     began_at: Instant,
     /// Body bytes so far, framing not counted.
     received: u64,
+    /// Body bytes that the head announced; 0 if it did not say.
+    announced: u64,
 }
+
+/// Once so much of a picture is there, room for all that was announced is set aside at once: growing step by step
+/// would copy megabytes on the loop. Before that an announcement costs the peer nothing, and gets nothing.
+const BELIEVED_FROM: usize = 256 << 10;
 
 /// How the end of the body is known.
 #[derive(Debug)]
@@ -87,15 +93,16 @@ impl Upload {
     /// The body of an HTTP request.
     #[must_use]
     pub fn http(framing: Framing, sink: Sink, lease: Lease, now: Instant) -> Self {
+        let announced = if let Framing::Length(length) = framing { length } else { 0 };
         let framing = Delimiter::Http(BodyDecoder::new(framing));
-        Self { framing, sink, lease, began_at: now, received: 0 }
+        Self { framing, sink, lease, began_at: now, received: 0, announced }
     }
 
     /// A picture that comes without HTTP.
     #[must_use]
     pub fn picture(end: ImageEnd, lease: Lease, now: Instant) -> Self {
         let (framing, sink) = (Delimiter::Picture(end), Sink::Raw(Vec::new()));
-        Self { framing, sink, lease, began_at: now, received: 0 }
+        Self { framing, sink, lease, began_at: now, received: 0, announced: 0 }
     }
 
     /// Takes input; says how many of its bytes belong to this body.
@@ -161,7 +168,14 @@ impl Upload {
             return Progress::Refused(service.memory_full(self.received));
         }
         match &mut self.sink {
-            Sink::Raw(picture) => picture.extend_from_slice(data),
+            Sink::Raw(picture) => {
+                if picture.len() >= BELIEVED_FROM && picture.capacity() - picture.len() < data.len() {
+                    let rest = self.announced.min(body_max).saturating_sub(picture.len() as u64);
+                    // Where that is not to be had, it grows as it comes.
+                    let _ = picture.try_reserve_exact(usize::try_from(rest).unwrap_or_default());
+                }
+                picture.extend_from_slice(data);
+            }
             Sink::Form(form) => {
                 if let Err(error) = form.push(data) {
                     return Progress::Refused(Reject::Form(error));

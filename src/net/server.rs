@@ -401,7 +401,7 @@ impl Server {
                 Ok(()) => self.queue_client(key),
                 Err(error) => {
                     self.clients.remove(key);
-                    self.log.write(Level::Error, Who::default(), format_args!("epoll: {error}"));
+                    self.log.write(Level::Error, Who::default(), format_args!("epoll: {}", InWords(&error)));
                 }
             }
         }
