@@ -205,5 +205,9 @@ fn pgm(raster: &Raster) -> Result<Vec<u8>, Failure> {
         .with_subtype(PnmSubtype::Graymap(SampleEncoding::Binary))
         .encode(raster.samples.as_slice(), raster.width, raster.height, ExtendedColorType::L8)
         .map_err(|_| Failure::Lost)?;
+    // It puts maxval behind the sides; the scaler, and readers that go by lines, have it on a line of its own.
+    if let Some(blank) = memchr::memchr_iter(b' ', &bytes).nth(1) {
+        bytes[blank] = b'\n';
+    }
     Ok(bytes)
 }

@@ -134,6 +134,12 @@ fn a_side_the_format_cannot_say_is_refused() {
 }
 
 #[test]
+fn a_pgm_has_three_lines_and_its_samples() {
+    let raster = Raster { width: 3, height: 1, channels: Channels::Luma, samples: b" \n ".to_vec() };
+    assert_eq!(encode(raster, &encoding(Format::Pnm)).unwrap(), b"P5\n3 1\n255\n \n ");
+}
+
+#[test]
 fn no_metadata_is_written() {
     let (_, raster) = read(&fixture("jpeg_exif_6.jpg")).unwrap();
     for format in Format::ALL {
