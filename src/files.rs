@@ -21,7 +21,7 @@ use scaler::sys::open_beneath;
 
 use crate::exchange::file::{Edition, Stamp, Wanted};
 use crate::exchange::gate::{Full, Lease};
-use crate::exchange::job::{Brief, Failure, Loaded, Output, PixelLimits};
+use crate::exchange::job::{Brief, Failure, Output, PixelLimits};
 use crate::exchange::service::Policy;
 use crate::pixels;
 use crate::proto::format::{Format, Sniff};
@@ -83,9 +83,8 @@ impl Library {
         }
         lease.grow(length).map_err(|Full| Failure::MemoryFull { length })?;
         read_rest(&file, &stamp, &mut picture)?;
-        let probe = pixels::probe(&picture, &self.limits)?;
         let brief = Brief { plan, stamp: Some(stamp) };
-        let loaded = Loaded::appraise(picture, probe, brief, &self.limits, lease.bytes_max())?;
+        let loaded = pixels::appraise(picture, brief, &self.limits, lease.bytes_max())?;
         Ok(Output::Loaded(Box::new(loaded)))
     }
 

@@ -104,9 +104,10 @@ impl Loaded {
         probe: Probe,
         brief: Brief,
         limits: &PixelLimits,
+        encode_cost: u64,
         memory_max: u64,
     ) -> Result<Self, Failure> {
-        let memory = brief.plan.memory(picture.len(), &probe, limits, memory_max)?;
+        let memory = brief.plan.memory(picture.len(), &probe, limits, encode_cost, memory_max)?;
         Ok(Self { picture, probe, brief, memory })
     }
 }

@@ -151,8 +151,9 @@ impl Plan {
     /// result's size on the way.
     ///
     /// While decoding: the file and what the decoder allocates. While scaling: the gray picture here and in the
-    /// scaler's child, its half-way picture (new width, old height), and the result there and here. Two
-    /// channels are assumed, since the header does not always tell whether there is transparency.
+    /// scaler's child, its half-way picture (new width, old height), and the result there and here. While writing: the
+    /// result and what the encoder allocates, `encode_cost`. Two channels are assumed, since the header does not always
+    /// tell whether there is transparency.
     ///
     /// # Errors
     /// [`Failure::ResultTooLarge`] if the result would pass the limits, [`Failure::TooMuchMemory`] if the work would need
@@ -162,6 +163,7 @@ impl Plan {
         picture_bytes: usize,
         probe: &Probe,
         limits: &PixelLimits,
+        encode_cost: u64,
         memory_max: u64,
     ) -> Result<u64, Failure> {
         let (width, height) = self.target(probe.width, probe.height);
@@ -173,7 +175,9 @@ impl Plan {
         let decoding = picture_bytes as u64 + probe.decode_cost;
         let half_way = area(width, probe.height).max(area(probe.width, height));
         let scaling = 2 * area(probe.width, probe.height) + half_way + 2 * area(width, height);
-        let needed = decoding.max(scaling * channels.count() as u64);
+        let channels = channels.count() as u64;
+        let writing = (area(width, height) * channels).saturating_add(encode_cost);
+        let needed = decoding.max(scaling * channels).max(writing);
         if needed > memory_max { Err(Failure::TooMuchMemory { needed }) } else { Ok(needed) }
     }
 }
@@ -277,7 +281,7 @@ mod tests {
         let limits = PixelLimits { pixels_max: 1000, side_max: 100 };
         let probe = |width, height| Probe { format: Format::Jpeg, width, height, decode_cost: 7 };
         let plan = plan(&query("escala=10"), &[], Format::Jpeg);
-        let memory = |width, height, max| plan.memory(5, &probe(width, height), &limits, max);
+        let memory = |width, height, max| plan.memory(5, &probe(width, height), &limits, 40, max);
         let needed = 2 * 9 + 90 + 2 * 900;
         assert_eq!(memory(3, 3, needed), Ok(needed));
         assert_eq!(memory(3, 3, needed - 1), Err(Failure::TooMuchMemory { needed }));

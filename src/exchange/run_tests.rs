@@ -17,7 +17,7 @@ const LIMITS: PixelLimits = PixelLimits { pixels_max: 100, side_max: 100 };
 fn loaded(stamp: Option<Stamp>) -> Loaded {
     let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Png).unwrap();
     let probe = Probe { format: Format::Png, width: 4, height: 6, decode_cost: 200 };
-    Loaded::appraise(vec![1; 5], probe, Brief { plan, stamp }, &LIMITS, 1000).unwrap()
+    Loaded::appraise(vec![1; 5], probe, Brief { plan, stamp }, &LIMITS, 0, 1000).unwrap()
 }
 
 fn begin(gate: &Gate, start: Start, bytes: u64, now: Instant) -> Run {

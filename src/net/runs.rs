@@ -14,7 +14,7 @@ use super::slab::Slab;
 use super::source::Source;
 use super::timers::{Armed, Timers};
 use crate::exchange::Run;
-use crate::exchange::job::{Brief, Done, Failure, Job, Loaded};
+use crate::exchange::job::{Brief, Done, Failure, Job};
 use crate::exchange::picture::Outcome;
 use crate::exchange::run::{Entry, Order, Origin, Start, Step};
 use crate::exchange::service::Service;
@@ -79,10 +79,8 @@ impl Runs {
         let Order { id, origin, lease, read } = order;
         let (start, line) = match origin {
             Origin::Upload { picture, plan } => {
-                let probe = pixels::probe(&picture, &policy.pixels)?;
                 let brief = Brief { plan, stamp: None };
-                let memory_max = service.gate.bytes_max();
-                let loaded = Loaded::appraise(picture, probe, brief, &policy.pixels, memory_max)?;
+                let loaded = pixels::appraise(picture, brief, &policy.pixels, service.gate.bytes_max())?;
                 (Start::Loaded(loaded), &mut self.waiting)
             }
             Origin::File(wanted) => (Start::Named(wanted), &mut self.looking),
@@ -195,7 +193,7 @@ mod tests {
     use super::*;
     use crate::exchange::file::Wanted;
     use crate::exchange::gate::Gate;
-    use crate::exchange::job::{Output, Probe, Work};
+    use crate::exchange::job::{Loaded, Output, Probe, Work};
     use crate::exchange::plan::{Parameters, Wish};
     use crate::exchange::service::Policy;
     use crate::proto::conditional::Conditions;

@@ -23,6 +23,7 @@
 //!
 //! Known limits: JPEG with 12 bits, arithmetic coding or lossless processes, BigTIFF, TIFF with floating point
 //! samples, and BMP that wraps a JPEG or PNG or has a header of OS/2 2.0 are refused with a reason.
+mod appraise;
 mod bmp;
 mod bytes;
 mod cost;
@@ -41,6 +42,7 @@ mod tiff;
 mod webp;
 
 pub use crate::exchange::job::Encoding;
+pub use appraise::appraise;
 pub use decode::decode;
 pub use encode::{encode, encode_cost, side_max};
 pub use probe::probe;
