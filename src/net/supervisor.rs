@@ -83,15 +83,6 @@ impl Supervisor {
         self.directory.path.join(SOCKET)
     }
 
-    /// Its process id; None while it is down.
-    #[must_use]
-    pub fn pid(&self) -> Option<u32> {
-        match &self.state {
-            State::Running(child, _) => Some(child.id()),
-            State::Pausing(_) => None,
-        }
-    }
-
     /// A child has ended, maybe this one: says so once.
     pub fn handle_sigchld(&mut self, now: Instant) -> Option<Death> {
         let State::Running(child, since) = &mut self.state else { return None };
