@@ -3,11 +3,11 @@
 //! Layers, lowest first; a module uses only what is below it:
 //!
 //! ```text
-//! key, host < proto < exchange, client < pixels, log < files < workers < net < cli < own_scaler < main
+//! key, host < proto < exchange, client < pixels, log, store < files < workers < net < cli < own_scaler < main
 //! ```
 //!
 //! `proto` and `exchange` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
-//! `net`, `workers`, `files`, `log`, `host` and `client`. The `scaler` crate is the second server; shared
+//! `net`, `workers`, `files`, `store`, `log`, `host` and `client`. The `scaler` crate is the second server; shared
 //! with it are `scaler::raster` and `scaler::wire` (pure), `scaler::words` and `scaler::usage` (what both tell people), and
 //! `scaler::sys` (the system calls of both processes).
 #![forbid(unsafe_code)]
@@ -24,4 +24,5 @@ pub mod net;
 pub mod own_scaler;
 pub mod pixels;
 pub mod proto;
+pub mod store;
 pub mod workers;

@@ -4,6 +4,7 @@
 //! A *run* ([`run`]) is work, a *connection* ([`exchange`]) is a conversation. A synchronous upload is a connection
 //! that watches a run, and so is a request for a [`mod@file`]. Reading order: [`exchange`], [`request`], [`upload`],
 //! [`run`], [`gate`], [`reject`].
+pub mod bank;
 pub mod event;
 #[expect(clippy::module_inception, reason = "the layer is named for its central machine")]
 pub mod exchange;
@@ -18,6 +19,7 @@ pub mod reject;
 pub mod request;
 pub mod run;
 pub mod service;
+pub mod task;
 pub mod upload;
 
 pub use exchange::Exchange;

@@ -1,0 +1,123 @@
+//! Tasks: work that was accepted for good, and what can be said of it. Plain data.
+//!
+//! A task is handed in, its client is told an id, and from then on it survives everything: it ends exactly once, and
+//! what became of it can be asked until it expires, and that it has expired for a good while after.
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::gate::Lease;
+use super::plan::Plan;
+use crate::proto::format::Format;
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It waits for its turn.
+    Pending,
+    /// It is being worked on.
+    Running,
+    /// Its picture is there.
+    Done,
+    /// It came to nothing.
+    Failed,
+    /// It had ended, and what it led to is no longer kept.
+    Expired,
+}
+
+impl State {
+    /// The word for it, as the interface has it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "Pendiente",
+            Self::Running => "En progreso",
+            Self::Done => "Completada",
+            Self::Failed => "Error",
+            Self::Expired => "Vencida",
+        }
+    }
+
+    /// Whether nothing more will happen but that it expires.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::Running)
+    }
+}
+
+/// What is known of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Its name, which nobody can guess.
+    pub id: Uuid,
+    /// Where it stands.
+    pub state: State,
+    /// Bytes of the picture that was handed in.
+    pub received: u64,
+    /// When it was accepted.
+    pub accepted_at: SystemTime,
+    /// When work on it last began.
+    pub begun_at: Option<SystemTime>,
+    /// When it ended.
+    pub ended_at: Option<SystemTime>,
+    /// Of a task that is done: what its result is like.
+    pub result: Option<Shape>,
+    /// Of a task that failed: why.
+    pub problem: Option<Problem>,
+}
+
+/// What a result is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Format of the file.
+    pub format: Format,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Bytes of the file.
+    pub length: u64,
+}
+
+/// Why a task came to nothing: what its client would have been told had it waited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The HTTP status.
+    pub code: u16,
+    /// The word in the problem document's `type`.
+    pub slug: String,
+    /// One sentence in Spanish.
+    pub detail: String,
+}
+
+/// A picture that is handed in to be kept.
+#[derive(Debug)]
+pub struct Submission {
+    /// The task's name.
+    pub id: Uuid,
+    /// The file as it was sent.
+    pub picture: Vec<u8>,
+    /// What is to be done with it.
+    pub plan: Plan,
+    /// The client's name for this request, under which it may send it again.
+    pub key: Option<Vec<u8>>,
+    /// When it was complete.
+    pub at: SystemTime,
+    /// Holds the picture's bytes until they are durable.
+    pub lease: Lease,
+}
+
+/// A task whose turn has come.
+#[derive(Debug)]
+pub struct Claim {
+    /// Its name.
+    pub id: Uuid,
+    /// The file as it was sent.
+    pub picture: Vec<u8>,
+    /// What is to be done with it.
+    pub plan: Plan,
+    /// It was in work when a server fell: until it has ended, no other is to be in work beside it.
+    pub suspect: bool,
+    /// Holds the picture's bytes.
+    pub lease: Lease,
+}

@@ -1,0 +1,263 @@
+//! What survives: tasks with their pictures, and the image bank. Requests and answers are plain data; who keeps them is behind one trait.
+//!
+//! The loop hands a [`Request`] to the [`Store`] and goes on; the answer comes back through a closure, from another
+//! thread, under the same ticket. A write is answered when it is durable: writes that wait together share one commit,
+//! so that a thousand of them do not cost a thousand turns of the disk. Reads do not wait for writes; what was written
+//! and answered is seen by every read that is asked afterwards.
+//!
+//! Exactly one [`Answer`] for each [`Request`], also when the thread that has it panics.
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::exchange::bank::Face;
+use crate::exchange::gate::Lease;
+use crate::exchange::picture::Picture;
+use crate::exchange::task::{Claim, Problem, Status, Submission};
+
+/// A server that fell so often while it worked on a task will not try it again.
+pub const CRASHES_MAX: u32 = 3;
+
+/// How long results are kept, and how much of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// After its end, a task is kept so long: `--retencion`.
+    pub age: Duration,
+    /// Bytes of all results together: `--retencion-espacio`.
+    pub bytes_max: u64,
+}
+
+/// Something to be done, and the number under which the answer comes.
+#[derive(Debug)]
+pub struct Request {
+    /// Chosen by whoever asks.
+    pub ticket: u64,
+    /// What.
+    pub ask: Ask,
+}
+
+/// What a store can be asked.
+#[derive(Debug)]
+pub enum Ask {
+    /// Changes something: answered once that is durable.
+    Write(Write),
+    /// Looks at something.
+    Read(Read),
+}
+
+/// Changes.
+#[derive(Debug)]
+pub enum Write {
+    /// Keep this as a task that waits: [`Told::Accepted`].
+    Accept(Box<Submission>),
+    /// The oldest task that waits is to be worked on from now on: [`Told::Claimed`]. Suspects come before all others.
+    Claim {
+        /// Tasks in work: a suspect is given out to nobody who has other work.
+        in_work: usize,
+        /// When.
+        at: SystemTime,
+        /// Empty: grows by the picture's bytes before they are read.
+        lease: Lease,
+    },
+    /// A task in work has ended: [`Told::Known`]. The picture handed in is forgotten, the result kept.
+    End {
+        /// Which.
+        id: Uuid,
+        /// When.
+        at: SystemTime,
+        /// How.
+        end: End,
+    },
+    /// A task in work is to wait again, through no fault of its own: [`Told::Known`].
+    Release {
+        /// Which.
+        id: Uuid,
+    },
+    /// Forget a task altogether: [`Told::Known`].
+    Delete {
+        /// Which.
+        id: Uuid,
+    },
+    /// Let expire what has been kept long enough, a bounded number at once: [`Told::Swept`].
+    Sweep {
+        /// The time.
+        at: SystemTime,
+    },
+    /// Find out whether anything can be written: [`Told::Nothing`].
+    Probe,
+    /// Keep a face, unless its folder has one of that name: [`Told::Inserted`].
+    Insert {
+        /// The folder, made by its first face.
+        folder: String,
+        /// The face.
+        face: Box<Face>,
+    },
+}
+
+/// How a task ended.
+#[derive(Debug)]
+pub enum End {
+    /// With this picture.
+    Done(Arc<Picture>),
+    /// With nothing.
+    Failed(Problem),
+}
+
+/// Looks.
+#[derive(Debug)]
+pub enum Read {
+    /// What is known of a task: [`Told::Status`].
+    Status(Uuid),
+    /// Bytes of a result: [`Told::File`].
+    File {
+        /// Of this task.
+        id: Uuid,
+        /// Which bytes, within the length that [`Status`] tells.
+        range: Range<u64>,
+        /// Empty: grows by as many bytes before they are read.
+        lease: Lease,
+    },
+    /// Which of these names a folder lacks, in the order given: [`Told::Names`].
+    Missing {
+        /// The folder, which need not exist.
+        folder: String,
+        /// The names.
+        names: Vec<String>,
+    },
+    /// All folders by name, with how many faces each has: [`Told::Folders`].
+    Folders,
+    /// Names in a folder, in order of their bytes: [`Told::Page`].
+    Names {
+        /// The folder.
+        folder: String,
+        /// Only names after this one.
+        after: Option<String>,
+        /// At most so many.
+        max: usize,
+    },
+    /// One face: [`Told::Faces`], with one or none.
+    Face {
+        /// The folder.
+        folder: String,
+        /// The name.
+        name: String,
+    },
+    /// Faces of a folder, in order of their names' bytes: [`Told::Faces`].
+    Faces {
+        /// The folder.
+        folder: String,
+        /// Only names after this one.
+        after: Option<String>,
+        /// At most so many.
+        max: usize,
+    },
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub struct Answer {
+    /// The request's.
+    pub ticket: u64,
+    /// The answer, or why there is none.
+    pub result: Result<Told, Trouble>,
+}
+
+/// Answers.
+#[derive(Debug)]
+pub enum Told {
+    /// Nothing more than that it was done.
+    Nothing,
+    /// Of a submission.
+    Accepted(Acceptance),
+    /// Of a claim.
+    Claimed(Claimed),
+    /// Whether there was such a task, in a state that the change applies to.
+    Known(bool),
+    /// How many have expired; as many as are done at once means that there may be more.
+    Swept {
+        /// Tasks that expired.
+        expired: usize,
+        /// There may be more.
+        more: bool,
+    },
+    /// Of a task; None if there is none of that name.
+    Status(Option<Status>),
+    /// The bytes, and the lease that holds them; None if they are gone.
+    File(Option<(Bytes, Lease)>),
+    /// Of a face: false if its folder had one of that name.
+    Inserted(bool),
+    /// Names.
+    Names(Vec<String>),
+    /// Folders and how many faces each has.
+    Folders(Vec<(String, u64)>),
+    /// None if there is no such folder.
+    Page(Option<Page>),
+    /// Faces; None if there is no such folder.
+    Faces(Option<Vec<Face>>),
+}
+
+/// Part of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Faces in the whole folder.
+    pub total: u64,
+    /// Names of this part.
+    pub names: Vec<String>,
+    /// There are more after the last of these.
+    pub more: bool,
+}
+
+/// What came of a submission.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// It is a task now.
+    New,
+    /// The same was handed in under this key before: that task, as it stands.
+    Same(Status),
+    /// Something else was handed in under this key before.
+    Different,
+}
+
+/// What came of a claim.
+#[derive(Debug)]
+pub enum Claimed {
+    /// This task is in work now.
+    Task(Box<Claim>),
+    /// None waits.
+    Nothing,
+    /// One waits that must be alone.
+    MustBeAlone,
+    /// The next one's picture has so many bytes, and the lease has no room for them.
+    NoRoom {
+        /// Bytes.
+        length: u64,
+    },
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The disk is full; the reason is for the log.
+    Full(String),
+    /// There is no memory at the moment for so many bytes.
+    NoRoom {
+        /// Bytes.
+        length: u64,
+    },
+    /// It can't be reached, or failed in another way; the reason is for the log.
+    Broken(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(reason) => write!(f, "no queda espacio en el disco del almacén: {reason}"),
+            Self::NoRoom { length } => write!(f, "no hay memoria para {length} bytes"),
+            Self::Broken(reason) => write!(f, "el almacén falló: {reason}"),
+        }
+    }
+}
