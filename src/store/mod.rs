@@ -19,6 +19,11 @@ use crate::exchange::gate::Lease;
 use crate::exchange::picture::Picture;
 use crate::exchange::task::{Claim, Problem, Status, Submission};
 
+pub mod sqlite;
+mod thread;
+
+pub use thread::{Backend, Deliver, Reader, Store, Writer};
+
 /// A server that fell so often while it worked on a task will not try it again.
 pub const CRASHES_MAX: u32 = 3;
 

@@ -1,0 +1,109 @@
+//! The image bank. Names are compared by their bytes, SQLite's own order for text.
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::exchange::bank::Face;
+use crate::store::{Page, Trouble};
+
+/// Keeps a face unless its folder has one of that name; the database itself sees to that.
+pub(super) fn insert(conn: &Connection, folder: &str, face: &Face) -> Result<bool, Trouble> {
+    let Face { name, image, samples } = face;
+    conn.prepare_cached("INSERT INTO carpeta (nombre) VALUES (?1) ON CONFLICT DO NOTHING")?
+        .execute([folder])?;
+    let inserted = conn
+        .prepare_cached(
+            "INSERT INTO imagen (carpeta, nombre, imagen_str, pixeles)
+             SELECT id, ?2, ?3, ?4 FROM carpeta WHERE nombre = ?1 ON CONFLICT DO NOTHING",
+        )?
+        .execute((folder, name, image, &samples[..]))?;
+    Ok(inserted > 0)
+}
+
+/// A folder's row, and how many faces it has.
+fn find(conn: &Connection, folder: &str) -> Result<Option<(i64, u64)>, Trouble> {
+    let found = conn
+        .prepare_cached("SELECT id, imagenes FROM carpeta WHERE nombre = ?1")?
+        .query_row([folder], |row| Ok((row.get("id")?, row.get("imagenes")?)))
+        .optional()?;
+    Ok(found)
+}
+
+/// Those of these names that a folder lacks; all of them if there is no such folder.
+pub(super) fn missing(conn: &Connection, folder: &str, names: Vec<String>) -> Result<Vec<String>, Trouble> {
+    let Some((folder, _)) = find(conn, folder)? else { return Ok(names) };
+    let mut known = conn.prepare_cached("SELECT 1 FROM imagen WHERE carpeta = ?1 AND nombre = ?2")?;
+    let mut lacking = Vec::new();
+    for name in names {
+        if !known.exists((folder, &name))? {
+            lacking.push(name);
+        }
+    }
+    Ok(lacking)
+}
+
+/// All folders in order of their names, and how many faces each has.
+pub(super) fn folders(conn: &Connection) -> Result<Vec<(String, u64)>, Trouble> {
+    let folders = conn
+        .prepare_cached("SELECT nombre, imagenes FROM carpeta ORDER BY nombre")?
+        .query_map((), |row| Ok((row.get("nombre")?, row.get("imagenes")?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(folders)
+}
+
+/// Names in a folder.
+pub(super) fn names(
+    conn: &Connection,
+    folder: &str,
+    after: Option<&str>,
+    max: usize,
+) -> Result<Option<Page>, Trouble> {
+    let Some((folder, total)) = find(conn, folder)? else { return Ok(None) };
+    let mut names: Vec<String> = conn
+        .prepare_cached(
+            "SELECT nombre FROM imagen WHERE carpeta = ?1 AND nombre > ?2 ORDER BY nombre LIMIT ?3",
+        )?
+        // One more tells whether there are more. No name is empty: all are after the empty one.
+        .query_map((folder, after.unwrap_or(""), limit(max).saturating_add(1)), |row| row.get("nombre"))?
+        .collect::<rusqlite::Result<_>>()?;
+    let more = names.len() > max;
+    names.truncate(max);
+    Ok(Some(Page { total, names, more }))
+}
+
+/// One face, or none; None if there is no such folder.
+pub(super) fn face(conn: &Connection, folder: &str, name: &str) -> Result<Option<Vec<Face>>, Trouble> {
+    let Some((folder, _)) = find(conn, folder)? else { return Ok(None) };
+    let face = conn
+        .prepare_cached("SELECT nombre, imagen_str, pixeles FROM imagen WHERE carpeta = ?1 AND nombre = ?2")?
+        .query_row((folder, name), of)
+        .optional()?;
+    Ok(Some(face.into_iter().collect()))
+}
+
+/// Faces of a folder.
+pub(super) fn faces(
+    conn: &Connection,
+    folder: &str,
+    after: Option<&str>,
+    max: usize,
+) -> Result<Option<Vec<Face>>, Trouble> {
+    let Some((folder, _)) = find(conn, folder)? else { return Ok(None) };
+    let faces = conn
+        .prepare_cached(
+            "SELECT nombre, imagen_str, pixeles FROM imagen
+             WHERE carpeta = ?1 AND nombre > ?2 ORDER BY nombre LIMIT ?3",
+        )?
+        .query_map((folder, after.unwrap_or(""), limit(max)), of)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Some(faces))
+}
+
+fn of(row: &Row<'_>) -> rusqlite::Result<Face> {
+    let samples: Vec<u8> = row.get("pixeles")?;
+    Ok(Face { name: row.get("nombre")?, image: row.get("imagen_str")?, samples: Bytes::from(samples) })
+}
+
+/// SQLite counts in i64, and takes a negative limit for none.
+fn limit(max: usize) -> i64 {
+    i64::try_from(max).unwrap_or(i64::MAX)
+}

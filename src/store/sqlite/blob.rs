@@ -1,0 +1,36 @@
+//! Files in the column `file` of a table, in and out without a copy of the whole within SQLite.
+use std::ops::Range;
+
+use rusqlite::Connection;
+use rusqlite::blob::ZeroBlob;
+
+use crate::store::Trouble;
+
+/// What is bound to the column of a new row, before the file is [written](write).
+pub(super) fn room(file: &[u8]) -> ZeroBlob {
+    ZeroBlob(file.len() as u64)
+}
+
+/// Writes the file of this row.
+pub(super) fn write(conn: &Connection, table: &str, row: i64, file: &[u8]) -> Result<(), Trouble> {
+    let mut blob = conn.blob_open("main", table, "file", row, false)?;
+    blob.write_all_at(file, 0)?;
+    Ok(blob.close()?)
+}
+
+/// Reads a range of the file of this row, which has it.
+///
+/// # Errors
+/// The store's, [`Trouble::NoRoom`] among them.
+pub(super) fn read(conn: &Connection, table: &str, row: i64, range: Range<u64>) -> Result<Vec<u8>, Trouble> {
+    let length = range.end.saturating_sub(range.start);
+    let no_room = || Trouble::NoRoom { length };
+    let (start, size) =
+        usize::try_from(range.start).ok().zip(usize::try_from(length).ok()).ok_or_else(no_room)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| no_room())?;
+    bytes.resize(size, 0);
+    let blob = conn.blob_open("main", table, "file", row, true)?;
+    blob.read_at_exact(&mut bytes, start)?;
+    Ok(bytes)
+}

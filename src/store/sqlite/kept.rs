@@ -1,0 +1,75 @@
+//! How the values of a task are written in columns, and read back without trusting them.
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::ToSql;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
+use uuid::Uuid;
+
+use crate::exchange::task::State;
+use crate::proto::format::Format;
+
+/// A value as it is kept.
+pub(super) struct Kept<T>(pub(super) T);
+
+/// The 16 bytes.
+impl ToSql for Kept<Uuid> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.0.as_bytes())))
+    }
+}
+
+impl FromSql for Kept<Uuid> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        <[u8; 16]>::column_result(value).map(|bytes| Self(Uuid::from_bytes(bytes)))
+    }
+}
+
+/// Milliseconds since 1970, which is as early as a time can be.
+impl ToSql for Kept<SystemTime> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX).into())
+    }
+}
+
+impl FromSql for Kept<SystemTime> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let since = Duration::from_millis(u64::column_result(value)?);
+        UNIX_EPOCH.checked_add(since).map(Self).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// A format's usual ending.
+impl ToSql for Kept<Format> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.extension().into())
+    }
+}
+
+impl FromSql for Kept<Format> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Format::from_parameter(value.as_str()?).map(Self).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// The numbers are also in the schema, where they can't have names.
+impl FromSql for Kept<State> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        const STATES: [State; 5] =
+            [State::Pending, State::Running, State::Done, State::Failed, State::Expired];
+        let state = usize::column_result(value).ok().and_then(|number| STATES.get(number));
+        state.map(|&state| Self(state)).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// Red, green, blue as one number.
+pub(super) fn colour(rgb: [u8; 3]) -> u32 {
+    let [red, green, blue] = rgb;
+    u32::from_be_bytes([0, red, green, blue])
+}
+
+/// The colour of a number.
+pub(super) fn rgb(colour: u32) -> [u8; 3] {
+    let [_, red, green, blue] = colour.to_be_bytes();
+    [red, green, blue]
+}

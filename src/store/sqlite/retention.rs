@@ -1,0 +1,141 @@
+//! What expires: results that are old, then the oldest of those that take too much room.
+//!
+//! Rules: what has expired stays known as such for [`TOMBSTONE`]. The newest result makes others go and never goes
+//! itself for want of space, so that it can be fetched whatever the limit: one that alone is larger stays until the
+//! next one comes, or its age. One pass is bounded in tasks and in bytes, because to give up a file is to read where its
+//! pages are.
+//!
+//! Known limit: SQLite gives the file's free pages back to the disk in [`Pass::vacuum`] only, and keeps an eighth for
+//! what comes next.
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::kept::Kept;
+use crate::store::{Retention, Told, Trouble};
+
+/// How long it is still known of a task that it has expired.
+const TOMBSTONE: Duration = Duration::from_hours(30 * 24);
+/// Tasks that one pass lets expire, and tombstones that it takes away.
+const PASS_MAX: usize = 500;
+/// Bytes after which a pass lets nothing further expire.
+const PASS_BYTES: u64 = 64 << 20;
+/// Pages that one pass gives back to the disk.
+const VACUUM_MAX: i64 = 1024;
+
+/// A bounded number of expiries at one time.
+struct Pass<'a> {
+    conn: &'a Connection,
+    at: SystemTime,
+    bytes_max: u64,
+    expired: usize,
+    bytes: u64,
+}
+
+/// Lets expire what is old, what takes too much room, and what has long been expired.
+pub(super) fn sweep(conn: &Connection, retention: &Retention, at: SystemTime) -> Result<Told, Trouble> {
+    let mut pass = Pass { conn, at, bytes_max: PASS_BYTES, expired: 0, bytes: 0 };
+    let is_old = before(at, retention.age);
+    pass.expire_older("SELECT seq FROM task WHERE state = 2 AND ended_at <= ?1 LIMIT ?2", is_old)?;
+    pass.expire_older("SELECT seq FROM task WHERE state = 3 AND ended_at <= ?1 LIMIT ?2", is_old)?;
+    let newest = conn
+        .prepare_cached("SELECT seq FROM task WHERE state = 2 ORDER BY ended_at DESC, seq DESC LIMIT 1")?
+        .query_row((), |row| row.get(0))
+        .optional()?;
+    if let Some(newest) = newest {
+        pass.expire_oldest(retention.bytes_max, newest)?;
+    }
+    let buried = conn
+        .prepare_cached(
+            "DELETE FROM task WHERE seq IN (SELECT seq FROM task WHERE state = 4 AND expired_at <= ?1 LIMIT ?2)",
+        )?
+        .execute((Kept(before(at, TOMBSTONE)), PASS_MAX))?;
+    let vacuumed_all = vacuum(conn)?;
+    Ok(Told::Swept { expired: pass.expired, more: pass.is_over() || buried == PASS_MAX || !vacuumed_all })
+}
+
+/// Makes room for the result of this task, which is there already.
+pub(super) fn make_room(
+    conn: &Connection,
+    retention: &Retention,
+    at: SystemTime,
+    newest: i64,
+) -> Result<(), Trouble> {
+    let length = conn
+        .prepare_cached("SELECT length FROM result WHERE task = ?1")?
+        .query_row([newest], |row| row.get(0))?;
+    // At least as much as has come, or the results would grow beyond their limit.
+    let mut pass = Pass { conn, at, bytes_max: PASS_BYTES.max(length), expired: 0, bytes: 0 };
+    pass.expire_oldest(retention.bytes_max, newest)
+}
+
+/// The time before which things are older than this.
+fn before(at: SystemTime, age: Duration) -> SystemTime {
+    at.checked_sub(age).unwrap_or(UNIX_EPOCH)
+}
+
+impl Pass<'_> {
+    fn is_over(&self) -> bool {
+        self.expired >= PASS_MAX || self.bytes >= self.bytes_max
+    }
+
+    /// Lets expire what this statement finds, given a time and how many.
+    fn expire_older(&mut self, found_by: &str, is_old: SystemTime) -> Result<(), Trouble> {
+        let left = PASS_MAX - self.expired.min(PASS_MAX);
+        let old: Vec<i64> = self
+            .conn
+            .prepare_cached(found_by)?
+            .query_map((Kept(is_old), left), |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        for seq in old {
+            if !self.is_over() {
+                self.expire(seq)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the oldest results expire, but for the newest, until they fit.
+    fn expire_oldest(&mut self, bytes_max: u64, newest: i64) -> Result<(), Trouble> {
+        let mut sum = self.conn.prepare_cached("SELECT result_bytes FROM ledger")?;
+        let mut oldest = self.conn.prepare_cached(
+            "SELECT seq FROM task WHERE state = 2 AND seq <> ?1 ORDER BY ended_at, seq LIMIT 1",
+        )?;
+        while !self.is_over() && sum.query_row((), |row| row.get::<_, u64>(0))? > bytes_max {
+            let Some(seq) = oldest.query_row([newest], |row| row.get(0)).optional()? else { break };
+            self.expire(seq)?;
+        }
+        Ok(())
+    }
+
+    fn expire(&mut self, seq: i64) -> Result<(), Trouble> {
+        let length = self
+            .conn
+            .prepare_cached("SELECT length FROM result WHERE task = ?1")?
+            .query_row([seq], |row| row.get(0))
+            .optional()?;
+        self.conn
+            .prepare_cached(
+                "UPDATE task SET state = 4, expired_at = ?2, key = NULL, digest = NULL,
+                        code = NULL, slug = NULL, detail = NULL WHERE seq = ?1",
+            )?
+            .execute((seq, Kept(self.at)))?;
+        self.conn.prepare_cached("DELETE FROM result WHERE task = ?1")?.execute([seq])?;
+        self.expired += 1;
+        self.bytes = self.bytes.saturating_add(length.unwrap_or(0));
+        Ok(())
+    }
+}
+
+/// Gives a bounded number of free pages back to the disk; whether that were all there are to give.
+fn vacuum(conn: &Connection) -> Result<bool, Trouble> {
+    let count = |pragma| conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let spare = count("freelist_count")? - count("page_count")? / 8 - VACUUM_MAX;
+    if spare > 0 {
+        // Each step gives one page back.
+        let mut freeing = conn.prepare(&format!("PRAGMA incremental_vacuum({})", spare.min(VACUUM_MAX)))?;
+        let mut rows = freeing.query(())?;
+        while rows.next()?.is_some() {}
+    }
+    Ok(spare <= VACUUM_MAX)
+}

@@ -1,0 +1,44 @@
+//! What is in the file, and how a file of an older version becomes one of this.
+//!
+//! Rules: `application_id` says that a file is ours, `user_version` how many of the [`MIGRATIONS`] it has been through;
+//! each is one transaction. A file of another program, or of a later version, is refused and left as it is.
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::refusal::Reason;
+
+/// `tp2s`, big-endian: where file(1) looks.
+const APPLICATION_ID: i32 = i32::from_be_bytes(*b"tp2s");
+
+/// From each version to the next, the first from an empty file.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// Brings an open file to this version.
+pub(super) fn migrate(conn: &mut Connection) -> Result<(), Reason> {
+    bring_through(conn, MIGRATIONS)
+}
+
+fn bring_through(conn: &mut Connection, migrations: &[&str]) -> Result<(), Reason> {
+    let is_empty: bool =
+        conn.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", (), |row| row.get(0))?;
+    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if application != APPLICATION_ID && !(is_empty && application == 0 && version == 0) {
+        return Err(Reason::Foreign);
+    }
+    let known = migrations.len();
+    let done = usize::try_from(version).ok().filter(|&done| done <= known);
+    let done = done.ok_or(Reason::Newer { version, known })?;
+    if is_empty {
+        // Takes effect only before the file's first page is written, and so before WAL is switched on.
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+    for (version, migration) in (1..).zip(migrations).skip(done) {
+        let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Looking at tasks.
+use std::ops::Range;
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Row};
+use uuid::Uuid;
+
+use super::blob;
+use super::kept::Kept;
+use crate::exchange::gate::{Full, Lease};
+use crate::exchange::task::{Problem, Shape, State, Status};
+use crate::store::Trouble;
+
+/// What is known of a task.
+pub(super) fn status(conn: &Connection, id: Uuid) -> Result<Option<Status>, Trouble> {
+    let known = conn
+        .prepare_cached(
+            "SELECT id, state, received, accepted_at, begun_at, ended_at, code, slug, detail,
+                    result.format AS result_format, width, height, length
+             FROM task LEFT JOIN result ON result.task = task.seq WHERE id = ?1",
+        )?
+        .query_row([Kept(id)], of)
+        .optional()?;
+    Ok(known)
+}
+
+fn of(row: &Row<'_>) -> rusqlite::Result<Status> {
+    let (Kept(id), Kept(state)) = (row.get("id")?, row.get::<_, Kept<State>>("state")?);
+    let Kept(accepted_at) = row.get("accepted_at")?;
+    let time = |column: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<_>>(column)?.map(|Kept(at)| at));
+    let result = match row.get("result_format")? {
+        Some(Kept(format)) => Some(Shape {
+            format,
+            width: row.get("width")?,
+            height: row.get("height")?,
+            length: row.get("length")?,
+        }),
+        None => None,
+    };
+    let problem = match row.get("code")? {
+        Some(code) => Some(Problem { code, slug: row.get("slug")?, detail: row.get("detail")? }),
+        None => None,
+    };
+    Ok(Status {
+        id,
+        state,
+        received: row.get("received")?,
+        accepted_at,
+        begun_at: time("begun_at")?,
+        ended_at: time("ended_at")?,
+        result,
+        problem,
+    })
+}
+
+/// Bytes of a task's result; None if there is none, or not so many.
+pub(super) fn file(
+    conn: &Connection,
+    id: Uuid,
+    range: Range<u64>,
+    mut lease: Lease,
+) -> Result<Option<(Bytes, Lease)>, Trouble> {
+    let kept = conn
+        .prepare_cached("SELECT seq, length FROM task JOIN result ON result.task = task.seq WHERE id = ?1")?
+        .query_row([Kept(id)], |row| Ok((row.get("seq")?, row.get::<_, u64>("length")?)))
+        .optional()?;
+    let within = |&(_, length): &(i64, u64)| range.start <= range.end && range.end <= length;
+    let Some((seq, _)) = kept.filter(within) else { return Ok(None) };
+    let length = range.end - range.start;
+    lease.grow(length).map_err(|Full| Trouble::NoRoom { length })?;
+    let bytes = blob::read(conn, "result", seq, range)?;
+    Ok(Some((bytes.into(), lease)))
+}

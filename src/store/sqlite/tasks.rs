@@ -1,0 +1,231 @@
+//! The life of a task, as changes within a transaction that somebody else begins and commits.
+//!
+//! A task is `Pending`, `Running`, and then one of `Done` and `Failed`, once; from `Running` it may fall back to
+//! `Pending`, and from the end it can only expire or be deleted. Each change names in its `WHERE` the state that it
+//! starts from, so that one which comes too late changes nothing.
+use std::time::SystemTime;
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::kept::{Kept, colour, rgb};
+use super::{blob, retention, status};
+use crate::exchange::gate::{Full, Lease};
+use crate::exchange::job::Encoding;
+use crate::exchange::picture::Picture;
+use crate::exchange::plan::Plan;
+use crate::exchange::task::{Problem, Submission};
+use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, Retention, Told, Trouble};
+
+/// A task whose turn has come: a [`Claim`](crate::exchange::task::Claim) without its lease.
+pub(super) struct Turn {
+    pub(super) id: Uuid,
+    pub(super) picture: Vec<u8>,
+    pub(super) plan: Plan,
+    pub(super) suspect: bool,
+}
+
+/// Keeps a submission, unless its key has been seen.
+pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Acceptance, Trouble> {
+    let Submission { id, picture, plan, key, at, lease: _ } = submission;
+    let digest = key.as_ref().map(|_| digest(picture, plan));
+    if let (Some(key), Some(digest)) = (key, &digest) {
+        let known = conn
+            .prepare_cached("SELECT id, digest FROM task WHERE key = ?1")?
+            .query_row([key], |row| Ok((row.get("id")?, row.get::<_, [u8; 32]>("digest")?)))
+            .optional()?;
+        match known {
+            Some((_, kept)) if kept != *digest => return Ok(Acceptance::Different),
+            Some((Kept(id), _)) => {
+                let vanished = || Trouble::Broken("una tarea tiene clave y no está".into());
+                return status::status(conn, id)?.map(Acceptance::Same).ok_or_else(vanished);
+            }
+            None => {}
+        }
+    }
+    conn.prepare_cached(
+        "INSERT INTO task (id, accepted_at, received, factor, format, quality, background, key, digest)
+         VALUES (:id, :at, :received, :factor, :format, :quality, :background, :key, :digest)",
+    )?
+    .execute(named_params! {
+        ":id": Kept(*id),
+        ":at": Kept(*at),
+        ":received": picture.len(),
+        ":factor": plan.factor,
+        ":format": Kept(plan.encoding.format),
+        ":quality": plan.encoding.quality,
+        ":background": colour(plan.encoding.background),
+        ":key": key,
+        ":digest": digest,
+    })?;
+    let seq = conn.last_insert_rowid();
+    conn.prepare_cached("INSERT INTO upload (task, file) VALUES (?1, ?2)")?
+        .execute((seq, blob::room(picture)))?;
+    blob::write(conn, "upload", seq, picture)?;
+    Ok(Acceptance::New)
+}
+
+/// What a key stands for: everything of a request that its result depends on.
+fn digest(picture: &[u8], plan: &Plan) -> [u8; 32] {
+    let Plan { factor, encoding: Encoding { format, quality, background } } = plan;
+    let mut hasher = Sha256::new();
+    hasher.update(factor.to_bits().to_be_bytes());
+    hasher.update([*quality]);
+    hasher.update(background);
+    hasher.update(format.extension());
+    hasher.update([0]);
+    hasher.update(picture);
+    hasher.finalize().into()
+}
+
+/// Takes the next task into work; `lease` is charged for its picture, and for nothing if there is none.
+///
+/// Of several suspects the one with most crashes comes first: it is the likeliest culprit.
+pub(super) fn claim(
+    conn: &Connection,
+    in_work: usize,
+    at: SystemTime,
+    lease: &mut Lease,
+) -> Result<Result<Turn, Claimed>, Trouble> {
+    // A transaction that is repeated has charged it before.
+    lease.shrink_to(0);
+    let next = conn
+        .prepare_cached(
+            // The upload is there but for hands other than ours; a task without one must not stop the others.
+            "SELECT seq, id, crashes, received, factor, task.format, quality, background
+             FROM task CROSS JOIN upload ON upload.task = task.seq
+             WHERE state = 0 ORDER BY crashes DESC, seq LIMIT 1",
+        )?
+        .query_row((), Next::of)
+        .optional()?;
+    let Some(Next { seq, id, crashes, length, plan }) = next else { return Ok(Err(Claimed::Nothing)) };
+    let suspect = crashes > 0;
+    if suspect && in_work > 0 {
+        return Ok(Err(Claimed::MustBeAlone));
+    }
+    if let Err(Full) = lease.grow(length) {
+        return Ok(Err(Claimed::NoRoom { length }));
+    }
+    let picture = match blob::read(conn, "upload", seq, 0..length) {
+        Err(Trouble::NoRoom { length }) => {
+            lease.shrink_to(0);
+            return Ok(Err(Claimed::NoRoom { length }));
+        }
+        read => read?,
+    };
+    conn.prepare_cached("UPDATE task SET state = 1, begun_at = ?2 WHERE seq = ?1")?
+        .execute((seq, Kept(at)))?;
+    Ok(Ok(Turn { id, picture, plan, suspect }))
+}
+
+/// What is to be known of the next task before its picture is read.
+struct Next {
+    seq: i64,
+    id: Uuid,
+    crashes: u32,
+    length: u64,
+    plan: Plan,
+}
+
+impl Next {
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (Kept(id), Kept(format)) = (row.get("id")?, row.get("format")?);
+        let background = rgb(row.get("background")?);
+        let encoding = Encoding { format, quality: row.get("quality")?, background };
+        Ok(Self {
+            seq: row.get("seq")?,
+            id,
+            crashes: row.get("crashes")?,
+            length: row.get("received")?,
+            plan: Plan { factor: row.get("factor")?, encoding },
+        })
+    }
+}
+
+/// Ends a task in work; false, and nothing is kept, if it is not.
+pub(super) fn end(
+    conn: &Connection,
+    id: Uuid,
+    at: SystemTime,
+    end: &End,
+    retention: &Retention,
+) -> Result<Told, Trouble> {
+    let running = "SELECT seq FROM task WHERE id = ?1 AND state = 1";
+    let running = conn.prepare_cached(running)?.query_row([Kept(id)], |row| row.get(0)).optional()?;
+    let Some(seq) = running else { return Ok(Told::Known(false)) };
+    match end {
+        End::Failed(problem) => fail(conn, seq, at, problem)?,
+        End::Done(picture) => {
+            conn.prepare_cached("UPDATE task SET state = 2, ended_at = ?2 WHERE seq = ?1")?
+                .execute((seq, Kept(at)))?;
+            forget_upload(conn, seq)?;
+            keep_result(conn, seq, picture)?;
+            retention::make_room(conn, retention, at, seq)?;
+        }
+    }
+    Ok(Told::Known(true))
+}
+
+fn keep_result(conn: &Connection, seq: i64, picture: &Picture) -> Result<(), Trouble> {
+    let Picture { file, format, width, height, .. } = picture;
+    conn.prepare_cached(
+        "INSERT INTO result (task, format, width, height, length, file) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute((seq, Kept(*format), width, height, file.len(), blob::room(file)))?;
+    blob::write(conn, "result", seq, file)
+}
+
+fn fail(conn: &Connection, seq: i64, at: SystemTime, problem: &Problem) -> Result<(), Trouble> {
+    let Problem { code, slug, detail } = problem;
+    conn.prepare_cached(
+        "UPDATE task SET state = 3, ended_at = ?2, code = ?3, slug = ?4, detail = ?5 WHERE seq = ?1",
+    )?
+    .execute((seq, Kept(at), code, slug, detail))?;
+    forget_upload(conn, seq)
+}
+
+fn forget_upload(conn: &Connection, seq: i64) -> Result<(), Trouble> {
+    conn.prepare_cached("DELETE FROM upload WHERE task = ?1")?.execute([seq])?;
+    Ok(())
+}
+
+/// Lets a task in work wait again.
+pub(super) fn release(conn: &Connection, id: Uuid) -> Result<Told, Trouble> {
+    let released =
+        conn.prepare_cached("UPDATE task SET state = 0 WHERE id = ?1 AND state = 1")?.execute([Kept(id)])?;
+    Ok(Told::Known(released > 0))
+}
+
+/// Forgets a task, whatever its state; what belongs to it goes with it.
+pub(super) fn delete(conn: &Connection, id: Uuid) -> Result<Told, Trouble> {
+    let deleted = conn.prepare_cached("DELETE FROM task WHERE id = ?1")?.execute([Kept(id)])?;
+    Ok(Told::Known(deleted > 0))
+}
+
+/// Changes something that means nothing.
+pub(super) fn probe(conn: &Connection) -> Result<Told, Trouble> {
+    conn.prepare_cached("UPDATE ledger SET probes = probes + 1")?.execute(())?;
+    Ok(Told::Nothing)
+}
+
+/// After an orderly stop: what is in work waits again.
+pub(super) fn release_all(conn: &Connection) -> Result<(), Trouble> {
+    conn.execute("UPDATE task SET state = 0 WHERE state = 1", ())?;
+    Ok(())
+}
+
+/// After a crash: what was in work may have caused it. It waits again as a suspect, or has failed for good.
+pub(super) fn recover(conn: &Connection, at: SystemTime) -> Result<(), Trouble> {
+    conn.execute("UPDATE task SET crashes = crashes + 1 WHERE state = 1", ())?;
+    let hopeless: Vec<i64> = conn
+        .prepare("SELECT seq FROM task WHERE state = 1 AND crashes >= ?1")?
+        .query_map([CRASHES_MAX], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let detail = "la imagen hizo caer el servidor".into();
+    let problem = Problem { code: 500, slug: "imagen-hizo-caer".into(), detail };
+    for seq in hopeless {
+        fail(conn, seq, at, &problem)?;
+    }
+    release_all(conn)
+}

@@ -1,0 +1,46 @@
+//! What SQLite says when it can't, in Spanish, and whether it is for want of space.
+use rusqlite::ErrorCode;
+use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
+
+use crate::store::Trouble;
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        let words = words(&error);
+        if is_full(&error) { Self::Full(words) } else { Self::Broken(words) }
+    }
+}
+
+/// SQLite has a code of its own for ENOSPC alone: EDQUOT and EFBIG are writes that failed, as is a device that does.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull
+            || matches!(error.extended_code, SQLITE_IOERR_WRITE | SQLITE_IOERR_SHMSIZE)
+    })
+}
+
+/// The error, with SQLite's number (<https://sqlite.org/rescode.html>).
+pub(super) fn words(error: &rusqlite::Error) -> String {
+    let Some(error) = error.sqlite_error() else {
+        // What rusqlite itself finds: a value of another type or range than was written.
+        return "un dato guardado no es lo que debería".into();
+    };
+    let words = match error.code {
+        _ if matches!(error.extended_code, SQLITE_IOERR_WRITE | SQLITE_IOERR_SHMSIZE) => {
+            "no se pudo escribir"
+        }
+        ErrorCode::DiskFull => "no queda espacio en el disco",
+        ErrorCode::NotADatabase => "no es una base de datos de SQLite",
+        ErrorCode::DatabaseCorrupt => "la base de datos está dañada",
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => "otro programa la tiene ocupada",
+        ErrorCode::CannotOpen => "no se puede abrir uno de sus archivos",
+        ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied => "permiso denegado",
+        ErrorCode::ReadOnly => "es de solo lectura",
+        ErrorCode::SystemIoFailure => "el disco falló",
+        ErrorCode::OutOfMemory => "no queda memoria",
+        ErrorCode::ConstraintViolation => "un dato no cumple lo que la base exige",
+        ErrorCode::TooBig => "un dato es demasiado grande",
+        _ => "falló de un modo inesperado",
+    };
+    format!("{words} (SQLite {})", error.extended_code)
+}

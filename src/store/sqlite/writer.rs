@@ -1,0 +1,154 @@
+//! One batch, one transaction.
+use std::fs::File;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::tasks::{self, Turn};
+use super::{bank, retention};
+use crate::exchange::task::Claim;
+use crate::store::{Answer, Claimed, Retention, Told, Trouble, Write, Writer};
+
+/// The connection that changes things, and the lock that makes it the only one.
+pub(super) struct SqliteWriter {
+    /// Dropped, and so closed, before the lock.
+    conn: Connection,
+    retention: Retention,
+    _lock: File,
+}
+
+/// What came of one request, durable once its transaction is.
+type Outcome = Result<Effect, Trouble>;
+
+/// What a request has done.
+enum Effect {
+    /// It is answered so.
+    Told(Told),
+    /// A claim has got this, and will hold it with its lease.
+    Turn(Turn),
+}
+
+/// Why nothing of a batch was done.
+enum Undone {
+    /// The transaction could not begin, nor would another now.
+    NotBegun(Trouble),
+    /// The disk refused something, or the commit.
+    RolledBack(Trouble),
+}
+
+impl SqliteWriter {
+    pub(super) fn new(conn: Connection, retention: Retention, lock: File) -> Self {
+        Self { conn, retention, _lock: lock }
+    }
+
+    /// Makes these changes in one transaction: all that can be made, or none.
+    fn commit(&mut self, batch: &mut [(u64, Write)]) -> Result<Vec<Outcome>, Undone> {
+        let begun = self.conn.transaction_with_behavior(TransactionBehavior::Immediate);
+        // Dropped before its end, also by a panic, it is rolled back.
+        let transaction = begun.map_err(|error| Undone::NotBegun(error.into()))?;
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for (_, write) in batch {
+            outcomes.push(attempt(&transaction, write, &self.retention).map_err(Undone::RolledBack)?);
+        }
+        transaction.commit().map_err(|error| Undone::RolledBack(error.into()))?;
+        Ok(outcomes)
+    }
+
+    /// Each change for itself.
+    fn commit_singly(&mut self, batch: Vec<(u64, Write)>) -> Vec<Answer> {
+        let single = |(ticket, write)| {
+            let mut single = [(ticket, write)];
+            let outcome = match self.commit(&mut single) {
+                Ok(outcomes) => outcomes.into_iter().next(),
+                Err(Undone::NotBegun(trouble) | Undone::RolledBack(trouble)) => Some(Err(trouble)),
+            };
+            let [(ticket, write)] = single;
+            outcome.map(|outcome| answer(ticket, write, outcome))
+        };
+        batch.into_iter().filter_map(single).collect()
+    }
+
+    /// Moves what the log has into the file proper, and the log's room back to the disk. A full disk may let us write
+    /// again after that: into pages that were free, and a log that begins anew.
+    fn reclaim(&self) {
+        // Nothing is lost if it fails: the log stays as it is.
+        let _ = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+    }
+}
+
+impl Writer for SqliteWriter {
+    fn write(&mut self, mut batch: Vec<(u64, Write)>) -> Vec<Answer> {
+        match self.commit(&mut batch) {
+            Ok(outcomes) => batch
+                .into_iter()
+                .zip(outcomes)
+                .map(|((ticket, write), done)| answer(ticket, write, done))
+                .collect(),
+            Err(Undone::NotBegun(trouble)) => {
+                batch.into_iter().map(|(ticket, _)| Answer { ticket, result: Err(trouble.clone()) }).collect()
+            }
+            Err(Undone::RolledBack(trouble)) => {
+                if let Trouble::Full(_) = trouble {
+                    self.reclaim();
+                }
+                self.commit_singly(batch)
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        // What can't be released now waits again after the next start, as a suspect.
+        let _ = tasks::release_all(&self.conn);
+    }
+}
+
+/// One request within a savepoint, so that one that fails leaves nothing behind.
+///
+/// # Errors
+/// The transaction as a whole is of no use any more.
+fn attempt(conn: &Connection, write: &mut Write, retention: &Retention) -> Result<Outcome, Trouble> {
+    conn.prepare_cached("SAVEPOINT request")?.execute(())?;
+    let outcome = apply(conn, write, retention);
+    match &outcome {
+        Ok(_) => {}
+        // After a write that failed SQLite answers for nothing until all is rolled back, and may have done so.
+        Err(trouble @ Trouble::Full(_)) => return Err(trouble.clone()),
+        Err(trouble) if conn.is_autocommit() => return Err(trouble.clone()),
+        Err(_) => {
+            conn.prepare_cached("ROLLBACK TO request")?.execute(())?;
+        }
+    }
+    conn.prepare_cached("RELEASE request")?.execute(())?;
+    Ok(outcome)
+}
+
+fn apply(conn: &Connection, write: &mut Write, retention: &Retention) -> Outcome {
+    let told = match write {
+        Write::Accept(submission) => tasks::accept(conn, submission).map(Told::Accepted),
+        Write::Claim { in_work, at, lease } => {
+            return Ok(match tasks::claim(conn, *in_work, *at, lease)? {
+                Ok(turn) => Effect::Turn(turn),
+                Err(none) => Effect::Told(Told::Claimed(none)),
+            });
+        }
+        Write::End { id, at, end } => tasks::end(conn, *id, *at, end, retention),
+        Write::Release { id } => tasks::release(conn, *id),
+        Write::Delete { id } => tasks::delete(conn, *id),
+        Write::Sweep { at } => retention::sweep(conn, retention, *at),
+        Write::Probe => tasks::probe(conn),
+        Write::Insert { folder, face } => bank::insert(conn, folder, face).map(Told::Inserted),
+    };
+    told.map(Effect::Told)
+}
+
+/// The answer to a request that is over; what it held is let go, but for the lease of a claim.
+fn answer(ticket: u64, write: Write, outcome: Outcome) -> Answer {
+    let result = outcome.map(|effect| match (effect, write) {
+        (Effect::Turn(Turn { id, picture, plan, suspect }), Write::Claim { lease, .. }) => {
+            Told::Claimed(Claimed::Task(Box::new(Claim { id, picture, plan, suspect, lease })))
+        }
+        (Effect::Told(told), _) => told,
+        // Only a claim has this effect.
+        (Effect::Turn(_), _) => Told::Claimed(Claimed::Nothing),
+    });
+    Answer { ticket, result }
+}

@@ -1,0 +1,176 @@
+//! The store's two threads: one writes, one reads. What they do it with is behind [`Writer`] and [`Reader`].
+//!
+//! Rules: one [`Answer`] for each [`Request`], whatever happens: a backend that panics has its requests answered
+//! [`Trouble::Broken`] and goes on, and a thread that is gone is answered for by [`Store::ask`] itself. Writes are made
+//! in the order in which they were asked, and so are reads. Group commit: the writer is handed one request and all that
+//! wait by then, so that the disk turns once for all of them, and nobody waits for company.
+//!
+//! What it refuses to do: to bound its queues. Whoever asks has a lease for the bytes that he hands in, and so many
+//! requests under way as he has clients and workers.
+//!
+//! Known limit: a read that takes long keeps the others waiting; each is bounded by the ranges and counts asked for.
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use super::{Answer, Ask, End, Read, Request, Told, Trouble, Write};
+
+/// Most requests of one transaction.
+const BATCH_MAX: usize = 256;
+/// Bytes after which a transaction takes no further request: the writer holds them until the disk has them.
+const BATCH_BYTES: usize = 32 << 20;
+
+/// Where answers go; called on the store's threads, and by [`Store::ask`] if they are gone.
+pub type Deliver = Arc<dyn Fn(Answer) + Send + Sync>;
+
+/// What changes a store.
+pub trait Writer: Send {
+    /// Makes these changes in this order, each whole or not at all, and each seeing those before it. Exactly one answer
+    /// for each, in the same order; when this returns, everything it says is durable.
+    fn write(&mut self, batch: Vec<(u64, Write)>) -> Vec<Answer>;
+
+    /// The server stops in order: every task still in work waits again, and no crash is counted.
+    fn close(&mut self);
+}
+
+/// What looks at a store. It sees everything that the [`Writer`] had answered when it was asked.
+pub trait Reader: Send {
+    /// Looks.
+    ///
+    /// # Errors
+    /// There is no memory for what is there, or the store failed.
+    fn read(&mut self, read: Read) -> Result<Told, Trouble>;
+}
+
+/// Both halves of what a store is made of.
+pub type Backend = (Box<dyn Writer>, Box<dyn Reader>);
+
+/// A store that runs. Dropped unfinished, it is left as by a crash: what was in work is a suspect.
+pub struct Store {
+    writes: Sender<(u64, Write)>,
+    reads: Sender<(u64, Read)>,
+    writing: JoinHandle<Box<dyn Writer>>,
+    reading: JoinHandle<()>,
+    deliver: Deliver,
+}
+
+impl Store {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(writer: Box<dyn Writer>, reader: Box<dyn Reader>, deliver: Deliver) -> io::Result<Self> {
+        let (writes, to_write) = unbounded();
+        let (reads, to_read) = unbounded();
+        let desk = Arc::clone(&deliver);
+        let writing =
+            Builder::new().name("store-write".into()).spawn(move || write_all(&to_write, writer, &desk))?;
+        let desk = Arc::clone(&deliver);
+        let reading =
+            Builder::new().name("store-read".into()).spawn(move || read_all(&to_read, reader, &desk))?;
+        Ok(Self { writes, reads, writing, reading, deliver })
+    }
+
+    /// Asks; never blocks. The answer comes through [`Deliver`].
+    pub fn ask(&self, request: Request) {
+        let Request { ticket, ask } = request;
+        let asked = match ask {
+            Ask::Write(write) => self.writes.send((ticket, write)).is_ok(),
+            Ask::Read(read) => self.reads.send((ticket, read)).is_ok(),
+        };
+        if !asked {
+            drop(Owed::new([ticket], &self.deliver));
+        }
+    }
+
+    /// Waits until everything that was asked is answered, lets every task still in work wait again, and closes.
+    pub fn finish(self) {
+        let Self { writes, reads, writing, reading, deliver: _ } = self;
+        // The reader first: who writes is the last to leave, and tidies up.
+        drop(reads);
+        // Both threads catch the panics of their backends; there is nothing left to say about one that did not.
+        let _ = reading.join();
+        drop(writes);
+        if let Ok(mut writer) = writing.join() {
+            let _ = catch_unwind(AssertUnwindSafe(|| writer.close()));
+        }
+    }
+}
+
+fn write_all(
+    requests: &Receiver<(u64, Write)>,
+    mut writer: Box<dyn Writer>,
+    deliver: &Deliver,
+) -> Box<dyn Writer> {
+    while let Ok(first) = requests.recv() {
+        let batch = gather(first, requests);
+        let mut owed = Owed::new(batch.iter().map(|(ticket, _)| *ticket), deliver);
+        let answers = catch_unwind(AssertUnwindSafe(|| writer.write(batch))).unwrap_or_default();
+        for answer in answers {
+            owed.pay(answer);
+        }
+    }
+    writer
+}
+
+/// This request, and those that wait behind it, within the bounds of one transaction.
+fn gather(first: (u64, Write), requests: &Receiver<(u64, Write)>) -> Vec<(u64, Write)> {
+    let mut bytes = weight(&first.1);
+    let mut batch = vec![first];
+    while batch.len() < BATCH_MAX && bytes < BATCH_BYTES {
+        let Ok(next) = requests.try_recv() else { break };
+        bytes = bytes.saturating_add(weight(&next.1));
+        batch.push(next);
+    }
+    batch
+}
+
+/// Bytes that a change brings.
+fn weight(write: &Write) -> usize {
+    match write {
+        Write::Accept(submission) => submission.picture.len(),
+        Write::End { end: End::Done(picture), .. } => picture.file.len(),
+        Write::Insert { face, .. } => face.image.len() + face.samples.len(),
+        _ => 0,
+    }
+}
+
+fn read_all(requests: &Receiver<(u64, Read)>, mut reader: Box<dyn Reader>, deliver: &Deliver) {
+    for (ticket, read) in requests {
+        let mut owed = Owed::new([ticket], deliver);
+        if let Ok(result) = catch_unwind(AssertUnwindSafe(|| reader.read(read))) {
+            owed.pay(Answer { ticket, result });
+        }
+    }
+}
+
+/// The duty to answer these tickets in this order: those left when it is dropped are answered that the store broke.
+struct Owed<'a> {
+    tickets: VecDeque<u64>,
+    deliver: &'a Deliver,
+}
+
+impl<'a> Owed<'a> {
+    fn new(tickets: impl IntoIterator<Item = u64>, deliver: &'a Deliver) -> Self {
+        Self { tickets: tickets.into_iter().collect(), deliver }
+    }
+
+    fn pay(&mut self, answer: Answer) {
+        let next = self.tickets.pop_front();
+        debug_assert_eq!(next, Some(answer.ticket), "one answer for each request, in their order");
+        (self.deliver)(answer);
+    }
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        for ticket in self.tickets.drain(..) {
+            let result = Err(Trouble::Broken("un hilo del almacén cayó".into()));
+            (self.deliver)(Answer { ticket, result });
+        }
+    }
+}
