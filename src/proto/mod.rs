@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`buf`], [`head`], [`body`], then the upload: [`param`], [`multipart`], [`form`]; and beside HTTP
 //! the pictures that come without it: [`mod@format`], [`image_end`]. What is made of them: [`route`], [`path`],
-//! [`accept`], [`conditional`], [`reply`]; and what an error of theirs says of a limit: [`limit`].
+//! [`accept`], [`prefer`], [`conditional`], [`reply`]; and what an error of theirs says of a limit: [`limit`].
 pub mod accept;
 pub mod body;
 pub mod buf;
@@ -20,5 +20,6 @@ pub mod limit;
 pub mod multipart;
 pub mod param;
 pub mod path;
+pub mod prefer;
 pub mod reply;
 pub mod route;
