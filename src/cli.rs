@@ -15,10 +15,10 @@ use scaler::wire::parse_factor;
 use crate::exchange::event::Level;
 use crate::exchange::service::Policy;
 use crate::host;
+use crate::store::Retention;
 
 /// The usage line, first of the help and second of every complaint.
-pub const USAGE: &str =
-    "usage: tp2 [-h] -i IP -p PORT [-e FACTOR] [-s DESTINO] [-d DIR] [-t N] [-o ARCHIVO] [-v] [-q] [-V]";
+pub const USAGE: &str = "usage: tp2 [-h] -i IP -p PORT [-e FACTOR] [-s DESTINO] [-d DIR] [-a URI] [-t N] [-o ARCHIVO] [-v] [-q] [-V]";
 
 /// The options with a value that is a number, their twins, and what the help says.
 const HELP: &str = "
@@ -35,6 +35,9 @@ Opciones:
   -d DIR, --directorio DIR
                         Atiende GET /RUTA: las imágenes de este directorio,
                         en gris y escaladas al pedirlas
+  -a URI, --almacen URI
+                        Dónde se guardan las tareas: sqlite:RUTA
+                        (sqlite:tp2.sqlite3) o mongodb://…
   -t N, --hilos N       Hilos de trabajo (los núcleos disponibles)
   -o ARCHIVO, --registro ARCHIVO
                         Escribe el registro también en este archivo
@@ -51,6 +54,9 @@ Límites:
   --cola N              Imágenes en espera o en proceso (16 por hilo)
   --memoria MIB         Memoria para imágenes (la mitad de la disponible)
   --plazo SEGUNDOS      Tiempo máximo para una imagen (30)
+  --retencion HORAS     Tiempo que se guarda el resultado de una tarea (24)
+  --retencion-espacio MIB
+                        Espacio para los resultados de las tareas (10240)
 
 -i puede repetirse y admite nombres; -i :: atiende IPv6 e IPv4 en un solo
 puerto, y -p 0 deja que el sistema elija uno. --puerto es sinónimo de --port.
@@ -85,6 +91,10 @@ pub struct Config {
     pub scaler: Option<ScalerAt>,
     /// Pictures to be asked for: `-d`.
     pub directory: Option<PathBuf>,
+    /// Where tasks are kept.
+    pub store: StoreAt,
+    /// How long, and how much of their results.
+    pub retention: Retention,
     /// Worker threads.
     pub threads: usize,
     /// The log's file.
@@ -110,6 +120,15 @@ pub enum ScalerAt {
     Unix(PathBuf),
 }
 
+/// `-a`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreAt {
+    /// `sqlite:RUTA`.
+    Sqlite(PathBuf),
+    /// `mongodb://…` or `mongodb+srv://…`, as the driver reads it.
+    Mongodb(String),
+}
+
 /// Bad usage: names the option and the value.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UsageError(String);
@@ -120,8 +139,11 @@ impl fmt::Display for UsageError {
     }
 }
 
+/// Longest retention, in hours: a century.
+const HOURS_MAX: f64 = 876_000.0;
+
 /// Long name, short name, hint; getopts needs each once.
-const VALUED: [(&str, &str); 14] = [
+const VALUED: [(&str, &str); 17] = [
     ("port", "p"),
     ("puerto", ""),
     ("escala", "e"),
@@ -135,6 +157,9 @@ const VALUED: [(&str, &str); 14] = [
     ("cola", ""),
     ("memoria", ""),
     ("plazo", ""),
+    ("almacen", "a"),
+    ("retencion", ""),
+    ("retencion-espacio", ""),
     ("ip", "i"),
 ];
 
@@ -215,6 +240,15 @@ impl Value {
         usage::number(&self.name, &self.text, range).map_err(UsageError)
     }
 
+    /// A decimal number of hours, up to a century.
+    fn hours(self) -> Result<Duration, UsageError> {
+        let is_decimal = self.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        match self.text.parse::<f64>().ok().filter(|hours| is_decimal && *hours <= HOURS_MAX) {
+            Some(hours) => Ok(Duration::from_secs_f64(hours * 3600.0)),
+            None => Err(self.is_not("un número de horas de 0 a 876000, por ejemplo 24 o 0.5")),
+        }
+    }
+
     /// The complaint that this value is not what it should be.
     fn is_not(&self, wanted: &str) -> UsageError {
         UsageError(format!("{} debe ser {wanted}: «{}»", self.name, self.text))
@@ -268,6 +302,17 @@ pub fn parse(
     if let Some(seconds) = given.number("plazo", 1..=3600)? {
         policy.deadline = Duration::from_secs(seconds);
     }
+    let mut retention = Retention::default();
+    if let Some(value) = given.value("retencion")? {
+        retention.age = value.hours()?;
+    }
+    if let Some(mebibytes) = given.number("retencion-espacio", 1..=1 << 30)? {
+        retention.bytes_max = mebibytes << 20;
+    }
+    let store = match given.value("almacen")? {
+        Some(value) => parse_store(value)?,
+        None => StoreAt::Sqlite("tp2.sqlite3".into()),
+    };
     let directory: Option<PathBuf> = given.value("directorio")?.map(|value| value.text.into());
     policy.files = directory.is_some();
     let threads = given.size("hilos", 1..=1024)?.unwrap_or_else(host::cores);
@@ -281,6 +326,8 @@ pub fn parse(
         port,
         scaler: given.value("escalador")?.map(parse_scaler).transpose()?,
         directory,
+        store,
+        retention,
         threads,
         log_file: given.value("registro")?.map(|value| value.text.into()),
         level: match more.cmp(&less) {
@@ -294,6 +341,16 @@ pub fn parse(
         places_max: given.size("cola", 1..=1_000_000)?.unwrap_or(16 * threads),
         memory_max,
     })))
+}
+
+fn parse_store(value: Value) -> Result<StoreAt, UsageError> {
+    match value.text.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => Ok(StoreAt::Sqlite(path.into())),
+        None if value.text.starts_with("mongodb://") || value.text.starts_with("mongodb+srv://") => {
+            Ok(StoreAt::Mongodb(value.text))
+        }
+        _ => Err(value.is_not("sqlite:RUTA o mongodb://…")),
+    }
 }
 
 fn parse_scaler(value: Value) -> Result<ScalerAt, UsageError> {

@@ -1,4 +1,4 @@
-//! `tp2`: configuration -> signals -> log -> listeners -> scaler -> workers and loop. Nothing else.
+//! `tp2`: configuration -> signals -> log -> listeners -> store -> scaler -> workers and loop. Nothing else.
 //!
 //! Started with the hidden first argument `--escalador-propio`, the same binary is tp2's own scaler: decided before
 //! any thread exists, because that process forks and must never thread.
@@ -6,11 +6,11 @@
 use std::io::{self, Write};
 use std::net::{TcpListener, ToSocketAddrs};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use scaler::sys::{self, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use scaler::words::{self, InWords};
-use tp2::cli::{self, Command, Config, ScalerAt};
+use tp2::cli::{self, Command, Config, ScalerAt, StoreAt};
 use tp2::exchange::event::Level;
 use tp2::exchange::gate::Gate;
 use tp2::exchange::service::Service;
@@ -21,6 +21,7 @@ use tp2::net::pool::{Destination, connections_max};
 use tp2::net::server::{Parts, Server};
 use tp2::net::supervisor::{self, Supervisor};
 use tp2::own_scaler;
+use tp2::store::{Backend, sqlite};
 use uuid::Uuid;
 
 /// The page of `GET /`.
@@ -81,6 +82,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     let listeners = listen(&config.hosts, config.port).map_err(|error| error.to_string())?;
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
     let addresses = addresses.map_err(failed("no se sabe dónde se escucha"))?;
+    let store = store_of(&config)?;
     let (supervisor, scaler) = scaler_of(&config)?;
     let gate = Gate::new(config.places_max, config.memory_max - kept_max, config.threads);
     let server = Server::new(Parts {
@@ -90,6 +92,8 @@ fn serve(mut config: Config) -> Result<(), String> {
         supervisor,
         scaler,
         library,
+        store,
+        retention: config.retention,
         threads: config.threads,
         clients_max: config.clients_max,
         log: log.clone(),
@@ -104,6 +108,18 @@ fn serve(mut config: Config) -> Result<(), String> {
     log.write(Level::Info, Who::default(), "Servidor detenido.");
     log.flush();
     ended.map_err(failed("no se puede esperar a los clientes"))
+}
+
+/// What keeps tasks; those that were in work when it was last left are taken up again.
+fn store_of(config: &Config) -> Result<Backend, String> {
+    match &config.store {
+        StoreAt::Sqlite(path) => {
+            sqlite::open(path, config.retention, SystemTime::now()).map_err(|error| error.to_string())
+        }
+        StoreAt::Mongodb(_) => Err("este tp2 se compiló sin MongoDB: compílelo con \
+            «cargo build --release --features mongodb»"
+            .into()),
+    }
 }
 
 /// The scaler of `-s`, or one of our own.

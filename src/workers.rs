@@ -1,7 +1,10 @@
 //! N threads that turn [`Job`]s into [`Done`]s: files, the gray step and the encoders, everything that costs time.
 //!
+//! There are two queues, for pictures whose clients wait and for tasks, and each thread takes from them in turn while both
+//! have something: so neither starves, however long the other is.
+//!
 //! Rules: exactly one `Done` for each `Job`, also when a decoder panics ([`Promise`] answers when it is dropped
-//! unfulfilled). The queue is bounded by the places of the gate, so a job that holds a place always fits. This file
+//! unfulfilled). A queue is bounded by the places of the gate, or by the tasks in work, so a job always fits. This file
 //! knows no event loop: what happens with a `Done` is a closure. What it refuses to do: to interrupt a decoder that
 //! is running; a job whose answer nobody wants any more is skipped if it has not begun.
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use crate::exchange::gate::Lease;
 use crate::exchange::job::{Done, Failure, Job, Output, PixelLimits, Work};
@@ -23,39 +26,46 @@ pub type Deliver = Arc<dyn Fn(Done) + Send + Sync>;
 
 /// The threads and their queue. Dropping it lets them finish what they have begun.
 pub struct Workers {
-    jobs: Sender<Job>,
+    /// For jobs whose clients wait.
+    clients: Sender<Job>,
+    /// For tasks.
+    tasks: Sender<Job>,
     deliver: Deliver,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
-    /// Starts `threads` threads over a queue of `capacity` jobs.
+    /// Starts `threads` threads over a queue of `places` jobs whose clients wait and one of `tasks`.
     ///
     /// # Errors
     /// The system gives no thread.
     pub fn start(
         threads: usize,
-        capacity: usize,
+        places: usize,
+        tasks: usize,
         limits: PixelLimits,
         library: Option<Library>,
         deliver: Deliver,
     ) -> std::io::Result<Self> {
-        let (jobs, queue) = bounded(capacity);
+        let (clients, clients_queue) = bounded(places);
+        let (tasks, tasks_queue) = bounded(tasks);
+        let queues = Queues { clients: clients_queue, tasks: tasks_queue };
         let bench = Arc::new(Bench { limits, library });
         let threads = (0..threads)
             .map(|number| {
-                let (queue, bench, deliver) = (queue.clone(), Arc::clone(&bench), Arc::clone(&deliver));
+                let (queues, bench, deliver) = (queues.clone(), Arc::clone(&bench), Arc::clone(&deliver));
                 std::thread::Builder::new()
                     .name(format!("pixels-{number}"))
-                    .spawn(move || work(&queue, &bench, &deliver))
+                    .spawn(move || work(&queues, &bench, &deliver))
             })
             .collect::<std::io::Result<_>>()?;
-        Ok(Self { jobs, deliver, threads })
+        Ok(Self { clients, tasks, deliver, threads })
     }
 
     /// Queues a job.
     pub fn submit(&self, job: Job) {
-        if let Err(refused) = self.jobs.try_send(job) {
+        let queue = if job.durable { &self.tasks } else { &self.clients };
+        if let Err(refused) = queue.try_send(job) {
             debug_assert!(false, "a job that holds a place fits the queue");
             let job = refused.into_inner();
             drop(Promise::new(job.ticket, job.lease, Arc::clone(&self.deliver)));
@@ -64,7 +74,7 @@ impl Workers {
 
     /// Waits until every job that was queued is done.
     pub fn finish(self) {
-        drop(self.jobs);
+        drop((self.clients, self.tasks));
         for thread in self.threads {
             // A worker catches its panics; there is nothing left to say about one that did not.
             let _ = thread.join();
@@ -79,8 +89,34 @@ struct Bench {
     library: Option<Library>,
 }
 
-fn work(queue: &Receiver<Job>, bench: &Bench, deliver: &Deliver) {
-    for Job { ticket, lease, cancelled, work } in queue {
+/// Where the threads take their jobs from.
+#[derive(Clone)]
+struct Queues {
+    clients: Receiver<Job>,
+    tasks: Receiver<Job>,
+}
+
+impl Queues {
+    /// The next job, waited for if there is none; a task's if both have one and it is its turn. None at the end.
+    fn next(&self, task_turn: bool) -> Option<Job> {
+        let (first, second) =
+            if task_turn { (&self.tasks, &self.clients) } else { (&self.clients, &self.tasks) };
+        let waiting = first.try_recv().or_else(|_| second.try_recv());
+        waiting.ok().or_else(|| {
+            select! {
+                // Both are closed together: what one still has is taken before the end.
+                recv(first) -> job => job.or_else(|_| second.recv()).ok(),
+                recv(second) -> job => job.or_else(|_| first.recv()).ok(),
+            }
+        })
+    }
+}
+
+fn work(queues: &Queues, bench: &Bench, deliver: &Deliver) {
+    let mut task_turn = false;
+    while let Some(job) = queues.next(task_turn) {
+        task_turn = !job.durable;
+        let Job { ticket, lease, cancelled, work, .. } = job;
         let mut promise = Promise::new(ticket, lease, Arc::clone(deliver));
         if cancelled.is_set() {
             promise.fulfil(Err(Failure::Cancelled), Duration::ZERO);
@@ -165,14 +201,14 @@ mod tests {
     fn start(threads: usize) -> (Workers, Receiver<Done>) {
         let (answers, inbox) = bounded(64);
         let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
-        (Workers::start(threads, 64, LIMITS, None, deliver).unwrap(), inbox)
+        (Workers::start(threads, 64, 64, LIMITS, None, deliver).unwrap(), inbox)
     }
 
     fn job(gate: &Gate, step: u32, work: Work) -> Job {
         let mut lease = gate.lease();
         lease.enter(10).unwrap();
         let ticket = Ticket { run: Key { index: 0, generation: 0 }, step };
-        Job { ticket, lease, cancelled: Cancel::default(), work }
+        Job { ticket, lease, cancelled: Cancel::default(), durable: false, work }
     }
 
     fn encode() -> Work {

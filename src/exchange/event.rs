@@ -49,6 +49,11 @@ pub enum What {
         /// Its bytes.
         bytes: u64,
     },
+    /// A picture was taken on; its state can be asked for from now on.
+    Begun {
+        /// Under this name.
+        id: Uuid,
+    },
     /// A request was answered, or its answer cut off.
     Answered {
         /// Method and target.
@@ -84,7 +89,7 @@ impl What {
             Self::Answered { probe: true, .. } => Level::Debug,
             Self::Answered { fault: Some(fault), .. } => fault.level,
             // What we do not speak (501, 505) is no fault of ours.
-            Self::Answered { status: 501 | 505, .. } => Level::Info,
+            Self::Begun { .. } | Self::Answered { status: 501 | 505, .. } => Level::Info,
             Self::Answered { status, .. } => level_of(*status),
         }
     }
@@ -131,6 +136,7 @@ impl fmt::Display for What {
         match self {
             Self::Connected => write!(f, "Cliente conectado."),
             Self::Received { bytes } => write!(f, "Recibido {bytes} bytes de la imagen del cliente."),
+            Self::Begun { id } => write!(f, "Tarea recibida: /estado/{}", id.as_hyphenated()),
             Self::Answered { shown, status, received, sent, took, cut, fault, .. } => {
                 write!(f, "{shown} {status} {received} → {sent} bytes, {} ms", took.as_millis())?;
                 if *cut {

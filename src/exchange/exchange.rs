@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::event::{Event, Fault, What};
+use super::inquiry::{self, Awaited, Finding, Next, Purpose, Query};
 use super::job::Failure;
 use super::moment::Moment;
 use super::phase::{After, Answer, Name, Phase, may_follow};
@@ -38,6 +39,7 @@ use super::reject::Reject;
 use super::request::{Decision, Kind, Request, decide};
 use super::run::{Order, Origin};
 use super::service::Service;
+use super::task::Submission;
 use super::upload::{Known, Progress, Received, Upload};
 use crate::proto::buf::{RecvBuf, SendBuf};
 use crate::proto::format::{Format, Sniff};
@@ -73,6 +75,8 @@ pub struct Exchange {
 pub enum Action {
     /// Have this done; answer with [`Exchange::handle_done`].
     Submit(Box<Order>),
+    /// Find this out for this request; answer with [`Exchange::handle_told`].
+    Ask(Uuid, Query),
     /// Close the sending side, so that the peer sees the end of the answer.
     ShutdownWrite,
     /// Tell the log.
@@ -140,20 +144,49 @@ impl Exchange {
     /// The run of request `id` has ended.
     pub fn handle_done(&mut self, id: Uuid, outcome: &Outcome, now: Moment) {
         match mem::replace(&mut self.phase, Phase::Closed) {
-            Phase::Waiting { mut request, since } if request.id == id => match outcome {
-                Ok(Ending::Picture(picture, times)) => self.deliver(&request, picture, times, now),
-                Ok(Ending::NotModified(edition)) => {
-                    self.answer(Name::Waiting, &request, &edition.not_modified(now.wall), After::Next, now);
+            Phase::Waiting { mut request, awaited: Awaited::Run, since, .. } if request.id == id => {
+                match outcome {
+                    Ok(Ending::Picture(picture, times)) => self.deliver(&request, picture, times, now),
+                    Ok(Ending::NotModified(edition)) => {
+                        self.answer(
+                            Name::Waiting,
+                            &request,
+                            &edition.not_modified(now.wall),
+                            After::Next,
+                            now,
+                        );
+                    }
+                    Err(failure) => {
+                        let reject = match failure {
+                            Failure::Late => self.service.late(now.at - since),
+                            other => self.service.failed(other.clone()),
+                        };
+                        request.fault = Fault::of(failure, reject.status());
+                        self.refuse(Name::Waiting, &request, &reject, After::Next, now);
+                    }
                 }
-                Err(failure) => {
-                    let reject = match failure {
-                        Failure::Late => self.service.late(now.at - since),
-                        other => self.service.failed(other.clone()),
-                    };
-                    request.fault = Fault::of(failure, reject.status());
-                    self.refuse(Name::Waiting, &request, &reject, After::Next, now);
-                }
-            },
+            }
+            other => self.phase = other,
+        }
+        self.advance(now);
+    }
+
+    /// What request `id` asked of the tasks was found out, or why not.
+    pub fn handle_told(&mut self, id: Uuid, told: Result<Finding, Failure>, now: Moment) {
+        match mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Waiting { mut request, awaited, since, .. }
+                if request.id == id && !matches!(awaited, Awaited::Run) =>
+            {
+                let next = match told {
+                    Ok(finding) => inquiry::next(&request.purpose, awaited, finding, &self.service, now),
+                    Err(failure) => {
+                        let reject = self.service.failed(failure.clone());
+                        request.fault = Fault::of(&failure, reject.status());
+                        Next::Refuse(reject)
+                    }
+                };
+                self.proceed(Name::Waiting, request, next, since, now);
+            }
             other => self.phase = other,
         }
         self.advance(now);
@@ -175,18 +208,22 @@ impl Exchange {
                 let reject = upload.too_slow(&self.service, now.at);
                 self.handle_progress(Progress::Refused(reject), now);
             }
-            Phase::Waiting { request, .. } => {
+            Phase::Waiting { request, awaited: Awaited::Run, .. } => {
                 let id = request.id;
                 self.handle_done(id, &Err(Failure::Late), now);
             }
+            Phase::Waiting { .. } => self.stop_waiting(now),
             Phase::Reply { .. } => self.handle_gone(now),
         }
     }
 
-    /// The server is stopping: an idle connection ends now, another after its answer.
-    pub fn handle_drain(&mut self) {
-        if matches!(self.phase, Phase::Idle { .. }) {
-            self.phase = Phase::Closed;
+    /// The server is stopping: an idle connection ends now, another after its answer; who waits for a task to end is
+    /// told how it stands.
+    pub fn handle_drain(&mut self, now: Moment) {
+        match self.phase {
+            Phase::Idle { .. } => self.phase = Phase::Closed,
+            Phase::Waiting { awaited: Awaited::Ended(_), .. } => self.stop_waiting(now),
+            _ => {}
         }
     }
 
@@ -218,9 +255,11 @@ impl Exchange {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let policy = &self.service.policy;
         match &self.phase {
-            Phase::Idle { due, .. } | Phase::Reply { due, .. } | Phase::Linger { due } => Some(*due),
+            Phase::Idle { due, .. }
+            | Phase::Waiting { due, .. }
+            | Phase::Reply { due, .. }
+            | Phase::Linger { due } => Some(*due),
             Phase::Head { since, .. } => Some(*since + policy.head_time),
-            Phase::Waiting { since, .. } => Some(*since + policy.deadline + SLACK),
             Phase::Body { upload, .. } => Some(upload.due(&self.service)),
             Phase::Closed => None,
         }
@@ -365,10 +404,20 @@ impl Exchange {
             Err(reject) => self.refuse(Name::Body, &request, &reject, After::Next, now),
             Ok(Ordered::Known(known)) => self.settle(Name::Body, request, *known, After::Next, now),
             Ok(Ordered::Work(order)) => {
-                let received = What::Received { bytes: request.received };
-                self.actions.push_back(Action::Log(Event { id: Some(request.id), what: received }));
+                self.tell_received(&request);
                 self.watch(Name::Body, request, order, now);
             }
+            Ok(Ordered::Task(submission)) => {
+                self.tell_received(&request);
+                self.proceed(Name::Body, request, inquiry::hand_in(*submission, now), now.at, now);
+            }
+        }
+    }
+
+    fn tell_received(&mut self, request: &Request) {
+        let id = Some(request.id);
+        for what in [What::Received { bytes: request.received }, What::Begun { id: request.id }] {
+            self.actions.push_back(Action::Log(Event { id, what }));
         }
     }
 
@@ -384,13 +433,50 @@ impl Exchange {
                 let order = Order { id, origin: Origin::File(Box::new(wanted)), lease, read: None };
                 self.watch(from, request, Box::new(order), now);
             }
+            Known::Task(id) => {
+                if then == After::Close {
+                    request.close_after();
+                }
+                let next = inquiry::first(&request.purpose, id, now);
+                self.proceed(from, request, next, now.at, now);
+            }
+        }
+    }
+
+    /// The client's time to wait is over, or ours.
+    fn stop_waiting(&mut self, now: Moment) {
+        match mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Waiting { request, awaited, since, .. } => {
+                let next = inquiry::overdue(&awaited, &self.service, now);
+                self.proceed(Name::Waiting, request, next, since, now);
+            }
+            other => self.phase = other,
+        }
+        self.advance(now);
+    }
+
+    /// Does what was decided about a request that concerns a task.
+    fn proceed(&mut self, from: Name, mut request: Request, next: Next, since: Instant, now: Moment) {
+        match next {
+            Next::Ask { query, awaited, due } => {
+                self.actions.push_back(Action::Ask(request.id, query));
+                self.enter(from, Phase::Waiting { request, awaited, since, due });
+            }
+            Next::Answer { reply, picture, id } => {
+                // Where the answer is a task's, it carries the task's name.
+                request.id = id.unwrap_or(request.id);
+                let then = self.emit(&request, &reply, After::Next, now);
+                self.begin_reply(from, &request, reply.status, then, picture, now);
+            }
+            Next::Refuse(reject) => self.refuse(from, &request, &reject, After::Next, now),
         }
     }
 
     /// Hands work over and waits for its end.
     fn watch(&mut self, from: Name, request: Request, order: Box<Order>, now: Moment) {
         self.actions.push_back(Action::Submit(order));
-        self.enter(from, Phase::Waiting { request, since: now.at });
+        let due = now.at + self.service.policy.deadline + SLACK;
+        self.enter(from, Phase::Waiting { request, awaited: Awaited::Run, since: now.at, due });
     }
 
     fn order(&self, request: &Request, upload: Upload, now: Moment) -> Result<Ordered, Reject> {
@@ -402,7 +488,15 @@ impl Exchange {
             return Err(self.service.failed(Failure::UnknownFormat));
         };
         let wish = Wish::read(&request.parameters, &fields, self.service.policy.factor)?;
-        let plan = wish.plan(format).ok_or(Reject::NotAcceptable)?;
+        let plan = wish.plan(format);
+        if let Purpose::Task(handover) = &request.purpose {
+            // Who asks for a task accepts a document about it; the picture comes later, to another request.
+            let plan = plan.or_else(|| handover.explicit.then(|| wish.plan_as_input(format)));
+            let (plan, key) = (plan.ok_or(Reject::NotAcceptable)?, handover.key.clone());
+            let submission = Submission { id: request.id, picture, plan, key, at: now.wall, lease };
+            return Ok(Ordered::Task(Box::new(submission)));
+        }
+        let plan = plan.ok_or(Reject::NotAcceptable)?;
         let read = Some(now.at - request.began_at);
         let origin = Origin::Upload { picture, plan };
         Ok(Ordered::Work(Box::new(Order { id: request.id, origin, lease, read })))
@@ -504,6 +598,7 @@ impl Exchange {
 /// What a complete upload turns out to be.
 enum Ordered {
     Work(Box<Order>),
+    Task(Box<Submission>),
     Known(Box<Known>),
 }
 

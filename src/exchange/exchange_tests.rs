@@ -11,6 +11,9 @@ use crate::exchange::gate::Gate;
 use crate::exchange::plan::Plan;
 use crate::exchange::service::Policy;
 
+#[path = "exchange_task_tests.rs"]
+mod tasks;
+
 /// An exchange and the world around it.
 struct World {
     service: Rc<Service>,
@@ -19,6 +22,7 @@ struct World {
     /// Everything that was sent.
     sent: Vec<u8>,
     orders: Vec<Order>,
+    queries: Vec<(Uuid, Query)>,
     events: Vec<Event>,
     half_closed: bool,
 }
@@ -42,8 +46,8 @@ impl World {
         let service = Rc::new(Service::new(policy, gate, Bytes::from_static(b"<html>"), ids));
         let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         let exchange = Exchange::new(Rc::clone(&service), now);
-        let (sent, orders, events) = (Vec::new(), Vec::new(), Vec::new());
-        let mut world = Self { service, exchange, now, sent, orders, events, half_closed: false };
+        let (sent, orders, queries, events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut world = Self { service, exchange, now, sent, orders, queries, events, half_closed: false };
         world.drain_actions();
         world
     }
@@ -58,6 +62,7 @@ impl World {
         while let Some(action) = self.exchange.poll_action() {
             match action {
                 Action::Submit(order) => self.orders.push(*order),
+                Action::Ask(request, query) => self.queries.push((request, query)),
                 Action::ShutdownWrite => self.half_closed = true,
                 Action::Log(event) => self.events.push(event),
             }
@@ -618,13 +623,13 @@ fn a_stopping_server_answers_and_keeps_nothing() {
     idle.feed(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
     idle.transmit();
     idle.service.draining.set(true);
-    idle.exchange.handle_drain();
+    idle.exchange.handle_drain(idle.now);
     assert!(idle.exchange.is_closed());
 
     let mut busy = World::new();
     busy.feed(&post(PNG));
     busy.service.draining.set(true);
-    busy.exchange.handle_drain();
+    busy.exchange.handle_drain(busy.now);
     let outcome = picture(&busy.service);
     busy.done(&outcome);
     assert_eq!(busy.statuses(), [200]);

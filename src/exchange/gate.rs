@@ -132,7 +132,15 @@ impl Lease {
             .fetch_update(Relaxed, Relaxed, |used| (used < places_max).then_some(used + 1))
             .map_err(|_| Full)?;
         self.placed = true;
-        self.grow(bytes.saturating_sub(self.bytes)).inspect_err(|_| self.leave())
+        self.hold(bytes).inspect_err(|_| self.leave())
+    }
+
+    /// Charges so much that the lease holds at least `bytes`, and takes no place.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no room for the bytes; nothing was charged then.
+    pub fn hold(&mut self, bytes: u64) -> Result<(), Full> {
+        self.grow(bytes.saturating_sub(self.bytes))
     }
 
     /// Gives the place back and keeps the bytes.

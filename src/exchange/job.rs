@@ -121,6 +121,8 @@ pub struct Job {
     pub lease: Lease,
     /// Set when nobody wants the answer any more; looked at before the work begins.
     pub cancelled: Cancel,
+    /// It is a task's: the workers take turns between those and what clients wait for.
+    pub durable: bool,
     /// What to do.
     pub work: Work,
 }
@@ -269,6 +271,10 @@ pub enum Failure {
     },
     /// The server stops, or nobody waits for the answer.
     Cancelled,
+    /// There is no room on the store's disk; the reason is for the log.
+    StoreFull(String),
+    /// The store can't be reached, or failed; the reason is for the log.
+    StoreBroken(String),
 }
 
 impl fmt::Display for Failure {
@@ -296,6 +302,8 @@ impl fmt::Display for Failure {
             Self::ScalerAway => write!(f, "el escalador no está disponible por el momento"),
             Self::ScalerRefused { code, reason } => write!(f, "el escalador respondió {code}: {reason}"),
             Self::Cancelled => write!(f, "el trabajo fue cancelado"),
+            Self::StoreFull(reason) => write!(f, "no queda espacio en el disco del almacén: {reason}"),
+            Self::StoreBroken(reason) => write!(f, "el almacén falló: {reason}"),
         }
     }
 }

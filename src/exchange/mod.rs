@@ -2,14 +2,16 @@
 //! clock, no thread.
 //!
 //! A *run* ([`run`]) is work, a *connection* ([`exchange`]) is a conversation. A synchronous upload is a connection
-//! that watches a run, and so is a request for a [`mod@file`]. Reading order: [`exchange`], [`request`], [`upload`],
-//! [`run`], [`gate`], [`reject`].
+//! that watches a run, and so is a request for a [`mod@file`]. A [`task`] is work that was accepted for good: what a
+//! conversation says about one is in [`inquiry`]. Reading order: [`exchange`], [`request`], [`upload`], [`run`],
+//! [`gate`], [`inquiry`], [`reject`].
 pub mod bank;
 pub mod event;
 #[expect(clippy::module_inception, reason = "the layer is named for its central machine")]
 pub mod exchange;
 pub mod file;
 pub mod gate;
+pub mod inquiry;
 pub mod job;
 pub mod moment;
 mod phase;

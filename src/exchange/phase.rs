@@ -8,6 +8,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::event::{Fault, What};
+use super::inquiry::Awaited;
 use super::moment::Moment;
 use super::picture::Picture;
 use super::request::Request;
@@ -21,8 +22,8 @@ pub(super) enum Phase {
     Head { fresh: bool, since: Instant },
     /// A body is coming.
     Body { request: Request, upload: Box<Upload> },
-    /// A run has the picture, or looks for it.
-    Waiting { request: Request, since: Instant },
+    /// Somebody else has the picture, or looks for what was asked.
+    Waiting { request: Request, awaited: Awaited, since: Instant, due: Instant },
     /// An answer is on its way; `_picture` keeps the lease of its bytes.
     Reply { then: After, answer: Answer, due: Instant, _picture: Option<Arc<Picture>> },
     /// The last answer is sent; what the peer still sends is read and thrown away, so that it can read us.
@@ -70,7 +71,8 @@ const NEXT: [(Name, &[Name]); 7] = [
     (Name::Idle, &[Name::Head]),
     (Name::Head, &[Name::Body, Name::Waiting, Name::Reply]),
     (Name::Body, &[Name::Waiting, Name::Reply]),
-    (Name::Waiting, &[Name::Reply]),
+    // Again: one answer led to the next question.
+    (Name::Waiting, &[Name::Waiting, Name::Reply]),
     (Name::Reply, &[Name::Idle, Name::Linger]),
     (Name::Linger, &[]),
     (Name::Closed, &[]),

@@ -40,14 +40,19 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// The answer that carries it. What was made of an upload is its sender's alone.
+    /// An answer whose body it is, without anything about how long it is good.
     #[must_use]
-    pub fn reply(&self, times: &Times, now: SystemTime) -> Reply {
-        let reply = Reply::new(200, self.format.media_type(), self.file.clone())
+    pub fn bare_reply(&self, status: u16) -> Reply {
+        Reply::new(status, self.format.media_type(), self.file.clone())
             .with("X-Ancho", self.width.to_string())
             .with("X-Alto", self.height.to_string())
             .with("Content-Security-Policy", "default-src 'none'; sandbox")
-            .with("Server-Timing", times.field());
+    }
+
+    /// The answer that carries it. What was made of an upload is its sender's alone.
+    #[must_use]
+    pub fn reply(&self, times: &Times, now: SystemTime) -> Reply {
+        let reply = self.bare_reply(200).with("Server-Timing", times.field());
         match &self.edition {
             Some(edition) => edition.describe(reply, now),
             None => reply.with("Vary", "Accept").with("Cache-Control", "no-store"),

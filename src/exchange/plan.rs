@@ -3,10 +3,12 @@
 //! A [`Wish`] is what the request alone says; with the format that the picture turns out to have it becomes a [`Plan`].
 //! The form wins over the query; an empty value means the default.
 use std::hash::{Hash, Hasher};
+use std::time::Duration;
 
 use scaler::raster::Channels;
 use scaler::wire::{FACTOR_MAX, FACTOR_MIN, parse_factor, scaled_side};
 
+use super::inquiry::WAIT_MAX;
 use super::job::{Encoding, Failure, PixelLimits, Probe};
 use super::reject::Reject;
 use crate::proto::{accept, format::Format};
@@ -74,6 +76,26 @@ impl Parameters {
     }
 }
 
+impl Parameters {
+    /// How long to wait for the end of a task: `espera`, in seconds.
+    ///
+    /// # Errors
+    /// Out of range (422).
+    pub fn wait(&self) -> Result<Duration, Reject> {
+        let Some(text) = self.value(&[], "espera") else { return Ok(Duration::ZERO) };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse::<u32>().ok().filter(|seconds| digits && *seconds <= WAIT_MAX) {
+            Some(seconds) => Ok(Duration::from_secs(seconds.into())),
+            None => Err(Reject::Parameter {
+                name: "espera",
+                value: text,
+                expected: "un número entero de 0 a 60",
+                range: Some(("espera", format!("0 a {WAIT_MAX}"))),
+            }),
+        }
+    }
+}
+
 impl Wish {
     /// Reads the parameters of a request; `form` has the form's fields.
     ///
@@ -125,6 +147,14 @@ impl Wish {
             },
         };
         Ok(Self { factor, quality, background, format })
+    }
+
+    /// The plan for a picture of this format whose result keeps it unless `formato` names another.
+    #[must_use]
+    pub fn plan_as_input(&self, input: Format) -> Plan {
+        let Self { factor, quality, background, .. } = *self;
+        let format = if let Choice::Named(format) = self.format { format } else { input };
+        Plan { factor, encoding: Encoding { format, quality, background } }
     }
 
     /// The plan for a picture of this format; None if the client accepts nothing that we write (406).

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::job::Failure;
+use super::task::{Problem, State};
 use crate::proto::body::BodyError;
 use crate::proto::form::FormError;
 use crate::proto::head::HeadError;
@@ -103,6 +104,21 @@ pub enum Reject {
     },
     /// The server is stopping.
     Draining,
+    /// No task has this id, or it was deleted.
+    UnknownTask {
+        /// The id as it was sent.
+        asked: String,
+    },
+    /// The task has not ended yet.
+    NotReady(State),
+    /// The task's result is no longer kept.
+    Expired,
+    /// The work was not a task: its result went to whoever waited for it.
+    NotKept,
+    /// The task came to nothing: this is what a client would have been told that had waited.
+    TaskFailed(Problem),
+    /// Under the same key something else was handed in before.
+    OtherBody,
 }
 
 /// Values of limits that a [`Failure`] does not carry.
@@ -129,7 +145,11 @@ impl Reject {
             Self::Slow { .. } => 408,
             Self::Late { .. } => 504,
             Self::Expectation => 417,
-            Self::Absent(Absent::NotFound) => 404,
+            Self::Absent(Absent::NotFound) | Self::UnknownTask { .. } | Self::NotKept => 404,
+            Self::NotReady(_) => 409,
+            Self::Expired => 410,
+            Self::TaskFailed(problem) => problem.code,
+            Self::OtherBody => 422,
             Self::Absent(Absent::MethodNotAllowed { .. }) => 405,
             Self::BodyTooLong { .. } => 413,
             Self::NoPicture(_) | Self::Parameter { .. } => 422,
@@ -151,7 +171,9 @@ impl Reject {
                 | Failure::ScalerAway
                 | Failure::Cancelled
                 | Failure::Changing
+                | Failure::StoreBroken(_)
                 | Failure::MemoryFull { .. } => 503,
+                Failure::StoreFull(_) => 507,
                 Failure::ScalerRefused { code: 504, .. } | Failure::Late => 504,
                 Failure::ScalerRefused { .. } | Failure::ScalerLost => 502,
             },
@@ -159,7 +181,7 @@ impl Reject {
     }
 
     /// A word for `type`, stable across versions.
-    fn slug(&self) -> &'static str {
+    fn slug(&self) -> &str {
         match self {
             Self::Head(_) => "cabecera",
             Self::Body(_) => "cuerpo-mal-enmarcado",
@@ -178,6 +200,12 @@ impl Reject {
             Self::QueueFull { .. } => "cola-llena",
             Self::MemoryFull { .. } => "memoria-llena",
             Self::Draining => "servidor-deteniendose",
+            Self::UnknownTask { .. } => "tarea-desconocida",
+            Self::NotReady(_) => "tarea-sin-terminar",
+            Self::Expired => "tarea-vencida",
+            Self::NotKept => "imagen-entregada",
+            Self::TaskFailed(problem) => &problem.slug,
+            Self::OtherBody => "clave-repetida",
             Self::Failed { failure, .. } => match failure {
                 Failure::NoFile | Failure::NoPermission => "no-encontrado",
                 Failure::NotAcceptable => "formato-no-aceptable",
@@ -194,6 +222,8 @@ impl Reject {
                 Failure::ScalerAway => "escalador-ausente",
                 Failure::Cancelled => "trabajo-cancelado",
                 Failure::Lost => "error-interno",
+                Failure::StoreFull(_) => "almacen-lleno",
+                Failure::StoreBroken(_) => "almacen-ausente",
             },
         }
     }
@@ -206,6 +236,8 @@ impl Reject {
             405 => "Método no permitido",
             406 => "Ningún formato aceptable",
             408 => "El cliente tardó demasiado",
+            409 => "La tarea no ha terminado",
+            410 => "El resultado ya no se guarda",
             413 => "Cuerpo demasiado largo",
             414 => "Dirección demasiado larga",
             415 => "Formato de imagen desconocido",
@@ -217,6 +249,7 @@ impl Reject {
             503 => "Servicio no disponible por el momento",
             504 => "Plazo vencido",
             505 => "Versión de HTTP no soportada",
+            507 => "No queda espacio en disco",
             _ => "Error interno",
         }
     }
@@ -224,20 +257,31 @@ impl Reject {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::QueueFull { retry_after, .. } | Self::MemoryFull { retry_after, .. } => Some(*retry_after),
-            _ if self.status() == 503 => Some(1),
+            _ if matches!(self.status(), 409 | 503) => Some(1),
             _ => None,
         }
+    }
+
+    /// What a task keeps of it.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        Problem { code: self.status(), slug: self.slug().to_owned(), detail: self.to_string() }
     }
 
     /// The answer as HTTP has it.
     #[must_use]
     pub fn reply(&self, id: Uuid) -> Reply {
         let mut problem = Map::new();
+        if let Self::UnknownTask { asked } = self {
+            // Whoever asks for a state finds one, of the task that it asked for.
+            problem.insert("id_tarea".into(), asked.as_str().into());
+            problem.insert("estado".into(), "No encontrado".into());
+        }
         problem.insert("type".into(), format!("urn:tp2:error:{}", self.slug()).into());
         problem.insert("title".into(), self.title().into());
         problem.insert("status".into(), self.status().into());
         problem.insert("detail".into(), self.to_string().into());
-        problem.insert("id_tarea".into(), id.to_string().into());
+        problem.entry("id_tarea").or_insert_with(|| id.to_string().into());
         if let Some(limit) = self.limit() {
             problem.insert("limite".into(), limit.name.into());
             problem.insert("valor".into(), limit.max);

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::event::Fault;
 use super::file::Wanted;
+use super::inquiry::{Handover, Purpose};
 use super::job::Failure;
 use super::plan::{Parameters, Wish};
 use super::reject::Reject;
@@ -17,11 +18,16 @@ use crate::proto::conditional::Conditions;
 use crate::proto::form::{Form, is_form};
 use crate::proto::head::{Expectation, Framing, Method, RequestHead};
 use crate::proto::path::beneath;
+use crate::proto::prefer::Preferences;
 use crate::proto::reply::Reply;
 use crate::proto::route::{Absent, Route, route};
 
 /// So much of an unwanted body is read and thrown away, so that the connection can be kept.
 const DISCARD_MAX: u64 = 64 << 10;
+/// Longest `Idempotency-Key`, in bytes.
+const KEY_MAX: usize = 255;
+/// So many characters of what is no id are told back.
+const ASKED_MAX: usize = 64;
 /// Longest part of a target that a log line shows, in bytes.
 const SHOWN_MAX: usize = 200;
 
@@ -34,6 +40,8 @@ pub struct Request {
     pub kind: Kind,
     /// Method and target for the log: bounded, printable.
     pub shown: String,
+    /// What it is after.
+    pub purpose: Purpose,
     /// What the run's plan is made of.
     pub parameters: Parameters,
     /// When its head was complete; of one that could not be read, when it began.
@@ -115,8 +123,8 @@ impl Request {
     /// Nothing is known of it yet.
     fn bare(id: Uuid, began_at: Instant) -> Self {
         let kind = Kind::Http { keep_alive: false, head_only: false };
-        let (shown, parameters) = ("-".into(), Parameters::default());
-        Self { id, kind, shown, parameters, began_at, received: 0, probe: false, fault: None }
+        let (shown, purpose, parameters) = ("-".into(), Purpose::Picture, Parameters::default());
+        Self { id, kind, shown, purpose, parameters, began_at, received: 0, probe: false, fault: None }
     }
 }
 
@@ -130,7 +138,7 @@ pub fn decide(head: &RequestHead, request: &mut Request, service: &Service) -> D
     let known = match known_of(head, request, service) {
         // 415: there are no bytes that could be a picture.
         Ok(None) if !has_body => Known::Reply(service.failed(Failure::UnknownFormat).reply(request.id)),
-        Ok(None) => match sink_for(head, service) {
+        Ok(None) => match sink_for(head, &request.purpose, service) {
             Ok(sink) => return Decision::Read { sink, ask },
             Err(reject) => Known::Reply(reject.reply(request.id)),
         },
@@ -153,7 +161,33 @@ fn known_of(head: &RequestHead, request: &mut Request, service: &Service) -> Res
     let found = route(head.method(), head.path(), service.policy.files).map_err(Reject::Absent)?;
     request.probe = matches!(found, Route::Health | Route::Ready);
     Ok(Some(Known::Reply(match found {
-        Route::Process => return Ok(None),
+        Route::Process => {
+            let preferences = Preferences::of(head);
+            if preferences != Preferences::default() {
+                request.purpose = Purpose::Task(handover(head, preferences, false)?);
+            }
+            return Ok(None);
+        }
+        Route::Submit => {
+            request.purpose = Purpose::Task(handover(head, Preferences::of(head), true)?);
+            return Ok(None);
+        }
+        Route::Status(asked) => {
+            let wait = request.parameters.wait()?;
+            let (asked, id) = task_id(asked)?;
+            request.purpose = Purpose::Status { asked, wait };
+            return Ok(Some(Known::Task(id)));
+        }
+        Route::Result(asked) => {
+            let (asked, id) = task_id(asked)?;
+            request.purpose = Purpose::Result { asked, conditions: Conditions::of(head) };
+            return Ok(Some(Known::Task(id)));
+        }
+        Route::Forget(asked) => {
+            let (asked, id) = task_id(asked)?;
+            request.purpose = Purpose::Delete { asked };
+            return Ok(Some(Known::Task(id)));
+        }
         Route::File => return wanted(head, request, service).map(|wanted| Some(Known::File(wanted))),
         Route::Page => Reply::new(200, "text/html; charset=utf-8", service.page.clone())
             .with("Cache-Control", "no-cache")
@@ -168,6 +202,31 @@ fn known_of(head: &RequestHead, request: &mut Request, service: &Service) -> Res
         },
         Route::Options { allow } => Reply::empty(204).with("Allow", Cow::Borrowed(allow)),
     })))
+}
+
+/// How a picture is to be handed in.
+fn handover(head: &RequestHead, preferences: Preferences, explicit: bool) -> Result<Handover, Reject> {
+    let key = head.field("idempotency-key").map(<[u8]>::to_vec);
+    match key {
+        Some(key) if key.is_empty() || key.len() > KEY_MAX => Err(Reject::Parameter {
+            name: "Idempotency-Key",
+            value: String::from_utf8_lossy(&key).into_owned(),
+            expected: "un texto de 1 a 255 bytes",
+            range: None,
+        }),
+        key => Ok(Handover { key, preferences, explicit }),
+    }
+}
+
+/// The id in a path: as it was sent, for whoever is told that there is none, and as it was given out.
+fn task_id(sent: &[u8]) -> Result<(String, Uuid), Reject> {
+    let asked: String = String::from_utf8_lossy(sent).chars().take(ASKED_MAX).collect();
+    // Of the ways to write one, only that in which it was given out.
+    let id = Uuid::try_parse_ascii(sent).ok().filter(|_| sent.len() == uuid::fmt::Hyphenated::LENGTH);
+    match id {
+        Some(id) => Ok((asked, id)),
+        None => Err(Reject::UnknownTask { asked }),
+    }
 }
 
 /// What is wanted of a file; checked in the order 404, 422, 503, as far as a head tells.
@@ -185,7 +244,7 @@ fn uncached(reply: Reply) -> Reply {
 }
 
 /// Where the body of an upload goes, if it may come at all.
-fn sink_for(head: &RequestHead, service: &Service) -> Result<Sink, Reject> {
+fn sink_for(head: &RequestHead, purpose: &Purpose, service: &Service) -> Result<Sink, Reject> {
     let body_max = service.policy.body_max;
     if let Framing::Length(length) = head.framing()
         && length > body_max
@@ -203,7 +262,11 @@ fn sink_for(head: &RequestHead, service: &Service) -> Result<Sink, Reject> {
     {
         return Err(service.failed(Failure::TooMuchMemory { needed }));
     }
-    match service.overloaded() {
+    let obstacle = match purpose {
+        Purpose::Task(_) => service.unable_to_keep(),
+        _ => service.overloaded(),
+    };
+    match obstacle {
         Some(reject) => Err(reject),
         None => Ok(sink),
     }

@@ -7,7 +7,8 @@
 //!      |              +--- the client has it already, or the result is kept: done ---------------+
 //!      +---- handle_timeout, a failed step -----------+-------------+-------------+-----------> Finished(Err)
 //! ```
-//! An upload begins in Waiting, a file in Named. Both lines are for a place; Waiting's is for memory too. A run that has
+//! An upload begins in Waiting, a file in Named. Both lines are for a place; Waiting's is for memory too. A durable run,
+//! a task's, waits for memory alone: places are for those whose clients wait. A run that has
 //! opened its file gives its place back before it waits again, so that no place is ever held by somebody who waits.
 //!
 //! A run is work, a connection is a conversation: the run does not know who watches it, or over what. It refuses
@@ -65,6 +66,8 @@ pub struct Entry {
     pub read: Option<Duration>,
     /// When the run must have ended.
     pub due: Instant,
+    /// It is a task's, whatever becomes of clients: it takes no place from theirs.
+    pub durable: bool,
 }
 
 /// What a run begins with.
@@ -82,6 +85,7 @@ pub struct Run {
     id: Uuid,
     key: Key,
     due: Instant,
+    durable: bool,
     cancelled: Cancel,
     /// Number of the step that is out, or of the last one.
     step: u32,
@@ -140,11 +144,12 @@ impl Run {
     /// A run that waits for its place.
     #[must_use]
     pub fn new(key: Key, entry: Entry, now: Instant) -> Self {
-        let Entry { id, start, lease, read, due } = entry;
+        let Entry { id, start, lease, read, due, durable } = entry;
         Self {
             id,
             key,
             due,
+            durable,
             cancelled: Cancel::default(),
             step: 0,
             times: Times { read, ..Times::default() },
@@ -163,6 +168,7 @@ impl Run {
         match &mut self.stage {
             // What is read will be charged when its length is known.
             Stage::Named { lease, .. } => lease.enter(0)?,
+            Stage::Waiting { lease, loaded, .. } if self.durable => lease.hold(loaded.memory)?,
             Stage::Waiting { lease, loaded, .. } => lease.enter(loaded.memory)?,
             _ => return Ok(Step::Nothing),
         }
@@ -267,6 +273,12 @@ impl Run {
         self.id
     }
 
+    /// Whether it is a task's.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.durable
+    }
+
     /// Since when it has been in line; None while a step is out, and at the end.
     #[must_use]
     pub fn waiting_since(&self) -> Option<Instant> {
@@ -308,7 +320,7 @@ impl Run {
     fn job(&mut self, lease: Lease, work: Work) -> Step {
         self.step += 1;
         let ticket = Ticket { run: self.key, step: self.step };
-        Step::Job(Job { ticket, lease, cancelled: self.cancelled.clone(), work })
+        Step::Job(Job { ticket, lease, cancelled: self.cancelled.clone(), durable: self.durable, work })
     }
 
     fn finish(&mut self, outcome: Outcome) -> Step {

@@ -24,7 +24,11 @@ fn begin(gate: &Gate, start: Start, bytes: u64, now: Instant) -> Run {
     let mut lease = gate.lease();
     lease.grow(bytes).unwrap();
     let read = (bytes > 0).then_some(Duration::ZERO);
-    Run::new(KEY, Entry { id: Uuid::from_u128(7), start, lease, read, due: now + DEADLINE }, now)
+    Run::new(
+        KEY,
+        Entry { id: Uuid::from_u128(7), start, lease, read, due: now + DEADLINE, durable: false },
+        now,
+    )
 }
 
 /// Of an upload.

@@ -1,5 +1,5 @@
 //! What all conversations share: the limits in force, the admission counter, and the state of the service.
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -74,13 +74,16 @@ pub struct Service {
     pub draining: Cell<bool>,
     /// The scaler does not answer at the moment.
     pub scaler_away: Cell<bool>,
+    /// Why the store can't keep anything at the moment.
+    pub store_away: RefCell<Option<Failure>>,
 }
 
 impl Service {
     /// A service that runs.
     #[must_use]
     pub fn new(policy: Policy, gate: Gate, page: Bytes, ids: fn() -> Uuid) -> Self {
-        Self { policy, gate, page, ids, draining: Cell::new(false), scaler_away: Cell::new(false) }
+        let (draining, scaler_away, store_away) = (Cell::new(false), Cell::new(false), RefCell::default());
+        Self { policy, gate, page, ids, draining, scaler_away, store_away }
     }
 
     /// What a client is told of a failure: what it would be told had it been known at once, else the failure itself
@@ -107,7 +110,24 @@ impl Service {
     #[must_use]
     pub fn unready(&self) -> Option<Reject> {
         let away = || self.scaler_away.get().then(|| self.failed(Failure::ScalerAway));
-        self.overloaded().or_else(away)
+        self.overloaded().or_else(away).or_else(|| self.store_trouble())
+    }
+
+    /// Why a picture that came now could not be kept as a task. The queue is none of the reasons: a task waits in the
+    /// store, not in memory.
+    #[must_use]
+    pub fn unable_to_keep(&self) -> Option<Reject> {
+        if self.draining.get() {
+            Some(Reject::Draining)
+        } else if self.gate.bytes() >= self.gate.bytes_max() {
+            Some(self.memory_full(0))
+        } else {
+            self.store_trouble()
+        }
+    }
+
+    fn store_trouble(&self) -> Option<Reject> {
+        self.store_away.borrow().clone().map(|failure| self.failed(failure))
     }
 
     /// Why an upload that began now would be turned away; None if it would be taken. A scaler that is away is no

@@ -2,8 +2,9 @@
 //!
 //! A task is handed in, its client is told an id, and from then on it survives everything: it ends exactly once, and
 //! what became of it can be asked until it expires, and that it has expired for a good while after.
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::gate::Lease;
@@ -64,6 +65,73 @@ pub struct Status {
     pub result: Option<Shape>,
     /// Of a task that failed: why.
     pub problem: Option<Problem>,
+}
+
+impl Status {
+    /// The entity tag of the result, with its quotes: a task has one result, and that never changes.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        format!("\"{}\"", self.id.as_hyphenated())
+    }
+
+    /// What a client is told: `id_tarea` and `estado` first, as it always was, then the rest.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        let id = self.id.as_hyphenated();
+        let mut document = Map::new();
+        document.insert("id_tarea".into(), id.to_string().into());
+        document.insert("estado".into(), self.state.word().into());
+        if let Some(shape) = self.result.filter(|_| self.state == State::Done) {
+            document.insert("imagen".into(), format!("/tareas/{id}/imagen").into());
+            document.insert("formato".into(), shape.format.name().into());
+            document.insert("ancho".into(), shape.width.into());
+            document.insert("alto".into(), shape.height.into());
+            document.insert("bytes".into(), shape.length.into());
+        }
+        document.insert("detalle".into(), self.detail().into());
+        if let Some(problem) = &self.problem {
+            document.insert("codigo".into(), problem.code.into());
+        }
+        document.insert("bytes_recibidos".into(), self.received.into());
+        for (name, time) in
+            [("creada", Some(self.accepted_at)), ("iniciada", self.begun_at), ("terminada", self.ended_at)]
+        {
+            if let Some(text) = time.and_then(rfc3339) {
+                document.insert(name.into(), text.into());
+            }
+        }
+        Value::Object(document)
+    }
+
+    /// One sentence about the state, for people.
+    fn detail(&self) -> &str {
+        match (self.state, &self.problem) {
+            (State::Failed, Some(problem)) => &problem.detail,
+            (State::Failed, None) => "la tarea falló",
+            (State::Pending, _) => "en espera de su turno",
+            (State::Running, _) => "en proceso",
+            (State::Done, _) if self.result.is_some() => "la imagen está lista",
+            (State::Done, _) => "la imagen se entregó a quien la envió",
+            (State::Expired, _) => "el resultado ya no se guarda",
+        }
+    }
+
+    /// The value of `Server-Timing` for a result that was waited for, in milliseconds.
+    #[must_use]
+    pub fn timing(&self) -> String {
+        let between = |from: Option<SystemTime>, to: Option<SystemTime>| {
+            let time = from.zip(to).and_then(|(from, to)| to.duration_since(from).ok());
+            time.unwrap_or(Duration::ZERO).as_secs_f64() * 1000.0
+        };
+        let queue = between(Some(self.accepted_at), self.begun_at);
+        format!("queue;dur={queue:.1}, work;dur={:.1}", between(self.begun_at, self.ended_at))
+    }
+}
+
+/// In UTC, to the millisecond.
+fn rfc3339(time: SystemTime) -> Option<String> {
+    let time = jiff::Timestamp::try_from(time).ok()?;
+    Some(time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }
 
 /// What a result is like.

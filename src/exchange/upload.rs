@@ -5,6 +5,8 @@
 //! that the answer (which does not depend on it) finds a connection on which the next request can follow.
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use super::file::Wanted;
 use super::gate::Lease;
 use super::reject::Reject;
@@ -58,6 +60,8 @@ pub enum Known {
     Reply(Reply),
     /// What comes of looking at a file.
     File(Wanted),
+    /// What is found out about this task.
+    Task(Uuid),
 }
 
 /// What a slice of input led to.

@@ -3,13 +3,16 @@ pub mod acceptor;
 pub mod client;
 pub mod listener;
 pub mod pool;
+pub mod recent;
 pub mod relay;
 pub mod runs;
 pub mod server;
 pub mod slab;
 pub mod source;
 pub mod supervisor;
+pub mod tasks;
 pub mod timers;
 pub mod upstream;
+pub mod watchers;
 
 pub use server::Server;

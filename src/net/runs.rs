@@ -1,12 +1,14 @@
 //! The runs in hand: who waits for which, whose turn it is, whose time is over.
 //!
-//! There are two lines, each let in strictly in order of arrival: for work, which takes a place and memory, so that a
-//! large picture that waits for memory is not overtaken for ever by small ones; and for a look at a file, which takes a
-//! place alone and soon gives it back. Of the two that stand in front the older one goes first, and the younger one if the
-//! older finds no room: an answer that needs no memory does not wait for memory. A run whose client has left is forgotten at once if it still waits; one that has a
+//! There are three lines, each let in strictly in order of arrival: for work, which takes a place and memory, so that a
+//! large picture that waits for memory is not overtaken for ever by small ones; for a look at a file, which takes a
+//! place alone and soon gives it back; and the tasks' line, which takes memory alone. Of the first two the older one goes
+//! first, and the younger one if the older finds no room: an answer that needs no memory does not wait for memory. Between
+//! those and the tasks turns are taken; a client that finds no memory when it is its turn is waited for, and a task too once
+//! it has waited long, so that neither side starves the other; who finds no place is not, for a task needs none. A run whose client has left is forgotten at once if it still waits; one that has a
 //! step out stays, cancelled, until the step ends or the deadline comes, for that is what lets go of a scaler that hangs.
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -14,12 +16,17 @@ use super::slab::Slab;
 use super::source::Source;
 use super::timers::{Armed, Timers};
 use crate::exchange::Run;
+use crate::exchange::gate::Gate;
 use crate::exchange::job::{Brief, Done, Failure, Job};
 use crate::exchange::picture::Outcome;
 use crate::exchange::run::{Entry, Order, Origin, Start, Step};
 use crate::exchange::service::Service;
+use crate::exchange::task::Claim;
 use crate::key::Key;
 use crate::pixels;
+
+/// A task that finds no memory lets clients pass for so long.
+const TASK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// All runs that have not ended.
 #[derive(Default)]
@@ -29,6 +36,10 @@ pub struct Runs {
     looking: VecDeque<Key>,
     /// In line for work.
     waiting: VecDeque<Key>,
+    /// Tasks in line for work.
+    tasks: VecDeque<Key>,
+    /// It is a task's turn, if one waits.
+    task_turn: bool,
 }
 
 /// A run and the client that waits for it.
@@ -46,8 +57,10 @@ pub struct Ended {
     pub run: Key,
     /// The client that waits for it; None if it has left.
     pub watcher: Option<Key>,
-    /// The request's id.
+    /// The request's id, or the task's.
     pub id: Uuid,
+    /// It was a task's.
+    pub durable: bool,
     /// How.
     pub outcome: Outcome,
 }
@@ -85,21 +98,61 @@ impl Runs {
             }
             Origin::File(wanted) => (Start::Named(wanted), &mut self.looking),
         };
-        let entry = Entry { id, start, lease, read, due: now + policy.deadline };
-        let inserted = self.runs.insert_with(|key| Watched {
-            run: Run::new(key, entry, now),
-            watcher: Some(watcher),
-            armed: Armed::default(),
-        });
-        let key = inserted.ok_or(Failure::Cancelled)?;
+        let entry = Entry { id, start, lease, read, due: now + policy.deadline, durable: false };
+        let key = insert(&mut self.runs, Some(watcher), entry, now)?;
         line.push_back(key);
         self.arm(key, timers);
         Ok(key)
     }
 
+    /// Takes a task on. Nobody watches it here: how it ends is told to the store first.
+    ///
+    /// # Errors
+    /// The picture, or its result, is not for us.
+    pub fn submit_task(
+        &mut self,
+        claim: Claim,
+        service: &Service,
+        timers: &mut Timers,
+        now: Instant,
+    ) -> Result<Key, Failure> {
+        let policy = &service.policy;
+        let Claim { id, picture, plan, lease, .. } = claim;
+        let brief = Brief { plan, stamp: None };
+        let loaded = pixels::appraise(picture, brief, &policy.pixels, service.gate.bytes_max())?;
+        let start = Start::Loaded(loaded);
+        let entry = Entry { id, start, lease, read: None, due: now + policy.deadline, durable: true };
+        let key = insert(&mut self.runs, None, entry, now)?;
+        self.tasks.push_back(key);
+        self.arm(key, timers);
+        Ok(key)
+    }
+
     /// Lets the next run in, if there is one and room for it.
-    pub fn admit(&mut self, now: Instant) -> Option<Job> {
-        let Self { runs, looking, waiting } = self;
+    pub fn admit(&mut self, gate: &Gate, now: Instant) -> Option<Job> {
+        let task_since = since_of_first(&mut self.tasks, &mut self.runs);
+        let job = match task_since {
+            Some(since) if self.task_turn => {
+                let task = admit_first(&mut self.tasks, &mut self.runs, now);
+                let is_patient = now.saturating_duration_since(since) < TASK_PATIENCE;
+                task.or_else(|| if is_patient { self.admit_client(now) } else { None })
+            }
+            _ => {
+                let places_left = gate.places() < gate.places_max();
+                self.admit_client(now).or_else(|| {
+                    let client_waits = since_of_first(&mut self.waiting, &mut self.runs).is_some();
+                    let short_of_memory = places_left && client_waits;
+                    if short_of_memory { None } else { admit_first(&mut self.tasks, &mut self.runs, now) }
+                })
+            }
+        }?;
+        self.task_turn = !job.durable;
+        Some(job)
+    }
+
+    /// Lets in the next run whose client waits.
+    fn admit_client(&mut self, now: Instant) -> Option<Job> {
+        let Self { runs, looking, waiting, .. } = self;
         let work_since = since_of_first(waiting, runs);
         let look_since = since_of_first(looking, runs);
         let look_first = look_since.is_some_and(|look| work_since.is_none_or(|work| look < work));
@@ -142,15 +195,20 @@ impl Runs {
         }
     }
 
-    /// Its client has left.
-    pub fn forget(&mut self, key: Key) {
-        let Some(watched) = self.runs.get_mut(key) else { return };
+    /// Its client has left, or its task was deleted. Its id, if it is gone at once; otherwise it ends with its step.
+    pub fn forget(&mut self, key: Key) -> Option<Uuid> {
+        let watched = self.runs.get_mut(key)?;
         if watched.run.waiting_since().is_some() {
-            self.runs.remove(key);
-        } else {
-            watched.watcher = None;
-            watched.run.cancel();
+            return self.runs.remove(key).map(|watched| watched.run.id());
         }
+        watched.watcher = None;
+        watched.run.cancel();
+        None
+    }
+
+    /// The id of a run.
+    pub fn id(&mut self, key: Key) -> Option<Uuid> {
+        self.runs.get_mut(key).map(|watched| watched.run.id())
     }
 
     fn arm(&mut self, key: Key, timers: &mut Timers) {
@@ -161,9 +219,19 @@ impl Runs {
 
     fn end(&mut self, key: Key) -> Option<Ended> {
         let Watched { run, watcher, .. } = self.runs.remove(key)?;
-        let id = run.id();
-        Some(Ended { run: key, watcher, id, outcome: run.into_outcome()? })
+        let (id, durable) = (run.id(), run.is_durable());
+        Some(Ended { run: key, watcher, id, durable, outcome: run.into_outcome()? })
     }
+}
+
+fn insert(
+    runs: &mut Slab<Watched>,
+    watcher: Option<Key>,
+    entry: Entry,
+    now: Instant,
+) -> Result<Key, Failure> {
+    let watched = |key| Watched { run: Run::new(key, entry, now), watcher, armed: Armed::default() };
+    runs.insert_with(watched).ok_or(Failure::Cancelled)
 }
 
 /// Since when the first of a line has stood in it; those who are gone are dropped on the way.
@@ -192,14 +260,12 @@ fn admit_first(line: &mut VecDeque<Key>, runs: &mut Slab<Watched>, now: Instant)
 mod tests {
     use super::*;
     use crate::exchange::file::Wanted;
-    use crate::exchange::gate::Gate;
     use crate::exchange::job::{Loaded, Output, Probe, Work};
     use crate::exchange::plan::{Parameters, Wish};
     use crate::exchange::service::Policy;
     use crate::proto::conditional::Conditions;
     use crate::proto::format::Format;
     use scaler::raster::{Channels, Raster};
-    use std::time::Duration;
 
     const CLIENT: Key = Key { index: 5, generation: 5 };
 
@@ -223,9 +289,9 @@ mod tests {
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap()
         };
         let keys = [submit(&mut runs), submit(&mut runs), submit(&mut runs)];
-        let first = runs.admit(now).unwrap();
+        let first = runs.admit(&service.gate, now).unwrap();
         assert_eq!(first.ticket.run, keys[0]);
-        assert!(runs.admit(now).is_none(), "one place");
+        assert!(runs.admit(&service.gate, now).is_none(), "one place");
         runs.forget(keys[1]);
         let late = Done {
             ticket: first.ticket,
@@ -242,7 +308,11 @@ mod tests {
         let Some(Next::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
         assert_eq!((ended.run, ended.watcher), (keys[0], Some(CLIENT)));
         assert!(runs.handle_done(late, now).is_none());
-        assert_eq!(runs.admit(now).unwrap().ticket.run, keys[2], "the one that left is skipped");
+        assert_eq!(
+            runs.admit(&service.gate, now).unwrap().ticket.run,
+            keys[2],
+            "the one that left is skipped"
+        );
     }
 
     #[test]
@@ -251,7 +321,7 @@ mod tests {
         let mut runs = Runs::default();
         let key =
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
-        let job = runs.admit(now).unwrap();
+        let job = runs.admit(&service.gate, now).unwrap();
         runs.forget(key);
         assert!(job.cancelled.is_set());
         let raster = Raster { width: 2, height: 2, channels: Channels::Luma, samples: vec![0; 4] };
@@ -263,7 +333,7 @@ mod tests {
         let again =
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
         assert_eq!((again.index, again.generation), (key.index, key.generation + 1));
-        assert!(runs.admit(now).is_some());
+        assert!(runs.admit(&service.gate, now).is_some());
     }
 
     #[test]
@@ -272,7 +342,7 @@ mod tests {
         let mut runs = Runs::default();
         let key =
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
-        let _out = runs.admit(now).unwrap();
+        let _out = runs.admit(&service.gate, now).unwrap();
         runs.forget(key);
         let later = now + service.policy.deadline;
         let (at, _) = timers.pop(later).unwrap();
@@ -291,7 +361,7 @@ mod tests {
         assert_eq!(source, Source::Run(key));
         let ended = runs.handle_timer(key, at, &mut timers, later).unwrap();
         assert_eq!(ended.outcome.unwrap_err(), Failure::Late);
-        assert!(runs.admit(later).is_none());
+        assert!(runs.admit(&service.gate, later).is_none());
     }
 
     fn file(service: &Service) -> Order {
@@ -323,21 +393,24 @@ mod tests {
         let first = runs.submit(CLIENT, file(&service), &service, &mut timers, now).unwrap();
         let second = runs.submit(CLIENT, file(&service), &service, &mut timers, later(1)).unwrap();
         for key in [first, second] {
-            let job = runs.admit(later(2)).unwrap();
+            let job = runs.admit(&service.gate, later(2)).unwrap();
             assert_eq!(job.ticket.run, key);
-            assert!(runs.admit(later(2)).is_none(), "one place");
+            assert!(runs.admit(&service.gate, later(2)).is_none(), "one place");
             assert!(runs.handle_done(opened(job, 1000), later(2)).is_none());
             assert_eq!(service.gate.places(), 0, "no place is held by who waits for memory");
         }
         // A file that nobody has looked at does not wait for memory that looking does not take.
         let third = runs.submit(CLIENT, file(&service), &service, &mut timers, later(3)).unwrap();
-        let look = runs.admit(later(3)).unwrap();
+        let look = runs.admit(&service.gate, later(3)).unwrap();
         assert_eq!(look.ticket.run, third);
         assert!(runs.handle_done(opened(look, 20), later(4)).is_none());
-        assert!(runs.admit(later(4)).is_none(), "small as it is, it overtakes nobody who works");
+        assert!(
+            runs.admit(&service.gate, later(4)).is_none(),
+            "small as it is, it overtakes nobody who works"
+        );
         drop(all);
         for key in [first, second, third] {
-            let job = runs.admit(later(5)).unwrap();
+            let job = runs.admit(&service.gate, later(5)).unwrap();
             assert!(matches!(job.work, Work::Gray { .. }));
             assert_eq!(job.ticket.run, key);
             let result = Err(Failure::Lost);
@@ -359,7 +432,7 @@ mod tests {
         }
         runs.forget(keys.remove(1));
         for key in keys {
-            let job = runs.admit(now + Duration::from_secs(1)).unwrap();
+            let job = runs.admit(&service.gate, now + Duration::from_secs(1)).unwrap();
             assert_eq!(job.ticket.run, key);
             let done = Done {
                 ticket: job.ticket,
@@ -369,7 +442,7 @@ mod tests {
             };
             assert!(runs.handle_done(done, now).is_some());
         }
-        assert!(runs.admit(now).is_none());
+        assert!(runs.admit(&service.gate, now).is_none());
     }
 
     #[test]

@@ -27,10 +27,11 @@ use super::runs::{Ended, Next, Runs};
 use super::slab::Slab;
 use super::source::Source;
 use super::supervisor::Supervisor;
+use super::tasks::Tasks;
 use super::timers::{Armed, Timers};
 use super::upstream::Task;
 use crate::exchange::exchange::{Action, INPUT_MAX};
-use crate::exchange::job::{Done, Job, Work};
+use crate::exchange::job::{Done, Failure, Job, Work};
 use crate::exchange::moment::Moment;
 use crate::exchange::picture::{Ending, Outcome};
 use crate::exchange::run::Order;
@@ -39,9 +40,14 @@ use crate::exchange::{Exchange, event::Level};
 use crate::files::Library;
 use crate::key::Key;
 use crate::log::{Log, Who};
+use crate::store::{self, Answer, Retention, Store};
 use crate::workers::{Deliver, Workers};
 use scaler::words::InWords;
 
+mod taskwork;
+
+/// Tasks in memory for each worker: while one is at the scaler or on its way from the store, another is at hand.
+const TASKS_A_THREAD: usize = 2;
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
 /// A client's deadline is looked at that often at least: an upload's may be hours ahead, and its timer would outlive it.
@@ -63,6 +69,10 @@ pub struct Parts {
     pub scaler: Destination,
     /// The files of `-d`.
     pub library: Option<Library>,
+    /// What keeps tasks.
+    pub store: store::Backend,
+    /// How long the results of tasks are kept.
+    pub retention: Retention,
     /// Worker threads.
     pub threads: usize,
     /// `--conexiones`.
@@ -84,6 +94,11 @@ pub struct Server {
     workers: Workers,
     /// The one door through which finished work comes back.
     done: Receiver<Done>,
+    tasks: Tasks,
+    tasks_armed: Armed,
+    store: Store,
+    /// What the store has answered.
+    answers: Receiver<Answer>,
     pool: Pool,
     supervisor: Option<Supervisor>,
     relay: Option<Relay>,
@@ -103,7 +118,7 @@ impl Server {
     /// The system gives no epoll, no thread, or refuses a descriptor.
     pub fn new(parts: Parts) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), Source::Waker.token())?;
+        let waker = Arc::new(Waker::new(poll.registry(), Source::Waker.token())?);
         let signal_token = Source::Signals.token();
         poll.registry().register(
             &mut SourceFd(&parts.signals.as_raw_fd()),
@@ -112,20 +127,22 @@ impl Server {
         )?;
         let acceptor = Acceptor::new(parts.listeners, poll.registry(), parts.clients_max)?;
         // Unbounded, yet never longer than the places of the gate: only leased work is ever delivered.
-        let (sender, done) = unbounded();
-        let deliver: Deliver = Arc::new(move |done| {
-            // Send, then wake; once the loop has ended there is nobody to tell.
-            if sender.send(done).is_ok() {
-                let _ = waker.wake();
-            }
-        });
+        let (deliver, done): (Deliver, _) = door(&waker);
+        // As long as there are clients, and tasks in work.
+        let (tell, answers): (store::Deliver, _) = door(&waker);
         let policy = &parts.service.policy;
         let places = parts.service.gate.places_max();
-        let workers = Workers::start(parts.threads, places, policy.pixels, parts.library, deliver)?;
+        let now = Moment { at: Instant::now(), wall: SystemTime::now() };
+        let tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
+        let in_work_max = tasks.in_work_max();
+        let workers =
+            Workers::start(parts.threads, places, in_work_max, policy.pixels, parts.library, deliver)?;
+        let (writer, reader) = parts.store;
+        let store = Store::start(writer, reader, tell)?;
         let limits = Limits { pixels_max: policy.pixels.pixels_max, side_max: policy.pixels.side_max };
         Ok(Self {
             poll,
-            now: Moment { at: Instant::now(), wall: SystemTime::now() },
+            now,
             queue: VecDeque::new(),
             timers: Timers::default(),
             acceptor,
@@ -133,6 +150,10 @@ impl Server {
             runs: Runs::default(),
             workers,
             done,
+            tasks,
+            tasks_armed: Armed::default(),
+            store,
+            answers,
             pool: Pool::new(parts.scaler, limits, connections_max(parts.threads)),
             relay: None,
             supervisor: parts.supervisor,
@@ -159,11 +180,14 @@ impl Server {
                 self.mark(event);
             }
             self.collect_done();
+            self.collect_answers();
             self.fire_timers();
             self.run_queue();
             self.assign_scaler();
+            self.advance_tasks();
             self.admit_runs();
         }
+        self.store.finish();
         Ok(())
     }
 
@@ -174,7 +198,7 @@ impl Server {
     /// Until the next event or deadline; not at all while somebody has something to do.
     fn sleep(&mut self, events: &mut Events) -> io::Result<()> {
         let deadline = self.timers.next().into_iter().chain(self.stop_at).min();
-        let timeout = if self.queue.is_empty() && self.done.is_empty() {
+        let timeout = if self.queue.is_empty() && self.done.is_empty() && self.answers.is_empty() {
             deadline.map(|at| at.saturating_duration_since(Instant::now()))
         } else {
             Some(Duration::ZERO)
@@ -199,7 +223,7 @@ impl Server {
                 self.queue.push_back(source);
             }
             Source::Listener(_) | Source::Signals | Source::ScalerLog => self.queue.push_back(source),
-            Source::Waker | Source::Run(_) | Source::Scaler => {}
+            Source::Waker | Source::Run(_) | Source::Scaler | Source::Tasks => {}
         }
     }
 
@@ -255,6 +279,10 @@ impl Server {
                         self.queue.extend(self.acceptor.handle_room().map(Source::Listener));
                     }
                 }
+                Source::Tasks => {
+                    // Seen to once a turn, and armed again then.
+                    self.tasks_armed.rang(at);
+                }
                 Source::Waker | Source::Signals | Source::Upstream(_) | Source::ScalerLog => {}
             }
         }
@@ -269,7 +297,7 @@ impl Server {
                 Some(Source::Listener(number)) => self.accept(number),
                 Some(Source::Signals) => self.handle_signals(),
                 Some(Source::ScalerLog) => self.relay_log(),
-                Some(Source::Waker | Source::Run(_) | Source::Scaler) | None => {}
+                Some(Source::Waker | Source::Run(_) | Source::Scaler | Source::Tasks) | None => {}
             }
         }
     }
@@ -306,6 +334,7 @@ impl Server {
             match client.exchange.poll_action() {
                 None => return,
                 Some(Action::Submit(order)) => self.submit(key, *order),
+                Some(Action::Ask(request, query)) => self.ask(key, request, query),
                 Some(Action::ShutdownWrite) => {
                     // ENOTCONN: the peer is gone already, and the next read will say so.
                     let _ = client.stream.shutdown(std::net::Shutdown::Write);
@@ -323,19 +352,26 @@ impl Server {
 
     fn submit(&mut self, watcher: Key, order: Order) {
         let id = order.id;
+        self.tasks.note_begin(id, order.lease.bytes(), self.now);
         match self.runs.submit(watcher, order, &self.service, &mut self.timers, self.now.at) {
             Ok(run) => {
                 if let Some(client) = self.clients.get_mut(watcher) {
                     client.watching = Some(run);
                 }
             }
-            Err(failure) => self.tell(watcher, id, &Err(failure)),
+            Err(failure) => {
+                self.tasks.note_end(id, Some(&failure), &self.service, self.now);
+                self.tell(watcher, id, &Err(failure));
+            }
         }
     }
 
     /// Lets waiting runs in while there are places and memory.
     fn admit_runs(&mut self) {
-        while let Some(job) = self.runs.admit(self.now.at) {
+        while let Some(job) = self.runs.admit(&self.service.gate, self.now.at) {
+            if let Some(id) = self.runs.id(job.ticket.run).filter(|_| !job.durable) {
+                self.tasks.note_run(id, self.now);
+            }
             self.dispatch(job);
         }
     }
@@ -351,6 +387,11 @@ impl Server {
             Ok(Ending::NotModified(_)) => {}
             // What went wrong is told with the line about the answer; a client that has left gets none.
             Err(_) => self.pool.abandon(ended.run, self.poll.registry()),
+        }
+        if ended.durable {
+            self.tasks.handle_end(ended.id, &ended.outcome, &self.service, self.now);
+        } else {
+            self.tasks.note_end(ended.id, ended.outcome.as_ref().err(), &self.service, self.now);
         }
         if let Some(watcher) = ended.watcher {
             self.tell(watcher, ended.id, &ended.outcome);
@@ -369,8 +410,11 @@ impl Server {
         let Some(mut client) = self.clients.remove(key) else { return };
         // It is closed right after: that it was not registered any more would change nothing.
         let _ = self.poll.registry().deregister(&mut client.stream);
-        if let Some(run) = client.watching {
-            self.runs.forget(run);
+        self.tasks.forget(key);
+        if let Some(run) = client.watching
+            && let Some(id) = self.runs.forget(run)
+        {
+            self.tasks.note_end(id, Some(&Failure::Cancelled), &self.service, self.now);
         }
         for number in self.acceptor.handle_room() {
             self.queue.push_back(Source::Listener(number));
@@ -502,9 +546,22 @@ impl Server {
         let keys: Vec<Key> = self.clients.iter().map(|(key, _)| key).collect();
         for key in keys {
             if let Some(client) = self.clients.get_mut(key) {
-                client.exchange.handle_drain();
+                client.exchange.handle_drain(self.now);
                 self.queue_client(key);
             }
         }
     }
+}
+
+/// A channel into the loop: what is sent wakes it.
+fn door<T: Send + 'static>(waker: &Arc<Waker>) -> (Arc<dyn Fn(T) + Send + Sync>, Receiver<T>) {
+    let waker = Arc::clone(waker);
+    let (sender, receiver) = unbounded();
+    let deliver = move |item| {
+        // Send, then wake; once the loop has ended there is nobody to tell.
+        if sender.send(item).is_ok() {
+            let _ = waker.wake();
+        }
+    };
+    (Arc::new(deliver), receiver)
 }

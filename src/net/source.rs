@@ -22,6 +22,8 @@ pub enum Source {
     Scaler,
     /// What the scaler's process says.
     ScalerLog,
+    /// The tasks: only their deadlines give them turns.
+    Tasks,
 }
 
 impl Source {
@@ -40,6 +42,7 @@ impl Source {
             Self::Run(key) => (5, key),
             Self::Scaler => (6, number(0)),
             Self::ScalerLog => (7, number(0)),
+            Self::Tasks => (8, number(0)),
         };
         Token((kind << 56 | key.to_u64()) as usize)
     }
@@ -58,6 +61,7 @@ impl Source {
             5 => Self::Run(key),
             6 => Self::Scaler,
             7 => Self::ScalerLog,
+            8 => Self::Tasks,
             _ => return None,
         })
     }
@@ -79,6 +83,7 @@ mod tests {
             Source::Run(key),
             Source::Scaler,
             Source::ScalerLog,
+            Source::Tasks,
         ] {
             assert_eq!(Source::from_token(source.token()), Some(source));
         }

@@ -86,6 +86,14 @@ impl Format {
         }
     }
 
+    /// The word for it in requests and answers: `jpeg`, `png`, `webp`, `gif`, `bmp`, `tiff`, `pgm`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            _ => self.extension(),
+        }
+    }
+
     /// The format that a request's parameter names: `jpeg` (or `jpg`), `png`, `webp`, `gif`, `bmp`, `tiff`, `pgm`,
     /// in any case.
     pub fn from_parameter(name: &str) -> Option<Self> {

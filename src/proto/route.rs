@@ -11,7 +11,7 @@ use super::head::Method;
 
 /// What answers a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
+pub enum Route<'a> {
     /// The page with the form.
     Page,
     /// 200 while the loop turns.
@@ -20,6 +20,14 @@ pub enum Route {
     Ready,
     /// A picture in, the gray, scaled picture out.
     Process,
+    /// A picture in, the id of a task out.
+    Submit,
+    /// What is known of the task of this name, as sent.
+    Status(&'a [u8]),
+    /// The picture that the task of this name led to.
+    Result(&'a [u8]),
+    /// Forget the task of this name.
+    Forget(&'a [u8]),
     /// A picture below the directory of `-d`, if the path names one.
     File,
     /// `OPTIONS`: what the path allows.
@@ -46,7 +54,7 @@ pub enum Absent {
 ///
 /// # Errors
 /// [`Absent`]: 404 or 405.
-pub fn route(method: &Method, path: &[u8], files: bool) -> Result<Route, Absent> {
+pub fn route<'a>(method: &Method, path: &'a [u8], files: bool) -> Result<Route<'a>, Absent> {
     let (allow, found) = match path {
         b"/" => (
             "GET, HEAD, POST, PUT, OPTIONS",
@@ -58,6 +66,14 @@ pub fn route(method: &Method, path: &[u8], files: bool) -> Result<Route, Absent>
         ),
         b"/healthz" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Health)),
         b"/readyz" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Ready)),
+        b"/tareas" => ("POST, OPTIONS", (*method == Method::Post).then_some(Route::Submit)),
+        _ if let Some(id) = path.strip_prefix(b"/estado/") => {
+            ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Status(id)))
+        }
+        _ if let Some(rest) = path.strip_prefix(b"/tareas/") => match rest.strip_suffix(b"/imagen") {
+            Some(id) => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Result(id))),
+            None => ("DELETE, OPTIONS", (*method == Method::Delete).then_some(Route::Forget(rest))),
+        },
         // RFC 9110 §9.3.7: the server as a whole.
         b"*" => ("GET, HEAD, POST, PUT, OPTIONS", None),
         // `curl -T foto.jpg http://host/` names the file: one segment that is no route.
@@ -101,6 +117,17 @@ mod tests {
             (Get, "/healthz", Ok(Route::Health)),
             (Head, "/readyz", Ok(Route::Ready)),
             (Options, "/readyz", Ok(Route::Options { allow: read })),
+            (Post, "/tareas", Ok(Route::Submit)),
+            (Get, "/tareas", Err(Absent::MethodNotAllowed { allow: "POST, OPTIONS" })),
+            (Put, "/tareas", Err(Absent::MethodNotAllowed { allow: "POST, OPTIONS" })),
+            (Get, "/estado/x", Ok(Route::Status(b"x"))),
+            (Head, "/estado/", Ok(Route::Status(b""))),
+            (Post, "/estado/x", Err(Absent::MethodNotAllowed { allow: read })),
+            (Get, "/tareas/x/imagen", Ok(Route::Result(b"x"))),
+            (Head, "/tareas/x/imagen", Ok(Route::Result(b"x"))),
+            (Delete, "/tareas/x", Ok(Route::Forget(b"x"))),
+            (Delete, "/tareas/x/imagen", Err(Absent::MethodNotAllowed { allow: read })),
+            (Get, "/tareas/x", Err(Absent::MethodNotAllowed { allow: "DELETE, OPTIONS" })),
             (Get, "/../etc/passwd", Err(Absent::NotFound)),
             (Get, "", Err(Absent::NotFound)),
         ] {

@@ -36,6 +36,12 @@ pub struct Retention {
     pub bytes_max: u64,
 }
 
+impl Default for Retention {
+    fn default() -> Self {
+        Self { age: Duration::from_secs(24 * 3600), bytes_max: 10_240 << 20 }
+    }
+}
+
 /// Something to be done, and the number under which the answer comes.
 #[derive(Debug)]
 pub struct Request {
@@ -104,7 +110,7 @@ pub enum Write {
 }
 
 /// How a task ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum End {
     /// With this picture.
     Done(Arc<Picture>),

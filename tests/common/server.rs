@@ -23,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     /// What stands in for the system's directory of run-time files.
     pub(crate) runtime: Directory,
+    /// Where its store is.
+    _home: Directory,
 }
 
 /// A process whose output is collected, ended when dropped.
@@ -72,12 +74,15 @@ impl Server {
 
     /// The same with this directory for its run-time files.
     pub(crate) fn launch_in(mut command: Command, runtime: Directory) -> Self {
-        command.env("XDG_RUNTIME_DIR", &runtime.0);
+        let home = Directory::new();
+        // Where the store is, unless the test says otherwise.
+        let store = format!("sqlite:{}", home.0.join("tp2.sqlite3").display());
+        command.env("XDG_RUNTIME_DIR", &runtime.0).env("TP2_ALMACEN", store);
         let process = Process::spawn(command);
         let line = process.line();
         let address = line.strip_prefix(READY).unwrap_or_else(|| panic!("{line:?}"));
         let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port");
-        Self { process, port, runtime }
+        Self { process, port, runtime, _home: home }
     }
 
     /// Its address on 127.0.0.1.

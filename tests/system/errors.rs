@@ -333,13 +333,13 @@ fn work_that_takes_too_long_is_504_and_the_next_picture_is_served() {
     assert_eq!((&problem["limite"], &problem["valor"]), (&"plazo".into(), &1.into()));
     assert_eq!(problem["opcion"], "--plazo");
     assert!(problem["recibido"].as_f64().unwrap() >= 1.0, "{problem}");
-    // One line tells all: level, descriptor, id, status and reason.
+    // The line of its end tells all: level, descriptor, id, status and reason.
     let id = problem["id_tarea"].as_str().unwrap();
     server.wait_log(" ms - no estuvo lista a tiempo");
     let log = server.log();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains(id)).collect();
     assert!(
-        matches!(lines[..], [line] if line.contains(" - ERROR - fd=") && line.contains(" 504 ")),
+        matches!(lines[..], [_, line] if line.contains(" - ERROR - fd=") && line.contains(" 504 ")),
         "{log}"
     );
     drop(held);

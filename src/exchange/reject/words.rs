@@ -76,6 +76,23 @@ impl fmt::Display for Reject {
                  petición llevaba {received}; intente de nuevo en {retry_after} s"
             ),
             Self::Draining => write!(f, "el servidor se está deteniendo"),
+            Self::UnknownTask { .. } => write!(f, "no hay ninguna tarea con ese id, o fue eliminada"),
+            Self::NotReady(state) => write!(
+                f,
+                "la tarea está «{}»: la imagen aún no está lista; pregunte por ella en /estado/<id>?espera=60",
+                state.word()
+            ),
+            Self::Expired => {
+                write!(f, "el resultado de esa tarea ya no se guarda; envíe la imagen de nuevo")
+            }
+            Self::NotKept => {
+                write!(f, "esa imagen se entregó a quien la envió y no se guarda; para eso está POST /tareas")
+            }
+            Self::TaskFailed(problem) => write!(f, "{}", problem.detail),
+            Self::OtherBody => write!(
+                f,
+                "con esa misma «Idempotency-Key» ya se envió otra imagen, u otros parámetros: use otra clave"
+            ),
             Self::Failed { failure, limits } => match failure {
                 Failure::UnknownFormat => write!(
                     f,
@@ -91,6 +108,14 @@ impl fmt::Display for Reject {
                     limits.body_max
                 ),
                 Failure::Unreadable(_) => write!(f, "el archivo no se puede leer"),
+                Failure::StoreFull(_) => write!(
+                    f,
+                    "no queda espacio en el disco del servidor para guardar la imagen; intente más tarde, o envíela \
+                     con POST a / y espere el resultado"
+                ),
+                Failure::StoreBroken(_) => {
+                    write!(f, "el almacén de tareas no está disponible por el momento; intente de nuevo")
+                }
                 Failure::TooManyPixels { width, height } => {
                     limits.describe(f, ["la imagen mide", "la imagen tiene"], *width, *height)
                 }

@@ -1,0 +1,404 @@
+//! Conversations about tasks, with a store that answers when the test says so.
+use super::*;
+use crate::exchange::task::{Problem, Shape, State, Status};
+
+const ID: Uuid = Uuid::from_u128(0x34d6_916e_0000_4000_8000_0000_0000_0001);
+
+fn status(id: Uuid, state: State) -> Status {
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let is_done = state == State::Done;
+    Status {
+        id,
+        state,
+        received: 75,
+        accepted_at: at(1_000_000_000),
+        begun_at: (state != State::Pending).then(|| at(1_000_000_001)),
+        ended_at: state.is_final().then(|| at(1_000_000_003)),
+        result: is_done.then_some(Shape { format: Format::Png, width: 1, height: 2, length: 4 }),
+        problem: (state == State::Failed).then(|| Problem {
+            code: 422,
+            slug: "imagen-ilegible".into(),
+            detail: "la imagen no se puede decodificar: faltan datos".into(),
+        }),
+    }
+}
+
+fn get(target: &str, fields: &str) -> Vec<u8> {
+    format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes()
+}
+
+fn submit(target: &str, fields: &str) -> Vec<u8> {
+    let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\n{fields}Content-Length: {}\r\n\r\n", PNG.len());
+    [head.as_bytes(), PNG].concat()
+}
+
+impl World {
+    /// Asks, and gives the one question that this leads to.
+    fn query(&mut self, request: &[u8]) -> Query {
+        self.feed(request);
+        self.question()
+    }
+
+    fn question(&mut self) -> Query {
+        assert_eq!(self.queries.len(), 1, "{}", self.text());
+        self.queries[0].1.take()
+    }
+
+    fn told(&mut self, told: Result<Finding, Failure>) {
+        let (request, _) = self.queries.remove(0);
+        self.exchange.handle_told(request, told, self.now);
+        self.drain_actions();
+        self.transmit();
+    }
+
+    fn told_status(&mut self, status: Option<Status>) {
+        self.told(Ok(Finding::Status(status)));
+    }
+
+    fn told_file(&mut self, bytes: &'static [u8]) {
+        let Query::File { range, mut lease, .. } = self.question() else { panic!() };
+        assert_eq!(range, 0..bytes.len() as u64);
+        lease.grow(bytes.len() as u64).unwrap();
+        self.told(Ok(Finding::File(Some((Bytes::from_static(bytes), lease)))));
+    }
+
+    fn body(&self) -> serde_json::Value {
+        let text = self.text();
+        let body = text.rsplit("\r\n\r\n").next().unwrap();
+        serde_json::from_str(body).unwrap_or_else(|_| panic!("{text}"))
+    }
+
+    fn has(&self, field: &str) -> bool {
+        self.text().contains(&format!("\r\n{field}\r\n"))
+    }
+}
+
+impl Query {
+    /// The question, out of the list that remembers whose it was.
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Status(Uuid::nil()))
+    }
+}
+
+#[test]
+fn a_picture_that_is_handed_in_is_answered_when_it_is_kept() {
+    let mut world = World::new();
+    let Query::Accept(submission) = world.query(&submit("/tareas?escala=0.25", "Idempotency-Key: k1\r\n"))
+    else {
+        panic!()
+    };
+    assert!(world.text().is_empty() && world.orders.is_empty());
+    assert_eq!((&submission.picture[..], submission.plan.factor), (PNG, 0.25));
+    assert_eq!(submission.key.as_deref(), Some(&b"k1"[..]));
+    assert_eq!(submission.lease.bytes(), PNG.len() as u64);
+    assert!(world.events.iter().any(|event| event.what == What::Begun { id: submission.id }));
+    let id = submission.id;
+    drop(submission);
+    world.told(Ok(Finding::Accepted(status(id, State::Pending))));
+    assert_eq!(world.statuses(), [202]);
+    assert!(world.has(&format!("Location: /estado/{id}")) && world.has("Retry-After: 1"));
+    assert!(world.has(&format!("X-Tarea: {id}")) && world.has("Content-Type: application/json"));
+    assert!(world.text().contains(&format!("\r\n\r\n{{\"id_tarea\":\"{id}\",\"estado\":\"Pendiente\",")));
+    assert!(!world.text().contains("Preference-Applied"));
+    assert_eq!(world.service.gate.bytes(), 0);
+}
+
+#[test]
+fn a_key_leads_to_the_task_of_the_first_time_or_is_refused() {
+    let mut world = World::new();
+    world.query(&submit("/tareas", "Idempotency-Key: k\r\n"));
+    world.told(Ok(Finding::Accepted(status(ID, State::Done))));
+    assert_eq!(world.statuses(), [202]);
+    assert!(world.has(&format!("X-Tarea: {ID}")) && world.has(&format!("Location: /estado/{ID}")));
+    assert_eq!(world.body()["estado"], "Completada");
+
+    let mut world = World::new();
+    world.query(&submit("/tareas", "Idempotency-Key: k\r\n"));
+    world.told(Ok(Finding::Different));
+    assert_eq!(
+        (world.statuses(), &world.body()["type"]),
+        (vec![422], &"urn:tp2:error:clave-repetida".into())
+    );
+    assert!(world.has("Connection: keep-alive"));
+
+    let mut world = World::new();
+    world.feed(&submit("/tareas", &format!("Idempotency-Key: {}\r\n", "x".repeat(256))));
+    world.transmit();
+    assert_eq!(world.statuses(), [422]);
+}
+
+#[test]
+fn a_store_that_can_keep_nothing_is_no_crash() {
+    for (failure, code, level) in [
+        (Failure::StoreFull("SQLITE_FULL".into()), 507, Level::Error),
+        (Failure::StoreBroken("EIO".into()), 503, Level::Warning),
+        (Failure::UnknownFormat, 415, Level::Info),
+    ] {
+        let mut world = World::new();
+        world.query(&submit("/tareas", ""));
+        world.told(Err(failure.clone()));
+        assert_eq!(world.statuses(), [code]);
+        assert!(!world.text().contains("SQLITE") && !world.text().contains("EIO"), "reasons are for the log");
+        assert_eq!(world.events.last().unwrap().what.level(), level);
+        assert_eq!(world.has("Retry-After: 1"), code == 503);
+
+        let mut known = World::new();
+        *known.service.store_away.borrow_mut() = Some(failure);
+        known.feed(&submit("/tareas", "Expect: 100-continue\r\n")[..100]);
+        known.transmit();
+        assert_eq!(known.statuses(), [code], "before the body is asked for");
+    }
+}
+
+#[test]
+fn preferences_make_a_task_of_an_ordinary_upload() {
+    let mut world = World::new();
+    let Query::Accept(submission) = world.query(&submit("/", "Prefer: respond-async\r\n")) else { panic!() };
+    assert!(submission.key.is_none());
+    world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
+    assert_eq!(world.statuses(), [202]);
+    assert!(world.has("Preference-Applied: respond-async"));
+
+    let mut other = World::new();
+    other.feed(&submit("/", "Prefer: handling=lenient\r\n"));
+    assert!(other.queries.is_empty() && other.orders.len() == 1, "no preference of ours");
+}
+
+#[test]
+fn an_upload_with_patience_gets_the_picture_if_it_is_ready_in_time() {
+    let mut world = World::new();
+    world.query(&submit("/", "Prefer: wait=5\r\n"));
+    world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
+    assert!(matches!(world.question(), Query::Watch(ID)));
+    world.told_status(Some(status(ID, State::Done)));
+    world.told_file(b"GRAY");
+    assert_eq!(world.statuses(), [200]);
+    assert!(world.text().ends_with("\r\n\r\nGRAY"));
+    for field in ["X-Ancho: 1", "X-Alto: 2", "Preference-Applied: wait=5", "Vary: Accept"] {
+        assert!(world.has(field), "{field}: {}", world.text());
+    }
+    assert!(
+        world.has(&format!("X-Tarea: {ID}")) && world.has("Server-Timing: queue;dur=1000.0, work;dur=2000.0")
+    );
+    assert_eq!(world.service.gate.bytes(), 0);
+}
+
+#[test]
+fn and_the_id_if_it_is_not() {
+    let mut world = World::new();
+    world.query(&submit("/tareas", "Prefer: respond-async, wait=5\r\n"));
+    world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
+    world.wait(Duration::from_millis(4999));
+    assert_eq!(world.queries.len(), 1);
+    world.wait(Duration::from_millis(1));
+    world.queries.remove(0);
+    assert!(matches!(world.question(), Query::Status(ID)), "the time is over");
+    world.told_status(Some(status(ID, State::Running)));
+    assert_eq!((world.statuses(), &world.body()["estado"]), (vec![202], &"En progreso".into()));
+    assert!(world.has("Preference-Applied: respond-async, wait=5"));
+}
+
+#[test]
+fn a_failure_that_was_waited_for_is_told_with_its_own_code() {
+    let mut world = World::new();
+    world.query(&submit("/", "Prefer: wait=5\r\n"));
+    world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
+    world.told_status(Some(status(ID, State::Failed)));
+    assert_eq!(
+        (world.statuses(), &world.body()["type"]),
+        (vec![422], &"urn:tp2:error:imagen-ilegible".into())
+    );
+}
+
+#[test]
+fn the_states_as_the_seeds_have_them() {
+    for (state, word) in [
+        (State::Pending, "Pendiente"),
+        (State::Running, "En progreso"),
+        (State::Done, "Completada"),
+        (State::Failed, "Error"),
+        (State::Expired, "Vencida"),
+    ] {
+        let mut world = World::new();
+        assert!(matches!(world.query(&get(&format!("/estado/{ID}"), "")), Query::Status(ID)));
+        world.told_status(Some(status(ID, state)));
+        let body = world.body();
+        assert_eq!(
+            (world.statuses(), &body["id_tarea"], &body["estado"]),
+            (vec![200], &ID.to_string().into(), &word.into())
+        );
+        let members: Vec<&String> = body.as_object().unwrap().keys().take(2).collect();
+        assert_eq!(members, ["id_tarea", "estado"]);
+        assert_eq!(body["imagen"].is_string(), state == State::Done);
+        assert!(body["detalle"].as_str().is_some_and(|text| !text.is_empty()));
+        assert_eq!(body["creada"], "2001-09-09T01:46:40.000Z");
+    }
+}
+
+#[test]
+fn what_was_never_given_out_is_not_found() {
+    for (target, asks) in [
+        (format!("/estado/{ID}"), true),
+        (format!("/tareas/{ID}/imagen"), true),
+        ("/estado/nada".to_owned(), false),
+        ("/estado/".to_owned(), false),
+        (format!("/estado/{{{ID}}}"), false),
+        (format!("/estado/{}", ID.as_simple()), false),
+        (format!("/estado/%00{}", "x".repeat(500)), false),
+    ] {
+        let mut world = World::new();
+        world.feed(&get(&target, ""));
+        if asks {
+            world.told_status(None);
+        }
+        world.transmit();
+        assert_eq!(world.statuses(), [404], "{target}");
+        let body = world.body();
+        assert_eq!(body["estado"], "No encontrado");
+        let asked = body["id_tarea"].as_str().unwrap();
+        assert!(target.contains(asked) && asked.len() <= 64, "{body}");
+    }
+}
+
+#[test]
+fn whoever_waits_for_the_end_is_answered_then_or_when_the_time_is_over() {
+    let mut world = World::new();
+    assert!(matches!(world.query(&get(&format!("/estado/{ID}?espera=60"), "")), Query::Watch(ID)));
+    world.wait(Duration::from_secs(59));
+    assert!(world.text().is_empty());
+    world.told_status(Some(status(ID, State::Done)));
+    assert_eq!(world.body()["estado"], "Completada");
+
+    let mut world = World::new();
+    world.query(&get(&format!("/estado/{ID}?espera=60"), ""));
+    world.wait(Duration::from_secs(60));
+    world.queries.remove(0);
+    assert!(matches!(world.question(), Query::Status(ID)));
+    world.told_status(Some(status(ID, State::Pending)));
+    assert_eq!(world.body()["estado"], "Pendiente");
+
+    let mut stopping = World::new();
+    stopping.query(&get(&format!("/estado/{ID}?espera=60"), ""));
+    stopping.service.draining.set(true);
+    stopping.exchange.handle_drain(stopping.now);
+    stopping.drain_actions();
+    stopping.queries.remove(0);
+    stopping.told_status(Some(status(ID, State::Pending)));
+    assert!(stopping.has("Connection: close") && stopping.half_closed);
+}
+
+#[test]
+fn a_wait_has_bounds() {
+    for text in ["61", "-1", "1.5", "mucho", "99999999999"] {
+        let mut world = World::new();
+        world.feed(&get(&format!("/estado/{ID}?espera={text}"), ""));
+        world.transmit();
+        assert_eq!(world.statuses(), [422], "{text}");
+    }
+    let mut world = World::new();
+    assert!(matches!(world.query(&get(&format!("/estado/{ID}?espera="), "")), Query::Status(ID)));
+}
+
+#[test]
+fn a_store_that_does_not_answer_is_not_waited_for_forever() {
+    let mut world = World::new();
+    world.query(&get(&format!("/estado/{ID}"), ""));
+    world.wait(Duration::from_secs(30));
+    world.transmit();
+    assert_eq!(world.statuses(), [503]);
+    let (request, _) = world.queries.remove(0);
+    world.exchange.handle_told(request, Ok(Finding::Status(None)), world.now);
+    world.transmit();
+    assert_eq!(world.statuses(), [503], "too late");
+}
+
+#[test]
+fn the_result_of_a_task() {
+    let target = format!("/tareas/{ID}/imagen");
+    let mut world = World::new();
+    assert!(matches!(world.query(&get(&target, "")), Query::Status(ID)));
+    world.told_status(Some(status(ID, State::Done)));
+    world.told_file(b"GRAY");
+    assert_eq!(world.statuses(), [200]);
+    let tag = format!("\"{ID}\"");
+    for field in [
+        "Content-Type: image/png",
+        "X-Alto: 2",
+        "Content-Length: 4",
+        "Last-Modified: Sun, 09 Sep 2001 01:46:43 GMT",
+        &format!("ETag: {tag}"),
+    ] {
+        assert!(world.has(field), "{field}: {}", world.text());
+    }
+    assert!(world.text().ends_with("\r\n\r\nGRAY"));
+
+    let mut known = World::new();
+    known.query(&get(&target, &format!("If-None-Match: {tag}\r\n")));
+    known.told_status(Some(status(ID, State::Done)));
+    assert_eq!(known.statuses(), [304]);
+    assert!(known.has(&format!("ETag: {tag}")) && known.queries.is_empty());
+
+    let mut head = World::new();
+    head.query(&[b"HEAD", &get(&target, "")[3..]].concat());
+    head.told_status(Some(status(ID, State::Done)));
+    head.told_file(b"GRAY");
+    assert!(head.has("Content-Length: 4") && head.text().ends_with("\r\n\r\n"));
+}
+
+#[test]
+fn a_result_that_is_not_there() {
+    let mut not_kept = status(ID, State::Done);
+    not_kept.result = None;
+    for (status, code) in [
+        (status(ID, State::Pending), 409),
+        (status(ID, State::Running), 409),
+        (status(ID, State::Expired), 410),
+        (status(ID, State::Failed), 422),
+        (not_kept, 404),
+    ] {
+        let mut world = World::new();
+        world.query(&get(&format!("/tareas/{ID}/imagen"), ""));
+        world.told_status(Some(status));
+        assert_eq!(world.statuses(), [code]);
+        assert_eq!(world.has("Retry-After: 1"), code == 409);
+    }
+    let mut swept = World::new();
+    swept.query(&get(&format!("/tareas/{ID}/imagen"), ""));
+    swept.told_status(Some(status(ID, State::Done)));
+    swept.told(Ok(Finding::File(None)));
+    assert_eq!(swept.statuses(), [410], "it expired between two looks");
+}
+
+#[test]
+fn a_task_is_forgotten_once() {
+    for (known, code) in [(true, 204), (false, 404)] {
+        let mut world = World::new();
+        let request = format!("DELETE /tareas/{ID} HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(matches!(world.query(request.as_bytes()), Query::Delete(ID)));
+        world.told(Ok(Finding::Deleted(known)));
+        assert_eq!(world.statuses(), [code]);
+    }
+}
+
+#[test]
+fn a_task_needs_no_place_and_no_picture_in_accept() {
+    let mut world = World::with(Policy::default(), Gate::new(1, 1 << 20, 1));
+    let mut taken = world.service.gate.lease();
+    taken.enter(0).unwrap();
+    assert!(matches!(world.query(&submit("/tareas", "Accept: application/json\r\n")), Query::Accept(_)));
+    let mut picky = World::new();
+    picky.feed(&submit("/", "Accept: application/json\r\nPrefer: respond-async\r\n"));
+    picky.transmit();
+    assert_eq!(picky.statuses(), [406], "a picture may be the answer");
+}
+
+#[test]
+fn a_client_that_leaves_is_told_nothing() {
+    let mut world = World::new();
+    world.query(&submit("/tareas", ""));
+    world.exchange.handle_gone(world.now);
+    world.drain_actions();
+    assert!(world.exchange.is_closed());
+    world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
+    assert!(world.text().is_empty());
+}

@@ -1,0 +1,327 @@
+//! What a conversation wants of the tasks, and what it does about the answers: decisions alone, as a function.
+//!
+//! ```text
+//!  POST /tareas   Accept ----> 202 at once, or Ended ----> Status ----> File ----> 200
+//!  GET /estado    Status ----> 200, or with ?espera Ended ----> 200
+//!  GET /imagen    Status ----> 304, 409, 410, the failure's own code, or File ----> 200, 206
+//!  DELETE         Deleted ---> 204
+//! ```
+//! Waiting for a task to end is one thing ([`Query::Watch`]) whoever waits: `?espera`, `Prefer: wait`. It is answered
+//! when the task has ended, and not before; when the client's time is over, the conversation asks for the state as it
+//! is then. So nobody but the conversation knows of its deadline.
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::gate::Lease;
+use super::job::Failure;
+use super::moment::Moment;
+use super::picture::Picture;
+use super::reject::Reject;
+use super::service::Service;
+use super::task::{Shape, State, Status, Submission};
+use crate::proto::conditional::Conditions;
+use crate::proto::prefer::Preferences;
+use crate::proto::reply::Reply;
+
+/// Longest wait for a task to end.
+pub const WAIT_MAX: u32 = 60;
+/// Longest wait for an answer of the store, which may have to wait for its disk.
+const STORE_TIME: Duration = Duration::from_secs(30);
+
+/// What is asked of the tasks.
+#[derive(Debug)]
+pub enum Query {
+    /// Keep this picture: [`Finding::Accepted`] or [`Finding::Different`].
+    Accept(Box<Submission>),
+    /// What is known of this task: [`Finding::Status`].
+    Status(Uuid),
+    /// The same, once it has ended.
+    Watch(Uuid),
+    /// Part of a result: [`Finding::File`].
+    File {
+        /// Of this task.
+        id: Uuid,
+        /// These of its bytes.
+        range: Range<u64>,
+        /// To hold them.
+        lease: Lease,
+    },
+    /// Forget this task: [`Finding::Deleted`].
+    Delete(Uuid),
+}
+
+/// What is found.
+#[derive(Debug)]
+pub enum Finding {
+    /// The picture is a task now, or was one already.
+    Accepted(Status),
+    /// Under its key another picture was handed in.
+    Different,
+    /// None: there is no such task.
+    Status(Option<Status>),
+    /// None: it is gone.
+    File(Option<(Bytes, Lease)>),
+    /// Whether there was such a task.
+    Deleted(bool),
+}
+
+/// What a request is after.
+#[derive(Debug)]
+pub enum Purpose {
+    /// The picture, in the answer to its upload, or whatever needs no task.
+    Picture,
+    /// That its picture is kept as a task.
+    Task(Handover),
+    /// What is known of a task.
+    Status {
+        /// The id as it was sent.
+        asked: String,
+        /// How long to wait for the task's end.
+        wait: Duration,
+    },
+    /// The result of a task.
+    Result {
+        /// The id as it was sent.
+        asked: String,
+        /// What the client has already.
+        conditions: Conditions,
+    },
+    /// That a task is forgotten.
+    Delete {
+        /// The id as it was sent.
+        asked: String,
+    },
+}
+
+/// How a picture is handed in.
+#[derive(Debug, Default)]
+pub struct Handover {
+    /// The client's name for the request, under which it may send it again.
+    pub key: Option<Vec<u8>>,
+    /// What it prefers.
+    pub preferences: Preferences,
+    /// It asked for a task; otherwise it only prefers one to a wait.
+    pub explicit: bool,
+}
+
+/// What a conversation waits for.
+#[derive(Debug)]
+pub enum Awaited {
+    /// The end of a run.
+    Run,
+    /// That its picture is kept.
+    Accepted,
+    /// The end of this task.
+    Ended(Uuid),
+    /// What is known of a task.
+    Status,
+    /// A result.
+    File(Box<Part>),
+    /// That a task is forgotten.
+    Deleted,
+}
+
+/// The bytes of a result that are on their way here, and how to present them.
+#[derive(Debug)]
+pub struct Part {
+    status: Status,
+    shape: Shape,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Next {
+    /// Ask this, and wait for its answer.
+    Ask {
+        /// The question.
+        query: Query,
+        /// What its answer will be taken for.
+        awaited: Awaited,
+        /// How long to wait.
+        due: Instant,
+    },
+    /// Answer the request.
+    Answer {
+        /// With this.
+        reply: Reply,
+        /// Which holds the body's bytes.
+        picture: Option<Arc<Picture>>,
+        /// The task that it is about, where the answer is the task's.
+        id: Option<Uuid>,
+    },
+    /// Refuse it.
+    Refuse(Reject),
+}
+
+impl Handover {
+    /// How long the client waits for the result itself.
+    fn wait(&self) -> Option<u32> {
+        self.preferences.wait.map(|seconds| seconds.min(WAIT_MAX)).filter(|&seconds| seconds > 0)
+    }
+
+    /// Says which preference was honoured (RFC 7240 §3).
+    fn applied(&self, reply: Reply) -> Reply {
+        match (self.wait(), self.preferences.respond_async) {
+            (Some(seconds), true) => {
+                reply.with("Preference-Applied", format!("respond-async, wait={seconds}"))
+            }
+            (Some(seconds), false) => reply.with("Preference-Applied", format!("wait={seconds}")),
+            (None, true) => reply.with("Preference-Applied", "respond-async"),
+            (None, false) => reply,
+        }
+    }
+}
+
+/// The first question about the task `id`.
+#[must_use]
+pub fn first(purpose: &Purpose, id: Uuid, now: Moment) -> Next {
+    match purpose {
+        Purpose::Status { wait, .. } if !wait.is_zero() => watch(id, now.at + *wait),
+        Purpose::Delete { .. } => {
+            Next::Ask { query: Query::Delete(id), awaited: Awaited::Deleted, due: now.at + STORE_TIME }
+        }
+        _ => look(id, now),
+    }
+}
+
+/// Hands a picture in.
+#[must_use]
+pub fn hand_in(submission: Submission, now: Moment) -> Next {
+    let query = Query::Accept(Box::new(submission));
+    Next::Ask { query, awaited: Awaited::Accepted, due: now.at + STORE_TIME }
+}
+
+/// The time to wait is over.
+#[must_use]
+pub fn overdue(awaited: &Awaited, service: &Service, now: Moment) -> Next {
+    match awaited {
+        Awaited::Ended(id) => look(*id, now),
+        Awaited::Run => Next::Refuse(service.failed(Failure::Late)),
+        _ => Next::Refuse(service.failed(Failure::StoreBroken("no respondió a tiempo".into()))),
+    }
+}
+
+/// What to do about an answer; `since` is when the request began to wait.
+#[must_use]
+pub fn next(purpose: &Purpose, awaited: Awaited, finding: Finding, service: &Service, now: Moment) -> Next {
+    match (awaited, finding) {
+        (Awaited::Accepted, Finding::Accepted(status)) => match purpose {
+            Purpose::Task(handover) => match handover.wait() {
+                Some(seconds) => watch(status.id, now.at + Duration::from_secs(seconds.into())),
+                None => accepted(handover, &status),
+            },
+            _ => lost(service),
+        },
+        (Awaited::Accepted, Finding::Different) => Next::Refuse(Reject::OtherBody),
+        (Awaited::Ended(_) | Awaited::Status, Finding::Status(status)) => {
+            known(purpose, status, service, now)
+        }
+        (Awaited::File(part), Finding::File(Some((bytes, lease)))) => deliver(purpose, *part, bytes, lease),
+        (Awaited::File(_), Finding::File(None)) => Next::Refuse(Reject::Expired),
+        (Awaited::Deleted, Finding::Deleted(true)) => answer(Reply::empty(204)),
+        (Awaited::Deleted, Finding::Deleted(false)) => unknown(purpose),
+        _ => lost(service),
+    }
+}
+
+fn look(id: Uuid, now: Moment) -> Next {
+    Next::Ask { query: Query::Status(id), awaited: Awaited::Status, due: now.at + STORE_TIME }
+}
+
+fn watch(id: Uuid, due: Instant) -> Next {
+    Next::Ask { query: Query::Watch(id), awaited: Awaited::Ended(id), due }
+}
+
+/// What is known of the task, or that it is not.
+fn known(purpose: &Purpose, status: Option<Status>, service: &Service, now: Moment) -> Next {
+    let Some(status) = status else { return unknown(purpose) };
+    match purpose {
+        Purpose::Status { .. } => answer(status_reply(200, &status)),
+        Purpose::Task(handover) if !status.state.is_final() => accepted(handover, &status),
+        Purpose::Task(_) => fetch(status, service, now),
+        Purpose::Result { conditions, .. } => match (status.state, status.ended_at) {
+            (State::Done, Some(ended_at)) if conditions.not_modified(&status.etag(), ended_at) => {
+                answer(described(Reply::empty(304), &status))
+            }
+            _ => fetch(status, service, now),
+        },
+        Purpose::Picture | Purpose::Delete { .. } => lost(service),
+    }
+}
+
+/// Asks for the result, if there is one.
+fn fetch(status: Status, service: &Service, now: Moment) -> Next {
+    match (status.state, status.result) {
+        (State::Done, Some(shape)) => {
+            let (id, range, lease) = (status.id, 0..shape.length, service.gate.lease());
+            let awaited = Awaited::File(Box::new(Part { status, shape }));
+            Next::Ask { query: Query::File { id, range, lease }, awaited, due: now.at + STORE_TIME }
+        }
+        (State::Done, None) => Next::Refuse(Reject::NotKept),
+        (State::Pending | State::Running, _) => Next::Refuse(Reject::NotReady(status.state)),
+        (State::Expired, _) => Next::Refuse(Reject::Expired),
+        (State::Failed, _) => Next::Refuse(match status.problem {
+            Some(problem) => Reject::TaskFailed(problem),
+            None => service.failed(Failure::Lost),
+        }),
+    }
+}
+
+/// The result is here.
+fn deliver(purpose: &Purpose, part: Part, file: Bytes, lease: Lease) -> Next {
+    let Part { status, shape: Shape { format, width, height, .. } } = part;
+    let picture = Picture { file, format, width, height, edition: None, lease };
+    let reply = picture.bare_reply(200);
+    let (reply, id) = match purpose {
+        Purpose::Task(handover) => {
+            let reply = reply.with("Server-Timing", status.timing()).with("Vary", "Accept");
+            (handover.applied(reply.with("Cache-Control", "no-store")), Some(status.id))
+        }
+        _ => (described(reply, &status), None),
+    };
+    Next::Answer { reply, picture: Some(Arc::new(picture)), id }
+}
+
+/// A result never changes, but may be gone tomorrow: it may be kept, and is to be asked about.
+fn described(reply: Reply, status: &Status) -> Reply {
+    let reply = reply.with("ETag", status.etag()).with("Cache-Control", "private, no-cache");
+    match status.ended_at {
+        Some(ended_at) => reply.with("Last-Modified", httpdate::fmt_http_date(ended_at)),
+        None => reply,
+    }
+}
+
+/// The id of a task, for a client that will come again.
+fn accepted(handover: &Handover, status: &Status) -> Next {
+    let reply = status_reply(202, status)
+        .with("Location", format!("/estado/{}", status.id.as_hyphenated()))
+        .with("Retry-After", "1");
+    Next::Answer { reply: handover.applied(reply), picture: None, id: Some(status.id) }
+}
+
+fn status_reply(code: u16, status: &Status) -> Reply {
+    let body = format!("{}\n", status.document());
+    Reply::new(code, "application/json", body).with("Cache-Control", "no-store")
+}
+
+fn unknown(purpose: &Purpose) -> Next {
+    let asked = match purpose {
+        Purpose::Status { asked, .. } | Purpose::Result { asked, .. } | Purpose::Delete { asked } => asked,
+        // It has been deleted while its sender waited for it.
+        Purpose::Task(_) | Purpose::Picture => return Next::Refuse(Reject::Expired),
+    };
+    Next::Refuse(Reject::UnknownTask { asked: asked.clone() })
+}
+
+fn answer(reply: Reply) -> Next {
+    Next::Answer { reply, picture: None, id: None }
+}
+
+/// An answer to another question: nobody gives one.
+fn lost(service: &Service) -> Next {
+    Next::Refuse(service.failed(Failure::Lost))
+}

@@ -1,0 +1,82 @@
+//! The loop's part in the tasks: it carries what conversations ask to [`Tasks`], what those want to the store, the runs
+//! and the clients, and the answers back.
+use uuid::Uuid;
+
+use super::{Server, Source, Who};
+use crate::exchange::inquiry::{Finding, Query};
+use crate::exchange::job::{Brief, Failure};
+use crate::exchange::task::{Claim, Submission};
+use crate::key::Key;
+use crate::net::tasks::Effect;
+use crate::pixels;
+
+impl Server {
+    /// A conversation asks something of the tasks. What can't be done is refused before it is kept.
+    pub(super) fn ask(&mut self, client: Key, request: Uuid, query: Query) {
+        let checked = match query {
+            Query::Accept(submission) => self.appraise(*submission).map(Box::new).map(Query::Accept),
+            other => Ok(other),
+        };
+        match checked {
+            Ok(query) => self.tasks.handle_query(client, request, query, self.now),
+            Err(failure) => self.answer(client, request, Err(failure)),
+        }
+        self.perform_effects();
+    }
+
+    /// Looks at the header of a picture that is handed in, in microseconds.
+    fn appraise(&self, mut submission: Submission) -> Result<Submission, Failure> {
+        let (limits, memory_max) = (&self.service.policy.pixels, self.service.gate.bytes_max());
+        let brief = Brief { plan: submission.plan, stamp: None };
+        let picture = std::mem::take(&mut submission.picture);
+        submission.picture = pixels::appraise(picture, brief, limits, memory_max)?.picture;
+        Ok(submission)
+    }
+
+    /// What the store has answered.
+    pub(super) fn collect_answers(&mut self) {
+        while let Ok(answer) = self.answers.try_recv() {
+            self.tasks.handle_answer(answer, &self.service, self.now);
+        }
+        self.perform_effects();
+    }
+
+    /// Takes on tasks while there is room.
+    pub(super) fn advance_tasks(&mut self) {
+        self.tasks.advance(&self.service, self.now);
+        self.perform_effects();
+        let due = self.tasks.poll_timeout();
+        self.timers.arm(&mut self.tasks_armed, Some(due), Source::Tasks);
+    }
+
+    fn perform_effects(&mut self) {
+        while let Some(effect) = self.tasks.poll_effect() {
+            match effect {
+                Effect::Ask(request) => self.store.ask(request),
+                Effect::Tell { client, request, told } => self.answer(client, request, told),
+                Effect::Begin(claim) => self.begin(*claim),
+                Effect::Cancel(run) => {
+                    if let Some(id) = self.runs.forget(run) {
+                        self.tasks.handle_gone(id);
+                    }
+                }
+                Effect::Log(level, id, text) => self.log.write(level, Who { fd: None, id }, text),
+            }
+        }
+    }
+
+    fn begin(&mut self, claim: Claim) {
+        let id = claim.id;
+        match self.runs.submit_task(claim, &self.service, &mut self.timers, self.now.at) {
+            Ok(run) => self.tasks.begun(id, run),
+            Err(failure) => self.tasks.handle_end(id, &Err(failure), &self.service, self.now),
+        }
+    }
+
+    fn answer(&mut self, client: Key, request: Uuid, told: Result<Finding, Failure>) {
+        if let Some(found) = self.clients.get_mut(client) {
+            found.exchange.handle_told(request, told, self.now);
+            self.queue_client(client);
+        }
+    }
+}

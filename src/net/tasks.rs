@@ -1,0 +1,504 @@
+//! The tasks: what conversations ask of the store, who waits for which task to end, and which tasks are in work.
+//!
+//! Data in, [`Effect`]s out; no store, no clock and no socket inside. Rules:
+//! - A task counts as accepted, or as ended, when the store has said so, and not before.
+//! - At most [`Tasks::in_work_max`] tasks are in memory; the others wait in the store. One that was in work when a server
+//!   fell is worked on alone, so that the fall, should it come again, is blamed on no other.
+//! - What is nobody's fault (the scaler is away, the server stops) sends a task back to wait; what may be chance is tried
+//!   [`TRIES_MAX`] times; what is the picture's ends it.
+//! - A result that the store can't take at the moment is kept and offered again: nothing is lost, and since it still
+//!   counts as in work, nothing piles up.
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::recent::Recent;
+use super::watchers::{Asker, Watchers};
+use crate::exchange::event::Level;
+use crate::exchange::inquiry::{Finding, Query};
+use crate::exchange::job::Failure;
+use crate::exchange::moment::Moment;
+use crate::exchange::picture::{Ending, Outcome};
+use crate::exchange::service::Service;
+use crate::exchange::task::{Claim, Problem, State, Status};
+use crate::key::Key;
+use crate::store::{Acceptance, Answer, Ask, Claimed, End, Read, Request, Told, Trouble, Write};
+
+/// What may be chance is tried so often.
+const TRIES_MAX: u32 = 3;
+/// Shortest and longest time between two looks for what has expired.
+const SWEEP_TIME: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// A store that failed is tried again after so long.
+const RETRY_TIME: Duration = Duration::from_secs(1);
+/// A task for which there was no memory, or no scaler, is looked at again after so long.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What the shell is to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Ask the store.
+    Ask(Request),
+    /// Tell a conversation what it asked.
+    Tell {
+        /// The client.
+        client: Key,
+        /// Its request.
+        request: Uuid,
+        /// What was found out.
+        told: Result<Finding, Failure>,
+    },
+    /// Work on this task: [`Tasks::begun`] or [`Tasks::handle_end`] follows.
+    Begin(Box<Claim>),
+    /// The task of this run was deleted.
+    Cancel(Key),
+    /// Tell the log.
+    Log(Level, Option<Uuid>, String),
+}
+
+/// All tasks that somebody is concerned with.
+#[derive(Debug)]
+pub struct Tasks {
+    in_work_max: usize,
+    next_ticket: u64,
+    asked: HashMap<u64, Asked>,
+    in_work: HashMap<Uuid, InWork>,
+    /// Claims that are not answered yet.
+    claims: usize,
+    /// No task waits, as far as is known.
+    idle: bool,
+    /// There may be suspects: one task at a time until there are none.
+    suspicious: bool,
+    /// No claim before this.
+    claim_at: Option<Instant>,
+    /// How often a task was tried in vain; only of those that were.
+    tries: HashMap<Uuid, u32>,
+    watchers: Watchers,
+    /// Changes that the store could not make, to be asked for again.
+    unsettled: Vec<Unsettled>,
+    recent: Recent,
+    sweep_time: Duration,
+    sweep_at: Instant,
+    retry_at: Option<Instant>,
+    effects: VecDeque<Effect>,
+}
+
+/// A task in memory.
+#[derive(Debug)]
+struct InWork {
+    /// None before it has begun and after it has ended.
+    run: Option<Key>,
+    suspect: bool,
+}
+
+/// What a ticket was for.
+#[derive(Debug)]
+enum Asked {
+    Accept {
+        asker: Asker,
+        status: Status,
+    },
+    Status(Asker),
+    Watch {
+        asker: Asker,
+        task: Uuid,
+    },
+    /// A task has ended and is waited for.
+    Final(Uuid),
+    File(Asker),
+    Delete {
+        asker: Asker,
+        task: Uuid,
+    },
+    Claim,
+    Settle(Unsettled),
+    Sweep,
+    Probe,
+}
+
+/// How work on a task came out, which the store must learn.
+#[derive(Clone, Debug)]
+struct Unsettled {
+    id: Uuid,
+    at: Moment,
+    /// None: it is to wait again.
+    end: Option<End>,
+}
+
+impl Tasks {
+    /// No task is in work; at most so many will be at once. Those that have ended are kept for `retention`.
+    #[must_use]
+    pub fn new(in_work_max: usize, retention: Duration, now: Moment) -> Self {
+        Self {
+            in_work_max,
+            sweep_time: (retention / 10).clamp(SWEEP_TIME.0, SWEEP_TIME.1),
+            next_ticket: 0,
+            asked: HashMap::new(),
+            in_work: HashMap::new(),
+            claims: 0,
+            idle: false,
+            suspicious: true,
+            claim_at: None,
+            tries: HashMap::new(),
+            watchers: Watchers::default(),
+            unsettled: Vec::new(),
+            recent: Recent::default(),
+            sweep_at: now.at,
+            retry_at: None,
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// The most tasks in memory at once.
+    #[must_use]
+    pub fn in_work_max(&self) -> usize {
+        self.in_work_max
+    }
+
+    /// A conversation asks something.
+    pub fn handle_query(&mut self, client: Key, request: Uuid, query: Query, now: Moment) {
+        self.watchers.remove(client);
+        let asker = Asker { client, request };
+        match query {
+            Query::Accept(submission) => {
+                let (id, received, accepted_at) =
+                    (submission.id, submission.picture.len() as u64, submission.at);
+                let (state, begun_at, ended_at, result, problem) = (State::Pending, None, None, None, None);
+                let status = Status { id, state, received, accepted_at, begun_at, ended_at, result, problem };
+                self.write(Asked::Accept { asker, status }, Write::Accept(submission));
+            }
+            Query::Status(id) => match self.recent.find(id, now.wall).cloned() {
+                Some(status) => self.tell(asker, Ok(Finding::Status(Some(status)))),
+                None => self.read(Asked::Status(asker), Read::Status(id)),
+            },
+            Query::Watch(id) => match self.recent.find(id, now.wall).cloned() {
+                Some(status) if status.state.is_final() => {
+                    self.tell(asker, Ok(Finding::Status(Some(status))));
+                }
+                Some(_) => self.watchers.add(asker, id),
+                None => {
+                    // First in the list, then the look: an end in between is told by whoever sees it.
+                    self.watchers.add(asker, id);
+                    self.read(Asked::Watch { asker, task: id }, Read::Status(id));
+                }
+            },
+            Query::File { id, range, lease } => {
+                self.read(Asked::File(asker), Read::File { id, range, lease });
+            }
+            Query::Delete(task) => self.write(Asked::Delete { asker, task }, Write::Delete { id: task }),
+        }
+    }
+
+    /// A client has left.
+    pub fn forget(&mut self, client: Key) {
+        self.watchers.remove(client);
+    }
+
+    /// The store has answered.
+    pub fn handle_answer(&mut self, answer: Answer, service: &Service, now: Moment) {
+        let Some(asked) = self.asked.remove(&answer.ticket) else { return };
+        let is_write =
+            !matches!(asked, Asked::Status(_) | Asked::Watch { .. } | Asked::Final(_) | Asked::File(_));
+        match &answer.result {
+            Err(trouble) => self.note_trouble(trouble, service, now),
+            Ok(_) if is_write => self.note_success(service),
+            Ok(_) => {}
+        }
+        let result = answer.result.map_err(failure_of);
+        match (asked, result) {
+            (Asked::Accept { asker, status }, Ok(Told::Accepted(acceptance))) => {
+                let finding = match acceptance {
+                    Acceptance::New => {
+                        self.idle = false;
+                        Finding::Accepted(status)
+                    }
+                    Acceptance::Same(status) => Finding::Accepted(status),
+                    Acceptance::Different => Finding::Different,
+                };
+                self.tell(asker, Ok(finding));
+            }
+            (Asked::Status(asker), Ok(Told::Status(status))) => {
+                self.tell(asker, Ok(Finding::Status(status)));
+            }
+            (Asked::Watch { asker, task }, Ok(Told::Status(status))) => {
+                let is_over = status.as_ref().is_none_or(|status| status.state.is_final());
+                if is_over && self.watchers.waits(asker.client, task) {
+                    self.watchers.remove(asker.client);
+                    self.tell(asker, Ok(Finding::Status(status)));
+                }
+            }
+            (Asked::Final(task), Ok(Told::Status(status))) => self.tell_watchers(task, status.as_ref()),
+            (Asked::Final(task), Err(failure)) => {
+                for watcher in self.watchers.take(task) {
+                    self.tell(watcher, Err(failure.clone()));
+                }
+            }
+            (Asked::File(asker), Ok(Told::File(file))) => self.tell(asker, Ok(Finding::File(file))),
+            (Asked::Delete { asker, task }, Ok(Told::Known(known))) => {
+                if let Some(run) = self.in_work.get(&task).and_then(|work| work.run) {
+                    self.effects.push_back(Effect::Cancel(run));
+                }
+                if known {
+                    self.tell_watchers(task, None);
+                }
+                self.tell(asker, Ok(Finding::Deleted(known)));
+            }
+            (Asked::Claim, result) => self.handle_claimed(result, now),
+            (Asked::Settle(settled), Ok(Told::Known(known))) => self.settled(&settled, known),
+            (Asked::Settle(unsettled), _) => self.unsettled.push(unsettled),
+            (Asked::Sweep, Ok(Told::Swept { expired, more })) => {
+                if expired > 0 {
+                    let text = format!("{expired} tareas vencidas: sus resultados ya no se guardan.");
+                    self.effects.push_back(Effect::Log(Level::Debug, None, text));
+                }
+                if more {
+                    self.sweep_at = now.at;
+                }
+            }
+            (Asked::Sweep | Asked::Probe, _) => {}
+            (
+                Asked::Accept { asker, .. }
+                | Asked::Status(asker)
+                | Asked::Watch { asker, .. }
+                | Asked::File(asker)
+                | Asked::Delete { asker, .. },
+                result,
+            ) => {
+                // An answer to another question: no store gives one.
+                let failure = result.err().unwrap_or(Failure::Lost);
+                self.watchers.remove(asker.client);
+                self.tell(asker, Err(failure));
+            }
+            (Asked::Final(_), Ok(_)) => {}
+        }
+    }
+
+    /// Work on a task goes on as this run.
+    pub fn begun(&mut self, id: Uuid, run: Key) {
+        if let Some(work) = self.in_work.get_mut(&id) {
+            work.run = Some(run);
+        }
+    }
+
+    /// Work on a task was given up before it began, because the task was deleted.
+    pub fn handle_gone(&mut self, id: Uuid) {
+        self.in_work.remove(&id);
+    }
+
+    /// Work on a task has ended.
+    pub fn handle_end(&mut self, id: Uuid, outcome: &Outcome, service: &Service, now: Moment) {
+        let Some(work) = self.in_work.get_mut(&id) else { return };
+        work.run = None;
+        let end = match outcome {
+            Ok(Ending::Picture(picture, _)) => Some(End::Done(picture.clone())),
+            Ok(Ending::NotModified(_)) => Some(End::Failed(problem_of(&Failure::Lost, service))),
+            Err(failure) => match self.verdict(id, failure) {
+                Verdict::Final => Some(End::Failed(problem_of(failure, service))),
+                Verdict::Again => {
+                    self.claim_at = Some(now.at + PAUSE);
+                    None
+                }
+            },
+        };
+        if let Some(End::Failed(problem)) = &end {
+            let level = if problem.code >= 500 { Level::Error } else { Level::Info };
+            let text = format!("Tarea terminada con error {}: {}", problem.code, problem.detail);
+            self.effects.push_back(Effect::Log(level, Some(id), text));
+        }
+        self.settle(Unsettled { id, at: now, end });
+    }
+
+    /// A picture was taken on whose client waits.
+    pub fn note_begin(&mut self, id: Uuid, received: u64, now: Moment) {
+        self.recent.begin(id, received, now.wall);
+    }
+
+    /// Work on such a picture has begun.
+    pub fn note_run(&mut self, id: Uuid, now: Moment) {
+        self.recent.run(id, now.wall);
+    }
+
+    /// Work on such a picture has ended; with this failure, if it failed.
+    pub fn note_end(&mut self, id: Uuid, failure: Option<&Failure>, service: &Service, now: Moment) {
+        let problem = failure.map(|failure| problem_of(failure, service));
+        let status = self.recent.end(id, now.wall, problem).cloned();
+        if status.is_some() {
+            self.tell_watchers(id, status.as_ref());
+        }
+    }
+
+    /// Takes on more tasks, if there is work to be done and somebody to do it; and sees to what is due.
+    pub fn advance(&mut self, service: &Service, now: Moment) {
+        if now.at >= self.sweep_at {
+            self.sweep_at = now.at + self.sweep_time;
+            self.write(Asked::Sweep, Write::Sweep { at: now.wall });
+        }
+        if self.retry_at.is_some_and(|at| now.at >= at) {
+            self.retry_at = None;
+            for unsettled in std::mem::take(&mut self.unsettled) {
+                self.settle(unsettled);
+            }
+            self.write(Asked::Probe, Write::Probe);
+        }
+        if self.claim_at.is_some_and(|at| now.at >= at) {
+            self.claim_at = None;
+        }
+        let is_able = !service.draining.get()
+            && !service.scaler_away.get()
+            && service.store_away.borrow().is_none()
+            && self.claim_at.is_none();
+        while is_able && self.wants_task() {
+            self.claims += 1;
+            let (in_work, lease) = (self.in_work.len(), service.gate.lease());
+            self.write(Asked::Claim, Write::Claim { in_work, at: now.wall, lease });
+        }
+    }
+
+    fn wants_task(&self) -> bool {
+        let taken = self.in_work.len() + self.claims;
+        let room = if self.suspicious { taken == 0 } else { taken < self.in_work_max };
+        room && !self.idle && !self.in_work.values().any(|work| work.suspect)
+    }
+
+    /// When [`Tasks::advance`] wants to be called at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Instant {
+        self.retry_at.into_iter().chain(self.claim_at).fold(self.sweep_at, Instant::min)
+    }
+
+    /// What the shell is to do next.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    fn handle_claimed(&mut self, result: Result<Told, Failure>, now: Moment) {
+        self.claims = self.claims.saturating_sub(1);
+        let Ok(Told::Claimed(claimed)) = result else {
+            self.claim_at = Some(now.at + PAUSE);
+            return;
+        };
+        match claimed {
+            Claimed::Task(claim) => {
+                self.suspicious = claim.suspect;
+                self.in_work.insert(claim.id, InWork { run: None, suspect: claim.suspect });
+                self.effects.push_back(Effect::Begin(claim));
+            }
+            Claimed::Nothing => (self.idle, self.suspicious) = (true, false),
+            Claimed::MustBeAlone => self.suspicious = true,
+            Claimed::NoRoom { .. } => self.claim_at = Some(now.at + PAUSE),
+        }
+    }
+
+    /// What is to become of a task whose work failed.
+    fn verdict(&mut self, id: Uuid, failure: &Failure) -> Verdict {
+        match failure {
+            Failure::ScalerAway | Failure::Cancelled | Failure::MemoryFull { .. } => Verdict::Again,
+            Failure::Late
+            | Failure::Lost
+            | Failure::ScalerLost
+            | Failure::ScalerRefused { code: 503 | 504, .. } => {
+                let tries = self.tries.entry(id).or_default();
+                *tries += 1;
+                if *tries < TRIES_MAX { Verdict::Again } else { Verdict::Final }
+            }
+            _ => Verdict::Final,
+        }
+    }
+
+    fn settle(&mut self, unsettled: Unsettled) {
+        let Unsettled { id, at, end } = unsettled.clone();
+        let write = match end {
+            Some(end) => Write::End { id, at: at.wall, end },
+            None => Write::Release { id },
+        };
+        self.write(Asked::Settle(unsettled), write);
+    }
+
+    /// The store has learnt how work came out; not `known`: the task was deleted meanwhile.
+    fn settled(&mut self, settled: &Unsettled, known: bool) {
+        let id = settled.id;
+        let suspect = self.in_work.remove(&id).is_some_and(|work| work.suspect);
+        let Some(end) = &settled.end else {
+            self.suspicious |= suspect;
+            self.idle = false;
+            return;
+        };
+        self.tries.remove(&id);
+        if let End::Done(picture) = end
+            && known
+        {
+            let text = format!(
+                "Tarea completada: {}x{}, {} bytes",
+                picture.width,
+                picture.height,
+                picture.file.len()
+            );
+            self.effects.push_back(Effect::Log(Level::Info, Some(id), text));
+        }
+        if self.watchers.has(id) {
+            self.read(Asked::Final(id), Read::Status(id));
+        }
+    }
+
+    fn note_trouble(&mut self, trouble: &Trouble, service: &Service, now: Moment) {
+        if matches!(trouble, Trouble::NoRoom { .. }) {
+            return;
+        }
+        if service.store_away.borrow().is_none() {
+            self.effects.push_back(Effect::Log(Level::Error, None, format!("{trouble}. Se reintenta.")));
+        }
+        *service.store_away.borrow_mut() = Some(failure_of(trouble.clone()));
+        self.retry_at.get_or_insert(now.at + RETRY_TIME);
+    }
+
+    fn note_success(&mut self, service: &Service) {
+        if service.store_away.borrow_mut().take().is_some() {
+            let text = "El almacén funciona de nuevo.".to_owned();
+            self.effects.push_back(Effect::Log(Level::Warning, None, text));
+        }
+    }
+
+    fn tell_watchers(&mut self, task: Uuid, status: Option<&Status>) {
+        for watcher in self.watchers.take(task) {
+            self.tell(watcher, Ok(Finding::Status(status.cloned())));
+        }
+    }
+
+    fn tell(&mut self, asker: Asker, told: Result<Finding, Failure>) {
+        let Asker { client, request } = asker;
+        self.effects.push_back(Effect::Tell { client, request, told });
+    }
+
+    fn read(&mut self, asked: Asked, read: Read) {
+        self.ask(asked, Ask::Read(read));
+    }
+
+    fn write(&mut self, asked: Asked, write: Write) {
+        self.ask(asked, Ask::Write(write));
+    }
+
+    fn ask(&mut self, asked: Asked, ask: Ask) {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.asked.insert(ticket, asked);
+        self.effects.push_back(Effect::Ask(Request { ticket, ask }));
+    }
+}
+
+/// What becomes of a task whose work failed.
+enum Verdict {
+    Final,
+    Again,
+}
+
+fn problem_of(failure: &Failure, service: &Service) -> Problem {
+    service.failed(failure.clone()).problem()
+}
+
+fn failure_of(trouble: Trouble) -> Failure {
+    match trouble {
+        Trouble::Full(reason) => Failure::StoreFull(reason),
+        Trouble::NoRoom { length } => Failure::MemoryFull { length },
+        Trouble::Broken(reason) => Failure::StoreBroken(reason),
+    }
+}
