@@ -7,7 +7,8 @@
 //!
 //! Reading order: [`buf`], [`head`], [`body`], then the upload: [`param`], [`multipart`], [`form`]; and beside HTTP
 //! the pictures that come without it: [`mod@format`], [`image_end`]. What is made of them: [`route`], [`path`],
-//! [`accept`], [`prefer`], [`conditional`], [`reply`]; and what an error of theirs says of a limit: [`limit`].
+//! [`accept`], [`prefer`], [`conditional`], [`range`], [`reply`]; and what an error of theirs says of a limit:
+//! [`limit`].
 pub mod accept;
 pub mod body;
 pub mod buf;
@@ -21,5 +22,6 @@ pub mod multipart;
 pub mod param;
 pub mod path;
 pub mod prefer;
+pub mod range;
 pub mod reply;
 pub mod route;

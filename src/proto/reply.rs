@@ -14,12 +14,14 @@
 //! ```
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::Range;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use uuid::Uuid;
 
 use super::buf::SendBuf;
+use super::range::content_range;
 
 /// The interim answer that asks for the body (RFC 9110 §15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -76,6 +78,13 @@ impl Reply {
         self
     }
 
+    /// The same as a part of a whole of `length` bytes: its body is these of them (RFC 9110 §15.3.7).
+    #[must_use]
+    pub fn into_part(mut self, part: &Range<u64>, length: u64) -> Self {
+        self.status = 206;
+        self.with("Content-Range", content_range(part, length))
+    }
+
     /// Appends head and body to what is to be sent; the body is not copied.
     pub fn emit(&self, frame: &Frame, out: &mut SendBuf) {
         let mut head = String::with_capacity(512);
@@ -121,6 +130,7 @@ pub const fn reason_phrase(status: u16) -> &'static str {
         408 => "Request Timeout",
         409 => "Conflict",
         410 => "Gone",
+        412 => "Precondition Failed",
         413 => "Content Too Large",
         414 => "URI Too Long",
         415 => "Unsupported Media Type",
@@ -161,6 +171,13 @@ mod tests {
              X-Tarea: 00000000-0000-0000-0000-000000000000\r\nContent-Type: text/plain; charset=utf-8\r\n\
              Vary: Accept\r\nContent-Length: 2\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nno"
         );
+    }
+
+    #[test]
+    fn a_part_says_of_what() {
+        let sent = emit(&Reply::text(200, "ol").into_part(&(1..3), 4), true, false);
+        assert!(sent.starts_with("HTTP/1.1 206 Partial Content\r\n"), "{sent}");
+        assert!(sent.contains("\r\nContent-Range: bytes 1-2/4\r\nContent-Length: 2\r\n"), "{sent}");
     }
 
     #[test]
