@@ -12,6 +12,7 @@ use super::task::{Problem, State};
 use crate::proto::body::BodyError;
 use crate::proto::form::FormError;
 use crate::proto::head::HeadError;
+use crate::proto::range::unsatisfied;
 use crate::proto::reply::Reply;
 use crate::proto::route::Absent;
 
@@ -70,6 +71,13 @@ pub enum Reject {
     },
     /// No format that we write is acceptable to the client.
     NotAcceptable,
+    /// It is not the representation that the client means.
+    Precondition,
+    /// The range that is asked for begins behind the end.
+    Range {
+        /// Bytes there are.
+        length: u64,
+    },
     /// The work came to nothing.
     Failed {
         /// Why.
@@ -154,6 +162,8 @@ impl Reject {
             Self::BodyTooLong { .. } => 413,
             Self::NoPicture(_) | Self::Parameter { .. } => 422,
             Self::NotAcceptable => 406,
+            Self::Precondition => 412,
+            Self::Range { .. } => 416,
             Self::QueueFull { .. } | Self::MemoryFull { .. } | Self::Draining => 503,
             Self::Failed { failure, .. } => match failure {
                 Failure::NoFile | Failure::NoPermission => 404,
@@ -197,6 +207,8 @@ impl Reject {
             Self::NoPicture(_) => "falta-la-imagen",
             Self::Parameter { .. } => "parametro-fuera-de-rango",
             Self::NotAcceptable => "formato-no-aceptable",
+            Self::Precondition => "condicion-no-cumplida",
+            Self::Range { .. } => "rango-fuera-del-archivo",
             Self::QueueFull { .. } => "cola-llena",
             Self::MemoryFull { .. } => "memoria-llena",
             Self::Draining => "servidor-deteniendose",
@@ -238,9 +250,11 @@ impl Reject {
             408 => "El cliente tardó demasiado",
             409 => "La tarea no ha terminado",
             410 => "El resultado ya no se guarda",
+            412 => "La condición no se cumple",
             413 => "Cuerpo demasiado largo",
             414 => "Dirección demasiado larga",
             415 => "Formato de imagen desconocido",
+            416 => "Rango fuera del archivo",
             417 => "Expectativa no soportada",
             422 => "La imagen o un parámetro no se puede procesar",
             431 => "Cabecera demasiado grande",
@@ -303,6 +317,9 @@ impl Reject {
         }
         if let Some(seconds) = self.retry_after() {
             reply = reply.with("Retry-After", seconds.to_string());
+        }
+        if let Self::Range { length } = self {
+            reply = reply.with("Content-Range", unsatisfied(*length));
         }
         if matches!(self, Self::NotAcceptable) {
             reply = reply.with("Vary", "Accept");

@@ -116,3 +116,12 @@ fn a_long_value_is_shown_in_part() {
     assert_eq!(problem(&reject)["recibido"], "9".repeat(40));
     assert!(reject.line().len() < 150);
 }
+
+#[test]
+fn a_range_behind_the_end_is_told_where_the_end_is() {
+    let reject = Reject::Range { length: 47 };
+    let reply = reject.reply(Uuid::nil());
+    assert_eq!((reply.status, Reject::Precondition.status()), (416, 412));
+    assert!(reply.fields.iter().any(|(name, value)| *name == "Content-Range" && value == "bytes */47"));
+    assert!(reject.to_string().contains("47 bytes"));
+}

@@ -62,6 +62,13 @@ impl fmt::Display for Reject {
                 f,
                 "Accept no admite ninguno de los formatos disponibles: jpeg, png, webp, gif, bmp, tiff, pgm"
             ),
+            Self::Precondition => write!(
+                f,
+                "el archivo no es el que indican If-Match o If-Unmodified-Since; pídalo de nuevo sin ellos"
+            ),
+            Self::Range { length } => {
+                write!(f, "el rango pedido empieza después del final: el archivo tiene {length} bytes")
+            }
             Self::QueueFull { max, in_hand, retry_after } => {
                 let pictures = if *in_hand == 1 { "imagen" } else { "imágenes" };
                 write!(
