@@ -278,6 +278,37 @@ fn open_resolved(dir: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
     })
 }
 
+/// Gives the file `from` the name `to` in the same file system, if nobody has that name: nothing is ever replaced, also
+/// if several ask for it at once.
+///
+/// By renameat2(2) with RENAME_NOREPLACE; where that is missing or forbidden (ENOSYS, EPERM, and EINVAL of a file system
+/// that can't), by a hard link.
+///
+/// # Errors
+/// `AlreadyExists`, and otherwise as renameat2(2) or link(2).
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    let (source, target) =
+        (CString::new(from.as_os_str().as_bytes())?, CString::new(to.as_os_str().as_bytes())?);
+    // SAFETY: two live C strings that are only read.
+    let result = check(unsafe {
+        libc::renameat2(
+            libc::AT_FDCWD,
+            source.as_ptr(),
+            libc::AT_FDCWD,
+            target.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    });
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM | libc::EINVAL)) => {
+            std::fs::hard_link(from, to)?;
+            std::fs::remove_file(from)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 fn walk(dir: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
     let mut parts = path.to_bytes().split(|&byte| byte == b'/').peekable();
     let mut current: Option<OwnedFd> = None;

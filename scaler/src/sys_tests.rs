@@ -62,6 +62,22 @@ fn nothing_outside_is_opened_by_either_way() {
 }
 
 #[test]
+fn a_name_that_is_taken_is_not_taken_away() {
+    let root = std::env::temp_dir().join(format!("tp2-rename-{}", std::process::id()));
+    fs::create_dir_all(&root).unwrap();
+    let (from, to) = (root.join("from"), root.join("to"));
+    fs::write(&from, "new").unwrap();
+    rename_new(&from, &to).unwrap();
+    assert!(!from.exists());
+    fs::write(&from, "newer").unwrap();
+    assert_eq!(rename_new(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!((fs::read(&from).unwrap(), fs::read(&to).unwrap()), (b"newer".to_vec(), b"new".to_vec()));
+    let missing = rename_new(&root.join("nada"), &root.join("free")).unwrap_err();
+    assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    fs::remove_dir_all(&root).unwrap();
+}
+
+#[test]
 fn buffers_of_every_size_are_usable() {
     for capacity in [0, 1, HUGE_PAGE - 1, HUGE_PAGE, HUGE_PAGE + 1, 3 * HUGE_PAGE + 12_345] {
         let mut buffer = allocate_huge(capacity).unwrap();
