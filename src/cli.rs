@@ -18,7 +18,7 @@ use crate::host;
 use crate::store::Retention;
 
 /// The usage line, first of the help and second of every complaint.
-pub const USAGE: &str = "usage: tp2 [-h] -i IP -p PORT [-e FACTOR] [-s DESTINO] [-d DIR] [-a URI] [-t N] [-o ARCHIVO] [-v] [-q] [-V]";
+pub const USAGE: &str = "usage: tp2 [-h] -i IP -p PORT [-e FACTOR] [-s DESTINO] [-d DIR] [-l PUERTO] [-a URI] [-t N] [-o ARCHIVO] [-v] [-q] [-V]";
 
 /// The options with a value that is a number, their twins, and what the help says.
 const HELP: &str = "
@@ -35,6 +35,9 @@ Opciones:
   -d DIR, --directorio DIR
                         Atiende GET /RUTA: las imágenes de este directorio,
                         en gris y escaladas al pedirlas
+  -l PUERTO, --enlaces PUERTO
+                        Segundo puerto, en las mismas direcciones: sirve la
+                        carpeta scaled_images, y a él llevan los enlaces
   -a URI, --almacen URI
                         Dónde se guardan las tareas: sqlite:RUTA
                         (sqlite:tp2.sqlite3) o mongodb://…
@@ -67,6 +70,7 @@ Ejemplos:
   tp2 -i :: -p 8080
   curl -F imagen=@foto.jpg -F escala=0.5 http://127.0.0.1:8080/ -o gris.jpg
   nc -N ::1 8080 < foto.jpg > gris.jpg
+  curl -F imagen=@foto.jpg http://127.0.0.1:8080/enlaces
   tp2 -i ::1 -p 8080 -d fotos
   curl 'http://[::1]:8080/gato.jpg?escala=0.25' -o gris.jpg
 ";
@@ -91,6 +95,8 @@ pub struct Config {
     pub scaler: Option<ScalerAt>,
     /// Pictures to be asked for: `-d`.
     pub directory: Option<PathBuf>,
+    /// Port of links: `-l`; 0: the kernel chooses.
+    pub links_port: Option<u16>,
     /// Where tasks are kept.
     pub store: StoreAt,
     /// How long, and how much of their results.
@@ -143,12 +149,13 @@ impl fmt::Display for UsageError {
 const HOURS_MAX: f64 = 876_000.0;
 
 /// Long name, short name, hint; getopts needs each once.
-const VALUED: [(&str, &str); 17] = [
+const VALUED: [(&str, &str); 18] = [
     ("port", "p"),
     ("puerto", ""),
     ("escala", "e"),
     ("escalador", "s"),
     ("directorio", "d"),
+    ("enlaces", "l"),
     ("hilos", "t"),
     ("registro", "o"),
     ("max-cuerpo", ""),
@@ -249,6 +256,10 @@ impl Value {
         }
     }
 
+    fn port(&self) -> Result<u16, UsageError> {
+        self.number(0..=65_535).map(|port| u16::try_from(port).unwrap_or_default())
+    }
+
     /// The complaint that this value is not what it should be.
     fn is_not(&self, wanted: &str) -> UsageError {
         UsageError(format!("{} debe ser {wanted}: «{}»", self.name, self.text))
@@ -285,8 +296,16 @@ pub fn parse(
         return Err(UsageError("--ip debe ser una dirección o un nombre: «»".into()));
     }
     let port = given.value_of(&["port", "puerto"])?;
-    let port = port.ok_or_else(|| UsageError("falta la opción -p PORT".into()))?.number(0..=65_535)?;
-    let port = u16::try_from(port).unwrap_or_default();
+    let port = port.ok_or_else(|| UsageError("falta la opción -p PORT".into()))?.port()?;
+    let links_port = match given.value("enlaces")? {
+        None => None,
+        Some(value) => match value.port()? {
+            taken if taken == port && port != 0 => {
+                return Err(value.is_not("otro puerto que el de -p"));
+            }
+            port => Some(port),
+        },
+    };
 
     let mut policy = Policy::default();
     if let Some(value) = given.value("escala")? {
@@ -328,6 +347,7 @@ pub fn parse(
         directory,
         store,
         retention,
+        links_port,
         threads,
         log_file: given.value("registro")?.map(|value| value.text.into()),
         level: match more.cmp(&less) {
@@ -431,10 +451,13 @@ mod tests {
                 "fotos/",
                 "-o",
                 "a.log",
+                "-l",
+                "8082",
             ],
             &[],
         );
         assert_eq!(full.hosts, ["127.0.0.1", "::1"]);
+        assert_eq!((full.links_port, small.links_port), (Some(8082), None));
         assert_eq!((full.port, full.policy.factor, full.threads), (8090, 1.5, 3));
         assert_eq!((full.policy.body_max, full.policy.pixels.pixels_max), (1 << 20, 2_000_000));
         assert_eq!((full.clients_max, full.places_max, full.memory_max), (9, 5, 64 << 20));

@@ -1,4 +1,5 @@
-//! The files of `-d`: the one place of the server that reads files for clients. Run on the workers.
+//! The files of `-d`, and the folder of [`links`]: the one place of the server that reads files for clients, or writes any.
+//! Run on the workers.
 //!
 //! Rules: nothing outside the directory is opened, and nothing but a regular file is read; the kernel is asked for the
 //! first ([`open_beneath`]) and the open file for the second, so there is no moment between looking and opening. A 304,
@@ -27,6 +28,7 @@ use crate::pixels;
 use crate::proto::format::{Format, Sniff};
 
 mod cache;
+pub mod links;
 
 use cache::Cache;
 

@@ -4,13 +4,14 @@
 //! any thread exists, because that process forks and must never thread.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 use std::io::{self, Write};
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
 use scaler::sys::{self, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use scaler::words::{self, InWords};
 use tp2::cli::{self, Command, Config, ScalerAt, StoreAt};
+use tp2::exchange::door::Face;
 use tp2::exchange::event::Level;
 use tp2::exchange::gate::Gate;
 use tp2::exchange::service::Service;
@@ -79,14 +80,22 @@ fn serve(mut config: Config) -> Result<(), String> {
     }
 
     let (library, kept_max) = library_of(&config)?;
-    let listeners = listen(&config.hosts, config.port).map_err(|error| error.to_string())?;
-    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
-    let addresses = addresses.map_err(failed("no se sabe dónde se escucha"))?;
+    let listeners = listen(&config.hosts, config.port, "-p").map_err(|error| error.to_string())?;
+    let links = match config.links_port {
+        Some(port) => listen(&config.hosts, port, "-l").map_err(|error| error.to_string())?,
+        None => Vec::new(),
+    };
+    let (addresses, links_addresses) = (addresses_of(&listeners)?, addresses_of(&links)?);
+    config.policy.links_port = links_addresses.first().map(SocketAddr::port);
     let store = store_of(&config)?;
     let (supervisor, scaler) = scaler_of(&config)?;
     let gate = Gate::new(config.places_max, config.memory_max - kept_max, config.threads);
     let server = Server::new(Parts {
-        listeners,
+        listeners: std::iter::chain(
+            listeners.into_iter().map(|listener| (listener, Face::Main)),
+            links.into_iter().map(|listener| (listener, Face::Links)),
+        )
+        .collect(),
         signals,
         service: Service::new(config.policy, gate, PAGE.into(), Uuid::new_v4),
         supervisor,
@@ -104,6 +113,9 @@ fn serve(mut config: Config) -> Result<(), String> {
         // Nobody may be reading; the server serves all the same.
         let _ = writeln!(io::stdout(), "Servidor escuchando en http://{address}");
     }
+    for address in links_addresses {
+        let _ = writeln!(io::stdout(), "Servidor de archivos escalados escuchando en http://{address}");
+    }
     let ended = server.run();
     log.write(Level::Info, Who::default(), "Servidor detenido.");
     log.flush();
@@ -120,6 +132,11 @@ fn store_of(config: &Config) -> Result<Backend, String> {
             «cargo build --release --features mongodb»"
             .into()),
     }
+}
+
+fn addresses_of(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
+    addresses.map_err(failed("no se sabe dónde se escucha"))
 }
 
 /// The scaler of `-s`, or one of our own.
@@ -156,8 +173,8 @@ fn library_of(config: &Config) -> Result<(Option<Library>, u64), String> {
 
 /// Raises the limit on descriptors as far as wanted and allowed; says how many clients that leaves room for.
 fn raise_descriptors(clients_max: usize, threads: usize) -> usize {
-    // A worker has one file open at a time.
-    let spare = OWN_DESCRIPTORS + connections_max(threads) as u64 + threads as u64;
+    // A worker has a file open at a time, and its folder.
+    let spare = OWN_DESCRIPTORS + connections_max(threads) as u64 + 2 * threads as u64;
     let wanted = clients_max as u64 + spare;
     let Ok((soft, hard)) = sys::limits(sys::Limit::Files) else { return clients_max };
     let raised = wanted.min(hard).max(soft);

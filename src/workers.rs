@@ -10,7 +10,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
@@ -18,6 +18,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use crate::exchange::gate::Lease;
 use crate::exchange::job::{Done, Failure, Job, Output, PixelLimits, Work};
 use crate::files::Library;
+use crate::files::links::Links;
 use crate::key::Ticket;
 use crate::pixels;
 
@@ -50,7 +51,7 @@ impl Workers {
         let (clients, clients_queue) = bounded(places);
         let (tasks, tasks_queue) = bounded(tasks);
         let queues = Queues { clients: clients_queue, tasks: tasks_queue };
-        let bench = Arc::new(Bench { limits, library });
+        let bench = Arc::new(Bench { limits, library, links: Links::default() });
         let threads = (0..threads)
             .map(|number| {
                 let (queues, bench, deliver) = (queues.clone(), Arc::clone(&bench), Arc::clone(&deliver));
@@ -87,6 +88,7 @@ struct Bench {
     limits: PixelLimits,
     /// None without `-d`.
     library: Option<Library>,
+    links: Links,
 }
 
 /// Where the threads take their jobs from.
@@ -150,6 +152,11 @@ impl Bench {
                     _ => Ok(Output::File(Bytes::from(file))),
                 }
             }
+            Work::Link(file) => self.links.keep(&file, SystemTime::now()).map(Output::Linked),
+            Work::Read(sought) => match lease {
+                Some(lease) => self.links.fetch(&sought, lease),
+                None => Err(Failure::Lost),
+            },
             // Scaling is the other process's work; the loop sends none here.
             Work::Scale { .. } => Err(Failure::Lost),
         }

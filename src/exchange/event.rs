@@ -73,6 +73,11 @@ pub enum What {
         /// What went wrong, where the status does not tell it.
         fault: Option<Fault>,
     },
+    /// A client is given a link.
+    Linked {
+        /// To where.
+        url: String,
+    },
     /// The client left before there was anything to answer.
     Left {
         /// What it was in the middle of, in Spanish.
@@ -86,6 +91,7 @@ impl What {
     pub fn level(&self) -> Level {
         match self {
             Self::Connected | Self::Received { .. } | Self::Left { .. } => Level::Debug,
+            Self::Linked { .. } => Level::Info,
             Self::Answered { probe: true, .. } => Level::Debug,
             Self::Answered { fault: Some(fault), .. } => fault.level,
             // What we do not speak (501, 505) is no fault of ours.
@@ -144,6 +150,7 @@ impl fmt::Display for What {
                 }
                 fault.as_ref().map_or(Ok(()), |fault| write!(f, " - {}", fault.reason))
             }
+            Self::Linked { url } => write!(f, "Enlace de imagen escalada enviado al cliente: {url}"),
             Self::Left { during } => write!(f, "El cliente se fue durante {during}."),
         }
     }
@@ -181,6 +188,8 @@ mod tests {
             (Failure::ScalerLost, 502, Some(Level::Error)),
             (Failure::ScalerAway, 503, Some(Level::Warning)),
             (Failure::Late, 504, Some(Level::Error)),
+            (Failure::FolderUnusable("no es un directorio".into()), 500, Some(Level::Error)),
+            (Failure::FolderFull("ENOSPC".into()), 507, Some(Level::Error)),
             (Failure::NoFile, 404, None),
             (Failure::Changing, 503, None),
             (Failure::MemoryFull { length: 1 }, 503, None),

@@ -28,9 +28,11 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::door::{Door, Face};
 use super::event::{Event, Fault, What};
 use super::inquiry::{self, Awaited, Finding, Next, Purpose, Query};
 use super::job::Failure;
+use super::link::Link;
 use super::moment::Moment;
 use super::phase::{After, Answer, Name, Phase, may_follow};
 use super::picture::{Ending, Outcome, Picture, Times};
@@ -67,6 +69,8 @@ pub struct Exchange {
     actions: VecDeque<Action>,
     /// The peer has closed its sending side.
     peer_done: bool,
+    /// Where the client came in.
+    door: Door,
     service: Rc<Service>,
 }
 
@@ -86,15 +90,17 @@ pub enum Action {
 impl Exchange {
     /// A client has connected.
     #[must_use]
-    pub fn new(service: Rc<Service>, now: Moment) -> Self {
+    pub fn new(service: Rc<Service>, door: Door, now: Moment) -> Self {
         let due = now.at + service.policy.idle_time;
         let connected = Event { id: None, what: What::Connected };
         Self {
-            phase: Phase::Idle { fresh: true, due },
+            // Pictures come without HTTP to the main port alone.
+            phase: Phase::Idle { fresh: door.face == Face::Main, due },
             recv: RecvBuf::new(INPUT_MAX + PIPELINED_MAX),
             send: SendBuf::new(),
             actions: VecDeque::from([Action::Log(connected)]),
             peer_done: false,
+            door,
             service,
         }
     }
@@ -156,6 +162,11 @@ impl Exchange {
                             now,
                         );
                     }
+                    Ok(Ending::Link(link, times)) => self.announce(&request, link, times, now),
+                    Ok(Ending::Excerpt(excerpt)) => match excerpt.reply(now.wall) {
+                        Ok(reply) => self.answer(Name::Waiting, &request, &reply, After::Next, now),
+                        Err(reject) => self.refuse(Name::Waiting, &request, &reject, After::Next, now),
+                    },
                     Err(failure) => {
                         let reject = match failure {
                             Failure::Late => self.service.late(now.at - since),
@@ -353,7 +364,10 @@ impl Exchange {
 
     /// The connection's first bytes are a picture's.
     fn begin_netcat(&mut self, format: Format, now: Moment) {
-        let request = Request::netcat((self.service.ids)(), now.at);
+        let mut request = Request::netcat((self.service.ids)(), now.at);
+        if let port @ Some(_) = self.service.policy.links_port {
+            request.purpose = Purpose::Link { base: self.door.base(None, port) };
+        }
         if let Some(reject) = self.service.overloaded() {
             return self.refuse(Name::Head, &request, &reject, After::Close, now);
         }
@@ -365,7 +379,7 @@ impl Exchange {
     fn begin_http(&mut self, head: &RequestHead, now: Moment) {
         let id = (self.service.ids)();
         let mut request = Request::http(id, head, now.at);
-        match decide(head, &mut request, &self.service) {
+        match decide(head, &mut request, &self.door, &self.service) {
             Decision::Answer(known) => self.settle(Name::Head, request, known, After::Next, now),
             Decision::Dismiss(known) => self.settle(Name::Head, request, known, After::Close, now),
             Decision::Read { sink, ask } => {
@@ -425,14 +439,8 @@ impl Exchange {
     fn settle(&mut self, from: Name, mut request: Request, known: Known, then: After, now: Moment) {
         match known {
             Known::Reply(reply) => self.answer(from, &request, &reply, then, now),
-            Known::File(wanted) => {
-                if then == After::Close {
-                    request.close_after();
-                }
-                let (id, lease) = (request.id, self.service.gate.lease());
-                let order = Order { id, origin: Origin::File(Box::new(wanted)), lease, read: None };
-                self.watch(from, request, Box::new(order), now);
-            }
+            Known::File(wanted) => self.look(from, request, Origin::File(Box::new(wanted)), then, now),
+            Known::Linked(sought) => self.look(from, request, Origin::Linked(Box::new(sought)), then, now),
             Known::Task(id) => {
                 if then == After::Close {
                     request.close_after();
@@ -472,6 +480,16 @@ impl Exchange {
         }
     }
 
+    /// Has a file looked at.
+    fn look(&mut self, from: Name, mut request: Request, origin: Origin, then: After, now: Moment) {
+        if then == After::Close {
+            request.close_after();
+        }
+        let (id, lease) = (request.id, self.service.gate.lease());
+        let order = Order { id, origin, lease, read: None };
+        self.watch(from, request, Box::new(order), now);
+    }
+
     /// Hands work over and waits for its end.
     fn watch(&mut self, from: Name, request: Request, order: Box<Order>, now: Moment) {
         self.actions.push_back(Action::Submit(order));
@@ -488,17 +506,20 @@ impl Exchange {
             return Err(self.service.failed(Failure::UnknownFormat));
         };
         let wish = Wish::read(&request.parameters, &fields, self.service.policy.factor)?;
-        let plan = wish.plan(format);
         if let Purpose::Task(handover) = &request.purpose {
             // Who asks for a task accepts a document about it; the picture comes later, to another request.
-            let plan = plan.or_else(|| handover.explicit.then(|| wish.plan_as_input(format)));
+            let plan = wish.plan(format).or_else(|| handover.explicit.then(|| wish.plan_as_input(format)));
             let (plan, key) = (plan.ok_or(Reject::NotAcceptable)?, handover.key.clone());
             let submission = Submission { id: request.id, picture, plan, key, at: now.wall, lease };
             return Ok(Ordered::Task(Box::new(submission)));
         }
-        let plan = plan.ok_or(Reject::NotAcceptable)?;
+        let origin = if matches!(request.purpose, Purpose::Link { .. }) {
+            Origin::Link { picture, plan: wish.plan_for_link() }
+        } else {
+            let plan = wish.plan(format).ok_or(Reject::NotAcceptable)?;
+            Origin::Upload { picture, plan }
+        };
         let read = Some(now.at - request.began_at);
-        let origin = Origin::Upload { picture, plan };
         Ok(Ordered::Work(Box::new(Order { id: request.id, origin, lease, read })))
     }
 
@@ -511,6 +532,19 @@ impl Exchange {
             let then = self.emit(request, &picture.reply(times, now.wall), After::Next, now);
             self.begin_reply(Name::Waiting, request, 200, then, Some(Arc::clone(picture)), now);
         }
+    }
+
+    /// Answers with a link.
+    fn announce(&mut self, request: &Request, link: &Link, times: &Times, now: Moment) {
+        let base = if let Purpose::Link { base } = &request.purpose { base } else { "" };
+        let url = format!("{base}{}", link.name);
+        if request.kind == Kind::Netcat {
+            self.send.push(Link::line(&url).into_bytes());
+            self.begin_reply(Name::Waiting, request, 201, After::Close, None, now);
+        } else {
+            self.answer(Name::Waiting, request, &link.reply(&url, times), After::Next, now);
+        }
+        self.actions.push_back(Action::Log(Event { id: Some(request.id), what: What::Linked { url } }));
     }
 
     /// Answers with an error.

@@ -5,11 +5,14 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use super::*;
+use crate::exchange::door::tests::door;
 use crate::exchange::event::Level;
 use crate::exchange::file::{Wanted, tests::edition};
 use crate::exchange::gate::Gate;
+use crate::exchange::link::tests::excerpt;
 use crate::exchange::plan::Plan;
 use crate::exchange::service::Policy;
+use crate::proto::conditional::Selection;
 
 #[path = "exchange_task_tests.rs"]
 mod tasks;
@@ -43,9 +46,14 @@ impl World {
     }
 
     fn with(policy: Policy, gate: Gate) -> Self {
+        Self::behind(Face::Main, policy, gate)
+    }
+
+    /// The client has come to a port for this.
+    fn behind(face: Face, policy: Policy, gate: Gate) -> Self {
         let service = Rc::new(Service::new(policy, gate, Bytes::from_static(b"<html>"), ids));
         let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        let exchange = Exchange::new(Rc::clone(&service), now);
+        let exchange = Exchange::new(Rc::clone(&service), door(face), now);
         let (sent, orders, queries, events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut world = Self { service, exchange, now, sent, orders, queries, events, half_closed: false };
         world.drain_actions();
@@ -94,7 +102,7 @@ impl World {
     fn uploaded(&self) -> (&[u8], &Plan) {
         match &self.orders[0].origin {
             Origin::Upload { picture, plan } => (picture, plan),
-            Origin::File(wanted) => panic!("{wanted:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -868,4 +876,174 @@ fn without_a_directory_there_are_no_files() {
     world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\n\r\nDELETE /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
     world.transmit();
     assert_eq!((world.statuses(), world.orders.len()), (vec![404, 404], 0));
+}
+
+fn link_to(name: &str) -> Outcome {
+    let link = Link { name: name.into(), width: 3, height: 4 };
+    Ok(Ending::Link(link, Times { keep: Some(Duration::from_millis(5)), ..Times::default() }))
+}
+
+/// A world in which links have a port of their own.
+fn with_links_port(face: Face) -> World {
+    World::behind(face, Policy { links_port: Some(8082), ..Policy::default() }, Gate::new(4, 1 << 20, 1))
+}
+
+fn post_for_link(query: &str, host: &str) -> Vec<u8> {
+    let head = format!(
+        "POST /enlaces{query} HTTP/1.1\r\nHost: {host}\r\nAccept: text/plain\r\nContent-Length: {}\r\n\r\n",
+        PNG.len()
+    );
+    [head.as_bytes(), PNG].concat()
+}
+
+#[test]
+fn a_link_is_answered_with_its_address() {
+    for (mut world, host, url) in [
+        (World::new(), "foto.example:81", "http://foto.example:81/scaled_images/a.jpg"),
+        (World::new(), "foto.example", "http://foto.example/scaled_images/a.jpg"),
+        (World::new(), "", "http://192.0.2.7:8080/scaled_images/a.jpg"),
+        (with_links_port(Face::Main), "foto.example:81", "http://foto.example:8082/a.jpg"),
+        (with_links_port(Face::Main), "[::1]:81", "http://[::1]:8082/a.jpg"),
+        (with_links_port(Face::Main), "a,b", "http://192.0.2.7:8082/a.jpg"),
+    ] {
+        world.feed(&post_for_link("?formato=png&calidad=9", host));
+        let Origin::Link { picture, plan } = &world.orders[0].origin else { panic!("{host}") };
+        assert_eq!((&picture[..], plan.encoding.format, plan.encoding.quality), (PNG, Format::Jpeg, 9));
+        world.done(&link_to("a.jpg"));
+        let text = world.text();
+        assert!(text.starts_with("HTTP/1.1 201 Created\r\n"), "{text}");
+        assert!(text.contains(&format!("\r\nLocation: {url}\r\n")), "{text}");
+        assert!(text.contains("\r\nContent-Type: text/plain; charset=utf-8\r\n"), "{text}");
+        assert!(text.contains("keep;dur=5.0") && text.contains("X-Ancho: 3\r\nX-Alto: 4\r\n"), "{text}");
+        assert!(text.ends_with(&format!("\r\n\r\nImagen escalada disponible en: {url}\n")), "{text}");
+        let told: Vec<&What> = world.events.iter().map(|event| &event.what).collect();
+        let linked = What::Linked { url: url.into() };
+        assert!(told.contains(&&linked) && linked.level() == Level::Info);
+        assert_eq!(linked.to_string(), format!("Enlace de imagen escalada enviado al cliente: {url}"));
+        assert!(!world.exchange.is_closed());
+    }
+}
+
+#[test]
+fn a_link_is_refused_as_any_upload_is() {
+    let mut world = World::new();
+    world.feed(&post_for_link("?escala=99", "a"));
+    world.feed(&post_for_link("?formato=heic", "a"));
+    world.feed(b"POST /enlaces HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.feed(b"GET /enlaces HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.feed(b"POST /enlaces HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\ntext");
+    world.transmit();
+    assert_eq!(world.statuses(), [422, 422, 415, 405, 415]);
+    for (failure, status, text) in [
+        (Failure::FolderFull("ENOSPC".into()), 507, "disco-lleno"),
+        (Failure::FolderUnusable("no es un directorio".into()), 500, "(no es un directorio)"),
+    ] {
+        let mut world = World::new();
+        world.feed(&post_for_link("", "a"));
+        world.done(&Err(failure));
+        assert_eq!(world.statuses(), [status]);
+        assert!(world.text().contains(text) && world.text().contains("scaled_images"), "{}", world.text());
+        let Some(Event { id: Some(_), what }) = world.events.last() else { panic!() };
+        assert_eq!(what.level(), Level::Error);
+    }
+}
+
+#[test]
+fn without_http_a_link_is_one_line_where_links_have_a_port() {
+    let mut world = with_links_port(Face::Main);
+    world.feed(PNG);
+    let Origin::Link { plan, .. } = &world.orders[0].origin else { panic!() };
+    assert_eq!(plan.encoding.format, Format::Jpeg);
+    world.done(&link_to("a.jpg"));
+    assert_eq!(world.text(), "Imagen escalada disponible en: http://192.0.2.7:8082/a.jpg\n");
+    assert!(world.half_closed);
+    let mut world = with_links_port(Face::Main);
+    world.feed(PNG);
+    world.done(&Err(Failure::FolderUnusable("no es un directorio".into())));
+    assert!(world.text().starts_with("ERROR 500 "), "{}", world.text());
+    assert_eq!(world.text().lines().count(), 1);
+}
+
+fn get(target: &str, fields: &str) -> Vec<u8> {
+    format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes()
+}
+
+#[test]
+fn stored_pictures_are_served_where_links_lead() {
+    for (mut world, prefix) in [(World::new(), "/scaled_images"), (with_links_port(Face::Links), "")] {
+        world.feed(&get(&format!("{prefix}/a%2ejpg?x"), "Range: bytes=2-3\r\n"));
+        let Origin::Linked(sought) = &world.orders[0].origin else { panic!("{prefix}") };
+        assert_eq!((&sought.name[..], sought.head_only), (&b"a.jpg"[..], false));
+        assert_eq!(sought.conditions.range, Some(b"bytes=2-3".to_vec()));
+        world.done(&Ok(Ending::Excerpt(excerpt(Selection::Part(2..4), b"23"))));
+        assert!(world.text().starts_with("HTTP/1.1 206 Partial Content\r\n"), "{}", world.text());
+        assert!(world.text().ends_with("\r\n\r\n23"), "{}", world.text());
+
+        world.feed(format!("HEAD {prefix}/a.jpg HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        let Origin::Linked(sought) = &world.orders[0].origin else { panic!("{prefix}") };
+        assert!(sought.head_only);
+        world.done(&Ok(Ending::Excerpt(excerpt(Selection::Whole, b""))));
+        assert!(world.text().contains("Content-Length: 10\r\n"), "{}", world.text());
+        for (selection, status) in
+            [(Selection::NotModified, 304), (Selection::Failed, 412), (Selection::Unsatisfiable, 416)]
+        {
+            world.feed(&get(&format!("{prefix}/a.jpg"), ""));
+            world.done(&Ok(Ending::Excerpt(excerpt(selection, b""))));
+            assert_eq!(world.statuses().last(), Some(&status));
+        }
+        world.feed(&get(&format!("{prefix}/a.jpg"), ""));
+        world.done(&Err(Failure::NoFile));
+        assert_eq!(world.statuses().last(), Some(&404));
+        for path in ["/", "/.tp2-1", "/%2etp2-1", "/a/b", "/..", "/a%2fb", "//a"] {
+            world.feed(&get(&format!("{prefix}{path}"), ""));
+            world.transmit();
+            assert_eq!((world.statuses().last(), world.orders.len()), (Some(&404), 0), "{path}");
+        }
+        assert!(!world.exchange.is_closed());
+    }
+}
+
+#[test]
+fn a_port_for_links_has_nothing_else() {
+    for (request, status) in [
+        (&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], 404),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", 405),
+        (b"POST /enlaces HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", 405),
+        (b"PUT /a.jpg HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", 405),
+        (b"DELETE /a.jpg HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        (b"OPTIONS /a.jpg HTTP/1.1\r\nHost: a\r\n\r\n", 204),
+    ] {
+        let mut world = with_links_port(Face::Links);
+        world.feed(request);
+        world.transmit();
+        assert_eq!((world.statuses(), world.orders.len()), (vec![status], 0), "{}", request.escape_ascii());
+        if status != 404 {
+            assert!(world.text().contains("Allow: GET, HEAD, OPTIONS\r\n"), "{}", world.text());
+        }
+        assert!(!world.exchange.is_closed());
+    }
+    // What is no request is no picture either.
+    for begin in [PNG, b"\xff\xd8\xff\xe0\0\x10JFIF", b"P5\n2 2\n255\nabcd"] {
+        let mut world = with_links_port(Face::Links);
+        world.feed(begin);
+        world.transmit();
+        assert_eq!(world.statuses(), [400], "{}", begin.escape_ascii());
+        assert!(world.half_closed && world.orders.is_empty());
+    }
+}
+
+#[test]
+fn with_a_port_of_their_own_links_are_not_served_on_the_main_one() {
+    let mut world = with_links_port(Face::Main);
+    world.feed(&get("/scaled_images/a.jpg", ""));
+    world.transmit();
+    assert_eq!((world.statuses(), world.orders.len()), (vec![404], 0));
+    let policy = Policy { links_port: Some(8082), files: true, ..Policy::default() };
+    let mut world = World::with(policy, Gate::new(4, 1 << 20, 1));
+    world.feed(&get("/scaled_images/a.jpg", ""));
+    assert_eq!(wanted(&world).path, b"scaled_images/a.jpg");
+    // Without one they win over files of that name.
+    let mut world = with_files();
+    world.feed(&get("/scaled_images/a.jpg", ""));
+    assert!(matches!(world.orders[0].origin, Origin::Linked(_)));
 }

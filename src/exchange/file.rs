@@ -50,17 +50,26 @@ pub struct Edition {
     pub plan: Plan,
 }
 
-impl Edition {
-    /// The entity tag, with its quotes. Hashed, since an inode's number is nobody's business; over this program's
-    /// version too, since another one may write other bytes.
+impl Stamp {
+    /// The entity tag of the file's own bytes, with its quotes.
     #[must_use]
     pub fn etag(&self) -> String {
-        let half = |number: u8| {
-            let mut hasher = DefaultHasher::new();
-            (number, env!("CARGO_PKG_VERSION"), self).hash(&mut hasher);
-            hasher.finish()
-        };
-        format!("\"{:016x}{:016x}\"", half(0), half(1))
+        tag(self)
+    }
+
+    /// The value of `Last-Modified`.
+    #[must_use]
+    pub fn last_modified(&self, now: SystemTime) -> String {
+        // RFC 9110 §8.8.2.1: never later than Date. What is before 1970 can't be written either.
+        httpdate::fmt_http_date(self.modified.min(now).max(SystemTime::UNIX_EPOCH))
+    }
+}
+
+impl Edition {
+    /// The entity tag, with its quotes; over this program's version too, since another one may write other bytes.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        tag(&(env!("CARGO_PKG_VERSION"), self))
     }
 
     /// The answer to a client that has it already (RFC 9110 §15.4.5).
@@ -72,14 +81,22 @@ impl Edition {
     /// Adds the fields by which a client can keep the answer and ask whether it is still good.
     #[must_use]
     pub fn describe(&self, reply: Reply, now: SystemTime) -> Reply {
-        // RFC 9110 §8.8.2.1: never later than Date. What is before 1970 can't be written either.
-        let modified = self.stamp.modified.min(now).max(SystemTime::UNIX_EPOCH);
         reply
             .with("ETag", self.etag())
-            .with("Last-Modified", httpdate::fmt_http_date(modified))
+            .with("Last-Modified", self.stamp.last_modified(now))
             .with("Cache-Control", CACHE_CONTROL)
             .with("Vary", "Accept")
     }
+}
+
+/// Hashed, since an inode's number is nobody's business.
+fn tag(of: &impl Hash) -> String {
+    let half = |number: u8| {
+        let mut hasher = DefaultHasher::new();
+        (number, of).hash(&mut hasher);
+        hasher.finish()
+    };
+    format!("\"{:016x}{:016x}\"", half(0), half(1))
 }
 
 #[cfg(test)]

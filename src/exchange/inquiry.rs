@@ -74,6 +74,11 @@ pub enum Finding {
 pub enum Purpose {
     /// The picture, in the answer to its upload, or whatever needs no task.
     Picture,
+    /// A link to the picture.
+    Link {
+        /// What stands before the file's name in it.
+        base: String,
+    },
     /// That its picture is kept as a task.
     Task(Handover),
     /// What is known of a task.
@@ -249,7 +254,7 @@ fn known(purpose: &Purpose, status: Option<Status>, service: &Service, now: Mome
             }
             _ => fetch(status, service, now),
         },
-        Purpose::Picture | Purpose::Delete { .. } => lost(service),
+        Purpose::Picture | Purpose::Link { .. } | Purpose::Delete { .. } => lost(service),
     }
 }
 
@@ -312,7 +317,7 @@ fn unknown(purpose: &Purpose) -> Next {
     let asked = match purpose {
         Purpose::Status { asked, .. } | Purpose::Result { asked, .. } | Purpose::Delete { asked } => asked,
         // It has been deleted while its sender waited for it.
-        Purpose::Task(_) | Purpose::Picture => return Next::Refuse(Reject::Expired),
+        Purpose::Task(_) | Purpose::Picture | Purpose::Link { .. } => return Next::Refuse(Reject::Expired),
     };
     Next::Refuse(Reject::UnknownTask { asked: asked.clone() })
 }

@@ -12,6 +12,7 @@ use scaler::raster::Raster;
 
 use super::file::{Edition, Stamp, Wanted};
 use super::gate::Lease;
+use super::link::{Excerpt, FOLDER, Sought};
 use super::picture::Picture;
 use super::plan::Plan;
 use crate::key::Ticket;
@@ -157,6 +158,10 @@ pub enum Work {
         /// Keep the result under this name for those who ask for the same.
         keep: Option<Edition>,
     },
+    /// Store in the folder of links, under a name of its own; for a worker.
+    Link(Bytes),
+    /// Look at a file in the folder of links, and read what is wanted of it; for a worker.
+    Read(Box<Sought>),
 }
 
 /// The one answer to a [`Job`].
@@ -185,6 +190,10 @@ pub enum Output {
     File(Bytes),
     /// Of [`Work::Encode`] and [`Work::Open`]: a result that is kept, and has a lease of its own.
     Picture(Arc<Picture>),
+    /// Of [`Work::Link`]: the name in the folder.
+    Linked(String),
+    /// Of [`Work::Read`]: the lease holds its bytes.
+    Excerpt(Box<Excerpt>),
 }
 
 /// A flag shared by a run and its job in flight.
@@ -275,6 +284,10 @@ pub enum Failure {
     StoreFull(String),
     /// The store can't be reached, or failed; the reason is for the log.
     StoreBroken(String),
+    /// There is no space left for another link; the reason is Spanish.
+    FolderFull(String),
+    /// The folder of links can't be written to; the reason is Spanish.
+    FolderUnusable(String),
 }
 
 impl fmt::Display for Failure {
@@ -304,6 +317,8 @@ impl fmt::Display for Failure {
             Self::Cancelled => write!(f, "el trabajo fue cancelado"),
             Self::StoreFull(reason) => write!(f, "no queda espacio en el disco del almacén: {reason}"),
             Self::StoreBroken(reason) => write!(f, "el almacén falló: {reason}"),
+            Self::FolderFull(reason) => write!(f, "no hay espacio para la imagen en {FOLDER}: {reason}"),
+            Self::FolderUnusable(reason) => write!(f, "no se puede guardar la imagen en {FOLDER}: {reason}"),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! conversation says about one is in [`inquiry`]. Reading order: [`exchange`], [`request`], [`upload`], [`run`],
 //! [`gate`], [`inquiry`], [`reject`].
 pub mod bank;
+pub mod door;
 pub mod event;
 #[expect(clippy::module_inception, reason = "the layer is named for its central machine")]
 pub mod exchange;
@@ -13,6 +14,7 @@ pub mod file;
 pub mod gate;
 pub mod inquiry;
 pub mod job;
+pub mod link;
 pub mod moment;
 mod phase;
 pub mod picture;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::file::Edition;
 use super::gate::Lease;
 use super::job::Failure;
+use super::link::{Excerpt, Link};
 use crate::proto::format::Format;
 use crate::proto::reply::Reply;
 
@@ -20,6 +21,10 @@ pub enum Ending {
     Picture(Arc<Picture>, Times),
     /// The client has this edition of the file already.
     NotModified(Edition),
+    /// With a picture that is stored, and where the time went.
+    Link(Link, Times),
+    /// With what is to be sent of a stored picture.
+    Excerpt(Excerpt),
 }
 
 /// The result of a run.
@@ -75,6 +80,8 @@ pub struct Times {
     pub scale: Option<Duration>,
     /// Writing the file.
     pub encode: Option<Duration>,
+    /// Storing it for good.
+    pub keep: Option<Duration>,
 }
 
 impl Times {
@@ -85,7 +92,8 @@ impl Times {
     }
 
     /// The value of `Server-Timing`, in milliseconds (W3C Server Timing, section 3).
-    fn field(&self) -> String {
+    #[must_use]
+    pub fn field(&self) -> String {
         let steps = [
             ("read", self.read),
             ("queue", Some(self.queue)),
@@ -93,6 +101,7 @@ impl Times {
             ("decode", self.decode),
             ("scale", self.scale),
             ("encode", self.encode),
+            ("keep", self.keep),
         ];
         let taken = steps.into_iter().filter_map(|(name, time)| Some((name, time?)));
         let figures = taken.map(|(name, time)| format!("{name};dur={:.1}", time.as_secs_f64() * 1000.0));

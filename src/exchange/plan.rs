@@ -168,6 +168,13 @@ impl Wish {
         };
         Some(Plan { factor, encoding: Encoding { format, quality, background } })
     }
+
+    /// The plan for a picture that is to be kept as a link: always a JPEG, whatever its sender would take in an answer.
+    #[must_use]
+    pub fn plan_for_link(&self) -> Plan {
+        let Self { factor, quality, background, .. } = *self;
+        Plan { factor, encoding: Encoding { format: Format::Jpeg, quality, background } }
+    }
 }
 
 impl Plan {
@@ -297,6 +304,15 @@ mod tests {
         assert_eq!(choose("", None).unwrap(), Format::Gif);
         assert_eq!(choose("", Some("text/plain")), None);
         assert_eq!(choose("formato=bmp", Some("text/plain")).unwrap(), Format::Bmp);
+    }
+
+    #[test]
+    fn a_link_is_a_jpeg_whatever_else_would_do() {
+        let mut parameters = query("formato=png&calidad=9&escala=2&fondo=000000");
+        parameters.accept = Some(b"text/plain".to_vec());
+        let plan = Wish::read(&parameters, &[], 0.5).unwrap().plan_for_link();
+        let encoding = Encoding { format: Format::Jpeg, quality: 9, background: [0; 3] };
+        assert_eq!(plan, Plan { factor: 2.0, encoding });
     }
 
     #[test]

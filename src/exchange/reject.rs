@@ -175,7 +175,8 @@ impl Reject {
                 | Failure::ResultTooLarge { .. }
                 | Failure::TooMuchMemory { .. }
                 | Failure::Panicked => 422,
-                Failure::Lost | Failure::Unreadable(_) => 500,
+                Failure::Lost | Failure::Unreadable(_) | Failure::FolderUnusable(_) => 500,
+                Failure::FolderFull(_) => 507,
                 Failure::ScalerRefused { code: 413 | 422, .. } => 422,
                 Failure::ScalerRefused { code: 503, .. }
                 | Failure::ScalerAway
@@ -236,6 +237,8 @@ impl Reject {
                 Failure::Lost => "error-interno",
                 Failure::StoreFull(_) => "almacen-lleno",
                 Failure::StoreBroken(_) => "almacen-ausente",
+                Failure::FolderFull(_) => "disco-lleno",
+                Failure::FolderUnusable(_) => "carpeta-inutilizable",
             },
         }
     }

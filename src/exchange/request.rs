@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
+use super::door::{Door, Face};
 use super::event::Fault;
 use super::file::Wanted;
 use super::inquiry::{Handover, Purpose};
 use super::job::Failure;
+use super::link::{FOLDER, Sought};
 use super::plan::{Parameters, Wish};
 use super::reject::Reject;
 use super::service::Service;
@@ -20,7 +22,7 @@ use crate::proto::head::{Expectation, Framing, Method, RequestHead};
 use crate::proto::path::beneath;
 use crate::proto::prefer::Preferences;
 use crate::proto::reply::Reply;
-use crate::proto::route::{Absent, Route, route};
+use crate::proto::route::{Absent, Route, route, route_of_links};
 
 /// So much of an unwanted body is read and thrown away, so that the connection can be kept.
 const DISCARD_MAX: u64 = 64 << 10;
@@ -128,14 +130,14 @@ impl Request {
     }
 }
 
-/// Decides on a head, and notes whether it is a probe's; only cheap checks, in this order: expectation, route, length, form, admission.
+/// Decides on a head, and notes whether it is a probe's or wants a link; only cheap checks, in this order: expectation, route, length, form, admission.
 #[must_use]
-pub fn decide(head: &RequestHead, request: &mut Request, service: &Service) -> Decision {
+pub fn decide(head: &RequestHead, request: &mut Request, door: &Door, service: &Service) -> Decision {
     let framing = head.framing();
     let body_max = service.policy.body_max;
     let has_body = !matches!(framing, Framing::None | Framing::Length(0));
     let ask = has_body && head.expectation() == Expectation::Continue;
-    let known = match known_of(head, request, service) {
+    let known = match known_of(head, request, door, service) {
         // 415: there are no bytes that could be a picture.
         Ok(None) if !has_body => Known::Reply(service.failed(Failure::UnknownFormat).reply(request.id)),
         Ok(None) => match sink_for(head, &request.purpose, service) {
@@ -154,11 +156,21 @@ pub fn decide(head: &RequestHead, request: &mut Request, service: &Service) -> D
 }
 
 /// What a route that needs no body leads to; None for those that do.
-fn known_of(head: &RequestHead, request: &mut Request, service: &Service) -> Result<Option<Known>, Reject> {
+fn known_of(
+    head: &RequestHead,
+    request: &mut Request,
+    door: &Door,
+    service: &Service,
+) -> Result<Option<Known>, Reject> {
     if head.expectation() == Expectation::Unknown {
         return Err(Reject::Expectation);
     }
-    let found = route(head.method(), head.path(), service.policy.files).map_err(Reject::Absent)?;
+    let linked = links_path(head.path(), door, service);
+    let found = match linked {
+        Some(path) => route_of_links(head.method(), path),
+        None => route(head.method(), head.path(), service.policy.files),
+    };
+    let found = found.map_err(Reject::Absent)?;
     request.probe = matches!(found, Route::Health | Route::Ready);
     Ok(Some(Known::Reply(match found {
         Route::Process => {
@@ -187,6 +199,14 @@ fn known_of(head: &RequestHead, request: &mut Request, service: &Service) -> Res
             let (asked, id) = task_id(asked)?;
             request.purpose = Purpose::Delete { asked };
             return Ok(Some(Known::Task(id)));
+        }
+        Route::Link => {
+            request.purpose = Purpose::Link { base: door.base(head.host(), service.policy.links_port) };
+            return Ok(None);
+        }
+        Route::Linked => {
+            return sought(head, linked.unwrap_or_default(), service)
+                .map(|sought| Some(Known::Linked(sought)));
         }
         Route::File => return wanted(head, request, service).map(|wanted| Some(Known::File(wanted))),
         Route::Page => Reply::new(200, "text/html; charset=utf-8", service.page.clone())
@@ -236,6 +256,31 @@ fn wanted(head: &RequestHead, request: &Request, service: &Service) -> Result<Wa
     match service.overloaded() {
         Some(reject) => Err(reject),
         None => Ok(Wanted { path, wish, conditions: Conditions::of(head) }),
+    }
+}
+
+/// The part of a path that names a link, where links are served: all of it on a port of their own, else what follows
+/// the folder's name.
+fn links_path<'a>(path: &'a [u8], door: &Door, service: &Service) -> Option<&'a [u8]> {
+    match (door.face, service.policy.links_port) {
+        (Face::Links, _) => Some(path),
+        (Face::Main, None) => {
+            let rest = path.strip_prefix(b"/")?.strip_prefix(FOLDER.as_bytes())?;
+            rest.starts_with(b"/").then_some(rest)
+        }
+        (Face::Main, Some(_)) => None,
+    }
+}
+
+/// What is wanted of a link: a file of the folder itself, and none that hides (what is being written has such a name).
+fn sought(head: &RequestHead, path: &[u8], service: &Service) -> Result<Sought, Reject> {
+    let name = beneath(path).filter(|name| !name.contains(&b'/') && !name.starts_with(b"."));
+    let name = name.ok_or(Reject::Absent(Absent::NotFound))?;
+    match service.overloaded() {
+        Some(reject) => Err(reject),
+        None => {
+            Ok(Sought { name, conditions: Conditions::of(head), head_only: *head.method() == Method::Head })
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 //! ```text
 //!           admit          done            admit         done          done           done
 //!    Named -------> Open --------> Waiting -------> Gray -------> Scale ------> Encode ------> Finished(Ok)
-//!      |              |                |              |             |             |               ^
-//!      |              +--- the client has it already, or the result is kept: done ---------------+
+//!    Sought           |                |              |             |             | \              ^ ^
+//!      |              |                |              |             |             |  Keep ---done-+ |
+//!      |              +--- the client has it already, the result is kept, a link is read: done -----+
 //!      +---- handle_timeout, a failed step -----------+-------------+-------------+-----------> Finished(Err)
 //! ```
-//! An upload begins in Waiting, a file in Named. Both lines are for a place; Waiting's is for memory too. A durable run,
-//! a task's, waits for memory alone: places are for those whose clients wait. A run that has
+//! An upload begins in Waiting, a file in Named, a link in Sought; Keep is for who wants a link to the result. All lines
+//! are for a place; Waiting's is for memory too. A durable run, a task's, waits for memory alone: places are for those
+//! whose clients wait. A run that has
 //! opened its file gives its place back before it waits again, so that no place is ever held by somebody who waits.
 //!
 //! A run is work, a connection is a conversation: the run does not know who watches it, or over what. It refuses
@@ -22,6 +24,7 @@ use uuid::Uuid;
 use super::file::Wanted;
 use super::gate::{Full, Lease};
 use super::job::{Brief, Cancel, Done, Failure, Job, Loaded, Output, Work};
+use super::link::{Link, Sought};
 use super::picture::{Ending, Outcome, Picture, Times};
 use super::plan::Plan;
 use crate::key::{Key, Ticket};
@@ -51,6 +54,15 @@ pub enum Origin {
     },
     /// It lies below the directory of `-d`.
     File(Box<Wanted>),
+    /// The client has sent it, and wants a link to the result.
+    Link {
+        /// The file as it was sent.
+        picture: Vec<u8>,
+        /// What is wanted.
+        plan: Plan,
+    },
+    /// It was made before, and lies in the folder of links.
+    Linked(Box<Sought>),
 }
 
 /// How a run begins.
@@ -77,6 +89,10 @@ pub enum Start {
     Named(Box<Wanted>),
     /// A picture whose header was looked at.
     Loaded(Loaded),
+    /// The same, and its result is to be kept as a link.
+    ToLink(Loaded),
+    /// The name of a link.
+    Sought(Box<Sought>),
 }
 
 /// One piece of work.
@@ -90,6 +106,8 @@ pub struct Run {
     /// Number of the step that is out, or of the last one.
     step: u32,
     times: Times,
+    /// Keep comes after Encode.
+    to_link: bool,
     stage: Stage,
 }
 
@@ -98,6 +116,12 @@ enum Stage {
     /// In line for a look at the file.
     Named {
         wanted: Box<Wanted>,
+        lease: Lease,
+        since: Instant,
+    },
+    /// In line for a look at a link.
+    Sought {
+        sought: Box<Sought>,
         lease: Lease,
         since: Instant,
     },
@@ -120,6 +144,11 @@ enum Stage {
     },
     Encode {
         brief: Brief,
+        since: Instant,
+        width: u32,
+        height: u32,
+    },
+    Keep {
         since: Instant,
         width: u32,
         height: u32,
@@ -153,9 +182,11 @@ impl Run {
             cancelled: Cancel::default(),
             step: 0,
             times: Times { read, ..Times::default() },
+            to_link: matches!(start, Start::ToLink(_)),
             stage: match start {
                 Start::Named(wanted) => Stage::Named { wanted, lease, since: now },
-                Start::Loaded(loaded) => Stage::Waiting { loaded, lease, since: now },
+                Start::Sought(sought) => Stage::Sought { sought, lease, since: now },
+                Start::Loaded(loaded) | Start::ToLink(loaded) => Stage::Waiting { loaded, lease, since: now },
             },
         }
     }
@@ -167,7 +198,7 @@ impl Run {
     pub fn admit(&mut self, now: Instant) -> Result<Step, Full> {
         match &mut self.stage {
             // What is read will be charged when its length is known.
-            Stage::Named { lease, .. } => lease.enter(0)?,
+            Stage::Named { lease, .. } | Stage::Sought { lease, .. } => lease.enter(0)?,
             Stage::Waiting { lease, loaded, .. } if self.durable => lease.hold(loaded.memory)?,
             Stage::Waiting { lease, loaded, .. } => lease.enter(loaded.memory)?,
             _ => return Ok(Step::Nothing),
@@ -177,6 +208,11 @@ impl Run {
                 self.times.queue += now - since;
                 self.stage = Stage::Open { since: now };
                 Ok(self.job(lease, Work::Open(wanted)))
+            }
+            Stage::Sought { sought, lease, since } => {
+                self.times.queue += now - since;
+                self.stage = Stage::Open { since: now };
+                Ok(self.job(lease, Work::Read(sought)))
             }
             Stage::Waiting { loaded: Loaded { picture, probe, brief, .. }, lease, since } => {
                 self.times.queue += now - since;
@@ -193,7 +229,7 @@ impl Run {
     /// A step has ended.
     pub fn handle_done(&mut self, done: Done, now: Instant) -> Step {
         let late = done.ticket != (Ticket { run: self.key, step: self.step });
-        if late || matches!(self.stage, Stage::Named { .. } | Stage::Waiting { .. } | Stage::Finished(_)) {
+        if late || self.waiting_since().is_some() || matches!(self.stage, Stage::Finished(_)) {
             return Step::Nothing;
         }
         let Done { mut lease, result, took, .. } = done;
@@ -213,6 +249,10 @@ impl Run {
                 self.times.open = self.spent(since, took, now);
                 self.finish(Ok(Ending::Picture(picture, self.times)))
             }
+            (Stage::Open { .. }, Output::Excerpt(excerpt)) => {
+                lease.leave();
+                self.finish(Ok(Ending::Excerpt(excerpt.charged_to(lease))))
+            }
             (Stage::Open { since }, Output::Loaded(loaded)) => {
                 self.times.open = self.spent(since, took, now);
                 lease.leave();
@@ -230,6 +270,16 @@ impl Run {
                 self.stage = Stage::Encode { brief, since: now, width: raster.width, height: raster.height };
                 let (encoding, keep) = (brief.plan.encoding, brief.edition());
                 self.job(lease, Work::Encode { raster, encoding, keep })
+            }
+            (Stage::Encode { since, width, height, .. }, Output::File(file)) if self.to_link => {
+                self.times.encode = self.spent(since, took, now);
+                lease.shrink_to(file.len() as u64);
+                self.stage = Stage::Keep { since: now, width, height };
+                self.job(lease, Work::Link(file))
+            }
+            (Stage::Keep { since, width, height }, Output::Linked(name)) => {
+                self.times.keep = self.spent(since, took, now);
+                self.finish(Ok(Ending::Link(Link { name, width, height }, self.times)))
             }
             (Stage::Encode { brief, since, width, height }, Output::File(file)) => {
                 self.times.encode = self.spent(since, took, now);
@@ -283,7 +333,9 @@ impl Run {
     #[must_use]
     pub fn waiting_since(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Named { since, .. } | Stage::Waiting { since, .. } => Some(*since),
+            Stage::Named { since, .. } | Stage::Sought { since, .. } | Stage::Waiting { since, .. } => {
+                Some(*since)
+            }
             _ => None,
         }
     }

@@ -3,8 +3,9 @@ use super::*;
 use crate::exchange::file::{Edition, Stamp, tests::edition};
 use crate::exchange::gate::Gate;
 use crate::exchange::job::{PixelLimits, Probe};
+use crate::exchange::link::tests::excerpt;
 use crate::exchange::plan::{Parameters, Wish};
-use crate::proto::conditional::Conditions;
+use crate::proto::conditional::{Conditions, Selection};
 use crate::proto::format::Format;
 use bytes::Bytes;
 use scaler::raster::{Channels, Raster};
@@ -290,4 +291,77 @@ fn a_file_that_was_read_waits_for_memory_without_a_place() {
     other.enter(0).unwrap();
     drop(other);
     assert!(matches!(run.admit(now), Ok(Step::Job(_))));
+}
+
+/// A run that is to end in a link, with Encode out.
+fn encoding_for_link(gate: &Gate, now: Instant) -> (Run, Job) {
+    let mut run = begin(gate, Start::ToLink(loaded(None)), 5, now);
+    let gray = job(run.admit(now).unwrap());
+    let scale = job(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now));
+    let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
+    (run, encode)
+}
+
+#[test]
+fn a_link_is_kept_after_it_was_made() {
+    let gate = Gate::new(1, 1000, 1);
+    let now = Instant::now();
+    let (mut run, encode) = encoding_for_link(&gate, now);
+    let keep = job(run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now));
+    assert!(matches!(&keep.work, Work::Link(file) if &file[..] == b"file"));
+    assert_eq!((gate.places(), gate.bytes()), (1, 4), "it holds its place until it is on the disk");
+    let end = run.handle_done(done(keep, Ok(Output::Linked("a.jpg".into()))), now);
+    assert!(matches!(end, Step::Finished));
+    let Ending::Link(link, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
+    assert_eq!(*link, Link { name: "a.jpg".into(), width: 2, height: 3 });
+    assert_eq!((times.work(), times.keep), (Some(Duration::from_millis(12)), Some(Duration::from_millis(4))));
+    assert_eq!((gate.places(), gate.bytes()), (0, 0));
+}
+
+#[test]
+fn a_link_that_is_not_kept_ends_in_failure() {
+    let now = Instant::now();
+    for failure in [Failure::FolderFull("ENOSPC".into()), Failure::FolderUnusable("EACCES".into())] {
+        let gate = Gate::new(1, 1000, 1);
+        let (mut run, encode) = encoding_for_link(&gate, now);
+        let keep = job(run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now));
+        assert!(matches!(run.handle_done(done(keep, Err(failure.clone())), now), Step::Finished));
+        assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &failure);
+        assert_eq!((gate.places(), gate.bytes()), (0, 0));
+    }
+    // Nobody wants it any more: it is not stored.
+    let gate = Gate::new(1, 1000, 1);
+    let (mut run, encode) = encoding_for_link(&gate, now);
+    run.cancel();
+    let end = run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now);
+    assert!(matches!(end, Step::Finished));
+    assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::Cancelled);
+    // Too late: it may have been stored, under a name that nobody is told.
+    let (mut run, encode) = encoding_for_link(&gate, now);
+    let keep = job(run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now));
+    assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));
+    assert!(matches!(run.handle_done(done(keep, Ok(Output::Linked("a.jpg".into()))), now), Step::Nothing));
+    assert_eq!((gate.places(), gate.bytes()), (0, 0));
+}
+
+#[test]
+fn a_link_is_read_in_one_step_and_its_bytes_stay_charged() {
+    let gate = Gate::new(1, 1000, 1);
+    let now = Instant::now();
+    let sought = Sought { name: b"a.jpg".to_vec(), conditions: Conditions::default(), head_only: false };
+    let mut run = begin(&gate, Start::Sought(Box::new(sought)), 0, now);
+    assert_eq!(run.waiting_since(), Some(now));
+    let mut read = job(run.admit(now).unwrap());
+    assert!(matches!(&read.work, Work::Read(sought) if sought.name == b"a.jpg"));
+    assert_eq!((run.waiting_since(), gate.places()), (None, 1));
+    read.lease.grow(10).unwrap();
+    let excerpt = excerpt(Selection::Whole, b"0123456789");
+    assert!(matches!(
+        run.handle_done(done(read, Ok(Output::Excerpt(Box::new(excerpt)))), now),
+        Step::Finished
+    ));
+    let Ok(Ending::Excerpt(excerpt)) = run.outcome().unwrap() else { panic!() };
+    assert_eq!((&excerpt.body[..], gate.places(), gate.bytes()), (&b"0123456789"[..], 0, 10));
+    drop(run);
+    assert_eq!(gate.bytes(), 0);
 }

@@ -20,6 +20,8 @@ pub struct Policy {
     pub body_max: u64,
     /// There are files to be asked for: `-d`.
     pub files: bool,
+    /// The port that links lead to: `-l`; None if it is the main one.
+    pub links_port: Option<u16>,
     /// Of every picture.
     pub pixels: PixelLimits,
     /// One picture, from its last byte received to its result: `--plazo`.
@@ -46,6 +48,7 @@ impl Default for Policy {
             head: HeadLimits { bytes_max: 16 << 10, fields_max: 64, target_max: 8 << 10 },
             body_max: 32 << 20,
             files: false,
+            links_port: None,
             pixels: PixelLimits { pixels_max: 100_000_000, side_max: 65_535 },
             deadline: Duration::from_secs(30),
             factor: 0.5,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::file::Wanted;
 use super::gate::Lease;
+use super::link::Sought;
 use super::reject::Reject;
 use super::service::Service;
 use crate::proto::body::{BodyDecoder, BodyEvent};
@@ -62,6 +63,8 @@ pub enum Known {
     File(Wanted),
     /// What is found out about this task.
     Task(Uuid),
+    /// What comes of looking at a link.
+    Linked(Sought),
 }
 
 /// What a slice of input led to.

@@ -11,6 +11,7 @@ use mio::{Interest, Registry};
 
 use super::source::Source;
 use super::timers::{Armed, Timers};
+use crate::exchange::door::Face;
 
 /// Connections accepted in one turn, so that a flood of them does not hold up those that are served.
 const ACCEPTS_A_TURN: usize = 16;
@@ -27,6 +28,8 @@ pub struct Acceptor {
 
 struct Listener {
     socket: TcpListener,
+    /// What its port is for.
+    face: Face,
     /// Accept may bring something, and waits for room or for its next turn.
     pending: bool,
 }
@@ -35,6 +38,8 @@ struct Listener {
 pub struct Accepted {
     /// New connections.
     pub streams: Vec<TcpStream>,
+    /// What the port is for that they came to.
+    pub face: Face,
     /// There may be more: back of the queue.
     pub again: bool,
     /// The system has no room; retried later. Told once a pause.
@@ -47,15 +52,15 @@ impl Acceptor {
     /// # Errors
     /// epoll refuses one.
     pub fn new(
-        listeners: Vec<std::net::TcpListener>,
+        listeners: Vec<(std::net::TcpListener, Face)>,
         registry: &Registry,
         clients_max: usize,
     ) -> io::Result<Self> {
         let mut registered = Vec::new();
-        for (listener, number) in listeners.into_iter().zip(0..) {
+        for ((listener, face), number) in listeners.into_iter().zip(0..) {
             let mut socket = TcpListener::from_std(listener);
             registry.register(&mut socket, Source::Listener(number).token(), Interest::READABLE)?;
-            registered.push(Listener { socket, pending: false });
+            registered.push(Listener { socket, face, pending: false });
         }
         Ok(Self { listeners: registered, clients_max, armed: Armed::default(), retry_at: None })
     }
@@ -68,8 +73,9 @@ impl Acceptor {
 
     /// Accepts at most `room` connections.
     pub fn accept(&mut self, number: u32, room: usize, now: Instant) -> Accepted {
-        let mut accepted = Accepted { streams: Vec::new(), again: false, error: None };
+        let mut accepted = Accepted { streams: Vec::new(), face: Face::Main, again: false, error: None };
         let Some(listener) = self.listeners.get_mut(number as usize) else { return accepted };
+        accepted.face = listener.face;
         listener.pending = true;
         let turn = room.min(ACCEPTS_A_TURN);
         while accepted.streams.len() < turn {

@@ -22,28 +22,31 @@ pub struct ListenError {
     host: String,
     port: u16,
     cause: io::Error,
+    /// The option that says which port.
+    option: &'static str,
 }
 
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, cause } = self;
+        let Self { host, port, cause, option } = self;
         write!(f, "no se puede escuchar en {host}, puerto {port}: ")?;
         match cause.kind() {
-            ErrorKind::AddrInUse => write!(f, "el puerto ya está en uso; elija otro con -p"),
+            ErrorKind::AddrInUse => write!(f, "el puerto ya está en uso; elija otro con {option}"),
             ErrorKind::PermissionDenied => write!(f, "los puertos menores que 1024 piden permisos"),
             _ => write!(f, "{}", InWords(cause)),
         }
     }
 }
 
-/// Binds every address that the hosts resolve to, all on `port`; 0: the kernel chooses, once for all.
+/// Binds every address that the hosts resolve to, all on `port`; 0: the kernel chooses, once for all. `option` is the one
+/// that says which port.
 ///
 /// # Errors
 /// A host that does not resolve, an address that can't be bound, or none at all.
-pub fn listen(hosts: &[String], port: u16) -> Result<Vec<TcpListener>, ListenError> {
+pub fn listen(hosts: &[String], port: u16, option: &'static str) -> Result<Vec<TcpListener>, ListenError> {
     let mut tries = 1;
     loop {
-        match listen_once(hosts, port) {
+        match listen_once(hosts, port, option) {
             Err(error) if port == 0 && error.cause.kind() == ErrorKind::AddrInUse && tries < PORT_TRIES => {
                 tries += 1;
             }
@@ -52,12 +55,12 @@ pub fn listen(hosts: &[String], port: u16) -> Result<Vec<TcpListener>, ListenErr
     }
 }
 
-fn listen_once(hosts: &[String], wanted: u16) -> Result<Vec<TcpListener>, ListenError> {
+fn listen_once(hosts: &[String], wanted: u16, option: &'static str) -> Result<Vec<TcpListener>, ListenError> {
     let mut port = wanted;
     let mut bound: Vec<TcpListener> = Vec::new();
     let mut served: Vec<String> = Vec::new();
     let mut skipped: Vec<ListenError> = Vec::new();
-    let error = |host: &str, port, cause| ListenError { host: host.to_owned(), port, cause };
+    let error = |host: &str, port, cause| ListenError { host: host.to_owned(), port, cause, option };
     for (host, ip) in resolve(hosts).map_err(|(host, cause)| error(&host, wanted, cause))? {
         match bind(ip, port) {
             Ok(listener) => {
@@ -125,13 +128,13 @@ mod tests {
     }
 
     fn addresses(names: &[&str]) -> Vec<SocketAddr> {
-        let bound = listen(&hosts(names), 0).unwrap();
+        let bound = listen(&hosts(names), 0, "-p").unwrap();
         bound.iter().map(|listener| listener.local_addr().unwrap()).collect()
     }
 
     #[test]
     fn any_serves_both_families_on_one_socket() {
-        let bound = listen(&hosts(&["::", "127.0.0.1", "0.0.0.0"]), 0).unwrap();
+        let bound = listen(&hosts(&["::", "127.0.0.1", "0.0.0.0"]), 0, "-p").unwrap();
         assert_eq!(bound.len(), 1);
         let port = bound[0].local_addr().unwrap().port();
         TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -160,19 +163,21 @@ mod tests {
 
     #[test]
     fn errors_name_host_port_and_remedy() {
-        let taken = listen(&hosts(&["127.0.0.1"]), 0).unwrap();
+        let taken = listen(&hosts(&["127.0.0.1"]), 0, "-p").unwrap();
         let port = taken[0].local_addr().unwrap().port();
-        let error = listen(&hosts(&["127.0.0.1"]), port).unwrap_err().to_string();
+        let error = listen(&hosts(&["127.0.0.1"]), port, "-p").unwrap_err().to_string();
         assert_eq!(
             error,
             format!(
                 "no se puede escuchar en 127.0.0.1, puerto {port}: el puerto ya está en uso; elija otro con -p"
             )
         );
-        let error = listen(&hosts(&["192.0.2.1"]), 0).unwrap_err().to_string();
+        let error = listen(&hosts(&["127.0.0.1"]), port, "-l").unwrap_err().to_string();
+        assert!(error.ends_with("elija otro con -l"), "{error}");
+        let error = listen(&hosts(&["192.0.2.1"]), 0, "-p").unwrap_err().to_string();
         assert!(error.ends_with("esa dirección no es de esta máquina"), "{error}");
-        assert!(listen(&hosts(&["no-existe.invalid"]), 0).is_err());
-        let error = listen(&hosts(&["127.0.0.1", "192.0.2.1"]), 0).unwrap_err();
+        assert!(listen(&hosts(&["no-existe.invalid"]), 0, "-p").is_err());
+        let error = listen(&hosts(&["127.0.0.1", "192.0.2.1"]), 0, "-p").unwrap_err();
         assert_eq!(error.host, "192.0.2.1", "each host that was asked for is served, or nobody is");
     }
 }

@@ -90,13 +90,15 @@ impl Runs {
     ) -> Result<Key, Failure> {
         let policy = &service.policy;
         let Order { id, origin, lease, read } = order;
+        let appraise = |picture, plan| {
+            let brief = Brief { plan, stamp: None };
+            pixels::appraise(picture, brief, &policy.pixels, service.gate.bytes_max())
+        };
         let (start, line) = match origin {
-            Origin::Upload { picture, plan } => {
-                let brief = Brief { plan, stamp: None };
-                let loaded = pixels::appraise(picture, brief, &policy.pixels, service.gate.bytes_max())?;
-                (Start::Loaded(loaded), &mut self.waiting)
-            }
+            Origin::Upload { picture, plan } => (Start::Loaded(appraise(picture, plan)?), &mut self.waiting),
+            Origin::Link { picture, plan } => (Start::ToLink(appraise(picture, plan)?), &mut self.waiting),
             Origin::File(wanted) => (Start::Named(wanted), &mut self.looking),
+            Origin::Linked(sought) => (Start::Sought(sought), &mut self.looking),
         };
         let entry = Entry { id, start, lease, read, due: now + policy.deadline, durable: false };
         let key = insert(&mut self.runs, Some(watcher), entry, now)?;

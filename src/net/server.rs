@@ -7,6 +7,7 @@
 //! except for the header that `pixels::probe` reads.
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use super::supervisor::Supervisor;
 use super::tasks::Tasks;
 use super::timers::{Armed, Timers};
 use super::upstream::Task;
+use crate::exchange::door::{Door, Face};
 use crate::exchange::exchange::{Action, INPUT_MAX};
 use crate::exchange::job::{Done, Failure, Job, Work};
 use crate::exchange::moment::Moment;
@@ -57,8 +59,8 @@ const STOP_TIME: Duration = Duration::from_secs(20);
 
 /// What the loop is made of.
 pub struct Parts {
-    /// Bound sockets.
-    pub listeners: Vec<std::net::TcpListener>,
+    /// Bound sockets, and what each is for.
+    pub listeners: Vec<(std::net::TcpListener, Face)>,
     /// TERM, INT, CHLD, HUP; blocked before any thread began.
     pub signals: SignalFd,
     /// Limits and state of the service.
@@ -127,9 +129,9 @@ impl Server {
         )?;
         let acceptor = Acceptor::new(parts.listeners, poll.registry(), parts.clients_max)?;
         // Unbounded, yet never longer than the places of the gate: only leased work is ever delivered.
-        let (deliver, done): (Deliver, _) = door(&waker);
+        let (deliver, done): (Deliver, _) = inbox(&waker);
         // As long as there are clients, and tasks in work.
-        let (tell, answers): (store::Deliver, _) = door(&waker);
+        let (tell, answers): (store::Deliver, _) = inbox(&waker);
         let policy = &parts.service.policy;
         let places = parts.service.gate.places_max();
         let now = Moment { at: Instant::now(), wall: SystemTime::now() };
@@ -244,7 +246,9 @@ impl Server {
 
     fn dispatch(&mut self, job: Job) {
         match job.work {
-            Work::Open(_) | Work::Gray { .. } | Work::Encode { .. } => self.workers.submit(job),
+            Work::Open(_) | Work::Gray { .. } | Work::Encode { .. } | Work::Link(_) | Work::Read(_) => {
+                self.workers.submit(job);
+            }
             Work::Scale { raster, width, height } => {
                 let Job { ticket, lease, cancelled, .. } = job;
                 let (breaks, began_at) = (0, None);
@@ -379,12 +383,12 @@ impl Server {
     /// A run has ended: its client is told, and a scaler connection that still has it is let go.
     fn end_run(&mut self, ended: &Ended) {
         match &ended.outcome {
-            Ok(Ending::Picture(_, times)) => {
+            Ok(Ending::Picture(_, times) | Ending::Link(_, times)) => {
                 if let Some(work) = times.work() {
                     self.service.gate.observe(work);
                 }
             }
-            Ok(Ending::NotModified(_)) => {}
+            Ok(Ending::NotModified(_) | Ending::Excerpt(_)) => {}
             // What went wrong is told with the line about the answer; a client that has left gets none.
             Err(_) => self.pool.abandon(ended.run, self.poll.registry()),
         }
@@ -425,6 +429,7 @@ impl Server {
         let room = self.acceptor.clients_max().saturating_sub(self.clients.len());
         let accepted = self.acceptor.accept(number, room, self.now.at);
         for mut stream in accepted.streams {
+            let door = door_of(&stream, accepted.face);
             let (service, now) = (Rc::clone(&self.service), self.now);
             let registry = self.poll.registry();
             let mut registered = Ok(());
@@ -433,7 +438,7 @@ impl Server {
                 registered = registry.register(&mut stream, Source::Client(key).token(), interest);
                 Client {
                     stream,
-                    exchange: Exchange::new(service, now),
+                    exchange: Exchange::new(service, door, now),
                     readiness: super::client::Readiness::default(),
                     watching: None,
                     armed: Armed::default(),
@@ -554,7 +559,7 @@ impl Server {
 }
 
 /// A channel into the loop: what is sent wakes it.
-fn door<T: Send + 'static>(waker: &Arc<Waker>) -> (Arc<dyn Fn(T) + Send + Sync>, Receiver<T>) {
+fn inbox<T: Send + 'static>(waker: &Arc<Waker>) -> (Arc<dyn Fn(T) + Send + Sync>, Receiver<T>) {
     let waker = Arc::clone(waker);
     let (sender, receiver) = unbounded();
     let deliver = move |item| {
@@ -564,4 +569,16 @@ fn door<T: Send + 'static>(waker: &Arc<Waker>) -> (Arc<dyn Fn(T) + Send + Sync>,
         }
     };
     (Arc::new(deliver), receiver)
+}
+
+/// Where a connection was accepted. One that is broken already has no address, and needs none.
+fn door_of(stream: &mio::net::TcpStream, face: Face) -> Door {
+    let address = stream.local_addr().ok();
+    // What comes over IPv4 to a socket of both families has an address of IPv4 to its client.
+    let host = match address.map(|address| address.ip().to_canonical()) {
+        Some(IpAddr::V4(ip)) => ip.to_string(),
+        Some(IpAddr::V6(ip)) => format!("[{ip}]"),
+        None => "localhost".to_owned(),
+    };
+    Door { face, host, port: address.map_or(0, |address| address.port()) }
 }

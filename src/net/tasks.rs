@@ -291,7 +291,9 @@ impl Tasks {
         work.run = None;
         let end = match outcome {
             Ok(Ending::Picture(picture, _)) => Some(End::Done(picture.clone())),
-            Ok(Ending::NotModified(_)) => Some(End::Failed(problem_of(&Failure::Lost, service))),
+            Ok(Ending::NotModified(_) | Ending::Link(..) | Ending::Excerpt(_)) => {
+                Some(End::Failed(problem_of(&Failure::Lost, service)))
+            }
             Err(failure) => match self.verdict(id, failure) {
                 Verdict::Final => Some(End::Failed(problem_of(failure, service))),
                 Verdict::Again => {

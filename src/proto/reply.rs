@@ -35,6 +35,8 @@ pub struct Reply {
     pub fields: Vec<(&'static str, Cow<'static, str>)>,
     /// The whole body; for HEAD its length alone is sent.
     pub body: Bytes,
+    /// Its length where the body itself is not at hand, because it is not to be sent.
+    length: Option<u64>,
 }
 
 /// The circumstances of a sending.
@@ -54,13 +56,14 @@ impl Reply {
     /// No body.
     #[must_use]
     pub fn empty(status: u16) -> Self {
-        Self { status, fields: Vec::new(), body: Bytes::new() }
+        Self { status, fields: Vec::new(), body: Bytes::new(), length: None }
     }
 
     /// A body of this media type.
     #[must_use]
     pub fn new(status: u16, media_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self { status, fields: vec![("Content-Type", media_type.into())], body: body.into() }
+        let fields = vec![("Content-Type", media_type.into())];
+        Self { status, fields, body: body.into(), length: None }
     }
 
     /// Plain UTF-8 text.
@@ -76,6 +79,12 @@ impl Reply {
         debug_assert!(!value.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "{name}: {value}");
         self.fields.push((name, value));
         self
+    }
+
+    /// The same with a body of so many bytes, which for HEAD need not be there.
+    #[must_use]
+    pub fn of_length(self, length: u64) -> Self {
+        Self { length: Some(length), ..self }
     }
 
     /// The same as a part of a whole of `length` bytes: its body is these of them (RFC 9110 §15.3.7).
@@ -102,7 +111,13 @@ impl Reply {
         }
         // RFC 9110 §8.6: none in a 204, and in a 304 that of the answer which is not sent, or none.
         if !matches!(self.status, 204 | 304) {
-            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+            let at_hand = self.body.len() as u64;
+            let length = self.length.unwrap_or(at_hand);
+            debug_assert!(
+                frame.head_only || length == at_hand,
+                "{length} bytes are announced and {at_hand} sent"
+            );
+            let _ = write!(head, "Content-Length: {length}\r\n");
         }
         let connection = if frame.keep_alive { "keep-alive" } else { "close" };
         let _ = write!(head, "X-Content-Type-Options: nosniff\r\nConnection: {connection}\r\n\r\n");
@@ -185,6 +200,8 @@ mod tests {
         let sent = emit(&Reply::text(200, "hola"), true, true);
         assert!(sent.contains("\r\nContent-Length: 4\r\n"));
         assert!(sent.ends_with("Connection: keep-alive\r\n\r\n"));
+        let sent = emit(&Reply::text(200, "").of_length(1 << 40), true, true);
+        assert!(sent.contains("\r\nContent-Length: 1099511627776\r\n"), "the body need not be at hand");
     }
 
     #[test]

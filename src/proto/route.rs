@@ -28,6 +28,10 @@ pub enum Route<'a> {
     Result(&'a [u8]),
     /// Forget the task of this name.
     Forget(&'a [u8]),
+    /// A picture in, a link to the gray, scaled picture out.
+    Link,
+    /// A picture in the folder of links.
+    Linked,
     /// A picture below the directory of `-d`, if the path names one.
     File,
     /// `OPTIONS`: what the path allows.
@@ -74,6 +78,7 @@ pub fn route<'a>(method: &Method, path: &'a [u8], files: bool) -> Result<Route<'
             Some(id) => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Result(id))),
             None => ("DELETE, OPTIONS", (*method == Method::Delete).then_some(Route::Forget(rest))),
         },
+        b"/enlaces" => ("POST, OPTIONS", (*method == Method::Post).then_some(Route::Link)),
         // RFC 9110 §9.3.7: the server as a whole.
         b"*" => ("GET, HEAD, POST, PUT, OPTIONS", None),
         // `curl -T foto.jpg http://host/` names the file: one segment that is no route.
@@ -85,6 +90,21 @@ pub fn route<'a>(method: &Method, path: &'a [u8], files: bool) -> Result<Route<'
         Some(route) => Ok(route),
         None if *method == Method::Options => Ok(Route::Options { allow }),
         None => Err(Absent::MethodNotAllowed { allow }),
+    }
+}
+
+/// Looks a request up where the folder of links is served; `path` from there on, as sent. There is nothing but its
+/// files, and they are for reading.
+///
+/// # Errors
+/// [`Absent`]: 404 or 405.
+pub fn route_of_links(method: &Method, path: &[u8]) -> Result<Route<'static>, Absent> {
+    let allow = "GET, HEAD, OPTIONS";
+    match (method, path) {
+        (Method::Get | Method::Head, [b'/', _, ..]) => Ok(Route::Linked),
+        (Method::Get | Method::Head, _) => Err(Absent::NotFound),
+        (Method::Options, _) => Ok(Route::Options { allow }),
+        _ => Err(Absent::MethodNotAllowed { allow }),
     }
 }
 
@@ -128,10 +148,36 @@ mod tests {
             (Delete, "/tareas/x", Ok(Route::Forget(b"x"))),
             (Delete, "/tareas/x/imagen", Err(Absent::MethodNotAllowed { allow: read })),
             (Get, "/tareas/x", Err(Absent::MethodNotAllowed { allow: "DELETE, OPTIONS" })),
+            (Post, "/enlaces", Ok(Route::Link)),
+            (Get, "/enlaces", Err(Absent::MethodNotAllowed { allow: "POST, OPTIONS" })),
+            (Put, "/enlaces", Err(Absent::MethodNotAllowed { allow: "POST, OPTIONS" })),
+            (Options, "/enlaces", Ok(Route::Options { allow: "POST, OPTIONS" })),
             (Get, "/../etc/passwd", Err(Absent::NotFound)),
             (Get, "", Err(Absent::NotFound)),
         ] {
             assert_eq!(route(&method, path.as_bytes(), false), expected, "{method:?} {path}");
+        }
+    }
+
+    #[test]
+    fn links_are_for_reading() {
+        use Method::{Delete, Get, Head, Options, Post, Put};
+        let read = "GET, HEAD, OPTIONS";
+        for (method, path, expected) in [
+            (Get, "/scaled_image_1.jpg", Ok(Route::Linked)),
+            (Head, "/a", Ok(Route::Linked)),
+            (Get, "/healthz", Ok(Route::Linked)),
+            (Get, "/", Err(Absent::NotFound)),
+            (Head, "/", Err(Absent::NotFound)),
+            (Get, "*", Err(Absent::NotFound)),
+            (Options, "/a", Ok(Route::Options { allow: read })),
+            (Options, "*", Ok(Route::Options { allow: read })),
+            (Post, "/", Err(Absent::MethodNotAllowed { allow: read })),
+            (Put, "/a", Err(Absent::MethodNotAllowed { allow: read })),
+            (Delete, "/a", Err(Absent::MethodNotAllowed { allow: read })),
+            (Method::Other("PATCH".into()), "/a", Err(Absent::MethodNotAllowed { allow: read })),
+        ] {
+            assert_eq!(route_of_links(&method, path.as_bytes()), expected, "{method:?} {path}");
         }
     }
 

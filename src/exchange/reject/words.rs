@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::limits::Passed;
 use super::{LimitsInForce, Reject};
 use crate::exchange::job::Failure;
+use crate::exchange::link::FOLDER;
 use crate::proto::route::Absent;
 
 impl fmt::Display for Reject {
@@ -133,6 +134,16 @@ impl fmt::Display for Reject {
                     f,
                     "procesar esta imagen necesitaría al menos {needed} bytes y el límite son {} (opción --memoria)",
                     limits.memory_max
+                ),
+                Failure::FolderFull(_) => write!(
+                    f,
+                    "no queda espacio en el disco del servidor para guardar la imagen en la carpeta {FOLDER}: \
+                     libere espacio, o borre de ella lo que ya no haga falta, e intente de nuevo"
+                ),
+                Failure::FolderUnusable(reason) => write!(
+                    f,
+                    "la imagen no se puede guardar en la carpeta {FOLDER} del servidor ({reason}): debe ser un \
+                     directorio en el que tp2 pueda escribir; sin enlace, envíe la imagen a /"
                 ),
                 other => write!(f, "{other}"),
             },

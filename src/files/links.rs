@@ -1,0 +1,241 @@
+//! The folder of links: results are stored in it for good, and read from it. Run on the workers.
+//!
+//! Rules: a name is given once. A file is written aside, under a hidden name, brought to the disk, and only then gets its
+//! name, in one step that replaces nothing: so there is never half a picture under a name, whoever is killed when, and two
+//! servers may share the folder. A link that was answered is on the disk, its name too. Files that a killed server has
+//! left aside are removed before the first of our own is written; which those are their locks tell (flock(2)), for the
+//! kernel lets go of a lock when its owner dies.
+//!
+//! Names are `scaled_image_<seconds since 1970>.jpg`, and in the same second `…_1.jpg`, `…_2.jpg` and on. Within the
+//! process a counter gives each number once; if somebody else has taken one, the distance to the next try doubles, so
+//! that among n names a free one is found in about log n steps. Numbers may be left out.
+//!
+//! The folder is looked for below the working directory each time, by its name: it is made when the first link is, again
+//! if somebody has removed it, and may be a link to a place with more room. What is in it is opened beneath it, by
+//! [`open_beneath`].
+//!
+//! Known limits: nothing here ever removes a link. A range or a whole file is in memory while it is sent. Where the file
+//! system has no locks, what was left aside stays.
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use scaler::sys::{open_beneath, rename_new};
+use scaler::words::InWords;
+use uuid::Uuid;
+
+use super::{SNIFFED, read, refusal, stamp};
+use crate::exchange::gate::{Full, Lease};
+use crate::exchange::job::{Failure, Output};
+use crate::exchange::link::{Excerpt, FOLDER, Sought};
+use crate::proto::conditional::{Selection, Whole};
+use crate::proto::format::{Format, Sniff};
+
+/// How the hidden names begin of what is being written.
+const ASIDE: &str = ".tp2-";
+/// Distances between tries double: so many reach every number there is.
+const TRIES: u32 = 40;
+/// How often a file is written anew that somebody else has taken for one that was left.
+const WRITES: u32 = 4;
+
+/// The folder.
+#[derive(Debug)]
+pub struct Links {
+    path: PathBuf,
+    numbers: Mutex<Numbers>,
+    swept: Once,
+}
+
+/// The number of the next link of a second.
+#[derive(Debug, Default)]
+struct Numbers {
+    second: u64,
+    next: u64,
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        Self::at(FOLDER.into())
+    }
+}
+
+impl Links {
+    /// The folder at this path, which need not be there yet.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        Self { path, numbers: Mutex::default(), swept: Once::new() }
+    }
+
+    /// Stores a JPEG for good; says under which name.
+    ///
+    /// # Errors
+    /// [`Failure::FolderFull`], [`Failure::FolderUnusable`]: nothing was stored then.
+    pub fn keep(&self, file: &[u8], now: SystemTime) -> Result<String, Failure> {
+        self.swept.call_once(|| self.sweep());
+        let mut result = self.store(file, now);
+        for _ in 1..WRITES {
+            match &result {
+                // The folder was removed under our hands, or the file before we could lock it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => result = self.store(file, now),
+                _ => break,
+            }
+        }
+        result.map_err(|error| failure(&error))
+    }
+
+    fn store(&self, file: &[u8], now: SystemTime) -> io::Result<String> {
+        self.create()?;
+        let folder = File::open(&self.path)?;
+        let aside = Aside::write(&self.path, file)?;
+        let name = self.publish(&aside, now)?;
+        // The name is on the disk when the folder is.
+        folder.sync_all()?;
+        Ok(name)
+    }
+
+    /// Makes the folder if it is not there.
+    fn create(&self) -> io::Result<()> {
+        match DirBuilder::new().mode(0o755).create(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => match self.path.parent() {
+                Some(parent) if parent != Path::new("") => File::open(parent)?.sync_all(),
+                _ => File::open(".")?.sync_all(),
+            },
+        }
+    }
+
+    /// Gives a file that was written aside a name that nobody has.
+    fn publish(&self, aside: &Aside, now: SystemTime) -> io::Result<String> {
+        let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let mut distance = 0;
+        for _ in 0..TRIES {
+            let name = name(second, self.number(second, distance));
+            match rename_new(&aside.path, &self.path.join(&name)) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => distance = 2 * distance + 1,
+                result => return result.map(|()| name),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// A number for this second that nobody else of this process gets, leaving out so many.
+    fn number(&self, second: u64, left_out: u64) -> u64 {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        if numbers.second != second {
+            *numbers = Numbers { second, next: 0 };
+        }
+        let number = numbers.next.saturating_add(left_out);
+        numbers.next = number.saturating_add(1);
+        number
+    }
+
+    /// Removes what killed servers have left aside. Whether it succeeds concerns nobody.
+    fn sweep(&self) {
+        let Ok(entries) = self.path.read_dir() else { return };
+        for entry in entries.flatten() {
+            if !entry.file_name().as_encoded_bytes().starts_with(ASIDE.as_bytes()) {
+                continue;
+            }
+            if let Ok(file) = File::open(entry.path())
+                && file.try_lock().is_ok()
+            {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Looks at a file, and reads what is wanted of it; `lease` is charged for those bytes.
+    ///
+    /// # Errors
+    /// There is no such file, it can't be read, or there is no room for it.
+    pub fn fetch(&self, sought: &Sought, lease: &mut Lease) -> Result<Output, Failure> {
+        let folder = File::open(&self.path).map_err(|error| refusal(&error))?;
+        let mut file = open_beneath(folder.as_fd(), &sought.name).map_err(|error| refusal(&error))?;
+        let stamp = stamp(&file)?;
+        let whole = Whole { length: stamp.length, etag: &stamp.etag(), modified: stamp.modified };
+        let selection = sought.conditions.select(&whole);
+        let mut first = Vec::new();
+        read(&file, SNIFFED, &mut first)?;
+        let media_type = match Format::sniff(&first) {
+            Sniff::Picture(format) => format.media_type(),
+            Sniff::Unknown | Sniff::NeedMore => "application/octet-stream",
+        };
+        let range = match &selection {
+            _ if sought.head_only => 0..0,
+            Selection::Whole => 0..stamp.length,
+            Selection::Part(part) => part.clone(),
+            Selection::NotModified | Selection::Failed | Selection::Unsatisfiable => 0..0,
+        };
+        let length = range.end - range.start;
+        let mut body = Vec::new();
+        if length > 0 {
+            lease.grow(length).map_err(|Full| Failure::MemoryFull { length })?;
+            let room = usize::try_from(length).map_err(|_| Failure::MemoryFull { length })?;
+            body.try_reserve_exact(room).map_err(|_| Failure::MemoryFull { length })?;
+            file.seek(SeekFrom::Start(range.start)).map_err(|error| refusal(&error))?;
+            read(&file, length, &mut body)?;
+            // Somebody writes to it who should not: a strong tag stands for bytes that were there together.
+            if body.len() as u64 != length || self::stamp(&file)? != stamp {
+                return Err(Failure::Changing);
+            }
+        }
+        Ok(Output::Excerpt(Box::new(Excerpt { selection, stamp, media_type, body: Bytes::from(body) })))
+    }
+}
+
+fn failure(error: &io::Error) -> Failure {
+    let reason = InWords(error).to_string();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Failure::FolderFull(reason),
+        io::ErrorKind::NotADirectory => Failure::FolderUnusable("no es un directorio".into()),
+        _ => Failure::FolderUnusable(reason),
+    }
+}
+
+fn name(second: u64, number: u64) -> String {
+    match number {
+        0 => format!("scaled_image_{second}.jpg"),
+        number => format!("scaled_image_{second}_{number}.jpg"),
+    }
+}
+
+/// A file under a hidden name; gone from there when dropped, whatever became of it.
+struct Aside {
+    path: PathBuf,
+    /// Holds the lock.
+    file: File,
+}
+
+impl Aside {
+    /// Writes a file and brings it to the disk.
+    fn write(folder: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let path = folder.join(format!("{ASIDE}{}", Uuid::new_v4().simple()));
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let mut aside = Self { path, file };
+        match aside.file.try_lock() {
+            // Somebody who sweeps was faster, and is about to remove it.
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::NotFound.into()),
+            // Where there are no locks nobody sweeps.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
+        }
+        aside.file.write_all(bytes)?;
+        aside.file.sync_all()?;
+        Ok(aside)
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // Mostly it has its name by now, and nothing is left here.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests;
