@@ -23,8 +23,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     /// What stands in for the system's directory of run-time files.
     pub(crate) runtime: Directory,
-    /// Where its store is.
-    _home: Directory,
+    /// Its working directory, unless the command named another; its store is here.
+    pub(crate) home: Directory,
 }
 
 /// A process whose output is collected, ended when dropped.
@@ -78,11 +78,14 @@ impl Server {
         // Where the store is, unless the test says otherwise.
         let store = format!("sqlite:{}", home.0.join("tp2.sqlite3").display());
         command.env("XDG_RUNTIME_DIR", &runtime.0).env("TP2_ALMACEN", store);
+        if command.get_current_dir().is_none() {
+            command.current_dir(&home.0);
+        }
         let process = Process::spawn(command);
         let line = process.line();
         let address = line.strip_prefix(READY).unwrap_or_else(|| panic!("{line:?}"));
         let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port");
-        Self { process, port, runtime, _home: home }
+        Self { process, port, runtime, home }
     }
 
     /// Its address on 127.0.0.1.

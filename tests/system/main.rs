@@ -15,6 +15,7 @@ mod errors;
 mod files;
 mod layers;
 mod limits;
+mod links;
 mod listening;
 mod negotiation;
 mod netcat;
