@@ -19,6 +19,8 @@ use crate::exchange::gate::Lease;
 use crate::exchange::picture::Picture;
 use crate::exchange::task::{Claim, Problem, Status, Submission};
 
+#[cfg(test)]
+mod contract;
 pub mod sqlite;
 mod thread;
 

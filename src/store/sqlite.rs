@@ -142,3 +142,6 @@ impl Reader for SqliteReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! The image bank.
+use super::*;
+use crate::exchange::bank::{FACE_SAMPLES, Face};
+use crate::store::Page;
+
+fn face(name: &str, seed: u64) -> Face {
+    let image = format!("{seed}/+==");
+    Face { name: name.into(), image, samples: bytes(seed, FACE_SAMPLES).into() }
+}
+
+fn insertion(folder: &str, face: Face) -> Write {
+    Write::Insert { folder: folder.into(), face: Box::new(face) }
+}
+
+impl<P: Place> Desk<P> {
+    fn insert(&mut self, folder: &str, face: Face) -> bool {
+        inserted(self.write(insertion(folder, face)))
+    }
+
+    fn fill(&mut self, folder: &str, names: &[&str]) {
+        for name in names {
+            assert!(self.insert(folder, face(name, 1)), "{name}");
+        }
+    }
+
+    fn missing(&mut self, folder: &str, names: &[&str]) -> Vec<String> {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        match self.read(Read::Missing { folder: folder.into(), names }) {
+            Told::Names(names) => names,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn names(&mut self, folder: &str, after: Option<&str>, max: usize) -> Option<Page> {
+        match self.read(Read::Names { folder: folder.into(), after: after.map(Into::into), max }) {
+            Told::Page(page) => page,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn face(&mut self, folder: &str, name: &str) -> Option<Vec<Face>> {
+        faces(self.read(Read::Face { folder: folder.into(), name: name.into() }))
+    }
+
+    fn folders(&mut self) -> Vec<(String, u64)> {
+        match self.read(Read::Folders) {
+            Told::Folders(folders) => folders,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn inserted(told: Told) -> bool {
+    match told {
+        Told::Inserted(inserted) => inserted,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn faces(told: Told) -> Option<Vec<Face>> {
+    match told {
+        Told::Faces(faces) => faces,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn a_name_is_taken_once<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    assert!(desk.insert("c", face("a.jpg", 1)));
+    assert!(!desk.insert("c", face("a.jpg", 2)), "taken");
+    assert!(desk.insert("d", face("a.jpg", 3)), "free in another folder");
+    let twice = vec![insertion("c", face("b.jpg", 4)), insertion("c", face("b.jpg", 5))];
+    let answers: Vec<_> = desk.batch(twice).into_iter().map(|answer| inserted(answer.unwrap())).collect();
+    assert_eq!(answers, [true, false]);
+    desk.crash(at(1));
+    assert!(!desk.insert("c", face("a.jpg", 6)));
+    for (folder, name, seed) in [("c", "a.jpg", 1), ("d", "a.jpg", 3), ("c", "b.jpg", 4)] {
+        assert_eq!(desk.face(folder, name).unwrap(), [face(name, seed)]);
+    }
+    assert_eq!(desk.face("c", "A.JPG"), Some(vec![]));
+    assert_eq!(desk.face("C", "a.jpg"), None);
+}
+
+pub(crate) fn names_are_in_order_of_their_bytes<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    let mut names =
+        ["b", "a b", "Z", "é", "e\u{301}", "a", "10", "9", "ñ", "' OR 1=1 --", "𝄞", "\u{ffff}", "%"];
+    desk.fill("c", &names);
+    names.sort_unstable();
+    let total = names.len() as u64;
+    let whole = Page { total, names: names.map(Into::into).to_vec(), more: false };
+    assert_eq!(desk.names("c", None, 100), Some(whole.clone()));
+    assert_eq!(desk.names("c", None, usize::MAX), Some(whole.clone()));
+    assert_eq!(desk.names("c", None, names.len()), Some(whole));
+    for max in 1..names.len() {
+        let (mut seen, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = desk.names("c", after.as_deref(), max).unwrap();
+            assert_eq!(page.total, total);
+            assert!(page.names.len() == max || !page.more);
+            after = page.names.last().cloned();
+            seen.extend(page.names);
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!(seen, names, "{max} at a time");
+    }
+    // After a name that is not there, and after the last.
+    let page = desk.names("c", Some("a a"), 1).unwrap();
+    assert_eq!((page.names, page.more), (vec!["a b".to_owned()], true));
+    assert_eq!(desk.names("c", Some("\u{10ffff}"), 5), Some(Page { total, names: vec![], more: false }));
+    assert_eq!(desk.names("c", None, 0), Some(Page { total, names: vec![], more: true }));
+    assert_eq!(desk.names("nadie", None, 5), None);
+}
+
+pub(crate) fn what_is_missing_is_told_in_order<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    desk.fill("c", &["a", "b", "é"]);
+    assert_eq!(desk.missing("c", &["z", "b", "x", "a", "E", "é", "x"]), ["z", "x", "E", "x"]);
+    assert_eq!(desk.missing("c", &["a"]), [""; 0]);
+    assert_eq!(desk.missing("c", &[]), [""; 0]);
+    assert_eq!(desk.missing("d", &["b", "a"]), ["b", "a"]);
+    let many: Vec<String> = (0..20_000).map(|number| format!("{number}.jpg")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    desk.fill("c", &["777.jpg"]);
+    assert_eq!(desk.missing("c", &many).len(), 19_999);
+}
+
+pub(crate) fn folders_count_their_faces<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    assert_eq!(desk.folders(), []);
+    desk.fill("fotos", &["a", "b"]);
+    desk.fill("Caras", &["a"]);
+    desk.fill("ávila", &["a", "b", "c"]);
+    desk.insert("fotos", face("a", 9));
+    let folders = [("Caras", 1), ("fotos", 2), ("ávila", 3)].map(|(name, count)| (name.to_owned(), count));
+    assert_eq!(desk.folders(), folders);
+}
+
+pub(crate) fn faces_come_in_pages<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    let names = ["a", "b", "c", "d", "e"];
+    for (name, seed) in names.into_iter().zip(0..) {
+        desk.insert("c", face(name, seed));
+    }
+    let mut page = |after: Option<&str>, max| {
+        faces(desk.read(Read::Faces { folder: "c".into(), after: after.map(Into::into), max })).unwrap()
+    };
+    assert_eq!(page(None, 2), [face("a", 0), face("b", 1)]);
+    assert_eq!(page(Some("b"), 2), [face("c", 2), face("d", 3)]);
+    assert_eq!(page(Some("d"), 2), [face("e", 4)]);
+    assert_eq!(page(Some("e"), 2), []);
+    assert_eq!(page(None, 0), []);
+    let unknown = desk.read(Read::Faces { folder: "d".into(), after: None, max: 1 });
+    assert_eq!(faces(unknown), None);
+}

@@ -1,0 +1,79 @@
+//! What is left when a server falls, and when it stops.
+use super::*;
+use crate::exchange::task::State;
+use crate::store::CRASHES_MAX;
+
+pub(crate) fn what_was_answered_is_there_after_a_crash<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    desk.accept(1, None);
+    desk.accept(2, None);
+    desk.accept(3, None);
+    desk.claim(at(4));
+    desk.claim(at(4));
+    desk.done(1, 50);
+    desk.end(2, at(6), End::Failed(problem()));
+    let before: Vec<_> = (1..=3).map(|number| desk.status(number)).collect();
+    desk.crash(at(9));
+    let after: Vec<_> = (1..=3).map(|number| desk.status(number)).collect();
+    assert_eq!(before, after);
+    assert_eq!(desk.file(1).unwrap(), bytes(!1, 50));
+    let claim = desk.claim(at(10));
+    assert_eq!((claim.id, claim.picture, claim.suspect), (id(3), bytes(3, 5000), false));
+}
+
+pub(crate) fn a_suspect_is_alone_and_first<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    for number in 1..=4 {
+        desk.accept(number, None);
+    }
+    desk.claim(at(5));
+    assert_eq!(desk.claim(at(5)).id, id(2));
+    assert!(desk.release(1));
+    desk.crash(at(6));
+    assert_eq!(desk.status(2).state, State::Pending);
+    for in_work in [1, 7] {
+        assert!(matches!(desk.try_claim(in_work, at(7)), Claimed::MustBeAlone));
+    }
+    let claim = desk.claim(at(7));
+    assert_eq!((claim.id, claim.suspect), (id(2), true));
+    assert!(desk.done(2, 10));
+    for number in [1, 3, 4] {
+        let claim = desk.claim(at(8));
+        assert_eq!((claim.id, claim.suspect), (id(number), false));
+    }
+}
+
+pub(crate) fn the_third_crash_is_the_last<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    desk.accept(1, Some(b"k"));
+    desk.accept(2, None);
+    for crash in 1..CRASHES_MAX {
+        assert_eq!(desk.claim(at(5)).id, id(1));
+        desk.crash(at(u64::from(10 * crash)));
+        assert_eq!(desk.status(1).state, State::Pending);
+        // A server that falls without it in work is no crash of it, and one that stops counts for nothing.
+        desk.crash(at(6));
+        desk.claim(at(6));
+        desk.restart(at(7));
+    }
+    assert_eq!(desk.claim(at(8)).id, id(1));
+    desk.crash(at(99));
+    let status = desk.status(1);
+    assert_eq!((status.state, status.ended_at), (State::Failed, Some(at(99))));
+    let detail = "la imagen hizo caer el servidor".to_owned();
+    assert_eq!(status.problem, Some(Problem { code: 500, slug: "imagen-hizo-caer".into(), detail }));
+    let claim = desk.claim(at(100));
+    assert_eq!((claim.id, claim.suspect), (id(2), false));
+    assert_eq!(desk.accept(3, Some(b"k")), Acceptance::Different);
+}
+
+pub(crate) fn an_orderly_stop_is_no_crash<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    desk.accept(1, None);
+    for turn in 0..CRASHES_MAX + 2 {
+        let claim = desk.claim(at(u64::from(turn)));
+        assert_eq!((claim.id, claim.suspect), (id(1), false));
+        desk.restart(at(50));
+        assert_eq!(desk.status(1).state, State::Pending);
+    }
+}

@@ -1,0 +1,279 @@
+//! What every store must do, as tests over the two traits: written once, run by each store with times of its choice.
+//!
+//! A store gives a [`Place`] that can be opened again and again, and calls [`contract_tests!`](contract_tests) in its own
+//! tests. [`Desk`] is who sits in front of it; a second one at the same place is what comes after a crash.
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use uuid::Uuid;
+
+use super::{
+    Acceptance, Answer, Ask, Backend, Claimed, End, Read, Request, Retention, Store, Told, Trouble, Write,
+};
+use crate::exchange::gate::{Gate, Lease};
+use crate::exchange::job::Encoding;
+use crate::exchange::picture::Picture;
+use crate::exchange::plan::Plan;
+use crate::exchange::task::{Claim, Problem, Status, Submission};
+use crate::proto::format::Format;
+
+pub(super) mod bank;
+pub(super) mod crashes;
+pub(super) mod model;
+pub(super) mod retention;
+pub(super) mod tasks;
+pub(super) mod threads;
+
+/// Where a store's data are: nothing at first.
+pub(super) trait Place: Default {
+    /// Opens what is there. What was opened before is gone by then, closed or dropped.
+    fn open(&self, retention: Retention, at: SystemTime) -> Backend;
+}
+
+/// A `#[test]` for each case, over this [`Place`].
+macro_rules! contract_tests {
+    ($place:ty) => {
+        $crate::store::contract::contract_tests! { $place;
+            tasks: a_submission_waits_as_it_was_handed_in, tasks_are_claimed_in_their_order, a_result_can_be_fetched,
+                a_failure_is_told, a_task_ends_once, a_released_task_waits_at_its_old_place,
+                a_deleted_task_was_never_there, a_key_stands_for_one_task, a_key_goes_with_its_task,
+                a_claim_takes_no_more_than_there_is_room_for, a_range_takes_no_more_than_there_is_room_for,
+                a_batch_is_answered_in_order, one_bad_request_leaves_the_others_alone, empty_files_are_files;
+            crashes: what_was_answered_is_there_after_a_crash, a_suspect_is_alone_and_first,
+                the_third_crash_is_the_last, an_orderly_stop_is_no_crash;
+            retention: what_is_old_expires, unfinished_tasks_stay, the_oldest_make_room, the_newest_result_stays,
+                a_smaller_space_is_swept, one_sweep_is_bounded;
+            bank: a_name_is_taken_once, names_are_in_order_of_their_bytes, what_is_missing_is_told_in_order,
+                folders_count_their_faces, faces_come_in_pages;
+            model: any_sequence_agrees_with_the_model;
+            threads: everything_asked_is_answered, what_was_written_is_seen_by_the_next_read;
+        }
+    };
+    ($place:ty; $($module:ident: $($case:ident),+;)+) => {
+        $(mod $module {
+            use super::*;
+            $(#[test]
+            fn $case() {
+                $crate::store::contract::$module::$case::<$place>();
+            })+
+        })+
+    };
+}
+pub(super) use contract_tests;
+
+/// Keeps everything.
+pub(super) const KEEP: Retention = Retention { age: Duration::from_hours(24), bytes_max: u64::MAX >> 1 };
+
+/// So many seconds after a time in 2023.
+pub(super) fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(1_700_000_000_123) + Duration::from_secs(seconds)
+}
+
+pub(super) fn id(number: u64) -> Uuid {
+    Uuid::from_u64_pair(number, !number)
+}
+
+pub(super) fn plan() -> Plan {
+    let encoding = Encoding { format: Format::Png, quality: 7, background: [1, 130, 255] };
+    Plan { factor: 0.1, encoding }
+}
+
+/// Bytes that differ from place to place, and from seed to seed.
+pub(super) fn bytes(seed: u64, length: usize) -> Vec<u8> {
+    let seed = seed.to_le_bytes();
+    (0_u64..)
+        .flat_map(u64::to_le_bytes)
+        .zip(seed.into_iter().cycle())
+        .map(|(a, b)| a ^ b)
+        .take(length)
+        .collect()
+}
+
+pub(super) fn problem() -> Problem {
+    Problem { code: 422, slug: "imagen-ilegible".into(), detail: "no es «PNG»".into() }
+}
+
+/// Somebody who asks and waits for the answer.
+pub(super) struct Desk<P> {
+    pub(super) place: P,
+    pub(super) gate: Gate,
+    retention: Retention,
+    /// None while it is being opened again.
+    open: Option<Backend>,
+}
+
+impl<P: Place> Desk<P> {
+    pub(super) fn new(retention: Retention) -> Self {
+        let place = P::default();
+        let open = Some(place.open(retention, at(0)));
+        Self { place, gate: Gate::new(8, 64 << 20, 1), retention, open }
+    }
+
+    /// The server falls, and the next one finds what it left.
+    pub(super) fn crash(&mut self, at: SystemTime) {
+        self.open = None;
+        self.open = Some(self.place.open(self.retention, at));
+    }
+
+    /// The server stops, and another one begins.
+    pub(super) fn restart(&mut self, at: SystemTime) {
+        let (writer, _) = self.open.as_mut().unwrap();
+        writer.close();
+        self.crash(at);
+    }
+
+    pub(super) fn restart_with(&mut self, retention: Retention, at: SystemTime) {
+        self.retention = retention;
+        self.restart(at);
+    }
+
+    pub(super) fn lease(&self) -> Lease {
+        self.gate.lease()
+    }
+
+    pub(super) fn batch(&mut self, batch: Vec<Write>) -> Vec<Result<Told, Trouble>> {
+        let tickets = 100..;
+        let asked = batch.len();
+        let (writer, _) = self.open.as_mut().unwrap();
+        let answers = writer.write(tickets.clone().zip(batch).collect());
+        assert_eq!(answers.len(), asked, "{answers:?}");
+        tickets
+            .zip(answers)
+            .map(|(expected, Answer { ticket, result })| {
+                assert_eq!(ticket, expected);
+                result
+            })
+            .collect()
+    }
+
+    pub(super) fn try_write(&mut self, write: Write) -> Result<Told, Trouble> {
+        self.batch(vec![write]).remove(0)
+    }
+
+    pub(super) fn write(&mut self, write: Write) -> Told {
+        self.try_write(write).unwrap()
+    }
+
+    pub(super) fn try_read(&mut self, read: Read) -> Result<Told, Trouble> {
+        let (_, reader) = self.open.as_mut().unwrap();
+        reader.read(read)
+    }
+
+    pub(super) fn read(&mut self, read: Read) -> Told {
+        self.try_read(read).unwrap()
+    }
+
+    pub(super) fn submission(&self, number: u64, picture: Vec<u8>, key: Option<&[u8]>) -> Write {
+        let mut lease = self.lease();
+        lease.grow(picture.len() as u64).unwrap();
+        let key = key.map(<[u8]>::to_vec);
+        Write::Accept(Box::new(Submission {
+            id: id(number),
+            picture,
+            plan: plan(),
+            key,
+            at: at(number),
+            lease,
+        }))
+    }
+
+    pub(super) fn accept(&mut self, number: u64, key: Option<&[u8]>) -> Acceptance {
+        let submission = self.submission(number, bytes(number, 5000), key);
+        accepted(self.write(submission))
+    }
+
+    pub(super) fn try_claim(&mut self, in_work: usize, at: SystemTime) -> Claimed {
+        let lease = self.lease();
+        claimed(self.write(Write::Claim { in_work, at, lease }))
+    }
+
+    /// The next task, taken into work.
+    pub(super) fn claim(&mut self, at: SystemTime) -> Claim {
+        match self.try_claim(0, at) {
+            Claimed::Task(claim) => *claim,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Accepts, claims and ends one task, with a result of so many bytes.
+    pub(super) fn finish(&mut self, number: u64, length: usize) {
+        assert_eq!(self.accept(number, None), Acceptance::New);
+        assert_eq!(self.claim(at(number)).id, id(number));
+        assert!(self.done(number, length));
+    }
+
+    pub(super) fn end(&mut self, number: u64, at: SystemTime, end: End) -> bool {
+        known(self.write(Write::End { id: id(number), at, end }))
+    }
+
+    pub(super) fn done(&mut self, number: u64, length: usize) -> bool {
+        let end = End::Done(self.picture(number, length));
+        self.end(number, at(number), end)
+    }
+
+    pub(super) fn picture(&self, number: u64, length: usize) -> Arc<Picture> {
+        let (format, file) = (Format::Pnm, bytes(!number, length).into());
+        Arc::new(Picture { file, format, width: 40, height: 90, edition: None, lease: self.lease() })
+    }
+
+    pub(super) fn delete(&mut self, number: u64) -> bool {
+        known(self.write(Write::Delete { id: id(number) }))
+    }
+
+    pub(super) fn release(&mut self, number: u64) -> bool {
+        known(self.write(Write::Release { id: id(number) }))
+    }
+
+    /// How many expired, and whether there may be more.
+    pub(super) fn sweep(&mut self, at: SystemTime) -> (usize, bool) {
+        match self.write(Write::Sweep { at }) {
+            Told::Swept { expired, more } => (expired, more),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn find(&mut self, number: u64) -> Option<Status> {
+        match self.read(Read::Status(id(number))) {
+            Told::Status(status) => status,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn status(&mut self, number: u64) -> Status {
+        self.find(number).unwrap()
+    }
+
+    /// The whole result; None if it is gone.
+    pub(super) fn file(&mut self, number: u64) -> Option<Vec<u8>> {
+        let length = self.find(number)?.result?.length;
+        let lease = self.lease();
+        match self.read(Read::File { id: id(number), range: 0..length, lease }) {
+            Told::File(file) => file.map(|(bytes, lease)| {
+                assert_eq!((bytes.len() as u64, lease.bytes()), (length, length));
+                bytes.to_vec()
+            }),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub(super) fn accepted(told: Told) -> Acceptance {
+    match told {
+        Told::Accepted(acceptance) => acceptance,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(super) fn claimed(told: Told) -> Claimed {
+    match told {
+        Told::Claimed(claimed) => claimed,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(super) fn known(told: Told) -> bool {
+    match told {
+        Told::Known(known) => known,
+        other => panic!("{other:?}"),
+    }
+}

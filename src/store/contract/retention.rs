@@ -1,0 +1,131 @@
+//! What expires, and when.
+use super::*;
+use crate::exchange::task::State;
+
+const HOUR: Retention = Retention { age: Duration::from_hours(1), ..KEEP };
+const DAY: u64 = 24 * 3600;
+
+pub(crate) fn what_is_old_expires<P: Place>() {
+    let mut desk = Desk::<P>::new(HOUR);
+    desk.finish(1, 10);
+    desk.accept(2, None);
+    desk.claim(at(2));
+    desk.end(2, at(2), End::Failed(problem()));
+    desk.finish(3, 10);
+    assert_eq!(desk.sweep(at(3600)), (0, false));
+    assert_eq!(desk.sweep(at(3602)), (2, false));
+    for number in 1..=2 {
+        let status = desk.status(number);
+        assert_eq!(status.state, State::Expired);
+        assert_eq!((status.accepted_at, status.ended_at), (at(number), Some(at(number))));
+        assert_eq!((status.result, status.problem, status.received), (None, None, 5000));
+        assert_eq!(desk.file(number), None);
+        let lease = desk.lease();
+        assert!(matches!(desk.read(Read::File { id: id(number), range: 0..1, lease }), Told::File(None)));
+    }
+    assert_eq!((desk.status(3).state, desk.file(3).unwrap().len()), (State::Done, 10));
+    // Thirty days later nobody remembers; until then it can be deleted like any other.
+    assert_eq!(desk.sweep(at(3603)), (1, false));
+    assert!(desk.delete(3));
+    desk.sweep(at(3601 + 30 * DAY));
+    assert_eq!(desk.status(1).state, State::Expired);
+    desk.crash(at(4000));
+    assert_eq!(desk.sweep(at(3602 + 30 * DAY)), (0, false));
+    assert_eq!((desk.find(1), desk.find(2), desk.find(3)), (None, None, None));
+}
+
+pub(crate) fn unfinished_tasks_stay<P: Place>() {
+    let mut desk = Desk::<P>::new(Retention { age: Duration::ZERO, bytes_max: 0 });
+    desk.accept(1, None);
+    desk.accept(2, None);
+    desk.claim(at(3));
+    assert_eq!(desk.sweep(at(999 * DAY)), (0, false));
+    assert_eq!(desk.status(1).state, State::Running);
+    assert_eq!(desk.claim(at(4)).picture, bytes(2, 5000));
+    // A clock that was put back lets nothing expire early.
+    assert!(desk.done(1, 10));
+    assert_eq!(desk.sweep(UNIX_EPOCH), (0, false));
+    assert_eq!(desk.sweep(at(1)), (1, false));
+}
+
+pub(crate) fn the_oldest_make_room<P: Place>() {
+    let mut desk = Desk::<P>::new(Retention { bytes_max: 100, ..KEEP });
+    desk.finish(1, 40);
+    desk.finish(2, 60);
+    assert_eq!(desk.sweep(at(3)), (0, false));
+    desk.accept(3, None);
+    desk.claim(at(3));
+    desk.end(3, at(3), End::Failed(problem()));
+    desk.finish(4, 1);
+    assert_eq!((desk.status(1).state, desk.file(1)), (State::Expired, None));
+    assert_eq!(desk.status(2).state, State::Done);
+    assert_eq!(desk.status(3).state, State::Failed, "which holds no room");
+    // What is deleted makes room as well.
+    assert!(desk.delete(2));
+    desk.finish(5, 99);
+    assert_eq!((desk.status(4).state, desk.status(5).state), (State::Done, State::Done));
+    // What has ended first goes first, whatever was accepted first.
+    desk.accept(6, None);
+    desk.accept(7, None);
+    desk.claim(at(8));
+    desk.claim(at(8));
+    desk.delete(5);
+    desk.done(7, 50);
+    let picture = desk.picture(6, 49);
+    desk.end(6, at(8), End::Done(picture));
+    desk.finish(8, 1);
+    let states = [4, 7, 6, 8].map(|number| desk.status(number).state);
+    assert_eq!(states, [State::Expired, State::Done, State::Done, State::Done]);
+    desk.finish(9, 1);
+    let states = [7, 6, 8, 9].map(|number| desk.status(number).state);
+    assert_eq!(states, [State::Expired, State::Done, State::Done, State::Done]);
+}
+
+pub(crate) fn the_newest_result_stays<P: Place>() {
+    let mut desk = Desk::<P>::new(Retention { bytes_max: 100, ..KEEP });
+    desk.finish(1, 40);
+    desk.finish(2, 101);
+    assert_eq!(desk.status(1).state, State::Expired);
+    assert_eq!(desk.sweep(at(3)), (0, false));
+    assert_eq!(desk.file(2).unwrap().len(), 101);
+    desk.finish(3, 1);
+    assert_eq!((desk.status(2).state, desk.status(3).state), (State::Expired, State::Done));
+}
+
+pub(crate) fn a_smaller_space_is_swept<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    for number in 1..=4 {
+        desk.finish(number, 10);
+    }
+    desk.restart_with(Retention { bytes_max: 20, ..KEEP }, at(5));
+    assert_eq!(desk.sweep(at(6)), (2, false));
+    let states = [1, 2, 3, 4].map(|number| desk.status(number).state);
+    assert_eq!(states, [State::Expired, State::Expired, State::Done, State::Done]);
+}
+
+pub(crate) fn one_sweep_is_bounded<P: Place>() {
+    let mut desk = Desk::<P>::new(HOUR);
+    let tasks = 1..=1100;
+    let batch = tasks.clone().map(|number| desk.submission(number, bytes(number, 10), None)).collect();
+    desk.batch(batch);
+    let lease = || desk.gate.lease();
+    let claims = tasks.clone().map(|_| Write::Claim { in_work: 0, at: at(2), lease: lease() }).collect();
+    desk.batch(claims);
+    let end = |number| End::Done(desk.picture(number, 10));
+    let ends =
+        tasks.clone().map(|number| Write::End { id: id(number), at: at(3), end: end(number) }).collect();
+    desk.batch(ends);
+    let mut left: usize = 1100;
+    loop {
+        let (expired, more) = desk.sweep(at(3700));
+        assert!(expired <= 1000, "{expired} at once");
+        left -= expired;
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(left, 0);
+    assert!(tasks.clone().all(|number| desk.status(number).state == State::Expired));
+    while desk.sweep(at(3700 + 30 * DAY)).1 {}
+    assert!(tasks.clone().all(|number| desk.find(number).is_none()));
+}
