@@ -174,3 +174,6 @@ impl Drop for Owed<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,11 +95,11 @@ pub(super) fn problem() -> Problem {
 
 /// Somebody who asks and waits for the answer.
 pub(super) struct Desk<P> {
-    pub(super) place: P,
+    /// None while it is being opened again. Dropped before its place, which may look then at what is left.
+    open: Option<Backend>,
+    place: P,
     pub(super) gate: Gate,
     retention: Retention,
-    /// None while it is being opened again.
-    open: Option<Backend>,
 }
 
 impl<P: Place> Desk<P> {

@@ -42,3 +42,28 @@ fn bring_through(conn: &mut Connection, migrations: &[&str]) -> Result<(), Reaso
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(conn: &Connection) -> i32 {
+        conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn each_migration_is_made_once_and_whole() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        let first = "CREATE TABLE a (n); INSERT INTO a VALUES (1);";
+        bring_through(&mut conn, &[first]).unwrap();
+        bring_through(&mut conn, &[first]).unwrap();
+        assert_eq!(version(&conn), 1);
+        // One that fails leaves the file as it was after the one before.
+        let (second, broken) = ("UPDATE a SET n = n + 1;", "UPDATE a SET n = 10; SELECT nothing;");
+        assert!(matches!(bring_through(&mut conn, &[first, second, broken]), Err(Reason::Sqlite(_))));
+        assert_eq!(version(&conn), 2);
+        bring_through(&mut conn, &[first, second, "UPDATE a SET n = n * 10;"]).unwrap();
+        assert_eq!(conn.query_row("SELECT n FROM a", (), |row| row.get::<_, i32>(0)).unwrap(), 20);
+        assert!(matches!(bring_through(&mut conn, &[first]), Err(Reason::Newer { version: 3, known: 1 })));
+    }
+}

@@ -1,16 +1,24 @@
 //! What is SQLite's own; what every store must do is in [`crate::store::contract`].
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::SystemTime;
 
-use super::*;
-use crate::store::contract::{Place, contract_tests};
+use rusqlite::types::FromSql;
+use uuid::Uuid;
 
-/// A directory for one test.
+use super::*;
+use crate::exchange::bank::Face;
+use crate::exchange::gate::Gate;
+use crate::exchange::task::{State, Submission};
+use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};
+use crate::store::{Acceptance, Answer, Claimed, Write, Writer};
+
+/// A directory for one test, which looks before it goes whether the file in it is sound.
 struct Directory(PathBuf);
 
 impl Default for Directory {
     fn default() -> Self {
-        let directory = std::env::temp_dir().join(format!("tp2-store-{}", uuid::Uuid::new_v4().simple()));
+        let directory = std::env::temp_dir().join(format!("tp2-store-{}", Uuid::new_v4().simple()));
         fs::create_dir(&directory).unwrap();
         Self(directory)
     }
@@ -18,6 +26,9 @@ impl Default for Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
+        if !std::thread::panicking() && self.file().exists() {
+            self.assert_sound();
+        }
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -26,11 +37,41 @@ impl Directory {
     fn file(&self) -> PathBuf {
         self.0.join("tp2.sqlite3")
     }
+
+    fn open(&self) -> (SqliteWriter, SqliteReader) {
+        open_both(&self.file(), KEEP, at(0)).unwrap()
+    }
+
+    /// What somebody sees who looks with a program of his own.
+    fn look<T: FromSql>(&self, sql: &str) -> T {
+        let conn = Connection::open(self.file()).unwrap();
+        conn.query_row(sql, (), |row| row.get(0)).unwrap()
+    }
+
+    fn assert_sound(&self) {
+        assert_eq!(self.look::<String>("PRAGMA integrity_check"), "ok");
+        for (lie, sql) in [
+            ("rows that belong to nobody", "SELECT count(*) FROM pragma_foreign_key_check"),
+            ("a sum", "SELECT result_bytes <> (SELECT total(length) FROM result) FROM ledger"),
+            ("uploads", "SELECT count(*) FROM task WHERE (state < 2) <> (seq IN (SELECT task FROM upload))"),
+            ("results", "SELECT count(*) FROM task WHERE (state = 2) <> (seq IN (SELECT task FROM result))"),
+            (
+                "a count",
+                "SELECT count(*) FROM carpeta WHERE imagenes <> (SELECT count(*) FROM imagen WHERE carpeta = carpeta.id)",
+            ),
+        ] {
+            assert_eq!(self.look::<i64>(sql), 0, "{lie}");
+        }
+    }
+
+    fn refusal(&self) -> String {
+        super::open(&self.file(), KEEP, at(0)).map(drop).unwrap_err().to_string()
+    }
 }
 
 impl Place for Directory {
     fn open(&self, retention: Retention, at: SystemTime) -> Backend {
-        open(&self.file(), retention, at).unwrap()
+        super::open(&self.file(), retention, at).unwrap()
     }
 }
 
@@ -38,4 +79,329 @@ mod contract {
     use super::Directory;
 
     super::contract_tests!(Directory);
+}
+
+fn submission(number: u64, length: usize) -> Write {
+    let lease = Gate::new(1, 1 << 30, 1).lease();
+    let picture = bytes(number, length);
+    Write::Accept(Box::new(Submission { id: id(number), picture, plan: plan(), key: None, at: at(0), lease }))
+}
+
+fn claim() -> Write {
+    Write::Claim { in_work: 0, at: at(1), lease: Gate::new(1, 1 << 30, 1).lease() }
+}
+
+fn write(writer: &mut SqliteWriter, batch: Vec<Write>) -> Vec<Result<Told, Trouble>> {
+    let answers = writer.write((0..).zip(batch).collect());
+    answers.into_iter().map(|Answer { result, .. }| result).collect()
+}
+
+fn state(reader: &mut SqliteReader, number: u64) -> Option<State> {
+    match reader.read(Read::Status(id(number))) {
+        Ok(Told::Status(status)) => status.map(|status| status.state),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_files_are_their_owners_alone() {
+    let directory = Directory::default();
+    let (mut writer, _reader) = directory.open();
+    write(&mut writer, vec![submission(1, 10)]);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&directory.0).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort_unstable();
+    assert_eq!(names, ["tp2.sqlite3", "tp2.sqlite3-shm", "tp2.sqlite3-wal", "tp2.sqlite3.lock"]);
+}
+
+#[test]
+fn a_second_server_is_refused() {
+    let directory = Directory::default();
+    let (mut writer, reader) = directory.open();
+    let path = directory.file().display().to_string();
+    assert_eq!(directory.refusal(), format!("el almacén «{path}» ya lo usa otro servidor (tp2)"));
+    let link = directory.0.join("otro.sqlite3");
+    symlink("tp2.sqlite3", &link).unwrap();
+    let refusal = super::open(&link, KEEP, at(0)).map(drop).unwrap_err().to_string();
+    assert!(refusal.ends_with("ya lo usa otro servidor (tp2)"), "{refusal}");
+    // Which does not hinder the first, nor does who looks with a program of his own.
+    assert_eq!(directory.look::<i64>("SELECT count(*) FROM task"), 0);
+    assert!(write(&mut writer, vec![submission(1, 10)])[0].is_ok());
+    drop(writer);
+    drop(reader);
+    let (_, mut reader) = directory.open();
+    assert_eq!(state(&mut reader, 1), Some(State::Pending));
+}
+
+#[test]
+fn what_is_no_store_is_refused_and_left_alone() {
+    let directory = Directory::default();
+    let file = directory.file();
+    let refusal = |reason: &str| format!("no se puede abrir el almacén «{}»: {reason}", file.display());
+
+    fs::write(
+        &file,
+        b"P5\n2 2\n255\nabcd, and so on for more than the hundred bytes of a header of SQLite's, or so it \
+        seems to whoever counts them",
+    )
+    .unwrap();
+    let before = fs::read(&file).unwrap();
+    assert_eq!(directory.refusal(), refusal("no es una base de datos de SQLite (SQLite 26)"));
+    assert_eq!(fs::read(&file).unwrap(), before);
+    fs::remove_file(&file).unwrap();
+
+    let foreign = Connection::open(&file).unwrap();
+    foreign.execute_batch("CREATE TABLE task (a); INSERT INTO task VALUES (7)").unwrap();
+    drop(foreign);
+    let before = fs::read(&file).unwrap();
+    assert_eq!(directory.refusal(), refusal("es de otro programa"));
+    assert_eq!(fs::read(&file).unwrap(), before);
+    fs::remove_file(&file).unwrap();
+
+    drop(directory.open());
+    directory.look::<i64>("PRAGMA user_version").checked_sub(1).unwrap();
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let newer = "es de una versión más nueva de tp2 (su esquema es el 99; esta versión conoce hasta el 1)";
+    assert_eq!(directory.refusal(), refusal(newer));
+    fs::remove_file(&file).unwrap();
+
+    fs::create_dir(&file).unwrap();
+    assert_eq!(directory.refusal(), refusal("no es un archivo"));
+    fs::remove_dir(&file).unwrap();
+
+    let missing = directory.0.join("no/tp2.sqlite3");
+    assert_eq!(
+        super::open(&missing, KEEP, at(0)).map(drop).unwrap_err().to_string(),
+        format!(
+            "no se puede abrir el almacén «{}»: su directorio «{}»: no existe",
+            missing.display(),
+            directory.0.join("no").display()
+        )
+    );
+    for nothing in ["", "/", ".."] {
+        let refusal = super::open(Path::new(nothing), KEEP, at(0)).map(drop).unwrap_err().to_string();
+        assert_eq!(refusal, format!("no se puede abrir el almacén «{nothing}»: no es un archivo"));
+    }
+}
+
+#[test]
+fn a_file_without_permission_is_refused() {
+    let directory = Directory::default();
+    fs::write(directory.file(), b"").unwrap();
+    fs::set_permissions(directory.file(), Permissions::from_mode(0o400)).unwrap();
+    if OpenOptions::new().write(true).open(directory.file()).is_ok() {
+        println!("SALTADO: root may write everything");
+    } else {
+        let path = directory.file().display().to_string();
+        assert_eq!(directory.refusal(), format!("no se puede abrir el almacén «{path}»: permiso denegado"));
+        // And a directory in which nothing can be made.
+        fs::remove_file(directory.0.join("tp2.sqlite3.lock")).unwrap();
+        fs::set_permissions(&directory.0, Permissions::from_mode(0o500)).unwrap();
+        let lock = format!("su candado «{path}.lock»: permiso denegado");
+        assert_eq!(directory.refusal(), format!("no se puede abrir el almacén «{path}»: {lock}"));
+        fs::set_permissions(&directory.0, Permissions::from_mode(0o700)).unwrap();
+    }
+    fs::remove_file(directory.file()).unwrap();
+}
+
+#[test]
+fn the_connection_is_set_up_as_promised() {
+    let directory = Directory::default();
+    let (writer, reader) = directory.open();
+    let pragma = |conn: &Connection, name: &str| -> String {
+        conn.query_row(&format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}"), (), |row| row.get(0))
+            .unwrap()
+    };
+    for (name, value) in [
+        ("journal_mode", "wal"),
+        ("synchronous", "2"),
+        ("foreign_keys", "1"),
+        ("auto_vacuum", "2"),
+        ("trusted_schema", "0"),
+    ] {
+        assert_eq!(pragma(&writer.conn, name), value, "{name}");
+    }
+    assert!(reader.conn.is_readonly("main").unwrap());
+}
+
+/// Room for so many more pages.
+fn leave_room(writer: &SqliteWriter, pages: i64) {
+    let used: i64 = writer.conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    let set = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+    writer.conn.pragma_update_and_check(None, "max_page_count", used + pages, set).unwrap();
+}
+
+#[test]
+fn what_does_not_fit_is_refused_alone() {
+    let directory = Directory::default();
+    let (mut writer, mut reader) = directory.open();
+    leave_room(&writer, 20);
+    let batch = vec![submission(1, 10), submission(2, 200_000), submission(3, 10), claim(), Write::Probe];
+    let answers = write(&mut writer, batch);
+    assert!(
+        matches!(
+            &answers[..],
+            [
+                Ok(Told::Accepted(Acceptance::New)),
+                Err(Trouble::Full(_)),
+                Ok(Told::Accepted(Acceptance::New)),
+                Ok(Told::Claimed(Claimed::Task(_))),
+                Ok(Told::Nothing)
+            ]
+        ),
+        "{answers:?}"
+    );
+    let states = [1, 2, 3].map(|number| state(&mut reader, number));
+    assert_eq!(states, [Some(State::Running), None, Some(State::Pending)]);
+    leave_room(&writer, 1000);
+    assert!(write(&mut writer, vec![submission(2, 200_000)])[0].is_ok());
+}
+
+#[test]
+fn a_claim_that_is_undone_and_made_again_is_charged_once() {
+    let directory = Directory::default();
+    let (mut writer, _reader) = directory.open();
+    write(&mut writer, vec![submission(1, 1000)]);
+    leave_room(&writer, 20);
+    let gate = Gate::new(1, 1000, 1);
+    let claim = Write::Claim { in_work: 0, at: at(1), lease: gate.lease() };
+    // The second undoes both; each is then made by itself.
+    let answers = write(&mut writer, vec![claim, submission(2, 200_000)]);
+    assert!(
+        matches!(&answers[..], [Ok(Told::Claimed(Claimed::Task(_))), Err(Trouble::Full(_))]),
+        "{answers:?}"
+    );
+    assert_eq!(gate.bytes(), 1000);
+    drop(answers);
+    assert_eq!(gate.bytes(), 0);
+}
+
+#[test]
+fn while_somebody_else_writes_everything_is_refused() {
+    let directory = Directory::default();
+    let (mut writer, mut reader) = directory.open();
+    writer.conn.busy_timeout(Duration::ZERO).unwrap();
+    let other = Connection::open(directory.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for answer in write(&mut writer, vec![submission(1, 10), Write::Probe]) {
+        let Err(Trouble::Broken(reason)) = answer else { panic!("{answer:?}") };
+        assert_eq!(reason, "otro programa la tiene ocupada (SQLite 5)");
+    }
+    assert_eq!(state(&mut reader, 1), None);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(write(&mut writer, vec![submission(1, 10)])[0].is_ok());
+}
+
+#[test]
+fn room_that_was_freed_goes_back_to_the_disk() {
+    let directory = Directory::default();
+    let retention = Retention { age: Duration::ZERO, ..KEEP };
+    let (mut writer, reader) = open_both(&directory.file(), retention, at(0)).unwrap();
+    let length = || fs::metadata(directory.file()).unwrap().len();
+    for number in 1..=3 {
+        assert!(write(&mut writer, vec![submission(number, 8 << 20)])[0].is_ok());
+    }
+    let before = length();
+    for number in 1..=3 {
+        assert!(matches!(
+            write(&mut writer, vec![Write::Delete { id: id(number) }])[0],
+            Ok(Told::Known(true))
+        ));
+    }
+    let mut sweeps = 0;
+    while matches!(
+        write(&mut writer, vec![Write::Sweep { at: at(9) }])[..],
+        [Ok(Told::Swept { more: true, .. })]
+    ) {
+        sweeps += 1;
+    }
+    // Who closes the file last brings the log into it.
+    drop((reader, writer));
+    assert!(before > 24 << 20 && length() < 8 << 20, "{before} and then {} bytes", length());
+    assert!(sweeps > 3, "{sweeps}");
+}
+
+#[test]
+fn a_damaged_file_is_an_error_and_no_panic() {
+    let directory = Directory::default();
+    let face = |number: u64| Face {
+        name: number.to_string(),
+        image: "A".repeat(3000),
+        samples: bytes(number, 7200).into(),
+    };
+    {
+        let (mut writer, _reader) = directory.open();
+        let insert = |number| Write::Insert { folder: "c".into(), face: Box::new(face(number)) };
+        let batch = (1..9).flat_map(|number| [submission(number, 9000), insert(number)]).collect();
+        assert!(write(&mut writer, batch).iter().all(Result::is_ok));
+        writer.close();
+    }
+    let sound = fs::read(directory.file()).unwrap();
+    let (mut refused, mut troubled) = (0, 0);
+    for round in 0..150_usize {
+        let mut damaged = sound.clone();
+        for n in 0..20_usize {
+            // Spread over the pages, and each time elsewhere in them.
+            let place = (round * 7919 + n * 104_729) % damaged.len();
+            damaged[place] ^= u8::try_from(round).unwrap() | 1;
+        }
+        for name in ["tp2.sqlite3-wal", "tp2.sqlite3-shm"] {
+            let _ = fs::remove_file(directory.0.join(name));
+        }
+        fs::write(directory.file(), &damaged).unwrap();
+        let Ok((mut writer, mut reader)) = open_both(&directory.file(), KEEP, at(0)) else {
+            refused += 1;
+            continue;
+        };
+        let batch = vec![
+            claim(),
+            claim(),
+            submission(20, 9000),
+            Write::Delete { id: id(3) },
+            Write::Sweep { at: at(9) },
+        ];
+        troubled += write(&mut writer, batch).iter().filter(|answer| answer.is_err()).count();
+        for number in 1..9 {
+            troubled += usize::from(reader.read(Read::Status(id(number))).is_err());
+        }
+        troubled +=
+            usize::from(reader.read(Read::Faces { folder: "c".into(), after: None, max: 99 }).is_err());
+    }
+    assert!(refused > 0 && troubled > 0, "{refused} refused, {troubled} in trouble: the damage does nothing");
+    fs::remove_file(directory.file()).unwrap();
+}
+
+#[test]
+fn people_can_read_it() {
+    let directory = Directory::default();
+    let (mut writer, _reader) = directory.open();
+    write(&mut writer, vec![submission(1, 10), claim()]);
+    let face = Face { name: "é.jpg".into(), image: "QUJD".into(), samples: bytes(1, 7200).into() };
+    write(&mut writer, vec![Write::Insert { folder: "c".into(), face: Box::new(face) }]);
+    assert_eq!(directory.look::<String>("SELECT id_tarea FROM tareas"), id(1).to_string());
+    assert_eq!(directory.look::<String>("SELECT estado FROM tareas"), "En progreso");
+    assert!(directory.look::<String>("SELECT aceptada FROM tareas").starts_with("2023-11-1"));
+    assert_eq!(directory.look::<String>("SELECT carpeta || nombre || imagen_str FROM banco"), "cé.jpgQUJD");
+}
+
+#[test]
+fn a_face_of_another_size_is_refused_alone() {
+    let directory = Directory::default();
+    let (mut writer, mut reader) = directory.open();
+    let insert = |folder: &str, length| {
+        let face = Face { name: "a".into(), image: String::new(), samples: bytes(1, length).into() };
+        Write::Insert { folder: folder.into(), face: Box::new(face) }
+    };
+    let answers = write(&mut writer, vec![insert("c", 7199), insert("d", 7200), insert("d", 0)]);
+    assert!(
+        matches!(&answers[..], [Err(Trouble::Broken(_)), Ok(Told::Inserted(true)), Err(Trouble::Broken(_))]),
+        "{answers:?}"
+    );
+    // Nor is a folder left of which it would have been the first.
+    let folders = reader.read(Read::Folders);
+    assert!(matches!(folders, Ok(Told::Folders(folders)) if folders == [("d".to_owned(), 1)]));
 }

@@ -11,7 +11,7 @@ use crate::store::{Answer, Claimed, Retention, Told, Trouble, Write, Writer};
 /// The connection that changes things, and the lock that makes it the only one.
 pub(super) struct SqliteWriter {
     /// Dropped, and so closed, before the lock.
-    conn: Connection,
+    pub(super) conn: Connection,
     retention: Retention,
     _lock: File,
 }

@@ -1,0 +1,181 @@
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::*;
+use crate::exchange::bank::Face;
+
+/// Answers that it was done, notes the size of each batch, and waits for leave before each; tickets of a thousand make
+/// it fail in ways of their own.
+struct Script {
+    leave: Receiver<()>,
+    batches: Arc<Mutex<Vec<usize>>>,
+    closed: Arc<Mutex<bool>>,
+}
+
+const PANICS: u64 = 1000;
+const FORGETS: u64 = 1001;
+
+impl Writer for Script {
+    fn write(&mut self, batch: Vec<(u64, Write)>) -> Vec<Answer> {
+        let _ = self.leave.recv();
+        self.batches.lock().unwrap().push(batch.len());
+        let tickets = batch.into_iter().map(|(ticket, _)| ticket);
+        let answers = tickets.map(|ticket| {
+            assert_ne!(ticket, PANICS, "on purpose");
+            Answer { ticket, result: Ok(Told::Nothing) }
+        });
+        answers.take_while(|answer| answer.ticket != FORGETS).collect()
+    }
+
+    fn close(&mut self) {
+        *self.closed.lock().unwrap() = true;
+    }
+}
+
+struct Mute;
+
+impl Reader for Mute {
+    fn read(&mut self, read: Read) -> Result<Told, Trouble> {
+        match read {
+            Read::Folders => Ok(Told::Folders(vec![])),
+            _ => panic!("on purpose"),
+        }
+    }
+}
+
+struct Stage {
+    store: Store,
+    inbox: Receiver<Answer>,
+    leave: Sender<()>,
+    closed: Arc<Mutex<bool>>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let (answers, inbox) = unbounded();
+        let (leave, awaited) = unbounded();
+        let closed = Arc::default();
+        let script = Script { leave: awaited, batches: Arc::default(), closed: Arc::clone(&closed) };
+        let deliver: Deliver = Arc::new(move |answer| answers.send(answer).unwrap());
+        let store = Store::start(Box::new(script), Box::new(Mute), deliver).unwrap();
+        Self { store, inbox, leave, closed }
+    }
+
+    fn write(&self, ticket: u64, write: Write) {
+        self.store.ask(Request { ticket, ask: Ask::Write(write) });
+    }
+
+    fn read(&self, ticket: u64, read: Read) {
+        self.store.ask(Request { ticket, ask: Ask::Read(read) });
+    }
+
+    /// The next answer: its ticket, and whether it is a good one.
+    fn answer(&self) -> (u64, bool) {
+        let answer = self.inbox.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert!(matches!(answer.result, Ok(_) | Err(Trouble::Broken(_))), "{answer:?}");
+        (answer.ticket, answer.result.is_ok())
+    }
+
+    /// Lets the writer do whatever comes.
+    fn open(self) -> (Store, Receiver<Answer>) {
+        drop(self.leave);
+        (self.store, self.inbox)
+    }
+}
+
+/// Runs the writer over requests that wait already; the sizes of its batches, and the tickets with how they came out.
+fn write_waiting(tickets: impl Iterator<Item = u64>) -> (Vec<usize>, Vec<(u64, bool)>) {
+    let (requests, queue) = unbounded();
+    for ticket in tickets {
+        requests.send((ticket, Write::Probe)).unwrap();
+    }
+    drop(requests);
+    let (answers, inbox) = unbounded();
+    let (_, leave) = unbounded();
+    let batches = Arc::default();
+    let script = Script { leave, batches: Arc::clone(&batches), closed: Arc::default() };
+    let deliver: Deliver = Arc::new(move |answer| answers.send(answer).unwrap());
+    drop(write_all(&queue, Box::new(script), &deliver));
+    drop(deliver);
+    let answers = inbox.iter().map(|answer| (answer.ticket, answer.result.is_ok())).collect();
+    let batches = batches.lock().unwrap().clone();
+    (batches, answers)
+}
+
+#[test]
+fn what_waits_together_is_written_together() {
+    let (batches, answers) = write_waiting(0..700);
+    assert_eq!(batches, [256, 256, 188]);
+    assert!(answers.into_iter().eq((0..700).map(|ticket| (ticket, true))));
+}
+
+#[test]
+fn a_panic_breaks_its_batch_alone() {
+    let (batches, answers) = write_waiting((0..256).chain([PANICS, 2]).chain(300..555));
+    assert_eq!(batches, [256, 256, 1]);
+    assert_eq!(answers.len(), 513);
+    assert!(answers[..256].iter().all(|(_, good)| *good));
+    assert!(answers[256..512].iter().all(|(_, good)| !good));
+    assert_eq!((answers[256], answers[257], answers[512]), ((PANICS, false), (2, false), (554, true)));
+}
+
+#[test]
+fn a_batch_is_bounded_in_bytes() {
+    let (requests, queue) = unbounded();
+    let face =
+        |length| Face { name: "n".into(), image: String::new(), samples: Bytes::from(vec![0; length]) };
+    let insert = |length| Write::Insert { folder: "c".into(), face: Box::new(face(length)) };
+    for ticket in 1..4 {
+        requests.send((ticket, insert(BATCH_BYTES / 2))).unwrap();
+    }
+    let tickets = |batch: Vec<(u64, Write)>| batch.into_iter().map(|(ticket, _)| ticket).collect::<Vec<_>>();
+    assert_eq!(tickets(gather((0, insert(1)), &queue)), [0, 1, 2]);
+    assert_eq!(tickets(gather((9, insert(BATCH_BYTES)), &queue)), [9]);
+    assert_eq!(tickets(gather((9, Write::Sweep { at: SystemTime::UNIX_EPOCH }), &queue)), [9, 3]);
+}
+
+#[test]
+fn a_panic_is_an_answer_and_both_threads_live() {
+    let stage = Stage::new();
+    for ticket in [PANICS, 1] {
+        stage.write(ticket, Write::Probe);
+        stage.leave.send(()).unwrap();
+        assert_eq!(stage.answer(), (ticket, ticket == 1));
+    }
+    stage.read(2, Read::Status(Uuid::nil()));
+    assert_eq!(stage.answer(), (2, false));
+    stage.read(3, Read::Folders);
+    assert_eq!(stage.answer(), (3, true));
+}
+
+#[test]
+fn a_forgotten_request_is_answered() {
+    let stage = Stage::new();
+    stage.write(FORGETS, Write::Probe);
+    stage.leave.send(()).unwrap();
+    assert_eq!(stage.answer(), (FORGETS, false));
+}
+
+#[test]
+fn only_an_orderly_end_closes() {
+    for orderly in [true, false] {
+        let stage = Stage::new();
+        let closed = Arc::clone(&stage.closed);
+        stage.write(1, Write::Probe);
+        stage.read(2, Read::Folders);
+        let (store, inbox) = stage.open();
+        if orderly {
+            store.finish();
+        } else {
+            drop(store);
+        }
+        // Ends when both threads have let go of what they deliver to.
+        let mut tickets: Vec<_> = inbox.iter().map(|answer| answer.ticket).collect();
+        tickets.sort_unstable();
+        assert_eq!(tickets, [1, 2]);
+        assert_eq!(*closed.lock().unwrap(), orderly);
+    }
+}
