@@ -1,0 +1,261 @@
+//! The store as a process that dies, or whose disk is full: what it answered is there afterwards, and nothing else is.
+//!
+//! The processes are this program itself, told by [`DIRECTORY`] to run one of the tests marked as roles; what they have
+//! been answered they print, a line each.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's own functions, not only the test itself"
+)]
+
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, SystemTime};
+
+use scaler::sys;
+use tp2::exchange::gate::Gate;
+use tp2::exchange::job::Encoding;
+use tp2::exchange::picture::Picture;
+use tp2::exchange::plan::Plan;
+use tp2::exchange::task::{State, Status, Submission};
+use tp2::proto::format::Format;
+use tp2::store::{
+    Acceptance, Answer, Ask, Backend, Claimed, End, Read, Request, Retention, Store, Told, Trouble, Write,
+    sqlite,
+};
+use uuid::Uuid;
+
+/// Where a role has its store.
+const DIRECTORY: &str = "TP2_TEST_STORE";
+
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("tp2-store-{}", Uuid::new_v4().simple()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    /// This program as one of the roles.
+    fn play(&self, role: &str) -> Child {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", role, "--ignored", "--nocapture"]).env(DIRECTORY, &self.0);
+        command.stdout(Stdio::piped()).spawn().unwrap()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn open(directory: &Path) -> Backend {
+    let retention = Retention { age: Duration::from_hours(24), bytes_max: 1 << 40 };
+    sqlite::open(&directory.join("tp2.sqlite3"), retention, SystemTime::now()).unwrap()
+}
+
+/// The store of the role that this process plays.
+fn start() -> (Store, Receiver<Answer>) {
+    let (writer, reader) = open(Path::new(&std::env::var_os(DIRECTORY).expect("played for another test")));
+    let (answers, inbox) = channel();
+    let deliver = Arc::new(move |answer| answers.send(answer).unwrap());
+    (Store::start(writer, reader, deliver).unwrap(), inbox)
+}
+
+/// Bytes that are this task's alone.
+fn bytes(id: Uuid, length: usize) -> Vec<u8> {
+    id.as_bytes().iter().copied().cycle().take(length).collect()
+}
+
+fn accept(gate: &Gate, id: Uuid, length: usize) -> Ask {
+    let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
+    let (plan, picture, lease) = (Plan { factor: 0.5, encoding }, bytes(id, length), gate.lease());
+    let submission = Submission { id, picture, plan, key: None, at: SystemTime::now(), lease };
+    Ask::Write(Write::Accept(Box::new(submission)))
+}
+
+fn claim(gate: &Gate) -> Ask {
+    Ask::Write(Write::Claim { in_work: 0, at: SystemTime::now(), lease: gate.lease() })
+}
+
+fn end(gate: &Gate, id: Uuid) -> Ask {
+    let (file, lease) = (bytes(id, 700).into(), gate.lease());
+    let picture = Picture { file, format: Format::Pnm, width: 1, height: 1, edition: None, lease };
+    Ask::Write(Write::End { id, at: SystemTime::now(), end: End::Done(Arc::new(picture)) })
+}
+
+fn status(backend: &mut Backend, id: Uuid) -> Option<Status> {
+    match backend.1.read(Read::Status(id)) {
+        Ok(Told::Status(status)) => status,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn result(backend: &mut Backend, id: Uuid) -> Vec<u8> {
+    let lease = Gate::new(1, 1 << 20, 1).lease();
+    match backend.1.read(Read::File { id, range: 0..700, lease }) {
+        Ok(Told::File(Some((bytes, _)))) => bytes.to_vec(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Tells the other process what this one has been answered. One write, so that no half of a line is ever seen.
+fn say(word: &str, id: Uuid) {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(format!("\n{word} {id}\n").as_bytes()).unwrap();
+    stdout.flush().unwrap();
+}
+
+/// What a role said: a word and an id a line. Whatever else stands there is the test harness's.
+fn parse(line: &str) -> Option<(String, Uuid)> {
+    let (word, id) = line.split_once(' ')?;
+    Some((word.to_owned(), id.parse().ok()?))
+}
+
+/// Hands in tasks, takes them into work and ends them, for ever, many at once; says what it was answered.
+#[test]
+#[ignore = "a role, played for the other tests"]
+fn role_that_never_stops() {
+    let (store, inbox) = start();
+    let gate = Gate::new(1, 1 << 30, 1);
+    let mut asked: HashMap<u64, Uuid> = HashMap::new();
+    let mut ticket = 0;
+    let mut ask = |asked: &mut HashMap<u64, Uuid>, id: Uuid, ask: Ask| {
+        ticket += 1;
+        asked.insert(ticket, id);
+        store.ask(Request { ticket, ask });
+    };
+    for number in 0..20 {
+        let id = Uuid::new_v4();
+        ask(&mut asked, id, accept(&gate, id, 100 + 3000 * number));
+    }
+    for answer in inbox {
+        let id = asked.remove(&answer.ticket).unwrap();
+        match answer.result.unwrap() {
+            Told::Accepted(Acceptance::New) => {
+                say("accepted", id);
+                ask(&mut asked, id, claim(&gate));
+            }
+            Told::Claimed(Claimed::Task(claim)) => {
+                assert_eq!(claim.picture, bytes(claim.id, claim.picture.len()));
+                say("begun", claim.id);
+                ask(&mut asked, claim.id, end(&gate, claim.id));
+            }
+            Told::Known(known) => {
+                assert!(known);
+                say("ended", id);
+                let next = Uuid::new_v4();
+                ask(&mut asked, next, accept(&gate, next, 20_000));
+            }
+            // Another claim took the task of this one.
+            Told::Claimed(Claimed::Nothing) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_was_answered_survives_kill_9() {
+    let directory = Directory::new();
+    let (mut accepted, mut begun, mut ended) = (HashSet::new(), HashSet::new(), HashSet::new());
+    for lines in [1, 40, 333, 1000] {
+        let mut role = directory.play("role_that_never_stops");
+        let mut said = BufReader::new(role.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut note = |(word, id): (String, Uuid)| match word.as_str() {
+            "accepted" => assert!(accepted.insert(id)),
+            "begun" => drop(begun.insert(id)),
+            "ended" => assert!(ended.insert(id), "{id} ended twice"),
+            _ => {}
+        };
+        said.by_ref().filter_map(|line| parse(&line)).take(lines).for_each(&mut note);
+        role.kill().unwrap();
+        // What it still said before it died counts as well.
+        said.filter_map(|line| parse(&line)).for_each(&mut note);
+        role.wait().unwrap();
+    }
+    assert!(accepted.len() > 100 && ended.len() > 50, "{} accepted, {} ended", accepted.len(), ended.len());
+
+    let mut backend = open(&directory.0);
+    for &id in &accepted {
+        let status = status(&mut backend, id).unwrap();
+        match status.state {
+            State::Done => assert_eq!(result(&mut backend, id), bytes(id, 700)),
+            State::Pending => {}
+            // It may have been in work at each of several crashes.
+            State::Failed => assert_eq!(status.problem.unwrap().slug, "imagen-hizo-caer"),
+            other => panic!("{other:?}"),
+        }
+        assert!(!ended.contains(&id) || status.state == State::Done, "{id} had ended");
+        assert!(!begun.contains(&id) || status.begun_at.is_some());
+    }
+}
+
+/// Fills a disk that has room for two MiB a file; says what was accepted, and then that there is room again.
+#[test]
+#[ignore = "a role, played for the other tests"]
+fn role_without_room() {
+    sys::ignore_signal(sys::SIGXFSZ);
+    let (_, hard) = sys::limits(sys::Limit::FileSize).unwrap();
+    let (store, inbox) = start();
+    let gate = Gate::new(1, 1 << 30, 1);
+    sys::set_limits(sys::Limit::FileSize, 2 << 20, hard).unwrap();
+    let mut fulls = 0;
+    for ticket in 0..300 {
+        let id = Uuid::new_v4();
+        store.ask(Request { ticket, ask: accept(&gate, id, 20_000) });
+        match inbox.recv().unwrap().result {
+            Ok(Told::Accepted(Acceptance::New)) => say("accepted", id),
+            Err(Trouble::Full(_)) => {
+                say("refused", id);
+                fulls += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+        // Looking goes on.
+        store.ask(Request { ticket, ask: Ask::Read(Read::Status(id)) });
+        assert!(matches!(inbox.recv().unwrap().result, Ok(Told::Status(_))));
+    }
+    assert!(fulls > 100, "{fulls}");
+    store.ask(Request { ticket: 0, ask: Ask::Write(Write::Probe) });
+    assert!(matches!(inbox.recv().unwrap().result, Ok(Told::Nothing) | Err(Trouble::Full(_))));
+
+    sys::set_limits(sys::Limit::FileSize, hard, hard).unwrap();
+    for ticket in 0..50 {
+        let id = Uuid::new_v4();
+        store.ask(Request { ticket, ask: accept(&gate, id, 20_000) });
+        let answer = inbox.recv().unwrap();
+        assert!(matches!(answer.result, Ok(Told::Accepted(Acceptance::New))), "{answer:?}");
+        say("accepted", id);
+    }
+    store.finish();
+    say("finished", Uuid::nil());
+}
+
+#[test]
+fn a_full_disk_refuses_and_goes_on() {
+    let directory = Directory::new();
+    let role = directory.play("role_without_room");
+    let output = role.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    let said: Vec<(String, Uuid)> = said.lines().filter_map(parse).collect();
+    assert_eq!(said.last().unwrap().0, "finished");
+    let mut backend = open(&directory.0);
+    let count = |word: &str| said.iter().filter(|(said, _)| said == word).count();
+    // At least the two MiB of the log, or of the file.
+    assert!(count("accepted") > 50 + 60, "{} accepted", count("accepted"));
+    for (word, id) in &said {
+        let state = status(&mut backend, *id).map(|status| status.state);
+        match word.as_str() {
+            "accepted" => assert_eq!(state, Some(State::Pending)),
+            _ => assert_eq!(state, None),
+        }
+    }
+}
