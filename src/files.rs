@@ -22,7 +22,7 @@ use scaler::sys::open_beneath;
 
 use crate::exchange::file::{Edition, Stamp, Wanted};
 use crate::exchange::gate::{Full, Lease};
-use crate::exchange::job::{Brief, Failure, Output, PixelLimits};
+use crate::exchange::job::{Brief, Failure, Output, PixelLimits, Product};
 use crate::exchange::service::Policy;
 use crate::pixels;
 use crate::proto::format::{Format, Sniff};
@@ -85,7 +85,7 @@ impl Library {
         }
         lease.grow(length).map_err(|Full| Failure::MemoryFull { length })?;
         read_rest(&file, &stamp, &mut picture)?;
-        let brief = Brief { plan, stamp: Some(stamp) };
+        let brief = Brief { plan, stamp: Some(stamp), product: Product::File };
         let loaded = pixels::appraise(picture, brief, &self.limits, lease.bytes_max())?;
         Ok(Output::Loaded(Box::new(loaded)))
     }

@@ -152,6 +152,7 @@ impl Bench {
                     _ => Ok(Output::File(Bytes::from(file))),
                 }
             }
+            Work::Face(raster) => pixels::likeness(raster).map(Output::Face),
             Work::Link(file) => self.links.keep(&file, SystemTime::now()).map(Output::Linked),
             Work::Read(sought) => match lease {
                 Some(lease) => self.links.fetch(&sought, lease),

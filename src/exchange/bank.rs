@@ -1,5 +1,19 @@
-//! The image bank: folders of faces, each 80 columns by 90 rows of gray, for people who train on them. Plain data.
+//! The image bank: folders of faces, each 80 columns by 90 rows of gray, for people who train on them. What a request
+//! wants of it, what it is answered, and the rules for names; plain data and decisions.
+//!
+//! Names are data, never paths: nothing here or below opens a file by one. A folder is made by its first face; a face
+//! is never replaced.
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::plan::Parameters;
+use super::reject::Reject;
+use crate::proto::reply::Reply;
 
 /// Columns of a face.
 pub const FACE_WIDTH: u32 = 80;
@@ -7,6 +21,21 @@ pub const FACE_WIDTH: u32 = 80;
 pub const FACE_HEIGHT: u32 = 90;
 /// Samples of a face.
 pub const FACE_SAMPLES: usize = 80 * 90;
+/// Longest name of a folder, in bytes; a MongoDB collection has not many more.
+const FOLDER_MAX: usize = 120;
+/// Longest name of a face, in bytes: that of a file.
+const NAME_MAX: usize = 255;
+/// Names of a page, where the client does not say.
+const PAGE: usize = 1000;
+/// The most it may ask for.
+const PAGE_MAX: usize = 10_000;
+/// Longest list of names that is looked through, in bytes: it is parsed on the loop.
+pub const LIST_MAX: u64 = 4 << 20;
+/// Documents that are read and sent at once, some fifty kilobytes each.
+pub const STREAMED: usize = 16;
+
+/// What stands for itself in a segment of a path (RFC 3986 §3.3, the safe part of it).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// One picture of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,4 +46,340 @@ pub struct Face {
     pub image: String,
     /// [`FACE_SAMPLES`] gray samples row by row, before they were encoded; `vector` is each divided by 1000.
     pub samples: Bytes,
+}
+
+/// A face without its name: what is made of a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Likeness {
+    /// As in [`Face`].
+    pub image: String,
+    /// As in [`Face`].
+    pub samples: Bytes,
+}
+
+/// Part of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Faces in the whole folder.
+    pub total: u64,
+    /// Names of this part.
+    pub names: Vec<String>,
+    /// The first name after this part, if there is one.
+    pub next: Option<String>,
+}
+
+/// What a request wants of the bank.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Its picture as a face.
+    Insert {
+        /// The folder.
+        folder: String,
+        /// The name.
+        name: String,
+    },
+    /// Which names a folder lacks; the list is its body.
+    Missing {
+        /// The folder.
+        folder: String,
+    },
+    /// All folders.
+    Folders,
+    /// Part of a folder's names.
+    Names {
+        /// The folder.
+        folder: String,
+        /// This name and those after it.
+        from: Option<String>,
+        /// At most so many.
+        max: usize,
+    },
+    /// All documents of a folder.
+    Documents {
+        /// The folder.
+        folder: String,
+    },
+    /// One face.
+    Face {
+        /// The folder.
+        folder: String,
+        /// The name.
+        name: String,
+        /// The JPEG itself, not the document.
+        as_image: bool,
+    },
+}
+
+/// What the store is asked.
+#[derive(Debug)]
+pub enum Question {
+    /// Keep this: [`Found::Inserted`].
+    Insert(String, Box<Face>),
+    /// Which of these a folder lacks: [`Found::Missing`].
+    Missing(String, Vec<String>),
+    /// [`Found::Folders`].
+    Folders,
+    /// A folder, the first name, how many: [`Found::Page`].
+    Names(String, Option<String>, usize),
+    /// A folder and a name: [`Found::Faces`].
+    Face(String, String),
+    /// A folder, the name after which, how many: [`Found::Faces`].
+    Faces(String, Option<String>, usize),
+}
+
+/// What it answers.
+#[derive(Debug)]
+pub enum Found {
+    /// False: there was one of that name.
+    Inserted(bool),
+    /// Names.
+    Missing(Vec<String>),
+    /// Folders, and how many faces each has.
+    Folders(Vec<(String, u64)>),
+    /// None: no such folder.
+    Page(Option<Page>),
+    /// None: no such folder.
+    Faces(Option<Vec<Face>>),
+}
+
+/// What of a folder's documents is still to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    folder: String,
+    after: String,
+}
+
+impl Rest {
+    /// What follows these; None if they were the last.
+    #[must_use]
+    pub fn after(folder: &str, faces: &[Face]) -> Option<Self> {
+        let last = faces.last().filter(|_| faces.len() == STREAMED)?;
+        Some(Self { folder: folder.to_owned(), after: last.name.clone() })
+    }
+
+    /// Asks for the next part.
+    #[must_use]
+    pub fn question(&self) -> Question {
+        Question::Faces(self.folder.clone(), Some(self.after.clone()), STREAMED)
+    }
+
+    /// The next part: its bytes, and what is to follow then.
+    #[must_use]
+    pub fn take(&self, faces: &[Face]) -> (Vec<u8>, Option<Self>) {
+        (lines(faces), Self::after(&self.folder, faces))
+    }
+}
+
+impl Face {
+    /// Appends the document, as the class's own programs wrote it: the same members, in the same order.
+    pub fn write_document(&self, out: &mut Vec<u8>) {
+        /// Each sample divided by 1000, and the comma after it.
+        static NUMBERS: LazyLock<[String; 256]> =
+            LazyLock::new(|| std::array::from_fn(|sample| format!("{},", json!(sample as f64 / 1000.0))));
+        out.reserve(self.samples.len() * 6 + self.image.len() + 128);
+        let text = |text: &str| Value::from(text).to_string();
+        out.extend_from_slice(b"{\"nombre\":");
+        out.extend_from_slice(text(&self.name).as_bytes());
+        // Base64 needs no escapes.
+        out.extend_from_slice(b",\"imagen_str\":\"");
+        out.extend_from_slice(self.image.as_bytes());
+        out.extend_from_slice(b"\",\"vector\":[");
+        for &sample in &self.samples {
+            out.extend_from_slice(NUMBERS[usize::from(sample)].as_bytes());
+        }
+        if out.last() == Some(&b',') {
+            out.pop();
+        }
+        out.extend_from_slice(b"]}\n");
+    }
+}
+
+impl Likeness {
+    /// Under this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Face {
+        Face { name: name.to_owned(), image: self.image.clone(), samples: self.samples.clone() }
+    }
+}
+
+impl Wish {
+    /// What is asked first; None where that takes the body.
+    #[must_use]
+    pub fn question(&self) -> Option<Question> {
+        match self.clone() {
+            Self::Insert { .. } | Self::Missing { .. } => None,
+            Self::Folders => Some(Question::Folders),
+            Self::Names { folder, from, max } => Some(Question::Names(folder, from, max)),
+            Self::Documents { folder } => Some(Question::Faces(folder, None, STREAMED)),
+            Self::Face { folder, name, .. } => Some(Question::Face(folder, name)),
+        }
+    }
+
+    /// The answer to a request; of [`Wish::Documents`], its beginning.
+    ///
+    /// # Errors
+    /// There is no such folder or face (404).
+    pub fn answer(&self, found: Found) -> Result<Reply, Reject> {
+        let uncached = |reply: Reply| reply.with("Cache-Control", "no-store");
+        let document =
+            |code, value: Value| uncached(Reply::new(code, "application/json", format!("{value}\n")));
+        match (self, found) {
+            (Self::Insert { folder, name }, Found::Inserted(fresh)) => {
+                let (code, result) = if fresh { (201, "insertada") } else { (200, "ya existe") };
+                let message = format!("imagen {name} {result}");
+                let value = json!({ "nombre": name, "resultado": result, "mensaje": message });
+                let segment = |text| utf8_percent_encode(text, SEGMENT);
+                let location = format!("/carpetas/{}/{}", segment(folder), segment(name));
+                Ok(document(code, value).with("Location", location))
+            }
+            (Self::Missing { .. }, Found::Missing(names)) => Ok(document(200, json!({ "faltantes": names }))),
+            (Self::Folders, Found::Folders(folders)) => {
+                let folders: Vec<Value> = folders
+                    .into_iter()
+                    .map(|(name, count)| json!({ "nombre": name, "imagenes": count }))
+                    .collect();
+                Ok(document(200, json!({ "carpetas": folders })))
+            }
+            (Self::Names { folder, .. }, Found::Page(page)) => {
+                let Page { total, names, next } = page.ok_or_else(|| no_folder(folder))?;
+                let value =
+                    json!({ "carpeta": folder, "imagenes": total, "nombres": names, "siguiente": next });
+                Ok(document(200, value))
+            }
+            (Self::Documents { folder }, Found::Faces(faces)) => {
+                let faces = faces.ok_or_else(|| no_folder(folder))?;
+                Ok(uncached(Reply::new(200, "application/x-ndjson", lines(&faces))))
+            }
+            (Self::Face { folder, name, as_image }, Found::Faces(faces)) => {
+                let face = faces.ok_or_else(|| no_folder(folder))?.pop();
+                let face =
+                    face.ok_or_else(|| Reject::UnknownFace { folder: folder.clone(), name: name.clone() })?;
+                let reply = if *as_image { face_image(&face) } else { face_document(&face) };
+                Ok(uncached(reply).with("Vary", "Accept"))
+            }
+            // An answer to another question: no store gives one.
+            _ => Ok(Reply::empty(500)),
+        }
+    }
+}
+
+/// Documents, one a line.
+#[must_use]
+pub fn lines(faces: &[Face]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for face in faces {
+        face.write_document(&mut lines);
+    }
+    lines
+}
+
+fn no_folder(folder: &str) -> Reject {
+    Reject::UnknownFolder { folder: folder.to_owned() }
+}
+
+fn face_document(face: &Face) -> Reply {
+    let mut document = Vec::new();
+    face.write_document(&mut document);
+    Reply::new(200, "application/json", document)
+}
+
+fn face_image(face: &Face) -> Reply {
+    // What is stored was encoded here; should somebody else have written it, there is no picture in it.
+    let jpeg = STANDARD.decode(&face.image).unwrap_or_default();
+    Reply::new(200, "image/jpeg", jpeg).with("Content-Security-Policy", "default-src 'none'; sandbox")
+}
+
+/// A folder's name, out of a segment of a path.
+///
+/// # Errors
+/// It is none (422).
+pub fn folder_name(segment: &[u8]) -> Result<String, Reject> {
+    let is_name = |name: &str| {
+        (1..=FOLDER_MAX).contains(&name.len())
+            && !name.contains(['$', '/', '\0'])
+            && !name.starts_with('.')
+            && !name.starts_with("system.")
+    };
+    name(
+        segment,
+        is_name,
+        "carpeta",
+        "de 1 a 120 bytes de UTF-8, sin $ ni /, y no empezar por . ni por system.",
+    )
+}
+
+/// A face's name, out of a segment of a path.
+///
+/// # Errors
+/// It is none (422).
+pub fn face_name(segment: &[u8]) -> Result<String, Reject> {
+    name(segment, is_face_name, "nombre", "de 1 a 255 bytes de UTF-8, sin /")
+}
+
+fn is_face_name(name: &str) -> bool {
+    (1..=NAME_MAX).contains(&name.len()) && !name.contains(['/', '\0'])
+}
+
+fn name(
+    segment: &[u8],
+    is_name: impl Fn(&str) -> bool,
+    what: &'static str,
+    expected: &'static str,
+) -> Result<String, Reject> {
+    let decoded: Vec<u8> = percent_decode(segment).collect();
+    String::from_utf8(decoded)
+        .map_err(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        .and_then(|name| if is_name(&name) { Ok(name) } else { Err(name) })
+        .map_err(|value| Reject::Parameter { name: what, value, expected, range: None })
+}
+
+/// What a GET of a folder wants.
+///
+/// # Errors
+/// A parameter out of range (422).
+pub fn listing(folder: String, parameters: &Parameters) -> Result<Wish, Reject> {
+    match parameters.text("formato").as_deref() {
+        Some("ndjson") => return Ok(Wish::Documents { folder }),
+        None | Some("json") => {}
+        Some(other) => {
+            return Err(Reject::Parameter {
+                name: "formato",
+                value: other.to_owned(),
+                expected: "json o ndjson",
+                range: None,
+            });
+        }
+    }
+    let max = match parameters.text("cantidad") {
+        None => PAGE,
+        Some(text) => {
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            let count = text.parse().ok().filter(|count| digits && (1..=PAGE_MAX).contains(count));
+            count.ok_or(Reject::Parameter {
+                name: "cantidad",
+                value: text,
+                expected: "un número entero de 1 a 10000",
+                range: Some(("cantidad", format!("1 a {PAGE_MAX}"))),
+            })?
+        }
+    };
+    Ok(Wish::Names { folder, from: parameters.text("desde"), max })
+}
+
+/// The names of a list: `{"nombres": ["a.jpg", …]}`.
+///
+/// # Errors
+/// It is no JSON (400), or another (422).
+pub fn names_of(list: &[u8]) -> Result<Vec<String>, Reject> {
+    let value: Value = serde_json::from_slice(list).map_err(|_| Reject::NotJson)?;
+    let Some(names) = value.get("nombres").and_then(Value::as_array) else {
+        return Err(Reject::NotNames { value: String::new() });
+    };
+    names
+        .iter()
+        .map(|name| match name.as_str() {
+            Some(name) if is_face_name(name) => Ok(name.to_owned()),
+            _ => Err(Reject::NotNames { value: name.to_string() }),
+        })
+        .collect()
 }

@@ -28,13 +28,14 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::bank::{self, Found, LIST_MAX, Rest};
 use super::door::{Door, Face};
 use super::event::{Event, Fault, What};
 use super::inquiry::{self, Awaited, Finding, Next, Purpose, Query};
-use super::job::Failure;
+use super::job::{Failure, Product};
 use super::link::Link;
 use super::moment::Moment;
-use super::phase::{After, Answer, Name, Phase, may_follow};
+use super::phase::{After, Answer, Continued, Name, Phase, may_follow};
 use super::picture::{Ending, Outcome, Picture, Times};
 use super::plan::Wish;
 use super::reject::Reject;
@@ -47,7 +48,7 @@ use crate::proto::buf::{RecvBuf, SendBuf};
 use crate::proto::format::{Format, Sniff};
 use crate::proto::head::{RequestHead, poll_head};
 use crate::proto::image_end::ImageEnd;
-use crate::proto::reply::{CONTINUE, Frame, Reply};
+use crate::proto::reply::{CONTINUE, Extent, Frame, LAST_CHUNK, Reply, push_chunk};
 
 /// The most bytes that may be handed to [`Exchange::handle_input`] at once.
 pub const INPUT_MAX: usize = 64 << 10;
@@ -162,6 +163,14 @@ impl Exchange {
                             now,
                         );
                     }
+                    Ok(Ending::Face(likeness, _)) => {
+                        let Purpose::Bank(bank::Wish::Insert { folder, name }) = &request.purpose else {
+                            return;
+                        };
+                        let question = bank::Question::Insert(folder.clone(), Box::new(likeness.named(name)));
+                        let next = inquiry::consult(question, now);
+                        self.proceed(Name::Waiting, request, next, since, now);
+                    }
                     Ok(Ending::Link(link, times)) => self.announce(&request, link, times, now),
                     Ok(Ending::Excerpt(excerpt)) => match excerpt.reply(now.wall) {
                         Ok(reply) => self.answer(Name::Waiting, &request, &reply, After::Next, now),
@@ -198,9 +207,41 @@ impl Exchange {
                 };
                 self.proceed(Name::Waiting, request, next, since, now);
             }
-            other => self.phase = other,
+            other => {
+                self.phase = other;
+                self.go_on(id, told, now);
+            }
         }
         self.advance(now);
+    }
+
+    /// The next part of an answer that goes on has come; if it has not, the client sees an end without a last chunk.
+    fn go_on(&mut self, id: Uuid, told: Result<Finding, Failure>, now: Moment) {
+        let Phase::Reply { answer, rest: rest @ Some(_), due, .. } = &mut self.phase else { return };
+        let Some(continued) = rest.as_mut().filter(|continued| continued.asked && answer.id == id) else {
+            return;
+        };
+        let Ok(Finding::Bank(Found::Faces(Some(faces)))) = told else { return self.handle_gone(now) };
+        let (part, next) = continued.rest.take(&faces);
+        let chunked = continued.chunked;
+        *due = now.at + self.service.policy.reply_time;
+        let is_last = next.is_none();
+        match next {
+            Some(next) => (continued.rest, continued.asked) = (next, false),
+            None => *rest = None,
+        }
+        if chunked {
+            push_chunk(part.into(), &mut self.send);
+        } else {
+            self.send.push(part);
+        }
+        if is_last && chunked {
+            self.send.push(LAST_CHUNK);
+        }
+        if self.send.is_empty() {
+            // Nothing was left, and the end of the connection says so.
+            self.end_reply(now);
+        }
     }
 
     /// The deadline of the phase may have passed.
@@ -252,10 +293,18 @@ impl Exchange {
     /// The socket has taken `n` bytes.
     pub fn sent(&mut self, n: usize, now: Moment) {
         self.send.consume(n);
-        let Phase::Reply { due, answer, .. } = &mut self.phase else { return };
+        let Phase::Reply { due, answer, rest, .. } = &mut self.phase else { return };
         answer.sent += n as u64;
         *due = now.at + self.service.policy.reply_time;
-        if self.send.is_empty() {
+        if !self.send.is_empty() {
+            return;
+        }
+        if let Some(continued) = rest {
+            if !std::mem::replace(&mut continued.asked, true) {
+                let query = Query::Bank(continued.rest.question());
+                self.actions.push_back(Action::Ask(answer.id, query));
+            }
+        } else {
             self.end_reply(now);
             self.advance(now);
         }
@@ -441,6 +490,12 @@ impl Exchange {
             Known::Reply(reply) => self.answer(from, &request, &reply, then, now),
             Known::File(wanted) => self.look(from, request, Origin::File(Box::new(wanted)), then, now),
             Known::Linked(sought) => self.look(from, request, Origin::Linked(Box::new(sought)), then, now),
+            Known::Bank(question) => {
+                if then == After::Close {
+                    request.close_after();
+                }
+                self.proceed(from, request, inquiry::consult(question, now), now.at, now);
+            }
             Known::Task(id) => {
                 if then == After::Close {
                     request.close_after();
@@ -476,6 +531,7 @@ impl Exchange {
                 let then = self.emit(&request, &reply, After::Next, now);
                 self.begin_reply(from, &request, reply.status, then, picture, now);
             }
+            Next::Stream { reply, rest } => self.stream(from, &request, &reply, rest, now),
             Next::Refuse(reject) => self.refuse(from, &request, &reject, After::Next, now),
         }
     }
@@ -490,6 +546,20 @@ impl Exchange {
         self.watch(from, request, Box::new(order), now);
     }
 
+    /// Begins an answer that goes on.
+    fn stream(&mut self, from: Name, request: &Request, reply: &Reply, rest: Rest, now: Moment) {
+        let chunked = request.chunks;
+        let extent = if chunked { Extent::Chunked } else { Extent::UntilClose };
+        let after = if chunked { After::Next } else { After::Close };
+        let then = self.emit_as(request, reply, extent, after, now);
+        self.begin_reply(from, request, reply.status, then, None, now);
+        if let Phase::Reply { rest: continued, .. } = &mut self.phase
+            && !matches!(request.kind, Kind::Http { head_only: true, .. })
+        {
+            *continued = Some(Box::new(Continued { rest, chunked, asked: false }));
+        }
+    }
+
     /// Hands work over and waits for its end.
     fn watch(&mut self, from: Name, request: Request, order: Box<Order>, now: Moment) {
         self.actions.push_back(Action::Submit(order));
@@ -498,10 +568,18 @@ impl Exchange {
     }
 
     fn order(&self, request: &Request, upload: Upload, now: Moment) -> Result<Ordered, Reject> {
+        let received = upload.received();
         let (picture, fields, lease) = match upload.finish()? {
             Received::Discarded(known) => return Ok(Ordered::Known(known)),
             Received::Picture { picture, fields, lease } => (picture, fields, lease),
         };
+        if let Purpose::Bank(bank::Wish::Missing { folder }) = &request.purpose {
+            if received > LIST_MAX {
+                return Err(Reject::ListTooLong { max: LIST_MAX, received });
+            }
+            let question = bank::Question::Missing(folder.clone(), bank::names_of(&picture)?);
+            return Ok(Ordered::Known(Box::new(Known::Bank(question))));
+        }
         let Sniff::Picture(format) = Format::sniff(&picture) else {
             return Err(self.service.failed(Failure::UnknownFormat));
         };
@@ -513,12 +591,13 @@ impl Exchange {
             let submission = Submission { id: request.id, picture, plan, key, at: now.wall, lease };
             return Ok(Ordered::Task(Box::new(submission)));
         }
-        let origin = if matches!(request.purpose, Purpose::Link { .. }) {
-            Origin::Link { picture, plan: wish.plan_for_link() }
-        } else {
-            let plan = wish.plan(format).ok_or(Reject::NotAcceptable)?;
-            Origin::Upload { picture, plan }
+        let (plan, product) = match &request.purpose {
+            // What is kept here is a JPEG, whatever its sender would take in an answer.
+            Purpose::Link { .. } => (wish.plan_for_link(), Product::Link),
+            Purpose::Bank(_) => (wish.plan_for_link(), Product::Face),
+            _ => (wish.plan(format).ok_or(Reject::NotAcceptable)?, Product::File),
         };
+        let origin = Origin::Upload { picture, plan, product };
         let read = Some(now.at - request.began_at);
         Ok(Ordered::Work(Box::new(Order { id: request.id, origin, lease, read })))
     }
@@ -574,10 +653,22 @@ impl Exchange {
 
     /// Puts an answer into the send buffer; says what will follow it.
     fn emit(&mut self, request: &Request, reply: &Reply, then: After, now: Moment) -> After {
+        self.emit_as(request, reply, Extent::Whole, then, now)
+    }
+
+    fn emit_as(
+        &mut self,
+        request: &Request,
+        reply: &Reply,
+        extent: Extent,
+        then: After,
+        now: Moment,
+    ) -> After {
         let Kind::Http { keep_alive, head_only } = request.kind else { return After::Close };
         let last = self.service.draining.get() || self.peer_done && self.recv.is_empty();
         let keep_alive = keep_alive && then == After::Next && !last;
-        reply.emit(&Frame { id: request.id, date: now.wall, keep_alive, head_only }, &mut self.send);
+        let frame = Frame { id: request.id, date: now.wall, keep_alive, head_only, extent };
+        reply.emit(&frame, &mut self.send);
         if keep_alive { After::Next } else { After::Close }
     }
 
@@ -601,7 +692,7 @@ impl Exchange {
             fault: request.fault.clone(),
         };
         let due = now.at + self.service.policy.reply_time;
-        self.enter(from, Phase::Reply { then, answer, due, _picture: picture });
+        self.enter(from, Phase::Reply { then, answer, due, rest: None, _picture: picture });
     }
 
     /// The last byte of an answer is with the kernel.

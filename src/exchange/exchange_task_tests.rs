@@ -346,6 +346,26 @@ fn the_result_of_a_task() {
 }
 
 #[test]
+fn part_of_a_result() {
+    let target = format!("/tareas/{ID}/imagen");
+    let mut world = World::new();
+    world.query(&get(&target, "Range: bytes=1-2\r\n"));
+    world.told_status(Some(status(ID, State::Done)));
+    let Query::File { range, lease, .. } = world.question() else { panic!() };
+    assert_eq!(range, 1..3, "no more is read than is sent");
+    world.told(Ok(Finding::File(Some((Bytes::from_static(b"RA"), lease)))));
+    assert_eq!(world.statuses(), [206]);
+    assert!(world.has("Content-Range: bytes 1-2/4") && world.has("Content-Length: 2"));
+    assert!(world.text().ends_with("\r\n\r\nRA"));
+    for (fields, code) in [("Range: bytes=4-\r\n", 416), ("If-Match: \"otra\"\r\n", 412)] {
+        let mut refused = World::new();
+        refused.query(&get(&target, fields));
+        refused.told_status(Some(status(ID, State::Done)));
+        assert_eq!(refused.statuses(), [code]);
+    }
+}
+
+#[test]
 fn a_result_that_is_not_there() {
     let mut not_kept = status(ID, State::Done);
     not_kept.result = None;

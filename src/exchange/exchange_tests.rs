@@ -9,6 +9,7 @@ use crate::exchange::door::tests::door;
 use crate::exchange::event::Level;
 use crate::exchange::file::{Wanted, tests::edition};
 use crate::exchange::gate::Gate;
+use crate::exchange::job::Product;
 use crate::exchange::link::tests::excerpt;
 use crate::exchange::plan::Plan;
 use crate::exchange::service::Policy;
@@ -101,7 +102,7 @@ impl World {
     /// Picture and plan of the first order.
     fn uploaded(&self) -> (&[u8], &Plan) {
         match &self.orders[0].origin {
-            Origin::Upload { picture, plan } => (picture, plan),
+            Origin::Upload { picture, plan, .. } => (picture, plan),
             other => panic!("{other:?}"),
         }
     }
@@ -907,7 +908,9 @@ fn a_link_is_answered_with_its_address() {
         (with_links_port(Face::Main), "a,b", "http://192.0.2.7:8082/a.jpg"),
     ] {
         world.feed(&post_for_link("?formato=png&calidad=9", host));
-        let Origin::Link { picture, plan } = &world.orders[0].origin else { panic!("{host}") };
+        let Origin::Upload { picture, plan, product: Product::Link } = &world.orders[0].origin else {
+            panic!("{host}")
+        };
         assert_eq!((&picture[..], plan.encoding.format, plan.encoding.quality), (PNG, Format::Jpeg, 9));
         world.done(&link_to("a.jpg"));
         let text = world.text();
@@ -952,7 +955,7 @@ fn a_link_is_refused_as_any_upload_is() {
 fn without_http_a_link_is_one_line_where_links_have_a_port() {
     let mut world = with_links_port(Face::Main);
     world.feed(PNG);
-    let Origin::Link { plan, .. } = &world.orders[0].origin else { panic!() };
+    let Origin::Upload { plan, product: Product::Link, .. } = &world.orders[0].origin else { panic!() };
     assert_eq!(plan.encoding.format, Format::Jpeg);
     world.done(&link_to("a.jpg"));
     assert_eq!(world.text(), "Imagen escalada disponible en: http://192.0.2.7:8082/a.jpg\n");

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::bank;
 use super::gate::Lease;
 use super::job::Failure;
 use super::moment::Moment;
@@ -23,7 +24,7 @@ use super::picture::Picture;
 use super::reject::Reject;
 use super::service::Service;
 use super::task::{Shape, State, Status, Submission};
-use crate::proto::conditional::Conditions;
+use crate::proto::conditional::{Conditions, Selection, Whole};
 use crate::proto::prefer::Preferences;
 use crate::proto::reply::Reply;
 
@@ -52,6 +53,8 @@ pub enum Query {
     },
     /// Forget this task: [`Finding::Deleted`].
     Delete(Uuid),
+    /// Of the bank: [`Finding::Bank`].
+    Bank(bank::Question),
 }
 
 /// What is found.
@@ -67,6 +70,8 @@ pub enum Finding {
     File(Option<(Bytes, Lease)>),
     /// Whether there was such a task.
     Deleted(bool),
+    /// What the bank has.
+    Bank(bank::Found),
 }
 
 /// What a request is after.
@@ -100,6 +105,8 @@ pub enum Purpose {
         /// The id as it was sent.
         asked: String,
     },
+    /// Something of the bank.
+    Bank(bank::Wish),
 }
 
 /// How a picture is handed in.
@@ -128,6 +135,8 @@ pub enum Awaited {
     File(Box<Part>),
     /// That a task is forgotten.
     Deleted,
+    /// What the bank has.
+    Bank,
 }
 
 /// The bytes of a result that are on their way here, and how to present them.
@@ -135,6 +144,7 @@ pub enum Awaited {
 pub struct Part {
     status: Status,
     shape: Shape,
+    range: Range<u64>,
 }
 
 /// What comes next.
@@ -157,6 +167,13 @@ pub enum Next {
         picture: Option<Arc<Picture>>,
         /// The task that it is about, where the answer is the task's.
         id: Option<Uuid>,
+    },
+    /// Begin an answer that goes on as the store brings more.
+    Stream {
+        /// Head and beginning.
+        reply: Reply,
+        /// What is to follow.
+        rest: bank::Rest,
     },
     /// Refuse it.
     Refuse(Reject),
@@ -191,6 +208,12 @@ pub fn first(purpose: &Purpose, id: Uuid, now: Moment) -> Next {
         }
         _ => look(id, now),
     }
+}
+
+/// A question to the bank.
+#[must_use]
+pub fn consult(question: bank::Question, now: Moment) -> Next {
+    Next::Ask { query: Query::Bank(question), awaited: Awaited::Bank, due: now.at + STORE_TIME }
 }
 
 /// Hands a picture in.
@@ -229,7 +252,26 @@ pub fn next(purpose: &Purpose, awaited: Awaited, finding: Finding, service: &Ser
         (Awaited::File(_), Finding::File(None)) => Next::Refuse(Reject::Expired),
         (Awaited::Deleted, Finding::Deleted(true)) => answer(Reply::empty(204)),
         (Awaited::Deleted, Finding::Deleted(false)) => unknown(purpose),
+        (Awaited::Bank, Finding::Bank(found)) => match purpose {
+            Purpose::Bank(wish) => told(wish, found),
+            _ => lost(service),
+        },
         _ => lost(service),
+    }
+}
+
+/// What the bank has, as an answer; a whole folder goes on from where its first part ends.
+fn told(wish: &bank::Wish, found: bank::Found) -> Next {
+    let rest = match (wish, &found) {
+        (bank::Wish::Documents { folder }, bank::Found::Faces(Some(faces))) => {
+            bank::Rest::after(folder, faces)
+        }
+        _ => None,
+    };
+    match (wish.answer(found), rest) {
+        (Ok(reply), Some(rest)) => Next::Stream { reply, rest },
+        (Ok(reply), None) => answer(reply),
+        (Err(reject), _) => Next::Refuse(reject),
     }
 }
 
@@ -247,24 +289,29 @@ fn known(purpose: &Purpose, status: Option<Status>, service: &Service, now: Mome
     match purpose {
         Purpose::Status { .. } => answer(status_reply(200, &status)),
         Purpose::Task(handover) if !status.state.is_final() => accepted(handover, &status),
-        Purpose::Task(_) => fetch(status, service, now),
-        Purpose::Result { conditions, .. } => match (status.state, status.ended_at) {
-            (State::Done, Some(ended_at)) if conditions.not_modified(&status.etag(), ended_at) => {
-                answer(described(Reply::empty(304), &status))
-            }
-            _ => fetch(status, service, now),
-        },
-        Purpose::Picture | Purpose::Link { .. } | Purpose::Delete { .. } => lost(service),
+        Purpose::Task(_) => fetch(status, &Conditions::default(), service, now),
+        Purpose::Result { conditions, .. } => fetch(status, conditions, service, now),
+        Purpose::Picture | Purpose::Link { .. } | Purpose::Delete { .. } | Purpose::Bank(_) => lost(service),
     }
 }
 
-/// Asks for the result, if there is one.
-fn fetch(status: Status, service: &Service, now: Moment) -> Next {
+/// Asks for what the client wants of the result, if there is one.
+fn fetch(status: Status, conditions: &Conditions, service: &Service, now: Moment) -> Next {
     match (status.state, status.result) {
         (State::Done, Some(shape)) => {
-            let (id, range, lease) = (status.id, 0..shape.length, service.gate.lease());
-            let awaited = Awaited::File(Box::new(Part { status, shape }));
-            Next::Ask { query: Query::File { id, range, lease }, awaited, due: now.at + STORE_TIME }
+            let (length, etag) = (shape.length, status.etag());
+            let modified = status.ended_at.unwrap_or(status.accepted_at);
+            let range = match conditions.select(&Whole { length, etag: &etag, modified }) {
+                Selection::Whole => 0..length,
+                Selection::Part(range) => range,
+                Selection::NotModified => return answer(described(Reply::empty(304), &status)),
+                Selection::Failed => return Next::Refuse(Reject::Precondition),
+                Selection::Unsatisfiable => return Next::Refuse(Reject::Range { length }),
+            };
+            let (id, lease) = (status.id, service.gate.lease());
+            let query = Query::File { id, range: range.clone(), lease };
+            let awaited = Awaited::File(Box::new(Part { status, shape, range }));
+            Next::Ask { query, awaited, due: now.at + STORE_TIME }
         }
         (State::Done, None) => Next::Refuse(Reject::NotKept),
         (State::Pending | State::Running, _) => Next::Refuse(Reject::NotReady(status.state)),
@@ -278,7 +325,7 @@ fn fetch(status: Status, service: &Service, now: Moment) -> Next {
 
 /// The result is here.
 fn deliver(purpose: &Purpose, part: Part, file: Bytes, lease: Lease) -> Next {
-    let Part { status, shape: Shape { format, width, height, .. } } = part;
+    let Part { status, shape: Shape { format, width, height, length }, range } = part;
     let picture = Picture { file, format, width, height, edition: None, lease };
     let reply = picture.bare_reply(200);
     let (reply, id) = match purpose {
@@ -286,14 +333,18 @@ fn deliver(purpose: &Purpose, part: Part, file: Bytes, lease: Lease) -> Next {
             let reply = reply.with("Server-Timing", status.timing()).with("Vary", "Accept");
             (handover.applied(reply.with("Cache-Control", "no-store")), Some(status.id))
         }
-        _ => (described(reply, &status), None),
+        _ if range == (0..length) => (described(reply, &status), None),
+        _ => (described(reply.into_part(&range, length), &status), None),
     };
     Next::Answer { reply, picture: Some(Arc::new(picture)), id }
 }
 
 /// A result never changes, but may be gone tomorrow: it may be kept, and is to be asked about.
 fn described(reply: Reply, status: &Status) -> Reply {
-    let reply = reply.with("ETag", status.etag()).with("Cache-Control", "private, no-cache");
+    let reply = reply
+        .with("ETag", status.etag())
+        .with("Accept-Ranges", "bytes")
+        .with("Cache-Control", "private, no-cache");
     match status.ended_at {
         Some(ended_at) => reply.with("Last-Modified", httpdate::fmt_http_date(ended_at)),
         None => reply,
@@ -317,7 +368,9 @@ fn unknown(purpose: &Purpose) -> Next {
     let asked = match purpose {
         Purpose::Status { asked, .. } | Purpose::Result { asked, .. } | Purpose::Delete { asked } => asked,
         // It has been deleted while its sender waited for it.
-        Purpose::Task(_) | Purpose::Picture | Purpose::Link { .. } => return Next::Refuse(Reject::Expired),
+        Purpose::Task(_) | Purpose::Picture | Purpose::Link { .. } | Purpose::Bank(_) => {
+            return Next::Refuse(Reject::Expired);
+        }
     };
     Next::Refuse(Reject::UnknownTask { asked: asked.clone() })
 }

@@ -10,11 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use scaler::raster::Raster;
 
+use super::bank::{FACE_HEIGHT, FACE_WIDTH, Likeness};
 use super::file::{Edition, Stamp, Wanted};
 use super::gate::Lease;
 use super::link::{Excerpt, FOLDER, Sought};
 use super::picture::Picture;
-use super::plan::Plan;
+use super::plan::{Plan, needed};
 use crate::key::Ticket;
 use crate::proto::format::Format;
 
@@ -65,6 +66,17 @@ pub struct Encoding {
     pub background: [u8; 3],
 }
 
+/// What is made of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// A file, for whoever asked.
+    File,
+    /// A file in the folder of links.
+    Link,
+    /// A face for the bank.
+    Face,
+}
+
 /// What a picture is for.
 #[derive(Clone, Copy, Debug)]
 pub struct Brief {
@@ -72,9 +84,26 @@ pub struct Brief {
     pub plan: Plan,
     /// Which state of which file it is; None for an upload.
     pub stamp: Option<Stamp>,
+    /// What is to come of it.
+    pub product: Product,
 }
 
 impl Brief {
+    /// Of an upload.
+    #[must_use]
+    pub fn new(plan: Plan, product: Product) -> Self {
+        Self { plan, stamp: None, product }
+    }
+
+    /// Columns and rows of the result for a source of this size.
+    #[must_use]
+    pub fn target(&self, width: u32, height: u32) -> (u32, u32) {
+        match self.product {
+            Product::Face => (FACE_WIDTH, FACE_HEIGHT),
+            Product::File | Product::Link => self.plan.target(width, height),
+        }
+    }
+
     /// What its result will be an edition of.
     #[must_use]
     pub fn edition(&self) -> Option<Edition> {
@@ -108,7 +137,8 @@ impl Loaded {
         encode_cost: u64,
         memory_max: u64,
     ) -> Result<Self, Failure> {
-        let memory = brief.plan.memory(picture.len(), &probe, limits, encode_cost, memory_max)?;
+        let target = brief.target(probe.width, probe.height);
+        let memory = needed(picture.len(), &probe, target, limits, encode_cost, memory_max)?;
         Ok(Self { picture, probe, brief, memory })
     }
 }
@@ -158,6 +188,8 @@ pub enum Work {
         /// Keep the result under this name for those who ask for the same.
         keep: Option<Edition>,
     },
+    /// Make a face of it; for a worker.
+    Face(Raster),
     /// Store in the folder of links, under a name of its own; for a worker.
     Link(Bytes),
     /// Look at a file in the folder of links, and read what is wanted of it; for a worker.
@@ -190,6 +222,8 @@ pub enum Output {
     File(Bytes),
     /// Of [`Work::Encode`] and [`Work::Open`]: a result that is kept, and has a lease of its own.
     Picture(Arc<Picture>),
+    /// Of [`Work::Face`].
+    Face(Likeness),
     /// Of [`Work::Link`]: the name in the folder.
     Linked(String),
     /// Of [`Work::Read`]: the lease holds its bytes.

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
+use super::bank::Rest;
 use super::event::{Fault, What};
 use super::inquiry::Awaited;
 use super::moment::Moment;
@@ -24,8 +25,14 @@ pub(super) enum Phase {
     Body { request: Request, upload: Box<Upload> },
     /// Somebody else has the picture, or looks for what was asked.
     Waiting { request: Request, awaited: Awaited, since: Instant, due: Instant },
-    /// An answer is on its way; `_picture` keeps the lease of its bytes.
-    Reply { then: After, answer: Answer, due: Instant, _picture: Option<Arc<Picture>> },
+    /// An answer is on its way; `_picture` keeps the lease of its bytes, `rest` is what comes after them.
+    Reply {
+        then: After,
+        answer: Answer,
+        due: Instant,
+        rest: Option<Box<Continued>>,
+        _picture: Option<Arc<Picture>>,
+    },
     /// The last answer is sent; what the peer still sends is read and thrown away, so that it can read us.
     Linger { due: Instant },
     /// Nothing more happens.
@@ -37,6 +44,17 @@ pub(super) enum Phase {
 pub(super) enum After {
     Next,
     Close,
+}
+
+/// An answer that goes on when the store has brought more.
+#[derive(Debug)]
+pub(super) struct Continued {
+    /// What is to come.
+    pub(super) rest: Rest,
+    /// Each part is a chunk (RFC 9112 §7.1); otherwise the end of the connection is the end.
+    pub(super) chunked: bool,
+    /// The next part has been asked for.
+    pub(super) asked: bool,
 }
 
 /// What the log will say of an answer.

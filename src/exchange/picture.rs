@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
+use super::bank::Likeness;
 use super::file::Edition;
 use super::gate::Lease;
 use super::job::Failure;
@@ -21,6 +22,8 @@ pub enum Ending {
     Picture(Arc<Picture>, Times),
     /// The client has this edition of the file already.
     NotModified(Edition),
+    /// With a face for the bank, and where the time went.
+    Face(Likeness, Times),
     /// With a picture that is stored, and where the time went.
     Link(Link, Times),
     /// With what is to be sent of a stored picture.

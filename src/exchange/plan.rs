@@ -77,6 +77,12 @@ impl Parameters {
 }
 
 impl Parameters {
+    /// A parameter of the query; None if absent or empty.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.value(&[], name)
+    }
+
     /// How long to wait for the end of a task: `espera`, in seconds.
     ///
     /// # Errors
@@ -183,40 +189,39 @@ impl Plan {
     pub fn target(&self, width: u32, height: u32) -> (u32, u32) {
         (scaled_side(width, self.factor), scaled_side(height, self.factor))
     }
+}
 
-    /// The most bytes that the work on a picture of `picture_bytes` holds at once, over all processes; checks the
-    /// result's size on the way.
-    ///
-    /// While decoding: the file and what the decoder allocates. While scaling: the gray picture here and in the
-    /// scaler's child, its half-way picture (new width, old height), and the result there and here. While writing: the
-    /// result and what the encoder allocates, `encode_cost`. Two channels are assumed, since the header does not always
-    /// tell whether there is transparency.
-    ///
-    /// # Errors
-    /// [`Failure::ResultTooLarge`] if the result would pass the limits, [`Failure::TooMuchMemory`] if the work would need
-    /// more than `memory_max` bytes.
-    pub fn memory(
-        &self,
-        picture_bytes: usize,
-        probe: &Probe,
-        limits: &PixelLimits,
-        encode_cost: u64,
-        memory_max: u64,
-    ) -> Result<u64, Failure> {
-        let (width, height) = self.target(probe.width, probe.height);
-        if limits.check(width, height).is_err() {
-            return Err(Failure::ResultTooLarge { width: width.into(), height: height.into() });
-        }
-        let area = |width: u32, height: u32| u64::from(width) * u64::from(height);
-        let channels = if probe.format == Format::Jpeg { Channels::Luma } else { Channels::LumaAlpha };
-        let decoding = picture_bytes as u64 + probe.decode_cost;
-        let half_way = area(width, probe.height).max(area(probe.width, height));
-        let scaling = 2 * area(probe.width, probe.height) + half_way + 2 * area(width, height);
-        let channels = channels.count() as u64;
-        let writing = (area(width, height) * channels).saturating_add(encode_cost);
-        let needed = decoding.max(scaling * channels).max(writing);
-        if needed > memory_max { Err(Failure::TooMuchMemory { needed }) } else { Ok(needed) }
+/// The most bytes that the work on a picture of `picture_bytes` holds at once, over all processes; checks the
+/// result's size, `target`, on the way.
+///
+/// While decoding: the file and what the decoder allocates. While scaling: the gray picture here and in the
+/// scaler's child, its half-way picture (new width, old height), and the result there and here. While writing: the
+/// result and what the encoder allocates, `encode_cost`. Two channels are assumed, since the header does not always
+/// tell whether there is transparency.
+///
+/// # Errors
+/// [`Failure::ResultTooLarge`] if the result would pass the limits, [`Failure::TooMuchMemory`] if the work would need
+/// more than `memory_max` bytes.
+pub fn needed(
+    picture_bytes: usize,
+    probe: &Probe,
+    (width, height): (u32, u32),
+    limits: &PixelLimits,
+    encode_cost: u64,
+    memory_max: u64,
+) -> Result<u64, Failure> {
+    if limits.check(width, height).is_err() {
+        return Err(Failure::ResultTooLarge { width: width.into(), height: height.into() });
     }
+    let area = |width: u32, height: u32| u64::from(width) * u64::from(height);
+    let channels = if probe.format == Format::Jpeg { Channels::Luma } else { Channels::LumaAlpha };
+    let decoding = picture_bytes as u64 + probe.decode_cost;
+    let half_way = area(width, probe.height).max(area(probe.width, height));
+    let scaling = 2 * area(probe.width, probe.height) + half_way + 2 * area(width, height);
+    let channels = channels.count() as u64;
+    let writing = (area(width, height) * channels).saturating_add(encode_cost);
+    let needed = decoding.max(scaling * channels).max(writing);
+    if needed > memory_max { Err(Failure::TooMuchMemory { needed }) } else { Ok(needed) }
 }
 
 fn parse_quality(text: &str) -> Option<u8> {
@@ -327,10 +332,12 @@ mod tests {
         let limits = PixelLimits { pixels_max: 1000, side_max: 100 };
         let probe = |width, height| Probe { format: Format::Jpeg, width, height, decode_cost: 7 };
         let plan = plan(&query("escala=10"), &[], Format::Jpeg);
-        let memory = |width, height, max| plan.memory(5, &probe(width, height), &limits, 40, max);
-        let needed = 2 * 9 + 90 + 2 * 900;
-        assert_eq!(memory(3, 3, needed), Ok(needed));
-        assert_eq!(memory(3, 3, needed - 1), Err(Failure::TooMuchMemory { needed }));
+        let memory = |width, height, max| {
+            needed(5, &probe(width, height), plan.target(width, height), &limits, 40, max)
+        };
+        let bytes = 2 * 9 + 90 + 2 * 900;
+        assert_eq!(memory(3, 3, bytes), Ok(bytes));
+        assert_eq!(memory(3, 3, bytes - 1), Err(Failure::TooMuchMemory { needed: bytes }));
         assert!(matches!(memory(4, 4, u64::MAX), Err(Failure::ResultTooLarge { width: 40, height: 40 })));
         assert!(matches!(memory(11, 1, u64::MAX), Err(Failure::ResultTooLarge { width: 110, height: 10 })));
     }

@@ -125,6 +125,32 @@ pub enum Reject {
     NotKept,
     /// The task came to nothing: this is what a client would have been told that had waited.
     TaskFailed(Problem),
+    /// There is no such folder in the bank.
+    UnknownFolder {
+        /// Its name.
+        folder: String,
+    },
+    /// The folder has no such face.
+    UnknownFace {
+        /// The folder.
+        folder: String,
+        /// The name.
+        name: String,
+    },
+    /// A list of names is longer than is looked through at once.
+    ListTooLong {
+        /// Bytes allowed.
+        max: u64,
+        /// Bytes announced, or received.
+        received: u64,
+    },
+    /// The body should be JSON, and is not.
+    NotJson,
+    /// The body is JSON, but no list of names.
+    NotNames {
+        /// What of it is no name; empty if there is no list at all.
+        value: String,
+    },
     /// Under the same key something else was handed in before.
     OtherBody,
 }
@@ -153,13 +179,18 @@ impl Reject {
             Self::Slow { .. } => 408,
             Self::Late { .. } => 504,
             Self::Expectation => 417,
-            Self::Absent(Absent::NotFound) | Self::UnknownTask { .. } | Self::NotKept => 404,
+            Self::Absent(Absent::NotFound)
+            | Self::UnknownTask { .. }
+            | Self::NotKept
+            | Self::UnknownFolder { .. }
+            | Self::UnknownFace { .. } => 404,
+            Self::NotJson => 400,
             Self::NotReady(_) => 409,
             Self::Expired => 410,
             Self::TaskFailed(problem) => problem.code,
-            Self::OtherBody => 422,
+            Self::OtherBody | Self::NotNames { .. } => 422,
             Self::Absent(Absent::MethodNotAllowed { .. }) => 405,
-            Self::BodyTooLong { .. } => 413,
+            Self::BodyTooLong { .. } | Self::ListTooLong { .. } => 413,
             Self::NoPicture(_) | Self::Parameter { .. } => 422,
             Self::NotAcceptable => 406,
             Self::Precondition => 412,
@@ -219,6 +250,11 @@ impl Reject {
             Self::NotKept => "imagen-entregada",
             Self::TaskFailed(problem) => &problem.slug,
             Self::OtherBody => "clave-repetida",
+            Self::UnknownFolder { .. } => "carpeta-desconocida",
+            Self::UnknownFace { .. } => "imagen-desconocida",
+            Self::ListTooLong { .. } => "lista-demasiado-larga",
+            Self::NotJson => "json-mal-formado",
+            Self::NotNames { .. } => "lista-de-nombres",
             Self::Failed { failure, .. } => match failure {
                 Failure::NoFile | Failure::NoPermission => "no-encontrado",
                 Failure::NotAcceptable => "formato-no-aceptable",

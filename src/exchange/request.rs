@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
+use super::bank::{self, LIST_MAX};
 use super::door::{Door, Face};
 use super::event::Fault;
 use super::file::Wanted;
@@ -16,9 +17,10 @@ use super::plan::{Parameters, Wish};
 use super::reject::Reject;
 use super::service::Service;
 use super::upload::{Known, Sink};
+use crate::proto::accept;
 use crate::proto::conditional::Conditions;
 use crate::proto::form::{Form, is_form};
-use crate::proto::head::{Expectation, Framing, Method, RequestHead};
+use crate::proto::head::{Expectation, Framing, Method, RequestHead, Version};
 use crate::proto::path::beneath;
 use crate::proto::prefer::Preferences;
 use crate::proto::reply::Reply;
@@ -48,6 +50,8 @@ pub struct Request {
     pub parameters: Parameters,
     /// When its head was complete; of one that could not be read, when it began.
     pub began_at: Instant,
+    /// Its answer may come in chunks: HTTP/1.1.
+    pub chunks: bool,
     /// Body bytes that came with it, once it is complete or refused.
     pub received: u64,
     /// It asks whether the server is well: `/healthz`, `/readyz`.
@@ -100,7 +104,8 @@ impl Request {
             accept: head.field("accept").map(|_| head.fields("accept").collect::<Vec<_>>().join(&b","[..])),
         };
         let shown = format!("{} {}", head.method().as_str(), cut.escape_ascii());
-        Self { kind, shown, parameters, ..Self::bare(id, now) }
+        let chunks = head.version() == Version::Http11;
+        Self { kind, shown, parameters, chunks, ..Self::bare(id, now) }
     }
 
     /// A picture without HTTP.
@@ -126,7 +131,18 @@ impl Request {
     fn bare(id: Uuid, began_at: Instant) -> Self {
         let kind = Kind::Http { keep_alive: false, head_only: false };
         let (shown, purpose, parameters) = ("-".into(), Purpose::Picture, Parameters::default());
-        Self { id, kind, shown, purpose, parameters, began_at, received: 0, probe: false, fault: None }
+        Self {
+            id,
+            kind,
+            shown,
+            purpose,
+            parameters,
+            began_at,
+            chunks: false,
+            received: 0,
+            probe: false,
+            fault: None,
+        }
     }
 }
 
@@ -209,6 +225,24 @@ fn known_of(
                 .map(|sought| Some(Known::Linked(sought)));
         }
         Route::File => return wanted(head, request, service).map(|wanted| Some(Known::File(wanted))),
+        Route::Folders => return consult(request, bank::Wish::Folders),
+        Route::Folder(folder) => {
+            let wish = bank::listing(bank::folder_name(folder)?, &request.parameters)?;
+            return consult(request, wish);
+        }
+        Route::Face(folder, name) => {
+            let as_image = request.parameters.accept.as_deref().is_some_and(accept::prefers_picture);
+            let (folder, name) = (bank::folder_name(folder)?, bank::face_name(name)?);
+            return consult(request, bank::Wish::Face { folder, name, as_image });
+        }
+        Route::Missing(folder) => {
+            let folder = bank::folder_name(folder)?;
+            return consult(request, bank::Wish::Missing { folder });
+        }
+        Route::Insert(folder, name) => {
+            let (folder, name) = (bank::folder_name(folder)?, bank::face_name(name)?);
+            return consult(request, bank::Wish::Insert { folder, name });
+        }
         Route::Page => Reply::new(200, "text/html; charset=utf-8", service.page.clone())
             .with("Cache-Control", "no-cache")
             .with(
@@ -222,6 +256,13 @@ fn known_of(
         },
         Route::Options { allow } => Reply::empty(204).with("Allow", Cow::Borrowed(allow)),
     })))
+}
+
+/// What is asked of the bank, if that does not take the body.
+fn consult(request: &mut Request, wish: bank::Wish) -> Result<Option<Known>, Reject> {
+    let question = wish.question();
+    request.purpose = Purpose::Bank(wish);
+    Ok(question.map(Known::Bank))
 }
 
 /// How a picture is to be handed in.
@@ -296,8 +337,15 @@ fn sink_for(head: &RequestHead, purpose: &Purpose, service: &Service) -> Result<
     {
         return Err(Reject::BodyTooLong { max: body_max, received: length });
     }
+    let is_list = matches!(purpose, Purpose::Bank(bank::Wish::Missing { .. }));
+    if is_list
+        && let Framing::Length(received) = head.framing()
+        && received > LIST_MAX
+    {
+        return Err(Reject::ListTooLong { max: LIST_MAX, received });
+    }
     let content_type = head.field("content-type").unwrap_or_default();
-    let sink = if is_form(content_type) {
+    let sink = if is_form(content_type) && !is_list {
         Sink::Form(Box::new(Form::new(content_type).map_err(Reject::Form)?))
     } else {
         Sink::Raw(Vec::new())
@@ -309,6 +357,8 @@ fn sink_for(head: &RequestHead, purpose: &Purpose, service: &Service) -> Result<
     }
     let obstacle = match purpose {
         Purpose::Task(_) => service.unable_to_keep(),
+        Purpose::Bank(_) if is_list => service.unable_to_keep(),
+        Purpose::Bank(_) => service.overloaded().or_else(|| service.unable_to_keep()),
         _ => service.overloaded(),
     };
     match obstacle {

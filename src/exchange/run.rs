@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::file::Wanted;
 use super::gate::{Full, Lease};
-use super::job::{Brief, Cancel, Done, Failure, Job, Loaded, Output, Work};
+use super::job::{Brief, Cancel, Done, Failure, Job, Loaded, Output, Product, Work};
 use super::link::{Link, Sought};
 use super::picture::{Ending, Outcome, Picture, Times};
 use super::plan::Plan;
@@ -51,16 +51,11 @@ pub enum Origin {
         picture: Vec<u8>,
         /// What is wanted.
         plan: Plan,
+        /// What is to come of it.
+        product: Product,
     },
     /// It lies below the directory of `-d`.
     File(Box<Wanted>),
-    /// The client has sent it, and wants a link to the result.
-    Link {
-        /// The file as it was sent.
-        picture: Vec<u8>,
-        /// What is wanted.
-        plan: Plan,
-    },
     /// It was made before, and lies in the folder of links.
     Linked(Box<Sought>),
 }
@@ -89,8 +84,6 @@ pub enum Start {
     Named(Box<Wanted>),
     /// A picture whose header was looked at.
     Loaded(Loaded),
-    /// The same, and its result is to be kept as a link.
-    ToLink(Loaded),
     /// The name of a link.
     Sought(Box<Sought>),
 }
@@ -106,8 +99,6 @@ pub struct Run {
     /// Number of the step that is out, or of the last one.
     step: u32,
     times: Times,
-    /// Keep comes after Encode.
-    to_link: bool,
     stage: Stage,
 }
 
@@ -182,11 +173,10 @@ impl Run {
             cancelled: Cancel::default(),
             step: 0,
             times: Times { read, ..Times::default() },
-            to_link: matches!(start, Start::ToLink(_)),
             stage: match start {
                 Start::Named(wanted) => Stage::Named { wanted, lease, since: now },
                 Start::Sought(sought) => Stage::Sought { sought, lease, since: now },
-                Start::Loaded(loaded) | Start::ToLink(loaded) => Stage::Waiting { loaded, lease, since: now },
+                Start::Loaded(loaded) => Stage::Waiting { loaded, lease, since: now },
             },
         }
     }
@@ -262,16 +252,26 @@ impl Run {
             (Stage::Gray { brief, since }, Output::Raster(raster)) => {
                 self.times.decode = self.spent(since, took, now);
                 self.stage = Stage::Scale { brief, since: now };
-                let (width, height) = brief.plan.target(raster.width, raster.height);
+                let (width, height) = brief.target(raster.width, raster.height);
                 self.job(lease, Work::Scale { raster, width, height })
             }
             (Stage::Scale { brief, since }, Output::Raster(raster)) => {
                 self.times.scale = self.spent(since, took, now);
                 self.stage = Stage::Encode { brief, since: now, width: raster.width, height: raster.height };
                 let (encoding, keep) = (brief.plan.encoding, brief.edition());
-                self.job(lease, Work::Encode { raster, encoding, keep })
+                let work = match brief.product {
+                    Product::Face => Work::Face(raster),
+                    Product::File | Product::Link => Work::Encode { raster, encoding, keep },
+                };
+                self.job(lease, work)
             }
-            (Stage::Encode { since, width, height, .. }, Output::File(file)) if self.to_link => {
+            (Stage::Encode { since, .. }, Output::Face(likeness)) => {
+                self.times.encode = self.spent(since, took, now);
+                self.finish(Ok(Ending::Face(likeness, self.times)))
+            }
+            (Stage::Encode { brief, since, width, height }, Output::File(file))
+                if brief.product == Product::Link =>
+            {
                 self.times.encode = self.spent(since, took, now);
                 lease.shrink_to(file.len() as u64);
                 self.stage = Stage::Keep { since: now, width, height };

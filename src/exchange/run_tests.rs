@@ -18,7 +18,8 @@ const LIMITS: PixelLimits = PixelLimits { pixels_max: 100, side_max: 100 };
 fn loaded(stamp: Option<Stamp>) -> Loaded {
     let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Png).unwrap();
     let probe = Probe { format: Format::Png, width: 4, height: 6, decode_cost: 200 };
-    Loaded::appraise(vec![1; 5], probe, Brief { plan, stamp }, &LIMITS, 0, 1000).unwrap()
+    Loaded::appraise(vec![1; 5], probe, Brief { plan, stamp, product: Product::File }, &LIMITS, 0, 1000)
+        .unwrap()
 }
 
 fn begin(gate: &Gate, start: Start, bytes: u64, now: Instant) -> Run {
@@ -295,7 +296,9 @@ fn a_file_that_was_read_waits_for_memory_without_a_place() {
 
 /// A run that is to end in a link, with Encode out.
 fn encoding_for_link(gate: &Gate, now: Instant) -> (Run, Job) {
-    let mut run = begin(gate, Start::ToLink(loaded(None)), 5, now);
+    let mut to_link = loaded(None);
+    to_link.brief.product = Product::Link;
+    let mut run = begin(gate, Start::Loaded(to_link), 5, now);
     let gray = job(run.admit(now).unwrap());
     let scale = job(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now));
     let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));

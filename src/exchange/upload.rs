@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::bank::Question;
 use super::file::Wanted;
 use super::gate::Lease;
 use super::link::Sought;
@@ -65,6 +66,8 @@ pub enum Known {
     Task(Uuid),
     /// What comes of looking at a link.
     Linked(Sought),
+    /// What the bank has.
+    Bank(Question),
 }
 
 /// What a slice of input led to.

@@ -17,7 +17,7 @@ use super::source::Source;
 use super::timers::{Armed, Timers};
 use crate::exchange::Run;
 use crate::exchange::gate::Gate;
-use crate::exchange::job::{Brief, Done, Failure, Job};
+use crate::exchange::job::{Brief, Done, Failure, Job, Product};
 use crate::exchange::picture::Outcome;
 use crate::exchange::run::{Entry, Order, Origin, Start, Step};
 use crate::exchange::service::Service;
@@ -90,13 +90,12 @@ impl Runs {
     ) -> Result<Key, Failure> {
         let policy = &service.policy;
         let Order { id, origin, lease, read } = order;
-        let appraise = |picture, plan| {
-            let brief = Brief { plan, stamp: None };
-            pixels::appraise(picture, brief, &policy.pixels, service.gate.bytes_max())
-        };
         let (start, line) = match origin {
-            Origin::Upload { picture, plan } => (Start::Loaded(appraise(picture, plan)?), &mut self.waiting),
-            Origin::Link { picture, plan } => (Start::ToLink(appraise(picture, plan)?), &mut self.waiting),
+            Origin::Upload { picture, plan, product } => {
+                let brief = Brief::new(plan, product);
+                let loaded = pixels::appraise(picture, brief, &policy.pixels, service.gate.bytes_max())?;
+                (Start::Loaded(loaded), &mut self.waiting)
+            }
             Origin::File(wanted) => (Start::Named(wanted), &mut self.looking),
             Origin::Linked(sought) => (Start::Sought(sought), &mut self.looking),
         };
@@ -120,7 +119,7 @@ impl Runs {
     ) -> Result<Key, Failure> {
         let policy = &service.policy;
         let Claim { id, picture, plan, lease, .. } = claim;
-        let brief = Brief { plan, stamp: None };
+        let brief = Brief::new(plan, Product::File);
         let loaded = pixels::appraise(picture, brief, &policy.pixels, service.gate.bytes_max())?;
         let start = Start::Loaded(loaded);
         let entry = Entry { id, start, lease, read: None, due: now + policy.deadline, durable: true };
@@ -279,7 +278,7 @@ mod tests {
         let mut lease = service.gate.lease();
         lease.grow(picture.len() as u64).unwrap();
         let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
-        let origin = Origin::Upload { picture: picture.to_vec(), plan };
+        let origin = Origin::Upload { picture: picture.to_vec(), plan, product: Product::File };
         Order { id: Uuid::new_v4(), origin, lease, read: Some(Duration::ZERO) }
     }
 
@@ -379,7 +378,7 @@ mod tests {
         job.lease.grow(15).unwrap();
         let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
         let probe = Probe { format: Format::Pnm, width: 2, height: 2, decode_cost: 100 };
-        let brief = Brief { plan, stamp: None };
+        let brief = Brief::new(plan, Product::File);
         let loaded = Loaded { picture: b"P5 2 2 255 abcd".to_vec(), probe, brief, memory };
         let result = Ok(Output::Loaded(Box::new(loaded)));
         Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO }

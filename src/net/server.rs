@@ -246,7 +246,12 @@ impl Server {
 
     fn dispatch(&mut self, job: Job) {
         match job.work {
-            Work::Open(_) | Work::Gray { .. } | Work::Encode { .. } | Work::Link(_) | Work::Read(_) => {
+            Work::Open(_)
+            | Work::Gray { .. }
+            | Work::Encode { .. }
+            | Work::Face(_)
+            | Work::Link(_)
+            | Work::Read(_) => {
                 self.workers.submit(job);
             }
             Work::Scale { raster, width, height } => {
@@ -383,7 +388,7 @@ impl Server {
     /// A run has ended: its client is told, and a scaler connection that still has it is let go.
     fn end_run(&mut self, ended: &Ended) {
         match &ended.outcome {
-            Ok(Ending::Picture(_, times) | Ending::Link(_, times)) => {
+            Ok(Ending::Picture(_, times) | Ending::Face(_, times) | Ending::Link(_, times)) => {
                 if let Some(work) = times.work() {
                     self.service.gate.observe(work);
                 }

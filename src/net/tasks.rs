@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::recent::Recent;
 use super::watchers::{Asker, Watchers};
+use crate::exchange::bank::{Found, Question};
 use crate::exchange::event::Level;
 use crate::exchange::inquiry::{Finding, Query};
 use crate::exchange::job::Failure;
@@ -106,6 +107,7 @@ enum Asked {
     /// A task has ended and is waited for.
     Final(Uuid),
     File(Asker),
+    Bank(Asker),
     Delete {
         asker: Asker,
         task: Uuid,
@@ -185,6 +187,19 @@ impl Tasks {
             Query::File { id, range, lease } => {
                 self.read(Asked::File(asker), Read::File { id, range, lease });
             }
+            Query::Bank(question) => {
+                let asked = Asked::Bank(asker);
+                match question {
+                    Question::Insert(folder, face) => self.write(asked, Write::Insert { folder, face }),
+                    Question::Missing(folder, names) => self.read(asked, Read::Missing { folder, names }),
+                    Question::Folders => self.read(asked, Read::Folders),
+                    Question::Names(folder, from, max) => self.read(asked, Read::Names { folder, from, max }),
+                    Question::Face(folder, name) => self.read(asked, Read::Face { folder, name }),
+                    Question::Faces(folder, after, max) => {
+                        self.read(asked, Read::Faces { folder, after, max });
+                    }
+                }
+            }
             Query::Delete(task) => self.write(Asked::Delete { asker, task }, Write::Delete { id: task }),
         }
     }
@@ -197,8 +212,10 @@ impl Tasks {
     /// The store has answered.
     pub fn handle_answer(&mut self, answer: Answer, service: &Service, now: Moment) {
         let Some(asked) = self.asked.remove(&answer.ticket) else { return };
-        let is_write =
-            !matches!(asked, Asked::Status(_) | Asked::Watch { .. } | Asked::Final(_) | Asked::File(_));
+        let is_write = !matches!(
+            asked,
+            Asked::Status(_) | Asked::Watch { .. } | Asked::Final(_) | Asked::File(_) | Asked::Bank(_)
+        );
         match &answer.result {
             Err(trouble) => self.note_trouble(trouble, service, now),
             Ok(_) if is_write => self.note_success(service),
@@ -234,6 +251,9 @@ impl Tasks {
                 }
             }
             (Asked::File(asker), Ok(Told::File(file))) => self.tell(asker, Ok(Finding::File(file))),
+            (Asked::Bank(asker), Ok(told)) => {
+                self.tell(asker, found(told).map(Finding::Bank).ok_or(Failure::Lost));
+            }
             (Asked::Delete { asker, task }, Ok(Told::Known(known))) => {
                 if let Some(run) = self.in_work.get(&task).and_then(|work| work.run) {
                     self.effects.push_back(Effect::Cancel(run));
@@ -261,6 +281,7 @@ impl Tasks {
                 | Asked::Status(asker)
                 | Asked::Watch { asker, .. }
                 | Asked::File(asker)
+                | Asked::Bank(asker)
                 | Asked::Delete { asker, .. },
                 result,
             ) => {
@@ -291,7 +312,7 @@ impl Tasks {
         work.run = None;
         let end = match outcome {
             Ok(Ending::Picture(picture, _)) => Some(End::Done(picture.clone())),
-            Ok(Ending::NotModified(_) | Ending::Link(..) | Ending::Excerpt(_)) => {
+            Ok(Ending::NotModified(_) | Ending::Face(..) | Ending::Link(..) | Ending::Excerpt(_)) => {
                 Some(End::Failed(problem_of(&Failure::Lost, service)))
             }
             Err(failure) => match self.verdict(id, failure) {
@@ -491,6 +512,18 @@ impl Tasks {
 enum Verdict {
     Final,
     Again,
+}
+
+/// What the bank's part of the store has told; None if it was about something else.
+fn found(told: Told) -> Option<Found> {
+    Some(match told {
+        Told::Inserted(fresh) => Found::Inserted(fresh),
+        Told::Names(names) => Found::Missing(names),
+        Told::Folders(folders) => Found::Folders(folders),
+        Told::Page(page) => Found::Page(page),
+        Told::Faces(faces) => Found::Faces(faces),
+        _ => return None,
+    })
 }
 
 fn problem_of(failure: &Failure, service: &Service) -> Problem {

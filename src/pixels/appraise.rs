@@ -16,7 +16,7 @@ pub fn appraise(
     memory_max: u64,
 ) -> Result<Loaded, Failure> {
     let found = probe(&picture, limits)?;
-    let (width, height) = brief.plan.target(found.width, found.height);
+    let (width, height) = brief.target(found.width, found.height);
     let format = brief.plan.encoding.format;
     let cost = encode_cost(width, height, format);
     let loaded = Loaded::appraise(picture, found, brief, limits, cost, memory_max)?;
@@ -29,6 +29,7 @@ pub fn appraise(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::job::Product;
     use crate::exchange::plan::{Parameters, Wish};
     use crate::proto::format::Format;
 
@@ -39,7 +40,7 @@ mod tests {
         let plan = Wish::read(&parameters, &[], 1.0).unwrap().plan(Format::Pnm).unwrap();
         let mut picture = format!("P5\n{width} 1\n255\n").into_bytes();
         picture.resize(picture.len() + width as usize, 9);
-        appraise(picture, Brief { plan, stamp: None }, &LIMITS, memory_max)
+        appraise(picture, Brief::new(plan, Product::File), &LIMITS, memory_max)
     }
 
     #[test]

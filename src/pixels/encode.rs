@@ -88,7 +88,7 @@ pub fn encode(raster: Raster, encoding: &Encoding) -> Result<Vec<u8>, Failure> {
 }
 
 /// The picture drawn over a background, where it lies.
-fn flatten(mut raster: Raster, [r, g, b]: [u8; 3]) -> Raster {
+pub(super) fn flatten(mut raster: Raster, [r, g, b]: [u8; 3]) -> Raster {
     if raster.channels == Channels::LumaAlpha {
         let under = luma(r, g, b);
         let pixels = raster.samples.len() / 2;

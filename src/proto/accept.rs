@@ -14,6 +14,21 @@ pub fn is_browser(field: &[u8]) -> bool {
     ranges(field).any(|(range, _)| range.eq_ignore_ascii_case(b"text/html"))
 }
 
+/// Whether a picture (JPEG) is liked better than the document (JSON) about it; a browser that navigates gets the document.
+#[must_use]
+pub fn prefers_picture(field: &[u8]) -> bool {
+    !is_browser(field) && quality_of(field, Format::Jpeg) > quality_of_json(field)
+}
+
+/// Thousandths, as [`quality_of`].
+fn quality_of_json(field: &[u8]) -> u16 {
+    let of = |wanted: &str| {
+        let named = ranges(field).filter(|(range, _)| range.eq_ignore_ascii_case(wanted.as_bytes()));
+        named.map(|(_, quality)| quality).max()
+    };
+    of("application/json").or_else(|| of("application/*")).or_else(|| of("*/*")).unwrap_or(0)
+}
+
 /// The format of highest quality; ties go to the input's own format, then to the order of [`Format::ALL`].
 /// None: nothing that we write is acceptable. An empty field accepts everything.
 #[must_use]
@@ -87,6 +102,23 @@ fn parse_quality(digits: &[u8]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_or_the_document_about_it() {
+        for (field, picture) in [
+            ("image/*", true),
+            ("image/jpeg", true),
+            ("image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5", true),
+            ("text/html,application/xhtml+xml,image/avif,image/jpeg,*/*;q=0.8", false),
+            ("*/*", false),
+            ("application/json", false),
+            ("application/json, image/jpeg;q=0.9", false),
+            ("application/*;q=0.1, image/*;q=0.2", true),
+            ("", false),
+        ] {
+            assert_eq!(prefers_picture(field.as_bytes()), picture, "{field}");
+        }
+    }
 
     #[test]
     fn chooses_as_the_client_wishes() {

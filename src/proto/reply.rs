@@ -2,9 +2,10 @@
 //!
 //! ```
 //! use std::time::SystemTime;
-//! use tp2::proto::{buf::SendBuf, reply::{Frame, Reply}};
+//! use tp2::proto::{buf::SendBuf, reply::{Extent, Frame, Reply}};
 //! let mut out = SendBuf::new();
-//! let frame = Frame { id: uuid::Uuid::nil(), date: SystemTime::UNIX_EPOCH, keep_alive: true, head_only: false };
+//! let (date, extent) = (SystemTime::UNIX_EPOCH, Extent::Whole);
+//! let frame = Frame { id: uuid::Uuid::nil(), date, keep_alive: true, head_only: false, extent };
 //! Reply::text(200, "hola\n").emit(&frame, &mut out);
 //! let mut slices = [std::io::IoSlice::new(&[]); 4];
 //! let count = out.io_slices(&mut slices);
@@ -50,6 +51,32 @@ pub struct Frame {
     pub keep_alive: bool,
     /// The request was HEAD.
     pub head_only: bool,
+    /// How the client will know where the body ends.
+    pub extent: Extent,
+}
+
+/// How the end of an answer's body is known (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// The reply has the whole body: its length is told.
+    #[default]
+    Whole,
+    /// The reply has its beginning: chunks follow, and [`LAST_CHUNK`].
+    Chunked,
+    /// The reply has its beginning: it ends with the connection, for HTTP/1.0.
+    UntilClose,
+}
+
+/// The end of a body in chunks (RFC 9112 §7.1).
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// Appends a part of a body in chunks; an empty one would be the end, and is left out.
+pub fn push_chunk(data: Bytes, out: &mut SendBuf) {
+    if !data.is_empty() {
+        out.push(format!("{:x}\r\n", data.len()).into_bytes());
+        out.push(data);
+        out.push(&b"\r\n"[..]);
+    }
 }
 
 impl Reply {
@@ -110,20 +137,29 @@ impl Reply {
             let _ = write!(head, "{name}: {value}\r\n");
         }
         // RFC 9110 §8.6: none in a 204, and in a 304 that of the answer which is not sent, or none.
-        if !matches!(self.status, 204 | 304) {
-            let at_hand = self.body.len() as u64;
-            let length = self.length.unwrap_or(at_hand);
-            debug_assert!(
-                frame.head_only || length == at_hand,
-                "{length} bytes are announced and {at_hand} sent"
-            );
-            let _ = write!(head, "Content-Length: {length}\r\n");
+        match frame.extent {
+            Extent::Whole if matches!(self.status, 204 | 304) => {}
+            Extent::Whole => {
+                let at_hand = self.body.len() as u64;
+                let length = self.length.unwrap_or(at_hand);
+                debug_assert!(
+                    frame.head_only || length == at_hand,
+                    "{length} bytes are announced and {at_hand} sent"
+                );
+                let _ = write!(head, "Content-Length: {length}\r\n");
+            }
+            Extent::Chunked => head.push_str("Transfer-Encoding: chunked\r\n"),
+            Extent::UntilClose => {}
         }
         let connection = if frame.keep_alive { "keep-alive" } else { "close" };
         let _ = write!(head, "X-Content-Type-Options: nosniff\r\nConnection: {connection}\r\n\r\n");
         out.push(head.into_bytes());
-        if !frame.head_only && !self.body.is_empty() {
-            out.push(self.body.clone());
+        if frame.head_only || self.body.is_empty() {
+            return;
+        }
+        match frame.extent {
+            Extent::Chunked => push_chunk(self.body.clone(), out),
+            Extent::Whole | Extent::UntilClose => out.push(self.body.clone()),
         }
     }
 }
@@ -170,7 +206,8 @@ mod tests {
 
     fn emit(reply: &Reply, keep_alive: bool, head_only: bool) -> String {
         let mut out = SendBuf::new();
-        let frame = Frame { id: Uuid::nil(), date: SystemTime::UNIX_EPOCH, keep_alive, head_only };
+        let (date, extent) = (SystemTime::UNIX_EPOCH, Extent::Whole);
+        let frame = Frame { id: Uuid::nil(), date, keep_alive, head_only, extent };
         reply.emit(&frame, &mut out);
         let mut slices = [std::io::IoSlice::new(&[]); 4];
         let count = out.io_slices(&mut slices);
@@ -193,6 +230,29 @@ mod tests {
         let sent = emit(&Reply::text(200, "ol").into_part(&(1..3), 4), true, false);
         assert!(sent.starts_with("HTTP/1.1 206 Partial Content\r\n"), "{sent}");
         assert!(sent.contains("\r\nContent-Range: bytes 1-2/4\r\nContent-Length: 2\r\n"), "{sent}");
+    }
+
+    #[test]
+    fn a_body_that_goes_on_has_chunks_or_ends_with_the_connection() {
+        let send = |extent, head_only| {
+            let mut out = SendBuf::new();
+            let date = SystemTime::UNIX_EPOCH;
+            let frame = Frame { id: Uuid::nil(), date, keep_alive: false, head_only, extent };
+            Reply::text(200, "hola mundo, hola\n").emit(&frame, &mut out);
+            let mut slices = [std::io::IoSlice::new(&[]); 8];
+            let count = out.io_slices(&mut slices);
+            slices[..count]
+                .iter()
+                .map(|slice| String::from_utf8_lossy(slice).into_owned())
+                .collect::<String>()
+        };
+        let sent = send(Extent::Chunked, false);
+        assert!(sent.contains("\r\nTransfer-Encoding: chunked\r\n") && !sent.contains("Content-Length"));
+        assert!(sent.ends_with("\r\n\r\n11\r\nhola mundo, hola\n\r\n"), "{sent}");
+        let sent = send(Extent::UntilClose, false);
+        assert!(!sent.contains("Transfer-Encoding") && !sent.contains("Content-Length"));
+        assert!(sent.ends_with("\r\n\r\nhola mundo, hola\n"), "{sent}");
+        assert!(send(Extent::Chunked, true).ends_with("Connection: close\r\n\r\n"));
     }
 
     #[test]

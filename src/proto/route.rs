@@ -32,6 +32,16 @@ pub enum Route<'a> {
     Link,
     /// A picture in the folder of links.
     Linked,
+    /// The bank's folders.
+    Folders,
+    /// What is in this folder, as sent.
+    Folder(&'a [u8]),
+    /// Which of the names in the body this folder lacks.
+    Missing(&'a [u8]),
+    /// A face: its folder and its name, as sent.
+    Face(&'a [u8], &'a [u8]),
+    /// A picture in, a face of this folder and name out.
+    Insert(&'a [u8], &'a [u8]),
     /// A picture below the directory of `-d`, if the path names one.
     File,
     /// `OPTIONS`: what the path allows.
@@ -79,6 +89,8 @@ pub fn route<'a>(method: &Method, path: &'a [u8], files: bool) -> Result<Route<'
             None => ("DELETE, OPTIONS", (*method == Method::Delete).then_some(Route::Forget(rest))),
         },
         b"/enlaces" => ("POST, OPTIONS", (*method == Method::Post).then_some(Route::Link)),
+        b"/carpetas" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Folders)),
+        _ if let Some(rest) = path.strip_prefix(b"/carpetas/") => return bank(method, rest),
         // RFC 9110 §9.3.7: the server as a whole.
         b"*" => ("GET, HEAD, POST, PUT, OPTIONS", None),
         // `curl -T foto.jpg http://host/` names the file: one segment that is no route.
@@ -86,6 +98,31 @@ pub fn route<'a>(method: &Method, path: &'a [u8], files: bool) -> Result<Route<'
         [b'/', ..] if files => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::File)),
         _ => return Err(Absent::NotFound),
     };
+    answer(method, allow, found)
+}
+
+/// What lies below the bank: folders, and faces in them.
+fn bank<'a>(method: &Method, path: &'a [u8]) -> Result<Route<'a>, Absent> {
+    let mut segments = path.split(|&byte| byte == b'/');
+    let folder = segments.next().unwrap_or_default();
+    let (allow, found) = match (segments.next(), segments.next()) {
+        (None, _) => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Folder(folder))),
+        (Some(_), Some(_)) => return Err(Absent::NotFound),
+        (Some(name), None) => {
+            let lists = name == b"faltantes";
+            let found = match method {
+                Method::Get | Method::Head => Some(Route::Face(folder, name)),
+                Method::Put => Some(Route::Insert(folder, name)),
+                Method::Post if lists => Some(Route::Missing(folder)),
+                _ => None,
+            };
+            (if lists { "GET, HEAD, PUT, POST, OPTIONS" } else { "GET, HEAD, PUT, OPTIONS" }, found)
+        }
+    };
+    answer(method, allow, found)
+}
+
+fn answer<'a>(method: &Method, allow: &'static str, found: Option<Route<'a>>) -> Result<Route<'a>, Absent> {
     match found {
         Some(route) => Ok(route),
         None if *method == Method::Options => Ok(Route::Options { allow }),
@@ -152,6 +189,18 @@ mod tests {
             (Get, "/enlaces", Err(Absent::MethodNotAllowed { allow: "POST, OPTIONS" })),
             (Put, "/enlaces", Err(Absent::MethodNotAllowed { allow: "POST, OPTIONS" })),
             (Options, "/enlaces", Ok(Route::Options { allow: "POST, OPTIONS" })),
+            (Get, "/carpetas", Ok(Route::Folders)),
+            (Post, "/carpetas", Err(Absent::MethodNotAllowed { allow: read })),
+            (Get, "/carpetas/a%2Fb", Ok(Route::Folder(b"a%2Fb"))),
+            (Put, "/carpetas/a", Err(Absent::MethodNotAllowed { allow: read })),
+            (Post, "/carpetas/a/faltantes", Ok(Route::Missing(b"a"))),
+            (Put, "/carpetas/a/faltantes", Ok(Route::Insert(b"a", b"faltantes"))),
+            (Put, "/carpetas/a/b.jpg", Ok(Route::Insert(b"a", b"b.jpg"))),
+            (Head, "/carpetas/a/b.jpg", Ok(Route::Face(b"a", b"b.jpg"))),
+            (Post, "/carpetas/a/b.jpg", Err(Absent::MethodNotAllowed { allow: "GET, HEAD, PUT, OPTIONS" })),
+            (Options, "/carpetas/a/b.jpg", Ok(Route::Options { allow: "GET, HEAD, PUT, OPTIONS" })),
+            (Get, "/carpetas/a/b/c", Err(Absent::NotFound)),
+            (Get, "/carpetas/", Ok(Route::Folder(b""))),
             (Get, "/../etc/passwd", Err(Absent::NotFound)),
             (Get, "", Err(Absent::NotFound)),
         ] {

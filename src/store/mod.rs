@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::exchange::bank::Face;
+use crate::exchange::bank::{Face, Page};
 use crate::exchange::gate::Lease;
 use crate::exchange::picture::Picture;
 use crate::exchange::task::{Claim, Problem, Status, Submission};
@@ -147,8 +147,8 @@ pub enum Read {
     Names {
         /// The folder.
         folder: String,
-        /// Only names after this one.
-        after: Option<String>,
+        /// Only this name and those after it.
+        from: Option<String>,
         /// At most so many.
         max: usize,
     },
@@ -211,17 +211,6 @@ pub enum Told {
     Page(Option<Page>),
     /// Faces; None if there is no such folder.
     Faces(Option<Vec<Face>>),
-}
-
-/// Part of a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// Faces in the whole folder.
-    pub total: u64,
-    /// Names of this part.
-    pub names: Vec<String>,
-    /// There are more after the last of these.
-    pub more: bool,
 }
 
 /// What came of a submission.

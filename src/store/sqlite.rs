@@ -132,8 +132,8 @@ impl Reader for SqliteReader {
             Read::File { id, range, lease } => status::file(&conn, id, range, lease).map(Told::File),
             Read::Missing { folder, names } => bank::missing(&conn, &folder, names).map(Told::Names),
             Read::Folders => bank::folders(&conn).map(Told::Folders),
-            Read::Names { folder, after, max } => {
-                bank::names(&conn, &folder, after.as_deref(), max).map(Told::Page)
+            Read::Names { folder, from, max } => {
+                bank::names(&conn, &folder, from.as_deref(), max).map(Told::Page)
             }
             Read::Face { folder, name } => bank::face(&conn, &folder, &name).map(Told::Faces),
             Read::Faces { folder, after, max } => {

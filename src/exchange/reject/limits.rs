@@ -32,6 +32,7 @@ impl Reject {
             Self::BodyTooLong { max, received } => {
                 limit("cuerpo", json!(max), json!(received), Some("--max-cuerpo"))
             }
+            Self::ListTooLong { max, received } => limit("lista", json!(max), json!(received), None),
             Self::QueueFull { max, in_hand, .. } => limit("cola", json!(max), json!(in_hand), Some("--cola")),
             Self::MemoryFull { max, received, .. } => {
                 limit("memoria", json!(max), json!(received), Some("--memoria"))

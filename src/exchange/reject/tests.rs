@@ -3,7 +3,7 @@ use super::*;
 use crate::proto::body::BodyError;
 use crate::proto::buf::SendBuf;
 use crate::proto::multipart::MultipartError;
-use crate::proto::reply::Frame;
+use crate::proto::reply::{Extent, Frame};
 use serde_json::json;
 
 const LIMITS: LimitsInForce =
@@ -16,7 +16,7 @@ fn failed(failure: Failure) -> Reject {
 /// The body of the answer.
 fn problem(reject: &Reject) -> Value {
     let date = std::time::SystemTime::UNIX_EPOCH;
-    let frame = Frame { id: Uuid::nil(), date, keep_alive: true, head_only: false };
+    let frame = Frame { id: Uuid::nil(), date, keep_alive: true, head_only: false, extent: Extent::Whole };
     let mut out = SendBuf::new();
     reject.reply(Uuid::nil()).emit(&frame, &mut out);
     let mut slices = [std::io::IoSlice::new(&[]); 8];

@@ -96,6 +96,25 @@ impl fmt::Display for Reject {
             Self::NotKept => {
                 write!(f, "esa imagen se entregó a quien la envió y no se guarda; para eso está POST /tareas")
             }
+            Self::UnknownFolder { folder } => {
+                write!(f, "no hay ninguna carpeta «{folder}»; la crea su primera imagen")
+            }
+            Self::UnknownFace { folder, name } => {
+                write!(f, "la carpeta «{folder}» no tiene ninguna imagen «{name}»")
+            }
+            Self::ListTooLong { max, received } => write!(
+                f,
+                "la lista de nombres tiene al menos {received} bytes y el límite son {max}: envíela por partes"
+            ),
+            Self::NotJson => write!(f, "el cuerpo no es JSON; se espera {NAMES_EXAMPLE}"),
+            Self::NotNames { value } if value.is_empty() => {
+                write!(f, "el cuerpo no trae la lista «nombres»; se espera {NAMES_EXAMPLE}")
+            }
+            Self::NotNames { value } => write!(
+                f,
+                "la lista «nombres» trae {}, que no es el nombre de una imagen (de 1 a 255 bytes, sin /)",
+                shortened(value)
+            ),
             Self::TaskFailed(problem) => write!(f, "{}", problem.detail),
             Self::OtherBody => write!(
                 f,
@@ -173,6 +192,9 @@ impl LimitsInForce {
         }
     }
 }
+
+/// A list of names as it should be.
+const NAMES_EXAMPLE: &str = r#"{"nombres": ["a.jpg", "b.jpg"]}"#;
 
 /// So much of a value is shown.
 pub(super) fn shortened(value: &str) -> String {

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{Server, Source, Who};
 use crate::exchange::inquiry::{Finding, Query};
-use crate::exchange::job::{Brief, Failure};
+use crate::exchange::job::{Brief, Failure, Product};
 use crate::exchange::task::{Claim, Submission};
 use crate::key::Key;
 use crate::net::tasks::Effect;
@@ -27,7 +27,7 @@ impl Server {
     /// Looks at the header of a picture that is handed in, in microseconds.
     fn appraise(&self, mut submission: Submission) -> Result<Submission, Failure> {
         let (limits, memory_max) = (&self.service.policy.pixels, self.service.gate.bytes_max());
-        let brief = Brief { plan: submission.plan, stamp: None };
+        let brief = Brief::new(submission.plan, Product::File);
         let picture = std::mem::take(&mut submission.picture);
         submission.picture = pixels::appraise(picture, brief, limits, memory_max)?.picture;
         Ok(submission)

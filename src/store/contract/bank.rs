@@ -31,8 +31,8 @@ impl<P: Place> Desk<P> {
         }
     }
 
-    fn names(&mut self, folder: &str, after: Option<&str>, max: usize) -> Option<Page> {
-        match self.read(Read::Names { folder: folder.into(), after: after.map(Into::into), max }) {
+    fn names(&mut self, folder: &str, from: Option<&str>, max: usize) -> Option<Page> {
+        match self.read(Read::Names { folder: folder.into(), from: from.map(Into::into), max }) {
             Told::Page(page) => page,
             other => panic!("{other:?}"),
         }
@@ -88,29 +88,32 @@ pub(crate) fn names_are_in_order_of_their_bytes<P: Place>() {
     desk.fill("c", &names);
     names.sort_unstable();
     let total = names.len() as u64;
-    let whole = Page { total, names: names.map(Into::into).to_vec(), more: false };
+    let whole = Page { total, names: names.map(Into::into).to_vec(), next: None };
     assert_eq!(desk.names("c", None, 100), Some(whole.clone()));
     assert_eq!(desk.names("c", None, usize::MAX), Some(whole.clone()));
     assert_eq!(desk.names("c", None, names.len()), Some(whole));
     for max in 1..names.len() {
-        let (mut seen, mut after) = (Vec::new(), None::<String>);
+        let (mut seen, mut from) = (Vec::new(), None::<String>);
         loop {
-            let page = desk.names("c", after.as_deref(), max).unwrap();
+            let page = desk.names("c", from.as_deref(), max).unwrap();
             assert_eq!(page.total, total);
-            assert!(page.names.len() == max || !page.more);
-            after = page.names.last().cloned();
+            assert!(page.names.len() == max || page.next.is_none());
             seen.extend(page.names);
-            if !page.more {
+            from = page.next;
+            if from.is_none() {
                 break;
             }
         }
         assert_eq!(seen, names, "{max} at a time");
     }
-    // After a name that is not there, and after the last.
-    let page = desk.names("c", Some("a a"), 1).unwrap();
-    assert_eq!((page.names, page.more), (vec!["a b".to_owned()], true));
-    assert_eq!(desk.names("c", Some("\u{10ffff}"), 5), Some(Page { total, names: vec![], more: false }));
-    assert_eq!(desk.names("c", None, 0), Some(Page { total, names: vec![], more: true }));
+    // From a name that is not there, from one that is, and from behind the last.
+    for from in ["a a", "a b"] {
+        let page = desk.names("c", Some(from), 1).unwrap();
+        assert_eq!((page.names, page.next.as_deref()), (vec!["a b".to_owned()], Some("b")));
+    }
+    assert_eq!(desk.names("c", Some("\u{10ffff}"), 5), Some(Page { total, names: vec![], next: None }));
+    let nothing = desk.names("c", None, 0).unwrap();
+    assert_eq!((nothing.names, nothing.next.as_deref()), (vec![], Some(names[0])));
     assert_eq!(desk.names("nadie", None, 5), None);
 }
 

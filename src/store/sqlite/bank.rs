@@ -2,8 +2,8 @@
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::exchange::bank::Face;
-use crate::store::{Page, Trouble};
+use crate::exchange::bank::{Face, Page};
+use crate::store::Trouble;
 
 /// Keeps a face unless its folder has one of that name; the database itself sees to that.
 pub(super) fn insert(conn: &Connection, folder: &str, face: &Face) -> Result<bool, Trouble> {
@@ -50,24 +50,23 @@ pub(super) fn folders(conn: &Connection) -> Result<Vec<(String, u64)>, Trouble> 
     Ok(folders)
 }
 
-/// Names in a folder.
+/// Names in a folder, `from` this one on.
 pub(super) fn names(
     conn: &Connection,
     folder: &str,
-    after: Option<&str>,
+    from: Option<&str>,
     max: usize,
 ) -> Result<Option<Page>, Trouble> {
     let Some((folder, total)) = find(conn, folder)? else { return Ok(None) };
     let mut names: Vec<String> = conn
         .prepare_cached(
-            "SELECT nombre FROM imagen WHERE carpeta = ?1 AND nombre > ?2 ORDER BY nombre LIMIT ?3",
+            "SELECT nombre FROM imagen WHERE carpeta = ?1 AND nombre >= ?2 ORDER BY nombre LIMIT ?3",
         )?
-        // One more tells whether there are more. No name is empty: all are after the empty one.
-        .query_map((folder, after.unwrap_or(""), limit(max).saturating_add(1)), |row| row.get("nombre"))?
+        // One more is where the next part begins. No name is empty: all are after the empty one.
+        .query_map((folder, from.unwrap_or(""), limit(max).saturating_add(1)), |row| row.get("nombre"))?
         .collect::<rusqlite::Result<_>>()?;
-    let more = names.len() > max;
-    names.truncate(max);
-    Ok(Some(Page { total, names, more }))
+    let next = (names.len() > max).then(|| names.pop()).flatten();
+    Ok(Some(Page { total, names, next }))
 }
 
 /// One face, or none; None if there is no such folder.
