@@ -469,10 +469,16 @@ mod tests {
 
     #[test]
     fn the_environment_is_asked_where_no_flag_is() {
-        let environment =
-            [("TP2_IP", "::1"), ("TP2_PORT", "81"), ("TP2_MAX_CUERPO", "2"), ("TP2_ESCALA", "")];
+        let environment = [
+            ("TP2_IP", "::1"),
+            ("TP2_PORT", "81"),
+            ("TP2_MAX_CUERPO", "2"),
+            ("TP2_ESCALA", ""),
+            ("TP2_ENLACES", "82"),
+        ];
         let config = config(&["-p", "80"], &environment);
         assert_eq!((config.hosts, config.port), (vec!["::1".to_owned()], 80));
+        assert_eq!(config.links_port, Some(82));
         assert_eq!((config.policy.body_max, config.policy.factor), (2 << 20, 0.5));
     }
 

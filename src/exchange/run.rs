@@ -8,10 +8,10 @@
 //!      |              +--- the client has it already, the result is kept, a link is read: done -----+
 //!      +---- handle_timeout, a failed step -----------+-------------+-------------+-----------> Finished(Err)
 //! ```
-//! An upload begins in Waiting, a file in Named, a link in Sought; Keep is for who wants a link to the result. All lines
-//! are for a place; Waiting's is for memory too. A durable run, a task's, waits for memory alone: places are for those
-//! whose clients wait. A run that has
-//! opened its file gives its place back before it waits again, so that no place is ever held by somebody who waits.
+//! An upload begins in Waiting, a file in Named, a stored picture in Sought; Keep is for whoever wants a link to the
+//! result. All lines are for a place; Waiting's is for memory too. A durable run, a task's, waits for memory alone: places
+//! are for those whose clients wait. A run that has opened its file gives its place back before it waits again, so that no
+//! place is ever held by somebody who waits.
 //!
 //! A run is work, a connection is a conversation: the run does not know who watches it, or over what. It refuses
 //! answers to any step but the one that is out (the ticket's number tells), so each step counts once. While a step

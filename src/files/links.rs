@@ -90,11 +90,14 @@ impl Links {
 
     fn store(&self, file: &[u8], now: SystemTime) -> io::Result<String> {
         self.create()?;
-        let folder = File::open(&self.path)?;
+        let folder = self.open()?;
         let aside = Aside::write(&self.path, file)?;
         let name = self.publish(&aside, now)?;
-        // The name is on the disk when the folder is.
-        folder.sync_all()?;
+        if let Err(error) = sync(&folder) {
+            // Nobody will be told of it.
+            let _ = fs::remove_file(self.path.join(name));
+            return Err(error);
+        }
         Ok(name)
     }
 
@@ -103,11 +106,13 @@ impl Links {
         match DirBuilder::new().mode(0o755).create(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error),
-            Ok(()) => match self.path.parent() {
-                Some(parent) if parent != Path::new("") => File::open(parent)?.sync_all(),
-                _ => File::open(".")?.sync_all(),
-            },
+            Ok(()) => sync(&File::open(self.path.join(".."))?),
         }
+    }
+
+    /// Opens the folder, and nothing else that may stand there: a FIFO would wait for its writer.
+    fn open(&self) -> io::Result<File> {
+        File::open(self.path.join("."))
     }
 
     /// Gives a file that was written aside a name that nobody has.
@@ -155,7 +160,10 @@ impl Links {
     /// # Errors
     /// There is no such file, it can't be read, or there is no room for it.
     pub fn fetch(&self, sought: &Sought, lease: &mut Lease) -> Result<Output, Failure> {
-        let folder = File::open(&self.path).map_err(|error| refusal(&error))?;
+        let folder = self.open().map_err(|error| match error.kind() {
+            io::ErrorKind::NotADirectory => Failure::NoFile,
+            _ => refusal(&error),
+        })?;
         let mut file = open_beneath(folder.as_fd(), &sought.name).map_err(|error| refusal(&error))?;
         let stamp = stamp(&file)?;
         let whole = Whole { length: stamp.length, etag: &stamp.etag(), modified: stamp.modified };
@@ -186,6 +194,17 @@ impl Links {
             }
         }
         Ok(Output::Excerpt(Box::new(Excerpt { selection, stamp, media_type, body: Bytes::from(body) })))
+    }
+}
+
+/// Brings what was named in a directory to the disk. A file system that has no such thing (EINVAL, ENOTSUP) does what it can
+/// by itself.
+fn sync(directory: &File) -> io::Result<()> {
+    match directory.sync_all() {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Ok(())
+        }
+        result => result,
     }
 }
 

@@ -32,7 +32,7 @@ fn a_low_limit_at_the_start_leaves_room_for_the_servers_own() {
     command.args(["-c", "ulimit -n 40; exec \"$0\" -i 127.0.0.1 -p 0 -t 2"]).arg(program);
     let server = Server::launch(command);
     server.wait_log(" - WARNING - --conexiones baja de 10000 a ");
-    let mut held: Vec<Client> = (0..10).map(|_| server.client()).collect();
+    let mut held: Vec<Client> = (0..8).map(|_| server.client()).collect();
     for client in &mut held {
         client.assert_kept();
         client.ask(&post("/", &pgm(20, 20))).expect(200);

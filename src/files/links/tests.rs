@@ -176,6 +176,10 @@ fn a_folder_that_is_none_is_told_of() {
     assert_eq!(failure, Failure::FolderUnusable("no es un directorio".into()));
     assert_eq!(tree.fetch("a").unwrap_err(), Failure::NoFile);
     fs::remove_file(tree.folder()).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(tree.folder()).status().unwrap().success());
+    assert!(matches!(tree.links.keep(b"a", at(1)), Err(Failure::FolderUnusable(_))));
+    assert_eq!(tree.fetch("a").unwrap_err(), Failure::NoFile);
+    fs::remove_file(tree.folder()).unwrap();
     symlink("nowhere", tree.folder()).unwrap();
     assert!(matches!(tree.links.keep(b"a", at(1)), Err(Failure::FolderUnusable(_))));
     fs::remove_file(tree.folder()).unwrap();
