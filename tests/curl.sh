@@ -70,6 +70,19 @@ ask 200 health "$url/healthz"
 ask 204 options -X OPTIONS "$url/"
 [[ $(field options Allow) == *POST* ]] || die 'Allow'
 
+# A link: followed, fetched in two pieces, and not again.
+ask 201 link -F imagen=@"$photos/rocket.jpg" "$url/enlaces"
+link=$(field link Location)
+[[ $link == "$url"/scaled_images/scaled_image_*.jpg ]] || die "link: $link"
+[[ $(cat link) == "Imagen escalada disponible en: $link" ]] || die "$(cat link)"
+ask 200 linked "$link"
+cmp a.jpg linked
+ask 206 piece -r 0-999 "$link"
+"${curl[@]}" -C - -o piece "$link"
+cmp a.jpg piece
+ask 304 again -H "If-None-Match: $(field linked ETag)" "$link"
+ask 304 again -z "$(field linked Last-Modified)" "$link"
+
 # Errors come as JSON in Spanish.
 ask 404 error "$url/no/existe"
 [[ $(field error Content-Type) == application/problem+json ]] || die "$(cat error.head)"

@@ -3,8 +3,11 @@
 //! that other readers of the same bytes rely on.
 #![no_main]
 
+use std::time::SystemTime;
+
 use libfuzzer_sys::fuzz_target;
 use tp2::proto::buf::RecvBuf;
+use tp2::proto::conditional::{Conditions, Selection, Whole};
 use tp2::proto::head::{Framing, HeadError, HeadLimits, Method, RequestHead, Version, poll_head};
 
 /// Small enough that the fuzzer reaches them.
@@ -93,5 +96,9 @@ fn judge(head: &RequestHead, stream: &[u8]) -> usize {
         Framing::Chunked => assert_eq!((lengths, codings, head.version()), (0, 1, Version::Http11)),
     }
     let _ = (head.keep_alive(), head.expectation());
+    let whole = Whole { length: 9, etag: "\"a\"", modified: SystemTime::UNIX_EPOCH };
+    if let Selection::Part(part) = Conditions::of(head).select(&whole) {
+        assert!(part.start < part.end && part.end <= whole.length && *head.method() == Method::Get);
+    }
     end
 }
