@@ -1,31 +1,66 @@
-//! `tp2-cliente`: sends a picture, saves the result. Exit 0: all well; 1: it failed; 2: bad usage.
-use std::io::{self, Write};
+//! `tp2-cliente`: a picture or a folder to the server. Exit 0: all well; 1: something failed; 2: bad usage; 128 and the
+//! signal's number: interrupted.
+//!
+//! Signals are blocked before any thread begins, and read by one of their own, which removes what is half written and ends the
+//! process wherever the others are. A signal that whoever started us ignores (nohup) stays ignored.
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use tp2::client::{Command, parse, send};
+use scaler::sys::{self, Interest, SIGHUP, SIGINT, SIGTERM, SignalFd};
+use tp2::client::{Asker, Command, Console, Ending, Pace, Saver, Surroundings, parse, refuse, run};
 
 fn main() -> ExitCode {
-    match parse(std::env::args_os().skip(1)) {
-        Err(usage) => {
-            let _ = writeln!(io::stderr(), "{usage}");
-            ExitCode::from(2)
-        }
+    let (console, saver) = (Console::standard(), Saver::default());
+    let ending = match parse(std::env::args_os().skip(1)) {
+        Err(usage) => refuse(&usage, &console),
         Ok(Command::Print(text)) => {
             // A closed standard output is no failure.
             let _ = io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
+            Ending::Well
         }
         Ok(Command::Send(options)) => {
-            let tell = |progress: tp2::client::Progress<'_>| {
-                let _ = writeln!(io::stdout(), "{progress}");
-            };
-            match send(&options, tell) {
-                Ok(_) => ExitCode::SUCCESS,
-                Err(error) => {
-                    let _ = writeln!(io::stderr(), "tp2-cliente: {error}");
-                    ExitCode::FAILURE
-                }
+            watch_signals(saver.clone());
+            let stdin = io::stdin();
+            let person = stdin.is_terminal();
+            let mut asker = Asker { input: stdin.lock(), output: io::stdout(), person };
+            let around = Surroundings { console: &console, saver: &saver, pace: Pace::default() };
+            run(&options, &mut asker, &around)
+        }
+    };
+    ExitCode::from(ending as u8)
+}
+
+/// Without the watch, a signal ends the process as it always does, and no file is tidied away.
+fn watch_signals(saver: Saver) {
+    let ignored = ignored_signals();
+    let wanted: Vec<i32> =
+        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect();
+    let Ok(signals) = SignalFd::new(&wanted) else { return };
+    let watch = move || {
+        loop {
+            let ready = sys::poll(&[(signals.as_fd(), Interest::Read)], None);
+            match (ready, signals.next()) {
+                (Ok(_), Ok(Some(signal))) => saver.abandon(|| {
+                    // The next prompt of the shell begins a line, whatever stood on this one.
+                    let _ = writeln!(io::stderr());
+                    sys::exit_now(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+                }),
+                (Ok(_), Ok(None)) => {}
+                (Err(_), _) | (_, Err(_)) => return,
             }
         }
+    };
+    if std::thread::Builder::new().name("señales".into()).spawn(watch).is_err() {
+        for signal in wanted {
+            let _ = sys::unblock_signal(signal);
+        }
     }
+}
+
+/// The signals that this process ignores since its start, as a mask (proc_pid_status(5), `SigIgn`).
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }

@@ -1,12 +1,125 @@
-//! The client: one picture to the server, its gray, scaled version back. Blocking sockets, one conversation.
+//! The client: one picture to the server and its gray, scaled version back, as an answer, a task or a link; or a whole
+//! folder into the server's bank. Blocking sockets.
 //!
-//! What travels is a plain HTTP/1.1 upload (`PUT /`, the picture as the body), so that anything said here can be said
-//! with curl as well. An answer is believed only if it is whole: a connection that ends early is an error, and the
-//! file is written under another name and renamed, so a name never holds half a picture.
-mod options;
-mod response;
-mod send;
+//! What travels is plain HTTP/1.1, so that anything said here can be said with curl as well. An answer is believed only
+//! if it is whole; what may pass by itself is tried again within bounds; what was asked and answered is told in Spanish.
+//!
+//! From below: [`server`] says where it is, [`request`] and [`response`] are what travels, [`connection`] carries it,
+//! [`retry`] and [`pause`] say when to try again, [`session`] holds these together. On top of it are [`picture`], [`task`],
+//! [`link`] and [`folder`]; [`options`] and [`prompt`] find out which.
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
 
-pub use options::{Command, Options, USAGE, parse};
-pub use response::{Response, read_response};
-pub use send::{Progress, SendError, send};
+mod connection;
+mod console;
+mod failure;
+mod folder;
+mod link;
+mod options;
+mod pause;
+mod picture;
+mod prompt;
+mod request;
+mod response;
+mod retry;
+mod save;
+mod server;
+mod session;
+mod task;
+
+pub use console::Console;
+pub use options::{Command, Mode, Options, USAGE, UsageError, parse};
+pub use prompt::Asker;
+pub use retry::Pace;
+pub use save::Saver;
+
+use pause::Pause;
+use server::Server;
+use session::Session;
+
+/// Where a folder goes if nothing is said.
+const HOST: &str = "127.0.0.1";
+const PORT: u16 = 1234;
+
+/// How a run ended. Why, has been told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything asked for was done.
+    Well = 0,
+    /// Something failed.
+    Failed = 1,
+    /// It could not be said what to do.
+    Usage = 2,
+}
+
+/// What a run has around it.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// Where the user is told.
+    pub console: &'a Console,
+    /// What saves the result.
+    pub saver: &'a Saver,
+    /// How tries follow each other.
+    pub pace: Pace,
+}
+
+/// Does what the options say; what they leave open is asked of `asker`, or has a default if it is about a directory.
+pub fn run<R: BufRead, W: Write>(
+    options: &Options,
+    asker: &mut Asker<R, W>,
+    around: &Surroundings<'_>,
+) -> Ending {
+    let (server, path) = match complete(options, asker) {
+        Ok(complete) => complete,
+        Err(error) => return refuse(&error, around.console),
+    };
+    let Surroundings { console, saver, pace } = *around;
+    let session = Session { server: &server, pace, console, pause: Pause::default() };
+    let done = match (path.is_dir(), options.mode) {
+        (true, _) => folder::run(&session, &path),
+        (false, Mode::Picture) => picture::run(&session, options, &path, saver).map(|()| true),
+        (false, Mode::Task) => task::run(&session, options, &path, saver).map(|()| true),
+        (false, Mode::Link) => link::run(&session, options, &path).map(|()| true),
+    };
+    match done {
+        Ok(true) => Ending::Well,
+        Ok(false) => Ending::Failed,
+        Err(failure) => {
+            console.complain(failure);
+            Ending::Failed
+        }
+    }
+}
+
+/// Tells what is wrong with the usage.
+pub fn refuse(error: &UsageError, console: &Console) -> Ending {
+    console.complain(&error.0);
+    console.notice(USAGE);
+    Ending::Usage
+}
+
+/// Server and path, and whether the options are good for what is there.
+fn complete<R: BufRead, W: Write>(
+    options: &Options,
+    asker: &mut Asker<R, W>,
+) -> Result<(Server, PathBuf), UsageError> {
+    let (server, path) = match &options.path {
+        Some(path) if path.is_dir() => {
+            let host = options.host.clone().unwrap_or_else(|| HOST.to_owned());
+            (Server::new(host, options.port.unwrap_or(PORT)), path.clone())
+        }
+        _ => asker.complete(options)?,
+    };
+    check_directory(options, &path)?;
+    Ok((server, path))
+}
+
+fn check_directory(options: &Options, path: &Path) -> Result<(), UsageError> {
+    match options.only_for_pictures() {
+        Some(option) if path.is_dir() => {
+            let shown = path.display();
+            Err(UsageError(format!("{option} no se usa con un directorio: «{shown}»")))
+        }
+        _ => Ok(()),
+    }
+}

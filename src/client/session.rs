@@ -1,0 +1,149 @@
+//! A run of the client: where the server is, and what all conversations with it share.
+//!
+//! A [`Conversation`] is one connection at a time and the patience to open another. Every request of the client may be
+//! sent again: the pure ones, the `PUT`s, and `POST /tareas`, which carries a key (`Idempotency-Key`) for it.
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use super::connection::{Break, Connection};
+use super::console::Console;
+use super::failure::Failure;
+use super::pause::Pause;
+use super::request::Request;
+use super::response::Response;
+use super::retry::{Pace, Patience, is_passing};
+use super::server::Server;
+
+/// What a run of the client is made of.
+#[derive(Debug)]
+pub(super) struct Session<'a> {
+    /// Where it goes.
+    pub server: &'a Server,
+    /// How tries follow each other.
+    pub pace: Pace,
+    /// Where the user is told.
+    pub console: &'a Console,
+    /// Where conversations wait between tries.
+    pub pause: Pause,
+}
+
+/// Requests one after the other.
+#[derive(Debug)]
+pub(super) struct Conversation<'a> {
+    session: &'a Session<'a>,
+    connection: Option<Connection>,
+}
+
+impl<'a> Session<'a> {
+    /// The first connection; if there is none, there is no server either, and nothing is tried again.
+    ///
+    /// # Errors
+    /// [`Failure::Connect`].
+    pub(super) fn open(&'a self) -> Result<Conversation<'a>, Failure> {
+        self.console.line(format_args!("Conectando al servidor en {}...", self.server));
+        let connection = Connection::open(self.server).map_err(Failure::Connect)?;
+        self.console.line("Conexión establecida.");
+        Ok(Conversation { session: self, connection: Some(connection) })
+    }
+
+    /// One more conversation, which connects when it has something to ask.
+    #[must_use]
+    pub(super) fn another(&'a self) -> Conversation<'a> {
+        Conversation { session: self, connection: None }
+    }
+}
+
+impl Conversation<'_> {
+    /// Asks until there is an answer that will not pass, or no more patience; `progress` hears, in each try, how many
+    /// bytes of the body are on their way.
+    ///
+    /// # Errors
+    /// [`Failure`]; an answer of whatever status that does not pass is none.
+    pub(super) fn ask(
+        &mut self,
+        request: &mut Request,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Response, Failure> {
+        let mut patience = Patience::new(self.session.pace);
+        let mut failed_at = None;
+        loop {
+            let failure = match self.try_once(request, progress) {
+                Ok(response) if !is_passing(response.status) => return Ok(response),
+                Ok(response) => Failure::refused(&response),
+                Err(failure) if failure.is_passing() => failure,
+                Err(failure) => return Err(failure),
+            };
+            let now = Instant::now();
+            let since = *failed_at.get_or_insert(now);
+            let wait = patience.handle_failure(failure.retry_after(), now, chance());
+            let announce = |seconds: f64| {
+                let next = patience.tries() + 1;
+                let tries_max = self.session.pace.tries_max;
+                self.session.console.notice(format_args!(
+                    "{failure}; nuevo intento en {seconds:.1} s ({next} de {tries_max})"
+                ));
+            };
+            let patient =
+                wait.is_some_and(|wait| self.session.pause.wait(wait, || announce(wait.as_secs_f64())));
+            if !patient {
+                let (tries, last) = (patience.tries(), Box::new(failure));
+                return Err(Failure::GaveUp { tries, since, last });
+            }
+        }
+    }
+
+    /// Asks for what is at `target`.
+    ///
+    /// # Errors
+    /// As [`Conversation::ask`].
+    pub(super) fn fetch(&mut self, target: String) -> Result<Response, Failure> {
+        self.ask(&mut Request::fetch(target), &mut |_| {})
+    }
+
+    /// Whether the server answers at all, now, on a connection of its own.
+    #[must_use]
+    pub(super) fn is_alive(&self) -> bool {
+        let Ok(mut connection) = Connection::open(self.session.server) else { return false };
+        connection.exchange(&mut Request::fetch("/healthz".into()), &mut |_| {}).is_ok()
+    }
+
+    fn try_once(
+        &mut self,
+        request: &mut Request,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Response, Failure> {
+        if let Some(kept) = self.connection.take() {
+            match self.exchange_on(kept, request, progress) {
+                Err(Break::Stale(_)) => {}
+                other => return other.map_err(broken),
+            }
+        }
+        let fresh = Connection::open(self.session.server).map_err(Failure::Connect)?;
+        self.exchange_on(fresh, request, progress).map_err(broken)
+    }
+
+    /// The connection is kept if another request may follow on it.
+    fn exchange_on(
+        &mut self,
+        mut connection: Connection,
+        request: &mut Request,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Response, Break> {
+        let response = connection.exchange(request, progress)?;
+        self.connection = response.keep_alive.then_some(connection);
+        Ok(response)
+    }
+}
+
+fn broken(reason: Break) -> Failure {
+    match reason {
+        Break::Body(error) => Failure::Body(error),
+        Break::Stream(error) | Break::Stale(error) => Failure::Broken(error),
+    }
+}
+
+/// From 0 to 1. Random enough to part clients that were turned away together.
+fn chance() -> f64 {
+    f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
+}

@@ -1,0 +1,29 @@
+//! `tp2-cliente` as a process: against the real server for what that has, against one that misbehaves on purpose for the rest.
+//!
+//! `run` holds what every test uses to start the client; `fake` is a server that answers what the test says; `bank` is a
+//! place for folders, asked by HTTP alone, so that whichever server stands behind it is tested the same.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
+
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "shared with the tests of the whole system, which use more of it"
+)]
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bank;
+mod fake;
+mod folder;
+mod link;
+mod picture;
+mod prompts;
+mod retries;
+mod run;
+mod signals;
+mod task;

@@ -1,0 +1,64 @@
+//! `--tarea`: handed in, waited for, fetched.
+use super::fake::{Answer, Asked, Fake};
+use super::run::{PICTURE, Place};
+use serde_json::json;
+
+const ID: &str = "34d6916e-49b8-40f5-9940-a2c1a2e0082c";
+
+/// A server whose tasks pass through these states, one a question.
+fn tasks(states: &'static [&'static str]) -> Fake {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    Fake::start(move |request: &Asked, before| match request.line().as_str() {
+        // The first 202 is lost on the way.
+        "POST /tareas?escala=2" if before == 0 => Answer::Cut(Vec::new()),
+        "POST /tareas?escala=2" => Answer::json(202, &json!({"id_tarea": ID, "estado": "Pendiente"})),
+        line if line == format!("GET /estado/{ID}?espera=30") => {
+            let number = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let state = states[number.min(states.len() - 1)];
+            Answer::json(200, &json!({"id_tarea": ID, "estado": state, "detalle": "está rota"}))
+        }
+        line if line == format!("GET /tareas/{ID}/imagen") => Answer::new(200, "", PICTURE),
+        line => panic!("{line}"),
+    })
+}
+
+#[test]
+fn a_task_is_handed_in_once_waited_for_and_fetched() {
+    let server = tasks(&["Pendiente", "En progreso", "Completada"]);
+    let place = Place::new();
+    let ended = place.run(server.port, &["-f", "foto.pgm", "-e", "2", "--tarea"]).expect(0);
+    let expected = format!(
+        "Tarea: {ID}\nEstado: http://127.0.0.1:{}/estado/{ID}\nEstado de la tarea: Pendiente.\n\
+         Estado de la tarea: En progreso.\nImagen escalada recibida y guardada como imagen_procesada.pgm.\n",
+        server.port
+    );
+    assert!(ended.lines.ends_with(&expected), "{}", ended.lines);
+    assert_eq!(std::fs::read(place.path("imagen_procesada.pgm")).unwrap(), PICTURE);
+    let asked = server.asked();
+    let keys: Vec<_> =
+        asked.iter().take(2).map(|request| request.field("idempotency-key").unwrap()).collect();
+    assert_eq!(keys[0], keys[1]);
+    assert!(uuid::Uuid::parse_str(keys[0]).is_ok());
+    // One connection for everything after the one that broke.
+    assert!(asked[1..].iter().all(|request| request.connection == 1), "{asked:?}");
+}
+
+#[test]
+fn a_task_that_fails_is_told() {
+    for (state, why) in [("Error", "está rota"), ("Vencida", "venció, y su resultado ya no se guarda")] {
+        let server = tasks(if state == "Error" { &["Error"] } else { &["Vencida"] });
+        let place = Place::new();
+        let ended = place.run(server.port, &["-f", "foto.pgm", "-e", "2", "--tarea"]).expect(1);
+        assert!(ended.trouble.ends_with(&format!("tp2-cliente: la tarea terminó con error: {why}\n")));
+        assert_eq!(place.directory.names(), ["foto.pgm"]);
+    }
+}
+
+#[test]
+fn an_answer_without_a_sound_id_is_no_task() {
+    for answer in [json!({}), json!({"id_tarea": "../x"}), json!([])] {
+        let fake = Fake::start(move |_, _| Answer::json(202, &answer));
+        let ended = Place::new().run(fake.port, &["-f", "foto.pgm", "--tarea"]).expect(1);
+        assert_eq!(ended.trouble, "tp2-cliente: la respuesta del servidor no trae el id de la tarea\n");
+    }
+}
