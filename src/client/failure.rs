@@ -34,8 +34,8 @@ pub enum Failure {
     GaveUp {
         /// How many there were.
         tries: u32,
-        /// When the first of them failed.
-        since: Instant,
+        /// When the wait before it began, or of a single try, when that did.
+        waited_since: Instant,
         /// How the last one did.
         last: Box<Failure>,
     },
@@ -86,10 +86,10 @@ impl Failure {
         }
     }
 
-    /// Of several tries: when the first one failed.
-    pub(super) fn since(&self) -> Option<Instant> {
+    /// Since when nothing but waiting was left to do.
+    pub(super) fn waited_since(&self) -> Option<Instant> {
         match self {
-            Self::GaveUp { since, .. } => Some(*since),
+            Self::GaveUp { waited_since, .. } => Some(*waited_since),
             _ => None,
         }
     }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn gave_up(tries: u32, last: Failure) -> Failure {
-        Failure::GaveUp { tries, since: Instant::now(), last: Box::new(last) }
+        Failure::GaveUp { tries, waited_since: Instant::now(), last: Box::new(last) }
     }
 
     #[test]

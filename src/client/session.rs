@@ -66,7 +66,7 @@ impl Conversation<'_> {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Response, Failure> {
         let mut patience = Patience::new(self.session.pace);
-        let mut failed_at = None;
+        let mut waited_since = Instant::now();
         loop {
             let failure = match self.try_once(request, progress) {
                 Ok(response) if !is_passing(response.status) => return Ok(response),
@@ -75,7 +75,6 @@ impl Conversation<'_> {
                 Err(failure) => return Err(failure),
             };
             let now = Instant::now();
-            let since = *failed_at.get_or_insert(now);
             let wait = patience.handle_failure(failure.retry_after(), now, chance());
             let announce = |seconds: f64| {
                 let next = patience.tries() + 1;
@@ -88,8 +87,9 @@ impl Conversation<'_> {
                 wait.is_some_and(|wait| self.session.pause.wait(wait, || announce(wait.as_secs_f64())));
             if !patient {
                 let (tries, last) = (patience.tries(), Box::new(failure));
-                return Err(Failure::GaveUp { tries, since, last });
+                return Err(Failure::GaveUp { tries, waited_since, last });
             }
+            waited_since = now;
         }
     }
 

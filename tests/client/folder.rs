@@ -226,7 +226,9 @@ fn a_picture_that_breaks_every_connection_stops_nobody_else() {
     let ended = place.run_quickly(fake.port, "caras", &[]).expect(1);
     assert_eq!(ended.last_line(), "18 insertadas, 0 ya existían, 2 con error");
     let tries = |number| fake.lines().iter().filter(|line| line.ends_with(&plain(number))).count();
-    assert_eq!((tries(3), tries(4)), (8, 8));
+    // A kept connection that breaks may have been closed before: that is no try.
+    assert!((8..=9).contains(&tries(3)), "{}", tries(3));
+    assert_eq!(tries(4), 8);
 }
 
 #[test]

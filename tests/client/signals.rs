@@ -41,6 +41,8 @@ fn a_question_can_be_interrupted() {
     let mut child = program().stdin(Stdio::piped()).spawn().unwrap();
     let mut asked = [0; "Ingrese la IP del servidor: ".len()];
     child.stdout.as_mut().unwrap().read_exact(&mut asked).unwrap();
+    // The answers have not ended, which would be an end as well.
+    let _answers = child.stdin.take();
     signal(child.id(), SIGINT);
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }

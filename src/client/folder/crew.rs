@@ -143,10 +143,11 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// Whose fault it is. The server is not lost if it took other pictures since this one began to fail; nor if it answers
-    /// something else while this one breaks every connection.
+    /// Whose fault it is. The server is not lost if it took other pictures while this one waited for its last try; nor if it
+    /// answers something else while this one breaks every connection.
     fn judge(&self, conversation: &Conversation<'a>, failure: Failure) -> Trouble {
-        let others_go_through = || failure.since().is_some_and(|since| self.state().settled_at > Some(since));
+        let others_go_through =
+            || failure.waited_since().is_some_and(|since| self.state().settled_at > Some(since));
         let is_own = !failure.is_general()
             || others_go_through()
             || (failure.is_break() && !self.session.pause.is_in_vain() && conversation.is_alive());
