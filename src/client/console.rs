@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// What is over sooner needs no bar.
 const BAR_AFTER: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ impl Unit {
     const fn template(self) -> &'static str {
         match self {
             Self::Bytes => "[{bar:30}] {bytes} de {total_bytes}, {bytes_per_sec}, faltan {eta}",
-            Self::Pictures => "[{bar:30}] {pos} de {len} imágenes, {per_sec}, faltan {eta}",
+            Self::Pictures => "[{bar:30}] {pos} de {len} imágenes, {rate}/s, faltan {eta}",
             Self::Waiting => "{spinner} {elapsed}",
         }
     }
@@ -96,7 +96,11 @@ impl Console {
     pub fn begin(&self, unit: Unit, length: u64) -> Bar<'_> {
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template(unit.template()) {
-            bar.set_style(style.progress_chars("=> "));
+            let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
+                // What can't be written is not shown.
+                let _ = write!(text, "{:.1}", state.per_sec());
+            };
+            bar.set_style(style.progress_chars("=> ").with_key("rate", rate));
         }
         let shows = self.draws.then(|| show_later(&bar)).flatten();
         self.outputs().bar = shows.is_some().then(|| bar.clone());
