@@ -1,5 +1,7 @@
 //! A place for folders of pictures, asked by HTTP alone: [`Bank::start`] is the one line that says which server it is.
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -21,17 +23,16 @@ impl Bank {
         Self { port: server.port, _server: server }
     }
 
-    /// The names in a folder, by the bank's own account.
+    /// The names in a folder, by the bank's own account; none if there is no such folder.
     pub(crate) fn names(&self, folder: &str) -> Vec<String> {
         let (mut names, mut from) = (Vec::new(), String::new());
         loop {
-            let folder = encoded(folder);
-            let target = format!("/carpetas/{folder}?cantidad=1000&desde={}", encoded(&from));
-            let page = ask(self.port, &target);
+            let target = format!("/carpetas/{}?cantidad=1000{from}", encoded(folder));
+            let Some(page) = ask(self.port, &target) else { return names };
             let more = page["nombres"].as_array().unwrap().iter();
             names.extend(more.map(|name| name.as_str().unwrap().to_owned()));
             match page["siguiente"].as_str() {
-                Some(next) => from = next.to_owned(),
+                Some(next) => from = format!("&desde={}", encoded(next)),
                 None => return names,
             }
         }
@@ -39,21 +40,23 @@ impl Bank {
 }
 
 fn encoded(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// The JSON at `target`.
-fn ask(port: u16, target: &str) -> Value {
-    use std::io::{Read, Write};
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+/// The JSON at `target`, if there is anything.
+fn ask(port: u16, target: &str) -> Option<Value> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
-    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
-    serde_json::from_str(body).unwrap()
+    match head.split(' ').nth(1) {
+        Some("200") => Some(serde_json::from_str(body).unwrap()),
+        Some("404") => None,
+        _ => panic!("{answer}"),
+    }
 }
 
 /// The bank's interface, as much of it as the client uses; every name is listed on one page.
