@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime};
 use scaler::sys::{self, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use scaler::words::{self, InWords};
 use tp2::cli::{self, Command, Config, ScalerAt, StoreAt};
-use tp2::exchange::door::Face;
+use tp2::exchange::door::Side;
 use tp2::exchange::event::Level;
 use tp2::exchange::gate::Gate;
 use tp2::exchange::service::Service;
@@ -28,9 +28,9 @@ use uuid::Uuid;
 /// The page of `GET /`.
 const PAGE: &str = include_str!("page/index.html");
 /// Descriptors beside those of clients, scaler connections and workers: standard streams, epoll, waker, signals, log,
-/// listeners, the scaler's lock and pipe, the directory of `-d` (a dozen so far), the moment of starting the scaler again,
-/// and what a library may open.
-const OWN_DESCRIPTORS: u64 = 24;
+/// listeners, the scaler's lock and pipe, the directory of `-d` (a dozen so far), eight of the store, the moment of
+/// starting the scaler again, and what a library may open.
+const OWN_DESCRIPTORS: u64 = 32;
 /// Results of `-d` are kept in so many bytes at most, and in no more than this part of `--memoria`.
 const CACHE_MAX: u64 = 64 << 20;
 const CACHE_PART: u64 = 8;
@@ -92,8 +92,8 @@ fn serve(mut config: Config) -> Result<(), String> {
     let gate = Gate::new(config.places_max, config.memory_max - kept_max, config.threads);
     let server = Server::new(Parts {
         listeners: std::iter::chain(
-            listeners.into_iter().map(|listener| (listener, Face::Main)),
-            links.into_iter().map(|listener| (listener, Face::Links)),
+            listeners.into_iter().map(|listener| (listener, Side::Main)),
+            links.into_iter().map(|listener| (listener, Side::Links)),
         )
         .collect(),
         signals,

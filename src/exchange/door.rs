@@ -10,7 +10,7 @@ use super::link::FOLDER;
 
 /// What a port is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Face {
+pub enum Side {
     /// `-p`: everything.
     Main,
     /// `-l`: the folder of links, for reading.
@@ -21,7 +21,7 @@ pub enum Face {
 #[derive(Clone, Debug)]
 pub struct Door {
     /// What the port is for.
-    pub face: Face,
+    pub side: Side,
     /// Our address, as a URL has it: IPv6 in brackets.
     pub host: String,
     /// Our port.
@@ -68,14 +68,14 @@ pub(crate) mod tests {
     use super::*;
 
     /// Of a client that came to 192.0.2.7, port 8080.
-    pub(crate) fn door(face: Face) -> Door {
-        Door { face, host: "192.0.2.7".into(), port: 8080 }
+    pub(crate) fn door(side: Side) -> Door {
+        Door { side, host: "192.0.2.7".into(), port: 8080 }
     }
 
     #[test]
     fn a_link_names_the_host_that_the_client_used() {
-        let own = |host: &[u8]| door(Face::Main).base(Some(host), Some(8082));
-        let main = |host: &[u8]| door(Face::Main).base(Some(host), None);
+        let own = |host: &[u8]| door(Side::Main).base(Some(host), Some(8082));
+        let main = |host: &[u8]| door(Side::Main).base(Some(host), None);
         for (host, with_port, without) in [
             ("localhost:8080", "http://localhost:8082/", "http://localhost:8080/scaled_images/"),
             ("localhost", "http://localhost:8082/", "http://localhost/scaled_images/"),
@@ -112,10 +112,10 @@ pub(crate) mod tests {
         ];
         for host in hosts {
             let (own, main) =
-                (door(Face::Main).base(Some(host), Some(1)), door(Face::Main).base(Some(host), None));
+                (door(Side::Main).base(Some(host), Some(1)), door(Side::Main).base(Some(host), None));
             assert_eq!(own, "http://192.0.2.7:1/", "{}", host.escape_ascii());
             assert_eq!(main, "http://192.0.2.7:8080/scaled_images/", "{}", host.escape_ascii());
         }
-        assert_eq!(door(Face::Main).base(None, Some(1)), "http://192.0.2.7:1/");
+        assert_eq!(door(Side::Main).base(None, Some(1)), "http://192.0.2.7:1/");
     }
 }

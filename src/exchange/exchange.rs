@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::bank::{self, Found, LIST_MAX, Rest};
-use super::door::{Door, Face};
+use super::door::{Door, Side};
 use super::event::{Event, Fault, What};
 use super::inquiry::{self, Awaited, Finding, Next, Purpose, Query};
 use super::job::{Failure, Product};
@@ -96,7 +96,7 @@ impl Exchange {
         let connected = Event { id: None, what: What::Connected };
         Self {
             // Pictures come without HTTP to the main port alone.
-            phase: Phase::Idle { fresh: door.face == Face::Main, due },
+            phase: Phase::Idle { fresh: door.side == Side::Main, due },
             recv: RecvBuf::new(INPUT_MAX + PIPELINED_MAX),
             send: SendBuf::new(),
             actions: VecDeque::from([Action::Log(connected)]),

@@ -47,14 +47,14 @@ impl World {
     }
 
     fn with(policy: Policy, gate: Gate) -> Self {
-        Self::behind(Face::Main, policy, gate)
+        Self::behind(Side::Main, policy, gate)
     }
 
     /// The client has come to a port for this.
-    fn behind(face: Face, policy: Policy, gate: Gate) -> Self {
+    fn behind(side: Side, policy: Policy, gate: Gate) -> Self {
         let service = Rc::new(Service::new(policy, gate, Bytes::from_static(b"<html>"), ids));
         let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        let exchange = Exchange::new(Rc::clone(&service), door(face), now);
+        let exchange = Exchange::new(Rc::clone(&service), door(side), now);
         let (sent, orders, queries, events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut world = Self { service, exchange, now, sent, orders, queries, events, half_closed: false };
         world.drain_actions();
@@ -885,8 +885,8 @@ fn link_to(name: &str) -> Outcome {
 }
 
 /// A world in which links have a port of their own.
-fn with_links_port(face: Face) -> World {
-    World::behind(face, Policy { links_port: Some(8082), ..Policy::default() }, Gate::new(4, 1 << 20, 1))
+fn with_links_port(side: Side) -> World {
+    World::behind(side, Policy { links_port: Some(8082), ..Policy::default() }, Gate::new(4, 1 << 20, 1))
 }
 
 fn post_for_link(query: &str, host: &str) -> Vec<u8> {
@@ -903,9 +903,9 @@ fn a_link_is_answered_with_its_address() {
         (World::new(), "foto.example:81", "http://foto.example:81/scaled_images/a.jpg"),
         (World::new(), "foto.example", "http://foto.example/scaled_images/a.jpg"),
         (World::new(), "", "http://192.0.2.7:8080/scaled_images/a.jpg"),
-        (with_links_port(Face::Main), "foto.example:81", "http://foto.example:8082/a.jpg"),
-        (with_links_port(Face::Main), "[::1]:81", "http://[::1]:8082/a.jpg"),
-        (with_links_port(Face::Main), "a,b", "http://192.0.2.7:8082/a.jpg"),
+        (with_links_port(Side::Main), "foto.example:81", "http://foto.example:8082/a.jpg"),
+        (with_links_port(Side::Main), "[::1]:81", "http://[::1]:8082/a.jpg"),
+        (with_links_port(Side::Main), "a,b", "http://192.0.2.7:8082/a.jpg"),
     ] {
         world.feed(&post_for_link("?formato=png&calidad=9", host));
         let Origin::Upload { picture, plan, product: Product::Link } = &world.orders[0].origin else {
@@ -953,14 +953,14 @@ fn a_link_is_refused_as_any_upload_is() {
 
 #[test]
 fn without_http_a_link_is_one_line_where_links_have_a_port() {
-    let mut world = with_links_port(Face::Main);
+    let mut world = with_links_port(Side::Main);
     world.feed(PNG);
     let Origin::Upload { plan, product: Product::Link, .. } = &world.orders[0].origin else { panic!() };
     assert_eq!(plan.encoding.format, Format::Jpeg);
     world.done(&link_to("a.jpg"));
     assert_eq!(world.text(), "Imagen escalada disponible en: http://192.0.2.7:8082/a.jpg\n");
     assert!(world.half_closed);
-    let mut world = with_links_port(Face::Main);
+    let mut world = with_links_port(Side::Main);
     world.feed(PNG);
     world.done(&Err(Failure::FolderUnusable("no es un directorio".into())));
     assert!(world.text().starts_with("ERROR 500 "), "{}", world.text());
@@ -973,7 +973,7 @@ fn get(target: &str, fields: &str) -> Vec<u8> {
 
 #[test]
 fn stored_pictures_are_served_where_links_lead() {
-    for (mut world, prefix) in [(World::new(), "/scaled_images"), (with_links_port(Face::Links), "")] {
+    for (mut world, prefix) in [(World::new(), "/scaled_images"), (with_links_port(Side::Links), "")] {
         world.feed(&get(&format!("{prefix}/a%2ejpg?x"), "Range: bytes=2-3\r\n"));
         let Origin::Linked(sought) = &world.orders[0].origin else { panic!("{prefix}") };
         assert_eq!((&sought.name[..], sought.head_only), (&b"a.jpg"[..], false));
@@ -1016,7 +1016,7 @@ fn a_port_for_links_has_nothing_else() {
         (b"DELETE /a.jpg HTTP/1.1\r\nHost: a\r\n\r\n", 405),
         (b"OPTIONS /a.jpg HTTP/1.1\r\nHost: a\r\n\r\n", 204),
     ] {
-        let mut world = with_links_port(Face::Links);
+        let mut world = with_links_port(Side::Links);
         world.feed(request);
         world.transmit();
         assert_eq!((world.statuses(), world.orders.len()), (vec![status], 0), "{}", request.escape_ascii());
@@ -1027,7 +1027,7 @@ fn a_port_for_links_has_nothing_else() {
     }
     // What is no request is no picture either.
     for begin in [PNG, b"\xff\xd8\xff\xe0\0\x10JFIF", b"P5\n2 2\n255\nabcd"] {
-        let mut world = with_links_port(Face::Links);
+        let mut world = with_links_port(Side::Links);
         world.feed(begin);
         world.transmit();
         assert_eq!(world.statuses(), [400], "{}", begin.escape_ascii());
@@ -1037,7 +1037,7 @@ fn a_port_for_links_has_nothing_else() {
 
 #[test]
 fn with_a_port_of_their_own_links_are_not_served_on_the_main_one() {
-    let mut world = with_links_port(Face::Main);
+    let mut world = with_links_port(Side::Main);
     world.feed(&get("/scaled_images/a.jpg", ""));
     world.transmit();
     assert_eq!((world.statuses(), world.orders.len()), (vec![404], 0));

@@ -7,7 +7,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::bank::{self, LIST_MAX};
-use super::door::{Door, Face};
+use super::door::{Door, Side};
 use super::event::Fault;
 use super::file::Wanted;
 use super::inquiry::{Handover, Purpose};
@@ -303,13 +303,13 @@ fn wanted(head: &RequestHead, request: &Request, service: &Service) -> Result<Wa
 /// The part of a path that names a link, where links are served: all of it on a port of their own, else what follows
 /// the folder's name.
 fn links_path<'a>(path: &'a [u8], door: &Door, service: &Service) -> Option<&'a [u8]> {
-    match (door.face, service.policy.links_port) {
-        (Face::Links, _) => Some(path),
-        (Face::Main, None) => {
+    match (door.side, service.policy.links_port) {
+        (Side::Links, _) => Some(path),
+        (Side::Main, None) => {
             let rest = path.strip_prefix(b"/")?.strip_prefix(FOLDER.as_bytes())?;
             rest.starts_with(b"/").then_some(rest)
         }
-        (Face::Main, Some(_)) => None,
+        (Side::Main, Some(_)) => None,
     }
 }
 

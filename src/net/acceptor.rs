@@ -11,7 +11,7 @@ use mio::{Interest, Registry};
 
 use super::source::Source;
 use super::timers::{Armed, Timers};
-use crate::exchange::door::Face;
+use crate::exchange::door::Side;
 
 /// Connections accepted in one turn, so that a flood of them does not hold up those that are served.
 const ACCEPTS_A_TURN: usize = 16;
@@ -29,7 +29,7 @@ pub struct Acceptor {
 struct Listener {
     socket: TcpListener,
     /// What its port is for.
-    face: Face,
+    side: Side,
     /// Accept may bring something, and waits for room or for its next turn.
     pending: bool,
 }
@@ -39,7 +39,7 @@ pub struct Accepted {
     /// New connections.
     pub streams: Vec<TcpStream>,
     /// What the port is for that they came to.
-    pub face: Face,
+    pub side: Side,
     /// There may be more: back of the queue.
     pub again: bool,
     /// The system has no room; retried later. Told once a pause.
@@ -52,15 +52,15 @@ impl Acceptor {
     /// # Errors
     /// epoll refuses one.
     pub fn new(
-        listeners: Vec<(std::net::TcpListener, Face)>,
+        listeners: Vec<(std::net::TcpListener, Side)>,
         registry: &Registry,
         clients_max: usize,
     ) -> io::Result<Self> {
         let mut registered = Vec::new();
-        for ((listener, face), number) in listeners.into_iter().zip(0..) {
+        for ((listener, side), number) in listeners.into_iter().zip(0..) {
             let mut socket = TcpListener::from_std(listener);
             registry.register(&mut socket, Source::Listener(number).token(), Interest::READABLE)?;
-            registered.push(Listener { socket, face, pending: false });
+            registered.push(Listener { socket, side, pending: false });
         }
         Ok(Self { listeners: registered, clients_max, armed: Armed::default(), retry_at: None })
     }
@@ -73,9 +73,9 @@ impl Acceptor {
 
     /// Accepts at most `room` connections.
     pub fn accept(&mut self, number: u32, room: usize, now: Instant) -> Accepted {
-        let mut accepted = Accepted { streams: Vec::new(), face: Face::Main, again: false, error: None };
+        let mut accepted = Accepted { streams: Vec::new(), side: Side::Main, again: false, error: None };
         let Some(listener) = self.listeners.get_mut(number as usize) else { return accepted };
-        accepted.face = listener.face;
+        accepted.side = listener.side;
         listener.pending = true;
         let turn = room.min(ACCEPTS_A_TURN);
         while accepted.streams.len() < turn {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::*;
-use crate::exchange::door::{Door, Face};
+use crate::exchange::door::{Door, Side};
 use crate::exchange::exchange::{Action, INPUT_MAX};
 use crate::exchange::gate::Gate;
 use crate::exchange::job::Failure;
@@ -80,7 +80,7 @@ impl Write for Faulty {
 fn exchange(now: Moment) -> Exchange {
     let gate = Gate::new(4, 1 << 24, 1);
     let service = Service::new(Policy::default(), gate, Bytes::from_static(b"page"), Uuid::new_v4);
-    let door = Door { face: Face::Main, host: "localhost".into(), port: 80 };
+    let door = Door { side: Side::Main, host: "localhost".into(), port: 80 };
     Exchange::new(Rc::new(service), door, now)
 }
 

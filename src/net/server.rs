@@ -31,7 +31,7 @@ use super::supervisor::Supervisor;
 use super::tasks::Tasks;
 use super::timers::{Armed, Timers};
 use super::upstream::Task;
-use crate::exchange::door::{Door, Face};
+use crate::exchange::door::{Door, Side};
 use crate::exchange::exchange::{Action, INPUT_MAX};
 use crate::exchange::job::{Done, Failure, Job, Work};
 use crate::exchange::moment::Moment;
@@ -60,7 +60,7 @@ const STOP_TIME: Duration = Duration::from_secs(20);
 /// What the loop is made of.
 pub struct Parts {
     /// Bound sockets, and what each is for.
-    pub listeners: Vec<(std::net::TcpListener, Face)>,
+    pub listeners: Vec<(std::net::TcpListener, Side)>,
     /// TERM, INT, CHLD, HUP; blocked before any thread began.
     pub signals: SignalFd,
     /// Limits and state of the service.
@@ -434,7 +434,7 @@ impl Server {
         let room = self.acceptor.clients_max().saturating_sub(self.clients.len());
         let accepted = self.acceptor.accept(number, room, self.now.at);
         for mut stream in accepted.streams {
-            let door = door_of(&stream, accepted.face);
+            let door = door_of(&stream, accepted.side);
             let (service, now) = (Rc::clone(&self.service), self.now);
             let registry = self.poll.registry();
             let mut registered = Ok(());
@@ -577,7 +577,7 @@ fn inbox<T: Send + 'static>(waker: &Arc<Waker>) -> (Arc<dyn Fn(T) + Send + Sync>
 }
 
 /// Where a connection was accepted. One that is broken already has no address, and needs none.
-fn door_of(stream: &mio::net::TcpStream, face: Face) -> Door {
+fn door_of(stream: &mio::net::TcpStream, side: Side) -> Door {
     let address = stream.local_addr().ok();
     // What comes over IPv4 to a socket of both families has an address of IPv4 to its client.
     let host = match address.map(|address| address.ip().to_canonical()) {
@@ -585,5 +585,5 @@ fn door_of(stream: &mio::net::TcpStream, face: Face) -> Door {
         Some(IpAddr::V6(ip)) => format!("[{ip}]"),
         None => "localhost".to_owned(),
     };
-    Door { face, host, port: address.map_or(0, |address| address.port()) }
+    Door { side, host, port: address.map_or(0, |address| address.port()) }
 }
