@@ -190,11 +190,11 @@ pub enum Told {
     Claimed(Claimed),
     /// Whether there was such a task, in a state that the change applies to.
     Known(bool),
-    /// How many have expired; as many as are done at once means that there may be more.
+    /// What a sweep has done, which is bounded.
     Swept {
         /// Tasks that expired.
         expired: usize,
-        /// There may be more.
+        /// There may be more to let expire, or to give back to the disk: sweep again, soon.
         more: bool,
     },
     /// Of a task; None if there is none of that name.

@@ -77,3 +77,19 @@ pub(crate) fn an_orderly_stop_is_no_crash<P: Place>() {
         assert_eq!(desk.status(1).state, State::Pending);
     }
 }
+
+pub(crate) fn of_several_suspects_the_worst_comes_first<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    desk.accept(1, None);
+    assert_eq!(desk.claim(at(2)).id, id(1));
+    desk.accept(2, None);
+    assert_eq!(desk.claim(at(2)).id, id(2));
+    // Once together, and then the younger alone.
+    desk.crash(at(3));
+    assert_eq!(desk.claim(at(4)).id, id(1));
+    assert_eq!(desk.claim(at(4)).id, id(2));
+    assert!(desk.release(1));
+    desk.crash(at(5));
+    assert_eq!(desk.claim(at(6)).id, id(2));
+    assert_eq!(desk.claim(at(6)).id, id(1));
+}

@@ -40,6 +40,7 @@ macro_rules! contract_tests {
                 a_claim_takes_no_more_than_there_is_room_for, a_range_takes_no_more_than_there_is_room_for,
                 a_batch_is_answered_in_order, one_bad_request_leaves_the_others_alone, empty_files_are_files;
             crashes: what_was_answered_is_there_after_a_crash, a_suspect_is_alone_and_first,
+                of_several_suspects_the_worst_comes_first,
                 the_third_crash_is_the_last, an_orderly_stop_is_no_crash;
             retention: what_is_old_expires, unfinished_tasks_stay, the_oldest_make_room, the_newest_result_stays,
                 a_smaller_space_is_swept, one_sweep_is_bounded;
@@ -62,7 +63,7 @@ macro_rules! contract_tests {
 pub(super) use contract_tests;
 
 /// Keeps everything.
-pub(super) const KEEP: Retention = Retention { age: Duration::from_hours(24), bytes_max: u64::MAX >> 1 };
+pub(super) const KEEP: Retention = Retention { age: Duration::from_hours(24), bytes_max: u64::MAX };
 
 /// So many seconds after a time in 2023.
 pub(super) fn at(seconds: u64) -> SystemTime {

@@ -101,6 +101,17 @@ pub(crate) fn a_smaller_space_is_swept<P: Place>() {
     assert_eq!(desk.sweep(at(6)), (2, false));
     let states = [1, 2, 3, 4].map(|number| desk.status(number).state);
     assert_eq!(states, [State::Expired, State::Expired, State::Done, State::Done]);
+    // The newest is the one that ended last.
+    for number in [5, 6] {
+        desk.accept(number, None);
+        desk.claim(at(7));
+    }
+    desk.done(6, 10);
+    let picture = desk.picture(5, 10);
+    desk.end(5, at(8), End::Done(picture));
+    desk.restart_with(Retention { bytes_max: 0, ..KEEP }, at(9));
+    assert_eq!(desk.sweep(at(9)), (1, false));
+    assert_eq!((desk.status(6).state, desk.status(5).state), (State::Expired, State::Done));
 }
 
 pub(crate) fn one_sweep_is_bounded<P: Place>() {
