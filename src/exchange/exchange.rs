@@ -500,7 +500,7 @@ impl Exchange {
                 if then == After::Close {
                     request.close_after();
                 }
-                let next = inquiry::first(&request.purpose, id, now);
+                let next = inquiry::first(&request.purpose, id, &self.service, now);
                 self.proceed(from, request, next, now.at, now);
             }
         }

@@ -288,6 +288,24 @@ fn whoever_waits_for_the_end_is_answered_then_or_when_the_time_is_over() {
 }
 
 #[test]
+fn nobody_begins_to_wait_on_a_server_that_stops() {
+    let mut world = World::new();
+    world.service.draining.set(true);
+    assert!(matches!(world.query(&get(&format!("/estado/{ID}?espera=60"), "")), Query::Status(ID)));
+
+    let mut world = World::new();
+    let sent = submit("/tareas", "Prefer: wait=60\r\n");
+    let (first, second) = sent.split_at(sent.len() - 1);
+    world.feed(first);
+    world.service.draining.set(true);
+    world.query(second);
+    world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
+    assert!(matches!(world.question(), Query::Status(ID)));
+    world.told_status(Some(status(ID, State::Pending)));
+    assert_eq!(world.statuses(), [202]);
+}
+
+#[test]
 fn a_wait_has_bounds() {
     for text in ["61", "-1", "1.5", "mucho", "99999999999"] {
         let mut world = World::new();

@@ -200,9 +200,9 @@ impl Handover {
 
 /// The first question about the task `id`.
 #[must_use]
-pub fn first(purpose: &Purpose, id: Uuid, now: Moment) -> Next {
+pub fn first(purpose: &Purpose, id: Uuid, service: &Service, now: Moment) -> Next {
     match purpose {
-        Purpose::Status { wait, .. } if !wait.is_zero() => watch(id, now.at + *wait),
+        Purpose::Status { wait, .. } if !wait.is_zero() => watch(id, *wait, service, now),
         Purpose::Delete { .. } => {
             Next::Ask { query: Query::Delete(id), awaited: Awaited::Deleted, due: now.at + STORE_TIME }
         }
@@ -239,7 +239,7 @@ pub fn next(purpose: &Purpose, awaited: Awaited, finding: Finding, service: &Ser
     match (awaited, finding) {
         (Awaited::Accepted, Finding::Accepted(status)) => match purpose {
             Purpose::Task(handover) => match handover.wait() {
-                Some(seconds) => watch(status.id, now.at + Duration::from_secs(seconds.into())),
+                Some(seconds) => watch(status.id, Duration::from_secs(seconds.into()), service, now),
                 None => accepted(handover, &status),
             },
             _ => lost(service),
@@ -279,8 +279,12 @@ fn look(id: Uuid, now: Moment) -> Next {
     Next::Ask { query: Query::Status(id), awaited: Awaited::Status, due: now.at + STORE_TIME }
 }
 
-fn watch(id: Uuid, due: Instant) -> Next {
-    Next::Ask { query: Query::Watch(id), awaited: Awaited::Ended(id), due }
+/// Waits for the end; not on a server that stops, which begins no task.
+fn watch(id: Uuid, time: Duration, service: &Service, now: Moment) -> Next {
+    if service.draining.get() {
+        return look(id, now);
+    }
+    Next::Ask { query: Query::Watch(id), awaited: Awaited::Ended(id), due: now.at + time }
 }
 
 /// What is known of the task, or that it is not.
