@@ -57,6 +57,23 @@ pub(crate) fn open_descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 
+/// Threads of a process.
+pub(crate) fn threads(pid: u32) -> u64 {
+    status(pid, "Threads:")
+}
+
+/// Bytes of a process's memory that are its own and in use: what it shares with a file on disk is not counted.
+pub(crate) fn resident_bytes(pid: u32) -> u64 {
+    status(pid, "RssAnon:") * 1024
+}
+
+/// A number of /proc/<pid>/status.
+fn status(pid: u32, name: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let value = text.lines().find_map(|line| line.strip_prefix(name)).expect("a line of its status");
+    value.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
 /// A directory of its own for a test, removed at the end.
 pub(crate) struct Directory(pub(crate) PathBuf);
 

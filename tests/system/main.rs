@@ -22,4 +22,6 @@ mod netcat;
 mod scaler_process;
 mod shell;
 mod stopping;
+mod tasks;
+mod tasks_waiting;
 mod uploads;
