@@ -263,7 +263,7 @@ impl Tasks {
                 }
                 self.tell(asker, Ok(Finding::Deleted(known)));
             }
-            (Asked::Claim, result) => self.handle_claimed(result, now),
+            (Asked::Claim, result) => self.handle_claimed(result, service, now),
             (Asked::Settle(settled), Ok(Told::Known(known))) => self.settled(&settled, known),
             (Asked::Settle(unsettled), _) => self.unsettled.push(unsettled),
             (Asked::Sweep, Ok(Told::Swept { expired, more })) => {
@@ -394,7 +394,7 @@ impl Tasks {
         self.effects.pop_front()
     }
 
-    fn handle_claimed(&mut self, result: Result<Told, Failure>, now: Moment) {
+    fn handle_claimed(&mut self, result: Result<Told, Failure>, service: &Service, now: Moment) {
         self.claims = self.claims.saturating_sub(1);
         let Ok(Told::Claimed(claimed)) = result else {
             self.claim_at = Some(now.at + PAUSE);
@@ -409,6 +409,11 @@ impl Tasks {
             Claimed::Nothing => (self.idle, self.suspicious) = (true, false),
             Claimed::MustBeAlone => self.suspicious = true,
             Claimed::NoRoom { .. } => self.claim_at = Some(now.at + PAUSE),
+            Claimed::TooLarge { id, length } => {
+                self.in_work.insert(id, InWork { run: None, suspect: false });
+                let failure = Failure::TooMuchMemory { needed: length };
+                self.handle_end(id, &Err(failure), service, now);
+            }
         }
     }
 

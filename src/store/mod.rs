@@ -238,6 +238,13 @@ pub enum Claimed {
         /// Bytes.
         length: u64,
     },
+    /// This task is in work now, but no lease could ever hold its picture: there was more memory when it was accepted.
+    TooLarge {
+        /// Which.
+        id: Uuid,
+        /// Bytes.
+        length: u64,
+    },
 }
 
 /// Why a store could not do what it was asked.

@@ -198,16 +198,29 @@ pub(crate) fn a_key_goes_with_its_task<P: Place>() {
 pub(crate) fn a_claim_takes_no_more_than_there_is_room_for<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     desk.accept(1, None);
-    let narrow = Gate::new(1, 4999, 1);
+    let narrow = Gate::new(1, 5000, 1);
+    let mut taken = narrow.lease();
+    taken.grow(1).unwrap();
     let claim = |lease| Write::Claim { in_work: 0, at: at(2), lease };
     let refused = claimed(desk.write(claim(narrow.lease())));
     assert!(matches!(refused, Claimed::NoRoom { length: 5000 }));
-    assert_eq!((narrow.bytes(), desk.status(1).state), (0, State::Pending));
+    assert_eq!((narrow.bytes(), desk.status(1).state), (1, State::Pending));
     let exact = Gate::new(1, 5000, 1);
     let Claimed::Task(claim) = claimed(desk.write(claim(exact.lease()))) else { panic!() };
     assert_eq!(exact.bytes(), 5000);
     drop(claim);
     assert_eq!(exact.bytes(), 0);
+}
+
+pub(crate) fn a_claim_that_no_lease_could_hold_is_to_be_ended<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    desk.accept(1, None);
+    let narrow = Gate::new(1, 4999, 1);
+    let told = claimed(desk.write(Write::Claim { in_work: 0, at: at(2), lease: narrow.lease() }));
+    let Claimed::TooLarge { id: large, length: 5000 } = told else { panic!("{told:?}") };
+    assert_eq!((large, narrow.bytes(), desk.status(1).state), (id(1), 0, State::Running));
+    assert!(desk.release(1));
+    assert_eq!(desk.claim(at(3)).picture.len(), 5000, "by a server that has the memory");
 }
 
 pub(crate) fn a_range_takes_no_more_than_there_is_room_for<P: Place>() {

@@ -104,6 +104,14 @@ pub(super) fn claim(
     if suspect && in_work > 0 {
         return Ok(Err(Claimed::MustBeAlone));
     }
+    let begin = || {
+        conn.prepare_cached("UPDATE task SET state = 1, begun_at = ?2 WHERE seq = ?1")?
+            .execute((seq, Kept(at)))
+    };
+    if length > lease.bytes_max() {
+        begin()?;
+        return Ok(Err(Claimed::TooLarge { id, length }));
+    }
     if let Err(Full) = lease.grow(length) {
         return Ok(Err(Claimed::NoRoom { length }));
     }
@@ -114,8 +122,7 @@ pub(super) fn claim(
         }
         read => read?,
     };
-    conn.prepare_cached("UPDATE task SET state = 1, begun_at = ?2 WHERE seq = ?1")?
-        .execute((seq, Kept(at)))?;
+    begin()?;
     Ok(Ok(Turn { id, picture, plan, suspect }))
 }
 
