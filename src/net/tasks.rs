@@ -304,6 +304,7 @@ impl Tasks {
     /// Work on a task was given up before it began, because the task was deleted.
     pub fn handle_gone(&mut self, id: Uuid) {
         self.in_work.remove(&id);
+        self.tries.remove(&id);
     }
 
     /// Work on a task has ended.
@@ -446,6 +447,9 @@ impl Tasks {
     fn settled(&mut self, settled: &Unsettled, known: bool) {
         let id = settled.id;
         let suspect = self.in_work.remove(&id).is_some_and(|work| work.suspect);
+        if !known {
+            self.tries.remove(&id);
+        }
         let Some(end) = &settled.end else {
             self.suspicious |= suspect;
             self.idle = false;
@@ -542,3 +546,7 @@ fn failure_of(trouble: Trouble) -> Failure {
         Trouble::Broken(reason) => Failure::StoreBroken(reason),
     }
 }
+
+#[cfg(test)]
+#[path = "tasks_tests.rs"]
+mod tests;

@@ -1,0 +1,591 @@
+//! The tasks as a machine: a store that answers when the test says so, and a clock that the test turns.
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::exchange::gate::Gate;
+use crate::exchange::job::Encoding;
+use crate::exchange::picture::{Picture, Times};
+use crate::exchange::plan::Plan;
+use crate::exchange::service::Policy;
+use crate::exchange::task::{Shape, Submission};
+use crate::proto::format::Format;
+
+const PLAN: Plan =
+    Plan { factor: 0.5, encoding: Encoding { format: Format::Png, quality: 85, background: [255; 3] } };
+
+/// What was told to whom.
+type Answered = (Key, Uuid, Result<Finding, Failure>);
+
+struct World {
+    tasks: Tasks,
+    service: Service,
+    now: Moment,
+    asked: Vec<Request>,
+    told: Vec<Answered>,
+    begun: Vec<Claim>,
+    cancelled: Vec<Key>,
+    log: Vec<(Level, String)>,
+}
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+fn key(index: u32) -> Key {
+    Key { index, generation: 0 }
+}
+
+fn status(id: Uuid, state: State) -> Status {
+    let at = SystemTime::UNIX_EPOCH;
+    let ended_at = state.is_final().then_some(at);
+    let shape = Shape { format: Format::Png, width: 1, height: 1, length: 3 };
+    let result = (state == State::Done).then_some(shape);
+    Status { id, state, received: 5, accepted_at: at, begun_at: None, ended_at, result, problem: None }
+}
+
+impl World {
+    /// Up to so many tasks in work, whose results are kept for an hour.
+    fn new(in_work_max: usize) -> Self {
+        Self::with(in_work_max, Duration::from_secs(3600))
+    }
+
+    fn with(in_work_max: usize, retention: Duration) -> Self {
+        let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+        let service = Service::new(Policy::default(), Gate::new(1, 1000, 1), Bytes::new(), Uuid::new_v4);
+        let mut world = Self {
+            tasks: Tasks::new(in_work_max, retention, now),
+            service,
+            now,
+            asked: Vec::new(),
+            told: Vec::new(),
+            begun: Vec::new(),
+            cancelled: Vec::new(),
+            log: Vec::new(),
+        };
+        world.advance();
+        world.answer_write(Ok(Told::Swept { expired: 0, more: false }));
+        world
+    }
+
+    /// One in which the first look at the store has found that nobody waits.
+    fn idle(in_work_max: usize) -> Self {
+        let mut world = Self::new(in_work_max);
+        world.answer_write(Ok(Told::Claimed(Claimed::Nothing)));
+        world.advance();
+        assert!(world.asked.is_empty(), "{:?}", world.asked);
+        world
+    }
+
+    /// One with these in work, as the runs of these indices.
+    fn busy(in_work_max: usize, ids: &[u128]) -> Self {
+        let mut world = Self::new(in_work_max);
+        for &number in ids {
+            world.claim(number, false);
+            world.advance();
+        }
+        world
+    }
+
+    fn drain(&mut self) {
+        while let Some(effect) = self.tasks.poll_effect() {
+            match effect {
+                Effect::Ask(request) => self.asked.push(request),
+                Effect::Tell { client, request, told } => self.told.push((client, request, told)),
+                Effect::Begin(claim) => {
+                    let run = u32::try_from(claim.id.as_u128()).unwrap();
+                    self.tasks.begun(claim.id, key(run));
+                    self.begun.push(*claim);
+                }
+                Effect::Cancel(run) => self.cancelled.push(run),
+                Effect::Log(level, _, text) => self.log.push((level, text)),
+            }
+        }
+    }
+
+    fn advance(&mut self) {
+        self.tasks.advance(&self.service, self.now);
+        self.drain();
+    }
+
+    /// Time passes; the machine is called when it wants to be.
+    fn wait(&mut self, time: Duration) {
+        let until = self.now.at + time;
+        while self.tasks.poll_timeout() <= until {
+            let time = self.tasks.poll_timeout().saturating_duration_since(self.now.at);
+            self.now = Moment { at: self.now.at + time, wall: self.now.wall + time };
+            self.advance();
+        }
+        let rest = until - self.now.at;
+        self.now = Moment { at: until, wall: self.now.wall + rest };
+    }
+
+    fn query(&mut self, client: u32, query: Query) {
+        self.tasks.handle_query(key(client), id(client.into()), query, self.now);
+        self.drain();
+    }
+
+    fn submit(&mut self, client: u32, number: u128) {
+        let submission = Submission {
+            id: id(number),
+            picture: b"bytes".to_vec(),
+            plan: PLAN,
+            key: None,
+            at: self.now.wall,
+            lease: self.service.gate.lease(),
+        };
+        self.query(client, Query::Accept(Box::new(submission)));
+    }
+
+    /// Answers the oldest question of the kind that `is_meant`, and gives it.
+    fn answer(&mut self, result: Result<Told, Trouble>, is_meant: impl Fn(&Ask) -> bool) -> Ask {
+        let position = self.asked.iter().position(|request| is_meant(&request.ask));
+        let position = position.unwrap_or_else(|| panic!("{result:?} answers none of {:?}", self.asked));
+        let Request { ticket, ask } = self.asked.remove(position);
+        self.tasks.handle_answer(Answer { ticket, result }, &self.service, self.now);
+        self.drain();
+        ask
+    }
+
+    fn answer_write(&mut self, result: Result<Told, Trouble>) -> Write {
+        match self.answer(result, |ask| matches!(ask, Ask::Write(_))) {
+            Ask::Write(write) => write,
+            Ask::Read(read) => panic!("{read:?}"),
+        }
+    }
+
+    fn answer_read(&mut self, result: Result<Told, Trouble>) -> Read {
+        match self.answer(result, |ask| matches!(ask, Ask::Read(_))) {
+            Ask::Read(read) => read,
+            Ask::Write(write) => panic!("{write:?}"),
+        }
+    }
+
+    /// The oldest claim gets this task.
+    fn claim(&mut self, number: u128, suspect: bool) {
+        let mut lease = self.service.gate.lease();
+        lease.grow(5).unwrap();
+        let claim = Claim { id: id(number), picture: b"bytes".to_vec(), plan: PLAN, suspect, lease };
+        self.told_of_claim(Claimed::Task(Box::new(claim)));
+    }
+
+    fn told_of_claim(&mut self, claimed: Claimed) {
+        let is_claim = |ask: &Ask| matches!(ask, Ask::Write(Write::Claim { .. }));
+        self.answer(Ok(Told::Claimed(claimed)), is_claim);
+    }
+
+    /// Claims that the store has not answered yet.
+    fn claims(&self) -> usize {
+        let is_claim = |request: &&Request| matches!(request.ask, Ask::Write(Write::Claim { .. }));
+        self.asked.iter().filter(is_claim).count()
+    }
+
+    fn end(&mut self, number: u128, outcome: Outcome) {
+        self.tasks.handle_end(id(number), &outcome, &self.service, self.now);
+        self.drain();
+    }
+
+    fn done(&self) -> Outcome {
+        let lease = self.service.gate.lease();
+        let file = Bytes::from_static(b"png");
+        let picture = Picture { file, format: Format::Png, width: 1, height: 1, edition: None, lease };
+        Ok(Ending::Picture(Arc::new(picture), Times::default()))
+    }
+
+    fn settled(&mut self, known: bool) -> Write {
+        self.answer(Ok(Told::Known(known)), |ask| {
+            matches!(ask, Ask::Write(Write::End { .. } | Write::Release { .. }))
+        })
+        .into_write()
+    }
+
+    /// What the one client that was told something was told of the state.
+    fn told_state(&mut self) -> Option<State> {
+        match self.told.remove(0).2 {
+            Ok(Finding::Status(status)) => status.map(|status| status.state),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Ask {
+    fn into_write(self) -> Write {
+        match self {
+            Self::Write(write) => write,
+            Self::Read(read) => panic!("{read:?}"),
+        }
+    }
+}
+
+fn broken() -> Trouble {
+    Trouble::Broken("EIO".into())
+}
+
+fn full() -> Trouble {
+    Trouble::Full("ENOSPC".into())
+}
+
+#[test]
+fn a_picture_counts_as_accepted_when_the_store_says_so() {
+    let mut world = World::idle(2);
+    world.submit(7, 1);
+    world.advance();
+    assert!(world.told.is_empty() && world.claims() == 0);
+    world.answer_write(Ok(Told::Accepted(Acceptance::New)));
+    let (client, request, told) = world.told.remove(0);
+    assert_eq!((client, request), (key(7), id(7)));
+    let Ok(Finding::Accepted(accepted)) = told else { panic!("{told:?}") };
+    assert_eq!((accepted.id, accepted.state, accepted.received), (id(1), State::Pending, 5));
+    world.advance();
+    assert_eq!(world.claims(), 2, "there is work again");
+
+    world.submit(7, 2);
+    world.answer(Ok(Told::Accepted(Acceptance::Same(status(id(1), State::Done)))), is_accept);
+    assert!(matches!(&world.told.remove(0).2, Ok(Finding::Accepted(known)) if known.id == id(1)));
+    world.submit(7, 3);
+    world.answer(Ok(Told::Accepted(Acceptance::Different)), is_accept);
+    assert!(matches!(world.told.remove(0).2, Ok(Finding::Different)));
+}
+
+fn is_accept(ask: &Ask) -> bool {
+    matches!(ask, Ask::Write(Write::Accept(_)))
+}
+
+#[test]
+fn so_many_are_in_memory_and_no_more() {
+    let mut world = World::new(3);
+    assert_eq!(world.claims(), 1, "there may be suspects");
+    world.claim(1, false);
+    world.advance();
+    assert_eq!(world.claims(), 2);
+    world.claim(2, false);
+    world.claim(3, false);
+    world.advance();
+    assert_eq!((world.claims(), world.begun.len()), (0, 3));
+
+    world.end(2, world.done());
+    world.advance();
+    assert_eq!(world.claims(), 0, "it is in memory until the store has its result");
+    assert!(matches!(world.settled(true), Write::End { end: End::Done(_), .. }));
+    world.advance();
+    assert_eq!(world.claims(), 1);
+    world.told_of_claim(Claimed::Nothing);
+    world.end(1, world.done());
+    world.settled(true);
+    world.advance();
+    assert_eq!(world.claims(), 0, "nobody waits");
+}
+
+#[test]
+fn a_suspect_is_worked_on_alone() {
+    let mut world = World::new(4);
+    for suspect in [1, 2] {
+        world.claim(suspect, true);
+        world.advance();
+        assert_eq!(world.claims(), 0);
+        world.end(suspect, world.done());
+        world.settled(true);
+        world.advance();
+        assert_eq!(world.claims(), 1, "the next may be one too");
+    }
+    world.claim(3, false);
+    world.advance();
+    assert_eq!(world.claims(), 3);
+
+    // One that has to go back to wait is a suspect still: the others end first.
+    let mut world = World::new(4);
+    world.claim(1, true);
+    world.end(1, Err(Failure::ScalerAway));
+    assert!(matches!(world.settled(true), Write::Release { .. }));
+    world.wait(PAUSE);
+    world.advance();
+    assert_eq!(world.claims(), 1);
+    world.told_of_claim(Claimed::MustBeAlone);
+    world.advance();
+    assert_eq!(world.claims(), 1, "nobody is in work: it may be had");
+}
+
+#[test]
+fn what_becomes_of_a_failure() {
+    let refused = |code| Failure::ScalerRefused { code, reason: "no".into() };
+    for (failure, tries, code) in [
+        (Failure::Undecodable("x".into()), 1, 422),
+        (Failure::Panicked, 1, 422),
+        (Failure::TooMuchMemory { needed: 1 << 40 }, 1, 422),
+        (refused(422), 1, 422),
+        (Failure::Late, TRIES_MAX, 504),
+        (Failure::Lost, TRIES_MAX, 500),
+        (Failure::ScalerLost, TRIES_MAX, 502),
+        (refused(503), TRIES_MAX, 503),
+        (refused(504), TRIES_MAX, 504),
+        (Failure::ScalerAway, u32::MAX, 0),
+        (Failure::Cancelled, u32::MAX, 0),
+        (Failure::MemoryFull { length: 9 }, u32::MAX, 0),
+    ] {
+        let mut world = World::new(1);
+        for number in 1..=10 {
+            world.claim(1, false);
+            world.end(1, Err(failure.clone()));
+            match world.settled(true) {
+                Write::Release { .. } => assert!(number < tries, "{failure:?}"),
+                Write::End { end: End::Failed(problem), .. } => {
+                    assert_eq!((number, problem.code), (tries, code), "{failure:?}");
+                    assert!(world.tasks.tries.is_empty());
+                    break;
+                }
+                other => panic!("{failure:?}: {other:?}"),
+            }
+            world.wait(PAUSE);
+            world.advance();
+        }
+    }
+}
+
+#[test]
+fn a_failure_is_told_to_the_log_as_it_matters() {
+    let mut world = World::busy(2, &[1, 2]);
+    world.end(1, Err(Failure::Undecodable("faltan datos".into())));
+    world.end(2, Err(Failure::Panicked));
+    assert_eq!(world.log[0].0, Level::Info);
+    assert!(world.log[0].1.starts_with("Tarea terminada con error 422: "), "{:?}", world.log);
+}
+
+#[test]
+fn a_result_that_the_store_can_not_take_is_kept_and_offered_again() {
+    let mut world = World::busy(2, &[1, 2]);
+    let done = world.done();
+    world.end(1, done);
+    world.answer_write(Err(full()));
+    assert!(matches!(*world.service.store_away.borrow(), Some(Failure::StoreFull(_))));
+    assert_eq!(world.log.len(), 1, "{:?}", world.log);
+    world.end(2, Err(Failure::Undecodable("x".into())));
+    world.answer_write(Err(full()));
+    world.advance();
+    assert_eq!(world.claims(), 0, "both are in memory still");
+    world.log.clear();
+    for _ in 0..3 {
+        world.wait(RETRY_TIME);
+        for _ in 0..3 {
+            world.answer_write(Err(broken()));
+        }
+        assert!(world.asked.is_empty() && world.log.is_empty(), "it complains once");
+    }
+    world.wait(RETRY_TIME);
+    let again = [world.settled(true), world.settled(true)];
+    assert!(matches!(&again[0], Write::End { id: first, end: End::Done(picture), .. }
+        if *first == id(1) && picture.file == "png"));
+    assert!(matches!(&again[1], Write::End { end: End::Failed(_), .. }));
+    assert!(world.service.store_away.borrow().is_none());
+    assert_eq!(world.log[0], (Level::Warning, "El almacén funciona de nuevo.".into()));
+    world.advance();
+    assert_eq!(world.claims(), 2);
+}
+
+#[test]
+fn a_store_that_fails_is_knocked_at_until_it_opens() {
+    let mut world = World::idle(2);
+    world.submit(1, 1);
+    world.answer_write(Err(broken()));
+    assert!(matches!(world.told.remove(0).2, Err(Failure::StoreBroken(_))));
+    world.wait(RETRY_TIME / 2);
+    assert!(world.asked.is_empty());
+    world.wait(RETRY_TIME / 2);
+    assert!(matches!(world.answer_write(Ok(Told::Nothing)), Write::Probe));
+    assert!(world.service.store_away.borrow().is_none());
+    // A read that fails says nothing about writes, nor one that succeeds.
+    world.query(1, Query::Status(id(1)));
+    world.answer_read(Err(broken()));
+    assert!(world.service.store_away.borrow().is_some());
+    world.query(1, Query::Status(id(1)));
+    world.answer_read(Ok(Told::Status(None)));
+    assert!(world.service.store_away.borrow().is_some());
+}
+
+#[test]
+fn no_task_is_begun_while_it_could_not_be_worked_on() {
+    for hinder in [
+        |service: &Service| service.draining.set(true),
+        |service: &Service| service.scaler_away.set(true),
+        |service: &Service| *service.store_away.borrow_mut() = Some(Failure::StoreBroken("x".into())),
+    ] {
+        let mut world = World::new(2);
+        world.claim(1, false);
+        hinder(&world.service);
+        world.advance();
+        assert_eq!(world.claims(), 0);
+    }
+    for claimed in [Ok(Told::Claimed(Claimed::NoRoom { length: 9 })), Err(Trouble::NoRoom { length: 9 })] {
+        let mut world = World::new(2);
+        world.answer_write(claimed);
+        world.advance();
+        assert_eq!((world.claims(), world.service.store_away.borrow().is_none()), (0, true));
+        world.wait(PAUSE);
+        world.advance();
+        assert_eq!(world.claims(), 1);
+    }
+}
+
+#[test]
+fn a_task_that_the_memory_could_never_hold_ends() {
+    let mut world = World::new(2);
+    world.told_of_claim(Claimed::TooLarge { id: id(1), length: 5000 });
+    let Write::End { end: End::Failed(problem), .. } = world.settled(true) else { panic!() };
+    assert_eq!(problem.code, 422);
+    assert!(problem.detail.contains("--memoria"), "{problem:?}");
+    world.advance();
+    assert_eq!(world.claims(), 1);
+}
+
+#[test]
+fn whoever_waits_is_told_at_the_end() {
+    let mut world = World::busy(2, &[1]);
+    for client in [11, 12, 13] {
+        world.query(client, Query::Watch(id(1)));
+        assert!(matches!(world.answer_read(Ok(Told::Status(Some(status(id(1), State::Running))))),
+            Read::Status(asked) if asked == id(1)));
+    }
+    world.tasks.forget(key(12));
+    assert!(world.told.is_empty());
+    world.end(1, world.done());
+    world.settled(true);
+    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Done)))));
+    assert_eq!([world.told[0].0, world.told[1].0], [key(11), key(13)]);
+    assert_eq!([world.told_state(), world.told_state()], [Some(State::Done); 2]);
+    assert!(world.told.is_empty());
+}
+
+#[test]
+fn an_end_between_the_question_and_the_look_is_told_once() {
+    // The look sees it.
+    let mut world = World::busy(2, &[1]);
+    world.query(11, Query::Watch(id(1)));
+    world.end(1, world.done());
+    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Done)))));
+    assert_eq!(world.told_state(), Some(State::Done));
+    world.settled(true);
+    assert!(world.told.is_empty() && !world.asked.iter().any(|request| matches!(request.ask, Ask::Read(_))));
+
+    // The look does not; the end is told by the second.
+    let mut world = World::busy(2, &[1]);
+    world.query(11, Query::Watch(id(1)));
+    world.end(1, world.done());
+    world.settled(true);
+    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Running)))));
+    assert!(world.told.is_empty());
+    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Done)))));
+    assert_eq!(world.told_state(), Some(State::Done));
+}
+
+#[test]
+fn who_waits_for_something_else_by_now_is_not_told() {
+    let mut world = World::busy(2, &[1, 2]);
+    world.query(11, Query::Watch(id(1)));
+    world.query(11, Query::Watch(id(2)));
+    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Done)))));
+    assert!(world.told.is_empty());
+    world.answer_read(Ok(Told::Status(None)));
+    assert_eq!(world.told_state(), None, "it was never given out");
+}
+
+#[test]
+fn a_look_that_fails_is_told_to_all_who_wait_for_it() {
+    let mut world = World::busy(2, &[1]);
+    for client in [11, 12] {
+        world.query(client, Query::Watch(id(1)));
+        world.answer_read(Ok(Told::Status(Some(status(id(1), State::Running)))));
+    }
+    world.end(1, world.done());
+    world.settled(true);
+    world.answer_read(Err(broken()));
+    assert_eq!(world.told.len(), 2);
+    assert!(world.told.iter().all(|(.., told)| matches!(told, Err(Failure::StoreBroken(_)))));
+}
+
+#[test]
+fn a_deleted_task_is_stopped_and_told_to_who_waits() {
+    let mut world = World::busy(2, &[1, 2]);
+    world.query(11, Query::Watch(id(1)));
+    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Running)))));
+    world.query(12, Query::Delete(id(1)));
+    assert!(world.told.is_empty() && world.cancelled.is_empty(), "not before the store says so");
+    world.answer_write(Ok(Told::Known(true)));
+    assert_eq!(world.cancelled, [key(1)]);
+    assert_eq!(world.told_state(), None);
+    assert!(matches!(world.told.remove(0), (client, _, Ok(Finding::Deleted(true))) if client == key(12)));
+    // Its step was out.
+    world.end(1, Err(Failure::Cancelled));
+    world.settled(false);
+    world.query(12, Query::Delete(id(2)));
+    world.answer_write(Ok(Told::Known(true)));
+    // Its step was not.
+    world.tasks.handle_gone(id(2));
+    assert!(world.tasks.in_work.is_empty());
+    world.query(12, Query::Delete(id(9)));
+    world.answer_write(Ok(Told::Known(false)));
+    assert!(matches!(world.told.pop().unwrap().2, Ok(Finding::Deleted(false))));
+}
+
+#[test]
+fn nothing_is_remembered_of_a_task_that_was_deleted() {
+    let mut world = World::busy(1, &[1]);
+    world.end(1, Err(Failure::Late));
+    world.settled(true);
+    world.wait(PAUSE);
+    world.claim(1, false);
+    world.query(12, Query::Delete(id(1)));
+    world.answer_write(Ok(Told::Known(true)));
+    world.end(1, Err(Failure::Late));
+    world.settled(false);
+    assert!(world.tasks.tries.is_empty() && world.tasks.in_work.is_empty());
+}
+
+#[test]
+fn what_expires_is_looked_for_at_the_start_and_regularly() {
+    for (retention, every) in [(0.0, 1), (60.0, 6), (1e9, 60)] {
+        let mut world = World::with(1, Duration::from_secs_f64(retention));
+        world.told_of_claim(Claimed::Nothing);
+        let every = Duration::from_secs(every);
+        world.wait(every - Duration::from_millis(1));
+        assert!(world.asked.is_empty());
+        world.wait(Duration::from_millis(1));
+        let swept = world.answer_write(Ok(Told::Swept { expired: 500, more: true }));
+        assert!(matches!(swept, Write::Sweep { at } if at == world.now.wall));
+        assert_eq!(world.tasks.poll_timeout(), world.now.at, "there is more");
+    }
+}
+
+#[test]
+fn work_for_clients_is_remembered_and_can_be_waited_for() {
+    let mut world = World::idle(1);
+    world.tasks.note_begin(id(5), 10, world.now);
+    world.query(1, Query::Status(id(5)));
+    assert_eq!(world.told_state(), Some(State::Pending));
+    world.tasks.note_run(id(5), world.now);
+    world.query(2, Query::Watch(id(5)));
+    world.query(1, Query::Status(id(5)));
+    assert_eq!(world.told_state(), Some(State::Running));
+    world.tasks.note_end(id(5), Some(&Failure::Late), &world.service, world.now);
+    world.drain();
+    assert_eq!((world.told[0].0, world.told_state()), (key(2), Some(State::Failed)));
+    world.query(2, Query::Watch(id(5)));
+    assert_eq!(world.told_state(), Some(State::Failed));
+    assert!(world.asked.is_empty(), "the store knows nothing of it");
+    world.wait(Duration::from_secs(601));
+    world.query(1, Query::Status(id(5)));
+    assert!(world.told.is_empty(), "the store is asked");
+}
+
+#[test]
+fn an_answer_to_no_question_is_nobodys() {
+    let mut world = World::idle(1);
+    let answer = |ticket| Answer { ticket, result: Ok(Told::Nothing) };
+    world.tasks.handle_answer(answer(999), &world.service, world.now);
+    world.query(1, Query::Status(id(1)));
+    // Of the wrong kind: the client is answered all the same.
+    world.answer_read(Ok(Told::Known(true)));
+    assert!(matches!(world.told.remove(0).2, Err(Failure::Lost)));
+    world.drain();
+    assert!(world.told.is_empty());
+}
