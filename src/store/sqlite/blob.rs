@@ -6,7 +6,7 @@ use rusqlite::blob::ZeroBlob;
 
 use crate::store::Trouble;
 
-/// What is bound to the column of a new row, before the file is [written](write).
+/// What is bound to the column of a new row, before the file is [written](write()).
 pub(super) fn room(file: &[u8]) -> ZeroBlob {
     ZeroBlob(file.len() as u64)
 }

@@ -5,8 +5,8 @@
 //! next one comes, or its age. One pass is bounded in tasks and in bytes, because to give up a file is to read where its
 //! pages are.
 //!
-//! Known limit: SQLite gives the file's free pages back to the disk in [`Pass::vacuum`] only, and keeps an eighth for
-//! what comes next.
+//! Known limit: free pages of the file go back to the disk by [`vacuum`] in a sweep only, and an eighth of the file, and
+//! 4 MiB, stay for what comes next.
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension};
