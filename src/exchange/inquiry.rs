@@ -233,7 +233,7 @@ pub fn overdue(awaited: &Awaited, service: &Service, now: Moment) -> Next {
     }
 }
 
-/// What to do about an answer; `since` is when the request began to wait.
+/// What to do about an answer.
 #[must_use]
 pub fn next(purpose: &Purpose, awaited: Awaited, finding: Finding, service: &Service, now: Moment) -> Next {
     match (awaited, finding) {
