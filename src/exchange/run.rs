@@ -340,6 +340,15 @@ impl Run {
         }
     }
 
+    /// Bytes of memory that it waits for.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        match &self.stage {
+            Stage::Waiting { loaded, .. } => loaded.memory,
+            _ => 0,
+        }
+    }
+
     /// The end, once it is there.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {

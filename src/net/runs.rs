@@ -5,8 +5,10 @@
 //! place alone and soon gives it back; and the tasks' line, which takes memory alone. Of the first two the older one goes
 //! first, and the younger one if the older finds no room: an answer that needs no memory does not wait for memory. Between
 //! those and the tasks turns are taken; a client that finds no memory when it is its turn is waited for, and a task too once
-//! it has waited long, so that neither side starves the other; who finds no place is not, for a task needs none. A run whose client has left is forgotten at once if it still waits; one that has a
-//! step out stays, cancelled, until the step ends or the deadline comes, for that is what lets go of a scaler that hangs.
+//! it has waited long, so that neither side starves the other; who finds no place is not, for a task needs none. Of the
+//! tasks one alone waits for memory: those behind it are sent back to the store, or what they hold together could be what
+//! none of them can get. A run whose client has left is forgotten at once if it still waits; one that has a step out
+//! stays, cancelled, until the step ends or the deadline comes, for that is what lets go of a scaler that hangs.
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -151,6 +153,19 @@ impl Runs {
         Some(job)
     }
 
+    /// Sends back a task that waits for memory behind another: what it holds itself may be what the first lacks, and on
+    /// disk it waits as well. To be called until there is none, when nobody can be let in.
+    pub fn send_back(&mut self) -> Option<Ended> {
+        since_of_first(&mut self.tasks, &mut self.runs)?;
+        while self.tasks.len() > 1 {
+            let key = self.tasks.pop_back()?;
+            let Some(Watched { run, .. }) = self.runs.remove(key) else { continue };
+            let outcome = Err(Failure::MemoryFull { length: run.memory() });
+            return Some(Ended { run: key, watcher: None, id: run.id(), durable: true, outcome });
+        }
+        None
+    }
+
     /// Lets in the next run whose client waits.
     fn admit_client(&mut self, now: Instant) -> Option<Job> {
         let Self { runs, looking, waiting, .. } = self;
@@ -261,6 +276,7 @@ fn admit_first(line: &mut VecDeque<Key>, runs: &mut Slab<Watched>, now: Instant)
 mod tests {
     use super::*;
     use crate::exchange::file::Wanted;
+    use crate::exchange::gate::Lease;
     use crate::exchange::job::{Loaded, Output, Probe, Work};
     use crate::exchange::plan::{Parameters, Wish};
     use crate::exchange::service::Policy;
@@ -444,6 +460,137 @@ mod tests {
             assert!(runs.handle_done(done, now).is_some());
         }
         assert!(runs.admit(&service.gate, now).is_none());
+    }
+
+    fn task(service: &Service, number: u128) -> Claim {
+        let mut lease = service.gate.lease();
+        lease.grow(15).unwrap();
+        let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
+        let (id, picture) = (Uuid::from_u128(number), b"P5 2 2 255 abcd".to_vec());
+        Claim { id, picture, plan, suspect: false, lease }
+    }
+
+    /// So many of each stand in line, in this service; whether each that is let in, one at a time, is a task.
+    fn turns(service: &Service, clients: usize, tasks: u128) -> Vec<bool> {
+        let (now, mut timers, mut runs) = (Instant::now(), Timers::default(), Runs::default());
+        for _ in 0..clients {
+            let order = order(service, b"P5 2 2 255 abcd");
+            runs.submit(CLIENT, order, service, &mut timers, now).unwrap();
+        }
+        for number in 0..tasks {
+            runs.submit_task(task(service, number), service, &mut timers, now).unwrap();
+        }
+        let mut turns = Vec::new();
+        while let Some(job) = runs.admit(&service.gate, now) {
+            turns.push(job.durable);
+            let result = Err(Failure::Lost);
+            runs.handle_done(
+                Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO },
+                now,
+            );
+        }
+        turns
+    }
+
+    #[test]
+    fn clients_and_tasks_take_turns() {
+        assert_eq!(turns(&service(1), 3, 3), [false, true, false, true, false, true]);
+        assert_eq!(turns(&service(1), 1, 4), [false, true, true, true, true]);
+        assert_eq!(turns(&service(1), 3, 1), [false, true, false, false]);
+        // Who finds no place leaves the turn to those who need none.
+        let full = service(1);
+        let mut place = full.gate.lease();
+        place.enter(0).unwrap();
+        assert_eq!(turns(&full, 2, 3), [true, true, true]);
+    }
+
+    /// Half a mebibyte and more is what it takes to work on this.
+    const LARGE: &[u8] = &{
+        let mut bitmap = [b'a'; 11 + 300 * 38];
+        bitmap.split_at_mut(11).0.copy_from_slice(b"P4 300 300 ");
+        bitmap
+    };
+    const SMALL: &[u8] = b"P5 2 2 255 abcd";
+
+    /// A line of clients and tasks, in memory that is mostly taken.
+    struct Line {
+        service: Service,
+        runs: Runs,
+        timers: Timers,
+        now: Instant,
+        taken: Option<Lease>,
+    }
+
+    impl Line {
+        fn new() -> Self {
+            let service = service(64);
+            let mut taken = service.gate.lease();
+            taken.grow(600 << 10).unwrap();
+            let (runs, timers, now) = (Runs::default(), Timers::default(), Instant::now());
+            Self { service, runs, timers, now, taken: Some(taken) }
+        }
+
+        fn client(&mut self, picture: &[u8]) -> Key {
+            let order = order(&self.service, picture);
+            self.runs.submit(CLIENT, order, &self.service, &mut self.timers, self.now).unwrap()
+        }
+
+        fn task(&mut self, picture: &[u8]) -> Key {
+            let claim = Claim { picture: picture.to_vec(), ..task(&self.service, 1) };
+            self.runs.submit_task(claim, &self.service, &mut self.timers, self.now).unwrap()
+        }
+
+        /// Who is let in, and leaves at once.
+        fn admit(&mut self) -> Option<Key> {
+            self.runs.admit(&self.service.gate, self.now).map(|job| job.ticket.run)
+        }
+    }
+
+    #[test]
+    fn a_task_that_finds_no_memory_lets_clients_pass_for_a_while() {
+        let mut line = Line::new();
+        let first = line.client(SMALL);
+        let task = line.task(LARGE);
+        assert_eq!(line.admit(), Some(first));
+        for wait in [Duration::ZERO, TASK_PATIENCE - Duration::from_millis(1)] {
+            line.now += wait;
+            let passes = line.client(SMALL);
+            assert_eq!((line.admit(), line.admit()), (Some(passes), None), "{wait:?}");
+        }
+        line.now += Duration::from_millis(1);
+        let client = line.client(SMALL);
+        assert_eq!(line.admit(), None, "now it is the task's turn, whatever comes");
+        line.taken = None;
+        assert_eq!((line.admit(), line.admit()), (Some(task), Some(client)));
+    }
+
+    #[test]
+    fn a_client_that_finds_no_memory_is_passed_by_no_task() {
+        let mut line = Line::new();
+        let client = line.client(LARGE);
+        let task = line.task(SMALL);
+        assert_eq!(line.admit(), None);
+        line.taken = None;
+        assert_eq!((line.admit(), line.admit()), (Some(client), Some(task)));
+    }
+
+    #[test]
+    fn of_the_tasks_that_wait_for_memory_one_stays() {
+        let mut line = Line::new();
+        let before = line.service.gate.bytes();
+        let keys = [line.task(LARGE), line.task(SMALL), line.task(LARGE), line.task(SMALL)];
+        line.runs.forget(keys[3]);
+        assert_eq!(line.admit(), None);
+        for key in [keys[2], keys[1]] {
+            let ended = line.runs.send_back().unwrap();
+            assert_eq!((ended.run, ended.durable), (key, true));
+            assert!(matches!(ended.outcome, Err(Failure::MemoryFull { .. })));
+        }
+        assert!(line.runs.send_back().is_none());
+        assert_eq!(line.service.gate.bytes(), before + 15, "what the first holds");
+        line.taken = None;
+        assert_eq!(line.admit(), Some(keys[0]));
+        assert!(line.runs.send_back().is_none());
     }
 
     #[test]

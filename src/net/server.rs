@@ -186,8 +186,8 @@ impl Server {
             self.fire_timers();
             self.run_queue();
             self.assign_scaler();
-            self.advance_tasks();
             self.admit_runs();
+            self.advance_tasks();
         }
         self.store.finish();
         Ok(())
@@ -378,10 +378,15 @@ impl Server {
     /// Lets waiting runs in while there are places and memory.
     fn admit_runs(&mut self) {
         while let Some(job) = self.runs.admit(&self.service.gate, self.now.at) {
-            if let Some(id) = self.runs.id(job.ticket.run).filter(|_| !job.durable) {
-                self.tasks.note_run(id, self.now);
+            match self.runs.id(job.ticket.run) {
+                Some(id) if job.durable => self.tasks.admitted(id),
+                Some(id) => self.tasks.note_run(id, self.now),
+                None => {}
             }
             self.dispatch(job);
+        }
+        while let Some(ended) = self.runs.send_back() {
+            self.end_run(&ended);
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Data in, [`Effect`]s out; no store, no clock and no socket inside. Rules:
 //! - A task counts as accepted, or as ended, when the store has said so, and not before.
-//! - At most [`Tasks::in_work_max`] tasks are in memory; the others wait in the store. One that was in work when a server
-//!   fell is worked on alone, so that the fall, should it come again, is blamed on no other.
+//! - At most [`Tasks::in_work_max`] tasks are in memory, and one of them at most without memory for its work; the
+//!   others wait in the store. One that was in work when a server fell is worked on alone, so that the fall, should it
+//!   come again, is blamed on no other.
 //! - What is nobody's fault (the scaler is away, the server stops) sends a task back to wait; what may be chance is tried
 //!   [`TRIES_MAX`] times; what is the picture's ends it.
 //! - A result that the store can't take at the moment is kept and offered again: nothing is lost, and since it still
@@ -90,6 +91,8 @@ struct InWork {
     /// None before it has begun and after it has ended.
     run: Option<Key>,
     suspect: bool,
+    /// It has its picture, but not yet the memory for the work: no other is taken on.
+    waits: bool,
 }
 
 /// What a ticket was for.
@@ -301,6 +304,13 @@ impl Tasks {
         }
     }
 
+    /// A task has got the memory for its work.
+    pub fn admitted(&mut self, id: Uuid) {
+        if let Some(work) = self.in_work.get_mut(&id) {
+            work.waits = false;
+        }
+    }
+
     /// Work on a task was given up before it began, because the task was deleted.
     pub fn handle_gone(&mut self, id: Uuid) {
         self.in_work.remove(&id);
@@ -311,17 +321,17 @@ impl Tasks {
     pub fn handle_end(&mut self, id: Uuid, outcome: &Outcome, service: &Service, now: Moment) {
         let Some(work) = self.in_work.get_mut(&id) else { return };
         work.run = None;
+        let waited = std::mem::take(&mut work.waits);
         let end = match outcome {
             Ok(Ending::Picture(picture, _)) => Some(End::Done(picture.clone())),
             Ok(Ending::NotModified(_) | Ending::Face(..) | Ending::Link(..) | Ending::Excerpt(_)) => {
                 Some(End::Failed(problem_of(&Failure::Lost, service)))
             }
+            // That there was no memory in time is no fault of the picture's.
+            Err(Failure::Late) if waited => self.again(now),
             Err(failure) => match self.verdict(id, failure) {
                 Verdict::Final => Some(End::Failed(problem_of(failure, service))),
-                Verdict::Again => {
-                    self.claim_at = Some(now.at + PAUSE);
-                    None
-                }
+                Verdict::Again => self.again(now),
             },
         };
         if let Some(End::Failed(problem)) = &end {
@@ -381,7 +391,7 @@ impl Tasks {
     fn wants_task(&self) -> bool {
         let taken = self.in_work.len() + self.claims;
         let room = if self.suspicious { taken == 0 } else { taken < self.in_work_max };
-        room && !self.idle && !self.in_work.values().any(|work| work.suspect)
+        room && !self.idle && !self.in_work.values().any(|work| work.suspect || work.waits)
     }
 
     /// When [`Tasks::advance`] wants to be called at the latest.
@@ -404,14 +414,14 @@ impl Tasks {
         match claimed {
             Claimed::Task(claim) => {
                 self.suspicious = claim.suspect;
-                self.in_work.insert(claim.id, InWork { run: None, suspect: claim.suspect });
+                self.in_work.insert(claim.id, InWork { run: None, suspect: claim.suspect, waits: true });
                 self.effects.push_back(Effect::Begin(claim));
             }
             Claimed::Nothing => (self.idle, self.suspicious) = (true, false),
             Claimed::MustBeAlone => self.suspicious = true,
             Claimed::NoRoom { .. } => self.claim_at = Some(now.at + PAUSE),
             Claimed::TooLarge { id, length } => {
-                self.in_work.insert(id, InWork { run: None, suspect: false });
+                self.in_work.insert(id, InWork { run: None, suspect: false, waits: false });
                 let failure = Failure::TooMuchMemory { needed: length };
                 self.handle_end(id, &Err(failure), service, now);
             }
@@ -432,6 +442,12 @@ impl Tasks {
             }
             _ => Verdict::Final,
         }
+    }
+
+    /// It is to wait again, and no other is begun for a moment.
+    fn again(&mut self, now: Moment) -> Option<End> {
+        self.claim_at = Some(now.at + PAUSE);
+        None
     }
 
     fn settle(&mut self, unsettled: Unsettled) {

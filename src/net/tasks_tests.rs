@@ -169,6 +169,7 @@ impl World {
         lease.grow(5).unwrap();
         let claim = Claim { id: id(number), picture: b"bytes".to_vec(), plan: PLAN, suspect, lease };
         self.told_of_claim(Claimed::Task(Box::new(claim)));
+        self.tasks.admitted(id(number));
     }
 
     fn told_of_claim(&mut self, claimed: Claimed) {
@@ -425,6 +426,27 @@ fn no_task_is_begun_while_it_could_not_be_worked_on() {
         world.advance();
         assert_eq!(world.claims(), 1);
     }
+}
+
+#[test]
+fn while_a_task_waits_for_memory_no_other_is_taken_on() {
+    let mut world = World::new(3);
+    let lease = world.service.gate.lease();
+    let claim = Claim { id: id(1), picture: b"bytes".to_vec(), plan: PLAN, suspect: false, lease };
+    world.told_of_claim(Claimed::Task(Box::new(claim)));
+    world.advance();
+    assert_eq!(world.claims(), 0);
+    // That it waits in vain is no fault of its own, however often.
+    world.end(1, Err(Failure::Late));
+    assert!(matches!(world.settled(true), Write::Release { .. }));
+    assert!(world.tasks.tries.is_empty());
+    world.wait(PAUSE);
+    world.advance();
+    assert_eq!(world.claims(), 3);
+    world.claim(1, false);
+    world.claim(2, false);
+    world.advance();
+    assert_eq!(world.claims(), 1);
 }
 
 #[test]
