@@ -67,6 +67,11 @@ pub(crate) fn resident_bytes(pid: u32) -> u64 {
     status(pid, "RssAnon:") * 1024
 }
 
+/// The most bytes of memory that a process has had.
+pub(crate) fn resident_bytes_max(pid: u32) -> u64 {
+    status(pid, "VmHWM:") * 1024
+}
+
 /// A number of /proc/<pid>/status.
 fn status(pid: u32, name: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");

@@ -23,5 +23,6 @@ mod scaler_process;
 mod shell;
 mod stopping;
 mod tasks;
+mod tasks_turns;
 mod tasks_waiting;
 mod uploads;
