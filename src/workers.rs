@@ -4,16 +4,17 @@
 //! have something: so neither starves, however long the other is.
 //!
 //! Rules: exactly one `Done` for each `Job`, also when a decoder panics ([`Promise`] answers when it is dropped
-//! unfulfilled). A queue is bounded by the places of the gate, or by the tasks in work, so a job always fits. This file
-//! knows no event loop: what happens with a `Done` is a closure. What it refuses to do: to interrupt a decoder that
-//! is running; a job whose answer nobody wants any more is skipped if it has not begun.
+//! unfulfilled). The clients' queue has room for the places of the gate, so a job always fits. The tasks' has no bound of its
+//! own: a task that was late is begun anew while its old job may still stand here, with no place but with its memory, so
+//! that `--memoria` bounds it. This file knows no event loop: what happens with a `Done` is a closure. What it refuses to
+//! do: to interrupt a decoder that is running; a job whose answer nobody wants any more is skipped if it has not begun.
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 
 use crate::exchange::gate::Lease;
 use crate::exchange::job::{Done, Failure, Job, Output, PixelLimits, Work};
@@ -36,20 +37,19 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts `threads` threads over a queue of `places` jobs whose clients wait and one of `tasks`.
+    /// Starts `threads` threads over a queue of `places` jobs whose clients wait, and one of tasks.
     ///
     /// # Errors
     /// The system gives no thread.
     pub fn start(
         threads: usize,
         places: usize,
-        tasks: usize,
         limits: PixelLimits,
         library: Option<Library>,
         deliver: Deliver,
     ) -> std::io::Result<Self> {
         let (clients, clients_queue) = bounded(places);
-        let (tasks, tasks_queue) = bounded(tasks);
+        let (tasks, tasks_queue) = unbounded();
         let queues = Queues { clients: clients_queue, tasks: tasks_queue };
         let bench = Arc::new(Bench { limits, library, links: Links::default() });
         let threads = (0..threads)
@@ -209,7 +209,7 @@ mod tests {
     fn start(threads: usize) -> (Workers, Receiver<Done>) {
         let (answers, inbox) = bounded(64);
         let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
-        (Workers::start(threads, 64, 64, LIMITS, None, deliver).unwrap(), inbox)
+        (Workers::start(threads, 64, LIMITS, None, deliver).unwrap(), inbox)
     }
 
     fn job(gate: &Gate, step: u32, work: Work) -> Job {
@@ -244,6 +244,54 @@ mod tests {
         assert_eq!(gate.places(), 0);
         workers.finish();
         assert!(inbox.try_recv().is_err());
+    }
+
+    /// One thread, which waits for a nod after each of its answers.
+    fn start_nodding() -> (Workers, Receiver<Done>, Sender<()>) {
+        let ((answers, inbox), (nods, nod)) = (unbounded(), unbounded());
+        let deliver: Deliver = Arc::new(move |done| {
+            answers.send(done).unwrap();
+            // The test that would nod may be over.
+            let _ = nod.recv();
+        });
+        (Workers::start(1, 64, LIMITS, None, deliver).unwrap(), inbox, nods)
+    }
+
+    #[test]
+    fn clients_and_tasks_take_turns() {
+        let gate = Gate::new(64, 1000, 1);
+        let (workers, inbox, nods) = start_nodding();
+        let task = |step| Job { durable: true, ..job(&gate, step, encode()) };
+        let next = || inbox.recv_timeout(Duration::from_secs(10)).unwrap().ticket.step;
+        workers.submit(job(&gate, 0, encode()));
+        assert_eq!(next(), 0);
+        for step in [1, 2, 3, 4] {
+            workers.submit(job(&gate, step, encode()));
+        }
+        for step in [11, 12] {
+            workers.submit(task(step));
+        }
+        for expected in [11, 1, 12, 2, 3, 4] {
+            nods.send(()).unwrap();
+            assert_eq!(next(), expected);
+        }
+        workers.submit(task(13));
+        workers.submit(task(14));
+        drop(nods);
+        assert_eq!([next(), next()], [13, 14]);
+        workers.finish();
+    }
+
+    #[test]
+    fn any_number_of_tasks_fits_the_queue() {
+        let gate = Gate::new(1000, 10_000, 1);
+        let (workers, inbox, nods) = start_nodding();
+        for step in 0..1000 {
+            workers.submit(Job { durable: true, ..job(&gate, step, encode()) });
+        }
+        drop(nods);
+        workers.finish();
+        assert!(inbox.try_iter().map(|done| done.ticket.step).eq(0..1000));
     }
 
     #[test]

@@ -136,9 +136,7 @@ impl Server {
         let places = parts.service.gate.places_max();
         let now = Moment { at: Instant::now(), wall: SystemTime::now() };
         let tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
-        let in_work_max = tasks.in_work_max();
-        let workers =
-            Workers::start(parts.threads, places, in_work_max, policy.pixels, parts.library, deliver)?;
+        let workers = Workers::start(parts.threads, places, policy.pixels, parts.library, deliver)?;
         let (writer, reader) = parts.store;
         let store = Store::start(writer, reader, tell)?;
         let limits = Limits { pixels_max: policy.pixels.pixels_max, side_max: policy.pixels.side_max };

@@ -61,6 +61,7 @@ pub enum Effect {
 /// All tasks that somebody is concerned with.
 #[derive(Debug)]
 pub struct Tasks {
+    /// The most tasks in memory at once.
     in_work_max: usize,
     next_ticket: u64,
     asked: HashMap<u64, Asked>,
@@ -152,12 +153,6 @@ impl Tasks {
             retry_at: None,
             effects: VecDeque::new(),
         }
-    }
-
-    /// The most tasks in memory at once.
-    #[must_use]
-    pub fn in_work_max(&self) -> usize {
-        self.in_work_max
     }
 
     /// A conversation asks something.
