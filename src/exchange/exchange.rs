@@ -197,6 +197,11 @@ impl Exchange {
             Phase::Waiting { mut request, awaited, since, .. }
                 if request.id == id && !matches!(awaited, Awaited::Run) =>
             {
+                if let Ok(Finding::Accepted(status)) = &told
+                    && status.id == request.id
+                {
+                    self.log(&request, What::Begun { id: request.id });
+                }
                 let next = match told {
                     Ok(finding) => inquiry::next(&request.purpose, awaited, finding, &self.service, now),
                     Err(failure) => {
@@ -467,21 +472,19 @@ impl Exchange {
             Err(reject) => self.refuse(Name::Body, &request, &reject, After::Next, now),
             Ok(Ordered::Known(known)) => self.settle(Name::Body, request, *known, After::Next, now),
             Ok(Ordered::Work(order)) => {
-                self.tell_received(&request);
+                self.log(&request, What::Received { bytes: request.received });
+                self.log(&request, What::Begun { id: request.id });
                 self.watch(Name::Body, request, order, now);
             }
             Ok(Ordered::Task(submission)) => {
-                self.tell_received(&request);
+                self.log(&request, What::Received { bytes: request.received });
                 self.proceed(Name::Body, request, inquiry::hand_in(*submission, now), now.at, now);
             }
         }
     }
 
-    fn tell_received(&mut self, request: &Request) {
-        let id = Some(request.id);
-        for what in [What::Received { bytes: request.received }, What::Begun { id: request.id }] {
-            self.actions.push_back(Action::Log(Event { id, what }));
-        }
+    fn log(&mut self, request: &Request, what: What) {
+        self.actions.push_back(Action::Log(Event { id: Some(request.id), what }));
     }
 
     /// Does what was known from the head alone.

@@ -91,10 +91,12 @@ fn a_picture_that_is_handed_in_is_answered_when_it_is_kept() {
     assert_eq!((&submission.picture[..], submission.plan.factor), (PNG, 0.25));
     assert_eq!(submission.key.as_deref(), Some(&b"k1"[..]));
     assert_eq!(submission.lease.bytes(), PNG.len() as u64);
-    assert!(world.events.iter().any(|event| event.what == What::Begun { id: submission.id }));
     let id = submission.id;
     drop(submission);
+    let begun = |world: &World| world.events.iter().any(|event| event.what == What::Begun { id });
+    assert!(!begun(&world));
     world.told(Ok(Finding::Accepted(status(id, State::Pending))));
+    assert!(begun(&world), "its id is told once it is a task");
     assert_eq!(world.statuses(), [202]);
     assert!(world.has(&format!("Location: /estado/{id}")) && world.has("Retry-After: 1"));
     assert!(world.has(&format!("X-Tarea: {id}")) && world.has("Content-Type: application/json"));
