@@ -173,6 +173,8 @@ impl Server {
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         self.watch_scaler_log();
+        // What waits in the store needs no event to be taken up.
+        self.advance_tasks();
         while !self.is_finished() {
             self.sleep(&mut events)?;
             self.now = Moment { at: Instant::now(), wall: SystemTime::now() };

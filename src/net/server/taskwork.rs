@@ -1,5 +1,5 @@
-//! The loop's part in the tasks: it carries what conversations ask to [`Tasks`](crate::net::tasks::Tasks), what those want to the store, the runs
-//! and the clients, and the answers back.
+//! The loop's part in the tasks: it carries what conversations ask to [`Tasks`](crate::net::tasks::Tasks), what those
+//! want to the store, the runs and the clients, and the answers back.
 use uuid::Uuid;
 
 use super::{Server, Source, Who};
