@@ -25,8 +25,8 @@ use tp2::exchange::plan::Plan;
 use tp2::exchange::task::{State, Status, Submission};
 use tp2::proto::format::Format;
 use tp2::store::{
-    Acceptance, Answer, Ask, Backend, Claimed, End, Read, Request, Retention, Store, Told, Trouble, Write,
-    sqlite,
+    Acceptance, Answer, Ask, Backend, CRASHES_MAX, Claimed, End, Read, Request, Retention, Store, Told,
+    Trouble, Write, sqlite,
 };
 use uuid::Uuid;
 
@@ -82,7 +82,12 @@ fn accept(gate: &Gate, id: Uuid, length: usize) -> Ask {
 }
 
 fn claim(gate: &Gate) -> Ask {
-    Ask::Write(Write::Claim { in_work: 0, at: SystemTime::now(), lease: gate.lease() })
+    Ask::Write(Write::Claim {
+        crashes_max: CRASHES_MAX,
+        in_work: 0,
+        at: SystemTime::now(),
+        lease: gate.lease(),
+    })
 }
 
 fn end(gate: &Gate, id: Uuid) -> Ask {

@@ -4,7 +4,8 @@
 //! - A task counts as accepted, or as ended, when the store has said so, and not before.
 //! - At most [`Tasks::in_work_max`] tasks are in memory, and one of them at most without memory for its work; the
 //!   others wait in the store. One that was in work when a server fell is worked on alone, so that the fall, should it
-//!   come again, is blamed on no other.
+//!   come again, is blamed on no other; and not at once, so that one that has nothing to do with the falls is not in
+//!   work at each of them when they come in quick succession.
 //! - What is nobody's fault (the scaler is away, the server stops) sends a task back to wait; what may be chance is tried
 //!   [`TRIES_MAX`] times; what is the picture's ends it.
 //! - A result that the store can't take at the moment is kept and offered again: nothing is lost, and since it still
@@ -25,7 +26,7 @@ use crate::exchange::picture::{Ending, Outcome};
 use crate::exchange::service::Service;
 use crate::exchange::task::{Claim, Problem, State, Status};
 use crate::key::Key;
-use crate::store::{Acceptance, Answer, Ask, Claimed, End, Read, Request, Told, Trouble, Write};
+use crate::store::{Acceptance, Answer, Ask, CRASHES_MAX, Claimed, End, Read, Request, Told, Trouble, Write};
 
 /// What may be chance is tried so often.
 const TRIES_MAX: u32 = 3;
@@ -33,6 +34,9 @@ const TRIES_MAX: u32 = 3;
 const SWEEP_TIME: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// A store that failed is tried again after so long.
 const RETRY_TIME: Duration = Duration::from_secs(1);
+/// A task that was in work when a server fell is tried again when the next has stood for so long, and after the second
+/// fall four times as long.
+const PROBATION: Duration = Duration::from_millis(500);
 /// A task for which there was no memory, or no scaler, is looked at again after so long.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -70,8 +74,10 @@ pub struct Tasks {
     claims: usize,
     /// No task waits, as far as is known.
     idle: bool,
-    /// There may be suspects: one task at a time until there are none.
-    suspicious: bool,
+    caution: Caution,
+    /// Tasks that were in work when more servers fell are left alone yet.
+    crashes_max: u32,
+    began_at: Instant,
     /// No claim before this.
     claim_at: Option<Instant>,
     /// How often a task was tried in vain; only of those that were.
@@ -84,6 +90,17 @@ pub struct Tasks {
     sweep_at: Instant,
     retry_at: Option<Instant>,
     effects: VecDeque<Effect>,
+}
+
+/// How tasks are taken on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Caution {
+    /// As many as there is room for: no suspect waits.
+    None,
+    /// One after the other: the next may be a suspect.
+    Look,
+    /// When no other is in work: a suspect waits.
+    Alone,
 }
 
 /// A task in memory.
@@ -116,7 +133,9 @@ enum Asked {
         asker: Asker,
         task: Uuid,
     },
-    Claim,
+    Claim {
+        crashes_max: u32,
+    },
     Settle(Unsettled),
     Sweep,
     Probe,
@@ -143,7 +162,9 @@ impl Tasks {
             in_work: HashMap::new(),
             claims: 0,
             idle: false,
-            suspicious: true,
+            caution: Caution::None,
+            crashes_max: 0,
+            began_at: now.at,
             claim_at: None,
             tries: HashMap::new(),
             watchers: Watchers::default(),
@@ -261,7 +282,9 @@ impl Tasks {
                 }
                 self.tell(asker, Ok(Finding::Deleted(known)));
             }
-            (Asked::Claim, result) => self.handle_claimed(result, service, now),
+            (Asked::Claim { crashes_max }, result) => {
+                self.handle_claimed(result, crashes_max, service, now);
+            }
             (Asked::Settle(settled), Ok(Told::Known(known))) => self.settled(&settled, known),
             (Asked::Settle(unsettled), _) => self.unsettled.push(unsettled),
             (Asked::Sweep, Ok(Told::Swept { expired, more })) => {
@@ -372,27 +395,46 @@ impl Tasks {
         if self.claim_at.is_some_and(|at| now.at >= at) {
             self.claim_at = None;
         }
+        while self.probation().is_some_and(|end| now.at >= end) {
+            self.crashes_max += 1;
+            (self.idle, self.caution) = (false, self.caution.max(Caution::Look));
+        }
         let is_able = !service.draining.get()
             && !service.scaler_away.get()
             && service.store_away.borrow().is_none()
             && self.claim_at.is_none();
         while is_able && self.wants_task() {
             self.claims += 1;
-            let (in_work, lease) = (self.in_work.len(), service.gate.lease());
-            self.write(Asked::Claim, Write::Claim { in_work, at: now.wall, lease });
+            let (crashes_max, in_work, lease) = (self.crashes_max, self.in_work.len(), service.gate.lease());
+            let claim = Write::Claim { crashes_max, in_work, at: now.wall, lease };
+            self.write(Asked::Claim { crashes_max }, claim);
         }
     }
 
     fn wants_task(&self) -> bool {
         let taken = self.in_work.len() + self.claims;
-        let room = if self.suspicious { taken == 0 } else { taken < self.in_work_max };
+        let room = match self.caution {
+            Caution::None => taken < self.in_work_max,
+            Caution::Look => taken < self.in_work_max && self.claims == 0,
+            Caution::Alone => taken == 0,
+        };
         room && !self.idle && !self.in_work.values().any(|work| work.suspect || work.waits)
     }
 
     /// When [`Tasks::advance`] wants to be called at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
-        self.retry_at.into_iter().chain(self.claim_at).fold(self.sweep_at, Instant::min)
+        self.retry_at
+            .into_iter()
+            .chain(self.claim_at)
+            .chain(self.probation())
+            .fold(self.sweep_at, Instant::min)
+    }
+
+    /// When those with one fall more are no longer left alone; None if there are no such any more.
+    fn probation(&self) -> Option<Instant> {
+        let next = self.crashes_max + 1;
+        (next < CRASHES_MAX).then(|| self.began_at + PROBATION * next * next)
     }
 
     /// What the shell is to do next.
@@ -400,7 +442,15 @@ impl Tasks {
         self.effects.pop_front()
     }
 
-    fn handle_claimed(&mut self, result: Result<Told, Failure>, service: &Service, now: Moment) {
+    fn handle_claimed(
+        &mut self,
+        result: Result<Told, Failure>,
+        crashes_max: u32,
+        service: &Service,
+        now: Moment,
+    ) {
+        // An older claim knows nothing of those that may be had since.
+        let is_current = crashes_max == self.crashes_max;
         self.claims = self.claims.saturating_sub(1);
         let Ok(Told::Claimed(claimed)) = result else {
             self.claim_at = Some(now.at + PAUSE);
@@ -408,12 +458,17 @@ impl Tasks {
         };
         match claimed {
             Claimed::Task(claim) => {
-                self.suspicious = claim.suspect;
+                if claim.suspect {
+                    self.caution = Caution::Alone;
+                } else if is_current {
+                    self.caution = Caution::None;
+                }
                 self.in_work.insert(claim.id, InWork { run: None, suspect: claim.suspect, waits: true });
                 self.effects.push_back(Effect::Begin(claim));
             }
-            Claimed::Nothing => (self.idle, self.suspicious) = (true, false),
-            Claimed::MustBeAlone => self.suspicious = true,
+            Claimed::Nothing if is_current => (self.idle, self.caution) = (true, Caution::None),
+            Claimed::Nothing => {}
+            Claimed::MustBeAlone => self.caution = Caution::Alone,
             Claimed::NoRoom { .. } => self.claim_at = Some(now.at + PAUSE),
             Claimed::TooLarge { id, length } => {
                 self.in_work.insert(id, InWork { run: None, suspect: false, waits: false });
@@ -462,7 +517,9 @@ impl Tasks {
             self.tries.remove(&id);
         }
         let Some(end) = &settled.end else {
-            self.suspicious |= suspect;
+            if suspect {
+                self.caution = Caution::Alone;
+            }
             self.idle = false;
             return;
         };

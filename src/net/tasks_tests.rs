@@ -53,9 +53,19 @@ impl World {
     }
 
     fn with(in_work_max: usize, retention: Duration) -> Self {
+        let mut world = Self::young(in_work_max, retention);
+        // It has stood for long: nobody is left alone.
+        world.tasks.crashes_max = CRASHES_MAX - 1;
+        world.advance();
+        world.answer_write(Ok(Told::Swept { expired: 0, more: false }));
+        world
+    }
+
+    /// One that has just begun.
+    fn young(in_work_max: usize, retention: Duration) -> Self {
         let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         let service = Service::new(Policy::default(), Gate::new(1, 1000, 1), Bytes::new(), Uuid::new_v4);
-        let mut world = Self {
+        Self {
             tasks: Tasks::new(in_work_max, retention, now),
             service,
             now,
@@ -64,16 +74,15 @@ impl World {
             begun: Vec::new(),
             cancelled: Vec::new(),
             log: Vec::new(),
-        };
-        world.advance();
-        world.answer_write(Ok(Told::Swept { expired: 0, more: false }));
-        world
+        }
     }
 
     /// One in which the first look at the store has found that nobody waits.
     fn idle(in_work_max: usize) -> Self {
         let mut world = Self::new(in_work_max);
-        world.answer_write(Ok(Told::Claimed(Claimed::Nothing)));
+        while world.claims() > 0 {
+            world.told_of_claim(Claimed::Nothing);
+        }
         world.advance();
         assert!(world.asked.is_empty(), "{:?}", world.asked);
         world
@@ -257,13 +266,11 @@ fn is_accept(ask: &Ask) -> bool {
 #[test]
 fn so_many_are_in_memory_and_no_more() {
     let mut world = World::new(3);
-    assert_eq!(world.claims(), 1, "there may be suspects");
-    world.claim(1, false);
-    world.advance();
-    assert_eq!(world.claims(), 2);
-    world.claim(2, false);
-    world.claim(3, false);
-    world.advance();
+    assert_eq!(world.claims(), 3);
+    for number in 1..=3 {
+        world.claim(number, false);
+        world.advance();
+    }
     assert_eq!((world.claims(), world.begun.len()), (0, 3));
 
     world.end(2, world.done());
@@ -281,31 +288,92 @@ fn so_many_are_in_memory_and_no_more() {
 
 #[test]
 fn a_suspect_is_worked_on_alone() {
-    let mut world = World::new(4);
+    let mut world = World::idle(4);
+    (world.tasks.idle, world.tasks.caution) = (false, Caution::Look);
+    world.advance();
     for suspect in [1, 2] {
+        assert_eq!(world.claims(), 1, "the next may be one too");
         world.claim(suspect, true);
         world.advance();
         assert_eq!(world.claims(), 0);
         world.end(suspect, world.done());
         world.settled(true);
         world.advance();
-        assert_eq!(world.claims(), 1, "the next may be one too");
     }
     world.claim(3, false);
     world.advance();
     assert_eq!(world.claims(), 3);
-
-    // One that has to go back to wait is a suspect still: the others end first.
-    let mut world = World::new(4);
-    world.claim(1, true);
-    world.end(1, Err(Failure::ScalerAway));
-    assert!(matches!(world.settled(true), Write::Release { .. }));
-    world.wait(PAUSE);
-    world.advance();
-    assert_eq!(world.claims(), 1);
+    world.told_of_claim(Claimed::MustBeAlone);
+    world.claim(4, false);
     world.told_of_claim(Claimed::MustBeAlone);
     world.advance();
-    assert_eq!(world.claims(), 1, "nobody is in work: it may be had");
+    for left in [3, 4] {
+        assert_eq!(world.claims(), 0, "{left} is in work");
+        world.end(left, world.done());
+        world.settled(true);
+        world.advance();
+    }
+    world.claim(5, true);
+
+    // One that has to go back to wait is a suspect still.
+    world.end(5, Err(Failure::ScalerAway));
+    assert!(matches!(world.settled(true), Write::Release { .. }));
+    world.wait(PAUSE);
+    assert_eq!(world.claims(), 1);
+    world.claim(5, true);
+    world.end(5, world.done());
+    world.settled(true);
+    world.advance();
+    assert_eq!(world.claims(), 1);
+    world.told_of_claim(Claimed::Nothing);
+    world.advance();
+    assert_eq!(world.claims(), 0);
+}
+
+/// The crashes of the tasks that the claims under way may get.
+fn crashes_of(world: &World) -> Vec<u32> {
+    let crashes = |request: &Request| match request.ask {
+        Ask::Write(Write::Claim { crashes_max, .. }) => Some(crashes_max),
+        _ => None,
+    };
+    world.asked.iter().filter_map(crashes).collect()
+}
+
+#[test]
+fn suspects_are_left_alone_at_first() {
+    let mut world = World::young(2, Duration::from_secs(3600));
+    world.advance();
+    world.answer_write(Ok(Told::Swept { expired: 0, more: false }));
+    assert_eq!(crashes_of(&world), [0, 0]);
+    world.claim(1, false);
+    world.wait(PROBATION);
+    // The one that is under way knows nothing of those that may be had now.
+    world.told_of_claim(Claimed::Nothing);
+    world.advance();
+    assert_eq!(crashes_of(&world), [1]);
+    world.told_of_claim(Claimed::MustBeAlone);
+    world.end(1, world.done());
+    world.settled(true);
+    world.advance();
+    assert_eq!(crashes_of(&world), [1]);
+    world.claim(2, true);
+    world.wait(PROBATION * 3 - Duration::from_millis(1));
+    assert!(crashes_of(&world).is_empty());
+    world.end(2, world.done());
+    world.settled(true);
+    world.advance();
+    assert_eq!(crashes_of(&world), [1]);
+    world.told_of_claim(Claimed::Nothing);
+    world.advance();
+    assert!(crashes_of(&world).is_empty());
+    world.wait(Duration::from_millis(1));
+    assert_eq!(crashes_of(&world), [2]);
+    world.told_of_claim(Claimed::Nothing);
+    world.wait(PROBATION * 10);
+    assert!(
+        crashes_of(&world).is_empty() && world.tasks.probation().is_none(),
+        "those with more have failed"
+    );
 }
 
 #[test]
@@ -411,14 +479,15 @@ fn no_task_is_begun_while_it_could_not_be_worked_on() {
         |service: &Service| service.scaler_away.set(true),
         |service: &Service| *service.store_away.borrow_mut() = Some(Failure::StoreBroken("x".into())),
     ] {
-        let mut world = World::new(2);
-        world.claim(1, false);
+        let mut world = World::busy(2, &[1, 2]);
+        world.end(1, world.done());
+        world.settled(true);
         hinder(&world.service);
         world.advance();
         assert_eq!(world.claims(), 0);
     }
     for claimed in [Ok(Told::Claimed(Claimed::NoRoom { length: 9 })), Err(Trouble::NoRoom { length: 9 })] {
-        let mut world = World::new(2);
+        let mut world = World::new(1);
         world.answer_write(claimed);
         world.advance();
         assert_eq!((world.claims(), world.service.store_away.borrow().is_none()), (0, true));
@@ -434,7 +503,9 @@ fn while_a_task_waits_for_memory_no_other_is_taken_on() {
     let lease = world.service.gate.lease();
     let claim = Claim { id: id(1), picture: b"bytes".to_vec(), plan: PLAN, suspect: false, lease };
     world.told_of_claim(Claimed::Task(Box::new(claim)));
-    world.advance();
+    world.told_of_claim(Claimed::NoRoom { length: 9 });
+    world.told_of_claim(Claimed::NoRoom { length: 9 });
+    world.wait(PAUSE);
     assert_eq!(world.claims(), 0);
     // That it waits in vain is no fault of its own, however often.
     world.end(1, Err(Failure::Late));
@@ -457,7 +528,7 @@ fn a_task_that_the_memory_could_never_hold_ends() {
     assert_eq!(problem.code, 422);
     assert!(problem.detail.contains("--memoria"), "{problem:?}");
     world.advance();
-    assert_eq!(world.claims(), 1);
+    assert_eq!(world.claims(), 2);
 }
 
 #[test]
@@ -568,6 +639,7 @@ fn what_expires_is_looked_for_at_the_start_and_regularly() {
     for (retention, every) in [(0.0, 1), (60.0, 6), (1e9, 60)] {
         let mut world = World::with(1, Duration::from_secs_f64(retention));
         world.told_of_claim(Claimed::Nothing);
+        world.advance();
         let every = Duration::from_secs(every);
         world.wait(every - Duration::from_millis(1));
         assert!(world.asked.is_empty());

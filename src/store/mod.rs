@@ -67,8 +67,11 @@ pub enum Ask {
 pub enum Write {
     /// Keep this as a task that waits: [`Told::Accepted`].
     Accept(Box<Submission>),
-    /// The oldest task that waits is to be worked on from now on: [`Told::Claimed`]. Suspects come before all others.
+    /// The oldest task that waits is to be worked on from now on: [`Told::Claimed`]. Suspects come before all others, but
+    /// for those that are to be left alone yet.
     Claim {
+        /// Suspects that were in work when more servers than these fell are left alone.
+        crashes_max: u32,
         /// Tasks in work: a suspect is given out to nobody who has other work.
         in_work: usize,
         /// When.

@@ -1,7 +1,6 @@
 //! What is left when a server falls, and when it stops.
 use super::*;
 use crate::exchange::task::State;
-use crate::store::CRASHES_MAX;
 
 pub(crate) fn what_was_answered_is_there_after_a_crash<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
@@ -41,6 +40,26 @@ pub(crate) fn a_suspect_is_alone_and_first<P: Place>() {
         let claim = desk.claim(at(8));
         assert_eq!((claim.id, claim.suspect), (id(number), false));
     }
+}
+
+pub(crate) fn a_suspect_may_be_left_alone<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    desk.accept(1, None);
+    desk.accept(2, None);
+    assert_eq!(desk.claim(at(3)).id, id(1));
+    desk.crash(at(4));
+    assert_eq!(desk.claim(at(5)).id, id(1));
+    desk.crash(at(6));
+    let claim = |crashes_max, in_work, desk: &mut Desk<P>| {
+        let lease = desk.lease();
+        claimed(desk.write(Write::Claim { crashes_max, in_work, at: at(7), lease }))
+    };
+    let Claimed::Task(innocent) = claim(1, 3, &mut desk) else { panic!() };
+    assert_eq!((innocent.id, innocent.suspect), (id(2), false));
+    assert!(matches!(claim(1, 0, &mut desk), Claimed::Nothing));
+    assert!(matches!(claim(2, 1, &mut desk), Claimed::MustBeAlone));
+    let Claimed::Task(suspect) = claim(2, 0, &mut desk) else { panic!() };
+    assert_eq!((suspect.id, suspect.suspect), (id(1), true));
 }
 
 pub(crate) fn the_third_crash_is_the_last<P: Place>() {

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use super::{
-    Acceptance, Answer, Ask, Backend, Claimed, End, Read, Request, Retention, Store, Told, Trouble, Write,
+    Acceptance, Answer, Ask, Backend, CRASHES_MAX, Claimed, End, Read, Request, Retention, Store, Told,
+    Trouble, Write,
 };
 use crate::exchange::gate::{Gate, Lease};
 use crate::exchange::job::Encoding;
@@ -41,7 +42,7 @@ macro_rules! contract_tests {
                 a_claim_that_no_lease_could_hold_is_to_be_ended, a_range_takes_no_more_than_there_is_room_for,
                 a_batch_is_answered_in_order, one_bad_request_leaves_the_others_alone, empty_files_are_files;
             crashes: what_was_answered_is_there_after_a_crash, a_suspect_is_alone_and_first,
-                of_several_suspects_the_worst_comes_first,
+                of_several_suspects_the_worst_comes_first, a_suspect_may_be_left_alone,
                 the_third_crash_is_the_last, an_orderly_stop_is_no_crash;
             retention: what_is_old_expires, unfinished_tasks_stay, the_oldest_make_room, the_newest_result_stays,
                 a_smaller_space_is_swept, one_sweep_is_bounded;
@@ -186,7 +187,7 @@ impl<P: Place> Desk<P> {
 
     pub(super) fn try_claim(&mut self, in_work: usize, at: SystemTime) -> Claimed {
         let lease = self.lease();
-        claimed(self.write(Write::Claim { in_work, at, lease }))
+        claimed(self.write(Write::Claim { crashes_max: CRASHES_MAX, in_work, at, lease }))
     }
 
     /// The next task, taken into work.

@@ -120,7 +120,10 @@ pub(crate) fn one_sweep_is_bounded<P: Place>() {
     let batch = tasks.clone().map(|number| desk.submission(number, bytes(number, 10), None)).collect();
     desk.batch(batch);
     let lease = || desk.gate.lease();
-    let claims = tasks.clone().map(|_| Write::Claim { in_work: 0, at: at(2), lease: lease() }).collect();
+    let claims = tasks
+        .clone()
+        .map(|_| Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(2), lease: lease() })
+        .collect();
     desk.batch(claims);
     let end = |number| End::Done(desk.picture(number, 10));
     let ends =

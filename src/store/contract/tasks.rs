@@ -201,7 +201,7 @@ pub(crate) fn a_claim_takes_no_more_than_there_is_room_for<P: Place>() {
     let narrow = Gate::new(1, 5000, 1);
     let mut taken = narrow.lease();
     taken.grow(1).unwrap();
-    let claim = |lease| Write::Claim { in_work: 0, at: at(2), lease };
+    let claim = |lease| Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(2), lease };
     let refused = claimed(desk.write(claim(narrow.lease())));
     assert!(matches!(refused, Claimed::NoRoom { length: 5000 }));
     assert_eq!((narrow.bytes(), desk.status(1).state), (1, State::Pending));
@@ -216,7 +216,12 @@ pub(crate) fn a_claim_that_no_lease_could_hold_is_to_be_ended<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     desk.accept(1, None);
     let narrow = Gate::new(1, 4999, 1);
-    let told = claimed(desk.write(Write::Claim { in_work: 0, at: at(2), lease: narrow.lease() }));
+    let told = claimed(desk.write(Write::Claim {
+        crashes_max: CRASHES_MAX,
+        in_work: 0,
+        at: at(2),
+        lease: narrow.lease(),
+    }));
     let Claimed::TooLarge { id: large, length: 5000 } = told else { panic!("{told:?}") };
     assert_eq!((large, narrow.bytes(), desk.status(1).state), (id(1), 0, State::Running));
     assert!(desk.release(1));
@@ -235,7 +240,12 @@ pub(crate) fn a_range_takes_no_more_than_there_is_room_for<P: Place>() {
 
 pub(crate) fn a_batch_is_answered_in_order<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
-    let claim = |desk: &Desk<P>| Write::Claim { in_work: 0, at: at(5), lease: desk.lease() };
+    let claim = |desk: &Desk<P>| Write::Claim {
+        crashes_max: CRASHES_MAX,
+        in_work: 0,
+        at: at(5),
+        lease: desk.lease(),
+    };
     let batch = vec![
         claim(&desk),
         desk.submission(1, bytes(1, 10), None),

@@ -24,7 +24,8 @@ pub(crate) fn everything_asked_is_answered<P: Place>() {
         store.ask(Request { ticket, ask: submission(&gate, ticket) });
         store.ask(Request { ticket: 1000 + ticket, ask: Ask::Read(Read::Status(id(ticket))) });
     }
-    let ask = Ask::Write(Write::Claim { in_work: 0, at: at(1), lease: gate.lease() });
+    let ask =
+        Ask::Write(Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(1), lease: gate.lease() });
     store.ask(Request { ticket: 2000, ask });
     store.finish();
     let answers: Vec<Answer> = inbox.iter().collect();
@@ -39,7 +40,7 @@ pub(crate) fn everything_asked_is_answered<P: Place>() {
     let (mut writer, mut reader) = place.open(KEEP, at(9));
     let Ok(Told::Status(Some(status))) = reader.read(Read::Status(id(0))) else { panic!() };
     assert_eq!((status.state, status.begun_at), (State::Pending, Some(at(1))));
-    let claim = Write::Claim { in_work: 0, at: at(10), lease: gate.lease() };
+    let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(10), lease: gate.lease() };
     let answer = writer.write(vec![(7, claim)]).remove(0);
     let Claimed::Task(claim) = claimed(answer.result.unwrap()) else { panic!() };
     assert_eq!((claim.id, claim.suspect), (id(0), false));

@@ -84,6 +84,7 @@ fn digest(picture: &[u8], plan: &Plan) -> [u8; 32] {
 /// Of several suspects the one with most crashes comes first: it is the likeliest culprit.
 pub(super) fn claim(
     conn: &Connection,
+    crashes_max: u32,
     in_work: usize,
     at: SystemTime,
     lease: &mut Lease,
@@ -95,9 +96,9 @@ pub(super) fn claim(
             // The upload is there but for hands other than ours; a task without one must not stop the others.
             "SELECT seq, id, crashes, received, factor, task.format, quality, background
              FROM task CROSS JOIN upload ON upload.task = task.seq
-             WHERE state = 0 ORDER BY crashes DESC, seq LIMIT 1",
+             WHERE state = 0 AND crashes <= ?1 ORDER BY crashes DESC, seq LIMIT 1",
         )?
-        .query_row((), Next::of)
+        .query_row([crashes_max], Next::of)
         .optional()?;
     let Some(Next { seq, id, crashes, length, plan }) = next else { return Ok(Err(Claimed::Nothing)) };
     let suspect = crashes > 0;

@@ -11,7 +11,7 @@ use crate::exchange::bank::Face;
 use crate::exchange::gate::Gate;
 use crate::exchange::task::{State, Submission};
 use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};
-use crate::store::{Acceptance, Answer, Claimed, Write, Writer};
+use crate::store::{Acceptance, Answer, CRASHES_MAX, Claimed, Write, Writer};
 
 /// A directory for one test, which looks before it goes whether the file in it is sound.
 struct Directory(PathBuf);
@@ -88,7 +88,7 @@ fn submission(number: u64, length: usize) -> Write {
 }
 
 fn claim() -> Write {
-    Write::Claim { in_work: 0, at: at(1), lease: Gate::new(1, 1 << 30, 1).lease() }
+    Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(1), lease: Gate::new(1, 1 << 30, 1).lease() }
 }
 
 fn write(writer: &mut SqliteWriter, batch: Vec<Write>) -> Vec<Result<Told, Trouble>> {
@@ -268,7 +268,7 @@ fn a_claim_that_is_undone_and_made_again_is_charged_once() {
     write(&mut writer, vec![submission(1, 1000)]);
     leave_room(&writer, 20);
     let gate = Gate::new(1, 1000, 1);
-    let claim = Write::Claim { in_work: 0, at: at(1), lease: gate.lease() };
+    let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(1), lease: gate.lease() };
     // The second undoes both; each is then made by itself.
     let answers = write(&mut writer, vec![claim, submission(2, 200_000)]);
     assert!(

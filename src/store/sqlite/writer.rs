@@ -124,8 +124,8 @@ fn attempt(conn: &Connection, write: &mut Write, retention: &Retention) -> Resul
 fn apply(conn: &Connection, write: &mut Write, retention: &Retention) -> Outcome {
     let told = match write {
         Write::Accept(submission) => tasks::accept(conn, submission).map(Told::Accepted),
-        Write::Claim { in_work, at, lease } => {
-            return Ok(match tasks::claim(conn, *in_work, *at, lease)? {
+        Write::Claim { crashes_max, in_work, at, lease } => {
+            return Ok(match tasks::claim(conn, *crashes_max, *in_work, *at, lease)? {
                 Ok(turn) => Effect::Turn(turn),
                 Err(none) => Effect::Told(Told::Claimed(none)),
             });
