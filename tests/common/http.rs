@@ -94,6 +94,23 @@ impl Client {
         response
     }
 
+    /// Asks a server that may end at any moment: its answer, or how many bytes of one came.
+    pub(crate) fn attempt(&mut self, request: &[u8]) -> Result<Response, usize> {
+        // What a server has answered before it closed can be read although not all was sent.
+        let _ = self.stream.write_all(request);
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            if is_whole(&self.received) {
+                return Ok(self.response());
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(n @ 1..) => self.received.extend_from_slice(&buffer[..n]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("no answer in {PATIENCE:?}"),
+                Ok(0) | Err(_) => return Err(self.received.len()),
+            }
+        }
+    }
+
     /// Everything until the server closes.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.read() {}
@@ -187,6 +204,14 @@ impl Response {
         );
         self
     }
+}
+
+/// Whether these bytes are an answer, head and body.
+fn is_whole(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let Some((head, _)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
+    bytes.len() >= head.len() + 4 + length.unwrap_or(0)
 }
 
 /// A request with these fields and this body, its length stated if there is a body.

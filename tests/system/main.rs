@@ -23,6 +23,7 @@ mod scaler_process;
 mod shell;
 mod stopping;
 mod tasks;
+mod tasks_crashes;
 mod tasks_turns;
 mod tasks_waiting;
 mod uploads;
