@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
-use scaler::sys::{self, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
+use scaler::sys::{self, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ, SignalFd};
 use scaler::words::{self, InWords};
 use tp2::cli::{self, Command, Config, ScalerAt, StoreAt};
 use tp2::exchange::door::Side;
@@ -65,6 +65,8 @@ fn serve(mut config: Config) -> Result<(), String> {
     // Blocked before the first thread begins, which would take them otherwise.
     let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD])
         .map_err(failed("no se pueden leer las señales"))?;
+    // A file that would pass RLIMIT_FSIZE is a write that failed (EFBIG), as on a full disk: not the end.
+    sys::block_signal(SIGXFSZ).map_err(failed("no se puede bloquear la señal SIGXFSZ"))?;
     let wanted = config.clients_max;
     config.clients_max = raise_descriptors(wanted, config.threads);
     let file = config.log_file.as_ref().map_or(String::new(), |path| format!(" «{}»", path.display()));

@@ -24,6 +24,7 @@ mod shell;
 mod stopping;
 mod tasks;
 mod tasks_crashes;
+mod tasks_kept;
 mod tasks_turns;
 mod tasks_waiting;
 mod uploads;
