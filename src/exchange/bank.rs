@@ -383,3 +383,6 @@ pub fn names_of(list: &[u8]) -> Result<Vec<String>, Reject> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
