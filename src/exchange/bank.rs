@@ -363,7 +363,7 @@ pub fn listing(folder: String, parameters: &Parameters) -> Result<Wish, Reject> 
             })?
         }
     };
-    Ok(Wish::Names { folder, from: parameters.text("desde"), max })
+    Ok(Wish::Names { folder, from: parameters.data("desde"), max })
 }
 
 /// The names of a list: `{"nombres": ["a.jpg", …]}`.

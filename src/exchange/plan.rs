@@ -67,9 +67,7 @@ impl Parameters {
         let from_form = form.iter().find(|(field, _)| field == name);
         let value = match from_form {
             Some((_, value)) => String::from_utf8_lossy(value).into_owned(),
-            None => form_urlencoded::parse(self.query.as_deref()?)
-                .find(|(field, _)| field == name)
-                .map(|(_, value)| value.into_owned())?,
+            None => self.data(name)?,
         };
         let value = value.trim();
         (!value.is_empty()).then(|| value.to_owned())
@@ -77,10 +75,19 @@ impl Parameters {
 }
 
 impl Parameters {
-    /// A parameter of the query; None if absent or empty.
+    /// A parameter of the query, without white space around it; None if absent or empty.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
         self.value(&[], name)
+    }
+
+    /// A parameter of the query as it was sent, because white space may belong to it; None if absent or empty.
+    #[must_use]
+    pub fn data(&self, name: &str) -> Option<String> {
+        form_urlencoded::parse(self.query.as_deref()?)
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value.into_owned())
+            .filter(|value| !value.is_empty())
     }
 
     /// How long to wait for the end of a task: `espera`, in seconds.

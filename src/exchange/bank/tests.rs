@@ -273,6 +273,7 @@ fn what_a_listing_asks_for() {
         ("desde=&cantidad=&formato=", names(None, 1000)),
         ("desde=a.jpg", names(Some("a.jpg"), 1000)),
         ("cantidad=1&desde=a%20b+c%2B.jpg", names(Some("a b c+.jpg"), 1)),
+        ("desde=%20a%20", names(Some(" a "), 1000)),
         ("cantidad=10000&formato=json", names(None, 10_000)),
         ("formato=ndjson", Wish::Documents { folder: "c".into() }),
         ("nada=1", names(None, 1000)),
