@@ -23,34 +23,12 @@ fn status(id: Uuid, state: State) -> Status {
     }
 }
 
-fn get(target: &str, fields: &str) -> Vec<u8> {
-    format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes()
-}
-
 fn submit(target: &str, fields: &str) -> Vec<u8> {
     let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\n{fields}Content-Length: {}\r\n\r\n", PNG.len());
     [head.as_bytes(), PNG].concat()
 }
 
 impl World {
-    /// Asks, and gives the one question that this leads to.
-    fn query(&mut self, request: &[u8]) -> Query {
-        self.feed(request);
-        self.question()
-    }
-
-    fn question(&mut self) -> Query {
-        assert_eq!(self.queries.len(), 1, "{}", self.text());
-        self.queries[0].1.take()
-    }
-
-    fn told(&mut self, told: Result<Finding, Failure>) {
-        let (request, _) = self.queries.remove(0);
-        self.exchange.handle_told(request, told, self.now);
-        self.drain_actions();
-        self.transmit();
-    }
-
     fn told_status(&mut self, status: Option<Status>) {
         self.told(Ok(Finding::Status(status)));
     }
@@ -60,23 +38,6 @@ impl World {
         assert_eq!(range, 0..bytes.len() as u64);
         lease.grow(bytes.len() as u64).unwrap();
         self.told(Ok(Finding::File(Some((Bytes::from_static(bytes), lease)))));
-    }
-
-    fn body(&self) -> serde_json::Value {
-        let text = self.text();
-        let body = text.rsplit("\r\n\r\n").next().unwrap();
-        serde_json::from_str(body).unwrap_or_else(|_| panic!("{text}"))
-    }
-
-    fn has(&self, field: &str) -> bool {
-        self.text().contains(&format!("\r\n{field}\r\n"))
-    }
-}
-
-impl Query {
-    /// The question, out of the list that remembers whose it was.
-    fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::Status(Uuid::nil()))
     }
 }
 

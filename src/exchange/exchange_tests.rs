@@ -15,6 +15,8 @@ use crate::exchange::plan::Plan;
 use crate::exchange::service::Policy;
 use crate::proto::conditional::Selection;
 
+#[path = "exchange_bank_tests.rs"]
+mod banks;
 #[path = "exchange_task_tests.rs"]
 mod tasks;
 
@@ -119,6 +121,24 @@ impl World {
         self.drain_actions();
     }
 
+    /// Asks, and gives the one question that this leads to.
+    fn query(&mut self, request: &[u8]) -> Query {
+        self.feed(request);
+        self.question()
+    }
+
+    fn question(&mut self) -> Query {
+        assert_eq!(self.queries.len(), 1, "{}", self.text());
+        self.queries[0].1.take()
+    }
+
+    fn told(&mut self, told: Result<Finding, Failure>) {
+        let (request, _) = self.queries.remove(0);
+        self.exchange.handle_told(request, told, self.now);
+        self.drain_actions();
+        self.transmit();
+    }
+
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.sent).into_owned()
     }
@@ -127,6 +147,28 @@ impl World {
         let text = self.text();
         text.match_indices("HTTP/1.1 ").map(|(at, _)| text[at + 9..at + 12].parse().unwrap()).collect()
     }
+
+    /// The last answer's body, which is JSON.
+    fn body(&self) -> serde_json::Value {
+        let text = self.text();
+        let body = text.rsplit("\r\n\r\n").next().unwrap();
+        serde_json::from_str(body).unwrap_or_else(|_| panic!("{text}"))
+    }
+
+    fn has(&self, field: &str) -> bool {
+        self.text().contains(&format!("\r\n{field}\r\n"))
+    }
+}
+
+impl Query {
+    /// The question, out of the list that remembers whose it was.
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Status(Uuid::nil()))
+    }
+}
+
+fn get(target: &str, fields: &str) -> Vec<u8> {
+    format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes()
 }
 
 fn picture(service: &Service) -> Outcome {
@@ -965,10 +1007,6 @@ fn without_http_a_link_is_one_line_where_links_have_a_port() {
     world.done(&Err(Failure::FolderUnusable("no es un directorio".into())));
     assert!(world.text().starts_with("ERROR 500 "), "{}", world.text());
     assert_eq!(world.text().lines().count(), 1);
-}
-
-fn get(target: &str, fields: &str) -> Vec<u8> {
-    format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes()
 }
 
 #[test]
