@@ -203,7 +203,8 @@ fn what_is_missing_is_asked_with_the_list_in_the_body() {
 #[test]
 fn a_list_that_is_none() {
     for (body, code, slug) in [
-        (&b"hola"[..], 400, "json-mal-formado"),
+        (&b""[..], 400, "json-mal-formado"),
+        (b"hola", 400, "json-mal-formado"),
         (b"{\"nombres\": [\"\xff\"]}", 400, "json-mal-formado"),
         (b"[\"a.jpg\"]", 422, "lista-de-nombres"),
         (b"{\"nombres\": [7]}", 422, "lista-de-nombres"),

@@ -154,8 +154,14 @@ pub fn decide(head: &RequestHead, request: &mut Request, door: &Door, service: &
     let has_body = !matches!(framing, Framing::None | Framing::Length(0));
     let ask = has_body && head.expectation() == Expectation::Continue;
     let known = match known_of(head, request, door, service) {
-        // 415: there are no bytes that could be a picture.
-        Ok(None) if !has_body => Known::Reply(service.failed(Failure::UnknownFormat).reply(request.id)),
+        Ok(None) if !has_body => {
+            let reject = match &request.purpose {
+                purpose if wants_list(purpose) => Reject::NotJson,
+                // 415: there are no bytes that could be a picture.
+                _ => service.failed(Failure::UnknownFormat),
+            };
+            Known::Reply(reject.reply(request.id))
+        }
         Ok(None) => match sink_for(head, &request.purpose, service) {
             Ok(sink) => return Decision::Read { sink, ask },
             Err(reject) => Known::Reply(reject.reply(request.id)),
@@ -329,6 +335,11 @@ fn uncached(reply: Reply) -> Reply {
     reply.with("Cache-Control", "no-store")
 }
 
+/// Whether the body is to be a list of names, and no picture.
+fn wants_list(purpose: &Purpose) -> bool {
+    matches!(purpose, Purpose::Bank(bank::Wish::Missing { .. }))
+}
+
 /// Where the body of an upload goes, if it may come at all.
 fn sink_for(head: &RequestHead, purpose: &Purpose, service: &Service) -> Result<Sink, Reject> {
     let body_max = service.policy.body_max;
@@ -337,7 +348,7 @@ fn sink_for(head: &RequestHead, purpose: &Purpose, service: &Service) -> Result<
     {
         return Err(Reject::BodyTooLong { max: body_max, received: length });
     }
-    let is_list = matches!(purpose, Purpose::Bank(bank::Wish::Missing { .. }));
+    let is_list = wants_list(purpose);
     if is_list
         && let Framing::Length(received) = head.framing()
         && received > LIST_MAX
