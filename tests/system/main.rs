@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bank;
 mod connections;
 mod descriptors;
 mod errors;
