@@ -36,7 +36,7 @@ const SWEEP_TIME: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 const RETRY_TIME: Duration = Duration::from_secs(1);
 /// A task that was in work when a server fell is tried again when the next has stood for so long, and after the second
 /// fall four times as long.
-const PROBATION: Duration = Duration::from_millis(500);
+const PROBATION: Duration = Duration::from_millis(200);
 /// A task for which there was no memory, or no scaler, is looked at again after so long.
 const PAUSE: Duration = Duration::from_millis(100);
 
