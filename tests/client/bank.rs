@@ -1,33 +1,38 @@
-//! A place for folders of pictures, asked by HTTP alone: [`Bank::start`] is the one line that says which server it is.
-use std::collections::{BTreeMap, BTreeSet};
+//! A place for folders of pictures: the real server, looked at by HTTP alone.
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Mutex};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::fake::{Answer, Asked, Fake};
+use super::common::processes::Directory;
+use super::common::server::{Server, tp2};
 
 /// A running bank.
 pub(crate) struct Bank {
     pub(crate) port: u16,
-    _server: Fake,
+    server: Server,
+    /// Where its store is, whichever server has it open.
+    directory: Directory,
 }
-
-type Folders = BTreeMap<String, BTreeSet<String>>;
 
 impl Bank {
     pub(crate) fn start() -> Self {
-        let folders = Arc::<Mutex<Folders>>::default();
-        let server = Fake::start(move |asked, _| serve(&mut folders.lock().unwrap(), asked));
-        Self { port: server.port, _server: server }
+        let directory = Directory::new();
+        let server = serve(&directory, 0);
+        Self { port: server.port, server, directory }
+    }
+
+    /// Kills the server (-9), and starts another on its port and its store.
+    pub(crate) fn fall_and_rise(&mut self) {
+        self.server.kill();
+        self.server = serve(&self.directory, self.port);
     }
 
     /// The names in a folder, by the bank's own account; none if there is no such folder.
     pub(crate) fn names(&self, folder: &str) -> Vec<String> {
         let (mut names, mut from) = (Vec::new(), String::new());
         loop {
-            let target = format!("/carpetas/{}?cantidad=1000{from}", encoded(folder));
+            let target = format!("/carpetas/{}?cantidad=300{from}", encoded(folder));
             let Some(page) = ask(self.port, &target) else { return names };
             let more = page["nombres"].as_array().unwrap().iter();
             names.extend(more.map(|name| name.as_str().unwrap().to_owned()));
@@ -37,6 +42,13 @@ impl Bank {
             }
         }
     }
+}
+
+fn serve(directory: &Directory, port: u16) -> Server {
+    let store = format!("sqlite:{}", directory.0.join("banco.sqlite3").display());
+    let mut command = tp2();
+    command.args(["-i", "127.0.0.1", "-p", &port.to_string(), "-a", &store]);
+    Server::launch(command)
 }
 
 fn encoded(text: &str) -> String {
@@ -56,47 +68,5 @@ fn ask(port: u16, target: &str) -> Option<Value> {
         Some("200") => Some(serde_json::from_str(body).unwrap()),
         Some("404") => None,
         _ => panic!("{answer}"),
-    }
-}
-
-/// The bank's interface, as much of it as the client uses; every name is listed on one page.
-fn serve(folders: &mut Folders, asked: &Asked) -> Answer {
-    let path = asked.target.split('?').next().unwrap();
-    let parts: Vec<String> = path
-        .split('/')
-        .skip(1)
-        .map(|part| percent_encoding::percent_decode_str(part).decode_utf8().unwrap().into_owned())
-        .collect();
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    match (asked.method.as_str(), parts.as_slice()) {
-        ("POST", ["carpetas", folder, "faltantes"]) => {
-            let question: Value = serde_json::from_slice(&asked.body).unwrap();
-            let names = question["nombres"].as_array().unwrap();
-            assert!(names.len() <= 1000 && asked.body.len() <= 600 << 10);
-            let stored = folders.get(*folder);
-            let is_missing =
-                |name: &&Value| !stored.is_some_and(|stored| stored.contains(name.as_str().unwrap()));
-            let missing: Vec<_> = names.iter().filter(is_missing).collect();
-            Answer::json(200, &json!({ "faltantes": missing }))
-        }
-        ("PUT", ["carpetas", folder, name]) => {
-            let (begins, ends) = (asked.body.starts_with(b"\xff\xd8\xff"), asked.body.ends_with(b"\xff\xd9"));
-            match (begins, ends) {
-                (false, _) => Answer::json(415, &json!({"detail": "no es una imagen"})),
-                (true, false) => Answer::json(422, &json!({"detail": "la imagen está rota"})),
-                (true, true) => {
-                    let new = folders.entry((*folder).to_owned()).or_default().insert((*name).to_owned());
-                    let (status, result) = if new { (201, "insertada") } else { (200, "ya existe") };
-                    let message = format!("imagen {name} {result}");
-                    Answer::json(status, &json!({"nombre": name, "resultado": result, "mensaje": message}))
-                }
-            }
-        }
-        ("GET", ["carpetas", folder]) => {
-            let names = folders.get(*folder).cloned().unwrap_or_default();
-            Answer::json(200, &json!({"carpeta": folder, "imagenes": names.len(), "nombres": names}))
-        }
-        ("GET", ["healthz"]) => Answer::new(200, "", ""),
-        _ => Answer::json(404, &json!({"detail": "no hay nada ahí"})),
     }
 }

@@ -1,6 +1,9 @@
 //! `--enlace`: the server's line, and the link alone.
+use super::common::pictures::{pgm, size_of};
+use super::common::{Server, request};
 use super::fake::{Answer, Fake};
 use super::run::Place;
+use tp2::proto::format::Format;
 
 const LINK: &str = "http://127.0.0.1:8082/scaled_image_1697058295.jpg";
 
@@ -18,6 +21,24 @@ fn the_line_and_the_link_are_told() {
     );
     assert_eq!(fake.lines(), ["POST /enlaces?escala=0.25"]);
     assert_eq!(place.directory.names(), ["foto.pgm"]);
+}
+
+#[test]
+fn the_link_leads_to_the_picture() {
+    let server = Server::start(&[]);
+    let place = Place::new();
+    std::fs::write(place.path("grande.pgm"), pgm(40, 20)).unwrap();
+    let ended = place.run(server.port, &["-f", "grande.pgm", "-e", "0.25", "--enlace"]).expect(0);
+    let link = ended.last_line();
+    assert!(
+        ended.lines.ends_with(&format!("Imagen escalada disponible en: {link}\n{link}\n")),
+        "{}",
+        ended.lines
+    );
+    let path =
+        link.strip_prefix(&format!("http://127.0.0.1:{}", server.port)).unwrap_or_else(|| panic!("{link}"));
+    let answer = server.ask(&request("GET", path, &[], b"")).expect(200);
+    assert_eq!(size_of(&answer.body), (Format::Jpeg, 10, 5));
 }
 
 #[test]

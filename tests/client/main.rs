@@ -1,7 +1,7 @@
 //! `tp2-cliente` as a process: against the real server for what that has, against one that misbehaves on purpose for the rest.
 //!
-//! `run` holds what every test uses to start the client; `fake` is a server that answers what the test says; `bank` is a
-//! place for folders, asked by HTTP alone, so that whichever server stands behind it is tested the same.
+//! `run` holds what every test uses to start the client; `fake` is a server that answers what the test says; `bank` is the
+//! real one with a store that outlives it, looked at by HTTP alone.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

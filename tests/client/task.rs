@@ -1,7 +1,10 @@
 //! `--tarea`: handed in, waited for, fetched.
+use super::common::pictures::{pgm, photo, size_of};
+use super::common::{Server, request};
 use super::fake::{Answer, Asked, Fake};
 use super::run::{PICTURE, Place};
 use serde_json::json;
+use tp2::proto::format::Format;
 
 const ID: &str = "34d6916e-49b8-40f5-9940-a2c1a2e0082c";
 
@@ -41,6 +44,27 @@ fn a_task_is_handed_in_once_waited_for_and_fetched() {
     assert!(uuid::Uuid::parse_str(keys[0]).is_ok());
     // One connection for everything after the one that broke.
     assert!(asked[1..].iter().all(|request| request.connection == 1), "{asked:?}");
+}
+
+#[test]
+fn the_real_server_does_it() {
+    let server = Server::start(&[]);
+    let place = Place::new();
+    std::fs::write(place.path("grande.pgm"), pgm(40, 20)).unwrap();
+    let whole = photo("rocket.jpg");
+    std::fs::write(place.path("rota.jpg"), &whole[..whole.len() / 2]).unwrap();
+    let ended =
+        place.run(server.port, &["-f", "grande.pgm", "-e", "2", "--tarea", "-o", "doble.pgm"]).expect(0);
+    assert_eq!(ended.last_line(), "Imagen escalada recibida y guardada como doble.pgm.");
+    assert_eq!(size_of(&std::fs::read(place.path("doble.pgm")).unwrap()), (Format::Pnm, 80, 40));
+    let id = ended.lines.lines().find_map(|line| line.strip_prefix("Tarea: ")).unwrap();
+    let status = server.ask(&request("GET", &format!("/estado/{id}"), &[], b"")).expect(200);
+    let status: serde_json::Value = serde_json::from_slice(&status.body).unwrap();
+    assert_eq!(status["estado"], "Completada");
+
+    let ended = place.run(server.port, &["-f", "rota.jpg", "--tarea"]).expect(1);
+    let last = ended.trouble.lines().last().unwrap();
+    assert!(last.starts_with("tp2-cliente: la tarea terminó con error: "), "{last}");
 }
 
 #[test]
