@@ -1,5 +1,6 @@
 //! Programs of the machine that a test needs.
 use std::io::Write;
+use std::net::{Ipv6Addr, TcpListener};
 use std::path::PathBuf;
 
 /// Looks for a program in `PATH`. Where it is missing the test has to be skipped, which is said aloud; with `TP2_CI=1`
@@ -12,6 +13,15 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
         skip(&format!("no está {name}"));
     }
     found
+}
+
+/// Whether this machine has IPv6 at all; where it has not, that is said aloud.
+pub(crate) fn has_ipv6() -> bool {
+    let has = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    if !has {
+        skip("esta máquina no tiene IPv6");
+    }
+    has
 }
 
 /// Says that a test is skipped, and why; with `TP2_CI=1` fails instead.

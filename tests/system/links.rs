@@ -68,14 +68,6 @@ fn stored(home: &Path, name: &str) -> Vec<u8> {
     fs::read(home.join(FOLDER).join(name)).unwrap()
 }
 
-fn has_ipv6() -> bool {
-    let has = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
-    if !has {
-        tools::skip("esta máquina no tiene IPv6");
-    }
-    has
-}
-
 #[test]
 fn a_link_leads_to_the_picture_on_the_main_port() {
     let server = Server::start(&[]);
@@ -184,7 +176,7 @@ fn without_http_the_answer_is_the_links_line_where_links_have_a_port() {
 
 #[test]
 fn addresses_of_ipv6_stand_in_brackets_and_those_of_ipv4_do_not() {
-    if !has_ipv6() {
+    if !tools::has_ipv6() {
         return;
     }
     let (server, port) = with_links_port(&["-i", "::"]);

@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::process::Output;
 
 use super::common::server::tp2;
-use super::common::{Client, Server};
+use super::common::{Client, Server, tools};
 
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -15,18 +15,9 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// Whether this machine has IPv6 at all.
-fn has_ipv6() -> bool {
-    let has = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
-    if !has {
-        super::common::tools::skip("esta máquina no tiene IPv6");
-    }
-    has
-}
-
 #[test]
 fn any_address_serves_both_families_on_one_port() {
-    if !has_ipv6() {
+    if !tools::has_ipv6() {
         return;
     }
     let server = Server::start(&["-i", "::"]);
@@ -37,7 +28,7 @@ fn any_address_serves_both_families_on_one_port() {
 
 #[test]
 fn several_addresses_share_a_port_and_each_is_printed() {
-    if !has_ipv6() {
+    if !tools::has_ipv6() {
         return;
     }
     let server = Server::start(&["-i", "127.0.0.1", "-i", "::1"]);

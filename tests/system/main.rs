@@ -21,6 +21,7 @@ mod listening;
 mod negotiation;
 mod netcat;
 mod scaler_process;
+mod seeds;
 mod shell;
 mod stopping;
 mod tasks;
