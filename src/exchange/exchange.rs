@@ -399,8 +399,8 @@ impl Exchange {
                     match poll_head(&mut self.recv, &self.service.policy.head) {
                         Ok(None) => return,
                         Ok(Some(head)) => self.begin_http(&head, now),
-                        // RFC 8446 §5.1: a handshake record.
-                        Err(_) if self.recv.data().starts_with(&[0x16, 0x03]) => {
+                        // RFC 8446 §5.1: a handshake record, of which no more than this byte may have come.
+                        Err(_) if self.recv.data().first() == Some(&0x16) => {
                             self.refuse_unread(&Reject::Tls, now);
                         }
                         Err(error) => self.refuse_unread(&Reject::Head(error), now),

@@ -214,6 +214,13 @@ fn is_whole(bytes: &[u8]) -> bool {
     bytes.len() >= head.len() + 4 + length.unwrap_or(0)
 }
 
+/// The last word of a problem's type: which error it is.
+pub(crate) fn problem_slug(answer: &Response) -> String {
+    let problem = answer.problem();
+    let slug = problem["type"].as_str().and_then(|text| text.strip_prefix("urn:tp2:error:"));
+    slug.unwrap_or_else(|| panic!("{problem}")).to_owned()
+}
+
 /// A request with these fields and this body, its length stated if there is a body.
 pub(crate) fn request(method: &str, target: &str, fields: &[&str], body: &[u8]) -> Vec<u8> {
     let mut bytes = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");

@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod pictures;
 pub(crate) mod processes;
 pub(crate) mod server;
+pub(crate) mod table;
 pub(crate) mod tasks;
 pub(crate) mod tools;
 pub(crate) mod wait;

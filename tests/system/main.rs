@@ -14,6 +14,7 @@ mod connections;
 mod descriptors;
 mod errors;
 mod files;
+mod http1;
 mod layers;
 mod limits;
 mod links;

@@ -1,0 +1,91 @@
+//! Cases written as text: what is sent, and what has to come of it. `tests/data/http/requests.txt` tells the form.
+
+/// One case of a table.
+pub(crate) struct Case {
+    /// What is tried.
+    pub(crate) name: String,
+    /// The lines that say what has to come of it, without their sign.
+    pub(crate) wanted: Vec<String>,
+    /// What is sent.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The cases of a table.
+pub(crate) fn cases(text: &str) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    // Lines of the case, an empty one at a time held back: the last one only separates.
+    let mut empty = false;
+    let mut within = false;
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("## ") {
+            cases.push(Case { name: name.to_owned(), wanted: Vec::new(), bytes: Vec::new() });
+            (empty, within) = (false, true);
+        } else if line.starts_with('#') {
+            within = false;
+        } else if within && let Some(case) = cases.last_mut() {
+            if std::mem::take(&mut empty) {
+                case.bytes.extend_from_slice(b"\r\n");
+            }
+            match line.strip_prefix("< ") {
+                Some(wanted) if case.bytes.is_empty() => case.wanted.push(wanted.to_owned()),
+                _ if line.is_empty() => empty = true,
+                _ => push_line(line, &mut case.bytes),
+            }
+        }
+    }
+    assert!(!cases.is_empty(), "an empty table");
+    cases
+}
+
+/// A line as it is sent.
+fn push_line(line: &str, bytes: &mut Vec<u8>) {
+    // A backslash at the end, itself not escaped, is all there is of the line's end.
+    let backslashes = line.len() - line.trim_end_matches('\\').len();
+    let (text, is_open) = if backslashes % 2 == 1 { (&line[..line.len() - 1], true) } else { (line, false) };
+    push_text(text, bytes);
+    if !is_open {
+        bytes.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Text with its escapes undone.
+fn push_text(mut text: &str, bytes: &mut Vec<u8>) {
+    while let Some((before, escape)) = text.split_once('\\') {
+        bytes.extend_from_slice(before.as_bytes());
+        let (kind, rest) = escape.split_at(1);
+        text = rest;
+        match kind {
+            "r" => bytes.push(b'\r'),
+            "n" => bytes.push(b'\n'),
+            "t" => bytes.push(b'\t'),
+            "0" => bytes.push(0),
+            "s" => bytes.push(b' '),
+            "\\" => bytes.push(b'\\'),
+            "x" => {
+                let (digits, rest) = rest.split_at(2);
+                bytes.push(u8::from_str_radix(digits, 16).expect("two digits"));
+                text = rest;
+            }
+            "{" => {
+                let (inner, rest) = rest.split_once('}').expect("the end of a repetition");
+                let (count, what) = inner.split_once('*').expect("how often and what");
+                for _ in 0..count.parse().expect("how often") {
+                    push_text(what, bytes);
+                }
+                text = rest;
+            }
+            other => panic!("an unknown escape: {other}"),
+        }
+    }
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+#[test]
+fn a_table_is_read_as_its_head_says() {
+    let text = "# remark\n\n## one\n< 200 kept\nGET /\\x41\\\\ a\\\\\n\n\nend\\\n\n# remark\nx\n## two\n< quiet\n\\{2*a\\s}\\\n";
+    let cases = cases(text);
+    assert_eq!((cases[0].name.as_str(), &cases[0].wanted[..]), ("one", &["200 kept".to_owned()][..]));
+    assert_eq!(cases[0].bytes.escape_ascii().to_string(), "GET /A\\\\ a\\\\\\r\\n\\r\\n\\r\\nend");
+    assert_eq!((cases[1].wanted[0].as_str(), &cases[1].bytes[..]), ("quiet", &b"a a "[..]));
+    assert_eq!(cases.len(), 2);
+}
