@@ -1,23 +1,21 @@
 //! The parsers against collections of raw requests and multipart bodies gathered elsewhere.
 //!
-//! The collections are not part of this project. `TP2_CORPUS_HTTP1` and `TP2_CORPUS_MULTIPART` name directories with an
-//! `index.tsv` (one header line, no quoting) whose columns say which file holds a case and what a server should make
-//! of it; without them there is nothing to do. Of what the application refuses, only unknown methods and announced
-//! lengths are judged here. Run with `--nocapture` to see the cases that are judged differently.
-#![expect(
-    clippy::expect_used,
-    clippy::print_stdout,
-    reason = "a test's own functions, not only the test itself"
-)]
+//! `TP2_CORPUS_HTTP1` and `TP2_CORPUS_MULTIPART` name the collections. Of what the application refuses, only unknown
+//! methods and announced lengths are judged here; `tests/system/collections.rs` asks the whole server. Run with
+//! `--nocapture` to see the cases that are judged differently.
+#![expect(clippy::expect_used, reason = "a test's own functions, not only the test itself")]
 
-use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use tp2::proto::body::{BodyDecoder, BodyEvent};
 use tp2::proto::buf::RecvBuf;
 use tp2::proto::form::{self, Form};
 use tp2::proto::head::{Framing, HeadLimits, Method, RequestHead, poll_head};
+
+#[path = "common/collections.rs"]
+mod collections;
+
+use collections::{Score, directory, index, requests_in};
 
 /// What the parsers make of a connection's bytes.
 #[derive(Debug, PartialEq)]
@@ -79,44 +77,6 @@ fn application(head: &RequestHead) -> Option<u16> {
 /// several, and folded lines. Its users are told so.
 const STRICTER: [&str; 3] = ["CodingUnknown", "\"transfer-encoding\"", "Folded"];
 
-/// The rows of an index as maps from column to value.
-fn index(directory: &Path) -> Vec<HashMap<String, String>> {
-    let text = fs::read_to_string(directory.join("index.tsv")).expect("index.tsv");
-    let mut lines = text.lines().map(|line| line.split('\t').map(str::to_owned));
-    let columns: Vec<String> = lines.next().expect("a header line").collect();
-    lines.map(|values| columns.iter().cloned().zip(values).collect()).collect()
-}
-
-/// Counts how many cases of each expectation come out as expected.
-#[derive(Default)]
-struct Score(HashMap<String, (usize, usize)>);
-
-impl Score {
-    fn note(&mut self, expect: &str, good: bool, case: &str, verdict: &dyn std::fmt::Debug) {
-        let (right, all) = self.0.entry(expect.to_owned()).or_default();
-        *right += usize::from(good);
-        *all += 1;
-        if !good {
-            println!("{expect}: {case}: {verdict:?}");
-        }
-    }
-
-    #[track_caller]
-    fn assert_at_least(&self, expect: &str, percent: usize) {
-        let (right, all) = self.0[expect];
-        println!("{expect}: {right} of {all}");
-        assert!(right * 100 >= all * percent, "{expect}: {right} of {all}, wanted {percent} %");
-    }
-}
-
-fn directory(variable: &str) -> Option<PathBuf> {
-    let directory = std::env::var_os(variable).map(PathBuf::from);
-    if directory.is_none() {
-        println!("{variable} is not set: nothing to judge");
-    }
-    directory
-}
-
 #[test]
 fn raw_requests() {
     let Some(directory) = directory("TP2_CORPUS_HTTP1") else { return };
@@ -127,7 +87,7 @@ fn raw_requests() {
         for step in [1, 2, 5] {
             assert_eq!(serve(&input, step), verdict, "{step} bytes a time: {}", row["id"]);
         }
-        let answers = row["kind"].strip_prefix("pipeline:").map_or(1, |n| n.parse().expect("a number"));
+        let answers = requests_in(&row);
         let good = match (row["expect"].as_str(), &verdict) {
             ("ok", Verdict::Refused(_, reason)) if reason.starts_with("405") => true,
             ("ok", Verdict::Refused(0, reason)) if STRICTER.iter().any(|one| reason.contains(one)) => true,

@@ -4,6 +4,7 @@
 //! them, so they run in any order and at once. Nothing sleeps for luck: [`wait::until`] looks for a condition until a
 //! deadline. A picture in an answer is decoded, never guessed at by its header. What a test needs of the machine
 //! (`nc`, `curl`, …) is looked for by [`tools::find`], which says aloud when it is missing.
+pub(crate) mod collections;
 pub(crate) mod fake_scaler;
 pub(crate) mod http;
 pub(crate) mod pictures;

@@ -10,6 +10,7 @@
 mod common;
 
 mod bank;
+mod collections;
 mod connections;
 mod descriptors;
 mod errors;
