@@ -541,3 +541,71 @@ fn what_was_answered_survives_a_kill_and_a_restart() {
     assert!(documents_of(&server) == body);
     server.ask(&put("c", "0-0.jpg", &pgm(2, 2))).expect(200);
 }
+
+/// The blocks of code of this language in the README's chapter on the bank.
+fn recipes(language: &str) -> Vec<String> {
+    let readme = std::fs::read_to_string(format!("{}/README.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let (_, chapter) = readme.split_once("\n## The image bank\n").expect("a chapter on the bank");
+    let chapter = chapter.split("\n## ").next().unwrap();
+    let blocks = chapter.split("\n```").skip(1).step_by(2);
+    blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n').map(str::to_owned)).collect()
+}
+
+/// Runs a program where the server's store is, to a good end; gives what it wrote.
+fn run_beside(server: &Server, program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).current_dir(&server.home.0).output().unwrap();
+    let trouble = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {trouble}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn other_programs_read_the_bank_while_the_server_runs() {
+    if tools::find("sqlite3").is_none() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let names = numbered(0..7);
+    fill(&server, "img_to_learn", &names);
+    let commands: Vec<_> = recipes("").join("\n").lines().map(str::to_owned).collect();
+    let mut commands = commands.iter().filter_map(|line| line.strip_prefix("sqlite3 "));
+    let mut next =
+        || run_beside(&server, "sh", &["-c", &format!("sqlite3 {}", commands.next().expect("a recipe"))]);
+    assert_eq!(next(), "img_to_learn|7\n");
+    let listed = next();
+    let document = json_of(&client.ask(&get("/carpetas/img_to_learn/1A00000.jpg")));
+    let first = format!("1A00000.jpg|{}\n", document["imagen_str"].as_str().unwrap());
+    assert!(listed.starts_with(&first) && listed.lines().count() == 5);
+    // And it goes on being written.
+    client.ask(&put("img_to_learn", "otra.jpg", &pgm(2, 2))).expect(201);
+}
+
+#[test]
+fn a_folder_becomes_vectors_in_python() {
+    let has_numpy = Command::new("python3").args(["-c", "import numpy"]).output();
+    if !has_numpy.is_ok_and(|output| output.status.success()) {
+        return tools::skip("no hay python3 con numpy");
+    }
+    let server = Server::start(&[]);
+    let names = ["b.jpg", "a.jpg", "ñ.png", "c.png"];
+    for (name, picture) in
+        names.into_iter().zip(["rocket.jpg", "hubble_deep_field.jpg", "coffee.png", "chelsea.png"])
+    {
+        server.ask(&put("img_to_learn", name, &photo(picture))).expect(201);
+    }
+    let recipes = recipes("python");
+    assert_eq!(recipes.len(), 2);
+    let seen: Vec<_> = recipes
+        .iter()
+        .map(|recipe| {
+            let recipe = recipe.replace("127.0.0.1:8080", &server.address().to_string());
+            let look = "import hashlib\nprint(names, vectors.shape, vectors.dtype, vectors.max() <= 0.255)\n\
+                        print(hashlib.sha256(vectors.tobytes()).hexdigest())\n";
+            run_beside(&server, "python3", &["-c", &format!("{recipe}\n{look}")])
+        })
+        .collect();
+    assert_eq!(seen[0], seen[1], "the same doubles, bit by bit");
+    let expected = "['a.jpg', 'b.jpg', 'c.png', 'ñ.png'] (4, 7200) float64 True\n";
+    assert!(seen[0].starts_with(expected), "{}", seen[0]);
+}
