@@ -3,6 +3,7 @@
 //! Codes are sysexits(3) where it has one. A peer's fault is no fault of ours; only those count for the throttle.
 
 use crate::sys::{self, Exit};
+use crate::tally::Cause;
 
 /// The peer closed between two requests: the normal end.
 pub const DONE: u8 = 0;
@@ -28,6 +29,27 @@ pub enum Blame {
     Outsider,
     /// Ours, or an attack that was stopped.
     Fault,
+}
+
+/// What it counts as; `draining` as for [`describe`].
+#[must_use]
+pub fn cause(exit: Exit, draining: bool) -> Cause {
+    let code = |code: u8| i32::from(code);
+    match exit {
+        Exit::Code(found) if found == code(DONE) => Cause::Done,
+        Exit::Code(found) if found == code(PEER) => Cause::Refused,
+        Exit::Code(found) if found == code(PANIC) => Cause::Panic,
+        Exit::Code(found) if found == code(UNCONFINED) => Cause::Unconfined,
+        Exit::Signal(sys::SIGTERM | sys::SIGKILL) if draining => Cause::Stopped,
+        Exit::Signal(sys::SIGTERM | sys::SIGKILL) => Cause::Killed,
+        Exit::Signal(sys::SIGALRM) => Cause::Deadline,
+        Exit::Signal(sys::SIGSYS) => Cause::Forbidden,
+        Exit::Signal(sys::SIGABRT) => Cause::Memory,
+        Exit::Signal(sys::SIGXCPU) => Cause::Cpu,
+        Exit::Signal(sys::SIGXFSZ) => Cause::File,
+        Exit::Signal(sys::SIGSEGV | sys::SIGBUS | sys::SIGILL | sys::SIGFPE) => Cause::Crash,
+        Exit::Code(_) | Exit::Signal(_) => Cause::Other,
+    }
 }
 
 /// Whose doing it was, and the cause in words. `draining`: the parent has asked its children to stop.
@@ -57,4 +79,26 @@ pub fn describe(exit: Exit, draining: bool) -> (Blame, String) {
         Exit::Signal(other) => return (Blame::Fault, format!("señal {other}")),
     };
     (blame, text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_counts_as_what_it_is() {
+        for (exit, draining, expected) in [
+            (Exit::Code(0), false, Cause::Done),
+            (Exit::Code(64), false, Cause::Refused),
+            (Exit::Code(70), true, Cause::Panic),
+            (Exit::Code(3), false, Cause::Other),
+            (Exit::Signal(sys::SIGKILL), false, Cause::Killed),
+            (Exit::Signal(sys::SIGTERM), true, Cause::Stopped),
+            (Exit::Signal(sys::SIGSYS), true, Cause::Forbidden),
+            (Exit::Signal(sys::SIGFPE), false, Cause::Crash),
+            (Exit::Signal(sys::SIGHUP), false, Cause::Other),
+        ] {
+            assert_eq!(cause(exit, draining), expected, "{exit:?}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The scaler of tp2, a fork-per-connection server, and what both processes share.
 //!
 //! Rule: this process forks and never threads (tp2 threads and never forks). Layers, from below: [`sys`] the kernel;
-//! [`raster`], [`wire`], [`resize`], [`throttle`], [`ending`], [`usage`], [`words`] pure; [`log`], [`listener`], [`sandbox`]; [`child`]; [`config`]; [`serve`].
+//! [`raster`], [`wire`], [`resize`], [`throttle`], [`tally`], [`ending`], [`usage`], [`words`] pure; [`log`], [`listener`], [`sandbox`]; [`child`]; [`config`]; [`serve`].
 //!
 //! To read it: [`serve`] is the parent's loop, [`sandbox`] what a child gives up, [`child`] what it does then, [`wire`] the bytes
 //! it speaks (`protocol.md` has them in prose), [`resize`] the work itself.
@@ -19,6 +19,7 @@ pub mod sandbox;
 pub mod serve;
 #[expect(unsafe_code, reason = "the one place where the project talks to the kernel")]
 pub mod sys;
+pub mod tally;
 pub mod throttle;
 pub mod usage;
 pub mod wire;

@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::sys;
+use crate::tally::Cause;
 use crate::words::InWords;
 
 /// First byte of a child's line about what happens.
@@ -43,6 +44,11 @@ impl Log {
     /// What is wrong.
     pub fn error(&mut self, text: &str) {
         self.put(sys::DIAGNOSTICS, &format!("tp2-scaler: {text}"));
+    }
+
+    /// For the owner to count; nobody reads it.
+    pub fn count(&mut self, cause: Cause) {
+        self.put(sys::DIAGNOSTICS, &cause.line());
     }
 
     fn put(&mut self, sink: impl AsFd, text: &str) {

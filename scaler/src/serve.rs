@@ -245,7 +245,11 @@ impl Server {
         let Some(child) = self.children.remove(&pid) else { return };
         let now = Instant::now();
         let age = now.duration_since(child.born_at);
-        let (blame, cause) = ending::describe(exit, !matches!(self.phase, Phase::Serving));
+        let draining = !matches!(self.phase, Phase::Serving);
+        if self.owner.is_some() {
+            self.log.count(ending::cause(exit, draining));
+        }
+        let (blame, cause) = ending::describe(exit, draining);
         let line = || format!("Hijo {} de {}: {cause}", pid.number(), child.peer);
         match blame {
             Blame::Nobody => {}

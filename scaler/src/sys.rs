@@ -22,8 +22,8 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use libc::{
-    EAFNOSUPPORT, EIO, ELOOP, EMFILE, ENFILE, SIGABRT, SIGALRM, SIGBUS, SIGCHLD, SIGHUP, SIGINT, SIGKILL,
-    SIGSEGV, SIGSYS, SIGTERM, SIGXCPU, SIGXFSZ,
+    EAFNOSUPPORT, EIO, ELOOP, EMFILE, ENFILE, SIGABRT, SIGALRM, SIGBUS, SIGCHLD, SIGFPE, SIGHUP, SIGILL,
+    SIGINT, SIGKILL, SIGSEGV, SIGSYS, SIGTERM, SIGXCPU, SIGXFSZ,
 };
 
 // ---- What every wrapper does with the result
@@ -366,6 +366,15 @@ pub fn tune_malloc() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+    }
+}
+
+/// Gives the kernel what was freed and malloc keeps. No effect outside glibc.
+pub fn trim_malloc() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: touches no memory in use, and takes malloc's own locks.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 
