@@ -1,14 +1,16 @@
-//! The log: one line per event, one write each, by a thread of its own.
+//! The log: one line per event, one write each, by a thread of its own for each place it goes to.
 //!
-//! A reader that has stopped reading (a full pipe, a stopped terminal) blocks that thread and nothing else: lines
-//! wait in a bounded queue, and what does not fit is counted and reported once there is room again.
+//! A reader that has stopped reading (a full pipe, a stopped terminal) and a disk that hangs block their own thread and
+//! nothing else: neither the loop nor the other place. Lines wait in a bounded queue; what does not fit is counted, and told
+//! in that place once there is room again. What can't be written (a full disk, a closed pipe) is lost, and the next line is
+//! tried again; a file that can't be opened anew (SIGHUP) goes on being the one that it was.
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use uuid::Uuid;
@@ -24,12 +26,26 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Log {
     level: Level,
+    /// Standard error, and the file if there is one.
+    sinks: Vec<Sink>,
+}
+
+/// A place for lines.
+#[derive(Clone)]
+struct Sink {
     lines: Sender<Message>,
-    lost: Arc<AtomicU64>,
+    lost: Arc<Lost>,
+}
+
+/// Lines that a sink had no room for.
+#[derive(Default)]
+struct Lost {
+    untold: AtomicU64,
+    ever: AtomicU64,
 }
 
 enum Message {
-    Line(String),
+    Line(Arc<str>),
     /// The file was moved away: open it anew (SIGHUP).
     Reopen,
     /// Everything before this is written: say so.
@@ -42,12 +58,12 @@ impl Log {
     /// # Errors
     /// The file can't be opened, or there is no thread to be had.
     pub fn start(level: Level, file: Option<PathBuf>) -> io::Result<Self> {
-        let opened = file.as_deref().map(open).transpose()?;
-        let (lines, inbox) = bounded(WAITING_MAX);
-        std::thread::Builder::new()
-            .name("log".into())
-            .spawn(move || write_all(&inbox, file.as_deref(), opened))?;
-        Ok(Self { level, lines, lost: Arc::default() })
+        let mut sinks = vec![Sink::start("log", io::stderr(), || None)?];
+        if let Some(path) = file {
+            let opened = open(&path)?;
+            sinks.push(Sink::start("log-file", opened, move || open(&path).ok())?);
+        }
+        Ok(Self { level, sinks })
     }
 
     /// Whether a line of this level would be written.
@@ -62,32 +78,69 @@ impl Log {
             return;
         }
         let time = jiff::Zoned::now().strftime("%d-%b-%y %H:%M:%S").to_string();
-        let lost = self.lost.swap(0, Relaxed);
-        if lost > 0 {
-            let text = format!("{lost} líneas del registro se perdieron: nadie las leía");
-            self.send(format!("{time} - {} - {text}\n", Level::Warning));
-        }
         let text = text.to_string().replace(['\n', '\r'], " ");
-        self.send(format!("{time} - {level} - {who}{text}\n"));
+        let line: Arc<str> = format!("{time} - {level} - {who}{text}\n").into();
+        for sink in &self.sinks {
+            sink.put(&time, &line);
+        }
+    }
+
+    /// Lines that could not be kept, from the start.
+    #[must_use]
+    pub fn lines_lost(&self) -> u64 {
+        self.sinks.iter().map(|sink| sink.lost.ever.load(Relaxed)).sum()
     }
 
     /// Opens the file anew.
     pub fn reopen(&self) {
-        let _ = self.lines.try_send(Message::Reopen);
+        for sink in &self.sinks {
+            let _ = sink.lines.try_send(Message::Reopen);
+        }
     }
 
     /// Waits until what was written is out, but not for ever.
     pub fn flush(&self) {
-        let (done, wait) = bounded(1);
-        if self.lines.send_timeout(Message::Flush(done), LAST_WORDS).is_ok() {
-            let _ = wait.recv_timeout(LAST_WORDS);
+        let (done, written) = bounded(self.sinks.len());
+        let give_up_at = Instant::now() + LAST_WORDS;
+        for sink in &self.sinks {
+            let _ = sink.lines.send_deadline(Message::Flush(done.clone()), give_up_at);
+        }
+        // One that was not told is no reason to wait: its sender is gone with the message.
+        drop(done);
+        while written.recv_deadline(give_up_at).is_ok() {}
+    }
+}
+
+impl Sink {
+    /// A thread that writes to `place`; `renew` gives it another place when it is asked to.
+    fn start<W: Write + Send + 'static>(
+        name: &str,
+        place: W,
+        renew: impl Fn() -> Option<W> + Send + 'static,
+    ) -> io::Result<Self> {
+        let (lines, inbox) = bounded(WAITING_MAX);
+        std::thread::Builder::new().name(name.into()).spawn(move || write_all(&inbox, place, renew))?;
+        Ok(Self { lines, lost: Arc::default() })
+    }
+
+    fn put(&self, time: &str, line: &Arc<str>) {
+        let untold = self.lost.untold.swap(0, Relaxed);
+        if untold > 0 {
+            let level = Level::Warning;
+            let text =
+                format!("{time} - {level} - {untold} líneas del registro se perdieron: nadie las leía\n");
+            if !self.send(text.into()) {
+                self.lost.untold.fetch_add(untold, Relaxed);
+            }
+        }
+        if !self.send(Arc::clone(line)) {
+            self.lost.untold.fetch_add(1, Relaxed);
+            self.lost.ever.fetch_add(1, Relaxed);
         }
     }
 
-    fn send(&self, line: String) {
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(Message::Line(line)) {
-            self.lost.fetch_add(1, Relaxed);
-        }
+    fn send(&self, line: Arc<str>) -> bool {
+        !matches!(self.lines.try_send(Message::Line(line)), Err(TrySendError::Full(_)))
     }
 }
 
@@ -115,24 +168,13 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-fn write_all(inbox: &Receiver<Message>, path: Option<&Path>, mut file: Option<File>) {
+fn write_all<W: Write>(inbox: &Receiver<Message>, mut place: W, renew: impl Fn() -> Option<W>) {
     for message in inbox {
         match message {
             // A log that can't be written has nowhere to complain.
-            Message::Line(line) => {
-                let _ = io::stderr().write_all(line.as_bytes());
-                if let Some(file) = &mut file {
-                    let _ = file.write_all(line.as_bytes());
-                }
-            }
-            Message::Reopen => {
-                if let Some(Ok(opened)) = path.map(open) {
-                    file = Some(opened);
-                }
-            }
-            Message::Flush(done) => {
-                let _ = done.send(());
-            }
+            Message::Line(line) => drop(place.write_all(line.as_bytes())),
+            Message::Reopen => place = renew().unwrap_or(place),
+            Message::Flush(done) => drop(done.send(())),
         }
     }
 }
@@ -162,5 +204,73 @@ mod tests {
         log.flush();
         assert!(std::fs::read_to_string(&path).unwrap().ends_with(" - ERROR - después\n"));
         std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// A place that takes a line when the test lets it.
+    struct Gated(Receiver<()>, Sender<String>);
+
+    impl Write for Gated {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.recv().map_err(io::Error::other)?;
+            self.1.send(String::from_utf8(bytes.to_vec()).unwrap()).map_err(io::Error::other)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_place_that_takes_nothing_holds_up_nobody_and_is_told_what_it_missed() {
+        let (let_go, gate) = bounded(3 * WAITING_MAX);
+        let (shown, seen) = bounded(3 * WAITING_MAX);
+        let (free, all_seen) = bounded(3 * WAITING_MAX);
+        let (open, open_gate) = bounded(3 * WAITING_MAX);
+        let sinks = vec![
+            Sink::start("stuck", Gated(gate, shown), || None).unwrap(),
+            Sink::start("free", Gated(open_gate, free), || None).unwrap(),
+        ];
+        let log = Log { level: Level::Info, sinks };
+        let lines = WAITING_MAX + 10;
+        for number in 0..lines {
+            open.send(()).unwrap();
+            log.write(Level::Info, Who::default(), number);
+            // The other place has each line although this one has none.
+            assert!(all_seen.recv().unwrap().ends_with(&format!(" - {number}\n")));
+        }
+        let lost = log.lines_lost();
+        assert!((9..=10).contains(&lost), "{lost}: one may be in the thread's hands");
+        let began_at = Instant::now();
+        log.flush();
+        assert!(began_at.elapsed() < 2 * LAST_WORDS);
+        for _ in 0..2 * WAITING_MAX {
+            let_go.send(()).unwrap();
+        }
+        for number in 0..lines - usize::try_from(lost).unwrap() {
+            assert!(seen.recv().unwrap().ends_with(&format!(" - {number}\n")));
+        }
+        open.send(()).unwrap();
+        log.write(Level::Info, Who::default(), "después");
+        assert!(
+            seen.recv().unwrap().contains(&format!(" - WARNING - {lost} líneas del registro se perdieron"))
+        );
+        assert!(seen.recv().unwrap().ends_with(" - después\n"));
+    }
+
+    #[test]
+    fn a_line_that_can_not_be_written_is_lost_alone() {
+        let (full, small) = (File::create("/dev/full").unwrap(), std::env::temp_dir());
+        let path = small.join(format!("tp2-log-{}", Uuid::new_v4()));
+        let renewed = path.clone();
+        let sink = Sink::start("full", full, move || super::open(&renewed).ok()).unwrap();
+        let log = Log { level: Level::Info, sinks: vec![sink] };
+        log.write(Level::Info, Who::default(), "se pierde");
+        log.reopen();
+        log.write(Level::Info, Who::default(), "queda");
+        log.flush();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with(" - queda\n") && text.lines().count() == 1, "{text}");
+        std::fs::remove_file(&path).unwrap();
     }
 }
