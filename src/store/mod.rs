@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::exchange::bank::{Face, Page};
 use crate::exchange::gate::Lease;
 use crate::exchange::picture::Picture;
-use crate::exchange::task::{Claim, Problem, Status, Submission};
+use crate::exchange::task::{Claim, Problem, State, Status, Submission};
 
 #[cfg(test)]
 mod contract;
@@ -137,6 +137,8 @@ pub enum Read {
         /// Empty: grows by as many bytes before they are read.
         lease: Lease,
     },
+    /// How many tasks there are in each state: [`Told::Counts`].
+    Counts,
     /// Which of these names a folder lacks, in the order given: [`Told::Names`].
     Missing {
         /// The folder, which need not exist.
@@ -204,6 +206,8 @@ pub enum Told {
     Status(Option<Status>),
     /// The bytes, and the lease that holds them; None if they are gone.
     File(Option<(Bytes, Lease)>),
+    /// Tasks by state, each state once.
+    Counts([(State, u64); 5]),
     /// Of a face: false if its folder had one of that name.
     Inserted(bool),
     /// Names.

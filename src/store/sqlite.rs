@@ -129,6 +129,7 @@ impl Reader for SqliteReader {
         let conn = self.conn.transaction()?;
         match read {
             Read::Status(id) => status::status(&conn, id).map(Told::Status),
+            Read::Counts => status::counts(&conn).map(Told::Counts),
             Read::File { id, range, lease } => status::file(&conn, id, range, lease).map(Told::File),
             Read::Missing { folder, names } => bank::missing(&conn, &folder, names).map(Told::Names),
             Read::Folders => bank::folders(&conn).map(Told::Folders),

@@ -40,7 +40,8 @@ macro_rules! contract_tests {
                 a_deleted_task_was_never_there, a_key_stands_for_one_task, a_key_goes_with_its_task,
                 a_claim_takes_no_more_than_there_is_room_for,
                 a_claim_that_no_lease_could_hold_is_to_be_ended, a_range_takes_no_more_than_there_is_room_for,
-                a_batch_is_answered_in_order, one_bad_request_leaves_the_others_alone, empty_files_are_files;
+                a_batch_is_answered_in_order, one_bad_request_leaves_the_others_alone, empty_files_are_files,
+                tasks_are_counted_by_their_state;
             crashes: what_was_answered_is_there_after_a_crash, a_suspect_is_alone_and_first,
                 of_several_suspects_the_worst_comes_first, a_suspect_may_be_left_alone,
                 the_third_crash_is_the_last, an_orderly_stop_is_no_crash;

@@ -316,3 +316,29 @@ pub(crate) fn empty_files_are_files<P: Place>() {
     assert!(desk.done(1, 0));
     assert_eq!(desk.file(1).unwrap(), b"");
 }
+
+pub(crate) fn tasks_are_counted_by_their_state<P: Place>() {
+    let mut desk = Desk::<P>::new(Retention { age: Duration::from_secs(50), ..KEEP });
+    let counts = |desk: &mut Desk<P>| match desk.read(Read::Counts) {
+        Told::Counts(counts) => counts.map(|(state, count)| (state.word(), count)),
+        other => panic!("{other:?}"),
+    };
+    let expected = |numbers: [u64; 5]| {
+        let words = ["Pendiente", "En progreso", "Completada", "Error", "Vencida"];
+        std::array::from_fn(|at| (words[at], numbers[at]))
+    };
+    assert_eq!(counts(&mut desk), expected([0; 5]));
+    desk.finish(1, 10);
+    desk.finish(60, 10);
+    desk.accept(61, None);
+    desk.claim(at(61));
+    assert!(desk.end(61, at(61), End::Failed(problem())));
+    desk.accept(62, None);
+    desk.claim(at(62));
+    desk.accept(63, None);
+    desk.accept(64, None);
+    assert_eq!(counts(&mut desk), expected([2, 1, 2, 1, 0]));
+    desk.sweep(at(52));
+    desk.delete(63);
+    assert_eq!(counts(&mut desk), expected([1, 1, 1, 1, 1]));
+}

@@ -53,6 +53,24 @@ fn of(row: &Row<'_>) -> rusqlite::Result<Status> {
     })
 }
 
+/// How many tasks there are in each state. Each state has an index of its own, which alone is read.
+pub(super) fn counts(conn: &Connection) -> Result<[(State, u64); 5], Trouble> {
+    let (waiting, running, done, failed, expired) = conn
+        .prepare_cached(
+            "SELECT (SELECT count(*) FROM task WHERE state = 0), (SELECT count(*) FROM task WHERE state = 1),
+                    (SELECT count(*) FROM task WHERE state = 2), (SELECT count(*) FROM task WHERE state = 3),
+                    (SELECT count(*) FROM task WHERE state = 4)",
+        )?
+        .query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
+    Ok([
+        (State::Pending, waiting),
+        (State::Running, running),
+        (State::Done, done),
+        (State::Failed, failed),
+        (State::Expired, expired),
+    ])
+}
+
 /// Bytes of a task's result; None if there is none, or not so many.
 pub(super) fn file(
     conn: &Connection,
