@@ -18,6 +18,7 @@ use tp2::exchange::service::Service;
 use tp2::files::Library;
 use tp2::log::{Log, Who};
 use tp2::net::listener::listen;
+use tp2::net::notify::Notifier;
 use tp2::net::pool::{Destination, connections_max};
 use tp2::net::server::{Parts, Server};
 use tp2::net::supervisor::{self, Supervisor};
@@ -108,6 +109,7 @@ fn serve(mut config: Config) -> Result<(), String> {
         threads: config.threads,
         clients_max: config.clients_max,
         log: log.clone(),
+        notifier: Notifier::of(|name| std::env::var_os(name), std::process::id()),
     })
     .map_err(failed("no se puede iniciar el servidor"))?;
 

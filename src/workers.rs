@@ -10,6 +10,7 @@
 //! do: to interrupt a decoder that is running; a job whose answer nobody wants any more is skipped if it has not begun.
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -34,6 +35,8 @@ pub struct Workers {
     tasks: Sender<Job>,
     deliver: Deliver,
     threads: Vec<JoinHandle<()>>,
+    /// How many of them have a job in hand.
+    busy: Arc<AtomicUsize>,
 }
 
 impl Workers {
@@ -52,15 +55,29 @@ impl Workers {
         let (tasks, tasks_queue) = unbounded();
         let queues = Queues { clients: clients_queue, tasks: tasks_queue };
         let bench = Arc::new(Bench { limits, library, links: Links::default() });
+        let busy = Arc::default();
         let threads = (0..threads)
             .map(|number| {
                 let (queues, bench, deliver) = (queues.clone(), Arc::clone(&bench), Arc::clone(&deliver));
+                let busy = Arc::clone(&busy);
                 std::thread::Builder::new()
                     .name(format!("pixels-{number}"))
-                    .spawn(move || work(&queues, &bench, &deliver))
+                    .spawn(move || work(&queues, &bench, &deliver, &busy))
             })
             .collect::<std::io::Result<_>>()?;
-        Ok(Self { clients, tasks, deliver, threads })
+        Ok(Self { clients, tasks, deliver, threads, busy })
+    }
+
+    /// How many threads there are.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// How many of them have a job in hand.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.busy.load(Relaxed)
     }
 
     /// Queues a job.
@@ -114,7 +131,7 @@ impl Queues {
     }
 }
 
-fn work(queues: &Queues, bench: &Bench, deliver: &Deliver) {
+fn work(queues: &Queues, bench: &Bench, deliver: &Deliver, busy: &AtomicUsize) {
     let mut task_turn = false;
     while let Some(job) = queues.next(task_turn) {
         task_turn = !job.durable;
@@ -127,7 +144,9 @@ fn work(queues: &Queues, bench: &Bench, deliver: &Deliver) {
         let began_at = Instant::now();
         let blame = if matches!(work, Work::Gray { .. }) { Failure::Panicked } else { Failure::Lost };
         let perform = AssertUnwindSafe(|| bench.perform(work, promise.lease()));
+        busy.fetch_add(1, Relaxed);
         let result = catch_unwind(perform).unwrap_or(Err(blame));
+        busy.fetch_sub(1, Relaxed);
         promise.fulfil(result, began_at.elapsed());
     }
 }

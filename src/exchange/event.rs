@@ -39,6 +39,24 @@ pub struct Event {
     pub what: What,
 }
 
+/// What an answer counts as: words from short, fixed lists, whatever the client has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// What was asked for: `netcat`, `none` for what could not be read or leads nowhere, else a route's name.
+    pub route: &'static str,
+    /// How: `none` without HTTP, `other` for a method that is not ours.
+    pub method: &'static str,
+    /// Why not, as the problem document's `type` has it.
+    pub refused: Option<&'static str>,
+}
+
+impl Tally {
+    /// Of what can't be read.
+    pub const UNREAD: Self = Self { route: "none", method: "none", refused: None };
+    /// Of a picture without HTTP.
+    pub const NETCAT: Self = Self { route: "netcat", method: "none", refused: None };
+}
+
 /// What happened on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
@@ -66,9 +84,13 @@ pub enum What {
         sent: u64,
         /// From the head's arrival.
         took: Duration,
+        /// From the answer's first byte to its last.
+        writing: Duration,
+        /// What it counts as.
+        tally: Tally,
         /// The client was gone before the end.
         cut: bool,
-        /// It was `/healthz` or `/readyz` that was asked for.
+        /// It was `/healthz`, `/readyz` or `/metrics` that was asked for.
         probe: bool,
         /// What went wrong, where the status does not tell it.
         fault: Option<Fault>,
@@ -162,7 +184,8 @@ mod tests {
 
     fn answered(status: u16, probe: bool, fault: Option<Fault>) -> What {
         let took = Duration::from_millis(41);
-        What::Answered { shown: "GET /".into(), status, received: 1, sent: 2, took, cut: false, probe, fault }
+        let (shown, writing, tally, cut) = ("GET /".into(), took, Tally::UNREAD, false);
+        What::Answered { shown, status, received: 1, sent: 2, took, writing, tally, cut, probe, fault }
     }
 
     #[test]

@@ -493,6 +493,7 @@ impl Exchange {
             Known::Reply(reply) => self.answer(from, &request, &reply, then, now),
             Known::File(wanted) => self.look(from, request, Origin::File(Box::new(wanted)), then, now),
             Known::Linked(sought) => self.look(from, request, Origin::Linked(Box::new(sought)), then, now),
+            Known::Metrics => self.proceed(from, request, inquiry::measure(now), now.at, now),
             Known::Bank(question) => {
                 if then == After::Close {
                     request.close_after();
@@ -637,6 +638,9 @@ impl Exchange {
         } else {
             self.answer(from, request, &reject.reply(request.id), then, now);
         }
+        if let Phase::Reply { answer, .. } = &mut self.phase {
+            answer.tally.refused = Some(reject.reason());
+        }
     }
 
     /// Answers what could not be read as a request.
@@ -691,6 +695,8 @@ impl Exchange {
             received: request.received,
             sent: 0,
             began_at: request.began_at,
+            answered_at: now.at,
+            tally: request.tally,
             probe: request.probe,
             fault: request.fault.clone(),
         };

@@ -33,6 +33,9 @@ pub const WAIT_MAX: u32 = 60;
 /// Longest wait for an answer of the store, which may have to wait for its disk.
 const STORE_TIME: Duration = Duration::from_secs(30);
 
+/// Prometheus's text format.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// What is asked of the tasks.
 #[derive(Debug)]
 pub enum Query {
@@ -55,6 +58,8 @@ pub enum Query {
     Delete(Uuid),
     /// Of the bank: [`Finding::Bank`].
     Bank(bank::Question),
+    /// Of the server itself: [`Finding::Metrics`].
+    Metrics,
 }
 
 /// What is found.
@@ -72,6 +77,8 @@ pub enum Finding {
     Deleted(bool),
     /// What the bank has.
     Bank(bank::Found),
+    /// The page of figures.
+    Metrics(Bytes),
 }
 
 /// What a request is after.
@@ -137,6 +144,8 @@ pub enum Awaited {
     Deleted,
     /// What the bank has.
     Bank,
+    /// The server's figures.
+    Metrics,
 }
 
 /// The bytes of a result that are on their way here, and how to present them.
@@ -216,6 +225,12 @@ pub fn consult(question: bank::Question, now: Moment) -> Next {
     Next::Ask { query: Query::Bank(question), awaited: Awaited::Bank, due: now.at + STORE_TIME }
 }
 
+/// Asks for the server's figures.
+#[must_use]
+pub fn measure(now: Moment) -> Next {
+    Next::Ask { query: Query::Metrics, awaited: Awaited::Metrics, due: now.at + STORE_TIME }
+}
+
 /// Hands a picture in.
 #[must_use]
 pub fn hand_in(submission: Submission, now: Moment) -> Next {
@@ -252,6 +267,9 @@ pub fn next(purpose: &Purpose, awaited: Awaited, finding: Finding, service: &Ser
         (Awaited::File(_), Finding::File(None)) => Next::Refuse(Reject::Expired),
         (Awaited::Deleted, Finding::Deleted(true)) => answer(Reply::empty(204)),
         (Awaited::Deleted, Finding::Deleted(false)) => unknown(purpose),
+        (Awaited::Metrics, Finding::Metrics(page)) => {
+            answer(Reply::new(200, METRICS_TYPE, page).with("Cache-Control", "no-store"))
+        }
         (Awaited::Bank, Finding::Bank(found)) => match purpose {
             Purpose::Bank(wish) => told(wish, found),
             _ => lost(service),

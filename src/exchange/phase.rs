@@ -8,7 +8,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::bank::Rest;
-use super::event::{Fault, What};
+use super::event::{Fault, Tally, What};
 use super::inquiry::Awaited;
 use super::moment::Moment;
 use super::picture::Picture;
@@ -66,6 +66,9 @@ pub(super) struct Answer {
     pub(super) received: u64,
     pub(super) sent: u64,
     pub(super) began_at: Instant,
+    /// When the answer began.
+    pub(super) answered_at: Instant,
+    pub(super) tally: Tally,
     /// A probe's: of interest to nobody while the probe is answered.
     pub(super) probe: bool,
     /// What went wrong, where the status does not tell it.
@@ -112,8 +115,9 @@ impl Phase {
 
 impl Answer {
     pub(super) fn told(self, cut: bool, now: Moment) -> What {
-        let Self { shown, status, received, sent, began_at, probe, fault, .. } = self;
-        What::Answered { shown, status, received, sent, took: now.at - began_at, cut, probe, fault }
+        let Self { shown, status, received, sent, began_at, answered_at, tally, probe, fault, .. } = self;
+        let (took, writing) = (now.at - began_at, now.at - answered_at);
+        What::Answered { shown, status, received, sent, took, writing, tally, cut, probe, fault }
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::job::Failure;
+use super::service::Part;
 use super::task::{Problem, State};
 use crate::proto::body::BodyError;
 use crate::proto::form::FormError;
@@ -112,6 +113,8 @@ pub enum Reject {
     },
     /// The server is stopping.
     Draining,
+    /// A picture of its own has not come back from this part of the server.
+    Stuck(Part),
     /// No task has this id, or it was deleted.
     UnknownTask {
         /// The id as it was sent.
@@ -195,7 +198,7 @@ impl Reject {
             Self::NotAcceptable => 406,
             Self::Precondition => 412,
             Self::Range { .. } => 416,
-            Self::QueueFull { .. } | Self::MemoryFull { .. } | Self::Draining => 503,
+            Self::QueueFull { .. } | Self::MemoryFull { .. } | Self::Draining | Self::Stuck(_) => 503,
             Self::Failed { failure, .. } => match failure {
                 Failure::NoFile | Failure::NoPermission => 404,
                 Failure::NotAcceptable => 406,
@@ -225,6 +228,15 @@ impl Reject {
     /// A word for `type`, stable across versions.
     fn slug(&self) -> &str {
         match self {
+            Self::TaskFailed(problem) => &problem.slug,
+            other => other.reason(),
+        }
+    }
+
+    /// The same, but one word for everything that a task may have failed of: for counting.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
             Self::Head(_) => "cabecera",
             Self::Body(_) => "cuerpo-mal-enmarcado",
             Self::Truncated => "peticion-incompleta",
@@ -244,11 +256,13 @@ impl Reject {
             Self::QueueFull { .. } => "cola-llena",
             Self::MemoryFull { .. } => "memoria-llena",
             Self::Draining => "servidor-deteniendose",
+            Self::Stuck(Part::Workers) => "hilos-detenidos",
+            Self::Stuck(Part::Scaler) => "escalador-detenido",
             Self::UnknownTask { .. } => "tarea-desconocida",
             Self::NotReady(_) => "tarea-sin-terminar",
             Self::Expired => "tarea-vencida",
             Self::NotKept => "imagen-entregada",
-            Self::TaskFailed(problem) => &problem.slug,
+            Self::TaskFailed(_) => "tarea-fallida",
             Self::OtherBody => "clave-repetida",
             Self::UnknownFolder { .. } => "carpeta-desconocida",
             Self::UnknownFace { .. } => "imagen-desconocida",

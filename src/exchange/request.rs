@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::bank::{self, LIST_MAX};
 use super::door::{Door, Side};
-use super::event::Fault;
+use super::event::{Fault, Tally};
 use super::file::Wanted;
 use super::inquiry::{Handover, Purpose};
 use super::job::Failure;
@@ -54,7 +54,9 @@ pub struct Request {
     pub chunks: bool,
     /// Body bytes that came with it, once it is complete or refused.
     pub received: u64,
-    /// It asks whether the server is well: `/healthz`, `/readyz`.
+    /// What its answer counts as.
+    pub tally: Tally,
+    /// It asks whether the server is well: `/healthz`, `/readyz`, `/metrics`.
     pub probe: bool,
     /// What went wrong, where the status of its answer does not tell it.
     pub fault: Option<Fault>,
@@ -105,13 +107,14 @@ impl Request {
         };
         let shown = format!("{} {}", head.method().as_str(), cut.escape_ascii());
         let chunks = head.version() == Version::Http11;
-        Self { kind, shown, parameters, chunks, ..Self::bare(id, now) }
+        let tally = Tally { method: head.method().name(), ..Tally::UNREAD };
+        Self { kind, shown, parameters, chunks, tally, ..Self::bare(id, now) }
     }
 
     /// A picture without HTTP.
     #[must_use]
     pub fn netcat(id: Uuid, now: Instant) -> Self {
-        Self { kind: Kind::Netcat, shown: "netcat".into(), ..Self::bare(id, now) }
+        Self { kind: Kind::Netcat, shown: "netcat".into(), tally: Tally::NETCAT, ..Self::bare(id, now) }
     }
 
     /// Bytes that could not be read as a request, and came from this moment on.
@@ -127,6 +130,12 @@ impl Request {
         }
     }
 
+    /// Its answer is this refusal.
+    fn refused(&mut self, reject: &Reject) -> Known {
+        self.tally.refused = Some(reject.reason());
+        Known::Reply(reject.reply(self.id))
+    }
+
     /// Nothing is known of it yet.
     fn bare(id: Uuid, began_at: Instant) -> Self {
         let kind = Kind::Http { keep_alive: false, head_only: false };
@@ -140,6 +149,7 @@ impl Request {
             began_at,
             chunks: false,
             received: 0,
+            tally: Tally::UNREAD,
             probe: false,
             fault: None,
         }
@@ -160,14 +170,14 @@ pub fn decide(head: &RequestHead, request: &mut Request, door: &Door, service: &
                 // 415: there are no bytes that could be a picture.
                 _ => service.failed(Failure::UnknownFormat),
             };
-            Known::Reply(reject.reply(request.id))
+            request.refused(&reject)
         }
         Ok(None) => match sink_for(head, &request.purpose, service) {
             Ok(sink) => return Decision::Read { sink, ask },
-            Err(reject) => Known::Reply(reject.reply(request.id)),
+            Err(reject) => request.refused(&reject),
         },
         Ok(Some(known)) => known,
-        Err(reject) => Known::Reply(reject.reply(request.id)),
+        Err(reject) => request.refused(&reject),
     };
     match framing {
         _ if !has_body => Decision::Answer(known),
@@ -193,7 +203,8 @@ fn known_of(
         None => route(head.method(), head.path(), service.policy.files),
     };
     let found = found.map_err(Reject::Absent)?;
-    request.probe = matches!(found, Route::Health | Route::Ready);
+    request.tally.route = found.name();
+    request.probe = matches!(found, Route::Health | Route::Ready | Route::Metrics);
     Ok(Some(Known::Reply(match found {
         Route::Process => {
             let preferences = Preferences::of(head);
@@ -255,6 +266,7 @@ fn known_of(
                 "Content-Security-Policy",
                 "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
             ),
+        Route::Metrics => return Ok(Some(Known::Metrics)),
         Route::Health => uncached(Reply::text(200, "ok\n")),
         Route::Ready => match service.unready() {
             None => uncached(Reply::text(200, "listo\n")),

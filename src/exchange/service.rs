@@ -62,6 +62,29 @@ impl Default for Policy {
     }
 }
 
+/// A part of the server that a picture goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The threads that decode and encode.
+    Workers,
+    /// The other process.
+    Scaler,
+}
+
+impl Part {
+    /// Both, in the order of their numbers.
+    pub const ALL: [Self; 2] = [Self::Workers, Self::Scaler];
+
+    /// A word for it, for counting.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Workers => "workers",
+            Self::Scaler => "scaler",
+        }
+    }
+}
+
 /// Shared by all exchanges and by the loop that drives them.
 #[derive(Debug)]
 pub struct Service {
@@ -77,6 +100,8 @@ pub struct Service {
     pub draining: Cell<bool>,
     /// The scaler does not answer at the moment.
     pub scaler_away: Cell<bool>,
+    /// A picture of the server's own has not come back from there.
+    pub stuck: Cell<Option<Part>>,
     /// Why the store can't keep anything at the moment.
     pub store_away: RefCell<Option<Failure>>,
 }
@@ -85,8 +110,8 @@ impl Service {
     /// A service that runs.
     #[must_use]
     pub fn new(policy: Policy, gate: Gate, page: Bytes, ids: fn() -> Uuid) -> Self {
-        let (draining, scaler_away, store_away) = (Cell::new(false), Cell::new(false), RefCell::default());
-        Self { policy, gate, page, ids, draining, scaler_away, store_away }
+        let (draining, scaler_away, stuck) = (Cell::new(false), Cell::new(false), Cell::new(None));
+        Self { policy, gate, page, ids, draining, scaler_away, stuck, store_away: RefCell::default() }
     }
 
     /// What a client is told of a failure: what it would be told had it been known at once, else the failure itself
@@ -113,7 +138,8 @@ impl Service {
     #[must_use]
     pub fn unready(&self) -> Option<Reject> {
         let away = || self.scaler_away.get().then(|| self.failed(Failure::ScalerAway));
-        self.overloaded().or_else(away).or_else(|| self.store_trouble())
+        let stuck = || self.stuck.get().map(Reject::Stuck);
+        self.overloaded().or_else(away).or_else(stuck).or_else(|| self.store_trouble())
     }
 
     /// Why a picture that came now could not be kept as a task. The queue is none of the reasons: a task waits in the

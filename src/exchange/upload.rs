@@ -68,6 +68,8 @@ pub enum Known {
     Linked(Sought),
     /// What the bank has.
     Bank(Question),
+    /// Figures of the server's own.
+    Metrics,
 }
 
 /// What a slice of input led to.

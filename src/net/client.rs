@@ -10,6 +10,7 @@ use std::io::{ErrorKind, IoSlice, Read, Write};
 
 use mio::event::Event;
 
+use super::metrics::Traffic;
 use super::timers::Armed;
 use crate::exchange::Exchange;
 use crate::exchange::moment::Moment;
@@ -54,6 +55,35 @@ impl Readiness {
         self.read |= event.is_readable() || event.is_error();
         self.write |= event.is_writable() || event.is_error();
         self.half_closed |= event.is_read_closed();
+    }
+}
+
+/// A stream whose bytes are counted.
+#[derive(Debug)]
+pub struct Metered<'a, S> {
+    /// The stream.
+    pub stream: &'a mut S,
+    /// Where they are counted.
+    pub traffic: &'a mut Traffic,
+}
+
+impl<S: Read> Read for Metered<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.stream.read(buffer).inspect(|&n| self.traffic.received += n as u64)
+    }
+}
+
+impl<S: Write> Write for Metered<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.stream.write(bytes).inspect(|&n| self.traffic.sent += n as u64)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> std::io::Result<usize> {
+        self.stream.write_vectored(slices).inspect(|&n| self.traffic.sent += n as u64)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream.flush()
     }
 }
 

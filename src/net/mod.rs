@@ -1,8 +1,12 @@
 //! The shell around the machines: sockets, the loop, its timers, the scaler's process. All of mio is here.
 pub mod acceptor;
+pub mod census;
 pub mod client;
 pub mod listener;
+pub mod metrics;
+pub mod notify;
 pub mod pool;
+pub mod probe;
 pub mod recent;
 pub mod relay;
 pub mod runs;

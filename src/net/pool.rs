@@ -50,6 +50,8 @@ pub struct Pool {
     upstreams: Slab<Upstream>,
     idle: Vec<Key>,
     queue: VecDeque<Task>,
+    /// The one that is to have a connection of its own.
+    fresh: Option<Task>,
     outage: Option<Outage>,
 }
 
@@ -97,24 +99,35 @@ impl Pool {
             upstreams: Slab::default(),
             idle: Vec::new(),
             queue: VecDeque::new(),
+            fresh: None,
             outage: None,
         }
     }
 
     /// Takes a task; [`Pool::assign`] puts it on a connection.
     pub fn submit(&mut self, task: Task) {
-        self.queue.push_back(task);
+        if task.fresh {
+            self.fresh = Some(task);
+        } else {
+            self.queue.push_back(task);
+        }
+    }
+
+    /// Connections that are open, and tasks that wait for one.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        (self.upstreams.len(), self.queue.len() + usize::from(self.fresh.is_some()))
     }
 
     /// Does something about the first waiting task: puts it on an idle or a new connection, or gives it up. None when
     /// there is none, or it has to wait.
     pub fn assign(&mut self, registry: &Registry, now: Instant) -> Option<Assigned> {
-        let task = self.queue.pop_front()?;
-        if task.cancelled.is_set() {
-            return Some(Assigned::Done(answer(task, Err(Failure::Cancelled), now)));
+        if let assigned @ Some(_) = self.assign_fresh(registry, now) {
+            return assigned;
         }
-        if self.is_away(now) {
-            return Some(Assigned::Done(answer(task, Err(Failure::ScalerAway), now)));
+        let task = self.queue.pop_front()?;
+        if let Some(failure) = self.hopeless(&task, now) {
+            return Some(Assigned::Done(answer(task, Err(failure), now)));
         }
         let key = self.connection(registry, now);
         match key.and_then(|key| self.upstreams.get_mut(key).map(|upstream| (key, upstream))) {
@@ -129,6 +142,29 @@ impl Pool {
         }
     }
 
+    /// The same for the one that is to have a connection of its own; it holds up nobody.
+    fn assign_fresh(&mut self, registry: &Registry, now: Instant) -> Option<Assigned> {
+        let task = self.fresh.take()?;
+        if let Some(failure) = self.hopeless(&task, now) {
+            return Some(Assigned::Done(answer(task, Err(failure), now)));
+        }
+        let key = self.new_connection(registry, now);
+        if let Some(key) = key
+            && let Some(upstream) = self.upstreams.get_mut(key)
+        {
+            upstream.begin(task, now);
+            return Some(Assigned::Begun(key));
+        }
+        self.fresh = Some(task);
+        None
+    }
+
+    /// Why a task need not wait any longer.
+    fn hopeless(&self, task: &Task, now: Instant) -> Option<Failure> {
+        let away = self.is_away(now).then_some(Failure::ScalerAway);
+        if task.cancelled.is_set() { Some(Failure::Cancelled) } else { away }
+    }
+
     /// An idle connection, or a new one.
     fn connection(&mut self, registry: &Registry, now: Instant) -> Option<Key> {
         while let Some(key) = self.idle.pop() {
@@ -136,8 +172,11 @@ impl Pool {
                 return Some(key);
             }
         }
-        let blocked = self.outage.is_some_and(|outage| now < outage.retry_at);
-        if blocked || self.upstreams.len() >= self.size {
+        if self.upstreams.len() >= self.size { None } else { self.new_connection(registry, now) }
+    }
+
+    fn new_connection(&mut self, registry: &Registry, now: Instant) -> Option<Key> {
+        if self.outage.is_some_and(|outage| now < outage.retry_at) {
             return None;
         }
         match self.open(registry, now) {
@@ -228,12 +267,35 @@ impl Pool {
         if task.breaks > BREAKS_MAX || cause == Break::Nonsense {
             return Served::Done(answer(task, Err(Failure::ScalerLost), now));
         }
-        self.queue.push_front(task);
+        self.put_back(task);
         Served::Nothing
+    }
+
+    fn put_back(&mut self, task: Task) {
+        if task.fresh {
+            self.fresh = Some(task);
+        } else {
+            self.queue.push_front(task);
+        }
+    }
+
+    /// Closes idle connections that were given nothing since `before`, but for the youngest: their children end, and give
+    /// back what they once grew to.
+    pub fn retire_idle(&mut self, before: Instant, registry: &Registry) {
+        let unused = |key: &Key, upstreams: &mut Slab<Upstream>| {
+            upstreams.get_mut(*key).is_some_and(|upstream| upstream.used_at() < before)
+        };
+        let others = &self.idle[..self.idle.len().saturating_sub(1)];
+        let retired: Vec<Key> =
+            others.iter().filter(|key| unused(key, &mut self.upstreams)).copied().collect();
+        for key in retired {
+            self.close(key, registry);
+        }
     }
 
     /// A run has ended without its scaled picture: the child that has it, and may hang, is let go.
     pub fn abandon(&mut self, run: Key, registry: &Registry) {
+        self.fresh.take_if(|task| task.ticket.run == run);
         let has = |upstream: &Upstream| upstream.task().is_some_and(|task| task.ticket.run == run);
         let found = self.upstreams.iter().find(|(_, upstream)| has(upstream)).map(|(key, _)| key);
         if let Some(key) = found {
@@ -264,7 +326,9 @@ impl Pool {
         for key in keys {
             if let Some(upstream) = self.close(key, registry) {
                 self.refused(upstream.opened_at(), now, RETRY_FIRST);
-                self.queue.extend(upstream.into_task());
+                if let Some(task) = upstream.into_task() {
+                    self.put_back(task);
+                }
             }
         }
     }

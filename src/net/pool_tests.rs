@@ -108,6 +108,10 @@ impl Loop {
     }
 
     fn submit(&mut self, number: u32) -> Cancel {
+        self.submit_as(number, false)
+    }
+
+    fn submit_as(&mut self, number: u32, fresh: bool) -> Cancel {
         let samples = vec![3; (SIDE * SIDE) as usize];
         let raster = Raster { width: SIDE, height: SIDE, channels: Channels::Luma, samples };
         let cancelled = Cancel::default();
@@ -118,6 +122,7 @@ impl Loop {
             raster,
             width: SIDE / 2,
             height: SIDE / 2,
+            fresh,
             breaks: 0,
             began_at: None,
         });
@@ -272,5 +277,53 @@ fn a_cancelled_task_is_not_begun_and_an_abandoned_one_is_let_go() {
     assert!(turning.pool.upstreams.is_empty());
     turning.submit(2);
     assert!(is_right(&turning.run(1).remove(0).result));
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
+#[test]
+fn who_is_to_have_a_connection_of_its_own_waits_for_no_other() {
+    let path = directory();
+    play(&path.join("s"), &[Script::Serve, Script::ReadAndHang, Script::Serve]);
+    let mut turning = Loop::new(&path.join("s"), 1);
+    turning.submit(0);
+    let now = Instant::now();
+    assert!(matches!(turning.pool.assign(turning.poll.registry(), now), Some(Assigned::Begun(_))));
+    turning.submit(1);
+    turning.submit_as(2, true);
+    // The one connection is taken; this one breaks, and another is opened for the same.
+    let done = turning.run(3);
+    assert!(done.iter().all(|done| is_right(&done.result)));
+    assert_eq!(turning.pool.upstreams.len(), 2);
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
+#[test]
+fn idle_connections_are_retired_but_for_the_youngest() {
+    let path = directory();
+    play(&path.join("s"), &[Script::Serve]);
+    let mut turning = Loop::new(&path.join("s"), 3);
+    (0..9).for_each(|number| drop(turning.submit(number)));
+    turning.run(9);
+    assert_eq!(turning.pool.idle.len(), 3);
+    let began_at = Instant::now();
+    turning.pool.retire_idle(began_at - Duration::from_secs(60), turning.poll.registry());
+    assert_eq!(turning.pool.idle.len(), 3, "none was idle for so long");
+    let youngest = *turning.pool.idle.last().unwrap();
+    turning.pool.retire_idle(began_at, turning.poll.registry());
+    assert_eq!((turning.pool.idle.as_slice(), turning.pool.upstreams.len()), (&[youngest][..], 1));
+    turning.submit(10);
+    assert!(is_right(&turning.run(1).remove(0).result));
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
+#[test]
+fn one_that_has_no_connection_yet_is_let_go_as_well() {
+    let path = directory();
+    let mut turning = Loop::new(&path.join("s"), 1);
+    turning.submit_as(4, true);
+    assert!(turning.pool.assign(turning.poll.registry(), Instant::now()).is_none());
+    assert_eq!(turning.pool.load(), (0, 1));
+    turning.pool.abandon(Key { index: 4, generation: 0 }, turning.poll.registry());
+    assert_eq!(turning.pool.load(), (0, 0));
     std::fs::remove_dir_all(&path).unwrap();
 }

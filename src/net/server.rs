@@ -17,12 +17,17 @@ use crossbeam_channel::{Receiver, unbounded};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
 use scaler::sys::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
+use scaler::tally;
 use scaler::wire::Limits;
 use uuid::Uuid;
 
 use super::acceptor::Acceptor;
-use super::client::{Client, Pumped, pump};
+use super::census::Census;
+use super::client::{Client, Metered, Pumped, pump};
+use super::metrics::Metrics;
+use super::notify::Notifier;
 use super::pool::{Assigned, Destination, Pool, Served, connections_max};
+use super::probe::{self, Probe};
 use super::relay::Relay;
 use super::runs::{Ended, Next, Runs};
 use super::slab::Slab;
@@ -47,6 +52,9 @@ use crate::workers::{Deliver, Workers};
 use scaler::words::InWords;
 
 mod taskwork;
+mod upkeep;
+
+use upkeep::Upkeep;
 
 /// Tasks in memory for each worker: while one is at the scaler or on its way from the store, another is at hand.
 const TASKS_A_THREAD: usize = 2;
@@ -81,6 +89,8 @@ pub struct Parts {
     pub clients_max: usize,
     /// The log.
     pub log: Log,
+    /// The service manager.
+    pub notifier: Notifier,
 }
 
 /// The event loop and everything that it owns.
@@ -98,6 +108,7 @@ pub struct Server {
     done: Receiver<Done>,
     tasks: Tasks,
     tasks_armed: Armed,
+    census: Census,
     store: Store,
     /// What the store has answered.
     answers: Receiver<Answer>,
@@ -108,6 +119,11 @@ pub struct Server {
     signals: SignalFd,
     service: Rc<Service>,
     log: Log,
+    metrics: Metrics,
+    probe: Probe,
+    notifier: Notifier,
+    upkeep: Upkeep,
+    began_at: SystemTime,
     scratch: Box<[u8]>,
     /// When a server that was told to stop gives up waiting.
     stop_at: Option<Instant>,
@@ -152,6 +168,7 @@ impl Server {
             done,
             tasks,
             tasks_armed: Armed::default(),
+            census: Census::new(now.at),
             store,
             answers,
             pool: Pool::new(parts.scaler, limits, connections_max(parts.threads)),
@@ -161,6 +178,11 @@ impl Server {
             signals: parts.signals,
             service: Rc::new(parts.service),
             log: parts.log,
+            metrics: Metrics::default(),
+            probe: Probe::new(now.at),
+            notifier: parts.notifier,
+            upkeep: Upkeep::default(),
+            began_at: now.wall,
             scratch: vec![0; INPUT_MAX].into_boxed_slice(),
             stop_at: None,
         })
@@ -175,6 +197,8 @@ impl Server {
         self.watch_scaler_log();
         // What waits in the store needs no event to be taken up.
         self.advance_tasks();
+        self.announce();
+        self.keep_up();
         while !self.is_finished() {
             self.sleep(&mut events)?;
             self.now = Moment { at: Instant::now(), wall: SystemTime::now() };
@@ -188,6 +212,7 @@ impl Server {
             self.assign_scaler();
             self.admit_runs();
             self.advance_tasks();
+            self.keep_up();
         }
         self.store.finish();
         Ok(())
@@ -225,18 +250,22 @@ impl Server {
                 self.queue.push_back(source);
             }
             Source::Listener(_) | Source::Signals | Source::ScalerLog => self.queue.push_back(source),
-            Source::Waker | Source::Run(_) | Source::Scaler | Source::Tasks => {}
+            Source::Waker | Source::Run(_) | Source::Scaler | Source::Tasks | Source::Upkeep => {}
         }
     }
 
     /// Finished work, from wherever.
     fn collect_done(&mut self) {
         while let Ok(done) = self.done.try_recv() {
+            self.probe.note_work(self.now.at);
             self.handle_done(done);
         }
     }
 
     fn handle_done(&mut self, done: Done) {
+        if done.ticket.run == probe::KEY {
+            return self.handle_own(done);
+        }
         match self.runs.handle_done(done, self.now.at) {
             Some(Next::Job(job)) => self.dispatch(job),
             Some(Next::Ended(ended)) => self.end_run(&ended),
@@ -256,8 +285,9 @@ impl Server {
             }
             Work::Scale { raster, width, height } => {
                 let Job { ticket, lease, cancelled, .. } = job;
-                let (breaks, began_at) = (0, None);
-                self.pool.submit(Task { ticket, lease, cancelled, raster, width, height, breaks, began_at });
+                let (fresh, breaks, began_at) = (ticket.run == probe::KEY, 0, None);
+                let task = Task { ticket, lease, cancelled, raster, width, height, fresh, breaks, began_at };
+                self.pool.submit(task);
             }
         }
     }
@@ -292,6 +322,9 @@ impl Server {
                     // Seen to once a turn, and armed again then.
                     self.tasks_armed.rang(at);
                 }
+                Source::Upkeep => {
+                    self.upkeep.armed.rang(at);
+                }
                 Source::Waker | Source::Signals | Source::Upstream(_) | Source::ScalerLog => {}
             }
         }
@@ -306,7 +339,8 @@ impl Server {
                 Some(Source::Listener(number)) => self.accept(number),
                 Some(Source::Signals) => self.handle_signals(),
                 Some(Source::ScalerLog) => self.relay_log(),
-                Some(Source::Waker | Source::Run(_) | Source::Scaler | Source::Tasks) | None => {}
+                Some(Source::Waker | Source::Run(_) | Source::Scaler | Source::Tasks | Source::Upkeep)
+                | None => {}
             }
         }
     }
@@ -323,7 +357,8 @@ impl Server {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.queued = false;
         let Client { stream, exchange, readiness, .. } = client;
-        match pump(stream, readiness, exchange, &mut self.scratch, self.now) {
+        let mut stream = Metered { stream, traffic: &mut self.metrics.traffic };
+        match pump(&mut stream, readiness, exchange, &mut self.scratch, self.now) {
             Pumped::Idle => {}
             Pumped::Again => self.queue_client(key),
             Pumped::Gone => exchange.handle_gone(self.now),
@@ -349,6 +384,7 @@ impl Server {
                     let _ = client.stream.shutdown(std::net::Shutdown::Write);
                 }
                 Some(Action::Log(event)) => {
+                    self.metrics.note(&event.what);
                     let level = event.what.level();
                     if self.log.wants(level) {
                         let who = Who { fd: Some(client.stream.as_raw_fd()), id: event.id };
@@ -394,6 +430,7 @@ impl Server {
     fn end_run(&mut self, ended: &Ended) {
         match &ended.outcome {
             Ok(Ending::Picture(_, times) | Ending::Face(_, times) | Ending::Link(_, times)) => {
+                self.metrics.note_times(times);
                 if let Some(work) = times.work() {
                     self.service.gate.observe(work);
                 }
@@ -422,6 +459,11 @@ impl Server {
 
     fn close_client(&mut self, key: Key) {
         let Some(mut client) = self.clients.remove(key) else { return };
+        if self.log.wants(Level::Debug) {
+            // Its number will soon be another's.
+            let who = Who { fd: Some(client.stream.as_raw_fd()), id: None };
+            self.log.write(Level::Debug, who, "Conexión cerrada.");
+        }
         // It is closed right after: that it was not registered any more would change nothing.
         let _ = self.poll.registry().deregister(&mut client.stream);
         self.tasks.forget(key);
@@ -504,7 +546,10 @@ impl Server {
     /// The scaler's words, in the log like any other.
     fn relay_log(&mut self) {
         if let Some(relay) = &mut self.relay {
-            relay.read(&mut self.scratch, |line| self.log.write(Level::Info, Who::default(), line));
+            relay.read(&mut self.scratch, |line| match tally::parse(line) {
+                Some(cause) => self.metrics.note_child(cause),
+                None => self.log.write(Level::Info, Who::default(), line),
+            });
         }
     }
 
@@ -540,6 +585,7 @@ impl Server {
                         && let Some(death) = supervisor.handle_sigchld(self.now.at)
                         && self.stop_at.is_none()
                     {
+                        self.metrics.note_scaler_end();
                         self.log.write(Level::Warning, Who::default(), death);
                     }
                 }

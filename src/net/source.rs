@@ -24,6 +24,8 @@ pub enum Source {
     ScalerLog,
     /// The tasks: only their deadlines give them turns.
     Tasks,
+    /// What the loop does for itself: only its deadlines give it turns.
+    Upkeep,
 }
 
 impl Source {
@@ -43,6 +45,7 @@ impl Source {
             Self::Scaler => (6, number(0)),
             Self::ScalerLog => (7, number(0)),
             Self::Tasks => (8, number(0)),
+            Self::Upkeep => (9, number(0)),
         };
         Token((kind << 56 | key.to_u64()) as usize)
     }
@@ -62,6 +65,7 @@ impl Source {
             6 => Self::Scaler,
             7 => Self::ScalerLog,
             8 => Self::Tasks,
+            9 => Self::Upkeep,
             _ => return None,
         })
     }
@@ -84,6 +88,7 @@ mod tests {
             Source::Scaler,
             Source::ScalerLog,
             Source::Tasks,
+            Source::Upkeep,
         ] {
             assert_eq!(Source::from_token(source.token()), Some(source));
         }

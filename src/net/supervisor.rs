@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::notify;
+
 /// The hidden first argument of the scaler's process; the socket's path and our process id follow.
 pub const ARGUMENT: &str = "--escalador-propio";
 
@@ -165,7 +167,12 @@ impl Drop for Supervisor {
 
 fn spawn(directory: &PrivateDirectory, arguments: &[String]) -> io::Result<Child> {
     let socket = directory.path.join(SOCKET);
-    Command::new("/proc/self/exe")
+    let mut command = Command::new("/proc/self/exe");
+    // The service manager's variables are for this process alone.
+    for name in notify::VARIABLES {
+        command.env_remove(name);
+    }
+    command
         .arg(ARGUMENT)
         .arg(&socket)
         .arg(std::process::id().to_string())

@@ -219,6 +219,8 @@ impl Tasks {
                     }
                 }
             }
+            // The server's own affair, and answered by it.
+            Query::Metrics => self.tell(asker, Err(Failure::Lost)),
             Query::Delete(task) => self.write(Asked::Delete { asker, task }, Write::Delete { id: task }),
         }
     }
@@ -401,6 +403,7 @@ impl Tasks {
         }
         let is_able = !service.draining.get()
             && !service.scaler_away.get()
+            && service.stuck.get().is_none()
             && service.store_away.borrow().is_none()
             && self.claim_at.is_none();
         while is_able && self.wants_task() {
@@ -419,6 +422,12 @@ impl Tasks {
             Caution::Alone => taken == 0,
         };
         room && !self.idle && !self.in_work.values().any(|work| work.suspect || work.waits)
+    }
+
+    /// Tasks that are in memory.
+    #[must_use]
+    pub fn in_work(&self) -> usize {
+        self.in_work.len()
     }
 
     /// When [`Tasks::advance`] wants to be called at the latest.

@@ -32,6 +32,8 @@ pub struct Task {
     pub width: u32,
     /// Rows wanted.
     pub height: u32,
+    /// It is to have a connection that is opened for it, beyond those of the others.
+    pub fresh: bool,
     /// Connections that broke under it.
     pub breaks: u32,
     /// When it was first put on a connection.
@@ -61,6 +63,8 @@ pub struct Upstream {
     /// Whether the connection is known to stand.
     connected: bool,
     opened_at: Instant,
+    /// When it was given its last task; at first, when it was opened.
+    used_at: Instant,
 }
 
 /// What a turn led to.
@@ -99,6 +103,7 @@ impl Upstream {
             served: 0,
             connected: false,
             opened_at: now,
+            used_at: now,
         }
     }
 
@@ -111,6 +116,7 @@ impl Upstream {
         let head = emit_request_head(target, raster.width, raster.height, raster.channels);
         self.busy = Some((task, head, 0));
         self.served += 1;
+        self.used_at = now;
     }
 
     /// The run whose task is on the connection.
@@ -135,6 +141,12 @@ impl Upstream {
     #[must_use]
     pub fn opened_at(&self) -> Instant {
         self.opened_at
+    }
+
+    /// When it was given its last task.
+    #[must_use]
+    pub fn used_at(&self) -> Instant {
+        self.used_at
     }
 
     /// Whether it is known to stand.

@@ -100,13 +100,22 @@ impl Method {
     /// The token, as sent.
     pub fn as_str(&self) -> &str {
         match self {
+            Self::Other(name) => name,
+            known => known.name(),
+        }
+    }
+
+    /// The same, but one word for all that this server does not know.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
             Self::Get => "GET",
             Self::Head => "HEAD",
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Delete => "DELETE",
             Self::Options => "OPTIONS",
-            Self::Other(name) => name,
+            Self::Other(_) => "other",
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum Route<'a> {
     Health,
     /// 200 while work would be taken.
     Ready,
+    /// Figures for Prometheus.
+    Metrics,
     /// A picture in, the gray, scaled picture out.
     Process,
     /// A picture in, the id of a task out.
@@ -51,6 +53,33 @@ pub enum Route<'a> {
     },
 }
 
+impl Route<'_> {
+    /// A word for it, the same whatever path or name was sent.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Health => "health",
+            Self::Ready => "ready",
+            Self::Metrics => "metrics",
+            Self::Process => "process",
+            Self::Submit => "task_submit",
+            Self::Status(_) => "task_status",
+            Self::Result(_) => "task_result",
+            Self::Forget(_) => "task_delete",
+            Self::Link => "link_submit",
+            Self::Linked => "link",
+            Self::Folders => "bank",
+            Self::Folder(_) => "bank_folder",
+            Self::Missing(_) => "bank_missing",
+            Self::Face(..) => "bank_face",
+            Self::Insert(..) => "bank_insert",
+            Self::File => "file",
+            Self::Options { .. } => "options",
+        }
+    }
+}
+
 /// Why nothing answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absent {
@@ -80,6 +109,7 @@ pub fn route<'a>(method: &Method, path: &'a [u8], files: bool) -> Result<Route<'
         ),
         b"/healthz" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Health)),
         b"/readyz" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Ready)),
+        b"/metrics" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Metrics)),
         b"/tareas" => ("POST, OPTIONS", (*method == Method::Post).then_some(Route::Submit)),
         _ if let Some(id) = path.strip_prefix(b"/estado/") => {
             ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Status(id)))
@@ -173,6 +203,8 @@ mod tests {
             (Get, "*", Err(Absent::MethodNotAllowed { allow: all })),
             (Get, "/healthz", Ok(Route::Health)),
             (Head, "/readyz", Ok(Route::Ready)),
+            (Get, "/metrics", Ok(Route::Metrics)),
+            (Post, "/metrics", Err(Absent::MethodNotAllowed { allow: read })),
             (Options, "/readyz", Ok(Route::Options { allow: read })),
             (Post, "/tareas", Ok(Route::Submit)),
             (Get, "/tareas", Err(Absent::MethodNotAllowed { allow: "POST, OPTIONS" })),

@@ -6,6 +6,7 @@ use super::limits::Passed;
 use super::{LimitsInForce, Reject};
 use crate::exchange::job::Failure;
 use crate::exchange::link::FOLDER;
+use crate::exchange::service::Part;
 use crate::proto::route::Absent;
 
 impl fmt::Display for Reject {
@@ -84,6 +85,12 @@ impl fmt::Display for Reject {
                  petición llevaba {received}; intente de nuevo en {retry_after} s"
             ),
             Self::Draining => write!(f, "el servidor se está deteniendo"),
+            Self::Stuck(Part::Workers) => {
+                write!(f, "los hilos de trabajo no responden: una imagen de prueba no volvió de ellos")
+            }
+            Self::Stuck(Part::Scaler) => {
+                write!(f, "el escalador no responde: una imagen de prueba no volvió de él")
+            }
             Self::UnknownTask { .. } => write!(f, "no hay ninguna tarea con ese id, o fue eliminada"),
             Self::NotReady(state) => write!(
                 f,

@@ -1,5 +1,7 @@
 //! The loop's part in the tasks: it carries what conversations ask to [`Tasks`](crate::net::tasks::Tasks), what those
 //! want to the store, the runs and the clients, and the answers back.
+use std::time::Instant;
+
 use uuid::Uuid;
 
 use super::{Server, Source, Who};
@@ -7,13 +9,19 @@ use crate::exchange::inquiry::{Finding, Query};
 use crate::exchange::job::{Brief, Failure, Product};
 use crate::exchange::task::{Claim, Submission};
 use crate::key::Key;
+use crate::net::census;
 use crate::net::tasks::Effect;
 use crate::pixels;
+use crate::store::{Ask, Read, Request};
 
 impl Server {
     /// A conversation asks something of the tasks. What can't be done is refused before it is kept.
     pub(super) fn ask(&mut self, client: Key, request: Uuid, query: Query) {
         let checked = match query {
+            Query::Metrics => {
+                let page = self.figures();
+                return self.answer(client, request, Ok(Finding::Metrics(page)));
+            }
             Query::Accept(submission) => self.appraise(*submission).map(Box::new).map(Query::Accept),
             other => Ok(other),
         };
@@ -36,6 +44,11 @@ impl Server {
     /// What the store has answered.
     pub(super) fn collect_answers(&mut self) {
         while let Ok(answer) = self.answers.try_recv() {
+            if answer.ticket == census::TICKET {
+                self.census.handle_answer(&answer, self.now.at);
+                continue;
+            }
+            self.census.note_answer(&answer);
             self.tasks.handle_answer(answer, &self.service, self.now);
         }
         self.perform_effects();
@@ -45,7 +58,10 @@ impl Server {
     pub(super) fn advance_tasks(&mut self) {
         self.tasks.advance(&self.service, self.now);
         self.perform_effects();
-        let due = self.tasks.poll_timeout();
+        if self.census.begin(self.now.at) {
+            self.store.ask(Request { ticket: census::TICKET, ask: Ask::Read(Read::Counts) });
+        }
+        let due = self.census.poll_timeout().into_iter().fold(self.tasks.poll_timeout(), Instant::min);
         self.timers.arm(&mut self.tasks_armed, Some(due), Source::Tasks);
     }
 

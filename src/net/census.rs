@@ -1,0 +1,118 @@
+//! How many tasks there are in each state, as the store counted them last.
+//!
+//! Counted again when something has changed, at most once a second, and never for more than a small part of the
+//! store's time ([`SHARE`]): a count takes the longer the more tasks there are.
+use std::time::{Duration, Instant};
+
+use crate::exchange::task::State;
+use crate::store::{Answer, Claimed, Told};
+
+/// Shortest time from one count to the next.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A count that took so long is not repeated for so many times as long.
+const SHARE: u32 = 50;
+
+/// Under this ticket the store is asked; whoever counts his from 0 does not come so far.
+pub const TICKET: u64 = u64::MAX;
+
+/// Tasks by state, each state once.
+pub type Counts = [(State, u64); 5];
+
+/// The last count, and when the next one is due.
+#[derive(Debug)]
+pub struct Census {
+    known: Option<Counts>,
+    /// Something has changed since the last count was asked for.
+    stale: bool,
+    /// The count that is under way was asked for then.
+    asked_at: Option<Instant>,
+    /// No count before this.
+    next_at: Instant,
+}
+
+impl Census {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self { known: None, stale: true, asked_at: None, next_at: now }
+    }
+
+    /// The store has answered somebody: it may have changed something.
+    pub fn note_answer(&mut self, answer: &Answer) {
+        self.stale |= match &answer.result {
+            Ok(Told::Swept { expired, .. }) => *expired > 0,
+            Ok(Told::Claimed(claimed)) => matches!(claimed, Claimed::Task(_) | Claimed::TooLarge { .. }),
+            Ok(told) => matches!(told, Told::Accepted(_) | Told::Known(_)),
+            Err(_) => false,
+        };
+    }
+
+    /// Whether to ask for a count now; says so once for each.
+    pub fn begin(&mut self, now: Instant) -> bool {
+        let begins = self.poll_timeout().is_some_and(|due| now >= due);
+        if begins {
+            (self.asked_at, self.stale) = (Some(now), false);
+        }
+        begins
+    }
+
+    /// The store has counted, or could not.
+    pub fn handle_answer(&mut self, answer: &Answer, now: Instant) {
+        let took = self.asked_at.take().map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        self.next_at = now + PAUSE.max(took.saturating_mul(SHARE));
+        match &answer.result {
+            Ok(Told::Counts(counts)) => self.known = Some(*counts),
+            _ => self.stale = true,
+        }
+    }
+
+    /// When [`Census::begin`] wants to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        (self.stale && self.asked_at.is_none()).then_some(self.next_at)
+    }
+
+    /// The last count.
+    #[must_use]
+    pub fn counts(&self) -> Option<Counts> {
+        self.known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Trouble;
+
+    const COUNTS: Counts =
+        [(State::Pending, 1), (State::Running, 2), (State::Done, 3), (State::Failed, 4), (State::Expired, 5)];
+
+    #[test]
+    fn it_is_counted_after_a_change_and_seldom() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let answer = |result| Answer { ticket: TICKET, result };
+        let (changed, counted) = (answer(Ok(Told::Known(true))), answer(Ok(Told::Counts(COUNTS))));
+        let mut census = Census::new(start);
+        assert!(census.begin(start) && !census.begin(at(5000)), "one at a time");
+        census.note_answer(&changed);
+        census.handle_answer(&counted, at(100));
+        assert_eq!(
+            (census.counts(), census.poll_timeout()),
+            (Some(COUNTS), Some(at(5100))),
+            "it took 100 ms"
+        );
+        assert!(!census.begin(at(5099)) && census.begin(at(5100)));
+        census.handle_answer(&answer(Err(Trouble::Broken("x".into()))), at(5100));
+        assert_eq!((census.counts(), census.poll_timeout()), (Some(COUNTS), Some(at(6100))));
+        assert!(census.begin(at(6100)));
+        census.handle_answer(&counted, at(6100));
+        for told in [Told::Nothing, Told::Claimed(Claimed::Nothing), Told::Swept { expired: 0, more: false }]
+        {
+            census.note_answer(&answer(Ok(told)));
+        }
+        assert_eq!(census.poll_timeout(), None, "nothing has changed");
+        census.note_answer(&changed);
+        assert!(!census.begin(at(7099)) && census.begin(at(7100)));
+    }
+}

@@ -1,0 +1,286 @@
+//! Counters and levels in Prometheus's text format, version 0.0.4.
+//!
+//! Of each family first what it is (`HELP`, `TYPE`), then its samples. Every label's value is a word of a list in this
+//! program, so none needs an escape; that of the version is checked by a test.
+use std::fmt::{Display, Write};
+use std::time::UNIX_EPOCH;
+
+use scaler::tally::Cause;
+
+use super::{BOUNDS, Histogram, Levels, Metrics, STAGES};
+use crate::exchange::service::Part;
+
+/// A page that is being written.
+struct Page(String);
+
+/// Name and value of a label.
+type Label<'a> = (&'static str, &'a str);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+    }
+
+    fn sample(&mut self, name: &str, labels: &[Label<'_>], value: impl Display) {
+        self.labelled(name, "", labels, value);
+    }
+
+    /// A family of one sample.
+    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "counter", help);
+        self.sample(name, &[], value);
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "gauge", help);
+        self.sample(name, &[], value);
+    }
+
+    /// The same, if there is anything to tell.
+    fn gauge_if(&mut self, name: &str, help: &str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.gauge(name, help, value);
+        }
+    }
+
+    /// The samples of one histogram; its buckets hold those below them as well.
+    fn histogram(&mut self, name: &str, label: Label<'_>, histogram: &Histogram) {
+        let mut count = 0;
+        let bounds = BOUNDS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
+        for (bound, of_bucket) in bounds.zip(histogram.counts) {
+            count += of_bucket;
+            self.labelled(name, "_bucket", &[label, ("le", &bound)], count);
+        }
+        self.labelled(name, "_sum", &[label], histogram.sum);
+        self.labelled(name, "_count", &[label], count);
+    }
+
+    fn labelled(&mut self, name: &str, suffix: &str, labels: &[Label<'_>], value: impl Display) {
+        self.line(format_args!("{name}{suffix}"));
+        for (number, (label, text)) in labels.iter().enumerate() {
+            let before = if number == 0 { '{' } else { ',' };
+            self.line(format_args!("{before}{label}=\"{text}\""));
+        }
+        let after = if labels.is_empty() { "" } else { "}" };
+        self.line(format_args!("{after} {value}\n"));
+    }
+
+    fn line(&mut self, text: std::fmt::Arguments<'_>) {
+        // A String takes whatever there is memory for.
+        let _ = self.0.write_fmt(text);
+    }
+}
+
+impl Metrics {
+    /// The page.
+    #[must_use]
+    pub fn page(&self, levels: &Levels) -> String {
+        let mut page = Page(String::with_capacity(32 << 10));
+        self.write_requests(&mut page);
+        self.write_work(&mut page, levels);
+        self.write_scaler(&mut page, levels);
+        write_process(&mut page, levels);
+        page.0
+    }
+
+    fn write_requests(&self, page: &mut Page) {
+        let name = "http_requests_total";
+        page.family(name, "counter", "Requests answered, by route (never the path), method and status.");
+        for ((route, method, code), count) in &self.requests {
+            let code = code.to_string();
+            page.sample(name, &[("route", route), ("method", method), ("code", &code)], count);
+        }
+        let name = "http_request_duration_seconds";
+        page.family(name, "histogram", "From the head's arrival to the last byte of the answer.");
+        for (route, histogram) in &self.durations {
+            page.histogram(name, ("route", route), histogram);
+        }
+        let name = "tp2_rejected_total";
+        page.family(name, "counter", "Requests refused, by the last word of the problem's type.");
+        for (reason, count) in &self.rejected {
+            page.sample(name, &[("reason", reason)], count);
+        }
+        page.counter("tp2_received_bytes_total", "Bytes read from clients.", self.traffic.received);
+        page.counter("tp2_sent_bytes_total", "Bytes written to clients.", self.traffic.sent);
+        page.counter("tp2_connections_accepted_total", "Client connections taken on.", self.accepted);
+    }
+
+    fn write_work(&self, page: &mut Page, levels: &Levels) {
+        let name = "tp2_stage_seconds";
+        page.family(name, "histogram", "Where the time of a picture goes.");
+        for (stage, histogram) in STAGES.iter().zip(&self.stages) {
+            page.histogram(name, ("stage", stage), histogram);
+        }
+        for (name, help, (used, max)) in [
+            ("tp2_connections", "Client connections", wide(levels.connections)),
+            ("tp2_queue_places", "Pictures waiting or in work for clients that wait", wide(levels.places)),
+            ("tp2_memory_bytes", "Memory charged to uploads and pictures", levels.memory),
+        ] {
+            page.gauge(name, &format!("{help}."), used);
+            page.gauge(&format!("{name}_max"), &format!("{help}, at most."), max);
+        }
+        page.gauge("tp2_workers", "Worker threads.", levels.workers.1);
+        page.gauge("tp2_workers_busy", "Worker threads with a job in hand.", levels.workers.0);
+        page.gauge("tp2_tasks_in_work", "Tasks in this process's memory.", levels.tasks_in_work);
+        if let Some(counts) = levels.tasks {
+            page.family("tp2_tasks", "gauge", "Tasks in the store by state, counted lately.");
+            for (state, count) in counts {
+                page.sample("tp2_tasks", &[("state", state.word())], count);
+            }
+        }
+        page.gauge("tp2_ready", "1 if /readyz answers 200.", u8::from(levels.ready));
+        let name = "tp2_probes_missed_total";
+        page.family(
+            name,
+            "counter",
+            "Pictures of its own that did not come back in time, by where they stuck.",
+        );
+        for part in Part::ALL {
+            page.sample(name, &[("part", part.word())], self.probes_missed[part as usize]);
+        }
+    }
+
+    fn write_scaler(&self, page: &mut Page, levels: &Levels) {
+        let help = "Open connections to the scaler.";
+        page.gauge("tp2_scaler_connections", help, levels.scaler_connections);
+        page.gauge("tp2_scaler_waiting", "Pictures that wait for one.", levels.scaler_waiting);
+        if levels.scaler_is_own {
+            let name = "tp2_scaler_children_total";
+            page.family(name, "counter", "Children of the own scaler that have ended, by cause.");
+            for cause in Cause::ALL {
+                page.sample(name, &[("cause", cause.word())], self.children[cause as usize]);
+            }
+            page.counter("tp2_scaler_ends_total", "Ends of the own scaler itself.", self.scaler_ends);
+        }
+    }
+}
+
+fn write_process(page: &mut Page, levels: &Levels) {
+    let help = "Log lines that nobody read in time.";
+    page.counter("tp2_log_lines_lost_total", help, levels.log_lines_lost);
+    let process = &levels.process;
+    let began_at = process.began_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    page.gauge("process_start_time_seconds", "When the server began, Unix time.", began_at);
+    let cpu = process.cpu.as_secs_f64();
+    page.counter("process_cpu_seconds_total", "Processor time of tp2, without its scaler.", cpu);
+    page.gauge_if("process_open_fds", "Open descriptors.", process.open_fds);
+    page.gauge_if("process_max_fds", "Most descriptors.", process.max_fds);
+    page.gauge_if("process_resident_memory_bytes", "Memory of tp2, without its scaler.", process.resident);
+    page.gauge_if("process_virtual_memory_bytes", "Address space.", process.virtual_memory);
+    page.gauge_if("process_threads", "Threads.", process.threads);
+    page.family("tp2_build_info", "gauge", "Always 1.");
+    page.sample("tp2_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+}
+
+fn wide((used, max): (usize, usize)) -> (u64, u64) {
+    (used as u64, max as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::exchange::event::{Tally, What};
+    use crate::exchange::task::State;
+    use crate::net::metrics::Process;
+
+    fn levels() -> Levels {
+        let counts = [State::Pending, State::Running, State::Done, State::Failed, State::Expired];
+        Levels {
+            connections: (1, 10),
+            places: (2, 32),
+            memory: (3, 4096),
+            workers: (1, 2),
+            scaler_connections: 3,
+            scaler_waiting: 0,
+            scaler_is_own: true,
+            tasks_in_work: 4,
+            tasks: Some(counts.map(|state| (state, 7))),
+            ready: true,
+            log_lines_lost: 0,
+            process: Process::look(SystemTime::now()),
+        }
+    }
+
+    fn answered(status: u16, refused: Option<&'static str>) -> What {
+        let took = Duration::from_millis(20);
+        What::Answered {
+            shown: "POST /\"{}\\\n".into(),
+            status,
+            received: 1,
+            sent: 2,
+            took,
+            writing: took,
+            tally: Tally { route: "process", method: "POST", refused },
+            cut: false,
+            probe: false,
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn answers_are_counted_by_what_they_are() {
+        let mut metrics = Metrics::default();
+        metrics.note(&What::Connected);
+        for what in [answered(200, None), answered(200, None), answered(503, Some("cola-llena"))] {
+            metrics.note(&what);
+        }
+        metrics.note_child(Cause::Memory);
+        metrics.traffic.sent = 99;
+        let page = metrics.page(&levels());
+        for line in [
+            "http_requests_total{route=\"process\",method=\"POST\",code=\"200\"} 2",
+            "http_requests_total{route=\"process\",method=\"POST\",code=\"503\"} 1",
+            "tp2_rejected_total{reason=\"cola-llena\"} 1",
+            "http_request_duration_seconds_bucket{route=\"process\",le=\"0.01\"} 0",
+            "http_request_duration_seconds_bucket{route=\"process\",le=\"0.025\"} 3",
+            "http_request_duration_seconds_bucket{route=\"process\",le=\"+Inf\"} 3",
+            "http_request_duration_seconds_count{route=\"process\"} 3",
+            "tp2_stage_seconds_count{stage=\"write\"} 3",
+            "tp2_stage_seconds_count{stage=\"decode\"} 0",
+            "tp2_scaler_children_total{cause=\"memory\"} 1",
+            "tp2_queue_places 2",
+            "tp2_queue_places_max 32",
+            "tp2_tasks{state=\"En progreso\"} 7",
+            "tp2_sent_bytes_total 99",
+            "tp2_connections_accepted_total 1",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+        }
+    }
+
+    /// Every line is as the format has it, and every family is told about once, before its samples.
+    #[test]
+    fn the_page_is_well_formed() {
+        let mut metrics = Metrics::default();
+        metrics.note(&answered(200, None));
+        let page = metrics.page(&levels());
+        assert!(page.ends_with('\n'));
+        let mut families: Vec<&str> = Vec::new();
+        for line in page.lines() {
+            if let Some(rest) = line.strip_prefix("# TYPE ") {
+                let name = rest.split(' ').next().unwrap();
+                assert!(!families.contains(&name), "{name} twice");
+                families.push(name);
+            } else if !line.starts_with("# HELP ") {
+                let (name, value) = line.rsplit_once(' ').unwrap();
+                assert!(value.parse::<f64>().unwrap().is_finite(), "{line}");
+                let bare = name.split('{').next().unwrap();
+                assert!(bare.starts_with(families.last().unwrap()), "{line}");
+                assert!(!name.contains('\\') && name.matches('"').count() % 2 == 0, "{line}");
+            }
+        }
+        assert!(families.len() > 30, "{families:?}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_told() {
+        let mut levels = levels();
+        (levels.tasks, levels.scaler_is_own, levels.process.resident) = (None, false, None);
+        let page = Metrics::default().page(&levels);
+        for name in ["tp2_tasks{", "tp2_scaler_children_total", "process_resident_memory_bytes"] {
+            assert!(!page.contains(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Whether the server still does what it is there for: every ten seconds a tiny picture of its own goes the whole way,
+//! through a worker, a scaler connection that is opened for it, and a worker again.
+//!
+//! A state machine like the others: time and answers in, jobs and verdicts out. Its jobs hold no place and no byte, and no
+//! task or state is to be seen of them. What does not come back is judged by where it is:
+//! - At the scaler it has a connection and a child of its own and waits for nobody: [`PATIENCE`] is enough. It is given up
+//!   then, and another is sent soon. A second one that is lost in the same way means that our own scaler is to be killed:
+//!   what a process that is stopped will not do is none of our waiting.
+//! - At the workers it stands in line behind large pictures. As long as they bring anything at all, they are busy; if for
+//!   [`PATIENCE`] nothing has come, they hang. The picture is left where it is: it comes back when they do.
+//!
+//! The verdict stands until a picture has come back whole. Nothing here can free a worker that hangs.
+use std::time::{Duration, Instant};
+
+use scaler::raster::Raster;
+
+use crate::exchange::gate::{Gate, Lease};
+use crate::exchange::job::{Cancel, Done, Encoding, Job, Output, Probe as Header, Work};
+use crate::exchange::service::Part;
+use crate::key::{Key, Ticket};
+use crate::proto::format::Format;
+
+/// In the tickets of its jobs: the slot of no run.
+pub const KEY: Key = Key { index: u32::MAX, generation: 0 };
+/// Columns and rows of the picture, and of what is made of it.
+pub const SIZES: [(u32, u32); 2] = [(7, 5), (3, 2)];
+
+/// From the end of one picture to the beginning of the next.
+const PAUSE: Duration = Duration::from_secs(10);
+/// The same after one that was given up.
+const PAUSE_AFTER_LOSS: Duration = Duration::from_secs(2);
+/// Without a sign of life for so long, something is stuck.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Losses in a row after which our own scaler is not waited for any more.
+const LOSSES_MAX: u32 = 2;
+
+const FILE: &[u8] = b"P5\n7 5\n255\n\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff\
+    \x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff\x00\x11\x22";
+
+/// The machine.
+#[derive(Debug)]
+pub struct Probe {
+    stage: Stage,
+    /// Number of the job that is out, or of the last one.
+    step: u32,
+    cancelled: Cancel,
+    verdict: Option<Part>,
+    /// Pictures lost at the scaler in a row.
+    losses: u32,
+    /// When the workers last brought anything.
+    workers_at: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Resting { until: Instant },
+    Gray { since: Instant },
+    Scale { since: Instant },
+    Encode { since: Instant },
+}
+
+/// What an input led to.
+#[derive(Debug)]
+pub enum Sign {
+    /// Nothing to be told.
+    Nothing,
+    /// The next job is to be done.
+    Job(Box<Job>),
+    /// A picture came back whole, after this verdict.
+    Well(Option<Part>),
+    /// A picture did not come back; `news`: it was not known before.
+    Stuck {
+        /// Where it is.
+        part: Part,
+        /// The verdict is new.
+        news: bool,
+        /// Nothing more is to be expected of the scaler.
+        hopeless: bool,
+    },
+}
+
+impl Probe {
+    /// Everything counts as well until the first picture is sent.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self {
+            stage: Stage::Resting { until: now + PAUSE },
+            step: 0,
+            cancelled: Cancel::default(),
+            verdict: None,
+            losses: 0,
+            workers_at: now,
+        }
+    }
+
+    /// A worker has brought something, whatever it is.
+    pub fn note_work(&mut self, now: Instant) {
+        self.workers_at = now;
+    }
+
+    /// A job has come back.
+    pub fn handle_done(&mut self, done: Done, now: Instant) -> Sign {
+        if done.ticket.step != self.step {
+            return Sign::Nothing;
+        }
+        let Done { lease, result, .. } = done;
+        match (self.stage, result) {
+            (Stage::Gray { .. }, Ok(Output::Raster(raster))) => {
+                self.stage = Stage::Scale { since: now };
+                let (width, height) = SIZES[1];
+                Sign::Job(self.job(lease, Work::Scale { raster, width, height }))
+            }
+            (Stage::Scale { .. }, Ok(Output::Raster(raster))) => {
+                self.stage = Stage::Encode { since: now };
+                Sign::Job(self.job(lease, writing(raster)))
+            }
+            (Stage::Encode { .. }, Ok(Output::File(_))) => {
+                self.stage = Stage::Resting { until: now + PAUSE };
+                self.losses = 0;
+                Sign::Well(self.verdict.take())
+            }
+            // The scaler is away or broke off, or a worker failed: what is known of that is told elsewhere.
+            _ => {
+                self.stage = Stage::Resting { until: now + PAUSE_AFTER_LOSS };
+                Sign::Nothing
+            }
+        }
+    }
+
+    /// Something may be due: a new picture, or the end of patience with the one that is out.
+    pub fn handle_timeout(&mut self, gate: &Gate, now: Instant) -> Sign {
+        if now < self.poll_timeout() {
+            return Sign::Nothing;
+        }
+        match self.stage {
+            Stage::Resting { .. } => {
+                self.cancelled = Cancel::default();
+                self.stage = Stage::Gray { since: now };
+                let ((width, height), decode_cost) = (SIZES[0], 0);
+                let probe = Header { format: Format::Pnm, width, height, decode_cost };
+                Sign::Job(self.job(gate.lease(), Work::Gray { picture: FILE.to_vec(), probe }))
+            }
+            Stage::Gray { .. } | Stage::Encode { .. } => {
+                let news = self.verdict.replace(Part::Workers) != Some(Part::Workers);
+                // It is asked again after as long, in case they have moved meanwhile.
+                self.workers_at = now;
+                Sign::Stuck { part: Part::Workers, news, hopeless: false }
+            }
+            Stage::Scale { .. } => {
+                self.cancelled.set();
+                self.step += 1;
+                self.stage = Stage::Resting { until: now + PAUSE_AFTER_LOSS };
+                self.losses += 1;
+                let news = self.verdict.replace(Part::Scaler) != Some(Part::Scaler);
+                Sign::Stuck { part: Part::Scaler, news, hopeless: self.losses >= LOSSES_MAX }
+            }
+        }
+    }
+
+    /// When [`Probe::handle_timeout`] wants to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Instant {
+        match self.stage {
+            Stage::Resting { until } => until,
+            Stage::Gray { since } | Stage::Encode { since } => since.max(self.workers_at) + PATIENCE,
+            Stage::Scale { since } => since + PATIENCE,
+        }
+    }
+
+    fn job(&mut self, lease: Lease, work: Work) -> Box<Job> {
+        self.step += 1;
+        let ticket = Ticket { run: KEY, step: self.step };
+        // In the workers' line of tasks, which needs no place.
+        Box::new(Job { ticket, lease, cancelled: self.cancelled.clone(), durable: true, work })
+    }
+}
+
+fn writing(raster: Raster) -> Work {
+    let encoding = Encoding { format: Format::Pnm, quality: 85, background: [255; 3] };
+    Work::Encode { raster, encoding, keep: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::job::{Failure, PixelLimits};
+    use bytes::Bytes;
+
+    struct World {
+        probe: Probe,
+        gate: Gate,
+        now: Instant,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let now = Instant::now();
+            Self { probe: Probe::new(now), gate: Gate::new(1, 1, 1), now }
+        }
+
+        fn wait(&mut self, time: Duration) -> Sign {
+            self.now += time;
+            self.probe.handle_timeout(&self.gate, self.now)
+        }
+
+        /// Waits for the next picture.
+        fn begin(&mut self) -> Job {
+            let rest = self.probe.poll_timeout() - self.now;
+            job(self.wait(rest))
+        }
+
+        fn bring(&mut self, job: Job, result: Result<Output, Failure>) -> Sign {
+            let Job { ticket, lease, .. } = job;
+            self.probe.handle_done(Done { ticket, lease, result, took: Duration::ZERO }, self.now)
+        }
+
+        /// A worker's or the scaler's answer, as they would give it.
+        fn perform(&mut self, job: Job) -> Sign {
+            let result = match &job.work {
+                Work::Gray { picture, probe } => {
+                    let limits = PixelLimits { pixels_max: 100, side_max: 100 };
+                    assert_eq!(crate::pixels::probe(picture, &limits).unwrap().format, probe.format);
+                    Output::Raster(crate::pixels::decode(picture, probe, &limits).unwrap())
+                }
+                Work::Scale { raster, width, height } => {
+                    assert_eq!([(raster.width, raster.height), (*width, *height)], SIZES);
+                    let samples = vec![0; (width * height) as usize];
+                    Output::Raster(Raster {
+                        width: *width,
+                        height: *height,
+                        samples,
+                        channels: raster.channels,
+                    })
+                }
+                Work::Encode { .. } => Output::File(Bytes::new()),
+                other => panic!("{other:?}"),
+            };
+            self.bring(job, Ok(result))
+        }
+    }
+
+    fn job(sign: Sign) -> Job {
+        match sign {
+            Sign::Job(job) => *job,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_picture_goes_the_whole_way_every_ten_seconds_and_holds_nothing() {
+        let mut world = World::new();
+        let mut taken = world.gate.lease();
+        taken.enter(1).unwrap();
+        for _ in 0..3 {
+            assert!(matches!(world.wait(PAUSE - Duration::from_millis(1)), Sign::Nothing));
+            let first = job(world.wait(Duration::from_millis(1)));
+            assert!(first.ticket.run == KEY && KEY.index > Key::INDEX_MAX);
+            let second = job(world.perform(first));
+            let third = job(world.perform(second));
+            assert!(matches!(world.perform(third), Sign::Well(None)));
+            assert_eq!((world.gate.places(), world.gate.bytes()), (1, 1));
+        }
+    }
+
+    #[test]
+    fn a_scaler_that_does_not_answer_is_missed_given_up_twice_and_found_again() {
+        let mut world = World::new();
+        let first = world.begin();
+        let at_scaler = job(world.perform(first));
+        assert!(matches!(world.wait(PATIENCE - Duration::from_millis(1)), Sign::Nothing));
+        // Workers that are busy say nothing about the scaler.
+        world.probe.note_work(world.now);
+        let Sign::Stuck { part, news, hopeless } = world.wait(Duration::from_millis(1)) else { panic!() };
+        assert_eq!((part, news, hopeless), (Part::Scaler, true, false));
+        assert!(at_scaler.cancelled.is_set());
+        assert!(matches!(world.bring(at_scaler, Err(Failure::Cancelled)), Sign::Nothing), "a late answer");
+
+        let again = world.begin();
+        let at_scaler = job(world.perform(again));
+        let Sign::Stuck { part, news, hopeless } = world.wait(PATIENCE) else { panic!() };
+        assert_eq!((part, news, hopeless), (Part::Scaler, false, true));
+        drop(at_scaler);
+
+        let again = world.begin();
+        let at_scaler = job(world.perform(again));
+        let last = job(world.perform(at_scaler));
+        assert!(matches!(world.perform(last), Sign::Well(Some(Part::Scaler))));
+        let again = world.begin();
+        let at_scaler = job(world.perform(again));
+        assert!(matches!(world.wait(PATIENCE), Sign::Stuck { hopeless: false, .. }), "counted anew");
+        drop(at_scaler);
+    }
+
+    #[test]
+    fn workers_are_stuck_once_nothing_comes_of_them() {
+        let mut world = World::new();
+        let first = world.begin();
+        for _ in 0..20 {
+            assert!(matches!(world.wait(PATIENCE / 2), Sign::Nothing));
+            world.probe.note_work(world.now);
+        }
+        let Sign::Stuck { part, news, .. } = world.wait(PATIENCE) else { panic!() };
+        assert_eq!((part, news), (Part::Workers, true));
+        assert!(!first.cancelled.is_set(), "it is not sent twice");
+        assert!(matches!(world.wait(PATIENCE), Sign::Stuck { news: false, .. }));
+        let second = job(world.perform(first));
+        let third = job(world.perform(second));
+        let Sign::Stuck { part, news, .. } = world.wait(PATIENCE) else { panic!() };
+        assert_eq!((part, news), (Part::Workers, false), "no picture has come back yet");
+        assert!(matches!(world.perform(third), Sign::Well(Some(Part::Workers))));
+    }
+
+    #[test]
+    fn a_failure_is_no_verdict_and_another_picture_follows_soon() {
+        let mut world = World::new();
+        let first = world.begin();
+        let at_scaler = job(world.perform(first));
+        assert!(matches!(world.bring(at_scaler, Err(Failure::ScalerAway)), Sign::Nothing));
+        assert_eq!(world.probe.poll_timeout(), world.now + PAUSE_AFTER_LOSS);
+    }
+}

@@ -1,0 +1,127 @@
+//! What the loop does for itself, asked for by nobody: its own pictures, the service manager's watchdog, memory given
+//! back to the system, and its figures.
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use scaler::sys;
+
+use super::{Level, Server, Source, Who};
+use crate::exchange::job::Done;
+use crate::exchange::service::Part;
+use crate::net::metrics::{Levels, Process};
+use crate::net::probe::Sign;
+use crate::net::timers::Armed;
+
+/// A connection to the scaler that was of no use for so long is closed.
+const CONNECTION_REST: Duration = Duration::from_secs(10);
+/// Without work for so long, what the allocator keeps is given back.
+const TRIM_AFTER: Duration = Duration::from_secs(1);
+
+/// When the next of these things is due.
+#[derive(Debug, Default)]
+pub(super) struct Upkeep {
+    pub(super) armed: Armed,
+    /// The manager is to be told that the loop turns.
+    alive_at: Option<Instant>,
+    /// Memory is to be given back; None if nothing was done since it last was.
+    trim_at: Option<Instant>,
+}
+
+impl Server {
+    /// Clients can come.
+    pub(super) fn announce(&mut self) {
+        self.notifier.ready();
+        self.upkeep.alive_at = self.notifier.watchdog_interval().map(|interval| self.now.at + interval);
+    }
+
+    /// Does what is due.
+    pub(super) fn keep_up(&mut self) {
+        let now = self.now.at;
+        if self.stop_at.is_none() {
+            let sign = self.probe.handle_timeout(&self.service.gate, now);
+            self.heed(sign);
+        }
+        if let Some(interval) = self.notifier.watchdog_interval()
+            && self.upkeep.alive_at.is_some_and(|at| now >= at)
+        {
+            self.notifier.alive();
+            self.upkeep.alive_at = Some(now + interval);
+        }
+        if self.service.gate.bytes() > 0 {
+            self.upkeep.trim_at = Some(now + TRIM_AFTER);
+        } else if self.upkeep.trim_at.is_some_and(|at| now >= at) {
+            self.upkeep.trim_at = None;
+            sys::trim_malloc();
+        }
+        let probe_at = self.stop_at.is_none().then(|| self.probe.poll_timeout());
+        let due = [probe_at, self.upkeep.alive_at, self.upkeep.trim_at].into_iter().flatten().min();
+        self.timers.arm(&mut self.upkeep.armed, due, Source::Upkeep);
+    }
+
+    /// A job of our own picture has come back.
+    pub(super) fn handle_own(&mut self, done: Done) {
+        let sign = self.probe.handle_done(done, self.now.at);
+        self.heed(sign);
+    }
+
+    fn heed(&mut self, sign: Sign) {
+        match sign {
+            Sign::Nothing => {}
+            Sign::Job(job) => self.dispatch(*job),
+            Sign::Well(before) => {
+                self.service.stuck.set(None);
+                if let Some(part) = before {
+                    let text = format_args!("{} de nuevo.", subject(part));
+                    self.log.write(Level::Warning, Who::default(), text);
+                }
+                let before = self.now.at.checked_sub(CONNECTION_REST).unwrap_or(self.now.at);
+                self.pool.retire_idle(before, self.poll.registry());
+            }
+            Sign::Stuck { part, news, hopeless } => {
+                self.service.stuck.set(Some(part));
+                self.metrics.note_missed(part);
+                if news {
+                    let text = format_args!(
+                        "No {}: una imagen de prueba no ha vuelto.",
+                        subject(part).to_lowercase()
+                    );
+                    self.log.write(Level::Error, Who::default(), text);
+                }
+                if part == Part::Scaler {
+                    self.pool.abandon(crate::net::probe::KEY, self.poll.registry());
+                }
+                if hopeless && let Some(supervisor) = &mut self.supervisor {
+                    supervisor.handle_unreachable(self.now.at);
+                }
+            }
+        }
+    }
+
+    /// The page of figures.
+    pub(super) fn figures(&self) -> Bytes {
+        let gate = &self.service.gate;
+        let (scaler_connections, scaler_waiting) = self.pool.load();
+        let levels = Levels {
+            connections: (self.clients.len(), self.acceptor.clients_max()),
+            places: (gate.places(), gate.places_max()),
+            memory: (gate.bytes(), gate.bytes_max()),
+            workers: (self.workers.busy(), self.workers.threads()),
+            scaler_connections,
+            scaler_waiting,
+            scaler_is_own: self.supervisor.is_some(),
+            tasks_in_work: self.tasks.in_work(),
+            tasks: self.census.counts(),
+            ready: self.service.unready().is_none(),
+            log_lines_lost: self.log.lines_lost(),
+            process: Process::look(self.began_at),
+        };
+        self.metrics.page(&levels).into()
+    }
+}
+
+fn subject(part: Part) -> &'static str {
+    match part {
+        Part::Workers => "Responden los hilos de trabajo",
+        Part::Scaler => "Responde el escalador",
+    }
+}
