@@ -3,12 +3,15 @@
 //!
 //! Names are data, never paths: nothing here or below opens a file by one. A folder is made by its first face; a face
 //! is never replaced.
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::plan::Parameters;
@@ -366,20 +369,27 @@ pub fn listing(folder: String, parameters: &Parameters) -> Result<Wish, Reject> 
     Ok(Wish::Names { folder, from: parameters.data("desde"), max })
 }
 
-/// The names of a list: `{"nombres": ["a.jpg", …]}`.
+/// The names of a list: `{"nombres": ["a.jpg", …]}`. Nothing is built of what is no name: the list is a stranger's.
 ///
 /// # Errors
 /// It is no JSON (400), or another (422).
 pub fn names_of(list: &[u8]) -> Result<Vec<String>, Reject> {
-    let value: Value = serde_json::from_slice(list).map_err(|_| Reject::NotJson)?;
-    let Some(names) = value.get("nombres").and_then(Value::as_array) else {
-        return Err(Reject::NotNames { value: String::new() });
+    let refused = |error: &serde_json::Error, value: &str| match error.classify() {
+        Category::Data => Reject::NotNames { value: value.to_owned() },
+        Category::Syntax | Category::Eof | Category::Io => Reject::NotJson,
     };
+    // The whole is looked through first: what is broken further on is no list either.
+    let whole: &RawValue = serde_json::from_slice(list).map_err(|_| Reject::NotJson)?;
+    let members: HashMap<String, &RawValue> =
+        serde_json::from_str(whole.get()).map_err(|error| refused(&error, ""))?;
+    let names = members.get("nombres").ok_or(Reject::NotNames { value: String::new() })?;
+    let names: Vec<&RawValue> = serde_json::from_str(names.get()).map_err(|error| refused(&error, ""))?;
     names
-        .iter()
-        .map(|name| match name.as_str() {
-            Some(name) if is_face_name(name) => Ok(name.to_owned()),
-            _ => Err(Reject::NotNames { value: name.to_string() }),
+        .into_iter()
+        .map(|name| match serde_json::from_str::<String>(name.get()) {
+            Ok(text) if is_face_name(&text) => Ok(text),
+            Ok(_) => Err(Reject::NotNames { value: name.get().to_owned() }),
+            Err(error) => Err(refused(&error, name.get())),
         })
         .collect()
 }

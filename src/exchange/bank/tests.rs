@@ -312,6 +312,9 @@ fn lists_of_names() {
         ("", 400),
         ("nombres", 400),
         ("{\"nombres\": [\"a\"]", 400),
+        ("[1, 2", 400),
+        ("{\"nombres\": [7], \"x\": }", 400),
+        ("{\"\\ud800\": 0, \"nombres\": []}", 400),
         ("{\"nombres\": [\"a\"]} x", 400),
         ("{\"nombres\": [\"\\ud800\"]}", 400),
         ("{nombres: []}", 400),
@@ -332,6 +335,12 @@ fn lists_of_names() {
     }
     assert_eq!(names_of(b"{\"nombres\": [\"\xff\"]}").unwrap_err().status(), 400);
     assert_eq!(names_of("[".repeat(100_000).as_bytes()).unwrap_err().status(), 400, "no stack is that deep");
+    let deep = format!("{{\"nombres\": [{}{}]}}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(names_of(deep.as_bytes()).unwrap_err().status(), 422);
+    match names_of(br#"{"nombres": ["a", {"b": 1}]}"#) {
+        Err(Reject::NotNames { value }) => assert_eq!(value, r#"{"b": 1}"#),
+        other => panic!("{other:?}"),
+    }
     for (length, taken) in [(255, true), (256, false)] {
         let list = json!({ "nombres": ["x".repeat(length)] }).to_string();
         assert_eq!(names_of(list.as_bytes()).is_ok(), taken, "{length}");
