@@ -340,11 +340,11 @@ impl Run {
         }
     }
 
-    /// Bytes of memory that it waits for.
+    /// Bytes of memory that it waits for, besides those that it holds.
     #[must_use]
-    pub fn memory(&self) -> u64 {
+    pub fn lacks(&self) -> u64 {
         match &self.stage {
-            Stage::Waiting { loaded, .. } => loaded.memory,
+            Stage::Waiting { loaded, lease, .. } => loaded.memory.saturating_sub(lease.bytes()),
             _ => 0,
         }
     }

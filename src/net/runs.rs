@@ -4,7 +4,7 @@
 //! large picture that waits for memory is not overtaken for ever by small ones; for a look at a file, which takes a
 //! place alone and soon gives it back; and the tasks' line, which takes memory alone. Of the first two the older one goes
 //! first, and the younger one if the older finds no room: an answer that needs no memory does not wait for memory. Between
-//! those and the tasks turns are taken; a client that finds no memory when it is its turn is waited for, and a task too once
+//! those and the tasks turns are taken, and tasks beside one another leave part of the memory to uploads; a client that finds no memory when it is its turn is waited for, and a task too once
 //! it has waited long, so that neither side starves the other; who finds no place is not, for a task needs none. Of the
 //! tasks one alone waits for memory: those behind it are sent back to the store, or what they hold together could be what
 //! none of them can get. A run whose client has left is forgotten at once if it still waits; one that has a step out
@@ -30,6 +30,10 @@ use crate::pixels;
 /// A task that finds no memory lets clients pass for so long.
 const TASK_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Tasks are let in beside one another while no more than this part of the memory is taken: the rest is for uploads,
+/// among them more tasks, and for those who wait.
+const TASKS_PART: u64 = 2;
+
 /// All runs that have not ended.
 #[derive(Default)]
 pub struct Runs {
@@ -42,6 +46,8 @@ pub struct Runs {
     tasks: VecDeque<Key>,
     /// It is a task's turn, if one waits.
     task_turn: bool,
+    /// Tasks that were let in, and have not ended.
+    tasks_at_work: usize,
 }
 
 /// A run and the client that waits for it.
@@ -49,6 +55,8 @@ struct Watched {
     run: Run,
     /// None once the client has left: how the run ends concerns nobody.
     watcher: Option<Key>,
+    /// It is one of [`Runs::tasks_at_work`].
+    at_work: bool,
     armed: Armed,
 }
 
@@ -133,7 +141,7 @@ impl Runs {
 
     /// Lets the next run in, if there is one and room for it.
     pub fn admit(&mut self, gate: &Gate, now: Instant) -> Option<Job> {
-        let task_since = since_of_first(&mut self.tasks, &mut self.runs);
+        let task_since = self.task_since(gate);
         let job = match task_since {
             Some(since) if self.task_turn => {
                 let task = admit_first(&mut self.tasks, &mut self.runs, now);
@@ -145,12 +153,27 @@ impl Runs {
                 self.admit_client(now).or_else(|| {
                     let client_waits = since_of_first(&mut self.waiting, &mut self.runs).is_some();
                     let short_of_memory = places_left && client_waits;
-                    if short_of_memory { None } else { admit_first(&mut self.tasks, &mut self.runs, now) }
+                    task_since.filter(|_| !short_of_memory)?;
+                    admit_first(&mut self.tasks, &mut self.runs, now)
                 })
             }
         }?;
         self.task_turn = !job.durable;
+        if job.durable
+            && let Some(watched) = self.runs.get_mut(job.ticket.run)
+        {
+            watched.at_work = true;
+            self.tasks_at_work += 1;
+        }
         Some(job)
+    }
+
+    /// Since when a task waits that may be let in: beside others, only while enough is left.
+    fn task_since(&mut self, gate: &Gate) -> Option<Instant> {
+        let since = since_of_first(&mut self.tasks, &mut self.runs)?;
+        let lacks = self.runs.get_mut(*self.tasks.front()?)?.run.lacks();
+        let leaves_enough = gate.bytes().saturating_add(lacks) <= gate.bytes_max() / TASKS_PART;
+        (self.tasks_at_work == 0 || leaves_enough).then_some(since)
     }
 
     /// Sends back a task that waits for memory behind another: what it holds itself may be what the first lacks, and on
@@ -160,7 +183,7 @@ impl Runs {
         while self.tasks.len() > 1 {
             let key = self.tasks.pop_back()?;
             let Some(Watched { run, .. }) = self.runs.remove(key) else { continue };
-            let outcome = Err(Failure::MemoryFull { length: run.memory() });
+            let outcome = Err(Failure::MemoryFull { length: run.lacks() });
             return Some(Ended { run: key, watcher: None, id: run.id(), durable: true, outcome });
         }
         None
@@ -234,7 +257,8 @@ impl Runs {
     }
 
     fn end(&mut self, key: Key) -> Option<Ended> {
-        let Watched { run, watcher, .. } = self.runs.remove(key)?;
+        let Watched { run, watcher, at_work, .. } = self.runs.remove(key)?;
+        self.tasks_at_work -= usize::from(at_work);
         let (id, durable) = (run.id(), run.is_durable());
         Some(Ended { run: key, watcher, id, durable, outcome: run.into_outcome()? })
     }
@@ -246,7 +270,10 @@ fn insert(
     entry: Entry,
     now: Instant,
 ) -> Result<Key, Failure> {
-    let watched = |key| Watched { run: Run::new(key, entry, now), watcher, armed: Armed::default() };
+    let watched = |key| {
+        let (run, armed) = (Run::new(key, entry, now), Armed::default());
+        Watched { run, watcher, at_work: false, armed }
+    };
     runs.insert_with(watched).ok_or(Failure::Cancelled)
 }
 
@@ -572,6 +599,36 @@ mod tests {
         assert_eq!(line.admit(), None);
         line.taken = None;
         assert_eq!((line.admit(), line.admit()), (Some(client), Some(task)));
+    }
+
+    #[test]
+    fn tasks_beside_one_another_leave_part_of_the_memory() {
+        let mut line = Line::new();
+        line.taken = None;
+        let large = [line.task(LARGE), line.task(LARGE)];
+        let first = line.runs.admit(&line.service.gate, line.now).unwrap();
+        assert_eq!(first.ticket.run, large[0], "alone it may take what it needs");
+        line.now += TASK_PATIENCE * 2;
+        let client = line.client(SMALL);
+        assert_eq!((line.admit(), line.admit()), (Some(client), None), "nor does it stop anybody");
+        let done = |job: Job| {
+            let result = Err(Failure::Lost);
+            Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO }
+        };
+        line.runs.handle_done(done(first), line.now);
+        let second = line.runs.admit(&line.service.gate, line.now).unwrap();
+        assert_eq!(second.ticket.run, large[1]);
+        // One that is late is at work no more, and its memory comes back with its step.
+        let at = line.now + line.service.policy.deadline;
+        while let Some((due, source)) = line.timers.pop(at) {
+            if let Source::Run(key) = source {
+                line.runs.handle_timer(key, due, &mut line.timers, at);
+            }
+        }
+        assert_eq!(line.runs.tasks_at_work, 0);
+        drop(second);
+        let small = [line.task(SMALL), line.task(SMALL)];
+        assert_eq!([line.admit(), line.admit()], small.map(Some));
     }
 
     #[test]

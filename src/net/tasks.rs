@@ -67,6 +67,8 @@ pub enum Effect {
 pub struct Tasks {
     /// The most tasks in memory at once.
     in_work_max: usize,
+    /// As many as have found memory lately. Invariant: 1 to `in_work_max`.
+    window: usize,
     next_ticket: u64,
     asked: HashMap<u64, Asked>,
     in_work: HashMap<Uuid, InWork>,
@@ -109,8 +111,18 @@ struct InWork {
     /// None before it has begun and after it has ended.
     run: Option<Key>,
     suspect: bool,
-    /// It has its picture, but not yet the memory for the work: no other is taken on.
-    waits: bool,
+    memory: Memory,
+}
+
+/// Whether a task in memory has what its work takes, or only its picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    /// It has just come.
+    Unknown,
+    /// It waits: no other is taken on.
+    Lacking,
+    /// It has it, or needs it no more.
+    Enough,
 }
 
 /// What a ticket was for.
@@ -156,6 +168,7 @@ impl Tasks {
     pub fn new(in_work_max: usize, retention: Duration, now: Moment) -> Self {
         Self {
             in_work_max,
+            window: in_work_max,
             sweep_time: (retention / 10).clamp(SWEEP_TIME.0, SWEEP_TIME.1),
             next_ticket: 0,
             asked: HashMap::new(),
@@ -326,8 +339,10 @@ impl Tasks {
 
     /// A task has got the memory for its work.
     pub fn admitted(&mut self, id: Uuid) {
-        if let Some(work) = self.in_work.get_mut(&id) {
-            work.waits = false;
+        if let Some(work) = self.in_work.get_mut(&id)
+            && std::mem::replace(&mut work.memory, Memory::Enough) == Memory::Unknown
+        {
+            self.window = self.in_work_max.min(self.window + 1);
         }
     }
 
@@ -341,7 +356,7 @@ impl Tasks {
     pub fn handle_end(&mut self, id: Uuid, outcome: &Outcome, service: &Service, now: Moment) {
         let Some(work) = self.in_work.get_mut(&id) else { return };
         work.run = None;
-        let waited = std::mem::take(&mut work.waits);
+        let waited = std::mem::replace(&mut work.memory, Memory::Enough) != Memory::Enough;
         let end = match outcome {
             Ok(Ending::Picture(picture, _)) => Some(End::Done(picture.clone())),
             Ok(Ending::NotModified(_) | Ending::Face(..) | Ending::Link(..) | Ending::Excerpt(_)) => {
@@ -349,6 +364,12 @@ impl Tasks {
             }
             // That there was no memory in time is no fault of the picture's.
             Err(Failure::Late) if waited => self.again(now),
+            Err(Failure::MemoryFull { .. }) => {
+                // Sent back: the one that waits, and those that work, are as many as there is memory for.
+                let stay = self.in_work.values().filter(|work| work.run.is_some()).count();
+                self.window = stay.clamp(1, self.in_work_max);
+                None
+            }
             Err(failure) => match self.verdict(id, failure) {
                 Verdict::Final => Some(End::Failed(problem_of(failure, service))),
                 Verdict::Again => self.again(now),
@@ -401,6 +422,9 @@ impl Tasks {
             self.crashes_max += 1;
             (self.idle, self.caution) = (false, self.caution.max(Caution::Look));
         }
+        for work in self.in_work.values_mut().filter(|work| work.memory == Memory::Unknown) {
+            work.memory = Memory::Lacking;
+        }
         let is_able = !service.draining.get()
             && !service.scaler_away.get()
             && service.stuck.get().is_none()
@@ -417,11 +441,12 @@ impl Tasks {
     fn wants_task(&self) -> bool {
         let taken = self.in_work.len() + self.claims;
         let room = match self.caution {
-            Caution::None => taken < self.in_work_max,
-            Caution::Look => taken < self.in_work_max && self.claims == 0,
+            Caution::None => taken < self.window,
+            Caution::Look => taken < self.window && self.claims == 0,
             Caution::Alone => taken == 0,
         };
-        room && !self.idle && !self.in_work.values().any(|work| work.suspect || work.waits)
+        let is_hindered = |work: &InWork| work.suspect || work.memory != Memory::Enough;
+        room && !self.idle && !self.in_work.values().any(is_hindered)
     }
 
     /// Tasks that are in memory.
@@ -472,7 +497,8 @@ impl Tasks {
                 } else if is_current {
                     self.caution = Caution::None;
                 }
-                self.in_work.insert(claim.id, InWork { run: None, suspect: claim.suspect, waits: true });
+                self.in_work
+                    .insert(claim.id, InWork { run: None, suspect: claim.suspect, memory: Memory::Unknown });
                 self.effects.push_back(Effect::Begin(claim));
             }
             Claimed::Nothing if is_current => (self.idle, self.caution) = (true, Caution::None),
@@ -480,7 +506,7 @@ impl Tasks {
             Claimed::MustBeAlone => self.caution = Caution::Alone,
             Claimed::NoRoom { .. } => self.claim_at = Some(now.at + PAUSE),
             Claimed::TooLarge { id, length } => {
-                self.in_work.insert(id, InWork { run: None, suspect: false, waits: false });
+                self.in_work.insert(id, InWork { run: None, suspect: false, memory: Memory::Enough });
                 let failure = Failure::TooMuchMemory { needed: length };
                 self.handle_end(id, &Err(failure), service, now);
             }
@@ -490,7 +516,7 @@ impl Tasks {
     /// What is to become of a task whose work failed.
     fn verdict(&mut self, id: Uuid, failure: &Failure) -> Verdict {
         match failure {
-            Failure::ScalerAway | Failure::Cancelled | Failure::MemoryFull { .. } => Verdict::Again,
+            Failure::ScalerAway | Failure::Cancelled => Verdict::Again,
             Failure::Late
             | Failure::Lost
             | Failure::ScalerLost

@@ -521,6 +521,35 @@ fn while_a_task_waits_for_memory_no_other_is_taken_on() {
 }
 
 #[test]
+fn so_many_are_taken_on_as_have_found_memory_lately() {
+    let mut world = World::new(5);
+    for number in 1..=5 {
+        let lease = world.service.gate.lease();
+        let claim = Claim { id: id(number), picture: b"bytes".to_vec(), plan: PLAN, suspect: false, lease };
+        world.told_of_claim(Claimed::Task(Box::new(claim)));
+    }
+    world.tasks.admitted(id(1));
+    for sent_back in [5, 4, 3] {
+        world.end(sent_back, Err(Failure::MemoryFull { length: 9 }));
+        assert!(matches!(world.settled(true), Write::Release { .. }));
+    }
+    world.advance();
+    assert_eq!((world.claims(), world.tasks.window), (0, 2));
+    world.tasks.admitted(id(2));
+    world.advance();
+    assert_eq!(world.claims(), 0, "it had to wait: there is memory for two");
+    world.end(1, world.done());
+    world.settled(true);
+    for (number, claims) in [(3, 1), (4, 1), (5, 1)] {
+        world.advance();
+        assert_eq!(world.claims(), claims);
+        world.claim(number, false);
+    }
+    world.advance();
+    assert_eq!((world.claims(), world.tasks.window), (1, 5), "these found it at once");
+}
+
+#[test]
 fn a_task_that_the_memory_could_never_hold_ends() {
     let mut world = World::new(2);
     world.told_of_claim(Claimed::TooLarge { id: id(1), length: 5000 });
