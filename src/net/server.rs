@@ -56,8 +56,9 @@ mod upkeep;
 
 use upkeep::Upkeep;
 
-/// Tasks in memory for each worker: while one is at the scaler or on its way from the store, another is at hand.
-const TASKS_A_THREAD: usize = 2;
+/// Tasks in memory for each worker: while one is worked on, another is at the scaler, and others are on their way from
+/// the store or back to it, which takes a turn of the disk each.
+const TASKS_A_THREAD: usize = 4;
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
 /// A client's deadline is looked at that often at least: an upload's may be hours ahead, and its timer would outlive it.

@@ -66,11 +66,11 @@ fn completed(server: &Server) -> usize {
 
 #[test]
 fn a_client_does_not_stand_in_line_behind_the_tasks() {
-    const TASKS: usize = 300;
+    const TASKS: usize = 200;
     let store = Store::new();
     let (server, place) = without_scaler(&store, &["-t", "1"]);
     let mut client = server.client();
-    let picture = pgm(640, 480);
+    let picture = pgm(320, 240);
     let ids: Vec<String> = (0..TASKS).map(|_| client.hand_in(&picture)).collect();
     let _scaler = start_scaler(&place);
     until("that work on the tasks has begun", || (completed(&server) > 0).then_some(()));
@@ -90,7 +90,7 @@ fn clients_without_end_do_not_starve_the_tasks() {
     const TASKS: usize = 30;
     let server = Server::start(&["-t", "1"]);
     let (answered, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let picture = pgm(640, 480);
+    let picture = pgm(320, 240);
     let address = server.address();
     std::thread::scope(|scope| {
         for _ in 0..6 {
@@ -123,7 +123,7 @@ fn tasks_do_not_stand_in_each_others_way_for_memory() {
     let mut client = server.client();
     // Of these, four in memory leave no room to work on any.
     let picture = pgm(1600, 1600);
-    let ids: Vec<String> = (0..6).map(|_| client.hand_in(&picture)).collect();
+    let ids: Vec<String> = (0..5).map(|_| client.hand_in(&picture)).collect();
     server.terminate();
     assert_eq!(server.wait().code(), Some(0));
     let server = store.serve(&["-t", "2", "--memoria", "16", "--plazo", "3"]);
