@@ -261,10 +261,7 @@ impl Exchange {
                 let received = self.recv.len() as u64;
                 self.refuse_unread(&Reject::Slow { time, rate: None, received, took }, now);
             }
-            Phase::Body { upload, .. } => {
-                let reject = upload.too_slow(&self.service, now.at);
-                self.handle_progress(Progress::Refused(reject), now);
-            }
+            Phase::Body { .. } => self.judge_pace(now),
             Phase::Waiting { request, awaited: Awaited::Run, .. } => {
                 let id = request.id;
                 self.handle_done(id, &Err(Failure::Late), now);
@@ -507,6 +504,15 @@ impl Exchange {
                 let next = inquiry::first(&request.purpose, id, &self.service, now);
                 self.proceed(from, request, next, now.at, now);
             }
+        }
+    }
+
+    /// A stretch of the body is over.
+    fn judge_pace(&mut self, now: Moment) {
+        if let Phase::Body { upload, .. } = &mut self.phase
+            && let Err(reject) = upload.keep_pace(&self.service, now.at)
+        {
+            self.handle_progress(Progress::Refused(reject), now);
         }
     }
 

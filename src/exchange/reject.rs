@@ -35,11 +35,11 @@ pub enum Reject {
     Tls,
     /// The peer was too slow with head or body.
     Slow {
-        /// How long it was given, at any rate.
+        /// How long it was given for a head, or for each stretch of a body.
         time: Duration,
-        /// Bytes per second that were expected of a body from then on; None for a head.
+        /// Bytes per second that were expected of a body; None for a head.
         rate: Option<u64>,
-        /// Bytes that came.
+        /// Bytes that came: of a body, in its last stretch.
         received: u64,
         /// How long it took over them.
         took: Duration,

@@ -30,9 +30,9 @@ pub struct Policy {
     pub factor: f64,
     /// From the first byte of a request to the end of its head.
     pub head_time: Duration,
-    /// A body may be slower than [`Policy::body_rate`] for so long.
-    pub body_grace: Duration,
-    /// Bytes per second that a body must bring on the whole.
+    /// In each stretch of so long a body must keep up [`Policy::body_rate`]; whole seconds.
+    pub body_stretch: Duration,
+    /// Bytes per second.
     pub body_rate: u64,
     /// A reply may make no progress for so long.
     pub reply_time: Duration,
@@ -53,7 +53,7 @@ impl Default for Policy {
             deadline: Duration::from_secs(30),
             factor: 0.5,
             head_time: Duration::from_secs(10),
-            body_grace: Duration::from_secs(10),
+            body_stretch: Duration::from_secs(10),
             body_rate: 1 << 10,
             reply_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(75),

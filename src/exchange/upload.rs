@@ -3,7 +3,7 @@
 //! The bytes come as slices, straight from the socket's buffer; what is kept is charged to the lease before it is
 //! stored. An upload knows three sinks: the body is the picture, the body is a form, or the body is only read so
 //! that the answer (which does not depend on it) finds a connection on which the next request can follow.
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use uuid::Uuid;
 
@@ -25,9 +25,12 @@ pub struct Upload {
     framing: Delimiter,
     sink: Sink,
     lease: Lease,
-    began_at: Instant,
+    /// When the stretch began in which the peer has to show that it keeps the pace.
+    since: Instant,
     /// Body bytes so far, framing not counted.
     received: u64,
+    /// How many of them had come when the stretch began. Invariant: at most `received`.
+    before: u64,
     /// Body bytes that the head announced; 0 if it did not say.
     announced: u64,
 }
@@ -107,14 +110,14 @@ impl Upload {
     pub fn http(framing: Framing, sink: Sink, lease: Lease, now: Instant) -> Self {
         let announced = if let Framing::Length(length) = framing { length } else { 0 };
         let framing = Delimiter::Http(BodyDecoder::new(framing));
-        Self { framing, sink, lease, began_at: now, received: 0, announced }
+        Self { framing, sink, lease, since: now, received: 0, before: 0, announced }
     }
 
     /// A picture that comes without HTTP.
     #[must_use]
     pub fn picture(end: ImageEnd, lease: Lease, now: Instant) -> Self {
         let (framing, sink) = (Delimiter::Picture(end), Sink::Raw(Vec::new()));
-        Self { framing, sink, lease, began_at: now, received: 0, announced: 0 }
+        Self { framing, sink, lease, since: now, received: 0, before: 0, announced: 0 }
     }
 
     /// Takes input; says how many of its bytes belong to this body.
@@ -225,20 +228,25 @@ impl Upload {
         Ok(Received::Picture { picture, fields, lease })
     }
 
-    /// When the peer has been too slow: after the grace, its mean rate must hold. Moves with the bytes, so that
-    /// neither a drip nor a stall keeps the connection.
+    /// When it is looked at whether the peer keeps the pace. No byte pushes it back.
     #[must_use]
     pub fn due(&self, service: &Service) -> Instant {
-        let policy = &service.policy;
-        let earned = self.received.min(policy.body_max) / policy.body_rate.max(1);
-        self.began_at + policy.body_grace + Duration::from_secs(earned)
+        self.since + service.policy.body_stretch
     }
 
-    /// Why a peer is refused whose time is over.
-    #[must_use]
-    pub fn too_slow(&self, service: &Service, now: Instant) -> Reject {
-        let (time, rate) = (service.policy.body_grace, Some(service.policy.body_rate));
-        Reject::Slow { time, rate, received: self.received, took: now - self.began_at }
+    /// A stretch is over: the next one begins if enough has come in it. What came before counts no more, so that nobody
+    /// pays with a quick beginning for hours in which a body takes room.
+    ///
+    /// # Errors
+    /// The peer has been too slow.
+    pub fn keep_pace(&mut self, service: &Service, now: Instant) -> Result<(), Reject> {
+        let (time, rate) = (service.policy.body_stretch, service.policy.body_rate);
+        let came = self.received.saturating_sub(self.before);
+        if came < rate.saturating_mul(time.as_secs()) {
+            return Err(Reject::Slow { time, rate: Some(rate), received: came, took: now - self.since });
+        }
+        (self.since, self.before) = (now, self.received);
+        Ok(())
     }
 
     /// Body bytes so far.

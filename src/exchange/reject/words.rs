@@ -24,8 +24,8 @@ impl fmt::Display for Reject {
             ),
             Self::Slow { time, rate: Some(rate), received, took } => write!(
                 f,
-                "el cuerpo de la petición llegó demasiado despacio: {received} bytes en {} s, y pasados {} s se \
-                 esperan al menos {rate} bytes por segundo; envíe de nuevo la petición",
+                "el cuerpo de la petición llegó demasiado despacio: {received} bytes en los últimos {} s, y en cada \
+                 {} s se esperan al menos {rate} bytes por segundo; envíe de nuevo la petición",
                 seconds(*took),
                 time.as_secs()
             ),
