@@ -1,5 +1,5 @@
-//! Conversations: keep-alive, pipelining, half-closes, slow and vanishing peers.
-use std::time::{Duration, Instant};
+//! Conversations: keep-alive, pipelining, half-closes and vanishing peers.
+use std::time::Duration;
 
 use tp2::proto::format::Format;
 
@@ -129,32 +129,6 @@ fn an_unwanted_body_is_read_away_or_the_connection_closed() {
     let mut client = server.client();
     client.try_send(&request("POST", "/nada", &[], &vec![b'x'; 4 << 20]));
     assert!(!client.response().expect(404).is_kept());
-}
-
-#[test]
-fn a_slow_head_is_408_after_ten_seconds_whatever_drips_in() {
-    let server = Server::start(&[]);
-    let began_at = Instant::now();
-    let (mut silent, mut dripping) = (server.client(), server.client());
-    silent.send(b"GET / HT");
-    dripping.send(b"GET / HTTP/1.1\r\n");
-    let mut writer = dripping.another_end();
-    let drip = std::thread::spawn(move || {
-        while began_at.elapsed() < Duration::from_secs(14) && writer.try_send(b"X-A: b\r\n") {
-            std::thread::sleep(Duration::from_millis(500));
-        }
-    });
-    for client in [&mut silent, &mut dripping] {
-        let answer = client.response().expect(408);
-        assert!(!answer.is_kept());
-        let problem = answer.problem();
-        assert_eq!((&problem["limite"], &problem["valor"]), (&"tiempo".into(), &10.into()));
-    }
-    let took = began_at.elapsed();
-    assert!((10..13).contains(&took.as_secs()), "{took:?}");
-    assert!(server.is_healthy());
-    drop((silent, dripping));
-    drip.join().unwrap();
 }
 
 /// A client whose picture is at the scaler, and who is gone: not half-closed, but reset.

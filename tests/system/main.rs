@@ -25,6 +25,7 @@ mod netcat;
 mod scaler_process;
 mod seeds;
 mod shell;
+mod slow;
 mod stopping;
 mod tasks;
 mod tasks_crashes;
