@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::common::fake_scaler::FakeScaler;
 use super::common::http::chunked;
-use super::common::pictures::{pgm, size_of};
+use super::common::pictures::pgm;
 use super::common::wait::until;
 use super::common::{Client, Server, post, request};
 
@@ -172,20 +172,6 @@ fn an_upload_that_completes_while_the_queue_is_full_waits_its_turn() {
     first.response().expect(200);
     scaler.question().answer();
     second.response().expect(200);
-}
-
-#[test]
-fn slow_uploads_take_no_place_from_a_fast_one() {
-    let server = Server::start(&["--cola", "1"]);
-    let sent = post("/", &pgm(30, 30));
-    let mut slow: Vec<Client> = (0..50).map(|_| server.client()).collect();
-    for client in &mut slow {
-        client.send(&sent[..sent.len() / 2]);
-    }
-    server.ask(&sent).expect(200);
-    for client in &mut slow {
-        assert_eq!(size_of(&client.ask(&sent[sent.len() / 2..]).expect(200).body).1, 15);
-    }
 }
 
 #[test]
