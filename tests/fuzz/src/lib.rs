@@ -1,7 +1,6 @@
 //! What the fuzzers share: how to cut an input into pieces.
 //!
-//! Run one from the root of the project, with its finds kept below `tests/fuzz`:
-//! `cargo +nightly fuzz run --fuzz-dir tests/fuzz head`.
+//! `scripts/fuzz head` runs one of them, `scripts/fuzz` all.
 
 /// Three ways to offer the same bytes, chosen by `seed` as far as they leave a choice: whole, byte by byte, and in
 /// pieces of pseudo-random sizes.

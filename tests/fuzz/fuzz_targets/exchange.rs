@@ -1,0 +1,140 @@
+//! Invariant: a conversation gives the same answers in whatever pieces its bytes come; no more of them than there are
+//! requests that a reader of heads and bodies alone finds in the same bytes; every phase that lives has a deadline;
+//! after its end a conversation ends, and gives back all that it was lent.
+#![no_main]
+
+use std::io::IoSlice;
+use std::rc::Rc;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use libfuzzer_sys::fuzz_target;
+use tp2::exchange::Exchange;
+use tp2::exchange::door::{Door, Side};
+use tp2::exchange::exchange::Action;
+use tp2::exchange::gate::Gate;
+use tp2::exchange::job::Failure;
+use tp2::exchange::moment::Moment;
+use tp2::exchange::service::{Policy, Service};
+use tp2::proto::body::{BodyDecoder, BodyEvent};
+use tp2::proto::buf::RecvBuf;
+use tp2::proto::head::{HeadLimits, poll_head};
+
+/// Small enough that the fuzzer reaches them.
+const HEAD: HeadLimits = HeadLimits { bytes_max: 600, fields_max: 8, target_max: 80 };
+const BODY_MAX: u64 = 300;
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fuzz_target!(|data: &[u8]| {
+    let Some((seed, stream)) = data.split_first() else { return };
+    let [whole, others @ ..] = tp2_fuzz::cuts(*seed, stream).map(|pieces| converse(&pieces, *seed));
+    for other in &others {
+        assert_eq!(*other, whole, "{}", stream.escape_ascii());
+    }
+    // A picture without HTTP gets bytes or a line.
+    if whole.iter().all(|answer| answer.starts_with("HTTP/1.1 ")) {
+        assert!(whole.len() <= requests(stream), "{whole:?} for {}", stream.escape_ascii());
+    }
+});
+
+/// The first lines of all answers, each with what it says of the connection.
+fn converse(pieces: &[&[u8]], seed: u8) -> Vec<String> {
+    let mut policy = Policy { head: HEAD, body_max: BODY_MAX, files: seed % 2 == 0, ..Policy::default() };
+    policy.links_port = (seed % 3 == 0).then_some(82);
+    let gate = Gate::new(2, 1 << 20, 1);
+    let service = Rc::new(Service::new(policy, gate.clone(), "page".into(), uuid::Uuid::nil));
+    let side = if seed % 5 == 0 { Side::Links } else { Side::Main };
+    let door = Door { side, host: "192.0.2.7".into(), port: 80 };
+    let now = Moment { at: *START, wall: SystemTime::UNIX_EPOCH };
+    let mut exchange = Exchange::new(service, door, now);
+    let mut sent = Vec::new();
+    for piece in pieces {
+        if exchange.wants_input() {
+            exchange.handle_input(piece, now);
+        }
+        settle(&mut exchange, &mut sent, now);
+    }
+    if exchange.wants_input() {
+        exchange.handle_eof(now);
+    }
+    settle(&mut exchange, &mut sent, now);
+    let much_later = Moment { at: now.at + Duration::from_secs(3600), wall: now.wall };
+    exchange.handle_timeout(much_later);
+    settle(&mut exchange, &mut sent, much_later);
+    assert!(exchange.is_closed());
+    drop(exchange);
+    assert_eq!((gate.places(), gate.bytes()), (0, 0));
+    answers(&sent)
+}
+
+/// Does all that can be done without more input: work comes to nothing, and the socket takes everything.
+fn settle(exchange: &mut Exchange, sent: &mut Vec<u8>, now: Moment) {
+    loop {
+        while let Some(action) = exchange.poll_action() {
+            match action {
+                Action::Submit(order) => {
+                    exchange.handle_done(order.id, &Err(Failure::Undecodable("roto".into())), now);
+                }
+                Action::Ask(id, _) => exchange.handle_told(id, Err(Failure::StoreBroken("roto".into())), now),
+                Action::ShutdownWrite | Action::Log(_) => {}
+            }
+        }
+        assert!(exchange.is_closed() || exchange.poll_timeout().is_some());
+        let Some(pending) = exchange.poll_transmit() else { return };
+        let mut slices = [IoSlice::new(&[]); 2];
+        let count = pending.io_slices(&mut slices);
+        assert!(count > 0);
+        let taken = slices[0].to_vec();
+        sent.extend_from_slice(&taken);
+        exchange.sent(taken.len(), now);
+    }
+}
+
+/// Takes what was sent apart. The bodies are ours, and so have no line that begins like an answer.
+fn answers(sent: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(sent);
+    let mut answers: Vec<String> = Vec::new();
+    for line in text.split("\r\n") {
+        // A body ends without a line end of its own.
+        let begun = line.rfind("HTTP/1.1 ").map(|at| &line[at..]);
+        if let Some(status) = begun {
+            answers.push(status.to_owned());
+        } else if line.starts_with("Connection: ") {
+            answers.last_mut().expect("a head").push_str(line);
+        } else if answers.is_empty() {
+            answers.push(line.split(' ').take(2).collect());
+        }
+    }
+    // Whether a body is asked for depends on whether it has begun to come.
+    answers.retain(|answer| !answer.starts_with("HTTP/1.1 100"));
+    answers
+}
+
+/// How many requests the bytes hold, the one that is cut off or faulty included.
+fn requests(stream: &[u8]) -> usize {
+    let mut recv = RecvBuf::new(usize::MAX);
+    recv.extend(stream);
+    let mut count = 0;
+    while !recv.is_empty() {
+        count += 1;
+        let Ok(Some(head)) = poll_head(&mut recv, &HEAD) else { break };
+        let mut body = BodyDecoder::new(head.framing());
+        loop {
+            match body.decode(recv.data()) {
+                Ok((taken, event)) => {
+                    let event =
+                        matches!(event, BodyEvent::Data(_)).then_some(()).ok_or(event == BodyEvent::Done);
+                    recv.consume(taken);
+                    match event {
+                        Ok(()) => {}
+                        Err(true) => break,
+                        Err(false) => return count,
+                    }
+                }
+                Err(_) => return count,
+            }
+        }
+    }
+    count
+}

@@ -1,0 +1,75 @@
+//! Invariant: the values of fields lead nowhere else: a range lies within what there is, a path below its directory, a
+//! preference within its bounds, and what is acceptable is what the field names.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tp2::proto::format::Format;
+use tp2::proto::head::Method;
+use tp2::proto::path::beneath;
+use tp2::proto::prefer::Preferences;
+use tp2::proto::range::{Ranged, ranged};
+use tp2::proto::route::{Absent, Route, route, route_of_links};
+use tp2::proto::{accept, param};
+
+fuzz_target!(|data: &[u8]| {
+    let Some(([choice, number], value)) = data.split_first_chunk() else { return };
+    match choice % 6 {
+        0 => {
+            let length = u64::from(*number) << (number % 57);
+            if let Ranged::Part(part) = ranged(value, length) {
+                assert!(part.start < part.end && part.end <= length);
+                assert!(value.to_ascii_lowercase().starts_with(b"bytes"));
+            }
+        }
+        1 => {
+            if let Some(path) = beneath(value) {
+                assert!(path.len() < value.len());
+                assert!(path.split(|byte| *byte == b'/').all(|name| !matches!(name, b"" | b"." | b"..")));
+                assert!(!path.iter().any(|byte| matches!(byte, b'\\' | 0)));
+            }
+        }
+        2 => {
+            let input = Format::ALL[usize::from(*number) % Format::ALL.len()];
+            let chosen = accept::choose(value, input);
+            assert!(chosen.is_some() || !value.trim_ascii().is_empty());
+            // A list that names nothing we know has no format, and one that takes all takes the input's.
+            assert_eq!(accept::choose(&[value, b",*/*;q=1"].concat(), input).is_some(), true);
+            let _ = (accept::is_browser(value), accept::prefers_picture(value));
+        }
+        3 => {
+            let preferences = Preferences::read(value);
+            assert!(value.len() >= 7 || preferences == Preferences::default());
+        }
+        4 => {
+            let (first, parameters) = param::split(value);
+            let mut length = first.len();
+            for parameter in parameters {
+                let Ok((name, value)) = parameter else { break };
+                length += name.len() + value.len();
+            }
+            assert!(length <= value.len());
+        }
+        _ => {
+            let files = number % 2 == 0;
+            for method in
+                [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Options]
+            {
+                let name = method.as_str();
+                if value == b"*" && name != "OPTIONS" {
+                    // No head has this.
+                    continue;
+                }
+                for found in [route(&method, value, files), route_of_links(&method, value)] {
+                    match found {
+                        Ok(Route::Options { allow }) => assert!(allow.contains(name) && name == "OPTIONS"),
+                        Err(Absent::MethodNotAllowed { allow }) => {
+                            assert!(!allow.split(", ").any(|allowed| allowed == name));
+                        }
+                        Ok(_) => assert_ne!(name, "OPTIONS"),
+                        Err(Absent::NotFound) => {}
+                    }
+                }
+            }
+        }
+    }
+});
