@@ -34,8 +34,21 @@ pub(crate) fn cases(text: &str) -> Vec<Case> {
         }
     }
     assert!(!cases.is_empty(), "an empty table");
+    cases.iter_mut().for_each(|case| state_length(&mut case.bytes));
     cases
 }
+
+/// Puts the length of the body in the place that was left for it.
+fn state_length(bytes: &mut Vec<u8>) {
+    if let Some(at) = memchr::memmem::find(bytes, LENGTH) {
+        let body = memchr::memmem::find(bytes, b"\r\n\r\n").expect("the end of a head") + 4;
+        let length = bytes.len() - body;
+        bytes.splice(at..at + LENGTH.len(), length.to_string().bytes());
+    }
+}
+
+/// Stands for a length until it is known; no case has it.
+const LENGTH: &[u8] = b"\0\0length\0\0";
 
 /// A line as it is sent.
 fn push_line(line: &str, bytes: &mut Vec<u8>) {
@@ -61,6 +74,7 @@ fn push_text(mut text: &str, bytes: &mut Vec<u8>) {
             "0" => bytes.push(0),
             "s" => bytes.push(b' '),
             "\\" => bytes.push(b'\\'),
+            "#" => bytes.extend_from_slice(LENGTH),
             "x" => {
                 let (digits, rest) = rest.split_at(2);
                 bytes.push(u8::from_str_radix(digits, 16).expect("two digits"));

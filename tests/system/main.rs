@@ -17,6 +17,7 @@ mod endings;
 mod errors;
 mod files;
 mod flood;
+mod forms;
 mod http1;
 mod layers;
 mod limits;
