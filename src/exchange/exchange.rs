@@ -56,6 +56,8 @@ pub const INPUT_MAX: usize = 64 << 10;
 const PIPELINED_MAX: usize = 16 << 10;
 /// Line ends between requests that are waited through; more are judged as the beginning of a head.
 const BLANK_MAX: usize = 8;
+/// A stopping server keeps an idle connection so long: a proxy may just have sent a request on it.
+const PARTING: Duration = Duration::from_secs(1);
 /// A run ends by its own deadline; should it be lost, the conversation ends so much later.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -271,11 +273,11 @@ impl Exchange {
         }
     }
 
-    /// The server is stopping: an idle connection ends now, another after its answer; who waits for a task to end is
-    /// told how it stands.
+    /// The server is stopping: another request ends the connection with its answer, and none within a moment ends it too
+    /// (one may be on its way already, and its sender could not know); who waits for a task to end is told how it stands.
     pub fn handle_drain(&mut self, now: Moment) {
-        match self.phase {
-            Phase::Idle { .. } => self.phase = Phase::Closed,
+        match &mut self.phase {
+            Phase::Idle { due, .. } => *due = (*due).min(now.at + PARTING),
             Phase::Waiting { awaited: Awaited::Ended(_), .. } => self.stop_waiting(now),
             _ => {}
         }

@@ -12,7 +12,7 @@ use crate::exchange::gate::Gate;
 use crate::exchange::job::Product;
 use crate::exchange::link::tests::excerpt;
 use crate::exchange::plan::Plan;
-use crate::exchange::service::Policy;
+use crate::exchange::service::{Part, Policy};
 use crate::proto::conditional::Selection;
 
 #[path = "exchange_bank_tests.rs"]
@@ -716,7 +716,19 @@ fn a_stopping_server_answers_and_keeps_nothing() {
     idle.transmit();
     idle.service.draining.set(true);
     idle.exchange.handle_drain(idle.now);
+    idle.wait(PARTING - Duration::from_millis(1));
+    assert!(!idle.exchange.is_closed(), "a request may be on its way");
+    idle.wait(Duration::from_millis(1));
     assert!(idle.exchange.is_closed());
+
+    let mut late = World::new();
+    late.service.draining.set(true);
+    late.exchange.handle_drain(late.now);
+    late.feed(&post(PNG));
+    let outcome = picture(&late.service);
+    late.done(&outcome);
+    assert_eq!(late.statuses(), [200]);
+    assert!(late.text().contains("Connection: close") && late.half_closed);
 
     let mut busy = World::new();
     busy.feed(&post(PNG));
@@ -742,6 +754,15 @@ fn readiness_has_reasons_and_health_has_none() {
     assert!(status == 503 && text.contains("escalador"), "{text}");
     let (status, text) = get("/readyz", |service| service.draining.set(true));
     assert!(status == 503 && text.contains("deteniendo"), "{text}");
+    for (part, words) in
+        [(Part::Workers, "los hilos de trabajo no"), (Part::Scaler, "el escalador no responde")]
+    {
+        let mut world = World::new();
+        world.service.stuck.set(Some(part));
+        world.feed(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n");
+        world.transmit();
+        assert!(world.statuses() == [503] && world.text().contains(words), "{}", world.text());
+    }
     assert_eq!(get("/healthz", |service| service.draining.set(true)).0, 200);
 }
 
@@ -903,10 +924,6 @@ fn files_meet_a_full_house_as_uploads_do() {
         assert_eq!((world.statuses(), world.orders.len()), (vec![503], 0));
         assert!(world.text().contains("Retry-After: 1\r\n"), "{}", world.text());
     };
-    ask(|world| {
-        world.service.draining.set(true);
-        Vec::new()
-    });
     ask(|world| {
         let entered = || {
             let mut lease = world.service.gate.lease();

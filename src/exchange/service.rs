@@ -139,16 +139,15 @@ impl Service {
     pub fn unready(&self) -> Option<Reject> {
         let away = || self.scaler_away.get().then(|| self.failed(Failure::ScalerAway));
         let stuck = || self.stuck.get().map(Reject::Stuck);
-        self.overloaded().or_else(away).or_else(stuck).or_else(|| self.store_trouble())
+        let draining = self.draining.get().then_some(Reject::Draining);
+        draining.or_else(|| self.overloaded()).or_else(away).or_else(stuck).or_else(|| self.store_trouble())
     }
 
     /// Why a picture that came now could not be kept as a task. The queue is none of the reasons: a task waits in the
     /// store, not in memory.
     #[must_use]
     pub fn unable_to_keep(&self) -> Option<Reject> {
-        if self.draining.get() {
-            Some(Reject::Draining)
-        } else if self.gate.bytes() >= self.gate.bytes_max() {
+        if self.gate.bytes() >= self.gate.bytes_max() {
             Some(self.memory_full(0))
         } else {
             self.store_trouble()
@@ -160,13 +159,12 @@ impl Service {
     }
 
     /// Why an upload that began now would be turned away; None if it would be taken. A scaler that is away is no
-    /// reason: it is back before most uploads are complete.
+    /// reason: it is back before most uploads are complete. Nor is it one that the server stops: whoever could still send
+    /// a request did not know, and is answered.
     #[must_use]
     pub fn overloaded(&self) -> Option<Reject> {
         let gate = &self.gate;
-        if self.draining.get() {
-            Some(Reject::Draining)
-        } else if gate.places() >= gate.places_max() {
+        if gate.places() >= gate.places_max() {
             let (max, in_hand) = (gate.places_max(), gate.places());
             Some(Reject::QueueFull { max, in_hand, retry_after: gate.retry_after() })
         } else if gate.bytes() >= gate.bytes_max() {

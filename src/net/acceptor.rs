@@ -125,6 +125,11 @@ impl Acceptor {
         pending.into_iter()
     }
 
+    /// The listeners.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
+        self.listeners.iter().zip(0..).map(|(_, number)| number).collect::<Vec<_>>().into_iter()
+    }
+
     /// Closes the listeners: whoever connects from now on is refused by the kernel.
     pub fn close(&mut self, registry: &Registry) {
         for mut listener in self.listeners.drain(..) {

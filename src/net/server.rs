@@ -63,6 +63,8 @@ const TASKS_A_THREAD: usize = 4;
 const EVENTS_MAX: usize = 1024;
 /// A client's deadline is looked at that often at least: an upload's may be hours ahead, and its timer would outlive it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// A stopping server takes so many turns at a listener before it closes it; the kernel keeps no more than fit.
+const ACCEPT_TURNS_MAX: u32 = 256;
 /// How long a stopping server waits for answers in progress.
 const STOP_TIME: Duration = Duration::from_secs(20);
 
@@ -337,7 +339,11 @@ impl Server {
             match self.queue.pop_front() {
                 Some(Source::Client(key)) => self.serve_client(key),
                 Some(Source::Upstream(key)) => self.serve_upstream(key),
-                Some(Source::Listener(number)) => self.accept(number),
+                Some(Source::Listener(number)) => {
+                    if self.accept(number) {
+                        self.queue.push_back(Source::Listener(number));
+                    }
+                }
                 Some(Source::Signals) => self.handle_signals(),
                 Some(Source::ScalerLog) => self.relay_log(),
                 Some(Source::Waker | Source::Run(_) | Source::Scaler | Source::Tasks | Source::Upkeep)
@@ -478,7 +484,8 @@ impl Server {
         }
     }
 
-    fn accept(&mut self, number: u32) {
+    /// Takes some of those who wait at a listener; says whether there may be more.
+    fn accept(&mut self, number: u32) -> bool {
         let room = self.acceptor.clients_max().saturating_sub(self.clients.len());
         let accepted = self.acceptor.accept(number, room, self.now.at);
         for mut stream in accepted.streams {
@@ -507,14 +514,12 @@ impl Server {
                 }
             }
         }
-        if accepted.again {
-            self.queue.push_back(Source::Listener(number));
-        }
         if let Some(error) = accepted.error {
             let text = format_args!("No se puede aceptar otra conexión: {}. Se reintenta.", InWords(&error));
             self.log.write(Level::Warning, Who::default(), text);
             self.acceptor.arm(&mut self.timers, number);
         }
+        accepted.again
     }
 
     fn serve_upstream(&mut self, key: Key) {
@@ -595,15 +600,24 @@ impl Server {
         }
     }
 
-    /// First signal: no new connections, answers in progress are finished. Second: now.
+    /// First signal: no new connections, answers in progress are finished. Second: now. Those whom the kernel has let in
+    /// already are clients like the others.
     fn stop(&mut self) {
         if self.stop_at.is_some() {
             self.stop_at = Some(self.now.at);
             return;
         }
         self.log.write(Level::Info, Who::default(), "Deteniendo el servidor.");
+        self.notifier.stopping();
         self.service.draining.set(true);
         self.stop_at = Some(self.now.at + STOP_TIME);
+        for number in self.acceptor.numbers() {
+            // Bounded: they may come faster than they are taken.
+            let mut turns = ACCEPT_TURNS_MAX;
+            while self.accept(number) && turns > 0 {
+                turns -= 1;
+            }
+        }
         self.acceptor.close(self.poll.registry());
         let keys: Vec<Key> = self.clients.iter().map(|(key, _)| key).collect();
         for key in keys {

@@ -1,11 +1,15 @@
 //! How the server ends: told to, killed, and with another beside it.
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
 
 use super::common::fake_scaler::FakeScaler;
 use super::common::pictures::{pgm, size_of};
 use super::common::processes::{Directory, children, is_alive, kill_9, signal, wait_gone};
 use super::common::server::tp2;
-use super::common::wait::until;
+use super::common::tasks::get;
+use super::common::wait::{PATIENCE, until};
 use super::common::{Server, post};
 
 const SIGINT: i32 = 2;
@@ -116,4 +120,84 @@ fn two_servers_do_not_disturb_each_other() {
     assert_eq!(first.wait().code(), Some(0));
     assert_eq!(count(), 1);
     second.ask(&post("/", &pgm(10, 10))).expect(200);
+}
+
+/// What a proxy sees that keeps connections open: none of them closes under a request that is on its way.
+#[test]
+fn a_request_on_a_connection_that_stands_is_answered_while_the_server_stops() {
+    let scaler = FakeScaler::start();
+    let mut server = Server::start(&["-s", &scaler.destination()]);
+    let mut working = server.client();
+    working.send(&post("/", &pgm(30, 20)));
+    let mut question = scaler.question();
+    let (mut probing, mut late, mut waiting) = (server.client(), server.client(), server.client());
+    for client in [&mut probing, &mut late] {
+        client.assert_kept();
+    }
+    server.terminate();
+    server.wait_log("Deteniendo el servidor.");
+    let answer = probing.ask(&get("/readyz", &[])).expect(503);
+    assert_eq!(answer.problem()["type"], "urn:tp2:error:servidor-deteniendose");
+    assert!(!answer.is_kept());
+    late.send(&post("/", &pgm(10, 10)));
+    let mut second = scaler.question();
+    // One that the kernel had let in, whether or not the server had come to it, and that says nothing.
+    waiting.assert_closed();
+    question.answer();
+    second.answer();
+    for client in [&mut working, &mut late] {
+        assert!(!client.response().expect(200).is_kept());
+        client.assert_closed();
+    }
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn nobody_whom_the_kernel_has_let_in_is_turned_away() {
+    for _ in 0..5 {
+        let mut server = Server::start(&[]);
+        assert!(server.is_healthy());
+        let mut clients: Vec<_> = (0..100).map(|_| server.client()).collect();
+        server.terminate();
+        for client in &mut clients {
+            client.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+        }
+        for mut client in clients {
+            client.response().expect(200);
+        }
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn the_service_manager_is_told_of_beginning_life_and_end() {
+    let name = format!("tp2-test-{}", uuid::Uuid::new_v4());
+    let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name.as_bytes()).unwrap()).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let next = || {
+        let mut buffer = [0; 200];
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    };
+    let mut command = tp2();
+    command.args(["-i", "127.0.0.1", "-p", "0"]);
+    command.env("NOTIFY_SOCKET", format!("@{name}")).env("WATCHDOG_USEC", "200000");
+    let mut server = Server::launch(command);
+    assert_eq!(next(), "READY=1\nSTATUS=Atendiendo.");
+    assert!(server.is_healthy());
+    let began_at = Instant::now();
+    for _ in 0..5 {
+        assert_eq!(next(), "WATCHDOG=1");
+    }
+    assert!(began_at.elapsed() >= Duration::from_millis(300), "{:?}", began_at.elapsed());
+    // The scaler does not speak for its owner.
+    let environment = std::fs::read(format!("/proc/{}/environ", server.scaler_pid())).unwrap();
+    assert!(!String::from_utf8_lossy(&environment).contains("NOTIFY_SOCKET"));
+    server.terminate();
+    until("the last words", || {
+        let state = next();
+        assert!(state == "WATCHDOG=1" || state.starts_with("STOPPING=1\n"), "{state}");
+        (state != "WATCHDOG=1").then_some(())
+    });
+    assert_eq!(server.wait().code(), Some(0));
 }
