@@ -3,7 +3,7 @@
 //! Layers, lowest first; a module uses only what is below it:
 //!
 //! ```text
-//! key, host < proto < exchange, client < pixels, log, store < files < workers < net < cli < own_scaler < main
+//! key, host, page < proto < exchange, client < pixels, log, store < files < workers < net < cli < own_scaler < main
 //! ```
 //!
 //! `proto` and `exchange` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
@@ -22,6 +22,7 @@ pub mod key;
 pub mod log;
 pub mod net;
 pub mod own_scaler;
+pub mod page;
 pub mod pixels;
 pub mod proto;
 pub mod store;

@@ -26,8 +26,6 @@ use tp2::own_scaler;
 use tp2::store::{Backend, sqlite};
 use uuid::Uuid;
 
-/// The page of `GET /`.
-const PAGE: &str = include_str!("page/index.html");
 /// Descriptors beside those of clients, scaler connections and workers: standard streams, epoll, waker, signals, log,
 /// listeners, the scaler's lock and pipe, the directory of `-d` (a dozen so far), eight of the store, the moment of
 /// starting the scaler again, and what a library may open.
@@ -100,7 +98,7 @@ fn serve(mut config: Config) -> Result<(), String> {
         )
         .collect(),
         signals,
-        service: Service::new(config.policy, gate, PAGE.into(), Uuid::new_v4),
+        service: Service::new(config.policy, gate, Uuid::new_v4),
         supervisor,
         scaler,
         library,

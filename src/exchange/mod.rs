@@ -4,7 +4,8 @@
 //! A *run* ([`run`]) is work, a *connection* ([`exchange`]) is a conversation. A synchronous upload is a connection
 //! that watches a run, and so is a request for a [`mod@file`] or a [`link`]; the port it came to is its [`door`]. A
 //! [`task`] is work that was accepted for good, the [`bank`] has folders of faces: what a conversation says about those
-//! is in [`inquiry`]. Reading order: [`exchange`], [`request`], [`upload`], [`run`], [`gate`], [`inquiry`], [`reject`].
+//! is in [`inquiry`]. The page's files are [`asset`]s. Reading order: [`exchange`], [`request`], [`upload`], [`run`], [`gate`], [`inquiry`], [`reject`].
+pub mod asset;
 pub mod bank;
 pub mod door;
 pub mod event;

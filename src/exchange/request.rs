@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
+use super::asset;
 use super::bank::{self, LIST_MAX};
 use super::door::{Door, Side};
 use super::event::{Fault, Tally};
@@ -260,12 +261,7 @@ fn known_of(
             let (folder, name) = (bank::folder_name(folder)?, bank::face_name(name)?);
             return consult(request, bank::Wish::Insert { folder, name });
         }
-        Route::Page => Reply::new(200, "text/html; charset=utf-8", service.page.clone())
-            .with("Cache-Control", "no-cache")
-            .with(
-                "Content-Security-Policy",
-                "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-            ),
+        Route::Page(file) => asset::reply(file, &Conditions::of(head)),
         Route::Metrics => return Ok(Some(Known::Metrics)),
         Route::Health => uncached(Reply::text(200, "ok\n")),
         Route::Ready => match service.unready() {

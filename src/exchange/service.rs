@@ -2,7 +2,6 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use bytes::Bytes;
 use uuid::Uuid;
 
 use super::gate::Gate;
@@ -92,8 +91,6 @@ pub struct Service {
     pub policy: Policy,
     /// The admission counter.
     pub gate: Gate,
-    /// What `GET /` answers.
-    pub page: Bytes,
     /// Makes the id of a request: version 4 in production, countable in tests.
     pub ids: fn() -> Uuid,
     /// The server is stopping: no connection is kept.
@@ -109,9 +106,9 @@ pub struct Service {
 impl Service {
     /// A service that runs.
     #[must_use]
-    pub fn new(policy: Policy, gate: Gate, page: Bytes, ids: fn() -> Uuid) -> Self {
+    pub fn new(policy: Policy, gate: Gate, ids: fn() -> Uuid) -> Self {
         let (draining, scaler_away, stuck) = (Cell::new(false), Cell::new(false), Cell::new(None));
-        Self { policy, gate, page, ids, draining, scaler_away, stuck, store_away: RefCell::default() }
+        Self { policy, gate, ids, draining, scaler_away, stuck, store_away: RefCell::default() }
     }
 
     /// What a client is told of a failure: what it would be told had it been known at once, else the failure itself

@@ -4,7 +4,6 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
-use bytes::Bytes;
 use uuid::Uuid;
 
 use super::*;
@@ -79,7 +78,7 @@ impl Write for Faulty {
 
 fn exchange(now: Moment) -> Exchange {
     let gate = Gate::new(4, 1 << 24, 1);
-    let service = Service::new(Policy::default(), gate, Bytes::from_static(b"page"), Uuid::new_v4);
+    let service = Service::new(Policy::default(), gate, Uuid::new_v4);
     let door = Door { side: Side::Main, host: "localhost".into(), port: 80 };
     Exchange::new(Rc::new(service), door, now)
 }

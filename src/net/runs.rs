@@ -314,7 +314,7 @@ mod tests {
     const CLIENT: Key = Key { index: 5, generation: 5 };
 
     fn service(places: usize) -> Service {
-        Service::new(Policy::default(), Gate::new(places, 1 << 20, 1), bytes::Bytes::new(), Uuid::new_v4)
+        Service::new(Policy::default(), Gate::new(places, 1 << 20, 1), Uuid::new_v4)
     }
 
     fn order(service: &Service, picture: &[u8]) -> Order {

@@ -64,7 +64,7 @@ impl World {
     /// One that has just begun.
     fn young(in_work_max: usize, retention: Duration) -> Self {
         let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        let service = Service::new(Policy::default(), Gate::new(1, 1000, 1), Bytes::new(), Uuid::new_v4);
+        let service = Service::new(Policy::default(), Gate::new(1, 1000, 1), Uuid::new_v4);
         Self {
             tasks: Tasks::new(in_work_max, retention, now),
             service,

@@ -8,12 +8,13 @@
 //! assert_eq!(route(&Method::Get, b"/foto.jpg", true), Ok(Route::File));
 //! ```
 use super::head::Method;
+use crate::page::{self, Asset};
 
 /// What answers a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route<'a> {
-    /// The page with the form.
-    Page,
+    /// The page, or a file that it asks for.
+    Page(&'static Asset),
     /// 200 while the loop turns.
     Health,
     /// 200 while work would be taken.
@@ -58,7 +59,7 @@ impl Route<'_> {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Page => "page",
+            Self::Page(_) => "page",
             Self::Health => "health",
             Self::Ready => "ready",
             Self::Metrics => "metrics",
@@ -102,11 +103,14 @@ pub fn route<'a>(method: &Method, path: &'a [u8], files: bool) -> Result<Route<'
         b"/" => (
             "GET, HEAD, POST, PUT, OPTIONS",
             match method {
-                Method::Get | Method::Head => Some(Route::Page),
+                Method::Get | Method::Head => Some(Route::Page(&page::PAGE)),
                 Method::Post | Method::Put => Some(Route::Process),
                 _ => None,
             },
         ),
+        _ if let Some(asset) = page::asset(path) => {
+            ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Page(asset)))
+        }
         b"/healthz" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Health)),
         b"/readyz" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Ready)),
         b"/metrics" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Metrics)),
@@ -189,8 +193,12 @@ mod tests {
         let all = "GET, HEAD, POST, PUT, OPTIONS";
         let read = "GET, HEAD, OPTIONS";
         for (method, path, expected) in [
-            (Get, "/", Ok(Route::Page)),
-            (Head, "/", Ok(Route::Page)),
+            (Get, "/", Ok(Route::Page(&page::PAGE))),
+            (Head, "/", Ok(Route::Page(&page::PAGE))),
+            (Get, "/app.js", Ok(Route::Page(page::asset(b"/app.js").unwrap()))),
+            (Put, "/estilo.css", Err(Absent::MethodNotAllowed { allow: read })),
+            (Options, "/favicon.svg", Ok(Route::Options { allow: read })),
+            (Get, "/app/", Err(Absent::NotFound)),
             (Post, "/", Ok(Route::Process)),
             (Put, "/", Ok(Route::Process)),
             (Put, "/gato.png", Ok(Route::Process)),
@@ -267,7 +275,9 @@ mod tests {
         use Method::{Delete, Get, Head, Options, Post, Put};
         let read = "GET, HEAD, OPTIONS";
         for (method, path, expected) in [
-            (Get, "/", Ok(Route::Page)),
+            (Get, "/", Ok(Route::Page(&page::PAGE))),
+            (Head, "/app/net.js", Ok(Route::Page(page::asset(b"/app/net.js").unwrap()))),
+            (Get, "/app/otro.js", Ok(Route::File)),
             (Get, "/healthz", Ok(Route::Health)),
             (Put, "/gato.png", Ok(Route::Process)),
             (Get, "*", Err(Absent::MethodNotAllowed { allow: "GET, HEAD, POST, PUT, OPTIONS" })),

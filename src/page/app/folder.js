@@ -1,0 +1,87 @@
+// A folder of pictures into the bank: which of them does it lack, and those, a few at once.
+//
+// As tp2-cliente does it: the folder's own files, not those of folders within; whatever is wrong with one does not stop
+// the others; one that is repeated sends nothing; what may pass by itself is tried again.
+import { byId, count, element, named, say, warn } from "./dom.js";
+import { ask, lanes, patiently, segment, send } from "./net.js";
+
+/** Pictures on their way at once, and names in one question. */
+const HANDS = 3;
+const NAMES = 1000;
+
+/** Sends what an <input webkitdirectory> chose; `done` is called at the end, however it ends. */
+export async function sendFolder(chosen, done) {
+    // «folder/name»: whatever lies deeper has more parts. Files that hide are the system's.
+    const files = Array.from(chosen, (file) => ({ file, parts: file.webkitRelativePath.split("/") }))
+        .filter(({ parts }) => parts.length === 2 && !parts[1].startsWith("."))
+        .map(({ file, parts: [folder, name] }) => ({ file, folder, name }));
+    if (files.length === 0) return tell("No hay archivos en esa carpeta.", 1);
+    const control = new AbortController();
+    const { signal } = control;
+    const cancel = byId("envio-cancelar");
+    const tally = { inserted: 0, existed: 0, failed: 0, total: files.length };
+    byId("envio-fallas").hidden = true;
+    byId("envio-fallas").querySelector("ul").replaceChildren();
+    cancel.onclick = () => control.abort(new DOMException("", "AbortError"));
+    cancel.hidden = false;
+    try {
+        const folder = `/carpetas/${segment(files[0].folder)}`;
+        tell(`Preguntando qué falta de ${count(files.length)} imágenes…`, 0);
+        const missing = await missingOf(folder, files, signal);
+        tally.existed = files.length - missing.length;
+        const inLane = lanes(HANDS);
+        await Promise.all(missing.map((entry) => inLane(() => deliver(folder, entry, tally, signal))));
+        tell(`Listo: ${words(tally)}.`, 1);
+        say(byId("envio-texto").textContent);
+    } catch (error) {
+        const why = signal.aborted ? "Cancelado" : error.message;
+        tell(`${why} (${words(tally)})`, 1);
+        warn(byId("envio-texto").textContent);
+    }
+    cancel.hidden = true;
+    done();
+}
+
+async function missingOf(folder, files, signal) {
+    const missing = new Set();
+    for (let at = 0; at < files.length; at += NAMES) {
+        const nombres = files.slice(at, at + NAMES).map(({ name }) => name);
+        const options = { method: "POST", body: JSON.stringify({ nombres }), signal };
+        const question = () => ask(`${folder}/faltantes`, "json", options);
+        const { body } = await patiently(question, { signal, waiting: stalled });
+        body.faltantes.forEach((name) => missing.add(name));
+    }
+    return files.filter(({ name }) => missing.has(name));
+}
+
+async function deliver(folder, { file, name }, tally, signal) {
+    try {
+        signal.throwIfAborted();
+        const put = () => send("PUT", `${folder}/${segment(name)}`, file, { signal });
+        const { status } = await patiently(put, { signal, waiting: stalled });
+        tally[status === 201 ? "inserted" : "existed"] += 1;
+    } catch (error) {
+        // Nobody there after all those attempts: the others would fare no better.
+        if (signal.aborted || !error.status) throw error;
+        tally.failed += 1;
+        const failures = byId("envio-fallas");
+        failures.querySelector("ul").append(element("li", {}, named(name), `: ${error.message}`));
+        failures.querySelector("summary").textContent = `${count(tally.failed)} con error`;
+        failures.hidden = false;
+    }
+    const { inserted, existed, failed, total } = tally;
+    tell(`${words(tally)}, de ${count(total)}`, (inserted + existed + failed) / total);
+}
+
+function stalled(error, pause) {
+    byId("envio-texto").textContent = `${error.message} Se intenta otra vez en ${pause} s.`;
+}
+
+const words = ({ inserted, existed, failed }) =>
+    `${count(inserted)} insertadas, ${count(existed)} ya existían, ${count(failed)} con error`;
+
+function tell(text, part) {
+    byId("envio").hidden = false;
+    byId("envio-texto").textContent = text;
+    byId("envio-avance").value = part;
+}

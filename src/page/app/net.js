@@ -1,0 +1,115 @@
+// Talking to the server: requests that come back with an answer or with an error in words.
+//
+// Two things can go wrong: the server says no (Refusal: its own sentence, out of application/problem+json, RFC 9457), or
+// nobody answers (Unreachable). What may pass by itself is tried again by `patiently`, as tp2-cliente does.
+
+/** The server's no. */
+export class Refusal extends Error {
+    constructor(status, text, retryAfter) {
+        super(detailOf(text) ?? `El servidor respondió con el código ${status}.`);
+        this.status = status;
+        this.retryAfter = Number(retryAfter) || 0;
+    }
+}
+
+/** No answer at all. */
+export class Unreachable extends Error {
+    constructor() {
+        super("No hay respuesta del servidor.");
+    }
+}
+
+function detailOf(text) {
+    try {
+        const { detail, detalle, title } = JSON.parse(text);
+        return [detail, detalle, title].find((words) => typeof words === "string" && words !== "");
+    } catch {
+        return undefined;
+    }
+}
+
+/** A request without a body, or with a short one. `read` is what to make of the answer: "json", "blob", "text". */
+export async function ask(target, read, options = {}) {
+    try {
+        const answer = await fetch(target, options);
+        if (!answer.ok) throw new Refusal(answer.status, await answer.text(), answer.headers.get("Retry-After"));
+        return { body: await answer[read](), field: (name) => answer.headers.get(name) };
+    } catch (error) {
+        // Of fetch, whatever it was: the connection, or the end of the body.
+        throw error instanceof TypeError || error instanceof SyntaxError ? new Unreachable() : error;
+    }
+}
+
+/** Sends a file, telling how far it has come (0 to 1). Not by fetch, which can't tell. */
+export function send(method, target, file, { fields = {}, progress, signal } = {}) {
+    return new Promise((resolve, reject) => {
+        const request = new XMLHttpRequest();
+        const abort = () => request.abort();
+        request.open(method, target);
+        // The server looks at the bytes; a type out of the file's name would only mislead it.
+        request.setRequestHeader("Content-Type", "application/octet-stream");
+        for (const [name, value] of Object.entries(fields)) request.setRequestHeader(name, value);
+        request.upload.onprogress = ({ loaded, total }) => progress?.(total ? loaded / total : 1);
+        request.onload = () => {
+            const { status, responseText } = request;
+            const field = (name) => request.getResponseHeader(name);
+            if (status >= 200 && status < 300) resolve({ status, text: responseText, field });
+            else reject(new Refusal(status, responseText, field("Retry-After")));
+        };
+        request.onerror = () => reject(new Unreachable());
+        request.onabort = () => reject(signal?.reason);
+        request.onloadend = () => signal?.removeEventListener("abort", abort);
+        signal?.addEventListener("abort", abort);
+        signal?.throwIfAborted();
+        request.send(file);
+    });
+}
+
+/** Most attempts; the longest pause between two of them, in seconds, unless the server asks for a longer one. */
+const ATTEMPTS = 8;
+const PAUSE_MAX = 10;
+
+/** Tries until it works or is refused for good; before each pause `waiting` hears why, and how many seconds. */
+export async function patiently(attempt, { waiting, signal, attempts = ATTEMPTS }) {
+    for (let number = 1; ; number++) {
+        try {
+            return await attempt();
+        } catch (error) {
+            const passing = error instanceof Unreachable || [502, 503, 504].includes(error.status);
+            if (!passing || number >= attempts) throw error;
+            const pause = Math.max(error.retryAfter ?? 0, Math.min(2 ** (number - 1), PAUSE_MAX));
+            waiting?.(error, pause);
+            await sleep(pause, signal);
+        }
+    }
+}
+
+/** So many seconds, or until it is called off. */
+export function sleep(time, signal) {
+    return new Promise((resolve, reject) => {
+        signal?.throwIfAborted();
+        const timer = setTimeout(resolve, time * 1000);
+        signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
+    });
+}
+
+/** At most so many things at once; the others wait in order. A browser has six connections to a server, and some of
+    them wait for tasks to end. */
+export function lanes(count) {
+    const waiting = [];
+    let free = count;
+    return async (work) => {
+        if (free > 0) free -= 1;
+        else await new Promise((resolve) => waiting.push(resolve));
+        try {
+            return await work();
+        } finally {
+            const next = waiting.shift();
+            if (next) next();
+            else free += 1;
+        }
+    };
+}
+
+/** A segment of a path; names are data, whatever is in them. */
+export const segment = (name) => encodeURIComponent(name.toWellFormed?.() ?? name);
