@@ -82,7 +82,9 @@ impl Workers {
 
     /// Queues a job.
     pub fn submit(&self, job: Job) {
-        let queue = if job.durable { &self.tasks } else { &self.clients };
+        // What holds no place must not fill the queue of those that do, nor stand behind all of them.
+        let is_unplaced = job.durable || matches!(job.work, Work::Read(_));
+        let queue = if is_unplaced { &self.tasks } else { &self.clients };
         if let Err(refused) = queue.try_send(job) {
             debug_assert!(false, "a job that holds a place fits the queue");
             let job = refused.into_inner();

@@ -33,7 +33,7 @@ const PAGE: usize = 1000;
 /// The most it may ask for.
 const PAGE_MAX: usize = 10_000;
 /// Longest list of names that is looked through, in bytes: it is parsed on the loop.
-pub const LIST_MAX: u64 = 4 << 20;
+pub const LIST_MAX: u64 = 1 << 20;
 /// Documents that are read and sent at once, some fifty kilobytes each.
 pub const STREAMED: usize = 16;
 

@@ -598,7 +598,8 @@ impl Exchange {
         let wish = Wish::read(&request.parameters, &fields, self.service.policy.factor)?;
         if let Purpose::Task(handover) = &request.purpose {
             // Who asks for a task accepts a document about it; the picture comes later, to another request.
-            let plan = wish.plan(format).or_else(|| handover.explicit.then(|| wish.plan_as_input(format)));
+            let plan =
+                wish.plan(format).or_else(|| handover.is_told_later().then(|| wish.plan_as_input(format)));
             let (plan, key) = (plan.ok_or(Reject::NotAcceptable)?, handover.key.clone());
             let submission = Submission { id: request.id, picture, plan, key, at: now.wall, lease };
             return Ok(Ordered::Task(Box::new(submission)));

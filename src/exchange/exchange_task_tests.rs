@@ -361,6 +361,7 @@ fn a_result_that_is_not_there() {
         world.query(&get(&format!("/tareas/{ID}/imagen"), ""));
         world.told_status(Some(status));
         assert_eq!(world.statuses(), [code]);
+        assert_eq!(world.body()["id_tarea"], ID.to_string(), "the task, not the question about it");
         assert_eq!(world.has("Retry-After: 1"), code == 409);
     }
     let mut swept = World::new();
@@ -388,9 +389,38 @@ fn a_task_needs_no_place_and_no_picture_in_accept() {
     taken.enter(0).unwrap();
     assert!(matches!(world.query(&submit("/tareas", "Accept: application/json\r\n")), Query::Accept(_)));
     let mut picky = World::new();
-    picky.feed(&submit("/", "Accept: application/json\r\nPrefer: respond-async\r\n"));
+    picky.feed(&submit("/", "Accept: application/json\r\nPrefer: wait=5\r\n"));
     picky.transmit();
     assert_eq!(picky.statuses(), [406], "a picture may be the answer");
+    let mut told_later = World::new();
+    let request = submit("/", "Accept: application/json\r\nPrefer: respond-async\r\n");
+    assert!(matches!(told_later.query(&request), Query::Accept(_)));
+}
+
+#[test]
+fn a_preference_is_never_an_error() {
+    let mut world = World::new();
+    *world.service.store_away.borrow_mut() = Some(Failure::StoreFull("ENOSPC".into()));
+    world.feed(&submit("/", "Prefer: respond-async, wait=5\r\n"));
+    assert!(world.queries.is_empty() && world.orders.len() == 1, "the picture is waited for");
+    let mut ready = World::new();
+    *ready.service.store_away.borrow_mut() = Some(Failure::StoreFull("ENOSPC".into()));
+    ready.feed(&get("/readyz", ""));
+    ready.transmit();
+    assert_eq!((ready.statuses(), &ready.body()["type"]), (vec![503], &"urn:tp2:error:almacen-lleno".into()));
+}
+
+#[test]
+fn what_is_wrong_with_a_body_comes_before_what_is_wrong_with_a_parameter() {
+    for (fields, code) in [("Content-Length: 99999999\r\n", 413), ("Content-Length: 0\r\n", 415)] {
+        for request in ["PUT /carpetas/.a/x.jpg", "POST /tareas"] {
+            let mut world = World::new();
+            let head = format!("{request} HTTP/1.1\r\nHost: a\r\nIdempotency-Key:\r\n{fields}\r\n");
+            world.feed(head.as_bytes());
+            world.transmit();
+            assert_eq!(world.statuses(), [code], "{request} {fields}");
+        }
+    }
 }
 
 #[test]

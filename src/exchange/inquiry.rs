@@ -136,12 +136,12 @@ pub enum Awaited {
     Accepted,
     /// The end of this task.
     Ended(Uuid),
-    /// What is known of a task.
-    Status,
+    /// What is known of this task.
+    Status(Uuid),
     /// A result.
     File(Box<Part>),
-    /// That a task is forgotten.
-    Deleted,
+    /// That this task is forgotten.
+    Deleted(Uuid),
     /// What the bank has.
     Bank,
     /// The server's figures.
@@ -194,6 +194,11 @@ impl Handover {
         self.preferences.wait.map(|seconds| seconds.min(WAIT_MAX)).filter(|&seconds| seconds > 0)
     }
 
+    /// Whether the answer is a document about the task, and no picture.
+    pub(super) fn is_told_later(&self) -> bool {
+        self.explicit || self.wait().is_none()
+    }
+
     /// Says which preference was honoured (RFC 7240 §3).
     fn applied(&self, reply: Reply) -> Reply {
         match (self.wait(), self.preferences.respond_async) {
@@ -213,7 +218,7 @@ pub fn first(purpose: &Purpose, id: Uuid, service: &Service, now: Moment) -> Nex
     match purpose {
         Purpose::Status { wait, .. } if !wait.is_zero() => watch(id, *wait, service, now),
         Purpose::Delete { .. } => {
-            Next::Ask { query: Query::Delete(id), awaited: Awaited::Deleted, due: now.at + STORE_TIME }
+            Next::Ask { query: Query::Delete(id), awaited: Awaited::Deleted(id), due: now.at + STORE_TIME }
         }
         _ => look(id, now),
     }
@@ -260,13 +265,14 @@ pub fn next(purpose: &Purpose, awaited: Awaited, finding: Finding, service: &Ser
             _ => lost(service),
         },
         (Awaited::Accepted, Finding::Different) => Next::Refuse(Reject::OtherBody),
-        (Awaited::Ended(_) | Awaited::Status, Finding::Status(status)) => {
-            known(purpose, status, service, now)
-        }
+        (Awaited::Ended(id) | Awaited::Status(id), Finding::Status(status)) => match status {
+            Some(status) => known(purpose, status, service, now),
+            None => unknown(purpose, id),
+        },
         (Awaited::File(part), Finding::File(Some((bytes, lease)))) => deliver(purpose, *part, bytes, lease),
-        (Awaited::File(_), Finding::File(None)) => Next::Refuse(Reject::Expired),
-        (Awaited::Deleted, Finding::Deleted(true)) => answer(Reply::empty(204)),
-        (Awaited::Deleted, Finding::Deleted(false)) => unknown(purpose),
+        (Awaited::File(part), Finding::File(None)) => Next::Refuse(Reject::Expired(part.status.id)),
+        (Awaited::Deleted(_), Finding::Deleted(true)) => answer(Reply::empty(204)),
+        (Awaited::Deleted(id), Finding::Deleted(false)) => unknown(purpose, id),
         (Awaited::Metrics, Finding::Metrics(page)) => {
             answer(Reply::new(200, METRICS_TYPE, page).with("Cache-Control", "no-store"))
         }
@@ -294,7 +300,7 @@ fn told(wish: &bank::Wish, found: bank::Found) -> Next {
 }
 
 fn look(id: Uuid, now: Moment) -> Next {
-    Next::Ask { query: Query::Status(id), awaited: Awaited::Status, due: now.at + STORE_TIME }
+    Next::Ask { query: Query::Status(id), awaited: Awaited::Status(id), due: now.at + STORE_TIME }
 }
 
 /// Waits for the end; not on a server that stops, which begins no task.
@@ -305,9 +311,8 @@ fn watch(id: Uuid, time: Duration, service: &Service, now: Moment) -> Next {
     Next::Ask { query: Query::Watch(id), awaited: Awaited::Ended(id), due: now.at + time }
 }
 
-/// What is known of the task, or that it is not.
-fn known(purpose: &Purpose, status: Option<Status>, service: &Service, now: Moment) -> Next {
-    let Some(status) = status else { return unknown(purpose) };
+/// What is known of the task.
+fn known(purpose: &Purpose, status: Status, service: &Service, now: Moment) -> Next {
     match purpose {
         Purpose::Status { .. } => answer(status_reply(200, &status)),
         Purpose::Task(handover) if !status.state.is_final() => accepted(handover, &status),
@@ -335,11 +340,13 @@ fn fetch(status: Status, conditions: &Conditions, service: &Service, now: Moment
             let awaited = Awaited::File(Box::new(Part { status, shape, range }));
             Next::Ask { query, awaited, due: now.at + STORE_TIME }
         }
-        (State::Done, None) => Next::Refuse(Reject::NotKept),
-        (State::Pending | State::Running, _) => Next::Refuse(Reject::NotReady(status.state)),
-        (State::Expired, _) => Next::Refuse(Reject::Expired),
+        (State::Done, None) => Next::Refuse(Reject::NotKept(status.id)),
+        (State::Pending | State::Running, _) => {
+            Next::Refuse(Reject::NotReady { id: status.id, state: status.state })
+        }
+        (State::Expired, _) => Next::Refuse(Reject::Expired(status.id)),
         (State::Failed, _) => Next::Refuse(match status.problem {
-            Some(problem) => Reject::TaskFailed(problem),
+            Some(problem) => Reject::TaskFailed(status.id, problem),
             None => service.failed(Failure::Lost),
         }),
     }
@@ -386,12 +393,12 @@ fn status_reply(code: u16, status: &Status) -> Reply {
     Reply::new(code, "application/json", body).with("Cache-Control", "no-store")
 }
 
-fn unknown(purpose: &Purpose) -> Next {
+fn unknown(purpose: &Purpose, id: Uuid) -> Next {
     let asked = match purpose {
         Purpose::Status { asked, .. } | Purpose::Result { asked, .. } | Purpose::Delete { asked } => asked,
         // It has been deleted while its sender waited for it.
         Purpose::Task(_) | Purpose::Picture | Purpose::Link { .. } | Purpose::Bank(_) => {
-            return Next::Refuse(Reject::Expired);
+            return Next::Refuse(Reject::Expired(id));
         }
     };
     Next::Refuse(Reject::UnknownTask { asked: asked.clone() })

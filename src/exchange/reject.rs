@@ -121,13 +121,18 @@ pub enum Reject {
         asked: String,
     },
     /// The task has not ended yet.
-    NotReady(State),
+    NotReady {
+        /// The task.
+        id: Uuid,
+        /// How it stands.
+        state: State,
+    },
     /// The task's result is no longer kept.
-    Expired,
+    Expired(Uuid),
     /// The work was not a task: its result went to whoever waited for it.
-    NotKept,
+    NotKept(Uuid),
     /// The task came to nothing: this is what a client would have been told that had waited.
-    TaskFailed(Problem),
+    TaskFailed(Uuid, Problem),
     /// There is no such folder in the bank.
     UnknownFolder {
         /// Its name.
@@ -154,6 +159,8 @@ pub enum Reject {
         /// What of it is no name; empty if there is no list at all.
         value: String,
     },
+    /// The service is not ready, because a picture would be answered with this.
+    Unready(Box<Reject>),
     /// Under the same key something else was handed in before.
     OtherBody,
 }
@@ -184,14 +191,15 @@ impl Reject {
             Self::Expectation => 417,
             Self::Absent(Absent::NotFound)
             | Self::UnknownTask { .. }
-            | Self::NotKept
+            | Self::NotKept(_)
             | Self::UnknownFolder { .. }
             | Self::UnknownFace { .. } => 404,
             Self::NotJson => 400,
-            Self::NotReady(_) => 409,
-            Self::Expired => 410,
-            Self::TaskFailed(problem) => problem.code,
+            Self::NotReady { .. } => 409,
+            Self::Expired(_) => 410,
+            Self::TaskFailed(_, problem) => problem.code,
             Self::OtherBody | Self::NotNames { .. } => 422,
+            Self::Unready(_) => 503,
             Self::Absent(Absent::MethodNotAllowed { .. }) => 405,
             Self::BodyTooLong { .. } | Self::ListTooLong { .. } => 413,
             Self::NoPicture(_) | Self::Parameter { .. } => 422,
@@ -228,7 +236,7 @@ impl Reject {
     /// A word for `type`, stable across versions.
     fn slug(&self) -> &str {
         match self {
-            Self::TaskFailed(problem) => &problem.slug,
+            Self::TaskFailed(_, problem) => &problem.slug,
             other => other.reason(),
         }
     }
@@ -259,10 +267,11 @@ impl Reject {
             Self::Stuck(Part::Workers) => "hilos-detenidos",
             Self::Stuck(Part::Scaler) => "escalador-detenido",
             Self::UnknownTask { .. } => "tarea-desconocida",
-            Self::NotReady(_) => "tarea-sin-terminar",
-            Self::Expired => "tarea-vencida",
-            Self::NotKept => "imagen-entregada",
-            Self::TaskFailed(_) => "tarea-fallida",
+            Self::NotReady { .. } => "tarea-sin-terminar",
+            Self::Expired(_) => "tarea-vencida",
+            Self::NotKept(_) => "imagen-entregada",
+            Self::TaskFailed(..) => "tarea-fallida",
+            Self::Unready(reason) => reason.reason(),
             Self::OtherBody => "clave-repetida",
             Self::UnknownFolder { .. } => "carpeta-desconocida",
             Self::UnknownFace { .. } => "imagen-desconocida",
@@ -348,7 +357,13 @@ impl Reject {
         problem.insert("title".into(), self.title().into());
         problem.insert("status".into(), self.status().into());
         problem.insert("detail".into(), self.to_string().into());
-        problem.entry("id_tarea").or_insert_with(|| id.to_string().into());
+        let task = match self {
+            Self::NotReady { id, .. } | Self::Expired(id) | Self::NotKept(id) | Self::TaskFailed(id, _) => {
+                *id
+            }
+            _ => id,
+        };
+        problem.entry("id_tarea").or_insert_with(|| task.to_string().into());
         if let Some(limit) = self.limit() {
             problem.insert("limite".into(), limit.name.into());
             problem.insert("valor".into(), limit.max);

@@ -178,6 +178,14 @@ pub fn decide(head: &RequestHead, request: &mut Request, door: &Door, service: &
             Err(reject) => request.refused(&reject),
         },
         Ok(Some(known)) => known,
+        // What is wrong with the body comes before what is wrong with a parameter, as far as the head tells.
+        Err(reject) if reject.status() == 422 && reads_body(head.method()) => match framing {
+            Framing::Length(received) if received > body_max => {
+                request.refused(&Reject::BodyTooLong { max: body_max, received })
+            }
+            _ if !has_body => request.refused(&service.failed(Failure::UnknownFormat)),
+            _ => request.refused(&reject),
+        },
         Err(reject) => request.refused(&reject),
     };
     match framing {
@@ -186,6 +194,10 @@ pub fn decide(head: &RequestHead, request: &mut Request, door: &Door, service: &
         Framing::Length(length) if length > DISCARD_MAX.min(body_max) => Decision::Dismiss(known),
         _ => Decision::Read { sink: Sink::Discard(Box::new(known), DISCARD_MAX), ask: false },
     }
+}
+
+fn reads_body(method: &Method) -> bool {
+    matches!(method, Method::Post | Method::Put)
 }
 
 /// What a route that needs no body leads to; None for those that do.
@@ -209,7 +221,9 @@ fn known_of(
     Ok(Some(Known::Reply(match found {
         Route::Process => {
             let preferences = Preferences::of(head);
-            if preferences != Preferences::default() {
+            // A preference is never an error: where no task can be kept, the picture is waited for.
+            let is_preferred = preferences != Preferences::default();
+            if is_preferred && service.store_away.borrow().is_none() {
                 request.purpose = Purpose::Task(handover(head, preferences, false)?);
             }
             return Ok(None);
@@ -331,7 +345,7 @@ fn links_path<'a>(path: &'a [u8], door: &Door, service: &Service) -> Option<&'a 
 fn sought(head: &RequestHead, path: &[u8], service: &Service) -> Result<Sought, Reject> {
     let name = beneath(path).filter(|name| !name.contains(&b'/') && !name.starts_with(b"."));
     let name = name.ok_or(Reject::Absent(Absent::NotFound))?;
-    match service.overloaded() {
+    match service.short_of_memory() {
         Some(reject) => Err(reject),
         None => {
             Ok(Sought { name, conditions: Conditions::of(head), head_only: *head.method() == Method::Head })

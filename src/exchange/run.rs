@@ -188,7 +188,9 @@ impl Run {
     pub fn admit(&mut self, now: Instant) -> Result<Step, Full> {
         match &mut self.stage {
             // What is read will be charged when its length is known.
-            Stage::Named { lease, .. } | Stage::Sought { lease, .. } => lease.enter(0)?,
+            Stage::Named { lease, .. } => lease.enter(0)?,
+            // A stored picture is no work: it takes no place from pictures.
+            Stage::Sought { lease, .. } => lease.hold(0)?,
             Stage::Waiting { lease, loaded, .. } if self.durable => lease.hold(loaded.memory)?,
             Stage::Waiting { lease, loaded, .. } => lease.enter(loaded.memory)?,
             _ => return Ok(Step::Nothing),

@@ -137,18 +137,24 @@ impl Service {
         let away = || self.scaler_away.get().then(|| self.failed(Failure::ScalerAway));
         let stuck = || self.stuck.get().map(Reject::Stuck);
         let draining = self.draining.get().then_some(Reject::Draining);
-        draining.or_else(|| self.overloaded()).or_else(away).or_else(stuck).or_else(|| self.store_trouble())
+        draining
+            .or_else(|| self.overloaded())
+            .or_else(away)
+            .or_else(stuck)
+            .or_else(|| self.store_trouble().map(Box::new).map(Reject::Unready))
     }
 
     /// Why a picture that came now could not be kept as a task. The queue is none of the reasons: a task waits in the
     /// store, not in memory.
     #[must_use]
     pub fn unable_to_keep(&self) -> Option<Reject> {
-        if self.gate.bytes() >= self.gate.bytes_max() {
-            Some(self.memory_full(0))
-        } else {
-            self.store_trouble()
-        }
+        self.short_of_memory().or_else(|| self.store_trouble())
+    }
+
+    /// Why nothing more could be held in memory now.
+    #[must_use]
+    pub fn short_of_memory(&self) -> Option<Reject> {
+        (self.gate.bytes() >= self.gate.bytes_max()).then(|| self.memory_full(0))
     }
 
     fn store_trouble(&self) -> Option<Reject> {

@@ -273,7 +273,7 @@ impl Tasks {
             }
             (Asked::Watch { asker, task }, Ok(Told::Status(status))) => {
                 let is_over = status.as_ref().is_none_or(|status| status.state.is_final());
-                if is_over && self.watchers.waits(asker.client, task) {
+                if is_over && self.watchers.waits(asker, task) {
                     self.watchers.remove(asker.client);
                     self.tell(asker, Ok(Finding::Status(status)));
                 }

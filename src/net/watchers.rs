@@ -18,21 +18,21 @@ pub struct Asker {
 #[derive(Debug, Default)]
 pub struct Watchers {
     askers: HashMap<Uuid, Vec<Asker>>,
-    /// The same the other way round.
-    tasks: HashMap<Key, Uuid>,
+    /// The same the other way round: the task, and the client's request.
+    tasks: HashMap<Key, (Uuid, Uuid)>,
 }
 
 impl Watchers {
     /// From now on it waits for the end of `task`, and of no other.
     pub fn add(&mut self, asker: Asker, task: Uuid) {
         self.remove(asker.client);
-        self.tasks.insert(asker.client, task);
+        self.tasks.insert(asker.client, (task, asker.request));
         self.askers.entry(task).or_default().push(asker);
     }
 
     /// It waits no more; what it waited for, if it did.
     pub fn remove(&mut self, client: Key) -> Option<Uuid> {
-        let task = self.tasks.remove(&client)?;
+        let (task, _) = self.tasks.remove(&client)?;
         if let Some(askers) = self.askers.get_mut(&task) {
             askers.retain(|asker| asker.client != client);
             if askers.is_empty() {
@@ -57,10 +57,10 @@ impl Watchers {
         self.askers.contains_key(&task)
     }
 
-    /// Whether this client waits for this task.
+    /// Whether this request waits for this task: another of the same client may have taken its place.
     #[must_use]
-    pub fn waits(&self, client: Key, task: Uuid) -> bool {
-        self.tasks.get(&client) == Some(&task)
+    pub fn waits(&self, asker: Asker, task: Uuid) -> bool {
+        self.tasks.get(&asker.client) == Some(&(task, asker.request))
     }
 }
 
@@ -77,7 +77,9 @@ mod tests {
             watchers.add(asker(index), one);
         }
         watchers.add(asker(1), other);
-        assert!(watchers.waits(asker(1).client, other) && !watchers.waits(asker(1).client, one));
+        assert!(watchers.waits(asker(1), other) && !watchers.waits(asker(1), one));
+        let later = Asker { request: Uuid::from_u128(9), ..asker(1) };
+        assert!(!watchers.waits(later, other), "another request of the same client");
         assert_eq!(watchers.remove(asker(2).client), Some(one));
         assert_eq!(watchers.remove(asker(2).client), None);
         assert_eq!(watchers.take(one), [asker(0)]);

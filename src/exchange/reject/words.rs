@@ -92,15 +92,15 @@ impl fmt::Display for Reject {
                 write!(f, "el escalador no responde: una imagen de prueba no volvió de él")
             }
             Self::UnknownTask { .. } => write!(f, "no hay ninguna tarea con ese id, o fue eliminada"),
-            Self::NotReady(state) => write!(
+            Self::NotReady { id, state } => write!(
                 f,
-                "la tarea está «{}»: la imagen aún no está lista; pregunte por ella en /estado/<id>?espera=60",
+                "la tarea está «{}»: la imagen aún no está lista; pregunte por ella en /estado/{id}?espera=60",
                 state.word()
             ),
-            Self::Expired => {
+            Self::Expired(_) => {
                 write!(f, "el resultado de esa tarea ya no se guarda; envíe la imagen de nuevo")
             }
-            Self::NotKept => {
+            Self::NotKept(_) => {
                 write!(f, "esa imagen se entregó a quien la envió y no se guarda; para eso está POST /tareas")
             }
             Self::UnknownFolder { folder } => {
@@ -122,7 +122,8 @@ impl fmt::Display for Reject {
                 "la lista «nombres» trae {}, que no es el nombre de una imagen (de 1 a 255 bytes, sin /)",
                 shortened(value)
             ),
-            Self::TaskFailed(problem) => write!(f, "{}", problem.detail),
+            Self::TaskFailed(_, problem) => write!(f, "{}", problem.detail),
+            Self::Unready(reason) => reason.fmt(f),
             Self::OtherBody => write!(
                 f,
                 "con esa misma «Idempotency-Key» ya se envió otra imagen, u otros parámetros: use otra clave"
@@ -144,8 +145,8 @@ impl fmt::Display for Reject {
                 Failure::Unreadable(_) => write!(f, "el archivo no se puede leer"),
                 Failure::StoreFull(_) => write!(
                     f,
-                    "no queda espacio en el disco del servidor para guardar la imagen; intente más tarde, o envíela \
-                     con POST a / y espere el resultado"
+                    "no queda espacio en el disco del almacén: intente más tarde; las imágenes que se envían con POST a / \
+                     se procesan igual"
                 ),
                 Failure::StoreBroken(_) => {
                     write!(f, "el almacén de tareas no está disponible por el momento; intente de nuevo")
