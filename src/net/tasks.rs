@@ -252,7 +252,8 @@ impl Tasks {
         );
         match &answer.result {
             Err(trouble) => self.note_trouble(trouble, service, now),
-            Ok(_) if is_write => self.note_success(service),
+            // While a result finds no room, that something small does says little.
+            Ok(_) if is_write && self.unsettled.is_empty() => self.note_success(service),
             Ok(_) => {}
         }
         let result = answer.result.map_err(failure_of);

@@ -436,10 +436,11 @@ fn a_result_that_the_store_can_not_take_is_kept_and_offered_again() {
     world.log.clear();
     for _ in 0..3 {
         world.wait(RETRY_TIME);
-        for _ in 0..3 {
-            world.answer_write(Err(broken()));
-        }
+        world.answer_write(Err(full()));
+        world.answer_write(Err(full()));
+        assert!(matches!(world.answer_write(Ok(Told::Nothing)), Write::Probe));
         assert!(world.asked.is_empty() && world.log.is_empty(), "it complains once");
+        assert!(world.service.store_away.borrow().is_some());
     }
     world.wait(RETRY_TIME);
     let again = [world.settled(true), world.settled(true)];
