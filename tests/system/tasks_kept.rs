@@ -218,19 +218,20 @@ fn a_result_that_finds_no_room_is_kept_until_there_is() {
     let (scaler, store) = (FakeScaler::start(), Store::new());
     let server = store.serve(&["-s", &scaler.destination(), "-t", "1"]);
     let mut client = server.client();
-    let ids: Vec<String> = (0..3).map(|_| client.hand_in(&pgm(30, 20))).collect();
+    let first = client.hand_in(&pgm(30, 20));
     let mut question = scaler.question();
+    let others = [client.hand_in(&pgm(30, 20)), client.hand_in(&pgm(30, 20))];
     // Nothing at all can be written.
     limit_file_size(&prlimit, &server, Some(1));
     question.answer();
     server.wait_log("no queda espacio en el disco del almacén: ");
-    assert_eq!(client.status(&ids[0])["estado"], "En progreso");
+    assert_eq!(client.status(&first)["estado"], "En progreso");
     limit_file_size(&prlimit, &server, None);
-    assert_eq!(client.ended(&ids[0])["estado"], "Completada");
-    for _ in 1..3 {
+    assert_eq!(client.ended(&first)["estado"], "Completada");
+    for _ in &others {
         scaler.question().answer();
     }
-    for id in &ids[1..] {
+    for id in &others {
         assert_eq!(client.ended(id)["estado"], "Completada");
     }
     assert!(scaler.question_within(std::time::Duration::ZERO).is_none(), "no work was done twice");
