@@ -14,6 +14,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::picture;
 use super::plan::Parameters;
 use super::reject::Reject;
 use crate::proto::reply::Reply;
@@ -289,7 +290,7 @@ fn face_document(face: &Face) -> Reply {
 fn face_image(face: &Face) -> Reply {
     // What is stored was encoded here; should somebody else have written it, there is no picture in it.
     let jpeg = STANDARD.decode(&face.image).unwrap_or_default();
-    Reply::new(200, "image/jpeg", jpeg).with("Content-Security-Policy", "default-src 'none'; sandbox")
+    Reply::new(200, "image/jpeg", jpeg).with("Content-Security-Policy", picture::POLICY)
 }
 
 /// A folder's name, out of a segment of a path.

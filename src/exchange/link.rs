@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::file::Stamp;
 use super::gate::Lease;
-use super::picture::Times;
+use super::picture::{POLICY, Times};
 use super::reject::Reject;
 use crate::proto::conditional::{Conditions, Selection};
 use crate::proto::reply::Reply;
@@ -89,7 +89,7 @@ impl Excerpt {
         let file = || {
             Reply::new(200, self.media_type, self.body.clone())
                 .with("Accept-Ranges", "bytes")
-                .with("Content-Security-Policy", "default-src 'none'; sandbox")
+                .with("Content-Security-Policy", POLICY)
         };
         let reply = match &self.selection {
             Selection::Whole => file().of_length(length),

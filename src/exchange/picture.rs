@@ -12,6 +12,9 @@ use super::link::{Excerpt, Link};
 use crate::proto::format::Format;
 use crate::proto::reply::Reply;
 
+/// What a browser may do with a picture that it shows by itself: nothing, but for the style that it puts around it.
+pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
 /// How a run ended.
 pub type Outcome = Result<Ending, Failure>;
 
@@ -54,7 +57,7 @@ impl Picture {
         Reply::new(status, self.format.media_type(), self.file.clone())
             .with("X-Ancho", self.width.to_string())
             .with("X-Alto", self.height.to_string())
-            .with("Content-Security-Policy", "default-src 'none'; sandbox")
+            .with("Content-Security-Policy", POLICY)
     }
 
     /// The answer that carries it. What was made of an upload is its sender's alone.

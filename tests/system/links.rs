@@ -84,7 +84,8 @@ fn a_link_leads_to_the_picture_on_the_main_port() {
     assert!(response.body == expected, "what POST / answers, byte by byte");
     assert_eq!(response.field("content-type"), Some("image/jpeg"));
     assert_eq!(response.field("x-content-type-options"), Some("nosniff"));
-    assert_eq!(response.field("content-security-policy"), Some("default-src 'none'; sandbox"));
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+    assert_eq!(response.field("content-security-policy"), Some(policy));
     assert!(stored(&server.home.0, name_of(&url)) == expected);
 
     // A form; and in an answer to its sender alone, whatever it would accept.
