@@ -1,0 +1,252 @@
+//! A tab, as a person and a test see it: look at a page, choose files, click, press keys, take a picture, and ask what
+//! the browser had to complain about.
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::common::processes::Directory;
+use super::common::wait::until;
+use super::devtools::Chromium;
+
+/// A window of this many CSS pixels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// A finger instead of a mouse, a narrow viewport instead of a window.
+    pub(crate) telephone: bool,
+    /// By night.
+    pub(crate) dark: bool,
+}
+
+pub(crate) const DESKTOP: Window = Window { width: 1280, height: 800, telephone: false, dark: false };
+pub(crate) const TELEPHONE: Window = Window { width: 390, height: 844, telephone: true, dark: false };
+
+/// A browser with one tab.
+pub(crate) struct Browser {
+    chromium: Chromium,
+    session: String,
+    /// Files to choose are written here.
+    files: Directory,
+}
+
+impl Browser {
+    /// On a desktop; None, said aloud, where there is no Chromium.
+    pub(crate) fn start() -> Option<Self> {
+        let mut chromium = Chromium::start()?;
+        let mut call = |session: Option<&str>, method: &str, parameters: Value| {
+            let result = chromium.try_call(session, method, &parameters);
+            result.unwrap_or_else(|error| panic!("{method}: {error}"))
+        };
+        let target = call(None, "Target.createTarget", json!({ "url": "about:blank" }));
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        let session = call(None, "Target.attachToTarget", attach)["sessionId"].as_str().unwrap().to_owned();
+        for domain in ["Page", "Runtime", "Log", "Network", "DOM", "Audits"] {
+            call(Some(&session), &format!("{domain}.enable"), json!({}));
+        }
+        let mut browser = Self { chromium, session, files: Directory::new() };
+        browser.resize(DESKTOP);
+        Some(browser)
+    }
+
+    /// A request of the protocol about the tab.
+    pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
+        let result = self.chromium.try_call(Some(&self.session), method, &parameters);
+        result.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    pub(crate) fn resize(&mut self, window: Window) {
+        let Window { width, height, telephone, dark } = window;
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": telephone });
+        self.call("Emulation.setDeviceMetricsOverride", metrics);
+        self.call("Emulation.setTouchEmulationEnabled", json!({ "enabled": telephone }));
+        let scheme = if dark { "dark" } else { "light" };
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
+        self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// Without scripts, from the next page on.
+    pub(crate) fn forbid_scripts(&mut self) {
+        self.call("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
+    }
+
+    /// Looks at a page, to the end of its loading.
+    pub(crate) fn open(&mut self, port: u16, path: &str) {
+        let url = self.start_opening(port, path);
+        self.wait_for(&format!("location.href === '{url}' && document.readyState === 'complete'"));
+    }
+
+    /// The same without waiting for the end; what will be looked at.
+    pub(crate) fn start_opening(&mut self, port: u16, path: &str) -> String {
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let answer = self.call("Page.navigate", json!({ "url": url }));
+        assert_eq!(answer["errorText"], Value::Null, "{url}");
+        url
+    }
+
+    /// Answers, in the server's place, the next request that the browser was told to stop (`Fetch.enable`).
+    pub(crate) fn answer(&mut self, status: u16, body: &str) {
+        let request = until("a request to answer", || {
+            self.value("0");
+            let stopped = |event: &Value| event["method"] == "Fetch.requestPaused";
+            let at = self.chromium.events.iter().position(stopped)?;
+            Some(self.chromium.events.remove(at)["params"]["requestId"].clone())
+        });
+        let body = STANDARD.encode(body);
+        let answer = json!({ "requestId": request, "responseCode": status, "body": body });
+        self.call("Fetch.fulfillRequest", answer);
+    }
+
+    /// The value of an expression, or of what it promises.
+    pub(crate) fn value(&mut self, expression: &str) -> Value {
+        self.try_value(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// A text.
+    pub(crate) fn text(&mut self, expression: &str) -> String {
+        let value = self.value(expression);
+        value.as_str().unwrap_or_else(|| panic!("{expression}: {value}")).to_owned()
+    }
+
+    fn try_value(&mut self, expression: &str) -> Result<Value, Value> {
+        let parameters = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true });
+        let answer = self.chromium.try_call(Some(&self.session), "Runtime.evaluate", &parameters)?;
+        match &answer["exceptionDetails"] {
+            Value::Null => Ok(answer["result"]["value"].clone()),
+            exception => Err(exception.clone()),
+        }
+    }
+
+    /// Waits until an expression is true. While one page follows another there is nothing to ask.
+    pub(crate) fn wait_for(&mut self, expression: &str) {
+        until(expression, || match self.try_value(expression) {
+            Ok(value) => (value == true).then_some(()),
+            Err(_) => None,
+        });
+    }
+
+    /// Waits until the text of this element contains that.
+    pub(crate) fn wait_text(&mut self, selector: &str, text: &str) {
+        let (selector, text) = (Value::from(selector), Value::from(text));
+        self.wait_for(&format!("(document.querySelector({selector})?.textContent ?? '').includes({text})"));
+    }
+
+    /// A file to choose, with these bytes.
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.files.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Chooses files, as in the dialog that the browser opens.
+    pub(crate) fn choose(&mut self, selector: &str, files: &[&Path]) {
+        let expression = format!("document.querySelector({})", Value::from(selector));
+        let found = self.call("Runtime.evaluate", json!({ "expression": expression }));
+        let object = &found["result"]["objectId"];
+        self.call("DOM.setFileInputFiles", json!({ "objectId": object, "files": files }));
+    }
+
+    /// Drops files on an element, as out of a window with files.
+    pub(crate) fn drop_files(&mut self, selector: &str, files: &[&Path]) {
+        let (x, y) = self.middle(selector);
+        let data = json!({ "items": [], "files": files, "dragOperationsMask": 1 });
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            self.call("Input.dispatchDragEvent", json!({ "type": kind, "x": x, "y": y, "data": data }));
+        }
+    }
+
+    /// Clicks in the middle of an element.
+    pub(crate) fn click(&mut self, selector: &str) {
+        let (x, y) = self.middle(selector);
+        for kind in ["mousePressed", "mouseReleased"] {
+            self.mouse(kind, x, y);
+        }
+    }
+
+    /// A mouse with its left button.
+    pub(crate) fn mouse(&mut self, kind: &str, x: f64, y: f64) {
+        let event = json!({ "type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1 });
+        self.call("Input.dispatchMouseEvent", event);
+    }
+
+    fn middle(&mut self, selector: &str) -> (f64, f64) {
+        let selector = Value::from(selector);
+        let place = self.value(&format!(
+            "(() => {{ const element = document.querySelector({selector});
+                element.scrollIntoView({{ block: 'center' }});
+                const {{ x, y, width, height }} = element.getBoundingClientRect();
+                return [x + width / 2, y + height / 2]; }})()"
+        ));
+        (place[0].as_f64().expect("a place"), place[1].as_f64().expect("a place"))
+    }
+
+    /// Presses a key: `Tab`, `Enter`, `ArrowRight`, …
+    pub(crate) fn press(&mut self, key: &str) {
+        let (code, text) = match key {
+            "Tab" => (9, ""),
+            "Enter" => (13, "\r"),
+            "Home" => (36, ""),
+            "ArrowLeft" => (37, ""),
+            "ArrowRight" => (39, ""),
+            _ => panic!("{key}: what number has it?"),
+        };
+        let press = json!({ "type": "keyDown", "key": key, "code": key, "text": text,
+            "windowsVirtualKeyCode": code });
+        self.call("Input.dispatchKeyEvent", press);
+        let release = json!({ "type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code });
+        self.call("Input.dispatchKeyEvent", release);
+    }
+
+    /// A picture of the whole page, for people.
+    pub(crate) fn screenshot(&mut self, name: &str) {
+        let picture = self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
+        let bytes = STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pagina");
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(format!("{name}.png")), bytes).unwrap();
+    }
+
+    /// Status and media type of the last document that was loaded.
+    pub(crate) fn document(&mut self) -> (u64, String) {
+        let mut answers = self.chromium.events.iter().rev();
+        let answer = answers.find(|event| {
+            event["method"] == "Network.responseReceived" && event["params"]["type"] == "Document"
+        });
+        let response = &answer.expect("a document")["params"]["response"];
+        (response["status"].as_u64().unwrap(), response["mimeType"].as_str().unwrap().to_owned())
+    }
+
+    /// Fails if the browser complained: an exception, an error in the console, an offence against the policy. Requests
+    /// that fail are such errors too; those whose text contains one of `expected` are what the test is about.
+    pub(crate) fn assert_content(&mut self, expected: &[&str]) {
+        // What it had to say has been said when it answers.
+        self.value("0");
+        let complaints: Vec<String> = self.chromium.events.iter().filter_map(complaint).collect();
+        // A server may have no figures to tell.
+        let is_expected =
+            |text: &String| text.contains("/metrics\"") || expected.iter().any(|part| text.contains(part));
+        let unexpected: Vec<_> = complaints.iter().filter(|text| !is_expected(text)).collect();
+        assert!(unexpected.is_empty(), "{unexpected:#?}");
+    }
+}
+
+/// What an event complains about, if it does.
+fn complaint(event: &Value) -> Option<String> {
+    let parameters = &event["params"];
+    let is_bad = |level: &Value| matches!(level.as_str(), Some("error" | "warning" | "assert"));
+    match event["method"].as_str()? {
+        "Runtime.exceptionThrown" => Some(parameters["exceptionDetails"].to_string()),
+        "Runtime.consoleAPICalled" if is_bad(&parameters["type"]) => Some(parameters["args"].to_string()),
+        "Log.entryAdded" if is_bad(&parameters["entry"]["level"]) => Some(parameters["entry"].to_string()),
+        "Audits.issueAdded" => Some(parameters["issue"].to_string()),
+        _ => None,
+    }
+}
