@@ -183,11 +183,16 @@ impl Response {
 
     /// The members of a problem document, which are checked against the head (RFC 9457 §3.1).
     pub(crate) fn problem(&self) -> Value {
+        self.problem_of(self.id())
+    }
+
+    /// The same of a document about this task, which need not be the request.
+    pub(crate) fn problem_of(&self, task: &str) -> Value {
         let text = String::from_utf8_lossy(&self.body);
         assert_eq!(self.field("content-type"), Some("application/problem+json"), "{text}");
         let problem: Value = serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{text}"));
         assert_eq!(problem["status"], self.status);
-        assert_eq!(problem["id_tarea"], self.id());
+        assert_eq!(problem["id_tarea"], task);
         for member in ["type", "title", "detail"] {
             assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{text}");
         }

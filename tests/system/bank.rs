@@ -503,11 +503,11 @@ fn what_is_missing_is_told_in_time() {
     for (list, status) in [("hola", 400), ("", 400), ("[]", 422), ("{\"nombres\": [\"a/b\"]}", 422)] {
         client.ask(&request("POST", "/carpetas/c/faltantes", &[], list.as_bytes())).expect(status).problem();
     }
-    let long = vec![b' '; (4 << 20) + 1];
+    let long = vec![b' '; (1 << 20) + 1];
     let mut client = server.client();
     client.try_send(&request("POST", "/carpetas/c/faltantes", &[], &long));
     let problem = client.response().expect(413).problem();
-    assert_eq!((&problem["valor"], &problem["recibido"]), (&json!(4 << 20), &json!((4 << 20) + 1)));
+    assert_eq!((&problem["valor"], &problem["recibido"]), (&json!(1 << 20), &json!((1 << 20) + 1)));
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn a_picture_handed_in_is_accepted_worked_on_and_fetched() {
     assert_eq!(client.status(&waiting[3])["estado"], "Pendiente");
     let early = client.ask(&get(&format!("/tareas/{id}/imagen"), &[])).expect(409);
     assert_eq!(early.field("retry-after"), Some("1"));
-    assert_eq!(early.problem()["type"], "urn:tp2:error:tarea-sin-terminar");
+    assert_eq!(early.problem_of(&id)["type"], "urn:tp2:error:tarea-sin-terminar");
 
     question.answer();
     let done = client.ended(&id);
@@ -149,9 +149,10 @@ fn a_picture_that_turns_out_to_be_broken_fails_its_task_with_its_own_code() {
     assert_eq!((&status["estado"], &status["codigo"]), (&"Error".into(), &422.into()));
     assert_eq!(status["detalle"], now["detail"]);
     let answer = client.ask(&get(&format!("/tareas/{id}/imagen"), &[])).expect(422);
-    assert_eq!(answer.problem()["type"], now["type"]);
+    assert_eq!(answer.problem_of(&id)["type"], now["type"]);
     let waited = client.ask(&request("POST", "/", &["Prefer: wait=30"], &broken)).expect(422);
-    assert_eq!(waited.problem()["type"], now["type"]);
+    let told: serde_json::Value = serde_json::from_slice(&waited.body).unwrap();
+    assert_eq!(told["type"], now["type"]);
     server.wait_log(&format!("{id} - Tarea terminada con error 422: "));
 }
 

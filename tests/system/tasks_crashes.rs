@@ -218,7 +218,7 @@ fn a_picture_that_fells_the_server_three_times_is_given_up_and_its_neighbours_ar
     assert_eq!((&status["estado"], &status["codigo"]), (&"Error".into(), &500.into()), "{status}");
     assert_eq!(status["detalle"], "la imagen hizo caer el servidor");
     let answer = client.ask(&get(&format!("/tareas/{culprit}/imagen"), &[])).expect(500);
-    assert_eq!(answer.problem()["detail"], "la imagen hizo caer el servidor");
+    assert_eq!(answer.problem_of(&culprit)["detail"], "la imagen hizo caer el servidor");
     for id in others.iter().chain([&neighbour]) {
         until("the end of a neighbour", || {
             if let Some(mut question) = scaler.question_within(Duration::from_millis(5)) {

@@ -21,7 +21,7 @@ fn assert_expired(client: &mut Client, id: &str) {
     assert_eq!(status["detalle"], "el resultado ya no se guarda");
     assert!(status["imagen"].is_null(), "{status}");
     let gone = client.ask(&get(&format!("/tareas/{id}/imagen"), &[])).expect(410);
-    assert_eq!(gone.problem()["type"], "urn:tp2:error:tarea-vencida");
+    assert_eq!(gone.problem_of(id)["type"], "urn:tp2:error:tarea-vencida");
     assert!(gone.is_kept());
 }
 
