@@ -1,24 +1,23 @@
 //! The store in one SQLite file: a writer and a reader, each with a connection of its own.
 //!
-//! Rules: WAL and `synchronous = FULL`, so that what is answered survives the machine's power; a lock on a file beside it,
-//! so that two servers never work on the same tasks (SQLite's own exclusive mode would lock people with `sqlite3` out). The
-//! file is its owner's alone, 0600, and SQLite makes those beside it likewise. Every batch is one transaction, every request
+//! Rules: WAL and `synchronous = FULL`, so that what is answered survives the machine's power; a [`Lock`]
+//! on the file, so that two servers never work on the same tasks (SQLite's own exclusive mode would lock people with
+//! `sqlite3` out). The file is its owner's alone, 0600, and SQLite makes those beside it likewise. Every batch is one transaction, every request
 //! of it a savepoint: what SQLite refuses undoes that request, and what the disk refuses undoes the batch, whose
 //! requests are then tried one by one.
 //!
 //! What it refuses to do: to work on a file of another program or of a later version; to trust what it reads (a value out of
 //! its range is [`Trouble::Broken`], no panic).
 //!
-//! Known limits: a picture has at most 1,000,000,000 bytes, SQLite's own bound. The lock is flock(2)'s, which some network
-//! file systems keep to one machine. A write that failed because of the device can't be told from one over a quota, and
+//! Known limits: a picture has at most 1,000,000,000 bytes, SQLite's own bound. A write that failed because of the device can't be told from one over a quota, and
 //! is [`Trouble::Full`].
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use self::lock::Lock;
 use self::refusal::Reason;
 use self::writer::SqliteWriter;
 use super::{Backend, Read, Reader, Retention, Told, Trouble};
@@ -26,6 +25,7 @@ use super::{Backend, Read, Reader, Retention, Told, Trouble};
 mod bank;
 mod blob;
 mod kept;
+mod lock;
 mod refusal;
 mod retention;
 mod schema;
@@ -53,19 +53,19 @@ fn open_both(
     retention: Retention,
     at: SystemTime,
 ) -> Result<(SqliteWriter, SqliteReader), Reason> {
-    let path = place(path)?;
-    let lock = lock(&path)?;
-    // SQLite would make it for everybody to read. To close it undoes no lock of SQLite's: nobody else has it open.
-    private(OpenOptions::new().write(true).create(true)).open(&path).map_err(Reason::File)?;
-    let mut conn = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut lock = Lock::take(path)?;
+    let mut conn = connect(&lock.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     schema::migrate(&mut conn)?;
+    lock.take_place()?;
     for (pragma, value) in WRITER_PRAGMAS {
         conn.pragma_update(None, pragma, value)?;
     }
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     tasks::recover(&transaction, at)?;
     transaction.commit()?;
-    let reader = SqliteReader { conn: connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)? };
+    let conn_to_read = connect(&lock.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let lock = Arc::new(lock);
+    let reader = SqliteReader { conn: conn_to_read, _lock: Arc::clone(&lock) };
     Ok((SqliteWriter::new(conn, retention, lock), reader))
 }
 
@@ -79,36 +79,6 @@ const WRITER_PRAGMAS: [(&str, &str); 4] = [
     ("journal_size_limit", "67108864"),
 ];
 
-/// The file that a path means, whatever links lead to it, so that every server looks for the same lock.
-fn place(path: &Path) -> Result<PathBuf, Reason> {
-    if let Ok(file) = path.canonicalize() {
-        return if file.is_file() { Ok(file) } else { Err(Reason::NoFile) };
-    }
-    let name = path.file_name().ok_or(Reason::NoFile)?;
-    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    let there = directory.canonicalize().map_err(|error| Reason::Directory(directory.to_owned(), error))?;
-    Ok(there.join(name))
-}
-
-/// Locks the file beside this one, which stays there: who deletes a lock may delete another's.
-fn lock(path: &Path) -> Result<File, Reason> {
-    let mut lock = path.as_os_str().to_owned();
-    lock.push(".lock");
-    let lock = PathBuf::from(lock);
-    let wrong = |error| Reason::Lock(lock.clone(), error);
-    let file = private(OpenOptions::new().write(true).create(true)).open(&lock).map_err(wrong)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Reason::InUse),
-        Err(TryLockError::Error(error)) => Err(wrong(error)),
-    }
-}
-
-/// For the owner alone, if it is made.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options.mode(0o600).truncate(false)
-}
-
 fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     // Without SQLITE_OPEN_URI a path is a path, whatever it looks like; each connection is used by one thread.
     let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -120,7 +90,9 @@ fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 struct SqliteReader {
+    /// Dropped, and so closed, before the lock.
     conn: Connection,
+    _lock: Arc<Lock>,
 }
 
 impl Reader for SqliteReader {

@@ -24,7 +24,7 @@ pub(super) enum Reason {
     NoFile,
     /// The directory that it would be in can't be reached.
     Directory(PathBuf, io::Error),
-    /// The file that says who has it can't be opened or locked.
+    /// This file, which says who has it, can't be opened or locked.
     Lock(PathBuf, io::Error),
     /// The file itself can't be opened, or made.
     File(io::Error),

@@ -1,6 +1,7 @@
 //! What is SQLite's own; what every store must do is in [`crate::store::contract`].
-use std::fs::{self, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use rusqlite::types::FromSql;
@@ -137,10 +138,53 @@ fn a_second_server_is_refused() {
     assert_eq!(state(&mut reader, 1), Some(State::Pending));
 }
 
+/// Whether the store of this path is refused because it is in use.
+fn is_in_use(path: &Path) -> bool {
+    match super::open(path, KEEP, at(0)) {
+        Ok(_) => false,
+        Err(refusal) => refusal.to_string().ends_with("ya lo usa otro servidor (tp2)"),
+    }
+}
+
+#[test]
+fn a_second_server_is_refused_under_whatever_name() {
+    let directory = Directory::default();
+    // A link to a file that is yet to be made.
+    let target = directory.0.join("data/x.sqlite3");
+    fs::create_dir(directory.0.join("data")).unwrap();
+    symlink("data/x.sqlite3", directory.file()).unwrap();
+    let (writer, reader) = directory.open();
+    assert!(is_in_use(&directory.file()) && is_in_use(&target));
+    // Another name of the same file.
+    let other = directory.0.join("other.sqlite3");
+    fs::hard_link(&target, &other).unwrap();
+    assert!(is_in_use(&other));
+    // Without the file that stands for the lock.
+    fs::remove_file(directory.0.join("data/x.sqlite3.lock")).unwrap();
+    assert!(is_in_use(&directory.file()) && is_in_use(&target));
+    // Either of the two that have the file holds the lock.
+    drop(writer);
+    assert!(is_in_use(&target));
+    drop(reader);
+    assert!(!is_in_use(&target));
+}
+
+#[test]
+fn a_server_whose_file_is_removed_keeps_others_from_its_place() {
+    let directory = Directory::default();
+    let (mut writer, reader) = directory.open();
+    write(&mut writer, vec![submission(1, 10)]);
+    fs::remove_file(directory.file()).unwrap();
+    assert!(is_in_use(&directory.file()), "the log of the first is still there");
+    drop((writer, reader));
+    fs::remove_file(directory.file()).unwrap();
+}
+
 #[test]
 fn what_is_no_store_is_refused_and_left_alone() {
     let directory = Directory::default();
     let file = directory.file();
+    let is_alone = || fs::read_dir(&directory.0).unwrap().count() == 1;
     let refusal = |reason: &str| format!("no se puede abrir el almacén «{}»: {reason}", file.display());
 
     fs::write(
@@ -152,6 +196,7 @@ fn what_is_no_store_is_refused_and_left_alone() {
     let before = fs::read(&file).unwrap();
     assert_eq!(directory.refusal(), refusal("no es una base de datos de SQLite (SQLite 26)"));
     assert_eq!(fs::read(&file).unwrap(), before);
+    assert!(is_alone());
     fs::remove_file(&file).unwrap();
 
     let foreign = Connection::open(&file).unwrap();
@@ -160,6 +205,7 @@ fn what_is_no_store_is_refused_and_left_alone() {
     let before = fs::read(&file).unwrap();
     assert_eq!(directory.refusal(), refusal("es de otro programa"));
     assert_eq!(fs::read(&file).unwrap(), before);
+    assert!(is_alone());
     fs::remove_file(&file).unwrap();
 
     drop(directory.open());
@@ -199,10 +245,10 @@ fn a_file_without_permission_is_refused() {
         let path = directory.file().display().to_string();
         assert_eq!(directory.refusal(), format!("no se puede abrir el almacén «{path}»: permiso denegado"));
         // And a directory in which nothing can be made.
-        fs::remove_file(directory.0.join("tp2.sqlite3.lock")).unwrap();
+        fs::set_permissions(directory.file(), Permissions::from_mode(0o600)).unwrap();
         fs::set_permissions(&directory.0, Permissions::from_mode(0o500)).unwrap();
-        let lock = format!("su candado «{path}.lock»: permiso denegado");
-        assert_eq!(directory.refusal(), format!("no se puede abrir el almacén «{path}»: {lock}"));
+        let refusal = directory.refusal();
+        assert!(refusal.starts_with(&format!("no se puede abrir el almacén «{path}»: ")), "{refusal}");
         fs::set_permissions(&directory.0, Permissions::from_mode(0o700)).unwrap();
     }
     fs::remove_file(directory.file()).unwrap();

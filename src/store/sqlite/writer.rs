@@ -1,8 +1,9 @@
 //! One batch, one transaction.
-use std::fs::File;
+use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::lock::Lock;
 use super::tasks::{self, Turn};
 use super::{bank, retention};
 use crate::exchange::task::Claim;
@@ -13,7 +14,7 @@ pub(super) struct SqliteWriter {
     /// Dropped, and so closed, before the lock.
     pub(super) conn: Connection,
     retention: Retention,
-    _lock: File,
+    _lock: Arc<Lock>,
 }
 
 /// What came of one request, durable once its transaction is.
@@ -36,7 +37,7 @@ enum Undone {
 }
 
 impl SqliteWriter {
-    pub(super) fn new(conn: Connection, retention: Retention, lock: File) -> Self {
+    pub(super) fn new(conn: Connection, retention: Retention, lock: Arc<Lock>) -> Self {
         Self { conn, retention, _lock: lock }
     }
 
