@@ -21,7 +21,8 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -48,7 +49,8 @@ const WRITES: u32 = 4;
 pub struct Links {
     path: PathBuf,
     numbers: Mutex<Numbers>,
-    swept: Once,
+    /// Somebody has swept, or is about it.
+    swept: AtomicBool,
 }
 
 /// The number of the next link of a second.
@@ -68,7 +70,7 @@ impl Links {
     /// The folder at this path, which need not be there yet.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
-        Self { path, numbers: Mutex::default(), swept: Once::new() }
+        Self { path, numbers: Mutex::default(), swept: AtomicBool::new(false) }
     }
 
     /// Stores a JPEG for good; says under which name.
@@ -76,7 +78,9 @@ impl Links {
     /// # Errors
     /// [`Failure::FolderFull`], [`Failure::FolderUnusable`]: nothing was stored then.
     pub fn keep(&self, file: &[u8], now: SystemTime) -> Result<String, Failure> {
-        self.swept.call_once(|| self.sweep());
+        if !self.swept.swap(true, Ordering::Relaxed) {
+            self.sweep();
+        }
         let mut result = self.store(file, now);
         for _ in 1..WRITES {
             match &result {
@@ -142,12 +146,14 @@ impl Links {
 
     /// Removes what killed servers have left aside. Whether it succeeds concerns nobody.
     fn sweep(&self) {
-        let Ok(entries) = self.path.read_dir() else { return };
+        let (Ok(folder), Ok(entries)) = (self.open(), self.path.read_dir()) else { return };
         for entry in entries.flatten() {
-            if !entry.file_name().as_encoded_bytes().starts_with(ASIDE.as_bytes()) {
-                continue;
-            }
-            if let Ok(file) = File::open(entry.path())
+            let name = entry.file_name();
+            let is_aside = name.as_encoded_bytes().starts_with(ASIDE.as_bytes());
+            // Nothing but files is ever left: whatever else has such a name is somebody else's.
+            if is_aside
+                && entry.file_type().is_ok_and(|kind| kind.is_file())
+                && let Ok(file) = open_beneath(folder.as_fd(), name.as_encoded_bytes())
                 && file.try_lock().is_ok()
             {
                 let _ = fs::remove_file(entry.path());

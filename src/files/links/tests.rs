@@ -135,14 +135,25 @@ fn what_a_killed_server_left_is_removed_and_what_a_living_one_writes_is_not() {
     for name in [".tp2-0123", "scaled_image_1.jpg", ".other"] {
         fs::write(tree.folder().join(name), "x").unwrap();
     }
-    // What can't be opened or removed is left alone.
+    // What is no file is left alone, and nobody waits for who would write to it.
     fs::create_dir(tree.folder().join(".tp2-directory")).unwrap();
+    symlink("scaled_image_1.jpg", tree.folder().join(".tp2-link")).unwrap();
+    assert!(
+        std::process::Command::new("mkfifo").arg(tree.folder().join(".tp2-fifo")).status().unwrap().success()
+    );
     tree.links.keep(b"new", at(2)).unwrap();
-    let mut expected = set(&[".other", ".tp2-directory", "scaled_image_1.jpg", "scaled_image_2.jpg"]);
+    let mut expected = set(&[
+        ".other",
+        ".tp2-directory",
+        ".tp2-fifo",
+        ".tp2-link",
+        "scaled_image_1.jpg",
+        "scaled_image_2.jpg",
+    ]);
     expected.insert(living.path.file_name().unwrap().to_str().unwrap().to_owned());
     assert_eq!(tree.names(), expected);
     drop(living);
-    assert_eq!(tree.names().len(), 4);
+    assert_eq!(tree.names().len(), 6);
     fs::write(tree.folder().join(".tp2-4567"), "x").unwrap();
     tree.links.keep(b"newer", at(2)).unwrap();
     assert!(tree.names().contains(".tp2-4567"), "once is enough");
