@@ -41,7 +41,9 @@ impl Census {
     pub fn note_answer(&mut self, answer: &Answer) {
         self.stale |= match &answer.result {
             Ok(Told::Swept { expired, .. }) => *expired > 0,
-            Ok(Told::Claimed(claimed)) => matches!(claimed, Claimed::Task(_) | Claimed::TooLarge { .. }),
+            Ok(Told::Claimed(claimed)) => {
+                matches!(claimed, Claimed::Task(_) | Claimed::TooLarge { .. } | Claimed::Unreadable { .. })
+            }
             Ok(told) => matches!(told, Told::Accepted(_) | Told::Known(_)),
             Err(_) => false,
         };

@@ -511,6 +511,13 @@ impl Tasks {
                 let failure = Failure::TooMuchMemory { needed: length };
                 self.handle_end(id, &Err(failure), service, now);
             }
+            Claimed::Unreadable { id } => {
+                let text = "Tarea fallida: lo que se guardó de ella no se puede leer".to_owned();
+                self.effects.push_back(Effect::Log(Level::Error, Some(id), text));
+                if self.watchers.has(id) {
+                    self.read(Asked::Final(id), Read::Status(id));
+                }
+            }
         }
     }
 

@@ -562,6 +562,18 @@ fn a_task_that_the_memory_could_never_hold_ends() {
 }
 
 #[test]
+fn a_task_that_cannot_be_read_is_told_of_and_the_next_is_claimed() {
+    let mut world = World::new(1);
+    world.query(11, Query::Watch(id(1)));
+    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Pending)))));
+    world.told_of_claim(Claimed::Unreadable { id: id(1) });
+    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Failed)))));
+    assert_eq!(world.told.len(), 1);
+    world.advance();
+    assert_eq!(world.claims(), 1);
+}
+
+#[test]
 fn whoever_waits_is_told_at_the_end() {
     let mut world = World::busy(2, &[1]);
     for client in [11, 12, 13] {

@@ -252,6 +252,11 @@ pub enum Claimed {
         /// Bytes.
         length: u64,
     },
+    /// This task waited, and has failed: what is kept of it can't be read.
+    Unreadable {
+        /// Which; nil if even that can't be read.
+        id: Uuid,
+    },
 }
 
 /// Why a store could not do what it was asked.

@@ -18,13 +18,33 @@ pub(super) fn write(conn: &Connection, table: &str, row: i64, file: &[u8]) -> Re
     Ok(blob.close()?)
 }
 
+/// Why a file was not read.
+pub(super) enum Unread {
+    /// There is no memory for so many bytes.
+    NoRoom { length: u64 },
+    /// SQLite's reason.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Unread {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Unread> for Trouble {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::NoRoom { length } => Self::NoRoom { length },
+            Unread::Sqlite(error) => error.into(),
+        }
+    }
+}
+
 /// Reads a range of the file of this row, which has it.
-///
-/// # Errors
-/// The store's, [`Trouble::NoRoom`] among them.
-pub(super) fn read(conn: &Connection, table: &str, row: i64, range: Range<u64>) -> Result<Vec<u8>, Trouble> {
+pub(super) fn read(conn: &Connection, table: &str, row: i64, range: Range<u64>) -> Result<Vec<u8>, Unread> {
     let length = range.end.saturating_sub(range.start);
-    let no_room = || Trouble::NoRoom { length };
+    let no_room = || Unread::NoRoom { length };
     let (start, size) =
         usize::try_from(range.start).ok().zip(usize::try_from(length).ok()).ok_or_else(no_room)?;
     let mut bytes = Vec::new();

@@ -5,11 +5,13 @@
 //! starts from, so that one which comes too late changes nothing.
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::blob::Unread;
 use super::kept::{Kept, colour, rgb};
+use super::trouble::is_lasting;
 use super::{blob, retention, status};
 use crate::exchange::gate::{Full, Lease};
 use crate::exchange::job::Encoding;
@@ -91,16 +93,18 @@ pub(super) fn claim(
 ) -> Result<Result<Turn, Claimed>, Trouble> {
     // A transaction that is repeated has charged it before.
     lease.shrink_to(0);
+    // Of the index alone: a row that can't be read must not hide which it is.
     let next = conn
         .prepare_cached(
-            // The upload is there but for hands other than ours; a task without one must not stop the others.
-            "SELECT seq, id, crashes, received, factor, task.format, quality, background
-             FROM task CROSS JOIN upload ON upload.task = task.seq
-             WHERE state = 0 AND crashes <= ?1 ORDER BY crashes DESC, seq LIMIT 1",
+            "SELECT seq FROM task WHERE state = 0 AND crashes <= ?1 ORDER BY crashes DESC, seq LIMIT 1",
         )?
-        .query_row([crashes_max], Next::of)
+        .query_row([crashes_max], |row| row.get(0))
         .optional()?;
-    let Some(Next { seq, id, crashes, length, plan }) = next else { return Ok(Err(Claimed::Nothing)) };
+    let Some(seq) = next else { return Ok(Err(Claimed::Nothing)) };
+    let Next { id, crashes, length, plan } = match next_of(conn, seq) {
+        Err(error) if is_lasting(&error) => return give_up(conn, seq, at).map(Err),
+        next => next?,
+    };
     let suspect = crashes > 0;
     if suspect && in_work > 0 {
         return Ok(Err(Claimed::MustBeAlone));
@@ -117,9 +121,13 @@ pub(super) fn claim(
         return Ok(Err(Claimed::NoRoom { length }));
     }
     let picture = match blob::read(conn, "upload", seq, 0..length) {
-        Err(Trouble::NoRoom { length }) => {
+        Err(Unread::NoRoom { length }) => {
             lease.shrink_to(0);
             return Ok(Err(Claimed::NoRoom { length }));
+        }
+        Err(Unread::Sqlite(error)) if is_lasting(&error) => {
+            lease.shrink_to(0);
+            return give_up(conn, seq, at).map(Err);
         }
         read => read?,
     };
@@ -127,28 +135,45 @@ pub(super) fn claim(
     Ok(Ok(Turn { id, picture, plan, suspect }))
 }
 
+/// Ends a task that can't be read, so that those behind it have their turn.
+///
+/// Known limit: where the row itself is on a damaged page it can't be changed either.
+fn give_up(conn: &Connection, seq: i64, at: SystemTime) -> Result<Claimed, Trouble> {
+    let detail = "lo que se guardó de la tarea está dañado".into();
+    note_failure(conn, seq, at, &Problem { code: 500, slug: "error-interno".into(), detail })?;
+    // Damaged pages can't be freed: the picture stays then, and is nobody's.
+    conn.prepare_cached("SAVEPOINT upload")?.execute(())?;
+    match forget_upload(conn, seq) {
+        Err(Trouble::Broken(_)) if !conn.is_autocommit() => {
+            conn.prepare_cached("ROLLBACK TO upload")?.execute(())?;
+        }
+        forgotten => forgotten?,
+    }
+    conn.prepare_cached("RELEASE upload")?.execute(())?;
+    let id = conn.query_row("SELECT id FROM task WHERE seq = ?1", [seq], |row| row.get("id"));
+    let Kept(id) = id.unwrap_or(Kept(Uuid::nil()));
+    Ok(Claimed::Unreadable { id })
+}
+
 /// What is to be known of the next task before its picture is read.
 struct Next {
-    seq: i64,
     id: Uuid,
     crashes: u32,
     length: u64,
     plan: Plan,
 }
 
-impl Next {
-    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+fn next_of(conn: &Connection, seq: i64) -> rusqlite::Result<Next> {
+    conn.prepare_cached(
+        "SELECT id, crashes, received, factor, format, quality, background FROM task WHERE seq = ?1",
+    )?
+    .query_row([seq], |row| {
         let (Kept(id), Kept(format)) = (row.get("id")?, row.get("format")?);
         let background = rgb(row.get("background")?);
         let encoding = Encoding { format, quality: row.get("quality")?, background };
-        Ok(Self {
-            seq: row.get("seq")?,
-            id,
-            crashes: row.get("crashes")?,
-            length: row.get("received")?,
-            plan: Plan { factor: row.get("factor")?, encoding },
-        })
-    }
+        let plan = Plan { factor: row.get("factor")?, encoding };
+        Ok(Next { id, crashes: row.get("crashes")?, length: row.get("received")?, plan })
+    })
 }
 
 /// Ends a task in work; false, and nothing is kept, if it is not.
@@ -185,12 +210,17 @@ fn keep_result(conn: &Connection, seq: i64, picture: &Picture) -> Result<(), Tro
 }
 
 fn fail(conn: &Connection, seq: i64, at: SystemTime, problem: &Problem) -> Result<(), Trouble> {
+    note_failure(conn, seq, at, problem)?;
+    forget_upload(conn, seq)
+}
+
+fn note_failure(conn: &Connection, seq: i64, at: SystemTime, problem: &Problem) -> Result<(), Trouble> {
     let Problem { code, slug, detail } = problem;
     conn.prepare_cached(
         "UPDATE task SET state = 3, ended_at = ?2, code = ?3, slug = ?4, detail = ?5 WHERE seq = ?1",
     )?
     .execute((seq, Kept(at), code, slug, detail))?;
-    forget_upload(conn, seq)
+    Ok(())
 }
 
 fn forget_upload(conn: &Connection, seq: i64) -> Result<(), Trouble> {

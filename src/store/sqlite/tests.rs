@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use rusqlite::types::FromSql;
 use uuid::Uuid;
 
+use super::kept::Kept;
 use super::*;
 use crate::exchange::bank::Face;
 use crate::exchange::gate::Gate;
@@ -418,6 +419,49 @@ fn a_damaged_file_is_an_error_and_no_panic() {
             usize::from(reader.read(Read::Faces { folder: "c".into(), after: None, max: 99 }).is_err());
     }
     assert!(refused > 0 && troubled > 0, "{refused} refused, {troubled} in trouble: the damage does nothing");
+    fs::remove_file(directory.file()).unwrap();
+}
+
+#[test]
+fn a_task_that_cannot_be_read_ends_and_the_next_has_its_turn() {
+    let directory = Directory::default();
+    let (mut writer, mut reader) = directory.open();
+    let length = 50_000;
+    write(&mut writer, (1..=5).map(|number| submission(number, length)).collect());
+    let conn = &writer.conn;
+    // Of a format that is none, shorter than was said, without a picture.
+    conn.execute("UPDATE task SET format = 'avif' WHERE id = ?1", [Kept(id(1))]).unwrap();
+    conn.execute("UPDATE task SET received = received + 1 WHERE id = ?1", [Kept(id(2))]).unwrap();
+    conn.execute("DELETE FROM upload WHERE task = (SELECT seq FROM task WHERE id = ?1)", [Kept(id(3))])
+        .unwrap();
+    // And one whose pages lead nowhere: each but the last begins with the number of the next.
+    let picture = bytes(4, length);
+    drop((writer, reader));
+    let mut file = fs::read(directory.file()).unwrap();
+    let page = file
+        .chunks_exact(4096)
+        .position(|page| picture.windows(64).any(|part| page[4..].starts_with(part)))
+        .unwrap();
+    file[page * 4096..][..4].copy_from_slice(&[0x7f; 4]);
+    fs::write(directory.file(), file).unwrap();
+
+    (writer, reader) = directory.open();
+    let gate = Gate::new(1, 1 << 30, 1);
+    for number in 1..=4 {
+        let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(8), lease: gate.lease() };
+        let answer = write(&mut writer, vec![claim]).remove(0);
+        let Ok(Told::Claimed(Claimed::Unreadable { id: unreadable })) = answer else { panic!("{answer:?}") };
+        assert_eq!((unreadable, gate.bytes()), (id(number), 0));
+        let Ok(Told::Status(Some(status))) = reader.read(Read::Status(id(number))) else { panic!() };
+        assert_eq!((status.state, status.ended_at), (State::Failed, Some(at(8))));
+        let problem = status.problem.unwrap();
+        assert_eq!((problem.code, &*problem.slug), (500, "error-interno"));
+    }
+    let answer = write(&mut writer, vec![claim()]).remove(0);
+    let Ok(Told::Claimed(Claimed::Task(claim))) = answer else { panic!("{answer:?}") };
+    assert_eq!((claim.id, claim.picture), (id(5), bytes(5, length)));
+    // It is as damaged as it was made.
+    drop((writer, reader));
     fs::remove_file(directory.file()).unwrap();
 }
 

@@ -1,6 +1,6 @@
 //! What SQLite says when it can't, in Spanish, and whether it is for want of space.
 use rusqlite::ErrorCode;
-use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
+use rusqlite::ffi::{SQLITE_IOERR_READ, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
 
 use crate::store::Trouble;
 
@@ -16,6 +16,15 @@ fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| {
         error.code == ErrorCode::DiskFull
             || matches!(error.extended_code, SQLITE_IOERR_WRITE | SQLITE_IOERR_SHMSIZE)
+    })
+}
+
+/// Whether it is about what was to be read, and so will be there the next time: a value that is none of ours, a row that is
+/// missing (of which a blob has no code of its own), pages that are damaged or that the disk doesn't give.
+pub(super) fn is_lasting(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_none_or(|error| {
+        matches!(error.code, ErrorCode::DatabaseCorrupt | ErrorCode::Unknown)
+            || error.extended_code == SQLITE_IOERR_READ
     })
 }
 
