@@ -57,7 +57,7 @@ pub struct Status {
     pub received: u64,
     /// When it was accepted.
     pub accepted_at: SystemTime,
-    /// When work on it last began.
+    /// When work on it last began; None while it waits, also if it waits again.
     pub begun_at: Option<SystemTime>,
     /// When it ended.
     pub ended_at: Option<SystemTime>,

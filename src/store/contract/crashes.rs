@@ -29,7 +29,7 @@ pub(crate) fn a_suspect_is_alone_and_first<P: Place>() {
     assert_eq!(desk.claim(at(5)).id, id(2));
     assert!(desk.release(1));
     desk.crash(at(6));
-    assert_eq!(desk.status(2).state, State::Pending);
+    assert_eq!((desk.status(2).state, desk.status(2).begun_at), (State::Pending, None));
     for in_work in [1, 7] {
         assert!(matches!(desk.try_claim(in_work, at(7)), Claimed::MustBeAlone));
     }

@@ -115,7 +115,7 @@ pub(crate) fn a_released_task_waits_at_its_old_place<P: Place>() {
     assert!(desk.release(1));
     assert!(!desk.release(1));
     assert!(!desk.release(7));
-    assert_eq!(desk.status(1).state, State::Pending);
+    assert_eq!((desk.status(1).state, desk.status(1).begun_at), (State::Pending, None));
     assert!(!desk.done(1, 10), "it waits");
     let claim = desk.claim(at(5));
     assert_eq!((claim.id, claim.picture, claim.suspect), (id(1), bytes(1, 5000), false));

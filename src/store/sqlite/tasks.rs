@@ -230,8 +230,9 @@ fn forget_upload(conn: &Connection, seq: i64) -> Result<(), Trouble> {
 
 /// Lets a task in work wait again.
 pub(super) fn release(conn: &Connection, id: Uuid) -> Result<Told, Trouble> {
-    let released =
-        conn.prepare_cached("UPDATE task SET state = 0 WHERE id = ?1 AND state = 1")?.execute([Kept(id)])?;
+    let released = conn
+        .prepare_cached("UPDATE task SET state = 0, begun_at = NULL WHERE id = ?1 AND state = 1")?
+        .execute([Kept(id)])?;
     Ok(Told::Known(released > 0))
 }
 
@@ -249,7 +250,7 @@ pub(super) fn probe(conn: &Connection) -> Result<Told, Trouble> {
 
 /// After an orderly stop: what is in work waits again.
 pub(super) fn release_all(conn: &Connection) -> Result<(), Trouble> {
-    conn.execute("UPDATE task SET state = 0 WHERE state = 1", ())?;
+    conn.execute("UPDATE task SET state = 0, begun_at = NULL WHERE state = 1", ())?;
     Ok(())
 }
 
