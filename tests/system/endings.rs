@@ -7,6 +7,8 @@ use tp2::proto::format::Format;
 use super::common::fake_scaler::FakeScaler;
 use super::common::http::{chunked, problem_slug};
 use super::common::pictures::{pgm, size_of};
+use super::common::processes::open_descriptors;
+use super::common::wait::until;
 use super::common::{Part, Server, form, post, request, tools};
 
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -57,13 +59,18 @@ fn a_half_close_in_every_phase_is_judged_by_the_phase() {
     assert_eq!(size_of(&large.response().expect(200).body), (Format::Bmp, 2000, 1500));
     large.assert_closed();
 
-    // Linger: over at once.
-    let began_at = Instant::now();
-    let mut refused = server.client();
-    refused.send(b"GET /\r\n");
-    refused.response().expect(400);
-    refused.half_close().assert_closed();
-    assert!(began_at.elapsed() < Duration::from_millis(1500), "{:?}", began_at.elapsed());
+    // Linger: over at once, as it would be after two seconds by itself. Tried again where the machine is busy.
+    let is_over_at_once = || {
+        let began_at = Instant::now();
+        let before = open_descriptors(server.pid());
+        let mut refused = server.client();
+        refused.send(b"GET /\r\n");
+        refused.response().expect(400);
+        refused.half_close().assert_closed();
+        until("that it is closed", || (open_descriptors(server.pid()) <= before).then_some(()));
+        began_at.elapsed() < Duration::from_millis(1500)
+    };
+    assert!((0..5).any(|_| is_over_at_once()));
 }
 
 /// Whatever it is that is refused early, a client that sends on without looking reads why.

@@ -26,10 +26,10 @@ fn drip(client: &Client, piece: Vec<u8>, pause: Duration, count: usize) -> std::
     })
 }
 
-/// The server has waited for as long as it should have, and not much longer.
+/// The server has waited for as long as it should have, and not as long again.
 fn assert_patient(began_at: Instant) {
     let took = began_at.elapsed();
-    assert!((GRACE..GRACE + Duration::from_secs(4)).contains(&took), "{took:?}");
+    assert!((GRACE..GRACE * 2).contains(&took), "{took:?}");
 }
 
 #[test]
