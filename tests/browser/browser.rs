@@ -177,14 +177,23 @@ impl Browser {
         self.call("Input.dispatchMouseEvent", event);
     }
 
+    /// Where the middle of an element is, once nothing lies over it and it has come to rest.
     fn middle(&mut self, selector: &str) -> (f64, f64) {
-        let selector = Value::from(selector);
-        let place = self.value(&format!(
-            "(() => {{ const element = document.querySelector({selector});
+        let look = format!(
+            "(() => {{ const element = document.querySelector({});
                 element.scrollIntoView({{ block: 'center' }});
                 const {{ x, y, width, height }} = element.getBoundingClientRect();
-                return [x + width / 2, y + height / 2]; }})()"
-        ));
+                const place = [x + width / 2, y + height / 2];
+                return element.contains(document.elementFromPoint(...place)) ? place : null; }})()",
+            Value::from(selector)
+        );
+        let mut before = Value::Null;
+        let place = until(selector, || {
+            let place = self.value(&look);
+            let rests = place != Value::Null && place == before;
+            before = place.clone();
+            rests.then_some(place)
+        });
         (place[0].as_f64().expect("a place"), place[1].as_f64().expect("a place"))
     }
 

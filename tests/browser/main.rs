@@ -27,6 +27,8 @@ mod common;
 mod browser;
 mod devtools;
 
+mod access;
+mod assets;
 mod bank;
 mod outage;
 mod panel;

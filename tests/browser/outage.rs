@@ -34,6 +34,7 @@ fn what_could_not_be_sent_is_sent_when_the_server_is_back() {
     browser.screenshot("sin-servidor");
     let _server = again(port, &store);
     browser.wait_text("#lista .state", "Completada: 20\u{a0}×\u{a0}15");
+    browser.wait_for("!document.querySelector('#comparador').hidden");
     browser.click("#recargar");
     browser.wait_text("#banco-estado", "Todavía no hay carpetas.");
     browser.assert_content(&["ERR_CONNECTION_REFUSED"]);

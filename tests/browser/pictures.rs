@@ -92,6 +92,7 @@ fn several_pictures_come_in_every_way_there_is() {
     ];
     browser.choose("#imagen", &[&files[0], &files[1], &files[2]]);
     wait_rows(&mut browser, 3);
+    browser.wait_for(COMPARED);
     browser.drop_files("h1", &[&files[0], &files[1]]);
     wait_rows(&mut browser, 5);
     browser.value(
@@ -125,6 +126,27 @@ fn several_pictures_come_in_every_way_there_is() {
     let file = server.ask(&get(link[0].as_str().unwrap(), &[])).expect(200);
     assert_eq!(size_of(&file.body), (Format::Tiff, 25, 25));
     browser.screenshot("varias");
+    browser.assert_content(&[]);
+}
+
+#[test]
+fn an_upload_tells_how_far_it_has_come() {
+    let Some(mut browser) = Browser::start() else { return };
+    let server = Server::start(&[]);
+    browser.open(server.port, "/");
+    let file = browser.file("astronaut.png", &photo("astronaut.png"));
+    let slow =
+        json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000 });
+    browser.call("Network.emulateNetworkConditions", slow);
+    browser.choose("#imagen", &[&file]);
+    browser.wait_text("#lista .state", "Enviando");
+    let bar = "document.querySelector('#lista progress')";
+    browser.wait_for(&format!("{bar}.value > 0 && {bar}.value < 1 && !{bar}.hidden"));
+    browser.screenshot("enviando");
+    let fast = json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+    browser.call("Network.emulateNetworkConditions", fast);
+    browser.wait_for(COMPARED);
+    assert_eq!(browser.value(&format!("{bar}.hidden")), true);
     browser.assert_content(&[]);
 }
 

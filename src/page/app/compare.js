@@ -19,17 +19,16 @@ slider.addEventListener("input", () => {
     slider.setAttribute("aria-valuetext", `${slider.value} % antes, ${100 - slider.value} % después`);
 });
 
-/** Shows a finished task; of one of a former visit only the result is there. */
+/** Shows a finished task; of one of a former visit only the result is there. Throws if the result can't be had, and an
+    AbortError if another one is to be shown before this one is. */
 export async function show(task) {
     hide();
     shown = task;
     control = new AbortController();
     const { signal } = control;
     const { blob, width, height } = await task.result(signal);
-    if (signal.aborted) return;
-    const sent = task.file && { size: task.file.size, ...(await load(before, task.file)) };
-    const shows = await load(after, blob);
-    if (signal.aborted) return;
+    const sent = task.file && { size: task.file.size, ...(await load(before, task.file, signal)) };
+    const shows = await load(after, blob, signal);
 
     stage.classList.toggle("single", !sent?.width);
     stage.style.aspectRatio = `${width} / ${height}`;
@@ -64,17 +63,15 @@ export function hide(task = shown) {
     shown = null;
 }
 
-/** Puts a file into an image; its size, or nothing where the browser can't show it. */
-async function load(picture, file) {
+/** Puts a file into an image; its size, or nothing where the browser can't show it. Throws if another task is shown by now. */
+async function load(picture, file, signal) {
+    signal.throwIfAborted();
     const url = URL.createObjectURL(file);
     urls.push(url);
     picture.src = url;
-    try {
-        await picture.decode();
-        return { width: picture.naturalWidth, height: picture.naturalHeight };
-    } catch {
-        return {};
-    }
+    const shows = await picture.decode().then(() => true, () => false);
+    signal.throwIfAborted();
+    return shows ? { width: picture.naturalWidth, height: picture.naturalHeight } : {};
 }
 
 function saved(from, to) {

@@ -145,6 +145,7 @@ class Row {
             this.item.querySelector(".link")?.remove();
             this.item.append(element("p", { className: "link" }, field));
             const copied = await navigator.clipboard?.writeText(link).then(() => true, () => false);
+            if (!copied) field.focus();
             pressed.textContent = copied ? "Enlace copiado" : "Enlace listo";
             say(copied ? "Enlace copiado" : "El enlace está en el campo de texto");
         } catch (error) {

@@ -53,6 +53,8 @@ export class Task extends EventTarget {
             if (signal.aborted) return this.#become("Cancelada", "");
             this.#become(error.status === 404 ? "No encontrado" : "Error", error.message);
         }
+        // Those of former visits were told of then.
+        if (!this.file) return;
         if (this.state === "Completada") say(`${this.name}: lista`);
         else warn(`${this.name}: ${this.detail}`);
     }
