@@ -32,6 +32,7 @@ fn before_and_after_lie_over_one_another() {
     let file = browser.file("chelsea.png", &photo("chelsea.png"));
     browser.choose("#imagen", &[&file]);
     browser.wait_for(COMPARED);
+    browser.screenshot("comparar");
 
     // The sizes of the files themselves, as the browser decodes them, and what the page says of them.
     let size = "(e) => [e.naturalWidth, e.naturalHeight]";
@@ -66,7 +67,7 @@ fn before_and_after_lie_over_one_another() {
     assert!(at.abs_diff(25) <= 1, "the thumb goes with the mouse, but is at {at}");
 
     for (name, window) in [
-        ("comparar", DESKTOP),
+        ("comparar-divisor", DESKTOP),
         ("comparar-noche", Window { dark: true, ..DESKTOP }),
         ("comparar-telefono", TELEPHONE),
         ("comparar-telefono-noche", Window { dark: true, ..TELEPHONE }),
