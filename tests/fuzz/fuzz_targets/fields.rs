@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
         }
         3 => {
             let preferences = Preferences::read(value);
-            assert!(value.len() >= 7 || preferences == Preferences::default());
+            assert!(value.len() >= "wait=1".len() || preferences == Preferences::default());
         }
         4 => {
             let (first, parameters) = param::split(value);
