@@ -32,8 +32,8 @@ fuzz_target!(|data: &[u8]| {
             let input = Format::ALL[usize::from(*number) % Format::ALL.len()];
             let chosen = accept::choose(value, input);
             assert!(chosen.is_some() || !value.trim_ascii().is_empty());
-            // A list that names nothing we know has no format, and one that takes all takes the input's.
-            assert_eq!(accept::choose(&[value, b",*/*;q=1"].concat(), input).is_some(), true);
+            // Of ranges as specific as each other the best counts, so this can't be taken back by what stands before it.
+            assert!(accept::choose(&[value, b",image/png;q=1"].concat(), input).is_some());
             let _ = (accept::is_browser(value), accept::prefers_picture(value));
         }
         3 => {
