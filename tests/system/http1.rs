@@ -139,6 +139,7 @@ fn routes() -> Vec<(String, &'static str)> {
         ("http://example.com", all),
         ("/healthz", READ),
         ("/readyz", READ),
+        ("/metrics", READ),
         ("/tareas", "POST, OPTIONS"),
         (&format!("/estado/{id}"), READ),
         (&format!("/tareas/{id}"), "DELETE, OPTIONS"),
