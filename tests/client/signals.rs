@@ -16,6 +16,18 @@ fn silent() -> Fake {
     })
 }
 
+/// The same command with SIGINT as it is for a person: whoever runs the tests in the background ignores it, and so
+/// would all that he starts.
+fn interruptible(command: &Command) -> Command {
+    let mut with = Command::new("env");
+    with.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
+    if let Some(directory) = command.get_current_dir() {
+        with.current_dir(directory);
+    }
+    with.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    with
+}
+
 /// Starts it, and waits until it waits for the answer.
 fn waiting(mut command: Command) -> Child {
     let mut child = command.spawn().unwrap();
@@ -29,7 +41,7 @@ fn an_interrupted_client_says_so_and_leaves_nothing() {
     let fake = silent();
     for (number, code) in [(SIGINT, 130), (SIGTERM, 143)] {
         let place = Place::new();
-        let mut child = waiting(place.command(fake.port, &["-f", "foto.pgm"]));
+        let mut child = waiting(interruptible(&place.command(fake.port, &["-f", "foto.pgm"])));
         signal(child.id(), number);
         assert_eq!(child.wait().unwrap().code(), Some(code));
         assert_eq!(place.directory.names(), ["foto.pgm"]);
@@ -38,7 +50,7 @@ fn an_interrupted_client_says_so_and_leaves_nothing() {
 
 #[test]
 fn a_question_can_be_interrupted() {
-    let mut child = program().stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = interruptible(&program()).stdin(Stdio::piped()).spawn().unwrap();
     let mut asked = [0; "Ingrese la IP del servidor: ".len()];
     child.stdout.as_mut().unwrap().read_exact(&mut asked).unwrap();
     // The answers have not ended, which would be an end as well.
