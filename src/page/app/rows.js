@@ -44,11 +44,16 @@ function add(task, first) {
     byId("imagenes").hidden = false;
 }
 
+/** How often somebody has asked to see a picture. */
+let picks = 0;
+
 async function run(task, chosen) {
     const keep = () => { if (task.id) remember(tasks); };
     task.addEventListener("change", keep);
+    const before = picks;
     await task.run();
-    if (chosen && task.image) choose(task);
+    // What somebody has asked to see meanwhile is not taken away.
+    if (chosen && task.image && picks === before) choose(task);
 }
 
 function remove(task) {
@@ -121,7 +126,10 @@ class Row {
         if (!task.isOver) return [of(button("Cancelar", () => remove(task), "quiet"))];
         const made = [];
         if (task.image) {
-            made.push(of(button(task.file ? "Comparar" : "Ver", () => choose(task))));
+            made.push(of(button(task.file ? "Comparar" : "Ver", () => {
+                picks += 1;
+                choose(task);
+            })));
             const name = `${task.name.replace(/\.[^.]*$/, "")}_gris.${extension(task.known.formato)}`;
             made.push(of(element("a", { className: "button", href: task.image, download: name }, "Descargar")));
             if (task.file) made.push(of(button("Copiar enlace", (event) => this.#share(event.currentTarget))));
