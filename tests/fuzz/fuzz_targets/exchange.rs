@@ -43,7 +43,7 @@ fn converse(pieces: &[&[u8]], seed: u8) -> Vec<String> {
     let mut policy = Policy { head: HEAD, body_max: BODY_MAX, files: seed % 2 == 0, ..Policy::default() };
     policy.links_port = (seed % 3 == 0).then_some(82);
     let gate = Gate::new(2, 1 << 20, 1);
-    let service = Rc::new(Service::new(policy, gate.clone(), "page".into(), uuid::Uuid::nil));
+    let service = Rc::new(Service::new(policy, gate.clone(), uuid::Uuid::nil));
     let side = if seed % 5 == 0 { Side::Links } else { Side::Main };
     let door = Door { side, host: "192.0.2.7".into(), port: 80 };
     let now = Moment { at: *START, wall: SystemTime::UNIX_EPOCH };
