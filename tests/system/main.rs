@@ -39,3 +39,4 @@ mod tasks_kept;
 mod tasks_turns;
 mod tasks_waiting;
 mod uploads;
+mod walkthrough;
