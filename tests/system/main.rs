@@ -27,6 +27,7 @@ mod logging;
 mod metrics;
 mod negotiation;
 mod netcat;
+mod netcat_vectors;
 mod ready;
 mod scaler_process;
 mod seeds;
