@@ -13,6 +13,7 @@ mod bank;
 mod collections;
 mod connections;
 mod descriptors;
+mod documents;
 mod endings;
 mod errors;
 mod files;
