@@ -121,7 +121,8 @@ fn what_is_not_as_told_ends_it() {
             std::fs::copy(format!("{ROOT}/{file}"), path).unwrap();
         }
         let steps = format!("step one Uno\none() {{\n    {step}\n}}\n");
-        std::fs::write(copy.0.join("scripts/walkthrough.steps"), steps).unwrap();
+        std::fs::create_dir(copy.0.join("scripts/walkthrough.d")).unwrap();
+        std::fs::write(copy.0.join("scripts/walkthrough.d/one.sh"), steps).unwrap();
         let output = tour(copy.0.to_str().unwrap(), &place).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{step}: {}", shown(&output));
         assert!(shown(&output).contains(&format!("✗ {complaint}")), "{}", shown(&output));
