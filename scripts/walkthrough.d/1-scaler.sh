@@ -102,7 +102,7 @@ the_fork_traced() {
     wait "$pid" || true
     open scaler/src/child.rs run 'Lo que hace un hijo desde que nace: encerrarse, atender, terminar.'
 }
-reaped_after_accept() { sed -n '/accept4.* = [0-9]/,$p' rastro | grep -q 'WEXITSTATUS(s) == 0'; }
+reaped_after_accept() { sed -n '/accept4.* = [0-9]/,$p' rastro | grep 'WEXITSTATUS(s) == 0' >/dev/null; }
 
 step a_child_killed 'kill -9 a un hijo'
 a_child_killed() {

@@ -94,7 +94,7 @@ nobody_blocks() {
     open src/net/client.rs pump 'Leer y escribir hasta WouldBlock, nunca más de 64 KiB seguidos: luego le toca a otro.'
     open src/exchange/phase.rs Phase 'Cada fase de una conexión tiene un plazo; la cabecera, 10 s.'
 }
-connected() { ss -tnH "sport = :$1" | grep -q ESTAB; }
+connected() { ss -tnH "sport = :$1" | grep ESTAB >/dev/null; }
 
 step two_requests 'Dos peticiones en una conexión'
 two_requests() {

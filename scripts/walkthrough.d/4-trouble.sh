@@ -73,8 +73,8 @@ overload() {
     open src/exchange/gate.rs Gate 'El único contador de admisión: lugares y bytes. Todo lo que entra tiene dónde estar.'
     open src/exchange/gate.rs retry_after 'Un Retry-After que sale de lo que se tarda, no de la galera.'
 }
-listening() { ss -tlnpH | grep -q "pid=$1,"; }
-full() { command curl -s "$1/metrics" | grep -qx 'tp2_queue_places 2'; }
+listening() { ss -tlnpH | grep "pid=$1," >/dev/null; }
+full() { command curl -s "$1/metrics" | grep -x 'tp2_queue_places 2' >/dev/null; }
 
 step figures 'Qué se puede mirar desde afuera'
 figures() {
