@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use scaler::resize::Resizer;
 use scaler::wire::{self, Limits, Reply, ReplyDecoder, RequestDecoder, WireError};
 
-const PROTOCOL: &str = include_str!("../../protocol.md");
+#[path = "../../tests/common/vectors.rs"]
+mod document;
 
 struct Vector {
     /// Line of the block in `protocol.md`.
@@ -18,55 +19,18 @@ struct Vector {
 }
 
 fn vectors() -> Vec<Vector> {
-    let mut vectors = Vec::new();
-    let mut lines = PROTOCOL.lines().enumerate();
-    while let Some((number, line)) = lines.next() {
-        if line != "```vector" {
-            continue;
-        }
-        let mut vector = Vector { line: number + 1, request: Vec::new(), reply: Vec::new() };
-        for (_, line) in lines.by_ref().take_while(|(_, line)| *line != "```") {
-            match line.split_at(2) {
-                ("> ", bytes) => unescape(bytes, &mut vector.request),
-                ("< ", bytes) => unescape(bytes, &mut vector.reply),
-                _ => unreachable!("line of a vector: {line:?}"),
+    let vector = |(line, lines): (usize, Vec<&str>)| {
+        let mut vector = Vector { line, request: Vec::new(), reply: Vec::new() };
+        for text in lines {
+            match text.split_at(2) {
+                ("> ", bytes) => document::unescape(bytes, &mut vector.request),
+                ("< ", bytes) => document::unescape(bytes, &mut vector.reply),
+                _ => unreachable!("line of a vector: {text:?}"),
             }
         }
-        vectors.push(vector);
-    }
-    vectors
-}
-
-fn unescape(text: &str, bytes: &mut Vec<u8>) {
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = match (first, tail) {
-            (b'\\', [b'n', tail @ ..]) => {
-                bytes.push(b'\n');
-                tail
-            }
-            (b'\\', [b'\\', tail @ ..]) => {
-                bytes.push(b'\\');
-                tail
-            }
-            (b'\\', [b'x', high, low, tail @ ..]) => {
-                let digits = [*high, *low];
-                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap());
-                tail
-            }
-            (b'{', tail) => {
-                let end = tail.iter().position(|&byte| byte == b'}').expect("a closing brace");
-                let count: usize = std::str::from_utf8(&tail[..end]).unwrap().parse().unwrap();
-                let last = *bytes.last().expect("a byte to repeat");
-                bytes.extend(std::iter::repeat_n(last, count - 1));
-                &tail[end + 1..]
-            }
-            (byte, tail) => {
-                bytes.push(*byte);
-                tail
-            }
-        };
-    }
+        vector
+    };
+    document::blocks("```vector").into_iter().map(vector).collect()
 }
 
 /// What the scaler answers to `input` that comes in pieces of `step` bytes.

@@ -57,7 +57,7 @@ fn a_task_that_was_accepted_is_waited_for() {
     let _server = again(port, &store);
     browser.wait_text("#lista .state", "Completada: 20\u{a0}×\u{a0}15");
     browser.wait_for("!document.querySelector('#comparador').hidden");
-    browser.assert_content(&["ERR_CONNECTION_", "ERR_EMPTY_RESPONSE"]);
+    browser.assert_content(&["ERR_CONNECTION_", "ERR_EMPTY_RESPONSE", "ERR_SOCKET_NOT_CONNECTED"]);
 }
 
 #[test]

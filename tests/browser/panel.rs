@@ -3,6 +3,8 @@ use serde_json::json;
 
 use super::browser::{Browser, DESKTOP, Window};
 use super::common::Server;
+use super::common::pictures::picture;
+use tp2::proto::format::Format;
 
 /// `/metrics` of a server that has made so many pictures.
 fn figures(made: u32) -> String {
@@ -64,6 +66,27 @@ fn figures_are_drawn_as_they_change() {
     browser.wait_for(&format!("{} === 'el servidor se está deteniendo'", gauge("Estado")));
     browser.answer(200, "");
     browser.wait_for("document.querySelector('#servidor').hidden");
+    browser.assert_content(&[]);
+}
+
+#[test]
+fn the_servers_own_figures_are_understood() {
+    let Some(mut browser) = Browser::start() else { return };
+    let server = Server::start(&[]);
+    browser.open(server.port, "/");
+    let file = browser.file("a.png", &picture(Format::Png, 40, 30));
+    browser.choose("#imagen", &[&file]);
+    browser.wait_text("#lista .state", "Completada: 20\u{a0}×\u{a0}15");
+    // Queue, workers and pictures a second, and where the time of this picture went.
+    let names = |selector: &str| {
+        format!("[...document.querySelectorAll('{selector}')].map((name) => name.textContent).join()")
+    };
+    let gauges = "En cola o en proceso,Hilos ocupados,Imágenes por segundo,Conexiones,Memoria";
+    browser.wait_for(&format!("{} === '{gauges}'", names("#medidas dt")));
+    for stage in ["decodificar", "escalar", "codificar", "entrega"] {
+        browser.wait_for(&format!("{}.split(',').includes('{stage}')", names("#etapas tbody th")));
+    }
+    browser.wait_for("/^0 de [0-9]+$/.test(document.querySelector('#medidas dd').textContent)");
     browser.assert_content(&[]);
 }
 

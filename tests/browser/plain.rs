@@ -42,6 +42,9 @@ fn what_is_no_picture_is_told_in_words() {
     browser.resize(TELEPHONE);
     browser.open(server.port, "/");
     browser.screenshot("sin-guiones-telefono");
+    let within = "[...document.querySelectorAll('.drop *')].every((part) =>
+        part.getBoundingClientRect().right < document.querySelector('.drop').getBoundingClientRect().right)";
+    assert_eq!(browser.value(within), true, "nothing sticks out");
     let file = browser.file("apuntes.txt", b"hola, no soy una imagen\n");
     browser.choose("#imagen", &[&file]);
     browser.click("button[type=submit]");

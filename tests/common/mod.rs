@@ -13,6 +13,7 @@ pub(crate) mod server;
 pub(crate) mod table;
 pub(crate) mod tasks;
 pub(crate) mod tools;
+pub(crate) mod vectors;
 pub(crate) mod wait;
 
 pub(crate) use http::{Client, Part, Response, form, post, request};

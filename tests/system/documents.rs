@@ -1,0 +1,105 @@
+//! What is written about the program is so: links lead somewhere, what is to be opened is there, options and figures are all told.
+use std::path::Path;
+
+use super::common::server::tp2;
+use super::common::{Server, request};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const DOCUMENTS: [&str; 3] = ["README.md", "LEEME.md", "protocol.md"];
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(Path::new(ROOT).join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Targets of the links in a line of Markdown.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
+}
+
+/// The anchors of a document's titles, as they are made of them where it is shown.
+fn anchors(text: &str) -> Vec<String> {
+    let titles = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |title: &str| {
+        let kept = title.trim_start_matches('#').trim().to_lowercase();
+        kept.chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .collect::<String>()
+            .replace(' ', "-")
+    };
+    titles.map(anchor).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut seen = 0;
+    for document in DOCUMENTS {
+        let text = read(document);
+        for target in text.lines().flat_map(links).filter(|target| !target.starts_with("http")) {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let place = if file.is_empty() { document } else { file };
+            assert!(Path::new(ROOT).join(place).exists(), "{document}: {target}");
+            assert!(
+                anchor.is_empty() || anchors(&read(place)).iter().any(|a| a == anchor),
+                "{document}: {target}"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 60, "{seen}");
+}
+
+/// Whether a source file has a function of this name.
+fn has(file: &str, name: &str) -> bool {
+    ["(", "<"].iter().any(|end| file.contains(&format!("fn {name}{end}")))
+}
+
+#[test]
+fn what_is_to_be_seen_is_in_the_file_that_is_to_be_opened() {
+    let mut seen = 0;
+    for document in ["README.md", "LEEME.md"] {
+        for row in read(document).lines().filter(|line| line.starts_with("| ") && line.contains(".rs](")) {
+            let place = row.rsplit_once(" | ").map_or(row, |(_, place)| place);
+            let files: Vec<_> = links(place).map(read).collect();
+            // Between its back quotes.
+            for name in place.split('`').skip(1).step_by(2) {
+                assert!(files.iter().any(|file| has(file, name)), "{document}: {name} in {row}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 12, "{seen}");
+}
+
+#[test]
+fn every_option_is_told_with_its_default() {
+    let readme = read("README.md");
+    let told = &readme[readme.find("## Options").unwrap()..readme.find("## Errors").unwrap()];
+    let help = String::from_utf8(tp2().arg("-h").output().unwrap().stdout).unwrap();
+    let options: Vec<_> = help.split_whitespace().filter(|word| word.starts_with("--")).collect();
+    assert!(options.len() > 20);
+    for option in options {
+        let option = option.trim_end_matches(['.', ',']);
+        assert!(told.contains(&format!("`{option}")), "{option}");
+    }
+    // «(32)» at the end of an option's text.
+    let defaults = help.split('(').skip(1).filter_map(|rest| rest.split_once(')')).map(|(text, _)| text);
+    for number in defaults.filter(|text| text.parse::<f64>().is_ok()) {
+        assert!(told.contains(&format!("| {number} |")), "{number}");
+    }
+}
+
+#[test]
+fn every_figure_is_told() {
+    let readme = read("README.md");
+    let server = Server::start(&[]);
+    // One request, so that there are figures of requests.
+    server.ask(&request("GET", "/nada", &[], b"")).expect(404);
+    let page = server.ask(&request("GET", "/metrics", &[], b"")).expect(200);
+    let text = String::from_utf8(page.body).unwrap();
+    let families: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    assert!(families.len() > 25);
+    for family in families {
+        let name = family.split(' ').next().unwrap();
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+    }
+}
