@@ -62,7 +62,7 @@ def kernels(photo, processes, seconds):
 
 
 def top(server, photo, seconds):
-    """perf's list of the functions that take the most time, of all processes of the server."""
+    """perf's lists of the threads and of the functions that take the most time, of all processes of the server."""
     if not shutil.which("perf"):
         return "SALTADO perf: not installed (apt-get install linux-perf)"
     data = PLACE / "perf.data"
@@ -74,9 +74,12 @@ def top(server, photo, seconds):
     _, errors = recording.communicate(timeout=60)
     if recording.returncode != 0:
         return f"SALTADO perf: {errors.strip()}"
-    command = ["perf", "report", "-i", data, "--stdio", "--no-inline", "--percent-limit", "0.8", "--sort", "overhead,comm,dso,symbol"]
-    text = subprocess.run(command, capture_output=True, text=True, timeout=300).stdout
-    return "\n".join(line[:150] for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    lines = []
+    for key in ["comm", "dso,symbol"]:
+        command = ["perf", "report", "-i", data, "--stdio", "--no-inline", "--percent-limit", "0.8", "--sort", f"overhead,{key}"]
+        text = subprocess.run(command, capture_output=True, text=True, timeout=300).stdout
+        lines += [line.rstrip(" -")[:140] for line in text.splitlines() if line.strip() and not line.startswith("#")] + [""]
+    return "\n".join(lines)
 
 
 def main():
@@ -112,7 +115,7 @@ def main():
         for photo in photos:
             if photo.stem == peers.SMALL or photo == photos[-1] or 8 < peers.megapixels(photo) < 10:
                 say(f"perf with {photo.stem} …")
-                print(f"\nFunctions, percent of the time of all processes: {photo.stem}, 4 connections")
+                print(f"\nThreads and functions, percent of the time of all processes: {photo.stem}, 4 connections")
                 print(top(server, photo, seconds), flush=True)
 
 
