@@ -1,4 +1,6 @@
 """The load: wrk, for every server the same."""
+import math
+import os
 import pathlib
 import re
 import shutil
@@ -11,6 +13,11 @@ LUA = pathlib.Path(__file__).with_name("load.lua")
 def require_wrk():
     if not shutil.which("wrk"):
         sys.exit("scripts/bench: wrk is missing (apt-get install wrk)")
+
+
+def enough(took, seconds):
+    """Seconds, at least so many, in which there are some 24 answers that take `took` seconds of a core each; 15 at most."""
+    return math.ceil(min(max(seconds, 15), max(seconds, 24 * took / len(os.sched_getaffinity(0)))))
 
 
 def wrk(url, connections, seconds, *script):

@@ -41,7 +41,6 @@ MEAN_OVER = (2e6, 9e6)
 SMALL = "350x418"
 # What is asked of tp2: times as many photographs a second, over the mean and for the small one.
 TARGETS = {"OpenCV": (1.0, None), "Pillow": (2.0, 3.0), "sharp": (4.5, None), "sharp grayscale()": (4.5, None)}
-CELL_MAX = 15
 
 
 def jpeg_size(file):
@@ -60,7 +59,7 @@ def check(server, photo):
     """Raises RuntimeError unless the answer is what is asked for; the seconds that it took when all was warm."""
     body = photo.read_bytes()
     _, width, height = jpeg_size(body)
-    for _ in range(3):
+    for _ in range(2 * servers.CORES):
         began_at = time.monotonic()
         status, _, file = server.ask("POST", REQUEST, body)
         took = time.monotonic() - began_at
@@ -103,9 +102,7 @@ def measure(running, photos, options):
             cells[cell["round"], cell["photo"], cell["server"]] = cell["rate"]
     for photo in photos:
         for server in running:
-            # What slow ones need for 24 answers, which a median can be taken of.
-            took = check(server, photo)
-            times[photo, server.name] = math.ceil(min(CELL_MAX, max(options.segundos, 24 * took / servers.CORES)))
+            times[photo, server.name] = load.enough(check(server, photo), options.segundos)
     total = options.rondas * sum(times.values())
     say(f"{options.rondas} rounds, {len(times)} cells each: about {total / 60:.0f} min")
     began_at = time.monotonic()

@@ -47,7 +47,7 @@ def stages(server, photo, seconds):
 
 def system(server, photo, connections, seconds):
     """Milliseconds of processor time for each photograph, of all its processes."""
-    load.post(server, peers.REQUEST, photo, connections, 1)
+    seconds = load.enough(peers.check(server, photo), seconds)
     before = server.cpu_time()
     _, answers = load.post(server, peers.REQUEST, photo, connections, seconds)
     # What wrk had begun and not waited for was worked on as well: half of each, on average.
