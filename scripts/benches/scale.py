@@ -47,8 +47,9 @@ def row(label, server, photo, connections, seconds):
     with Watch(server) as watch:
         rate, answers = load.post(server, peers.REQUEST, photo, connections, seconds)
     milliseconds = (server.cpu_time() - before) * 1000 / (answers + connections / 2)
-    megapixels = peers.megapixels(photo) * rate
-    print(f"| {label} | {rate:.{0 if rate >= 100 else 1}f} | {megapixels:.0f} | {milliseconds:.{1 if milliseconds < 100 else 0}f} | {watch.most:.0f} |", flush=True)
+    figure = lambda value: f"{value:.{0 if value >= 100 else 1}f}"
+    cells = [label, figure(rate), f"{peers.megapixels(photo) * rate:.0f}", figure(milliseconds), f"{watch.most:.0f}"]
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 def main():
