@@ -16,6 +16,9 @@ use crate::net::timers::Armed;
 const CONNECTION_REST: Duration = Duration::from_secs(10);
 /// Without work for so long, what the allocator keeps is given back.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
+/// While there is work, it is given back once less than half is held of what was, if that was so much. Small blocks that
+/// are freed among others would stay where they are, and what is taken next come on top of them.
+const TIDE: u64 = 16 << 20;
 
 /// When the next of these things is due.
 #[derive(Debug, Default)]
@@ -25,6 +28,26 @@ pub(super) struct Upkeep {
     alive_at: Option<Instant>,
     /// Memory is to be given back; None if nothing was done since it last was.
     trim_at: Option<Instant>,
+    /// The most bytes that pictures held since then.
+    tide: u64,
+}
+
+impl Upkeep {
+    /// Whether memory is to be given back now that pictures hold so many bytes.
+    fn wants_trim(&mut self, held: u64, now: Instant) -> bool {
+        self.tide = self.tide.max(held);
+        let ebbs = self.tide >= TIDE && held < self.tide / 2;
+        let rests = held == 0 && self.trim_at.is_some_and(|at| now >= at);
+        if ebbs || rests {
+            self.tide = held;
+        }
+        if held > 0 {
+            self.trim_at = Some(now + TRIM_AFTER);
+        } else if rests {
+            self.trim_at = None;
+        }
+        ebbs || rests
+    }
 }
 
 impl Server {
@@ -47,10 +70,7 @@ impl Server {
             self.notifier.alive();
             self.upkeep.alive_at = Some(now + interval);
         }
-        if self.service.gate.bytes() > 0 {
-            self.upkeep.trim_at = Some(now + TRIM_AFTER);
-        } else if self.upkeep.trim_at.is_some_and(|at| now >= at) {
-            self.upkeep.trim_at = None;
+        if self.upkeep.wants_trim(self.service.gate.bytes(), now) {
             sys::trim_malloc();
         }
         let probe_at = self.stop_at.is_none().then(|| self.probe.poll_timeout());
@@ -123,5 +143,33 @@ fn subject(part: Part) -> &'static str {
     match part {
         Part::Workers => "Responden los hilos de trabajo",
         Part::Scaler => "Responde el escalador",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_given_back_at_rest_and_when_the_tide_falls() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut upkeep = Upkeep::default();
+        assert!(!upkeep.wants_trim(0, start), "nothing was done");
+        assert!(!upkeep.wants_trim(10, at(0)) && !upkeep.wants_trim(0, at(999)));
+        assert!(upkeep.wants_trim(0, at(1000)));
+        assert!(!upkeep.wants_trim(0, at(5000)), "once");
+        let steps = [
+            (TIDE, false),
+            (TIDE / 2, false),
+            (TIDE / 2 - 1, true),
+            (1, false),
+            (TIDE - 1, false),
+            (1, false),
+        ];
+        for (number, (held, trims)) in steps.into_iter().enumerate() {
+            assert_eq!(upkeep.wants_trim(held, at(6000)), trims, "step {number}");
+        }
+        assert!(!upkeep.wants_trim(0, at(6999)) && upkeep.wants_trim(0, at(7000)));
     }
 }
