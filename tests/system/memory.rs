@@ -35,7 +35,7 @@ fn send_at_once(server: &Server, requests: &[Vec<u8>], clients: usize, mut watch
         let clients: Vec<_> = (0..clients).map(|number| scope.spawn(move || client(number))).collect();
         until("that all have an answer", || {
             watch();
-            clients.iter().all(|client| client.is_finished()).then_some(())
+            clients.iter().all(std::thread::ScopedJoinHandle::is_finished).then_some(())
         });
         clients.into_iter().map(|client| client.join().unwrap()).sum()
     })
