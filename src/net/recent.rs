@@ -109,7 +109,7 @@ mod tests {
         for number in 0..10 * REMEMBERED_MAX {
             recent.begin(id(REMEMBERED_MAX + 10 + number), 0, now);
         }
-        assert_eq!(recent.known.capacity(), room, "those that come take the places of those that go");
+        assert!(recent.known.capacity() <= room, "those that come take the places of those that go");
         recent.begin(id(1), 0, now + REMEMBERED_FOR * 2);
         assert_eq!((recent.known.len(), recent.order.len()), (1, 1));
     }

@@ -43,17 +43,17 @@ fn send_at_once(server: &Server, requests: &[Vec<u8>], clients: usize, mut watch
 
 #[test]
 fn uploads_at_once_take_no_more_than_they_may_and_give_it_back() {
-    const MEMORY: u64 = 64;
+    const MEMORY: u64 = 48;
     let server = Server::start(&["-t", "2", "--memoria", &MEMORY.to_string()]);
     let requests = [
-        post("/", &picture(Format::Jpeg, 2500, 2000)),
-        post("/?formato=jpeg", &pgm(2000, 1500)),
+        post("/", &picture(Format::Jpeg, 2000, 1600)),
+        post("/?formato=jpeg", &pgm(1600, 1200)),
         post("/?formato=jpeg", &pgm(900, 800)),
     ];
     server.ask(&requests[2]).expect(200);
     let (resting, mut most) = (resident(&server), 0);
-    let answered = send_at_once(&server, &requests, 30, || most = most.max(resident(&server)));
-    println!("{answered} of 90 pictures, {most} MiB at most, {resting} at rest");
+    let answered = send_at_once(&server, &requests, 12, || most = most.max(resident(&server)));
+    println!("{answered} of 36 pictures, {most} MiB at most, {resting} at rest");
     assert!(answered > 0);
     assert!(most <= MEMORY + BESIDE, "{most} MiB");
     until("that the memory comes back", || (resident(&server) <= resting + KEPT).then_some(()));
