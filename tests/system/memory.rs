@@ -46,9 +46,9 @@ fn uploads_at_once_take_no_more_than_they_may_and_give_it_back() {
     const MEMORY: u64 = 48;
     let server = Server::start(&["-t", "2", "--memoria", &MEMORY.to_string()]);
     let requests = [
-        post("/", &picture(Format::Jpeg, 2000, 1600)),
-        post("/?formato=jpeg", &pgm(1600, 1200)),
-        post("/?formato=jpeg", &pgm(900, 800)),
+        post("/?escala=1", &picture(Format::Jpeg, 2000, 1600)),
+        post("/?escala=1&formato=jpeg", &pgm(1600, 1200)),
+        post("/?escala=1&formato=jpeg", &pgm(900, 800)),
     ];
     server.ask(&requests[2]).expect(200);
     let (resting, mut most) = (resident(&server), 0);
@@ -73,7 +73,10 @@ fn memory_comes_back_while_there_is_work() {
         uploading.send(&upload[sent..next]);
         sent = next;
     };
-    let requests = [post("/?formato=jpeg", &pgm(4000, 3000)), post("/", &picture(Format::Jpeg, 4000, 3000))];
+    let requests = [
+        post("/?escala=1&formato=jpeg", &pgm(4000, 3000)),
+        post("/?escala=1", &picture(Format::Jpeg, 4000, 3000)),
+    ];
     let answered = send_at_once(&server, &requests, 4, &mut go_on);
     assert!(answered > 0);
     until("that the memory comes back", || {
