@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -35,6 +35,8 @@ pub struct Log {
 struct Sink {
     lines: Sender<Message>,
     lost: Arc<Lost>,
+    /// There was no room for the word that the file was moved away: it is opened anew before the next line.
+    stale: Arc<AtomicBool>,
 }
 
 /// Lines that a sink had no room for.
@@ -94,7 +96,9 @@ impl Log {
     /// Opens the file anew.
     pub fn reopen(&self) {
         for sink in &self.sinks {
-            let _ = sink.lines.try_send(Message::Reopen);
+            if sink.lines.try_send(Message::Reopen).is_err() {
+                sink.stale.store(true, Relaxed);
+            }
         }
     }
 
@@ -119,8 +123,12 @@ impl Sink {
         renew: impl Fn() -> Option<W> + Send + 'static,
     ) -> io::Result<Self> {
         let (lines, inbox) = bounded(WAITING_MAX);
-        std::thread::Builder::new().name(name.into()).spawn(move || write_all(&inbox, place, renew))?;
-        Ok(Self { lines, lost: Arc::default() })
+        let stale: Arc<AtomicBool> = Arc::default();
+        let told = Arc::clone(&stale);
+        std::thread::Builder::new()
+            .name(name.into())
+            .spawn(move || write_all(&inbox, &told, place, renew))?;
+        Ok(Self { lines, lost: Arc::default(), stale })
     }
 
     fn put(&self, time: &str, line: &Arc<str>) {
@@ -168,8 +176,16 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-fn write_all<W: Write>(inbox: &Receiver<Message>, mut place: W, renew: impl Fn() -> Option<W>) {
+fn write_all<W: Write>(
+    inbox: &Receiver<Message>,
+    stale: &AtomicBool,
+    mut place: W,
+    renew: impl Fn() -> Option<W>,
+) {
     for message in inbox {
+        if stale.swap(false, Relaxed) {
+            place = renew().unwrap_or(place);
+        }
         match message {
             // A log that can't be written has nowhere to complain.
             Message::Line(line) => drop(place.write_all(line.as_bytes())),
@@ -182,6 +198,7 @@ fn write_all<W: Write>(inbox: &Receiver<Message>, mut place: W, renew: impl Fn()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crossbeam_channel::unbounded;
 
     #[test]
     fn lines_have_time_level_connection_and_request() {
@@ -256,6 +273,39 @@ mod tests {
             seen.recv().unwrap().contains(&format!(" - WARNING - {lost} líneas del registro se perdieron"))
         );
         assert!(seen.recv().unwrap().ends_with(" - después\n"));
+    }
+
+    /// With a name before what it shows.
+    struct Named(&'static str, Gated);
+
+    impl Write for Named {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.1.write(&[self.0.as_bytes(), b" ", bytes].concat()).map(|_| bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_place_that_was_moved_away_while_it_took_nothing_is_opened_anew() {
+        let ((let_go, gate), (shown, seen)) = (unbounded(), unbounded());
+        let (old, new) = (shown.clone(), shown);
+        let gate_again = gate.clone();
+        let sink = Sink::start("moved", Named("old", Gated(gate, old)), move || {
+            Some(Named("new", Gated(gate_again.clone(), new.clone())))
+        });
+        let log = Log { level: Level::Info, sinks: vec![sink.unwrap()] };
+        for number in 0..WAITING_MAX + 2 {
+            log.write(Level::Info, Who::default(), number);
+        }
+        log.reopen();
+        for _ in 0..3 {
+            let_go.send(()).unwrap();
+        }
+        let shown: Vec<String> = (0..3).map(|_| seen.recv().unwrap()).collect();
+        assert!(shown[2].starts_with("new ") && shown[2].ends_with(" - 2\n"), "{shown:?}");
     }
 
     #[test]

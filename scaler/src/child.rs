@@ -30,6 +30,9 @@ use crate::words::{self, InWords};
 const LINGER: Duration = Duration::from_secs(2);
 /// Heads and small pictures come in by reads of this size; large ones go straight into their buffer.
 const SCRATCH: usize = 64 << 10;
+/// A buffer of up to so many bytes is kept from one picture to the next: fresh memory costs page faults. What is larger
+/// goes back at once: a child that waits is to be small, for nobody counts what it holds then.
+const KEPT_MAX: usize = 4 << 20;
 
 /// What a child grants a connection.
 #[derive(Clone, Copy, Debug)]
@@ -277,6 +280,8 @@ impl<'a> Session<'a> {
         }
         self.tell(|| "Escalado completado, imagen escalada enviada al cliente.".to_owned());
         self.requests.recycle(source.samples);
+        self.requests.shed(KEPT_MAX);
+        self.resizer.shed(KEPT_MAX);
         Ok(())
     }
 

@@ -72,6 +72,15 @@ impl Resizer {
         self.spare = buffer;
     }
 
+    /// Gives up what is kept for the next picture, each buffer that is larger than so many bytes.
+    pub fn shed(&mut self, bytes_max: usize) {
+        for buffer in [&mut self.between, &mut self.spare] {
+            if buffer.capacity() > bytes_max {
+                *buffer = Vec::new();
+            }
+        }
+    }
+
     fn resample(
         &mut self,
         source: &mut Raster,
@@ -273,6 +282,20 @@ mod tests {
             let result = used.resize(&mut raster.clone(), to.0, to.1).unwrap();
             assert_eq!(result, resized(&raster, to.0, to.1));
             used.recycle(result.samples);
+        }
+    }
+
+    #[test]
+    fn large_buffers_are_shed() {
+        let mut resizer = Resizer::new(wire::allocate);
+        let raster = luma(40, 30, |x, _| x.to_le_bytes()[0]);
+        for kept_max in [600, 100, 0] {
+            let result = resizer.resize(&mut raster.clone(), 20, 15).unwrap();
+            resizer.recycle(result.samples);
+            resizer.shed(kept_max);
+            assert!(resizer.between.capacity() <= kept_max && resizer.spare.capacity() <= kept_max);
+            // Those that are kept are those that fit.
+            assert_eq!(resizer.spare.capacity() > 0, kept_max >= 300);
         }
     }
 }

@@ -102,6 +102,8 @@ impl Server {
         if sys::threads() != 1 {
             return Err(StartError::new("el servidor de escalado necesita un proceso de un solo hilo"));
         }
+        // For the children, who inherit it: what one of them gives up is to be free for others.
+        sys::tune_malloc();
         sys::restore_default(sys::SIGCHLD);
         if let Some(owner) = config.owner {
             sys::set_name("tp2-scaler");

@@ -82,6 +82,30 @@ fn several_requests_on_one_connection_even_all_at_once() {
     assert_eq!(children(server.pid()).len(), 1);
 }
 
+/// Nobody counts what a child holds while it waits.
+#[test]
+fn a_child_that_has_scaled_a_large_picture_is_small_again() {
+    let server = Server::start(&["-p", "0"]);
+    let mut stream = server.connect();
+    let (request, wanted) = (request("ESCALAR 0.5", &pgm(6000, 4000)), expected(6000, 4000, (3000, 2000)));
+    let resident = |pid| {
+        let line = proc_field(pid, "status", "RssAnon:");
+        line.trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    };
+    for _ in 0..3 {
+        let mut sender = stream.try_clone().unwrap();
+        let reply = thread::scope(|scope| {
+            scope.spawn(|| sender.write_all(&request).unwrap());
+            let mut reply = vec![0; wanted.len()];
+            stream.read_exact(&mut reply).unwrap();
+            reply
+        });
+        assert!(reply == wanted);
+        let (child, _) = children(server.pid())[0];
+        wait_for("a small child", || (resident(child) < 8 << 20).then_some(()));
+    }
+}
+
 #[test]
 fn large_pictures_come_through_however_slowly_they_are_sent() {
     let server = Server::start(&["-p", "0"]);

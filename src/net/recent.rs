@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use crate::exchange::task::{Problem, State, Status};
 
-/// So many are remembered; at some two hundred bytes each.
-const REMEMBERED_MAX: usize = 16 << 10;
+/// So many are remembered; at some two hundred bytes each. No more than half of what a table of 32,768 places takes: one
+/// that is fuller makes room for those that come and go by doubling itself, not by tidying up.
+const REMEMBERED_MAX: usize = 14 << 10;
 /// For so long after they began.
 const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 
@@ -104,6 +105,11 @@ mod tests {
         assert_eq!((recent.known.len(), recent.order.len()), (REMEMBERED_MAX, REMEMBERED_MAX));
         assert!(recent.find(id(9), now).is_none());
         assert!(recent.find(id(10), now).is_some());
+        let room = recent.known.capacity();
+        for number in 0..10 * REMEMBERED_MAX {
+            recent.begin(id(REMEMBERED_MAX + 10 + number), 0, now);
+        }
+        assert!(recent.known.capacity() <= room, "those that come take the places of those that go");
         recent.begin(id(1), 0, now + REMEMBERED_FOR * 2);
         assert_eq!((recent.known.len(), recent.order.len()), (1, 1));
     }

@@ -67,6 +67,12 @@ pub(crate) fn resident_bytes(pid: u32) -> u64 {
     status(pid, "RssAnon:") * 1024
 }
 
+/// The same of a process, its children and theirs; of one that has just ended it is nothing.
+pub(crate) fn resident_bytes_of_all(pid: u32) -> u64 {
+    let own = status_of(pid, "RssAnon:").unwrap_or(0) * 1024;
+    own + children(pid).into_iter().map(resident_bytes_of_all).sum::<u64>()
+}
+
 /// The most bytes of memory that a process has had.
 pub(crate) fn resident_bytes_max(pid: u32) -> u64 {
     status(pid, "VmHWM:") * 1024
@@ -74,9 +80,13 @@ pub(crate) fn resident_bytes_max(pid: u32) -> u64 {
 
 /// A number of /proc/<pid>/status.
 fn status(pid: u32, name: &str) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let value = text.lines().find_map(|line| line.strip_prefix(name)).expect("a line of its status");
-    value.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+    status_of(pid, name).expect("a process, and the line of its status")
+}
+
+fn status_of(pid: u32, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+    value.split_whitespace().next()?.parse().ok()
 }
 
 /// A directory of its own for a test, removed at the end.

@@ -25,6 +25,7 @@ mod limits;
 mod links;
 mod listening;
 mod logging;
+mod memory;
 mod metrics;
 mod negotiation;
 mod netcat;

@@ -139,6 +139,13 @@ impl<H: Head> Decoder<H> {
         }
     }
 
+    /// Gives up the buffer that is kept for the next message, if it is larger than so many bytes.
+    pub fn shed(&mut self, bytes_max: usize) {
+        if self.spare.capacity() > bytes_max {
+            self.spare = Vec::new();
+        }
+    }
+
     /// The peer will send nothing more.
     ///
     /// # Errors
@@ -476,6 +483,16 @@ mod tests {
         decoder.push(b"ESCALAR 1\nP5\n2 1\n255\nab").unwrap();
         let second = decoder.take().unwrap().raster.samples;
         assert_eq!((second.as_ptr(), second.as_slice()), (address, b"ab".as_slice()));
+    }
+
+    #[test]
+    fn a_large_buffer_is_shed() {
+        let mut decoder = RequestDecoder::new(LIMITS, wire::allocate);
+        for (kept_max, kept) in [(9, true), (8, false)] {
+            decoder.recycle(Vec::with_capacity(9));
+            decoder.shed(kept_max);
+            assert_eq!(decoder.spare.capacity() == 9, kept);
+        }
     }
 
     #[test]

@@ -16,6 +16,10 @@ use crate::net::timers::Armed;
 const CONNECTION_REST: Duration = Duration::from_secs(10);
 /// Without work for so long, what the allocator keeps is given back.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
+/// While there is work, it is given back once less than half is held of what was, if that was so much. Small blocks that
+/// are freed among others would stay where they are, and what is taken next come on top of them. No sooner than
+/// [`TRIM_AFTER`] since the last time: what is given back has to be faulted in again.
+const TIDE: u64 = 16 << 20;
 
 /// When the next of these things is due.
 #[derive(Debug, Default)]
@@ -25,6 +29,33 @@ pub(super) struct Upkeep {
     alive_at: Option<Instant>,
     /// Memory is to be given back; None if nothing was done since it last was.
     trim_at: Option<Instant>,
+    /// The most bytes that pictures held since then.
+    tide: u64,
+    trimmed_at: Option<Instant>,
+}
+
+impl Upkeep {
+    /// Whether memory is to be given back now that pictures hold so many bytes.
+    fn wants_trim(&mut self, held: u64, now: Instant) -> bool {
+        self.tide = self.tide.max(held);
+        let rests = held == 0 && self.trim_at.is_some_and(|at| now >= at);
+        let trims = rests || self.ebb_at(held, now).is_some_and(|at| now >= at);
+        if held > 0 {
+            self.trim_at = Some(now + TRIM_AFTER);
+        } else if trims {
+            self.trim_at = None;
+        }
+        if trims {
+            (self.tide, self.trimmed_at) = (held, Some(now));
+        }
+        trims
+    }
+
+    /// When memory is to be given back because less is held than was.
+    fn ebb_at(&self, held: u64, now: Instant) -> Option<Instant> {
+        let ebbs = self.tide >= TIDE && held < self.tide / 2;
+        ebbs.then(|| self.trimmed_at.map_or(now, |at| at + TRIM_AFTER))
+    }
 }
 
 impl Server {
@@ -47,14 +78,13 @@ impl Server {
             self.notifier.alive();
             self.upkeep.alive_at = Some(now + interval);
         }
-        if self.service.gate.bytes() > 0 {
-            self.upkeep.trim_at = Some(now + TRIM_AFTER);
-        } else if self.upkeep.trim_at.is_some_and(|at| now >= at) {
-            self.upkeep.trim_at = None;
+        let held = self.service.gate.bytes();
+        if self.upkeep.wants_trim(held, now) {
             sys::trim_malloc();
         }
+        let trim_at = self.upkeep.trim_at.into_iter().chain(self.upkeep.ebb_at(held, now)).min();
         let probe_at = self.stop_at.is_none().then(|| self.probe.poll_timeout());
-        let due = [probe_at, self.upkeep.alive_at, self.upkeep.trim_at].into_iter().flatten().min();
+        let due = [probe_at, self.upkeep.alive_at, trim_at].into_iter().flatten().min();
         self.timers.arm(&mut self.upkeep.armed, due, Source::Upkeep);
     }
 
@@ -123,5 +153,38 @@ fn subject(part: Part) -> &'static str {
     match part {
         Part::Workers => "Responden los hilos de trabajo",
         Part::Scaler => "Responde el escalador",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_given_back_at_rest_and_when_the_tide_falls() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut upkeep = Upkeep::default();
+        assert!(!upkeep.wants_trim(0, start), "nothing was done");
+        assert!(!upkeep.wants_trim(10, at(0)) && !upkeep.wants_trim(0, at(999)));
+        assert!(upkeep.wants_trim(0, at(1000)));
+        assert!(!upkeep.wants_trim(0, at(5000)), "once");
+        let steps = [
+            (5000, TIDE, false),
+            (5000, TIDE / 2, false),
+            (5000, TIDE / 2 - 1, true),
+            (5100, TIDE, false),
+            (5200, 1, false),
+            (5999, 1, false),
+            (6000, 1, true),
+            (9000, TIDE - 1, false),
+            (9000, 1, false),
+        ];
+        for (number, (time, held, trims)) in steps.into_iter().enumerate() {
+            assert_eq!(upkeep.wants_trim(held, at(time)), trims, "step {number}");
+        }
+        assert!(!upkeep.wants_trim(0, at(9999)) && upkeep.wants_trim(0, at(10_000)));
+        assert!(!upkeep.wants_trim(TIDE, at(10_100)) && !upkeep.wants_trim(1, at(10_200)));
+        assert_eq!(upkeep.ebb_at(1, at(10_200)), Some(at(11_000)));
     }
 }

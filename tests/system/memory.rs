@@ -1,0 +1,123 @@
+//! Memory: `--memoria` bounds what all processes have together, and what was taken comes back.
+use super::common::pictures::{pgm, picture};
+use super::common::processes::resident_bytes_of_all;
+use super::common::tasks::get;
+use super::common::wait::until;
+use super::common::{Client, Server, post};
+use tp2::proto::format::Format;
+
+/// MiB that all processes may have beside `--memoria`.
+const BESIDE: u64 = 80;
+/// MiB that those may keep which have just worked.
+const KEPT: u64 = 16;
+
+/// MiB of a process and of those that it has started.
+fn resident(server: &Server) -> u64 {
+    resident_bytes_of_all(server.pid()) >> 20
+}
+
+/// Each client sends each of the requests, all at the same time; how many pictures were made.
+fn send_at_once(server: &Server, requests: &[Vec<u8>], clients: usize, mut watch: impl FnMut()) -> usize {
+    let address = server.address();
+    std::thread::scope(|scope| {
+        let client = |number: usize| {
+            let upload = |turn: usize| {
+                let request = &requests[(number + turn) % requests.len()];
+                match Client::connect(address).attempt(request).map(|answer| answer.status) {
+                    Ok(200) => true,
+                    // The memory is full, or it took too long on a busy machine.
+                    Ok(503 | 504) => false,
+                    other => panic!("{other:?}"),
+                }
+            };
+            (0..requests.len()).filter(|&turn| upload(turn)).count()
+        };
+        let clients: Vec<_> = (0..clients).map(|number| scope.spawn(move || client(number))).collect();
+        until("that all have an answer", || {
+            watch();
+            clients.iter().all(std::thread::ScopedJoinHandle::is_finished).then_some(())
+        });
+        clients.into_iter().map(|client| client.join().unwrap()).sum()
+    })
+}
+
+#[test]
+fn uploads_at_once_take_no_more_than_they_may_and_give_it_back() {
+    const MEMORY: u64 = 48;
+    let server = Server::start(&["-t", "2", "--memoria", &MEMORY.to_string()]);
+    let requests = [
+        post("/?escala=1", &picture(Format::Jpeg, 2000, 1600)),
+        post("/?escala=1&formato=jpeg", &pgm(1600, 1200)),
+        post("/?escala=1&formato=jpeg", &pgm(900, 800)),
+    ];
+    server.ask(&requests[2]).expect(200);
+    let (resting, mut most) = (resident(&server), 0);
+    let answered = send_at_once(&server, &requests, 12, || most = most.max(resident(&server)));
+    println!("{answered} of 36 pictures, {most} MiB at most, {resting} at rest");
+    assert!(answered > 0);
+    assert!(most <= MEMORY + BESIDE, "{most} MiB");
+    until("that the memory comes back", || (resident(&server) <= resting + KEPT).then_some(()));
+}
+
+/// A server under load has no quiet second in which to tidy up: what a picture had is given back at once.
+#[test]
+fn memory_comes_back_while_there_is_work() {
+    let server = Server::start(&["-t", "2"]);
+    server.ask(&post("/", &pgm(900, 800))).expect(200);
+    let resting = resident(&server);
+    let (mut uploading, upload) = (server.client(), post("/", &pgm(3000, 2000)));
+    let mut sent = 0;
+    // A little at a time, so that there never is nothing in hand.
+    let mut go_on = || {
+        let next = upload.len().min(sent + 500);
+        uploading.send(&upload[sent..next]);
+        sent = next;
+    };
+    let requests = [
+        post("/?escala=1&formato=jpeg", &pgm(4000, 3000)),
+        post("/?escala=1", &picture(Format::Jpeg, 4000, 3000)),
+    ];
+    let answered = send_at_once(&server, &requests, 4, &mut go_on);
+    assert!(answered > 0);
+    until("that the memory comes back", || {
+        go_on();
+        (resident(&server) <= resting + KEPT).then_some(())
+    });
+    assert!(sent < upload.len());
+    uploading.send(&upload[sent..]);
+    uploading.response().expect(200);
+}
+
+/// Blocks too small to be taken from the system one by one, and others that stay between them.
+#[test]
+fn memory_of_many_small_uploads_comes_back_although_others_stay() {
+    let server = Server::start(&["-t", "2"]);
+    server.ask(&post("/", &pgm(900, 800))).expect(200);
+    let resting = resident(&server);
+    let upload = post("/", &pgm(900, 800));
+    let mut clients: Vec<_> = (0..200).map(|_| server.client()).collect();
+    // In turns, so that what each has lies between what others have.
+    for piece in upload[..600_000].chunks(60_000) {
+        for client in &mut clients {
+            client.send(piece);
+        }
+    }
+    let held = || {
+        let page = String::from_utf8(server.ask(&get("/metrics", &[])).body).unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix("tp2_memory_bytes ")).unwrap();
+        line.parse::<u64>().unwrap() >> 20
+    };
+    until("that all are held", || (held() >= 110).then_some(()));
+    assert!(resident(&server) >= resting + 100);
+    let mut number = 0;
+    clients.retain(|_| {
+        number += 1;
+        number % 20 == 0
+    });
+    until("that most are gone", || (held() <= 8).then_some(()));
+    until("that their memory comes back", || (resident(&server) <= resting + KEPT).then_some(()));
+    for mut client in clients {
+        client.send(&upload[600_000..]);
+        client.response().expect(200);
+    }
+}
