@@ -8,6 +8,7 @@
 //! says that the file is damaged. Lossless, arithmetic, hierarchical and 12-bit processes are refused by name.
 
 use scaler::raster::{Channels, Raster};
+use scaler::sys::advise_huge_pages;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -255,7 +256,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
         Ink::Cmyk => decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::CMYK)),
         Ink::Ycck => decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::YCCK)),
     }
-    let samples = decoder.decode().map_err(|e| refusal(&e))?;
+    // In a buffer of our own: that of the decoder would come in pages of 4 KiB, each with a fault.
+    let mut samples = vec![0; decoder.output_buffer_size().ok_or_else(damaged)?];
+    advise_huge_pages(&samples);
+    decoder.decode_into(&mut samples).map_err(|e| refusal(&e))?;
     drop(decoder);
     let (width, height) = (u32::from(header.width), u32::from(header.height));
     let pixels = width as usize * height as usize;
