@@ -175,8 +175,8 @@ fn library_of(config: &Config) -> Result<(Option<Library>, u64), String> {
 
 /// Raises the limit on descriptors as far as wanted and allowed; says how many clients that leaves room for.
 fn raise_descriptors(clients_max: usize, threads: usize) -> usize {
-    // A worker has a file open at a time, and its folder.
-    let spare = OWN_DESCRIPTORS + connections_max(threads) as u64 + 2 * threads as u64;
+    // A worker has a file open at a time, and its folder; there is one more of them for quick jobs.
+    let spare = OWN_DESCRIPTORS + connections_max(threads) as u64 + 2 * (threads as u64 + 1);
     let wanted = clients_max as u64 + spare;
     let Ok((soft, hard)) = sys::limits(sys::Limit::Files) else { return clients_max };
     let raised = wanted.min(hard).max(soft);

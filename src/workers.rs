@@ -1,10 +1,11 @@
 //! N threads that turn [`Job`]s into [`Done`]s: files, the gray step and the encoders, everything that costs time.
 //!
-//! There are two queues, for pictures whose clients wait and for tasks, and each thread takes from them in turn while both
-//! have something: so neither starves, however long the other is.
+//! There are three queues: for quick and for long jobs whose clients wait, and for tasks. Each of the N threads takes from them
+//! in turn while they have something: so none starves, however long the others are. One more thread takes nothing but
+//! quick jobs, so that a small picture does not wait until a large one is done: the kernel shares the cores between the two.
 //!
 //! Rules: exactly one `Done` for each `Job`, also when a decoder panics ([`Promise`] answers when it is dropped
-//! unfulfilled). The clients' queue has room for the places of the gate, so a job always fits. The tasks' has no bound of its
+//! unfulfilled). The clients' queues have room for the places of the gate, so a job always fits. The tasks' has no bound of its
 //! own: a task that was late is begun anew while its old job may still stand here, with no place but with its memory, so
 //! that `--memoria` bounds it. This file knows no event loop: what happens with a `Done` is a closure. What it refuses to
 //! do: to interrupt a decoder that is running; a job whose answer nobody wants any more is skipped if it has not begun.
@@ -15,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
 
 use crate::exchange::gate::Lease;
 use crate::exchange::job::{Done, Failure, Job, Output, PixelLimits, Work};
@@ -27,12 +28,38 @@ use crate::pixels;
 /// Where answers go; called on the workers' threads.
 pub type Deliver = Arc<dyn Fn(Done) + Send + Sync>;
 
-/// The threads and their queue. Dropping it lets them finish what they have begun.
+/// Which queue a job stands in; the discriminant is its place among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Its client waits, and it takes little.
+    Quick,
+    /// Its client waits.
+    Long,
+    /// Nobody waits, or it holds no place of the gate.
+    Task,
+}
+
+const LANES: usize = 3;
+
+impl Lane {
+    /// The lane of a job like this.
+    #[must_use]
+    pub fn of(job: &Job) -> Self {
+        // What holds no place must not fill a queue of those that do, nor stand behind all of them.
+        if job.durable || matches!(job.work, Work::Read(_)) {
+            Self::Task
+        } else if job.work.is_quick() {
+            Self::Quick
+        } else {
+            Self::Long
+        }
+    }
+}
+
+/// The threads and their queues. Dropping it lets them finish what they have begun.
 pub struct Workers {
-    /// For jobs whose clients wait.
-    clients: Sender<Job>,
-    /// For tasks.
-    tasks: Sender<Job>,
+    /// One for each [`Lane`], in their order.
+    lanes: [Sender<Job>; LANES],
     deliver: Deliver,
     threads: Vec<JoinHandle<()>>,
     /// How many of them have a job in hand.
@@ -40,7 +67,8 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts `threads` threads over a queue of `places` jobs whose clients wait, and one of tasks.
+    /// Starts `threads` threads and the one for quick jobs, over queues of `places` jobs whose clients wait, and one of
+    /// tasks.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -51,21 +79,21 @@ impl Workers {
         library: Option<Library>,
         deliver: Deliver,
     ) -> std::io::Result<Self> {
-        let (clients, clients_queue) = bounded(places);
+        let (quick, quick_queue) = bounded(places);
+        let (long, long_queue) = bounded(places);
         let (tasks, tasks_queue) = unbounded();
-        let queues = Queues { clients: clients_queue, tasks: tasks_queue };
+        let all = [quick_queue.clone(), long_queue, tasks_queue];
         let bench = Arc::new(Bench { limits, library, links: Links::default() });
         let busy = Arc::default();
+        let begin = |name: String, queues: Vec<Receiver<Job>>| {
+            let (bench, deliver, busy) = (Arc::clone(&bench), Arc::clone(&deliver), Arc::clone(&busy));
+            std::thread::Builder::new().name(name).spawn(move || work(queues, &bench, &deliver, &busy))
+        };
         let threads = (0..threads)
-            .map(|number| {
-                let (queues, bench, deliver) = (queues.clone(), Arc::clone(&bench), Arc::clone(&deliver));
-                let busy = Arc::clone(&busy);
-                std::thread::Builder::new()
-                    .name(format!("pixels-{number}"))
-                    .spawn(move || work(&queues, &bench, &deliver, &busy))
-            })
+            .map(|number| begin(format!("pixels-{number}"), all.to_vec()))
+            .chain([begin("pixels-quick".to_owned(), vec![quick_queue])])
             .collect::<std::io::Result<_>>()?;
-        Ok(Self { clients, tasks, deliver, threads, busy })
+        Ok(Self { lanes: [quick, long, tasks], deliver, threads, busy })
     }
 
     /// How many threads there are.
@@ -81,11 +109,8 @@ impl Workers {
     }
 
     /// Queues a job.
-    pub fn submit(&self, job: Job) {
-        // What holds no place must not fill the queue of those that do, nor stand behind all of them.
-        let is_unplaced = job.durable || matches!(job.work, Work::Read(_));
-        let queue = if is_unplaced { &self.tasks } else { &self.clients };
-        if let Err(refused) = queue.try_send(job) {
+    pub fn submit(&self, job: Job, lane: Lane) {
+        if let Err(refused) = self.lanes[lane as usize].try_send(job) {
             debug_assert!(false, "a job that holds a place fits the queue");
             let job = refused.into_inner();
             drop(Promise::new(job.ticket, job.lease, Arc::clone(&self.deliver)));
@@ -94,7 +119,7 @@ impl Workers {
 
     /// Waits until every job that was queued is done.
     pub fn finish(self) {
-        drop((self.clients, self.tasks));
+        drop(self.lanes);
         for thread in self.threads {
             // A worker catches its panics; there is nothing left to say about one that did not.
             let _ = thread.join();
@@ -110,33 +135,35 @@ struct Bench {
     links: Links,
 }
 
-/// Where the threads take their jobs from.
-#[derive(Clone)]
-struct Queues {
-    clients: Receiver<Job>,
-    tasks: Receiver<Job>,
-}
-
-impl Queues {
-    /// The next job, waited for if there is none; a task's if both have one and it is its turn. None at the end.
-    fn next(&self, task_turn: bool) -> Option<Job> {
-        let (first, second) =
-            if task_turn { (&self.tasks, &self.clients) } else { (&self.clients, &self.tasks) };
-        let waiting = first.try_recv().or_else(|_| second.try_recv());
-        waiting.ok().or_else(|| {
-            select! {
-                // Both are closed together: what one still has is taken before the end.
-                recv(first) -> job => job.or_else(|_| second.recv()).ok(),
-                recv(second) -> job => job.or_else(|_| first.recv()).ok(),
-            }
-        })
+/// The next job, waited for if there is none: that of the first queue from `turn` on that has one, and that queue's number.
+/// A queue that has come to its end is left out from then on; None when all have.
+fn next(queues: &mut Vec<Receiver<Job>>, turn: usize) -> Option<(usize, Job)> {
+    let count = queues.len();
+    let waiting = (0..count).map(|step| (turn + step) % count);
+    for number in waiting {
+        if let Ok(job) = queues[number].try_recv() {
+            return Some((number, job));
+        }
     }
+    while !queues.is_empty() {
+        let mut select = Select::new();
+        for queue in queues.iter() {
+            select.recv(queue);
+        }
+        let ready = select.select();
+        let number = ready.index();
+        match ready.recv(&queues[number]) {
+            Ok(job) => return Some((number, job)),
+            Err(_) => drop(queues.remove(number)),
+        }
+    }
+    None
 }
 
-fn work(queues: &Queues, bench: &Bench, deliver: &Deliver, busy: &AtomicUsize) {
-    let mut task_turn = false;
-    while let Some(job) = queues.next(task_turn) {
-        task_turn = !job.durable;
+fn work(mut queues: Vec<Receiver<Job>>, bench: &Bench, deliver: &Deliver, busy: &AtomicUsize) {
+    let mut turn = 0;
+    while let Some((number, job)) = next(&mut queues, turn) {
+        turn = number + 1;
         let Job { ticket, lease, cancelled, work, .. } = job;
         let mut promise = Promise::new(ticket, lease, Arc::clone(deliver));
         if cancelled.is_set() {
@@ -251,7 +278,7 @@ mod tests {
         let gate = Gate::new(64, 1000, 1);
         let (workers, inbox) = start(4);
         for step in 0..32 {
-            workers.submit(job(&gate, step, encode()));
+            submit(&workers, job(&gate, step, encode()));
         }
         let mut steps: Vec<u32> = (0..32)
             .map(|_| {
@@ -267,7 +294,13 @@ mod tests {
         assert!(inbox.try_recv().is_err());
     }
 
-    /// One thread, which waits for a nod after each of its answers.
+    /// As if it were long, or a task: for the thread that takes all.
+    fn submit(workers: &Workers, job: Job) {
+        let lane = if job.durable { Lane::Task } else { Lane::Long };
+        workers.submit(job, lane);
+    }
+
+    /// One thread beside that for quick jobs, and each waits for a nod after each of its answers.
     fn start_nodding() -> (Workers, Receiver<Done>, Sender<()>) {
         let ((answers, inbox), (nods, nod)) = (unbounded(), unbounded());
         let deliver: Deliver = Arc::new(move |done| {
@@ -284,23 +317,55 @@ mod tests {
         let (workers, inbox, nods) = start_nodding();
         let task = |step| Job { durable: true, ..job(&gate, step, encode()) };
         let next = || inbox.recv_timeout(Duration::from_secs(10)).unwrap().ticket.step;
-        workers.submit(job(&gate, 0, encode()));
+        submit(&workers, job(&gate, 0, encode()));
         assert_eq!(next(), 0);
         for step in [1, 2, 3, 4] {
-            workers.submit(job(&gate, step, encode()));
+            submit(&workers, job(&gate, step, encode()));
         }
         for step in [11, 12] {
-            workers.submit(task(step));
+            submit(&workers, task(step));
         }
         for expected in [11, 1, 12, 2, 3, 4] {
             nods.send(()).unwrap();
             assert_eq!(next(), expected);
         }
-        workers.submit(task(13));
-        workers.submit(task(14));
+        submit(&workers, task(13));
+        submit(&workers, task(14));
         drop(nods);
         assert_eq!([next(), next()], [13, 14]);
         workers.finish();
+    }
+
+    #[test]
+    fn what_is_quick_does_not_wait_for_what_takes_long() {
+        let gate = Gate::new(64, 1000, 1);
+        let (workers, inbox, nods) = start_nodding();
+        let next = || inbox.recv_timeout(Duration::from_secs(10)).unwrap().ticket.step;
+        submit(&workers, job(&gate, 0, encode()));
+        assert_eq!(next(), 0);
+        // The one thread that takes all is held up.
+        submit(&workers, job(&gate, 1, encode()));
+        let quick = job(&gate, 2, encode());
+        assert_eq!(Lane::of(&quick), Lane::Quick);
+        workers.submit(quick, Lane::Quick);
+        assert_eq!(next(), 2);
+        drop(nods);
+        assert_eq!(next(), 1);
+        workers.finish();
+    }
+
+    #[test]
+    fn lanes_go_by_who_waits_and_how_long_it_takes() {
+        let gate = Gate::new(64, 1000, 1);
+        let gray = |width, height| {
+            let probe = Probe { format: Format::Png, width, height, decode_cost: 1 };
+            job(&gate, 1, Work::Gray { picture: Vec::new(), probe })
+        };
+        assert_eq!(Lane::of(&gray(1024, 1024)), Lane::Quick);
+        assert_eq!(Lane::of(&gray(1025, 1024)), Lane::Long);
+        assert_eq!(Lane::of(&gray(u32::MAX, u32::MAX)), Lane::Long);
+        assert_eq!(Lane::of(&job(&gate, 1, Work::Link(Bytes::new()))), Lane::Long);
+        assert_eq!(Lane::of(&Job { durable: true, ..gray(1, 1) }), Lane::Task);
     }
 
     #[test]
@@ -308,7 +373,7 @@ mod tests {
         let gate = Gate::new(1000, 10_000, 1);
         let (workers, inbox, nods) = start_nodding();
         for step in 0..1000 {
-            workers.submit(Job { durable: true, ..job(&gate, step, encode()) });
+            submit(&workers, Job { durable: true, ..job(&gate, step, encode()) });
         }
         drop(nods);
         workers.finish();
@@ -321,7 +386,7 @@ mod tests {
         let (workers, inbox) = start(1);
         let job = job(&gate, 1, encode());
         job.cancelled.set();
-        workers.submit(job);
+        submit(&workers, job);
         let done = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
         assert_eq!(done.result.unwrap_err(), Failure::Cancelled);
     }
@@ -333,8 +398,8 @@ mod tests {
         // A raster that lies about its size: our own invariant broken, as a bug would.
         let raster = Raster { width: 50, height: 50, channels: Channels::Luma, samples: vec![1] };
         let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
-        workers.submit(job(&gate, 1, Work::Encode { raster, encoding, keep: None }));
-        workers.submit(job(&gate, 2, encode()));
+        submit(&workers, job(&gate, 1, Work::Encode { raster, encoding, keep: None }));
+        submit(&workers, job(&gate, 2, encode()));
         let first = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(first.result.is_err(), "{first:?}");
         let second = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
@@ -359,7 +424,7 @@ mod tests {
         let gate = Gate::new(1, 100, 1);
         let (workers, inbox) = start(1);
         let probe = Probe { format: Format::Png, width: 4, height: 4, decode_cost: 1 << 20 };
-        workers.submit(job(&gate, 1, Work::Gray { picture: b"\x89PNG\r\n\x1a\nxxx".to_vec(), probe }));
+        submit(&workers, job(&gate, 1, Work::Gray { picture: b"\x89PNG\r\n\x1a\nxxx".to_vec(), probe }));
         let done = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(matches!(done.result, Err(Failure::Undecodable(_))), "{done:?}");
     }

@@ -196,6 +196,29 @@ pub enum Work {
     Read(Box<Sought>),
 }
 
+/// Pictures of up to so many pixels are done in a few milliseconds at each step.
+const QUICK_PIXELS: u64 = 1 << 20;
+
+/// Whether a picture of that size is one of those.
+#[must_use]
+pub fn is_small(width: u32, height: u32) -> bool {
+    u64::from(width) * u64::from(height) <= QUICK_PIXELS
+}
+
+impl Work {
+    /// Whether a worker needs so little for this that it should not stand behind what takes long.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        match self {
+            Self::Open(_) | Self::Face(_) => true,
+            Self::Gray { probe, .. } => is_small(probe.width, probe.height),
+            Self::Encode { raster, .. } => is_small(raster.width, raster.height),
+            // The disk has to turn, a file may be long, and scaling is the other process's work.
+            Self::Link(_) | Self::Read(_) | Self::Scale { .. } => false,
+        }
+    }
+}
+
 /// The one answer to a [`Job`].
 #[derive(Debug)]
 pub struct Done {

@@ -82,14 +82,15 @@ struct Outage {
     refusals: usize,
 }
 
-/// Connections that so many worker threads can keep busy: one that is being scaled for each, and one on its way.
+/// Connections that so many worker threads can keep busy: one that is being scaled for each, one on its way, and one
+/// for small pictures alone.
 #[must_use]
 pub const fn connections_max(threads: usize) -> usize {
-    threads + 1
+    threads + 2
 }
 
 impl Pool {
-    /// No connection yet; at most `size` of them.
+    /// No connection yet; at most `size` of them, and the last for small pictures alone.
     #[must_use]
     pub fn new(destination: Destination, limits: Limits, size: usize) -> Self {
         Self {
@@ -125,7 +126,7 @@ impl Pool {
         if let assigned @ Some(_) = self.assign_fresh(registry, now) {
             return assigned;
         }
-        let task = self.queue.pop_front()?;
+        let task = self.next()?;
         if let Some(failure) = self.hopeless(&task, now) {
             return Some(Assigned::Done(answer(task, Err(failure), now)));
         }
@@ -140,6 +141,15 @@ impl Pool {
                 None
             }
         }
+    }
+
+    /// The first waiting task; where one connection is left, the first that is small: it need not wait until a large one
+    /// has been scaled.
+    fn next(&mut self) -> Option<Task> {
+        let busy = self.upstreams.iter().filter(|(_, upstream)| upstream.task().is_some()).count();
+        let is_last = self.size > 1 && busy + 1 >= self.size;
+        let first = if is_last { self.queue.iter().position(Task::is_small)? } else { 0 };
+        self.queue.remove(first)
     }
 
     /// The same for the one that is to have a connection of its own; it holds up nobody.

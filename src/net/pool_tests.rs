@@ -112,16 +112,20 @@ impl Loop {
     }
 
     fn submit_as(&mut self, number: u32, fresh: bool) -> Cancel {
-        let samples = vec![3; (SIDE * SIDE) as usize];
-        let raster = Raster { width: SIDE, height: SIDE, channels: Channels::Luma, samples };
+        self.submit_sized(number, fresh, SIDE)
+    }
+
+    fn submit_sized(&mut self, number: u32, fresh: bool, side: u32) -> Cancel {
+        let samples = vec![3; (side * side) as usize];
+        let raster = Raster { width: side, height: side, channels: Channels::Luma, samples };
         let cancelled = Cancel::default();
         self.pool.submit(Task {
             ticket: Ticket { run: Key { index: number, generation: 0 }, step: 2 },
             lease: self.gate.lease(),
             cancelled: cancelled.clone(),
             raster,
-            width: SIDE / 2,
-            height: SIDE / 2,
+            width: side / 2,
+            height: side / 2,
             fresh,
             breaks: 0,
             began_at: None,
@@ -209,6 +213,27 @@ fn nonsense_is_not_asked_again_and_a_refusal_is_passed_on() {
     assert_eq!(outcome(&[Script::WrongSize, Script::Serve]).unwrap_err(), Failure::ScalerLost);
     let refused = Failure::ScalerRefused { code: 422, reason: "no cabe".into() };
     assert_eq!(outcome(&[Script::Refuse]).unwrap_err(), refused);
+}
+
+#[test]
+fn the_last_connection_is_for_small_pictures() {
+    let path = directory();
+    play(&path.join("s"), &[Script::Serve]);
+    let mut turning = Loop::new(&path.join("s"), 2);
+    let now = Instant::now();
+    for (number, side) in [(0, SIDE), (1, SIDE), (2, 10), (3, 10)] {
+        turning.submit_sized(number, false, side);
+    }
+    let begun = |turning: &mut Loop| match turning.pool.assign(turning.poll.registry(), now) {
+        Some(Assigned::Begun(key)) => {
+            let task = turning.pool.upstreams.get_mut(key).and_then(|upstream| upstream.task());
+            task.map(|task| task.ticket.run.index)
+        }
+        _ => None,
+    };
+    assert_eq!([0; 3].map(|_| begun(&mut turning)), [Some(0), Some(2), None]);
+    assert_eq!(turning.pool.load(), (2, 2));
+    std::fs::remove_dir_all(&path).unwrap();
 }
 
 #[test]
@@ -301,7 +326,7 @@ fn who_is_to_have_a_connection_of_its_own_waits_for_no_other() {
 fn idle_connections_are_retired_but_for_the_youngest() {
     let path = directory();
     play(&path.join("s"), &[Script::Serve]);
-    let mut turning = Loop::new(&path.join("s"), 3);
+    let mut turning = Loop::new(&path.join("s"), 4);
     (0..9).for_each(|number| drop(turning.submit(number)));
     turning.run(9);
     assert_eq!(turning.pool.idle.len(), 3);

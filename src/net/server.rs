@@ -48,7 +48,7 @@ use crate::files::Library;
 use crate::key::Key;
 use crate::log::{Log, Who};
 use crate::store::{self, Answer, Retention, Store};
-use crate::workers::{Deliver, Workers};
+use crate::workers::{Deliver, Lane, Workers};
 use scaler::words::InWords;
 
 mod taskwork;
@@ -284,7 +284,9 @@ impl Server {
             | Work::Face(_)
             | Work::Link(_)
             | Work::Read(_) => {
-                self.workers.submit(job);
+                // Our own picture is to show whether the others would be taken.
+                let lane = if job.ticket.run == probe::KEY { Lane::Long } else { Lane::of(&job) };
+                self.workers.submit(job, lane);
             }
             Work::Scale { raster, width, height } => {
                 let Job { ticket, lease, cancelled, .. } = job;

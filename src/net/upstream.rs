@@ -14,7 +14,7 @@ use scaler::wire::{Limits, Reply, ReplyDecoder, Target, emit_request_head};
 
 use super::client::{Readiness, TURN_BYTES};
 use crate::exchange::gate::Lease;
-use crate::exchange::job::Cancel;
+use crate::exchange::job::{self, Cancel};
 use crate::key::Ticket;
 
 /// A picture to be scaled, until its answer is there.
@@ -38,6 +38,14 @@ pub struct Task {
     pub breaks: u32,
     /// When it was first put on a connection.
     pub began_at: Option<Instant>,
+}
+
+impl Task {
+    /// Whether it takes so little that it should not stand behind what takes long.
+    #[must_use]
+    pub fn is_small(&self) -> bool {
+        job::is_small(self.raster.width, self.raster.height) && job::is_small(self.width, self.height)
+    }
 }
 
 /// A stream to the scaler, over TCP or a Unix socket.

@@ -51,7 +51,7 @@ fn requests_stages_and_refusals_are_counted() {
         ("tp2_stage_seconds_count{stage=\"write\"}", 7.0),
         ("tp2_connections_accepted_total", 2.0),
         ("tp2_queue_places_max", 16.0),
-        ("tp2_workers", 1.0),
+        ("tp2_workers", 2.0),
         ("tp2_ready", 1.0),
         ("tp2_build_info{version=\"0.1.0\"}", 1.0),
     ] {
