@@ -195,6 +195,12 @@ fn memory_is_charged_as_bytes_arrive() {
     let head = [&head[..head.len() - 2], format!("Content-Length: {}\r\n\r\n", 10 * MIB).as_bytes()].concat();
     let mut first = server.client();
     first.send(&head).send(&block);
+    // Some of it may be on its way yet; whoever comes to the bound is refused.
+    until("that the first is charged for all of it", || {
+        let page = String::from_utf8(server.ask(&request("GET", "/metrics", &[], b"")).body).unwrap();
+        let charged = page.lines().find_map(|line| line.strip_prefix("tp2_memory_bytes "));
+        (charged?.parse::<f64>().unwrap() >= block.len() as f64).then_some(())
+    });
     let mut second = server.client();
     second.send(&head).try_send(&block);
     let answer = second.response().expect(503);
