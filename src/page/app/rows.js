@@ -147,7 +147,7 @@ class Row {
         pressed.disabled = true;
         try {
             const link = await this.#task.link();
-            const field = element("input", { type: "text", readOnly: true, value: link });
+            const field = element("input", { type: "text", name: "enlace", readOnly: true, value: link });
             field.setAttribute("aria-label", "Enlace a la imagen");
             field.addEventListener("focus", () => field.select());
             this.item.querySelector(".link")?.remove();
