@@ -29,7 +29,7 @@ fn assert_survives_a_flood(server: &Server) {
 fn a_low_limit_at_the_start_leaves_room_for_the_servers_own() {
     let mut command = Command::new("sh");
     let program = tp2().get_program().to_owned();
-    command.args(["-c", "ulimit -n 48; exec \"$0\" -i 127.0.0.1 -p 0 -t 2"]).arg(program);
+    command.args(["-c", "ulimit -n 51; exec \"$0\" -i 127.0.0.1 -p 0 -t 2"]).arg(program);
     let server = Server::launch(command);
     server.wait_log(" - WARNING - --conexiones baja de 10000 a ");
     let mut held: Vec<Client> = (0..8).map(|_| server.client()).collect();
