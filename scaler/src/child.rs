@@ -32,7 +32,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const SCRATCH: usize = 64 << 10;
 /// A buffer of up to so many bytes is kept from one picture to the next: fresh memory costs page faults. What is larger
 /// goes back at once: a child that waits is to be small, for nobody counts what it holds then.
-const KEPT_MAX: usize = 10 << 20;
+const KEPT_MAX: usize = 6 << 20;
 
 /// What a child grants a connection.
 #[derive(Clone, Copy, Debug)]
