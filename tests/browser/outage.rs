@@ -27,6 +27,8 @@ fn what_could_not_be_sent_is_sent_when_the_server_is_back() {
     let mut server = store.serve(&[]);
     let port = server.port;
     browser.open(port, "/");
+    // All of the page is there, also what it fetches last.
+    browser.wait_text("#banco-estado", "Todavía no hay carpetas.");
     let file = browser.file("a.png", &picture(Format::Png, 40, 30));
     server.kill();
     browser.choose("#imagen", &[&file]);
