@@ -2,7 +2,7 @@
 
 step the_scaler_alone 'El segundo servidor, solo'
 the_scaler_alone() {
-    say 'Parte B del enunciado: un servidor aparte que solo achica imágenes grises.' \
+    say 'Parte B del enunciado: un servidor aparte que solo cambia el tamaño de imágenes grises.' \
         'Con -p 0 el puerto lo elige el núcleo; aquí todos los puertos son así.'
     need_scaler
     show escalador.log
@@ -26,7 +26,7 @@ the_wire() {
     must 'un error es una línea, con el código de HTTP' says '^ERROR 422 '
     open protocol.md '## 1. Transport' 'El contrato entero, con ejemplos que una prueba repite byte por byte.'
     open scaler/src/wire/decoder.rs push 'Los bytes llegan cortados por donde sea; esta máquina recuerda dónde iba.'
-    open scaler/src/resize.rs resample 'El promedio de los vecinos: una vez por columnas, una por filas.'
+    open scaler/src/resize.rs resample 'Una suma ponderada de los vecinos (bicúbica): primero un eje, después el otro.'
 }
 
 step a_process_each 'Un proceso por conexión'

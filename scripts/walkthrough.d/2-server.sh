@@ -102,8 +102,8 @@ two_requests() {
     need_front
     type_in "printf 'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /nada HTTP/1.1\r\nHost: a\r\n\r\n' | nc -N 127.0.0.1 $port | grep -aE '^HTTP'"
     must 'las respuestas vienen en el orden de las preguntas' cmp -s "$out" <(printf 'HTTP/1.1 200 OK\r\nHTTP/1.1 404 Not Found\r\n')
-    type_in "curl -sS -o /dev/null -o /dev/null -w '%{http_code}: %{num_connects} conexiones nuevas\n' $url/healthz $url/nada"
-    must 'curl no abre otra' says '^404: 0 conexiones'
+    type_in "curl -sS -o /dev/null -o /dev/null -w '%{http_code}: conexiones nuevas: %{num_connects}\n' $url/healthz $url/nada"
+    must 'curl no abre otra' says '^404: conexiones nuevas: 0'
     type_in "curl -sSv -H 'Expect: 100-continue' --data-binary @foto.jpg $url/ -o gris.jpg 2>&1 | grep -E '^[<>] (HTTP|Expect)'"
     must 'antes de enviar la foto, curl pregunta si vale la pena' says '100 Continue'
     open src/proto/body.rs decode 'Dónde termina un cuerpo: por largo anunciado, o por trozos (chunked).'

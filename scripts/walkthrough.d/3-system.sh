@@ -14,7 +14,7 @@ one_command() {
     must 'se hablan por un socket Unix, en un directorio privado' says 'tp2-escalador-'
     type_in "stat -c '%A %n' $(dirname "$(socket_of "$own")")"
     must 'que nadie más puede abrir' says '^drwx------'
-    open src/net/supervisor.rs spawn 'fork y exec de sí mismo: ni una línea nuestra corre entre uno y otro.'
+    open src/net/supervisor.rs spawn 'Arranca su propio programa otra vez; entre el fork y el exec no corre código nuestro.'
     open src/own_scaler.rs main 'Lo primero que hace el proceso nuevo, cuando aún no hay hilos.'
 }
 # The Unix socket that a process listens on.
