@@ -90,7 +90,7 @@ pub const fn connections_max(threads: usize) -> usize {
 }
 
 impl Pool {
-    /// No connection yet; at most `size` of them, and the last for small pictures alone.
+    /// No connection yet; at most `size` of them, and one of those never for a large picture.
     #[must_use]
     pub fn new(destination: Destination, limits: Limits, size: usize) -> Self {
         Self {
@@ -126,7 +126,8 @@ impl Pool {
         if let assigned @ Some(_) = self.assign_fresh(registry, now) {
             return assigned;
         }
-        let task = self.next()?;
+        let place = self.next(now)?;
+        let task = self.queue.remove(place)?;
         if let Some(failure) = self.hopeless(&task, now) {
             return Some(Assigned::Done(answer(task, Err(failure), now)));
         }
@@ -137,19 +138,21 @@ impl Pool {
                 Some(Assigned::Begun(key))
             }
             None => {
-                self.queue.push_front(task);
+                self.queue.insert(place, task);
                 None
             }
         }
     }
 
-    /// The first waiting task; where one connection is left, the first that is small: it need not wait until a large one
-    /// has been scaled.
-    fn next(&mut self) -> Option<Task> {
-        let busy = self.upstreams.iter().filter(|(_, upstream)| upstream.task().is_some()).count();
-        let is_last = self.size > 1 && busy + 1 >= self.size;
-        let first = if is_last { self.queue.iter().position(Task::is_small)? } else { 0 };
-        self.queue.remove(first)
+    /// Where the first task stands that may go on: large ones have all connections but one, so that a small one never
+    /// waits until a large one has been scaled. What need not wait any longer may always go.
+    fn next(&self, now: Instant) -> Option<usize> {
+        let is_large = |upstream: &Upstream| upstream.task().is_some_and(|task| !task.is_small());
+        let large = self.upstreams.iter().filter(|(_, upstream)| is_large(upstream)).count();
+        let may_be_large = self.size == 1 || large + 1 < self.size;
+        self.queue
+            .iter()
+            .position(|task| may_be_large || task.is_small() || self.hopeless(task, now).is_some())
     }
 
     /// The same for the one that is to have a connection of its own; it holds up nobody.

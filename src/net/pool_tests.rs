@@ -237,6 +237,40 @@ fn the_last_connection_is_for_small_pictures() {
 }
 
 #[test]
+fn a_large_picture_takes_the_place_of_a_large_one_before_those_that_are_small() {
+    let path = directory();
+    play(&path.join("s"), &[Script::Serve]);
+    let mut turning = Loop::new(&path.join("s"), 2);
+    let now = Instant::now();
+    for (number, side) in [(0, SIDE), (1, SIDE), (2, 10), (3, 10)] {
+        turning.submit_sized(number, false, side);
+    }
+    let Some(Assigned::Begun(large)) = turning.pool.assign(turning.poll.registry(), now) else { panic!() };
+    assert!(matches!(turning.pool.assign(turning.poll.registry(), now), Some(Assigned::Begun(_))));
+    turning.pool.close(large, turning.poll.registry());
+    let Some(Assigned::Begun(next)) = turning.pool.assign(turning.poll.registry(), now) else { panic!() };
+    let task = turning.pool.upstreams.get_mut(next).and_then(|upstream| upstream.task());
+    assert_eq!(task.map(|task| task.ticket.run.index), Some(1));
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
+#[test]
+fn a_large_picture_that_nobody_wants_leaves_while_it_waits() {
+    let path = directory();
+    play(&path.join("s"), &[Script::Serve]);
+    let mut turning = Loop::new(&path.join("s"), 2);
+    let now = Instant::now();
+    turning.submit(0);
+    let unwanted = turning.submit(1);
+    assert!(matches!(turning.pool.assign(turning.poll.registry(), now), Some(Assigned::Begun(_))));
+    assert!(turning.pool.assign(turning.poll.registry(), now).is_none());
+    unwanted.set();
+    let Some(Assigned::Done(done)) = turning.pool.assign(turning.poll.registry(), now) else { panic!() };
+    assert_eq!((done.ticket.run.index, done.result.unwrap_err()), (1, Failure::Cancelled));
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
+#[test]
 fn many_tasks_share_few_connections_and_keep_apart() {
     let path = directory();
     play(&path.join("s"), &[Script::Serve]);
