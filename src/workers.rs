@@ -64,6 +64,8 @@ pub struct Workers {
     threads: Vec<JoinHandle<()>>,
     /// How many of them have a job in hand.
     busy: Arc<AtomicUsize>,
+    /// Jobs that those have finished which take all kinds.
+    finished: Arc<AtomicUsize>,
 }
 
 impl Workers {
@@ -85,15 +87,17 @@ impl Workers {
         let all = [quick_queue.clone(), long_queue, tasks_queue];
         let bench = Arc::new(Bench { limits, library, links: Links::default() });
         let busy = Arc::default();
-        let begin = |name: String, queues: Vec<Receiver<Job>>| {
-            let (bench, deliver, busy) = (Arc::clone(&bench), Arc::clone(&deliver), Arc::clone(&busy));
-            std::thread::Builder::new().name(name).spawn(move || work(queues, &bench, &deliver, &busy))
+        let finished = Arc::default();
+        let begin = |name: String, queues: Vec<Receiver<Job>>, finished: &Arc<AtomicUsize>| {
+            let (bench, deliver) = (Arc::clone(&bench), Arc::clone(&deliver));
+            let counts = Counts { busy: Arc::clone(&busy), finished: Arc::clone(finished) };
+            std::thread::Builder::new().name(name).spawn(move || work(queues, &bench, &deliver, &counts))
         };
         let threads = (0..threads)
-            .map(|number| begin(format!("pixels-{number}"), all.to_vec()))
-            .chain([begin("pixels-quick".to_owned(), vec![quick_queue])])
+            .map(|number| begin(format!("pixels-{number}"), all.to_vec(), &finished))
+            .chain([begin("pixels-quick".to_owned(), vec![quick_queue], &Arc::default())])
             .collect::<std::io::Result<_>>()?;
-        Ok(Self { lanes: [quick, long, tasks], deliver, threads, busy })
+        Ok(Self { lanes: [quick, long, tasks], deliver, threads, busy, finished })
     }
 
     /// How many threads there are.
@@ -106,6 +110,13 @@ impl Workers {
     #[must_use]
     pub fn busy(&self) -> usize {
         self.busy.load(Relaxed)
+    }
+
+    /// How many jobs have come of the threads that take all kinds: while they hang, it stands still, whatever the one for
+    /// quick jobs does.
+    #[must_use]
+    pub fn finished(&self) -> usize {
+        self.finished.load(Relaxed)
     }
 
     /// Queues a job.
@@ -125,6 +136,12 @@ impl Workers {
             let _ = thread.join();
         }
     }
+}
+
+/// What a thread tells of itself.
+struct Counts {
+    busy: Arc<AtomicUsize>,
+    finished: Arc<AtomicUsize>,
 }
 
 /// What all threads work with.
@@ -160,7 +177,7 @@ fn next(queues: &mut Vec<Receiver<Job>>, turn: usize) -> Option<(usize, Job)> {
     None
 }
 
-fn work(mut queues: Vec<Receiver<Job>>, bench: &Bench, deliver: &Deliver, busy: &AtomicUsize) {
+fn work(mut queues: Vec<Receiver<Job>>, bench: &Bench, deliver: &Deliver, counts: &Counts) {
     let mut turn = 0;
     while let Some((number, job)) = next(&mut queues, turn) {
         turn = number + 1;
@@ -173,9 +190,10 @@ fn work(mut queues: Vec<Receiver<Job>>, bench: &Bench, deliver: &Deliver, busy: 
         let began_at = Instant::now();
         let blame = if matches!(work, Work::Gray { .. }) { Failure::Panicked } else { Failure::Lost };
         let perform = AssertUnwindSafe(|| bench.perform(work, promise.lease()));
-        busy.fetch_add(1, Relaxed);
+        counts.busy.fetch_add(1, Relaxed);
         let result = catch_unwind(perform).unwrap_or(Err(blame));
-        busy.fetch_sub(1, Relaxed);
+        counts.busy.fetch_sub(1, Relaxed);
+        counts.finished.fetch_add(1, Relaxed);
         promise.fulfil(result, began_at.elapsed());
     }
 }
@@ -349,6 +367,7 @@ mod tests {
         assert_eq!(Lane::of(&quick), Lane::Quick);
         workers.submit(quick, Lane::Quick);
         assert_eq!(next(), 2);
+        assert_eq!(workers.finished(), 1, "what that thread does says nothing about the others");
         drop(nods);
         assert_eq!(next(), 1);
         workers.finish();

@@ -30,7 +30,7 @@ use crate::words::{self, InWords};
 const LINGER: Duration = Duration::from_secs(2);
 /// Heads and small pictures come in by reads of this size; large ones go straight into their buffer.
 const SCRATCH: usize = 64 << 10;
-/// A buffer of up to so many bytes is kept from one picture to the next: fresh memory costs page faults. What is larger
+/// Each of three buffers of up to so many bytes is kept from one picture to the next: fresh memory costs page faults. What is larger
 /// goes back at once: a child that waits is to be small, for nobody counts what it holds then.
 const KEPT_MAX: usize = 6 << 20;
 

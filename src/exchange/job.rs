@@ -196,7 +196,7 @@ pub enum Work {
     Read(Box<Sought>),
 }
 
-/// Pictures of up to so many pixels are done in a few milliseconds at each step.
+/// Pictures of up to so many pixels count as small: a JPEG of that size is decoded in some milliseconds.
 const QUICK_PIXELS: u64 = 1 << 20;
 
 /// Whether a picture of that size is one of those.
@@ -210,11 +210,11 @@ impl Work {
     #[must_use]
     pub fn is_quick(&self) -> bool {
         match self {
-            Self::Open(_) | Self::Face(_) => true,
+            Self::Face(_) => true,
             Self::Gray { probe, .. } => is_small(probe.width, probe.height),
             Self::Encode { raster, .. } => is_small(raster.width, raster.height),
             // The disk has to turn, a file may be long, and scaling is the other process's work.
-            Self::Link(_) | Self::Read(_) | Self::Scale { .. } => false,
+            Self::Open(_) | Self::Link(_) | Self::Read(_) | Self::Scale { .. } => false,
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct Probe {
     losses: u32,
     /// When the workers last brought anything.
     workers_at: Instant,
+    /// Jobs that had come of them by then.
+    finished: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,13 +91,16 @@ impl Probe {
             cancelled: Cancel::default(),
             verdict: None,
             losses: 0,
+            finished: 0,
             workers_at: now,
         }
     }
 
-    /// A worker has brought something, whatever it is.
-    pub fn note_work(&mut self, now: Instant) {
-        self.workers_at = now;
+    /// So many jobs have come of the workers that take all kinds, whatever they are.
+    pub fn note_work(&mut self, finished: usize, now: Instant) {
+        if std::mem::replace(&mut self.finished, finished) != finished {
+            self.workers_at = now;
+        }
     }
 
     /// A job has come back.
@@ -269,7 +274,7 @@ mod tests {
         let at_scaler = job(world.perform(first));
         assert!(matches!(world.wait(PATIENCE - Duration::from_millis(1)), Sign::Nothing));
         // Workers that are busy say nothing about the scaler.
-        world.probe.note_work(world.now);
+        world.probe.note_work(1, world.now);
         let Sign::Stuck { part, news, hopeless } = world.wait(Duration::from_millis(1)) else { panic!() };
         assert_eq!((part, news, hopeless), (Part::Scaler, true, false));
         assert!(at_scaler.cancelled.is_set());
@@ -295,10 +300,12 @@ mod tests {
     fn workers_are_stuck_once_nothing_comes_of_them() {
         let mut world = World::new();
         let first = world.begin();
-        for _ in 0..20 {
+        for finished in 1..=20 {
             assert!(matches!(world.wait(PATIENCE / 2), Sign::Nothing));
-            world.probe.note_work(world.now);
+            world.probe.note_work(finished, world.now);
         }
+        // What the loop hears of others says nothing about them.
+        world.probe.note_work(20, world.now + PATIENCE / 2);
         let Sign::Stuck { part, news, .. } = world.wait(PATIENCE) else { panic!() };
         assert_eq!((part, news), (Part::Workers, true));
         assert!(!first.cancelled.is_set(), "it is not sent twice");

@@ -260,9 +260,9 @@ impl Server {
     /// Finished work, from wherever.
     fn collect_done(&mut self) {
         while let Ok(done) = self.done.try_recv() {
-            self.probe.note_work(self.now.at);
             self.handle_done(done);
         }
+        self.probe.note_work(self.workers.finished(), self.now.at);
     }
 
     fn handle_done(&mut self, done: Done) {
@@ -284,8 +284,7 @@ impl Server {
             | Work::Face(_)
             | Work::Link(_)
             | Work::Read(_) => {
-                // Our own picture is to show whether the others would be taken.
-                let lane = if job.ticket.run == probe::KEY { Lane::Long } else { Lane::of(&job) };
+                let lane = Lane::of(&job);
                 self.workers.submit(job, lane);
             }
             Work::Scale { raster, width, height } => {

@@ -6,6 +6,8 @@
 //!
 //! zune-jpeg runs in strict mode: in lenient mode it fills what is missing with gray, where every other decoder
 //! says that the file is damaged. Lossless, arithmetic, hierarchical and 12-bit processes are refused by name.
+//!
+//! The one thing it asks of the system is huge pages below the samples: advice, on which nothing depends.
 
 use scaler::raster::{Channels, Raster};
 use scaler::sys::advise_huge_pages;
