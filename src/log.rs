@@ -276,10 +276,11 @@ mod tests {
     }
 
     /// With a name before what it shows.
-    struct Named(&'static str, Gated);
+    struct Named(&'static str, Gated, Sender<()>);
 
     impl Write for Named {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.2.send(()).map_err(io::Error::other)?;
             self.1.write(&[self.0.as_bytes(), b" ", bytes].concat()).map(|_| bytes.len())
         }
 
@@ -290,14 +291,18 @@ mod tests {
 
     #[test]
     fn a_place_that_was_moved_away_while_it_took_nothing_is_opened_anew() {
-        let ((let_go, gate), (shown, seen)) = (unbounded(), unbounded());
-        let (old, new) = (shown.clone(), shown);
-        let gate_again = gate.clone();
-        let sink = Sink::start("moved", Named("old", Gated(gate, old)), move || {
-            Some(Named("new", Gated(gate_again.clone(), new.clone())))
+        let ((let_go, gate), (shown, seen), (begin, begun)) = (unbounded(), unbounded(), unbounded());
+        let (old, new) =
+            (Named("old", Gated(gate.clone(), shown.clone()), begin.clone()), (gate, shown, begin));
+        let sink = Sink::start("moved", old, move || {
+            let (gate, shown, begin) = new.clone();
+            Some(Named("new", Gated(gate, shown), begin))
         });
         let log = Log { level: Level::Info, sinks: vec![sink.unwrap()] };
-        for number in 0..WAITING_MAX + 2 {
+        log.write(Level::Info, Who::default(), 0);
+        // From now on nothing leaves the queue.
+        begun.recv().unwrap();
+        for number in 1..WAITING_MAX + 2 {
             log.write(Level::Info, Who::default(), number);
         }
         log.reopen();

@@ -116,7 +116,8 @@ fn several_pictures_come_in_every_way_there_is() {
     assert_eq!(names[2], name);
     assert_eq!(browser.value("document.querySelectorAll('[onerror]').length"), 0);
 
-    // What the browser does not show can still be fetched.
+    // What the browser does not show can still be fetched. Nothing moves any more once the last one is compared.
+    browser.wait_for("document.querySelector('#lista > li').classList.contains('chosen')");
     browser.click("#lista > li:nth-child(6) button");
     browser.wait_for("!document.querySelector('#sin-vista').hidden");
     let link = browser.value(
