@@ -359,8 +359,8 @@ pub fn advise_huge_pages(buffer: &Vec<u8>) {
 
 /// Has malloc take each buffer of 4 MiB and more from the kernel by itself, and give it back when it is freed, for good:
 /// left alone glibc moves that bound up to 32 MiB with the first large buffer that is freed, and keeps the next ones among
-/// small blocks that hold them fast. Smaller ones stay, up to 64 MiB at the top of the heap, until [`trim_malloc`]: fresh
-/// memory costs page faults. No effect outside glibc.
+/// small blocks that hold them fast. Smaller ones stay, up to 64 MiB at the top of each heap, until [`trim_malloc`] or the process's
+/// end: fresh memory costs page faults. No effect outside glibc.
 ///
 /// Measured with `scripts/soak memoria` on 2 cores, 200 uploads of 25 MP at once and 512 MiB for them: all processes
 /// together took up to 1,055 MiB with a bound of 64 MiB, 537 with 1 MiB, 555 with this one, which costs no processor time

@@ -2,7 +2,8 @@
 //!
 //! Rules: a task is on at most one connection, and the step is pure, so one whose connection broke goes to the front
 //! of the queue and onto a fresh connection, at most [`BREAKS_MAX`] times. A connection carries at most
-//! [`SERVED_MAX`] tasks: a child that never retires would keep whatever its allocator once grew to. While connects
+//! [`SERVED_MAX`] tasks: a child that never retires would keep whatever its allocator once grew to. Large pictures have all
+//! connections but one, so that a small one never waits until a large one has been scaled. While connects
 //! are refused the tasks wait (a scaler that died is back within half a second); after [`AWAY_AFTER`] they fail fast,
 //! and the pool goes on knocking until somebody opens. It never waits: an attempt is a timer.
 use std::collections::VecDeque;
@@ -144,15 +145,13 @@ impl Pool {
         }
     }
 
-    /// Where the first task stands that may go on: large ones have all connections but one, so that a small one never
-    /// waits until a large one has been scaled. What need not wait any longer may always go.
+    /// Where the task stands that is next: one that need not wait any longer, else the first that may have a connection.
     fn next(&self, now: Instant) -> Option<usize> {
         let is_large = |upstream: &Upstream| upstream.task().is_some_and(|task| !task.is_small());
         let large = self.upstreams.iter().filter(|(_, upstream)| is_large(upstream)).count();
         let may_be_large = self.size == 1 || large + 1 < self.size;
-        self.queue
-            .iter()
-            .position(|task| may_be_large || task.is_small() || self.hopeless(task, now).is_some())
+        let hopeless = self.queue.iter().position(|task| self.hopeless(task, now).is_some());
+        hopeless.or_else(|| self.queue.iter().position(|task| may_be_large || task.is_small()))
     }
 
     /// The same for the one that is to have a connection of its own; it holds up nobody.

@@ -133,6 +133,15 @@ impl Loop {
         cancelled
     }
 
+    /// Puts the next task on a connection: that, and the number of the task.
+    fn begin(&mut self) -> Option<(Key, u32)> {
+        let Some(Assigned::Begun(key)) = self.pool.assign(self.poll.registry(), Instant::now()) else {
+            return None;
+        };
+        let task = self.pool.upstreams.get_mut(key).and_then(|upstream| upstream.task());
+        task.map(|task| (key, task.ticket.run.index))
+    }
+
     /// Turns until so many tasks are done.
     fn run(&mut self, count: usize) -> Vec<Done> {
         let mut done = Vec::new();
@@ -215,58 +224,39 @@ fn nonsense_is_not_asked_again_and_a_refusal_is_passed_on() {
     assert_eq!(outcome(&[Script::Refuse]).unwrap_err(), refused);
 }
 
-#[test]
-fn the_last_connection_is_for_small_pictures() {
-    let path = directory();
-    play(&path.join("s"), &[Script::Serve]);
-    let mut turning = Loop::new(&path.join("s"), 2);
-    let now = Instant::now();
+/// Two connections, and two large pictures before two that are small.
+fn both_kinds(path: &Path) -> Loop {
+    play(path, &[Script::Serve]);
+    let mut turning = Loop::new(path, 2);
     for (number, side) in [(0, SIDE), (1, SIDE), (2, 10), (3, 10)] {
         turning.submit_sized(number, false, side);
     }
-    let begun = |turning: &mut Loop| match turning.pool.assign(turning.poll.registry(), now) {
-        Some(Assigned::Begun(key)) => {
-            let task = turning.pool.upstreams.get_mut(key).and_then(|upstream| upstream.task());
-            task.map(|task| task.ticket.run.index)
-        }
-        _ => None,
-    };
-    assert_eq!([0; 3].map(|_| begun(&mut turning)), [Some(0), Some(2), None]);
-    assert_eq!(turning.pool.load(), (2, 2));
-    std::fs::remove_dir_all(&path).unwrap();
+    turning
 }
 
 #[test]
-fn a_large_picture_takes_the_place_of_a_large_one_before_those_that_are_small() {
+fn large_pictures_have_all_connections_but_one_and_take_each_others_place() {
     let path = directory();
-    play(&path.join("s"), &[Script::Serve]);
-    let mut turning = Loop::new(&path.join("s"), 2);
-    let now = Instant::now();
-    for (number, side) in [(0, SIDE), (1, SIDE), (2, 10), (3, 10)] {
-        turning.submit_sized(number, false, side);
-    }
-    let Some(Assigned::Begun(large)) = turning.pool.assign(turning.poll.registry(), now) else { panic!() };
-    assert!(matches!(turning.pool.assign(turning.poll.registry(), now), Some(Assigned::Begun(_))));
+    let mut turning = both_kinds(&path.join("s"));
+    let (large, run) = turning.begin().unwrap();
+    assert_eq!(run, 0);
+    assert_eq!(turning.begin().unwrap().1, 2);
+    assert_eq!(turning.begin(), None);
     turning.pool.close(large, turning.poll.registry());
-    let Some(Assigned::Begun(next)) = turning.pool.assign(turning.poll.registry(), now) else { panic!() };
-    let task = turning.pool.upstreams.get_mut(next).and_then(|upstream| upstream.task());
-    assert_eq!(task.map(|task| task.ticket.run.index), Some(1));
+    assert_eq!(turning.begin().unwrap().1, 1, "before the other small one");
     std::fs::remove_dir_all(&path).unwrap();
 }
 
 #[test]
 fn a_large_picture_that_nobody_wants_leaves_while_it_waits() {
     let path = directory();
-    play(&path.join("s"), &[Script::Serve]);
-    let mut turning = Loop::new(&path.join("s"), 2);
-    let now = Instant::now();
-    turning.submit(0);
-    let unwanted = turning.submit(1);
-    assert!(matches!(turning.pool.assign(turning.poll.registry(), now), Some(Assigned::Begun(_))));
-    assert!(turning.pool.assign(turning.poll.registry(), now).is_none());
+    let mut turning = both_kinds(&path.join("s"));
+    let unwanted = turning.submit(4);
+    while turning.begin().is_some() {}
     unwanted.set();
-    let Some(Assigned::Done(done)) = turning.pool.assign(turning.poll.registry(), now) else { panic!() };
-    assert_eq!((done.ticket.run.index, done.result.unwrap_err()), (1, Failure::Cancelled));
+    let assigned = turning.pool.assign(turning.poll.registry(), Instant::now());
+    let Some(Assigned::Done(done)) = assigned else { panic!() };
+    assert_eq!((done.ticket.run.index, done.result.unwrap_err()), (4, Failure::Cancelled));
     std::fs::remove_dir_all(&path).unwrap();
 }
 
