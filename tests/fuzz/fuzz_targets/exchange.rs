@@ -24,6 +24,8 @@ use tp2::proto::head::{HeadLimits, poll_head};
 const HEAD: HeadLimits = HeadLimits { bytes_max: 600, fields_max: 8, target_max: 80 };
 const BODY_MAX: u64 = 300;
 
+const HTTP: &[u8] = b"HTTP/1.1 ";
+
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 fuzz_target!(|data: &[u8]| {
@@ -91,19 +93,25 @@ fn settle(exchange: &mut Exchange, sent: &mut Vec<u8>, now: Moment) {
     }
 }
 
-/// Takes what was sent apart. The bodies are ours, and so have no line that begins like an answer.
+/// Takes what was sent apart: by the lengths that the heads give, for a body may quote whatever the peer sent.
 fn answers(sent: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(sent);
-    let mut answers: Vec<String> = Vec::new();
-    for line in text.split("\r\n") {
-        // A body ends without a line end of its own.
-        let begun = line.rfind("HTTP/1.1 ").map(|at| &line[at..]);
-        if let Some(status) = begun {
-            answers.push(status.to_owned());
-        } else if line.starts_with("Connection: ") {
-            answers.last_mut().expect("a head").push_str(line);
-        } else if answers.is_empty() {
-            answers.push(line.split(' ').take(2).collect());
+    let mut answers = Vec::new();
+    let mut rest = sent;
+    while !rest.is_empty() {
+        if !rest.starts_with(HTTP) {
+            answers.push(String::from_utf8_lossy(rest).split(' ').take(2).collect());
+            break;
+        }
+        let end = memchr::memmem::find(rest, b"\r\n\r\n").expect("a head has an end");
+        let head = String::from_utf8_lossy(&rest[..end]);
+        let field = |name| head.lines().find_map(|line| line.strip_prefix(name));
+        let status = head.lines().next().unwrap_or_default();
+        answers.push(format!("{status}, {}", field("Connection: ").unwrap_or_default()));
+        rest = &rest[end + 4..];
+        // No body of ours begins like an answer, so what does is one: this was of a HEAD.
+        if !rest.starts_with(HTTP) {
+            let length = field("Content-Length: ").map_or(0, |length| length.parse().expect("a length"));
+            rest = rest.get(length..).unwrap_or_default();
         }
     }
     // Whether a body is asked for depends on whether it has begun to come.
