@@ -84,8 +84,16 @@ impl ImageEnd {
     /// over, and every further byte lies behind it (`Some(0)`).
     ///
     /// # Errors
-    /// No decoder will make a picture of it.
+    /// No decoder will make a picture of it. What comes afterwards is looked at no more: no end is ever found in it.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+        let found = self.search(bytes);
+        if found.is_err() {
+            self.walk = Walk::Endless;
+        }
+        found
+    }
+
+    fn search(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
         let mut at = 0;
         loop {
             let left = bytes.len() - at;

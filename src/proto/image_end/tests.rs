@@ -38,6 +38,12 @@ fn malformed(format: Format, picture: &[u8]) {
     for step in [1, picture.len()] {
         assert_eq!(end(format, picture, step), Err(Malformed), "{}", picture.escape_ascii());
     }
+    // Whatever comes then, and in whatever pieces, is not taken for an end.
+    let mut search = ImageEnd::new(format);
+    let wrong = (0..picture.len()).find(|&at| search.push(&picture[at..=at]).is_err()).unwrap();
+    for byte in [&picture[wrong + 1..], b"\0\0\0\0IEND\0CRC\xff\xd9", &[0; 100]].concat() {
+        assert_eq!(search.push(&[byte]), Ok(None), "{}", picture.escape_ascii());
+    }
 }
 
 #[test]
