@@ -593,7 +593,14 @@ impl Exchange {
             return Ok(Ordered::Known(Box::new(Known::Bank(question))));
         }
         let Sniff::Picture(format) = Format::sniff(&picture) else {
-            return Err(self.service.failed(Failure::UnknownFormat));
+            let failure = if picture.is_empty() {
+                Failure::Empty
+            } else if request.as_fields {
+                Failure::SentAsFields
+            } else {
+                Failure::UnknownFormat
+            };
+            return Err(self.service.failed(failure));
         };
         let wish = Wish::read(&request.parameters, &fields, self.service.policy.factor)?;
         if let Purpose::Task(handover) = &request.purpose {

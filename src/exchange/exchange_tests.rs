@@ -649,6 +649,44 @@ fn an_unwanted_body_is_read_only_so_far() {
 }
 
 #[test]
+fn what_is_no_picture_is_told_by_how_it_came() {
+    let form = |picture: &str| {
+        format!(
+            "--x\r\nContent-Disposition: form-data; name=\"imagen\"; filename=\"a\"\r\n\r\n{picture}\r\n--x--\r\n"
+        )
+    };
+    let multipart = "Content-Type: multipart/form-data; boundary=x\r\n";
+    let fields = "Content-Type: Application/x-www-form-urlencoded; charset=UTF-8\r\n";
+    let empty = "la imagen está vacía: no llegó ningún byte; revise el archivo y envíelo de nuevo";
+    let none = "lo enviado no es una imagen de un formato conocido: se admiten JPEG, PNG, GIF, WebP, BMP, TIFF y PNM";
+    let altered = format!(
+        "{none}; llegó como application/x-www-form-urlencoded, que es lo que envía curl -d: pruebe con \
+         curl -F imagen=@foto.jpg"
+    );
+    for (target, head, body, detail) in [
+        ("/", "", String::new(), empty),
+        ("/", fields, String::new(), empty),
+        ("/?escala=99", "", String::new(), empty),
+        ("/", multipart, form(""), empty),
+        ("/", "", "nada".into(), none),
+        ("/", multipart, form("nada"), none),
+        ("/", fields, "imagen=@foto.jpg".into(), &altered),
+        ("/tareas", fields, "\u{fffd}PNG\u{1a}".into(), &altered),
+        ("/enlaces", "Content-Type: image/jpeg\r\n", "nada".into(), none),
+    ] {
+        let mut world = World::new();
+        let head =
+            format!("POST {target} HTTP/1.1\r\nHost: a\r\n{head}Content-Length: {}\r\n\r\n", body.len());
+        world.feed(format!("{head}{body}").as_bytes());
+        world.transmit();
+        assert_eq!(world.statuses(), [415], "{head}");
+        let text = world.text();
+        assert!(text.contains(&format!("\"detail\":\"{detail}\"")), "{head}: {text}");
+        assert!(text.contains("urn:tp2:error:formato-desconocido"), "{head}: {text}");
+    }
+}
+
+#[test]
 fn the_checks_come_in_their_order() {
     let form = |picture: &[u8], escala: &str| {
         let mut body =

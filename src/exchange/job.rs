@@ -273,8 +273,12 @@ impl Cancel {
 /// Why a piece of work came to nothing. `reject` maps each to a status and a Spanish text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The bytes are no picture of a format we read, or there are none.
+    /// The bytes are no picture of a format we read.
     UnknownFormat,
+    /// The same, and they were sent as the fields of a form without files, which may have altered them.
+    SentAsFields,
+    /// There are no bytes.
+    Empty,
     /// There is no such file for us.
     NoFile,
     /// There is such a file, but we may not read it.
@@ -350,7 +354,10 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownFormat => write!(f, "los bytes no son una imagen de un formato conocido"),
+            Self::UnknownFormat | Self::SentAsFields => {
+                write!(f, "los bytes no son una imagen de un formato conocido")
+            }
+            Self::Empty => write!(f, "no llegó ningún byte"),
             Self::NoFile => write!(f, "no existe ese archivo"),
             Self::NoPermission => write!(f, "no hay permiso para leer el archivo"),
             Self::NotAPicture => write!(f, "el archivo no es una imagen de un formato conocido"),

@@ -210,7 +210,7 @@ impl Reject {
             Self::Failed { failure, .. } => match failure {
                 Failure::NoFile | Failure::NoPermission => 404,
                 Failure::NotAcceptable => 406,
-                Failure::UnknownFormat | Failure::NotAPicture => 415,
+                Failure::UnknownFormat | Failure::SentAsFields | Failure::Empty | Failure::NotAPicture => 415,
                 Failure::FileTooLong { .. }
                 | Failure::Undecodable(_)
                 | Failure::TooManyPixels { .. }
@@ -281,7 +281,9 @@ impl Reject {
             Self::Failed { failure, .. } => match failure {
                 Failure::NoFile | Failure::NoPermission => "no-encontrado",
                 Failure::NotAcceptable => "formato-no-aceptable",
-                Failure::UnknownFormat | Failure::NotAPicture => "formato-desconocido",
+                Failure::UnknownFormat | Failure::SentAsFields | Failure::Empty | Failure::NotAPicture => {
+                    "formato-desconocido"
+                }
                 Failure::FileTooLong { .. } => "archivo-demasiado-largo",
                 Failure::Changing => "archivo-cambiante",
                 Failure::Unreadable(_) => "archivo-ilegible",

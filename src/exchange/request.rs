@@ -20,7 +20,7 @@ use super::service::Service;
 use super::upload::{Known, Sink};
 use crate::proto::accept;
 use crate::proto::conditional::Conditions;
-use crate::proto::form::{Form, is_form};
+use crate::proto::form::{Form, is_form, is_without_files};
 use crate::proto::head::{Expectation, Framing, Method, RequestHead, Version};
 use crate::proto::path::beneath;
 use crate::proto::prefer::Preferences;
@@ -51,6 +51,8 @@ pub struct Request {
     pub parameters: Parameters,
     /// When its head was complete; of one that could not be read, when it began.
     pub began_at: Instant,
+    /// Its body has the type of a form without files.
+    pub as_fields: bool,
     /// Its answer may come in chunks: HTTP/1.1.
     pub chunks: bool,
     /// Body bytes that came with it, once it is complete or refused.
@@ -107,9 +109,10 @@ impl Request {
             accept: head.field("accept").map(|_| head.fields("accept").collect::<Vec<_>>().join(&b","[..])),
         };
         let shown = format!("{} {}", head.method().as_str(), cut.escape_ascii());
+        let as_fields = is_without_files(head.field("content-type").unwrap_or_default());
         let chunks = head.version() == Version::Http11;
         let tally = Tally { method: head.method().name(), ..Tally::UNREAD };
-        Self { kind, shown, parameters, chunks, tally, ..Self::bare(id, now) }
+        Self { kind, shown, parameters, as_fields, chunks, tally, ..Self::bare(id, now) }
     }
 
     /// A picture without HTTP.
@@ -148,6 +151,7 @@ impl Request {
             purpose,
             parameters,
             began_at,
+            as_fields: false,
             chunks: false,
             received: 0,
             tally: Tally::UNREAD,
@@ -168,8 +172,7 @@ pub fn decide(head: &RequestHead, request: &mut Request, door: &Door, service: &
         Ok(None) if !has_body => {
             let reject = match &request.purpose {
                 purpose if wants_list(purpose) => Reject::NotJson,
-                // 415: there are no bytes that could be a picture.
-                _ => service.failed(Failure::UnknownFormat),
+                _ => service.failed(Failure::Empty),
             };
             request.refused(&reject)
         }
@@ -183,7 +186,7 @@ pub fn decide(head: &RequestHead, request: &mut Request, door: &Door, service: &
             Framing::Length(received) if received > body_max => {
                 request.refused(&Reject::BodyTooLong { max: body_max, received })
             }
-            _ if !has_body => request.refused(&service.failed(Failure::UnknownFormat)),
+            _ if !has_body => request.refused(&service.failed(Failure::Empty)),
             _ => request.refused(&reject),
         },
         Err(reject) => request.refused(&reject),

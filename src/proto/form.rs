@@ -47,6 +47,12 @@ pub fn is_form(content_type: &[u8]) -> bool {
     param::split(content_type).0.eq_ignore_ascii_case(b"multipart/form-data")
 }
 
+/// Whether a content type is that of a form without files, which has every body that `curl -d` sends.
+#[must_use]
+pub fn is_without_files(content_type: &[u8]) -> bool {
+    param::split(content_type).0.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+}
+
 /// A form that is still coming in.
 #[derive(Debug)]
 pub struct Form {

@@ -129,10 +129,17 @@ impl fmt::Display for Reject {
                 "con esa misma «Idempotency-Key» ya se envió otra imagen, u otros parámetros: use otra clave"
             ),
             Self::Failed { failure, limits } => match failure {
-                Failure::UnknownFormat => write!(
+                Failure::Empty => {
+                    write!(
+                        f,
+                        "la imagen está vacía: no llegó ningún byte; revise el archivo y envíelo de nuevo"
+                    )
+                }
+                Failure::UnknownFormat => write!(f, "{NO_PICTURE}"),
+                Failure::SentAsFields => write!(
                     f,
-                    "el cuerpo no es una imagen JPEG, PNG, GIF, WebP, BMP, TIFF o PNM; pruebe con \
-                     curl -F imagen=@foto.jpg"
+                    "{NO_PICTURE}; llegó como application/x-www-form-urlencoded, que es lo que envía curl -d: \
+                     pruebe con curl -F imagen=@foto.jpg"
                 ),
                 Failure::NotAPicture => {
                     write!(f, "el archivo no es una imagen JPEG, PNG, GIF, WebP, BMP, TIFF o PNM")
@@ -200,6 +207,10 @@ impl LimitsInForce {
         }
     }
 }
+
+/// What came is none, and what would be.
+const NO_PICTURE: &str =
+    "lo enviado no es una imagen de un formato conocido: se admiten JPEG, PNG, GIF, WebP, BMP, TIFF y PNM";
 
 /// A list of names as it should be.
 const NAMES_EXAMPLE: &str = r#"{"nombres": ["a.jpg", "b.jpg"]}"#;
