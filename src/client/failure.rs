@@ -13,6 +13,8 @@ use scaler::words::InWords;
 pub enum Failure {
     /// This can't be read.
     Read(PathBuf, io::Error),
+    /// There is nothing in this.
+    Empty(PathBuf),
     /// The picture that is being sent can't be read any further.
     Body(io::Error),
     /// The name does not resolve, or nobody takes us at its addresses.
@@ -108,6 +110,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(path, error) => write!(f, "no se puede leer {}: {}", path.display(), InWords(error)),
+            Self::Empty(path) => write!(f, "no se puede enviar {}: está vacío", path.display()),
             Self::Body(error) => write!(f, "no se puede leer la imagen: {}", InWords(error)),
             Self::Connect(error) => write!(f, "no se puede conectar al servidor: {}", InWords(error)),
             Self::Broken(error) => write!(f, "la conversación con el servidor falló: {}", InWords(error)),

@@ -31,6 +31,9 @@ pub(super) fn run(
 }
 
 /// A request with the picture at `path` as its body, and what is wished for in its query.
+///
+/// # Errors
+/// The picture can't be read, or is empty.
 pub(super) fn upload(
     method: &'static str,
     route: &str,
@@ -38,6 +41,9 @@ pub(super) fn upload(
     path: &Path,
 ) -> Result<Request, Failure> {
     let body = Body::open_any(path).map_err(|error| Failure::Read(path.to_owned(), error))?;
+    if body.length() == 0 {
+        return Err(Failure::Empty(path.to_owned()));
+    }
     let mut query = form_urlencoded::Serializer::new(String::new());
     if let Some(factor) = &options.factor {
         query.append_pair("escala", factor);

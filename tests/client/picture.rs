@@ -94,21 +94,26 @@ fn what_the_server_refuses_is_told_in_its_words_and_saves_nothing() {
     let place = Place::new();
     std::fs::write(place.path("texto.jpg"), "no soy una imagen").unwrap();
     std::fs::write(place.path("larga.jpg"), vec![0xff; 40 << 20]).unwrap();
-    std::fs::write(place.path("vacia.jpg"), "").unwrap();
-    for (file, status) in [("texto.jpg", 415), ("larga.jpg", 413), ("vacia.jpg", 415)] {
+    for (file, status) in [("texto.jpg", 415), ("larga.jpg", 413)] {
         let ended = place.run(server.port, &["-f", file]).expect(1);
         let start = format!("tp2-cliente: el servidor respondió {status}: ");
         assert!(ended.trouble.starts_with(&start) && ended.trouble.lines().count() == 1, "{}", ended.trouble);
     }
-    assert_eq!(place.directory.names(), ["foto.pgm", "larga.jpg", "texto.jpg", "vacia.jpg"]);
+    assert_eq!(place.directory.names(), ["foto.pgm", "larga.jpg", "texto.jpg"]);
 }
 
 #[test]
 fn what_can_not_be_read_or_saved_is_told_before_anybody_is_asked() {
     let fake = Fake::start(|_, _| Answer::new(200, "", PICTURE));
     let place = Place::new();
+    std::fs::write(place.path("vacia.jpg"), "").unwrap();
+    let empty = "tp2-cliente: no se puede enviar vacia.jpg: está vacío\n";
     for (arguments, trouble) in [
         (&["-f", "no.jpg"][..], "tp2-cliente: no se puede leer no.jpg: no existe\n"),
+        (&["-f", "vacia.jpg"], empty),
+        (&["-f", "vacia.jpg", "--tarea"], empty),
+        (&["-f", "vacia.jpg", "--enlace"], empty),
+        (&["-f", "/dev/null"], "tp2-cliente: no se puede enviar /dev/null: está vacío\n"),
         (&["-f", "foto.pgm", "-o", "no/x.jpg"], "tp2-cliente: no se puede guardar no/x.jpg: no existe\n"),
     ] {
         let ended = place.run(fake.port, arguments).expect(1);
