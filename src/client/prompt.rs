@@ -1,14 +1,17 @@
 //! Asking for what the command line left open: address, port and picture, in this order.
 //!
 //! Rules: the questions are asked wherever the answers come from, so that three lines through a pipe do as well as a
-//! person. A person who mistypes is asked again; a pipe will not do better the second time, and is told what was wrong.
+//! person. A person who mistypes is asked again, also for a picture that can't be sent; a pipe will not do better the second
+//! time, and is told what was wrong.
 //! A path is bytes: it need not be UTF-8, and the spaces in it are its own.
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, Write};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::failure::Failure;
 use super::options::{Options, UsageError};
+use super::request::Body;
 use super::server::{Server, parse_host, parse_port};
 use scaler::words::InWords;
 
@@ -49,10 +52,13 @@ impl<R: BufRead, W: Write> Asker<R, W> {
                 })
             })?,
         };
+        let person = self.person;
         let path = match &options.path {
             Some(path) => path.clone(),
-            None => self.ask(PATH, |answer| {
-                if answer.is_empty() { Err("la ruta está vacía".into()) } else { Ok(answer.into()) }
+            None => self.ask(PATH, |answer| match Path::new(answer) {
+                path if path.as_os_str().is_empty() => Err("la ruta está vacía".into()),
+                path if person => check(path).map(|()| path.into()).map_err(|failure| failure.to_string()),
+                path => Ok(path.into()),
             })?,
         };
         Ok((Server::new(host, port), path))
@@ -99,6 +105,18 @@ impl<R: BufRead, W: Write> Asker<R, W> {
         let line = line.strip_suffix(b"\n").unwrap_or(&line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         Ok(Some(OsString::from_vec(line.to_vec())))
+    }
+}
+
+/// Whether what is at `path` can be sent, as far as can be told before: a directory and a pipe are opened in their turn.
+fn check(path: &Path) -> Result<(), Failure> {
+    let unreadable = |error| Failure::Read(path.to_owned(), error);
+    if !path.metadata().map_err(unreadable)?.is_file() {
+        return Ok(());
+    }
+    match Body::open(path).map_err(unreadable)?.length() {
+        0 => Err(Failure::Empty(path.to_owned())),
+        _ => Ok(()),
     }
 }
 
@@ -167,6 +185,23 @@ mod tests {
         assert_eq!(result, Ok((Server::new("a".into(), 8090), "b".into())));
         let complaint = |text| format!("el puerto debe ser un número entero de 1 a 65535: «{text}»\n");
         assert_eq!(output, format!("{PORT}{}{PORT}{}{PORT}", complaint("abc"), complaint("0")));
+        let place = std::env::temp_dir().join(format!("tp2-pregunta-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&place).unwrap();
+        let [none, empty, good] = ["no.jpg", "vacia.jpg", "foto.jpg"].map(|name| place.join(name));
+        std::fs::write(&empty, "").unwrap();
+        std::fs::write(&good, "P").unwrap();
+        let answers = format!("{}\n\n{}\n{}\n", none.display(), empty.display(), good.display());
+        let (result, output) = ask(&["-i", "a", "-p", "1"], answers.as_bytes(), true);
+        assert_eq!(result, Ok((Server::new("a".into(), 1), good.clone())));
+        let none = format!("no se puede leer {}: no existe", none.display());
+        let empty = format!("no se puede enviar {}: está vacío", empty.display());
+        assert_eq!(output, format!("{PATH}{none}\n{PATH}la ruta está vacía\n{PATH}{empty}\n{PATH}"));
+        // What is no regular file is not opened here.
+        for path in [place.as_path(), Path::new("/dev/null")] {
+            let (result, _) = ask(&["-i", "a", "-p", "1"], path.as_os_str().as_bytes(), true);
+            assert_eq!(result.unwrap().1, path);
+        }
+        std::fs::remove_dir_all(&place).unwrap();
         // ^D.
         assert!(ask(&[], b"", true).0.is_err());
     }

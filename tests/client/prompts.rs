@@ -51,6 +51,14 @@ fn a_pipe_that_ends_or_errs_is_bad_usage() {
 }
 
 #[test]
+fn a_pipe_that_names_no_picture_is_not_asked_again() {
+    let place = Place::new();
+    let ended = place.answer(&[], "127.0.0.1\n1\nno.jpg\nfoto.pgm\n").expect(1);
+    assert_eq!(ended.lines, format!("{HOST}\n{PORT}\n{PATH}\n"));
+    assert_eq!(ended.trouble, "tp2-cliente: no se puede leer no.jpg: no existe\n");
+}
+
+#[test]
 fn a_directory_given_as_an_answer_is_a_folder() {
     let fake = Fake::start(|_, _| Answer::new(500, "", ""));
     let place = Place::new();
