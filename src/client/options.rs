@@ -29,7 +29,7 @@ Opciones:
                         Factor de escala (el del servidor)
   -o SALIDA, --salida SALIDA
                         Archivo del resultado, o directorio donde dejarlo
-                        (imagen_procesada.<ext>)
+                        (imagen_procesada.<ext>); si ya existe, se reemplaza
   --formato FORMATO     jpeg, png, webp, gif, bmp, tiff o pgm (el de la imagen)
   --tarea               Como tarea: muestra su id, espera a que termine y trae
                         la imagen
