@@ -14,28 +14,28 @@ use scaler::usage;
 use scaler::wire::Limits;
 use scaler::words::InWords;
 
-const USAGE: &str =
-    "usage: tp2-scaler [-h] [-V] [-q] [-i IP] [-p PORT] [-u RUTA] [-c MAX_CHILDREN] [--stdio]";
+const USAGE: &str = "usage: tp2-scaler [-h] [-i IP] [-p PORT] [-u RUTA] [-c MAX_CHILDREN] [--plazo SEGUNDOS] \
+     [--max-pixeles MILLONES] [--exigir-aislamiento] [--stdio] [-q] [-V]";
 
 const HELP: &str = "
-Tp2 - escala imágenes grises
+Tp2-scaler - escala imágenes grises
 
 Opciones:
   -h, --help            Muestra este mensaje de ayuda y sale
-  -V, --version         Muestra la versión y sale
   -i IP, --ip IP        Dirección o nombre de escucha (127.0.0.1)
   -p PORT, --port PORT  Puerto de escucha; 0: lo elige el sistema (8889)
   -u RUTA, --unix RUTA  Socket Unix de escucha, en lugar de IP y PORT si no se
                         dan también
-  -c N, --hijos N       Máximo de procesos hijos a la vez (64)
-  -q, --quiet           Solo muestra los errores
-      --plazo SEGUNDOS  Tiempo máximo para una imagen, y de espera por la
+  -c MAX_CHILDREN, --hijos MAX_CHILDREN
+                        Máximo de procesos hijos a la vez (64)
+  --plazo SEGUNDOS      Tiempo máximo para una imagen, y de espera por la
                         siguiente (30)
-      --max-pixeles MILLONES
+  --max-pixeles MILLONES
                         Máximo de píxeles de una imagen, antes y después (100)
-      --exigir-aislamiento
-                        No arranca si falta algún paso del aislamiento
-      --stdio           Atiende una conexión por la entrada y salida estándar
+  --exigir-aislamiento  No arranca si falta algún paso del aislamiento
+  --stdio               Atiende una conexión por la entrada y salida estándar
+  -q, --silencio        Solo muestra los errores
+  -V, --version         Muestra la versión y sale
 ";
 
 /// What the command line asks for.
@@ -73,7 +73,7 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String
         limits: Limits { pixels_max: millions * 1_000_000, ..Limits::default() },
         deadline,
         idle: Some(deadline),
-        verbose: !stdio && !matches.opt_present("q"),
+        verbose: !stdio && !matches.opt_present("silencio") && !matches.opt_present("quiet"),
         confinement_required: matches.opt_present("exigir-aislamiento"),
     };
     if stdio {
@@ -90,7 +90,9 @@ fn options() -> Options {
     options
         .optflag("h", "help", "")
         .optflag("V", "version", "")
-        .optflag("q", "quiet", "")
+        .optflagmulti("q", "silencio", "")
+        // What it was called at first.
+        .optflag("", "quiet", "")
         .optopt("i", "ip", "", "")
         .optopt("p", "port", "", "")
         .optopt("u", "unix", "", "")
@@ -210,5 +212,27 @@ mod tests {
             (3, false, true)
         );
         assert!(matches!(read_words("--stdio"), Ok(Command::Stdio(terms)) if !terms.verbose));
+        for (line, verbose) in
+            [("", true), ("-q", false), ("--silencio", false), ("--quiet", false), ("-qq", false)]
+        {
+            assert!(
+                matches!(read_words(line), Ok(Command::Serve(config)) if config.terms.verbose == verbose),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_usage_line_has_every_option_of_the_help_with_the_same_value() {
+        let options = HELP.lines().filter_map(|line| line.strip_prefix("  -"));
+        let mut seen = 0;
+        for line in options {
+            // «h, --help            Muestra…»: what is first said of it.
+            let said = line.split("  ").next().unwrap().split(", ").next().unwrap();
+            assert!(USAGE.contains(&format!("[-{said}]")), "{said}");
+            seen += 1;
+        }
+        assert_eq!(seen, USAGE.matches('[').count());
+        assert!(HELP.lines().all(|line| line.chars().count() <= 80));
     }
 }
