@@ -2,7 +2,7 @@
 
 step the_scaler_alone 'El segundo servidor, solo'
 the_scaler_alone() {
-    say 'Parte B del enunciado: un servidor aparte que solo cambia el tamaño de imágenes grises.' \
+    say 'Son dos servidores. El segundo solo cambia el tamaño de imágenes grises; empezamos por él.' \
         'Con -p 0 el puerto lo elige el núcleo; aquí todos los puertos son así.'
     need_scaler
     show escalador.log

@@ -2,18 +2,27 @@
 
 step the_first_server 'El primer servidor'
 the_first_server() {
-    say 'Partes A y C: un bucle de eventos que atiende a todos, y habla con el escalador.' \
+    say 'El que atiende a los clientes: un bucle de eventos para todos, que a su vez habla con el escalador.' \
         'Los clientes solo lo ven a él.'
     need_front
     type_in "$tree -p $front"
     must 'tiene hilos, y un solo proceso' says "^ *$front +[0-9]+ +([2-9]|[0-9]{2,}) "
+    comes 'cada hilo tiene un nombre' all_named "$front"
     type_in "ps -L -o tid,comm -p $front"
+    must 'tp2 es el bucle' says ' tp2$'
+    must 'log escribe el registro' says ' log$'
+    must 'pixels-0 y los que siguen pasan fotos a gris y codifican el resultado: uno por núcleo' says ' pixels-0$'
+    must 'pixels-quick hace lo mismo, solo con las pequeñas: no esperan detrás de una grande' says ' pixels-quick$'
+    must 'store-write escribe en la base de datos: el bucle no espera al disco' says ' store-write$'
+    must 'store-read lee de ella' says ' store-read$'
     type_in "ss -tlnp 'sport = :$port'"
     must 'un solo socket para IPv4 e IPv6' says "(\*|\[::\]|0.0.0.0):$port"
     open src/main.rs serve 'Se arma en orden: señales, almacén, hilos, sockets, bucle.'
     open src/net/server.rs run 'El bucle: dormir, mirar quién está listo, mover bytes. Nada más espera.'
     open src/net/listener.rs bind 'IPV6_V6ONLY explícito: por eso :: atiende también IPv4.'
 }
+# A thread that has only just begun still has its process's name.
+all_named() { [[ $(ps -L -o comm= -p "$1" | grep -c '^tp2$') == 1 ]]; }
 
 step http_by_hand 'HTTP, a mano'
 http_by_hand() {

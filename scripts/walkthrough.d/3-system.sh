@@ -39,7 +39,7 @@ has_another_child() { [[ $(children "$1") && $(children "$1") != *"$2"* ]]; }
 
 step a_task 'Una tarea: el id ahora, la imagen después'
 a_task() {
-    say 'El bonus track: 202 y un id en cuanto la foto está en el disco.'
+    say 'Nadie tiene que esperar con la conexión abierta: 202 y un id en cuanto la foto está en el disco.'
     need_whole
     type_in "curl -sS -i -F imagen=@foto.jpg $here/tareas | grep -vE '^(Date|X-Content|Cache)'"
     must '202, con la dirección del estado' says '^Location: /estado/'

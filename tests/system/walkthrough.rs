@@ -92,6 +92,8 @@ fn steps_are_chosen_by_their_numbers() {
         "{two}"
     );
     assert!(two.ends_with("✓ 2 pasos, todo como se dijo.\n"), "{two}");
+    let one = shown(&tour(ROOT, &place).arg("1").output().unwrap());
+    assert!(one.ends_with("✓ 1 paso, todo como se dijo.\n"), "{one}");
     for wrong in ["0", "99", "3-99", "--rapido", "x"] {
         let output = tour(ROOT, &place).arg(wrong).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{wrong}: {}", shown(&output));
