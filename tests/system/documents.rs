@@ -1,6 +1,7 @@
 //! What is written about the program is so: links lead somewhere, what is to be opened is there, options and figures are all told.
 use std::path::Path;
 
+use super::common::pictures::pgm;
 use super::common::server::tp2;
 use super::common::{Server, request};
 
@@ -86,6 +87,20 @@ fn every_option_is_told_with_its_default() {
     for number in defaults.filter(|text| text.parse::<f64>().is_ok()) {
         assert!(told.contains(&format!("| {number} |")), "{number}");
     }
+}
+
+#[test]
+fn a_faces_document_is_shown_as_it_is() {
+    let server = Server::start(&[]);
+    server.ask(&request("PUT", "/carpetas/c/1A58003.jpg", &[], &pgm(8, 9))).expect(201);
+    let document = server.ask(&request("GET", "/carpetas/c/1A58003.jpg", &[], b"")).expect(200);
+    let text = String::from_utf8(document.body).unwrap();
+    let (name, rest) = text.split_once("/9j/").unwrap();
+    let (picture, vector) = rest.split_once('"').unwrap();
+    let (between, numbers) = vector.split_once('[').unwrap();
+    assert!(picture.len() > 100 && numbers.matches(',').count() == 7199);
+    let shown = format!("`{name}<JPEG in base64>\"{between}[7200 numbers]}}`");
+    assert!(read("README.md").contains(&shown), "{shown}");
 }
 
 #[test]
