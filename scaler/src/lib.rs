@@ -1,7 +1,9 @@
 //! The scaler of tp2, a fork-per-connection server, and what both processes share.
 //!
-//! Rule: this process forks and never threads (tp2 threads and never forks). Layers, from below: [`sys`] the kernel;
-//! [`raster`], [`wire`], [`resize`], [`throttle`], [`tally`], [`ending`], [`usage`], [`words`] pure; [`log`], [`listener`], [`sandbox`]; [`child`]; [`config`]; [`serve`].
+//! Rule: this process forks and never threads (tp2 threads, and forks only to start this one).
+//!
+//! Layers, from below: [`sys`] the kernel; [`raster`], [`wire`], [`resize`], [`throttle`], [`tally`], [`ending`], [`usage`],
+//! [`words`] pure; [`log`], [`listener`], [`sandbox`]; [`child`]; [`config`]; [`serve`].
 //!
 //! To read it: [`serve`] is the parent's loop, [`sandbox`] what a child gives up, [`child`] what it does then, [`wire`] the bytes
 //! it speaks (`protocol.md` has them in prose), [`resize`] the work itself.
