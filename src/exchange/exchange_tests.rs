@@ -286,12 +286,41 @@ fn a_picture_without_http_is_answered_with_bytes_alone() {
 }
 
 #[test]
+fn what_comes_behind_a_bare_picture_is_read_up_to_two_seconds_after_the_answer() {
+    let policy = Policy::default();
+    for outcome in [None, Some(Err(Failure::ScalerLost))] {
+        let mut world = World::new();
+        world.feed(PNG);
+        // As long as the work may take.
+        world.wait(policy.deadline);
+        world.feed(&[0xff; 100_000]);
+        let outcome = outcome.unwrap_or_else(|| picture(&world.service));
+        world.done(&outcome);
+        assert!(world.half_closed);
+        world.wait(policy.linger_time - Duration::from_millis(1));
+        world.feed(&[0xff; 100_000]);
+        assert!(!world.exchange.is_closed());
+        world.wait(Duration::from_millis(1));
+        assert!(world.exchange.is_closed());
+    }
+}
+
+#[test]
 fn netcat_errors_are_one_line() {
-    let mut world = World::new();
-    world.feed(PNG);
-    world.done(&Err(Failure::Undecodable("faltan datos".into())));
-    assert_eq!(world.text(), "ERROR 422 la imagen no se puede decodificar: faltan datos\n");
-    assert!(world.half_closed);
+    for (failure, line) in [
+        (
+            Failure::Undecodable("faltan datos".into()),
+            "ERROR 422 la imagen no se puede decodificar: faltan datos\n",
+        ),
+        (Failure::Lost, "ERROR 500 error interno\n"),
+        (Failure::ScalerLost, "ERROR 502 el escalador cortó la conexión varias veces\n"),
+    ] {
+        let mut world = World::new();
+        world.feed(PNG);
+        world.done(&Err(failure));
+        assert_eq!(world.text(), line);
+        assert!(world.half_closed);
+    }
 }
 
 #[test]
