@@ -371,6 +371,17 @@ fn every_phase_has_its_deadline() {
     assert_eq!(world.statuses(), [408]);
     assert!(world.half_closed);
 
+    // The same for the beginning of what could be a picture as well: until it is one, this is HTTP.
+    for beginning in [&b"BM"[..], b"GIF8", b"P5", b"\xff\xd8"] {
+        let mut world = World::new();
+        world.feed(beginning);
+        world.wait(policy.head_time - Duration::from_millis(1));
+        assert!(world.exchange.poll_transmit().is_none());
+        world.wait(Duration::from_millis(1));
+        world.transmit();
+        assert_eq!(world.statuses(), [408], "{}", beginning.escape_ascii());
+    }
+
     // Linger: two seconds, whatever the peer still sends.
     world.feed(&[0; 60_000]);
     world.wait(policy.linger_time);
