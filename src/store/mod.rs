@@ -21,6 +21,7 @@ use crate::exchange::task::{Claim, Problem, State, Status, Submission};
 
 #[cfg(test)]
 mod contract;
+mod rules;
 pub mod sqlite;
 mod thread;
 
@@ -128,6 +129,8 @@ pub enum End {
 pub enum Read {
     /// What is known of a task: [`Told::Status`].
     Status(Uuid),
+    /// Which of these tasks have ended: [`Told::Ended`].
+    Ended(Vec<Uuid>),
     /// Bytes of a result: [`Told::File`].
     File {
         /// Of this task.
@@ -204,6 +207,8 @@ pub enum Told {
     },
     /// Of a task; None if there is none of that name.
     Status(Option<Status>),
+    /// Tasks that have ended; in no order.
+    Ended(Vec<Uuid>),
     /// The bytes, and the lease that holds them; None if they are gone.
     File(Option<(Bytes, Lease)>),
     /// Tasks by state, each state once.

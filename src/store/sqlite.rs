@@ -101,6 +101,7 @@ impl Reader for SqliteReader {
         let conn = self.conn.transaction()?;
         match read {
             Read::Status(id) => status::status(&conn, id).map(Told::Status),
+            Read::Ended(ids) => status::ended(&conn, ids).map(Told::Ended),
             Read::Counts => status::counts(&conn).map(Told::Counts),
             Read::File { id, range, lease } => status::file(&conn, id, range, lease).map(Told::File),
             Read::Missing { folder, names } => bank::missing(&conn, &folder, names).map(Told::Names),

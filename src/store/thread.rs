@@ -35,6 +35,11 @@ pub trait Writer: Send {
 
     /// The server stops in order: every task still in work waits again, and no crash is counted.
     fn close(&mut self);
+
+    /// Whether other servers work on the same tasks: then tasks come, and end, without this server's doing.
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 /// What looks at a store. It sees everything that the [`Writer`] had answered when it was asked.
@@ -56,6 +61,7 @@ pub struct Store {
     writing: JoinHandle<Box<dyn Writer>>,
     reading: JoinHandle<()>,
     deliver: Deliver,
+    is_shared: bool,
 }
 
 impl Store {
@@ -66,13 +72,20 @@ impl Store {
     pub fn start(writer: Box<dyn Writer>, reader: Box<dyn Reader>, deliver: Deliver) -> io::Result<Self> {
         let (writes, to_write) = unbounded();
         let (reads, to_read) = unbounded();
+        let is_shared = writer.is_shared();
         let desk = Arc::clone(&deliver);
         let writing =
             Builder::new().name("store-write".into()).spawn(move || write_all(&to_write, writer, &desk))?;
         let desk = Arc::clone(&deliver);
         let reading =
             Builder::new().name("store-read".into()).spawn(move || read_all(&to_read, reader, &desk))?;
-        Ok(Self { writes, reads, writing, reading, deliver })
+        Ok(Self { writes, reads, writing, reading, deliver, is_shared })
+    }
+
+    /// Whether other servers work on the same tasks.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// Asks; never blocks. The answer comes through [`Deliver`].
@@ -89,7 +102,7 @@ impl Store {
 
     /// Waits until everything that was asked is answered, lets every task still in work wait again, and closes.
     pub fn finish(self) {
-        let Self { writes, reads, writing, reading, deliver: _ } = self;
+        let Self { writes, reads, writing, reading, .. } = self;
         // The reader first: who writes is the last to leave, and tidies up.
         drop(reads);
         // Both threads catch the panics of their backends; there is nothing left to say about one that did not.

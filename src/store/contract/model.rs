@@ -103,7 +103,7 @@ pub(crate) fn any_sequence_agrees_with_the_model<P: Place>() {
 fn run<P: Place>(seed: u64) {
     let (mut dice, mut model, mut desk) = (Dice(seed), Model::default(), Desk::<P>::new(RETENTION));
     let (mut given, mut now) = (0, 0);
-    for step in 0..500 {
+    for step in 0..P::STEPS {
         now += dice.throw(20);
         let some = 1 + dice.throw(given + 2);
         match dice.throw(100) {

@@ -116,7 +116,7 @@ pub(crate) fn a_smaller_space_is_swept<P: Place>() {
 
 pub(crate) fn one_sweep_is_bounded<P: Place>() {
     let mut desk = Desk::<P>::new(HOUR);
-    let tasks = 1..=1100;
+    let tasks = 1..=P::MANY;
     let batch = tasks.clone().map(|number| desk.submission(number, bytes(number, 10), None)).collect();
     desk.batch(batch);
     let lease = || desk.gate.lease();
@@ -129,7 +129,7 @@ pub(crate) fn one_sweep_is_bounded<P: Place>() {
     let ends =
         tasks.clone().map(|number| Write::End { id: id(number), at: at(3), end: end(number) }).collect();
     desk.batch(ends);
-    let mut left: usize = 1100;
+    let mut left = usize::try_from(P::MANY).unwrap();
     loop {
         let (expired, more) = desk.sweep(at(3700));
         assert!(expired <= 1000, "{expired} at once");

@@ -342,3 +342,23 @@ pub(crate) fn tasks_are_counted_by_their_state<P: Place>() {
     desk.delete(63);
     assert_eq!(counts(&mut desk), expected([1, 1, 1, 1, 1]));
 }
+
+pub(crate) fn those_that_have_ended_are_told<P: Place>() {
+    let mut desk = Desk::<P>::new(Retention { age: Duration::from_secs(50), ..KEEP });
+    desk.finish(1, 10);
+    desk.sweep(at(52));
+    desk.finish(60, 10);
+    for number in [61, 62, 63] {
+        desk.accept(number, None);
+    }
+    desk.claim(at(61));
+    desk.end(61, at(61), End::Failed(problem()));
+    desk.claim(at(62));
+    let ids = [64, 63, 62, 61, 60, 1].map(id).to_vec();
+    let Told::Ended(mut ended) = desk.read(Read::Ended(ids)) else { panic!() };
+    ended.sort_unstable();
+    let mut expected = [1, 60, 61].map(id).to_vec();
+    expected.sort_unstable();
+    assert_eq!(ended, expected);
+    assert!(matches!(desk.read(Read::Ended(Vec::new())), Told::Ended(none) if none.is_empty()));
+}

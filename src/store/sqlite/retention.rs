@@ -7,19 +7,14 @@
 //!
 //! Known limit: free pages of the file go back to the disk by [`vacuum`] in a sweep only, and an eighth of the file, and
 //! 4 MiB, stay for what comes next.
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::kept::Kept;
+use crate::store::rules::{PASS_BYTES, PASS_MAX, TOMBSTONE, before};
 use crate::store::{Retention, Told, Trouble};
 
-/// How long it is still known of a task that it has expired.
-const TOMBSTONE: Duration = Duration::from_hours(30 * 24);
-/// Tasks that one pass lets expire, and tombstones that it takes away.
-const PASS_MAX: usize = 500;
-/// Bytes after which a pass lets nothing further expire.
-const PASS_BYTES: u64 = 64 << 20;
 /// Pages that one pass gives back to the disk.
 const VACUUM_MAX: i64 = 1024;
 
@@ -67,11 +62,6 @@ pub(super) fn make_room(
     // At least as much as has come, or the results would grow beyond their limit.
     let mut pass = Pass { conn, at, bytes_max: PASS_BYTES.max(length), expired: 0, bytes: 0 };
     pass.expire_oldest(retention.bytes_max, newest)
-}
-
-/// The time before which things are older than this.
-fn before(at: SystemTime, age: Duration) -> SystemTime {
-    at.checked_sub(age).unwrap_or(UNIX_EPOCH)
 }
 
 impl Pass<'_> {

@@ -53,6 +53,19 @@ fn of(row: &Row<'_>) -> rusqlite::Result<Status> {
     })
 }
 
+/// Which of these have ended.
+pub(super) fn ended(conn: &Connection, mut ids: Vec<Uuid>) -> Result<Vec<Uuid>, Trouble> {
+    let mut ended = conn.prepare_cached("SELECT 1 FROM task WHERE id = ?1 AND state >= 2")?;
+    let mut trouble = None;
+    ids.retain(|id| {
+        ended.exists([Kept(*id)]).unwrap_or_else(|error| {
+            trouble = Some(error);
+            false
+        })
+    });
+    trouble.map_or(Ok(ids), |error| Err(error.into()))
+}
+
 /// How many tasks there are in each state. Each state has an index of its own, which alone is read.
 pub(super) fn counts(conn: &Connection) -> Result<[(State, u64); 5], Trouble> {
     let (waiting, running, done, failed, expired) = conn

@@ -6,7 +6,6 @@
 use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::blob::Unread;
@@ -18,6 +17,7 @@ use crate::exchange::job::Encoding;
 use crate::exchange::picture::Picture;
 use crate::exchange::plan::Plan;
 use crate::exchange::task::{Problem, Submission};
+use crate::store::rules;
 use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, Retention, Told, Trouble};
 
 /// A task whose turn has come: a [`Claim`](crate::exchange::task::Claim) without its lease.
@@ -31,7 +31,7 @@ pub(super) struct Turn {
 /// Keeps a submission, unless its key has been seen.
 pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Acceptance, Trouble> {
     let Submission { id, picture, plan, key, at, lease: _ } = submission;
-    let digest = key.as_ref().map(|_| digest(picture, plan));
+    let digest = key.as_ref().map(|_| rules::digest(picture, plan));
     if let (Some(key), Some(digest)) = (key, &digest) {
         let known = conn
             .prepare_cached("SELECT id, digest FROM task WHERE key = ?1")?
@@ -66,19 +66,6 @@ pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Accep
         .execute((seq, blob::room(picture)))?;
     blob::write(conn, "upload", seq, picture)?;
     Ok(Acceptance::New)
-}
-
-/// What a key stands for: everything of a request that its result depends on.
-fn digest(picture: &[u8], plan: &Plan) -> [u8; 32] {
-    let Plan { factor, encoding: Encoding { format, quality, background } } = plan;
-    let mut hasher = Sha256::new();
-    hasher.update(factor.to_bits().to_be_bytes());
-    hasher.update([*quality]);
-    hasher.update(background);
-    hasher.update(format.extension());
-    hasher.update([0]);
-    hasher.update(picture);
-    hasher.finalize().into()
 }
 
 /// Takes the next task into work; `lease` is charged for its picture, and for nothing if there is none.
@@ -139,8 +126,7 @@ pub(super) fn claim(
 ///
 /// Known limit: where the row itself is on a damaged page it can't be changed either.
 fn give_up(conn: &Connection, seq: i64, at: SystemTime) -> Result<Claimed, Trouble> {
-    let detail = "lo que se guardó de la tarea está dañado".into();
-    note_failure(conn, seq, at, &Problem { code: 500, slug: "error-interno".into(), detail })?;
+    note_failure(conn, seq, at, &rules::unreadable())?;
     // Damaged pages can't be freed: the picture stays then, and is nobody's.
     conn.prepare_cached("SAVEPOINT upload")?.execute(())?;
     match forget_upload(conn, seq) {
@@ -261,10 +247,8 @@ pub(super) fn recover(conn: &Connection, at: SystemTime) -> Result<(), Trouble> 
         .prepare("SELECT seq FROM task WHERE state = 1 AND crashes >= ?1")?
         .query_map([CRASHES_MAX], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let detail = "la imagen hizo caer el servidor".into();
-    let problem = Problem { code: 500, slug: "imagen-hizo-caer".into(), detail };
     for seq in hopeless {
-        fail(conn, seq, at, &problem)?;
+        fail(conn, seq, at, &rules::hopeless())?;
     }
     release_all(conn)
 }

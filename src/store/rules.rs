@@ -1,0 +1,45 @@
+//! What every store does alike, whatever it keeps things in.
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest, Sha256};
+
+use crate::exchange::job::Encoding;
+use crate::exchange::plan::Plan;
+use crate::exchange::task::Problem;
+
+/// How long it is still known of a task that it has expired.
+pub(super) const TOMBSTONE: Duration = Duration::from_hours(30 * 24);
+/// Tasks that one sweep lets expire, and tombstones that it takes away.
+pub(super) const PASS_MAX: usize = 500;
+/// Bytes after which a sweep lets nothing further expire.
+pub(super) const PASS_BYTES: u64 = 64 << 20;
+
+/// The time before which things are older than this.
+pub(super) fn before(at: SystemTime, age: Duration) -> SystemTime {
+    at.checked_sub(age).unwrap_or(UNIX_EPOCH)
+}
+
+/// What an `Idempotency-Key` stands for: everything of a request that its result depends on. SHA-256.
+pub(super) fn digest(picture: &[u8], plan: &Plan) -> [u8; 32] {
+    let Plan { factor, encoding: Encoding { format, quality, background } } = plan;
+    let mut hasher = Sha256::new();
+    hasher.update(factor.to_bits().to_be_bytes());
+    hasher.update([*quality]);
+    hasher.update(background);
+    hasher.update(format.extension());
+    hasher.update([0]);
+    hasher.update(picture);
+    hasher.finalize().into()
+}
+
+/// How a task ends that can't be read.
+pub(super) fn unreadable() -> Problem {
+    let detail = "lo que se guardó de la tarea está dañado".into();
+    Problem { code: 500, slug: "error-interno".into(), detail }
+}
+
+/// How a task ends that was in work whenever a server fell, [`CRASHES_MAX`](super::CRASHES_MAX) times.
+pub(super) fn hopeless() -> Problem {
+    let detail = "la imagen hizo caer el servidor".into();
+    Problem { code: 500, slug: "imagen-hizo-caer".into(), detail }
+}
