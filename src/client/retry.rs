@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(waits(Pace::default(), Some(ms(3000)), 0.0), expected);
         assert_eq!(waits(Pace::default(), Some(ms(60_000)), 0.0), [ms(60_000); 2]);
         for long in [ms(121_000), Duration::from_secs(SECONDS_MAX), Duration::MAX] {
-            assert_eq!(waits(Pace::default(), Some(long), 1.0), []);
+            assert!(waits(Pace::default(), Some(long), 1.0).is_empty());
         }
     }
 

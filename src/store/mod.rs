@@ -21,6 +21,8 @@ use crate::exchange::task::{Claim, Problem, State, Status, Submission};
 
 #[cfg(test)]
 mod contract;
+#[cfg(feature = "mongodb")]
+pub mod mongo;
 mod rules;
 pub mod sqlite;
 mod thread;

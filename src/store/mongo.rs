@@ -1,0 +1,111 @@
+//! The store in MongoDB, for several servers at once: any of them answers for any task, and takes over those of a dead one.
+//!
+//! Rules: nothing hangs on transactions over several documents, nor on updates that look before they write: what decides
+//! is the insertion of one document under an `_id` that only one can have.
+//! - A task is accepted once it is in `tareas`; before that its place in `cola` and its picture in `trozos` are written.
+//! - A task is in work by who has inserted `<id>/<caidas>` into `turnos`. It waits while it has a place in `cola`; one that
+//!   is there although it is in work, or has ended, is passed over.
+//! - A task has ended once it is in `resultados`. Work that comes second leaves nothing behind.
+//! - Whatever else the documents say (when work began, for people) decides nothing.
+//! - At every moment a task that has not ended has a place in the queue or a turn: what comes next is written before what
+//!   was is taken away. So whoever falls between two writes leaves at most too much, never too little.
+//! - Each server shows every [`BEAT`](life::BEAT) that it lives; one that has not for [`LEASE`] is dead to those who watched all that
+//!   time by clocks of their own (see [`life`]), and its turns are taken over.
+//!
+//! Writes wait for a majority of the replica set and its journals, unless the URI says otherwise. Filters are of the kinds that every
+//! server with MongoDB's protocol has; all that is done for each task looks at one `_id`, but for the search of the queue.
+//!
+//! What it refuses to do: to wait without end. Each step has a time; when nobody answers, what is asked next is refused at
+//! once for a moment, so that a queue of requests does not wait one by one.
+//!
+//! Known limits: which of two servers accepted first is told by their clocks. Results of other servers count against
+//! `--retencion-espacio` from the next sweep on. Where somebody's own documents repeat a name in a folder, no index can be had,
+//! and two servers at once may add a name twice.
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use self::life::Life;
+use self::link::Link;
+use self::refusal::Reason;
+use self::writer::MongoWriter;
+use super::{Backend, Read, Reader, Retention, Told, Trouble};
+
+mod accept;
+mod bank;
+mod chunks;
+mod end;
+mod kept;
+mod life;
+mod link;
+mod pulse;
+mod refusal;
+mod retention;
+mod status;
+mod trouble;
+mod turns;
+mod writer;
+
+pub use refusal::OpenError;
+
+/// A server that has shown no sign of life for so long is dead.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// Opens the store of all servers whose `-a` is this URI. What is theirs stays theirs while they live.
+///
+/// # Errors
+/// Nobody answers there within some seconds, or says no; the error says who and why, and no password.
+pub fn open(uri: &str, retention: Retention, at: SystemTime) -> Result<Backend, OpenError> {
+    let names = Names { tasks: "Tp2", bank: "BancoImagenes" };
+    open_as(uri, names, Life { lease: LEASE, beat: life::BEAT }, retention, at)
+}
+
+/// The databases.
+#[derive(Clone, Copy, Debug)]
+struct Names<'a> {
+    tasks: &'a str,
+    bank: &'a str,
+}
+
+fn open_as(
+    uri: &str,
+    names: Names<'_>,
+    life: Life,
+    retention: Retention,
+    at: SystemTime,
+) -> Result<Backend, OpenError> {
+    let link = Link::open(uri, names).map_err(|reason| reason.of(uri))?;
+    let link = Arc::new(link);
+    let writer = MongoWriter::open(Arc::clone(&link), life, retention, at);
+    let writer = writer.map_err(|trouble| Reason::from(trouble).of(uri))?;
+    Ok((Box::new(writer), Box::new(MongoReader { link })))
+}
+
+struct MongoReader {
+    link: Arc<Link>,
+}
+
+impl Reader for MongoReader {
+    fn read(&mut self, read: Read) -> Result<Told, Trouble> {
+        let (tables, images) = (&self.link.tables, &self.link.bank);
+        self.link.run(async {
+            Ok(match read {
+                Read::Status(id) => Told::Status(status::status(tables, id).await?),
+                Read::Ended(ids) => Told::Ended(status::ended(tables, &ids).await?),
+                Read::Counts => Told::Counts(status::counts(tables).await?),
+                Read::File { id, range, lease } => Told::File(status::file(tables, id, range, lease).await?),
+                Read::Missing { folder, names } => Told::Names(bank::missing(images, &folder, names).await?),
+                Read::Folders => Told::Folders(bank::folders(images).await?),
+                Read::Names { folder, from, max } => {
+                    Told::Page(bank::names(images, &folder, from, max).await?)
+                }
+                Read::Face { folder, name } => Told::Faces(bank::face(images, &folder, &name).await?),
+                Read::Faces { folder, after, max } => {
+                    Told::Faces(bank::faces(images, &folder, after, max).await?)
+                }
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! The image bank: a collection for each folder, documents as the programs that people have always read and wrote them.
+//!
+//! Rules: a name is taken once because an index says so, which is made before the first face. Documents of others that
+//! are no faces are passed over.
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::IndexOptions;
+use mongodb::{Collection, Database, IndexModel};
+
+use super::link::{all, insert as insert_one, step};
+use super::trouble::Fault;
+use crate::exchange::bank::{FACE_SAMPLES, Face, Page};
+
+/// What `vector` has for each sample.
+const UNIT: f64 = 1000.0;
+
+/// Sees to it that names are unique in a folder; false if they are not already, in documents of others.
+pub(super) async fn prepare(bank: &Database, folder: &str) -> Result<bool, Fault> {
+    let unique = IndexOptions::builder().unique(true).build();
+    let index = IndexModel::builder().keys(doc! { "nombre": 1 }).options(unique).build();
+    match step(table(bank, folder).create_index(index)).await {
+        Ok(_) => Ok(true),
+        Err(fault) if fault.is_repeated() => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Keeps a face unless its folder has one of that name.
+pub(super) async fn insert(
+    bank: &Database,
+    folder: &str,
+    new: &Face,
+    is_unique: bool,
+) -> Result<bool, Fault> {
+    let Face { name, image, samples } = new;
+    let table = table(bank, folder);
+    if !is_unique && step(table.find_one(doc! { "nombre": name })).await?.is_some() {
+        return Ok(false);
+    }
+    let vector: Vec<Bson> = samples.iter().map(|&sample| Bson::Double(f64::from(sample) / UNIT)).collect();
+    insert_one(&table, doc! { "nombre": name, "imagen_str": image, "vector": vector }).await
+}
+
+fn table(bank: &Database, folder: &str) -> Collection<Document> {
+    bank.collection(folder)
+}
+
+/// How many faces a folder has; None if there is no such folder.
+async fn count(bank: &Database, folder: &str) -> Result<Option<u64>, Fault> {
+    let count = step(table(bank, folder).estimated_document_count()).await?;
+    Ok(Some(count).filter(|&count| count > 0))
+}
+
+/// Those of these names that a folder lacks.
+pub(super) async fn missing(bank: &Database, folder: &str, names: Vec<String>) -> Result<Vec<String>, Fault> {
+    if names.is_empty() {
+        return Ok(names);
+    }
+    let wanted = doc! { "nombre": { "$in": &names } };
+    let known = names_of(all(table(bank, folder).find(wanted).projection(only_names())).await?);
+    let known: HashSet<String> = known.collect();
+    Ok(names.into_iter().filter(|name| !known.contains(name)).collect())
+}
+
+/// All folders in order of their names, and how many faces each has.
+pub(super) async fn folders(bank: &Database) -> Result<Vec<(String, u64)>, Fault> {
+    let mut names = step(bank.list_collection_names()).await?;
+    names.retain(|name| !name.starts_with("system."));
+    names.sort_unstable();
+    let mut folders = Vec::new();
+    for name in names {
+        if let Some(faces) = count(bank, &name).await? {
+            folders.push((name, faces));
+        }
+    }
+    Ok(folders)
+}
+
+/// Names in a folder, `from` this one on.
+pub(super) async fn names(
+    bank: &Database,
+    folder: &str,
+    from: Option<String>,
+    max: usize,
+) -> Result<Option<Page>, Fault> {
+    let Some(total) = count(bank, folder).await? else { return Ok(None) };
+    // Of texts alone, and all are after the empty one: what has no name is none of ours.
+    let wanted = doc! { "nombre": { "$gte": from.unwrap_or_default() } };
+    // One more is where the next part begins.
+    let table = table(bank, folder);
+    let found = table.find(wanted).sort(doc! { "nombre": 1 }).limit(limit(max.saturating_add(1)));
+    let mut names: Vec<String> = names_of(all(found.projection(only_names())).await?).collect();
+    let next = (names.len() > max).then(|| names.pop()).flatten();
+    Ok(Some(Page { total, names, next }))
+}
+
+/// One face, or none; None if there is no such folder.
+pub(super) async fn face(bank: &Database, folder: &str, name: &str) -> Result<Option<Vec<Face>>, Fault> {
+    if let Some(document) = step(table(bank, folder).find_one(doc! { "nombre": name })).await? {
+        return Ok(Some(face_of(&document).into_iter().collect()));
+    }
+    Ok(count(bank, folder).await?.map(|_| Vec::new()))
+}
+
+/// Faces of a folder.
+pub(super) async fn faces(
+    bank: &Database,
+    folder: &str,
+    after: Option<String>,
+    max: usize,
+) -> Result<Option<Vec<Face>>, Fault> {
+    if count(bank, folder).await?.is_none() {
+        return Ok(None);
+    }
+    // No limit would be none at all.
+    if max == 0 {
+        return Ok(Some(Vec::new()));
+    }
+    let mut after = after.unwrap_or_default();
+    loop {
+        let wanted = doc! { "nombre": { "$gt": after } };
+        let found =
+            all(table(bank, folder).find(wanted).sort(doc! { "nombre": 1 }).limit(limit(max))).await?;
+        let faces: Vec<Face> = found.iter().filter_map(face_of).collect();
+        let last = found.last().and_then(|last| last.get_str("nombre").ok());
+        match last {
+            // Whoever asks takes none for the end: where all of them were none, it goes on behind them.
+            Some(last) if faces.is_empty() => after = last.to_owned(),
+            _ => return Ok(Some(faces)),
+        }
+    }
+}
+
+/// Of a document all but its name stays where it is.
+fn only_names() -> Document {
+    doc! { "nombre": 1, "_id": 0 }
+}
+
+fn names_of(documents: Vec<Document>) -> impl Iterator<Item = String> {
+    let name = |document: Document| document.get_str("nombre").ok().map(str::to_owned);
+    documents.into_iter().filter_map(name)
+}
+
+/// None if it is no face, or not as it should be.
+fn face_of(document: &Document) -> Option<Face> {
+    let (name, image) = (document.get_str("nombre").ok()?, document.get_str("imagen_str").ok()?);
+    let samples: Option<Vec<u8>> = document.get_array("vector").ok()?.iter().map(sample_of).collect();
+    let samples = samples.filter(|samples| samples.len() == FACE_SAMPLES)?;
+    Some(Face { name: name.into(), image: image.into(), samples: Bytes::from(samples) })
+}
+
+/// A sample from 0 to 255, of a number from 0 to 0.255.
+fn sample_of(number: &Bson) -> Option<u8> {
+    let number = match number {
+        Bson::Double(number) => *number,
+        Bson::Int32(number) => f64::from(*number),
+        _ => return None,
+    };
+    let sample = (number * UNIT).round();
+    // In the range of a byte, and so none is cut off.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255, and no NaN")]
+    (0.0..=255.0).contains(&sample).then_some(sample as u8)
+}
+
+/// MongoDB counts in i64.
+fn limit(max: usize) -> i64 {
+    i64::try_from(max).unwrap_or(i64::MAX)
+}

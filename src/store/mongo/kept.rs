@@ -1,0 +1,116 @@
+//! How the values of a task are written in documents, and read back without trusting them.
+use std::time::SystemTime;
+
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, Bson, DateTime, Document, doc};
+use uuid::Uuid;
+
+use super::trouble::Fault;
+use crate::exchange::job::Encoding;
+use crate::exchange::plan::Plan;
+use crate::proto::format::Format;
+
+/// As documents of tasks are called.
+pub(super) fn name(id: Uuid) -> String {
+    id.as_hyphenated().to_string()
+}
+
+/// Milliseconds since 1970.
+pub(super) fn date(at: SystemTime) -> DateTime {
+    DateTime::from_system_time(at)
+}
+
+/// A count of bytes; no file has more than an i64 can hold.
+pub(super) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Bytes.
+pub(super) fn binary(bytes: Vec<u8>) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes }
+}
+
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}
+
+/// What is to be done with a picture.
+pub(super) fn plan(plan: &Plan) -> Document {
+    let Plan { factor, encoding: Encoding { format, quality, background } } = plan;
+    let [red, green, blue] = *background;
+    doc! {
+        "factor": factor,
+        "formato": format.extension(),
+        "calidad": i32::from(*quality),
+        "fondo": [i32::from(red), i32::from(green), i32::from(blue)],
+    }
+}
+
+/// A document that is to be read.
+pub(super) struct Kept<'a>(pub(super) &'a Document);
+
+impl<'a> Kept<'a> {
+    pub(super) fn text(&self, field: &str) -> Result<&'a str, Fault> {
+        self.0.get_str(field).map_err(|_| Fault::Strange)
+    }
+
+    /// None if it has no such field.
+    pub(super) fn maybe_text(&self, field: &str) -> Result<Option<&'a str>, Fault> {
+        self.has(field).then(|| self.text(field)).transpose()
+    }
+
+    /// A whole number, however it is kept: people with programs of their own write it as another type.
+    pub(super) fn number<N: TryFrom<i64>>(&self, field: &str) -> Result<N, Fault> {
+        let number = match self.0.get(field) {
+            Some(Bson::Int32(number)) => Some(i64::from(*number)),
+            Some(Bson::Int64(number)) => Some(*number),
+            _ => None,
+        };
+        number.and_then(|number| N::try_from(number).ok()).ok_or(Fault::Strange)
+    }
+
+    pub(super) fn time(&self, field: &str) -> Result<SystemTime, Fault> {
+        let date = self.0.get_datetime(field).map_err(|_| Fault::Strange)?;
+        // Beyond what the clock can tell.
+        let is_sane = (0..=1 << 53).contains(&date.timestamp_millis());
+        if is_sane { Ok(date.to_system_time()) } else { Err(Fault::Strange) }
+    }
+
+    pub(super) fn maybe_time(&self, field: &str) -> Result<Option<SystemTime>, Fault> {
+        self.has(field).then(|| self.time(field)).transpose()
+    }
+
+    pub(super) fn id(&self, field: &str) -> Result<Uuid, Fault> {
+        Uuid::try_parse(self.text(field)?).map_err(|_| Fault::Strange)
+    }
+
+    pub(super) fn format(&self, field: &str) -> Result<Format, Fault> {
+        Format::from_parameter(self.text(field)?).ok_or(Fault::Strange)
+    }
+
+    pub(super) fn texts(&self, field: &str) -> Result<Vec<String>, Fault> {
+        let texts = self.0.get_array(field).map_err(|_| Fault::Strange)?;
+        texts.iter().map(|text| text.as_str().map(str::to_owned).ok_or(Fault::Strange)).collect()
+    }
+
+    pub(super) fn plan(&self, field: &str) -> Result<Plan, Fault> {
+        let plan = Kept(self.0.get_document(field).map_err(|_| Fault::Strange)?);
+        let factor = plan.0.get_f64("factor").map_err(|_| Fault::Strange)?;
+        let colour = plan.0.get_array("fondo").map_err(|_| Fault::Strange)?;
+        let part = |at| colour.get(at).and_then(Bson::as_i32).and_then(|part| u8::try_from(part).ok());
+        let [Some(red), Some(green), Some(blue)] = [part(0), part(1), part(2)] else {
+            return Err(Fault::Strange);
+        };
+        let (format, quality) = (plan.format("formato")?, plan.number("calidad")?);
+        Ok(Plan { factor, encoding: Encoding { format, quality, background: [red, green, blue] } })
+    }
+
+    fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+}

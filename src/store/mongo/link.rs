@@ -1,0 +1,184 @@
+//! The way to the database: the driver, the runtime it needs, and how long anything may take.
+use std::future::{Future, IntoFuture};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use mongodb::bson::{Document, doc};
+use mongodb::error::Result as Driven;
+use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
+use mongodb::{Client, Collection, Cursor, Database};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+use super::Names;
+use super::refusal::Reason;
+use super::trouble::Fault;
+use crate::store::Trouble;
+
+/// What one step may take, whatever the URI says: it may be a megabyte over a slow network.
+const STEP_MAX: Duration = Duration::from_secs(10);
+/// How long to look for a server, and to wait for its hand, where the URI does not say.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// After nobody was found everything is refused for so long without another look.
+const ABSENCE: Duration = Duration::from_millis(500);
+/// Connections to each server of the database, where the URI does not say.
+const CONNECTIONS: u32 = 8;
+
+/// The database, for all threads of a store.
+pub(super) struct Link {
+    runtime: Runtime,
+    pub(super) tables: Tables,
+    pub(super) bank: Database,
+    /// Since when nobody answers, and what was said then.
+    away: Mutex<Option<(Instant, Trouble)>>,
+}
+
+/// The collections of the tasks; the header of [`super`] says what a document in each means.
+#[derive(Clone, Debug)]
+pub(super) struct Tables {
+    pub(super) tasks: Collection<Document>,
+    pub(super) queue: Collection<Document>,
+    pub(super) turns: Collection<Document>,
+    pub(super) results: Collection<Document>,
+    pub(super) chunks: Collection<Document>,
+    pub(super) keys: Collection<Document>,
+    pub(super) servers: Collection<Document>,
+}
+
+impl Link {
+    /// Reads the URI; connections are made when they are needed.
+    pub(super) fn open(uri: &str, names: Names<'_>) -> Result<Self, Reason> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("store-mongodb")
+            .enable_all()
+            .build()
+            .map_err(Reason::Runtime)?;
+        let client = runtime.block_on(connect(uri)).map_err(Reason::Uri)?;
+        let (tasks, bank) = (client.database(names.tasks), client.database(names.bank));
+        let tables = Tables {
+            tasks: tasks.collection("tareas"),
+            queue: tasks.collection("cola"),
+            turns: tasks.collection("turnos"),
+            results: tasks.collection("resultados"),
+            chunks: tasks.collection("trozos"),
+            keys: tasks.collection("claves"),
+            servers: tasks.collection("servidores"),
+        };
+        Ok(Self { runtime, tables, bank, away: Mutex::default() })
+    }
+
+    /// Does this on the caller's thread, and waits for it.
+    ///
+    /// # Errors
+    /// It failed; or nobody answered a moment ago, and it was not tried.
+    pub(super) fn run<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Trouble> {
+        self.absence()?;
+        self.runtime.block_on(work).map_err(|fault| self.heed(fault))
+    }
+
+    /// Does all of this at once, each of it whatever becomes of the others.
+    ///
+    /// # Errors
+    /// Nobody answered a moment ago, and nothing was tried.
+    pub(super) fn run_all<T>(
+        &self,
+        works: impl IntoIterator<Item = impl Future<Output = Result<T, Fault>>>,
+    ) -> Result<Vec<Result<T, Trouble>>, Trouble> {
+        self.absence()?;
+        let done = self.runtime.block_on(join_all(works));
+        Ok(done.into_iter().map(|result| result.map_err(|fault| self.heed(fault))).collect())
+    }
+
+    /// Does this beside everything else, until it ends or is aborted.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.runtime.spawn(work)
+    }
+
+    /// # Errors
+    /// What was said a moment ago, if nobody answered then.
+    fn absence(&self) -> Result<(), Trouble> {
+        match &*self.away() {
+            Some((since, trouble)) if since.elapsed() < ABSENCE => Err(trouble.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What it means for whoever asked, and for those who ask next.
+    fn heed(&self, fault: Fault) -> Trouble {
+        let is_absence = fault.is_absence();
+        let trouble = Trouble::from(fault);
+        if is_absence {
+            *self.away() = Some((Instant::now(), trouble.clone()));
+        }
+        trouble
+    }
+
+    fn away(&self) -> MutexGuard<'_, Option<(Instant, Trouble)>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn connect(uri: &str) -> Driven<Client> {
+    let mut options = ClientOptions::parse(uri).await?;
+    options.app_name.get_or_insert_with(|| "tp2".into());
+    options.server_selection_timeout.get_or_insert(PATIENCE);
+    options.connect_timeout.get_or_insert(PATIENCE);
+    options.max_pool_size.get_or_insert(CONNECTIONS);
+    // What was answered is there after the fall of the database as well.
+    options
+        .write_concern
+        .get_or_insert_with(|| WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+    // What was answered is seen by whoever asks next.
+    options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
+    Client::with_options(options)
+}
+
+/// One step, within its time.
+pub(super) async fn step<T>(work: impl IntoFuture<Output = Driven<T>>) -> Result<T, Fault> {
+    match tokio::time::timeout(STEP_MAX, work.into_future()).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Fault::Late),
+    }
+}
+
+/// The document of this name.
+pub(super) async fn find(table: &Collection<Document>, name: &str) -> Result<Option<Document>, Fault> {
+    step(table.find_one(doc! { "_id": name })).await
+}
+
+/// Inserts a document; false, and nothing is done, if there is one of its name, or of another value that is unique.
+pub(super) async fn insert(table: &Collection<Document>, document: Document) -> Result<bool, Fault> {
+    match step(table.insert_one(document)).await {
+        Ok(_) => Ok(true),
+        Err(fault) if fault.is_duplicate() => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Puts this document in the place of the one of its name, if there is one.
+pub(super) async fn put(table: &Collection<Document>, name: &str, document: Document) -> Result<(), Fault> {
+    match step(table.replace_one(doc! { "_id": name }, document).upsert(true)).await {
+        // Somebody else has put one there since this one looked.
+        Err(fault) if !fault.is_duplicate() => Err(fault),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the document of this name; false if there was none.
+pub(super) async fn remove(table: &Collection<Document>, name: &str) -> Result<bool, Fault> {
+    Ok(step(table.delete_one(doc! { "_id": name })).await?.deleted_count > 0)
+}
+
+/// All that a search has found. Whoever searches bounds it.
+pub(super) async fn all(
+    search: impl IntoFuture<Output = Driven<Cursor<Document>>>,
+) -> Result<Vec<Document>, Fault> {
+    let mut cursor = step(search).await?;
+    let mut found = Vec::new();
+    while step(cursor.advance()).await? {
+        found.push(cursor.deserialize_current()?);
+    }
+    Ok(found)
+}

@@ -1,0 +1,95 @@
+//! What a server does for the fleet without being asked: shows that it lives, and takes over what dead ones have left.
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use mongodb::bson::{DateTime, doc};
+use uuid::Uuid;
+
+use super::end::recover;
+use super::kept::Kept;
+use super::life::Sightings;
+use super::link::{Tables, all, put, remove};
+use super::trouble::Fault;
+use super::turns::{Turn, give_back};
+
+/// This server, as the others see it, and what it has in work.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) name: String,
+    number: AtomicI64,
+    turns: Mutex<HashMap<Uuid, Turn>>,
+}
+
+impl Server {
+    pub(super) fn new() -> Self {
+        Self { name: Uuid::new_v4().to_string(), number: AtomicI64::new(0), turns: Mutex::default() }
+    }
+
+    /// The tasks it has in work, or is about to.
+    pub(super) fn turns(&self) -> MutexGuard<'_, HashMap<Uuid, Turn>> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows that it lives.
+    pub(super) async fn beat(&self, tables: &Tables) -> Result<(), Fault> {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        // The time is for people; nobody's clock but the observer's decides.
+        let document = doc! { "_id": &self.name, "latido": number, "visto": DateTime::now() };
+        put(&tables.servers, &self.name, document).await
+    }
+}
+
+/// Beats and watches for ever.
+pub(super) async fn run(tables: Tables, server: Arc<Server>, mut sightings: Sightings, beat: Duration) {
+    loop {
+        tokio::time::sleep(beat).await;
+        // What fails now is done the next time; whoever asks something of the database learns that it is away.
+        let _ = server.beat(&tables).await;
+        let _ = watch(&tables, &server, &mut sightings, SystemTime::now()).await;
+    }
+}
+
+/// Looks who is dead, and lets others work on what those had in work.
+pub(super) async fn watch(
+    tables: &Tables,
+    server: &Server,
+    sightings: &mut Sightings,
+    at: SystemTime,
+) -> Result<(), Fault> {
+    let mut numbers: HashMap<String, Option<i64>> = HashMap::new();
+    for document in all(tables.servers.find(doc! {})).await? {
+        let kept = Kept(&document);
+        if let Ok(name) = kept.text("_id") {
+            numbers.insert(name.to_owned(), kept.number("latido").ok());
+        }
+    }
+    let mut taken = Vec::new();
+    for document in all(tables.turns.find(doc! {})).await? {
+        // What can't be read is of a later version: its servers see to it.
+        if let Ok((turn, holder)) = Turn::of_taken(&document) {
+            numbers.entry(holder.clone()).or_default();
+            taken.push((turn, holder));
+        }
+    }
+    numbers.remove(&server.name);
+    let dead = sightings.look(numbers, Instant::now());
+    for (turn, holder) in taken {
+        if dead.contains(&holder) {
+            recover(tables, &server.name, &turn, holder, at).await?;
+        } else if holder == server.name && !server.turns().contains_key(&turn.id) {
+            // Of a claim whose answer was lost.
+            give_back(tables, &turn, at).await?;
+        }
+    }
+    forget(tables, &dead).await
+}
+
+/// Those of whom nothing is left any more.
+async fn forget(tables: &Tables, dead: &HashSet<String>) -> Result<(), Fault> {
+    for server in dead {
+        remove(&tables.servers, server).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Why the store can't be opened, for the person who starts the server: one line that names the servers, and no password.
+use std::fmt;
+use std::io;
+
+use mongodb::error::{Error, ErrorKind};
+use scaler::words::InWords;
+
+use super::trouble;
+use crate::store::Trouble;
+
+/// The store can't be opened.
+#[derive(Debug)]
+pub struct OpenError {
+    /// The URI without user and password.
+    place: String,
+    reason: Reason,
+}
+
+/// What is in the way.
+#[derive(Debug)]
+pub(super) enum Reason {
+    /// The driver makes nothing of the URI.
+    Uri(Error),
+    /// The driver's threads can't be had.
+    Runtime(io::Error),
+    /// The database says no, or nothing.
+    Trouble(Trouble),
+}
+
+impl From<Trouble> for Reason {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl Reason {
+    /// It is the store of this URI that can't be opened.
+    pub(super) fn of(self, uri: &str) -> OpenError {
+        OpenError { place: without_user(uri), reason: self }
+    }
+}
+
+/// The scheme and the servers of a URI: what comes before the last `@` of its authority is a secret, and what comes behind it may be.
+fn without_user(uri: &str) -> String {
+    let (scheme, rest) = uri.split_once("://").unwrap_or(("mongodb", uri));
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    // A password may hold a slash by mistake: nothing before an @ is shown.
+    let hosts = rest
+        .rsplit_once('@')
+        .map_or(authority, |(_, hosts)| hosts.split(['/', '?']).next().unwrap_or_default());
+    format!("{scheme}://{hosts}")
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, reason } = self;
+        write!(f, "no se puede abrir el almacén «{place}»: ")?;
+        match reason {
+            Reason::Uri(error) => match &*error.kind {
+                // The driver's words name the part that is wrong; they may quote it.
+                ErrorKind::InvalidArgument { .. } => {
+                    f.write_str("la dirección no es de la forma mongodb://USUARIO:CONTRASEÑA@HOST:PUERTO/?OPCIÓN=VALOR, o tiene una opción que el controlador no conoce")
+                }
+                _ => f.write_str(&trouble::words(error)),
+            },
+            Reason::Runtime(error) => write!(f, "{}", InWords(error)),
+            Reason::Trouble(Trouble::Full(words) | Trouble::Broken(words)) => f.write_str(words),
+            Reason::Trouble(trouble @ Trouble::NoRoom { .. }) => write!(f, "{trouble}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_the_servers_and_no_secret() {
+        for (uri, shown) in [
+            ("mongodb://root:s3creto@localhost:27017/", "mongodb://localhost:27017"),
+            ("mongodb://a,b:1/?replicaSet=r&tlsCertificateKeyFilePassword=s3creto", "mongodb://a,b:1"),
+            ("mongodb+srv://u:s3cr/e@to@casa/", "mongodb+srv://casa"),
+            ("mongodb://[::1]:27017", "mongodb://[::1]:27017"),
+        ] {
+            assert_eq!(without_user(uri), shown);
+        }
+        let broken = Reason::Trouble(Trouble::Broken("no responde".into())).of("mongodb://u:s3creto@h/");
+        assert_eq!(broken.to_string(), "no se puede abrir el almacén «mongodb://h»: no responde");
+    }
+}

@@ -1,0 +1,122 @@
+//! Looking at tasks.
+use std::ops::Range;
+
+use bytes::Bytes;
+use mongodb::bson::doc;
+use uuid::Uuid;
+
+use super::chunks;
+use super::end::{DONE, EXPIRED, FAILED};
+use super::kept::{Kept, name};
+use super::link::{Tables, all, find, step};
+use super::trouble::Fault;
+use crate::exchange::gate::{Full, Lease};
+use crate::exchange::task::{Problem, Shape, State, Status};
+
+/// What is known of a task.
+pub(super) async fn status(tables: &Tables, id: Uuid) -> Result<Option<Status>, Fault> {
+    let task = name(id);
+    let (document, result) = tokio::join!(find(&tables.tasks, &task), find(&tables.results, &task));
+    let (Some(document), result) = (document?, result?) else { return Ok(None) };
+    let document = Kept(&document);
+    let begun_at = document.maybe_time("comenzada")?;
+    let mut status = Status {
+        id,
+        state: if begun_at.is_some() { State::Running } else { State::Pending },
+        received: document.number("recibidos")?,
+        accepted_at: document.time("aceptada")?,
+        begun_at,
+        ended_at: None,
+        result: None,
+        problem: None,
+    };
+    if let Some(result) = &result {
+        let result = Kept(result);
+        status.ended_at = Some(result.time("terminada")?);
+        status.state = match result.number("estado")? {
+            DONE => {
+                status.result = Some(shape(&result)?);
+                State::Done
+            }
+            FAILED => {
+                status.problem = Some(problem(&result)?);
+                State::Failed
+            }
+            EXPIRED => State::Expired,
+            _ => return Err(Fault::Strange),
+        };
+    }
+    Ok(Some(status))
+}
+
+fn shape(result: &Kept<'_>) -> Result<Shape, Fault> {
+    Ok(Shape {
+        format: result.format("formato")?,
+        width: result.number("ancho")?,
+        height: result.number("alto")?,
+        length: result.number("bytes")?,
+    })
+}
+
+fn problem(result: &Kept<'_>) -> Result<Problem, Fault> {
+    let (slug, detail) = (result.text("tipo")?.to_owned(), result.text("detalle")?.to_owned());
+    Ok(Problem { code: result.number("codigo")?, slug, detail })
+}
+
+/// Which of these have ended.
+pub(super) async fn ended(tables: &Tables, ids: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+    let names: Vec<String> = ids.iter().copied().map(name).collect();
+    let search = tables.results.find(doc! { "_id": { "$in": names } }).projection(doc! { "_id": 1 });
+    all(search).await?.iter().map(|result| Kept(result).id("_id")).collect()
+}
+
+/// How many tasks there are in each state, nearly: the database counts while others work.
+pub(super) async fn counts(tables: &Tables) -> Result<[(State, u64); 5], Fault> {
+    let by_state = [doc! { "$group": { "_id": "$estado", "tareas": { "$sum": 1 } } }];
+    let (waiting, running, ended) = tokio::join!(
+        step(tables.queue.estimated_document_count()),
+        step(tables.turns.estimated_document_count()),
+        all(tables.results.aggregate(by_state)),
+    );
+    let ended = ended?;
+    let count = |state| {
+        let found = ended.iter().map(Kept).find(|group| group.number("_id").is_ok_and(|of: i32| of == state));
+        found.map_or(Ok(0), |group| group.number("tareas"))
+    };
+    Ok([
+        (State::Pending, waiting?),
+        (State::Running, running?),
+        (State::Done, count(DONE)?),
+        (State::Failed, count(FAILED)?),
+        (State::Expired, count(EXPIRED)?),
+    ])
+}
+
+/// Bytes of a task's result; None if there is none, or not so many.
+pub(super) async fn file(
+    tables: &Tables,
+    id: Uuid,
+    range: Range<u64>,
+    mut lease: Lease,
+) -> Result<Option<(Bytes, Lease)>, Fault> {
+    let Some(owner) = owner_of(tables, id, &range).await? else { return Ok(None) };
+    let length = range.end - range.start;
+    lease.grow(length).map_err(|Full| Fault::NoRoom { length })?;
+    match chunks::read(tables, &owner, range.clone()).await {
+        Ok(bytes) => Ok(Some((bytes.into(), lease))),
+        // It has expired meanwhile, or was deleted.
+        Err(Fault::Strange) if owner_of(tables, id, &range).await?.is_none() => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Whose file a result is, if there is one that has these bytes.
+async fn owner_of(tables: &Tables, id: Uuid, range: &Range<u64>) -> Result<Option<String>, Fault> {
+    let Some(result) = find(&tables.results, &name(id)).await? else { return Ok(None) };
+    let result = Kept(&result);
+    if result.number::<i32>("estado")? != DONE {
+        return Ok(None);
+    }
+    let is_within = range.start <= range.end && range.end <= result.number("bytes")?;
+    if is_within { chunks::result_of(&result).map(Some) } else { Ok(None) }
+}

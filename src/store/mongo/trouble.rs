@@ -1,0 +1,101 @@
+//! What the driver says when something fails, in Spanish, and what kind of failure it is.
+use mongodb::error::{Error, ErrorKind, WriteFailure};
+use scaler::words::InWords;
+
+use crate::store::Trouble;
+
+/// Why a step came to nothing.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The driver's reason.
+    Driver(Box<Error>),
+    /// It was not done in its time.
+    Late,
+    /// A document is not as it was written.
+    Strange,
+    /// There is no memory for so many bytes.
+    NoRoom { length: u64 },
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Driver(Box::new(error))
+    }
+}
+
+/// A value of a unique index, `_id` among them, is taken.
+const DUPLICATE: i32 = 11_000;
+/// What FerretDB says where an index would be of values that repeat.
+const INTERNAL: i32 = 1;
+/// The disk of the database is full.
+const OUT_OF_DISK: i32 = 14_031;
+/// Wrong user or password; no user given where one is needed.
+const AUTHENTICATION: i32 = 18;
+const UNAUTHORIZED: i32 = 13;
+
+impl Fault {
+    pub(super) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Driver(error) if code(error) == Some(DUPLICATE))
+    }
+
+    /// Of the making of an index: there are values already that it would not allow.
+    pub(super) fn is_repeated(&self) -> bool {
+        matches!(self, Self::Driver(error) if matches!(code(error), Some(DUPLICATE | INTERNAL)))
+    }
+
+    /// Nobody answers: what is asked next would have to wait as long in vain.
+    pub(super) fn is_absence(&self) -> bool {
+        match self {
+            Self::Driver(error) => matches!(*error.kind, ErrorKind::ServerSelection { .. }),
+            Self::Late => true,
+            Self::Strange | Self::NoRoom { .. } => false,
+        }
+    }
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Driver(error) if code(&error) == Some(OUT_OF_DISK) => Self::Full(words(&error)),
+            Fault::Driver(error) => Self::Broken(words(&error)),
+            Fault::Late => Self::Broken("MongoDB no respondió a tiempo".into()),
+            Fault::Strange => Self::Broken("un dato guardado no es lo que debería".into()),
+            Fault::NoRoom { length } => Self::NoRoom { length },
+        }
+    }
+}
+
+/// MongoDB's number for what it refused.
+fn code(error: &Error) -> Option<i32> {
+    match &*error.kind {
+        ErrorKind::Command(command) => Some(command.code),
+        ErrorKind::Write(WriteFailure::WriteError(write)) => Some(write.code),
+        ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => Some(concern.code),
+        _ => None,
+    }
+}
+
+/// The error. Never the driver's own text, which may quote what was to be written.
+pub(super) fn words(error: &Error) -> String {
+    let words = match (&*error.kind, code(error)) {
+        (ErrorKind::Authentication { .. }, _) | (_, Some(AUTHENTICATION)) => {
+            "MongoDB no acepta ese usuario o esa contraseña"
+        }
+        (_, Some(UNAUTHORIZED)) => "MongoDB pide otro usuario, con permiso para leer y escribir",
+        (_, Some(OUT_OF_DISK)) => "a MongoDB no le queda espacio en el disco",
+        (ErrorKind::ServerSelection { .. }, _) => "no responde ningún servidor de MongoDB que pueda escribir",
+        (ErrorKind::Io(reason), _) => {
+            return format!("se cortó la conexión con MongoDB: {}", InWords(reason));
+        }
+        (ErrorKind::ConnectionPoolCleared { .. }, _) => "se cortó la conexión con MongoDB",
+        (ErrorKind::DnsResolve { .. }, _) => "no se encuentra el servidor de MongoDB por su nombre",
+        (ErrorKind::InvalidTlsConfig { .. }, _) => "los archivos de TLS no sirven",
+        (ErrorKind::IncompatibleServer { .. }, _) => "ese MongoDB es de una versión que no sirve",
+        (ErrorKind::InvalidResponse { .. }, _) => "MongoDB respondió algo que no se entiende",
+        _ => "MongoDB falló de un modo inesperado",
+    };
+    match code(error) {
+        Some(code) => format!("{words} (MongoDB {code})"),
+        None => words.into(),
+    }
+}

@@ -1,0 +1,257 @@
+//! Whose turn it is to work on a task: the queue, and who has taken what from it.
+//!
+//! A turn is `<id>/<caidas>` in `turnos`; who inserts it has it. Places in the queue are only ever taken away by who has
+//! the turn, and by nobody because he did not get it: the turn may be given back at that moment.
+use std::time::{Duration, SystemTime};
+
+use mongodb::bson::{Bson, Document, doc};
+use uuid::Uuid;
+
+use super::chunks;
+use super::end::is_of;
+use super::kept::{Kept, count, date, name};
+use super::link::{Tables, all, find, insert, put, remove, step};
+use super::trouble::Fault;
+use crate::exchange::gate::{Full, Lease};
+use crate::exchange::plan::Plan;
+use crate::store::Claimed;
+
+/// Places that are looked at for one claim: so many servers may be ahead.
+const LOOKED_AT: i64 = 64;
+/// A place whose task has not come for so long belongs to one that never was accepted.
+const ORPHANED: Duration = Duration::from_secs(600);
+
+/// A task's place in the queue, and, once somebody has it, his turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub(super) id: Uuid,
+    /// Servers that fell while they had it in work.
+    pub(super) fallen: Vec<String>,
+    /// Where in the order of acceptance.
+    pub(super) order: i64,
+    /// Bytes of the picture that was handed in; of a place not known.
+    pub(super) received: u64,
+}
+
+impl Turn {
+    pub(super) fn task(&self) -> String {
+        name(self.id)
+    }
+
+    fn name(&self) -> String {
+        format!("{}/{}", self.task(), self.fallen.len())
+    }
+
+    /// As a place in the queue, taken at that time.
+    pub(super) fn place(&self, at: SystemTime) -> Document {
+        let fallen: Vec<Bson> = self.fallen.iter().map(Bson::from).collect();
+        doc! {
+            "_id": self.task(),
+            "caidas": i32::try_from(fallen.len()).unwrap_or(i32::MAX),
+            "orden": self.order,
+            "caidos": fallen,
+            "puesta": date(at),
+        }
+    }
+
+    /// As the turn of a server.
+    fn taken(&self, server: &str) -> Document {
+        let fallen: Vec<Bson> = self.fallen.iter().map(Bson::from).collect();
+        doc! {
+            "_id": self.name(),
+            "tarea": self.task(),
+            "orden": self.order,
+            "caidos": fallen,
+            "recibidos": count(self.received),
+            "servidor": server,
+        }
+    }
+
+    /// Of a document in the queue.
+    fn of_place(document: &Document) -> Result<Self, Fault> {
+        let kept = Kept(document);
+        let (id, order) = (kept.id("_id")?, kept.number("orden")?);
+        Ok(Self { id, fallen: kept.texts("caidos")?, order, received: 0 })
+    }
+
+    /// Of a document in `turnos`, with the server that has it.
+    pub(super) fn of_taken(document: &Document) -> Result<(Self, String), Fault> {
+        let kept = Kept(document);
+        let (id, order, received) = (kept.id("tarea")?, kept.number("orden")?, kept.number("recibidos")?);
+        let turn = Self { id, fallen: kept.texts("caidos")?, order, received };
+        Ok((turn, kept.text("servidor")?.to_owned()))
+    }
+}
+
+/// A claim that was granted.
+pub(super) struct Granted {
+    pub(super) turn: Turn,
+    pub(super) plan: Plan,
+    pub(super) picture: Vec<u8>,
+}
+
+/// What came of a look at one place.
+pub(super) enum Look {
+    /// Somebody else has it, or it leads to nothing.
+    Nothing,
+    /// It is ours.
+    Granted(Box<Granted>),
+    /// It is ours, and can't be worked on.
+    Ours(Turn, Claimed),
+    /// It is not, and the claim is answered so.
+    Answer(Claimed),
+    /// It is ours, and can't be read.
+    Unreadable(Turn),
+}
+
+/// The places that may be claimed, the first first.
+pub(super) async fn places(tables: &Tables, crashes_max: u32) -> Result<Vec<Document>, Fault> {
+    let allowed = doc! { "caidas": { "$lte": i64::from(crashes_max) } };
+    // Of several suspects the one with most falls comes first: it is the likeliest culprit.
+    all(tables.queue.find(allowed).sort(doc! { "caidas": -1, "orden": 1 }).limit(LOOKED_AT)).await
+}
+
+/// Tries to take the task at this place into work; `lease` is charged for its picture, and for nothing if it is not taken.
+pub(super) async fn take(
+    tables: &Tables,
+    server: &str,
+    place: &Document,
+    in_work: usize,
+    at: SystemTime,
+    lease: &mut Lease,
+) -> Result<Look, Fault> {
+    let mut turn = Turn::of_place(place)?;
+    let task = turn.task();
+    if find(&tables.turns, &turn.name()).await?.is_some() {
+        return Ok(Look::Nothing);
+    }
+    let Some(document) = find(&tables.tasks, &task).await? else {
+        let age = at.duration_since(Kept(place).time("puesta")?).unwrap_or_default();
+        if age > ORPHANED {
+            chunks::forget_all(tables, &chunks::upload(&task)).await?;
+            remove(&tables.queue, &task).await?;
+        }
+        return Ok(Look::Nothing);
+    };
+    if !turn.fallen.is_empty() && in_work > 0 {
+        return Ok(Look::Answer(Claimed::MustBeAlone));
+    }
+    let kept = Kept(&document);
+    turn.received = kept.number("recibidos")?;
+    let length = turn.received;
+    let is_too_large = length > lease.bytes_max();
+    if !is_too_large && let Err(Full) = lease.grow(length) {
+        return Ok(Look::Answer(Claimed::NoRoom { length }));
+    }
+    let look = take_free(tables, server, &turn, &kept, at, !is_too_large).await;
+    match look {
+        Ok(Look::Ours(..)) if is_too_large => {
+            Ok(Look::Ours(turn, Claimed::TooLarge { id: kept.id("_id")?, length }))
+        }
+        Ok(Look::Granted(_)) => look,
+        other => {
+            lease.shrink_to(0);
+            other
+        }
+    }
+}
+
+/// The same, once there is memory for it, or it is known that there never will be.
+async fn take_free(
+    tables: &Tables,
+    server: &str,
+    turn: &Turn,
+    document: &Kept<'_>,
+    at: SystemTime,
+    with_picture: bool,
+) -> Result<Look, Fault> {
+    let task = turn.task();
+    if !insert(&tables.turns, turn.taken(server)).await? {
+        return Ok(Look::Nothing);
+    }
+    if find(&tables.results, &task).await?.is_some() {
+        // It had ended; who ended it did not come to tidying up.
+        tidy(tables, turn).await?;
+        return Ok(Look::Nothing);
+    }
+    let begun = doc! { "$set": { "comenzada": date(at) } };
+    let (gone, begun) = tokio::join!(
+        remove(&tables.queue, &task),
+        step(tables.tasks.update_one(doc! { "_id": &task }, begun)),
+    );
+    gone?;
+    begun?;
+    if !with_picture {
+        return Ok(Look::Ours(turn.clone(), Claimed::Nothing));
+    }
+    let picture = chunks::read(tables, &chunks::upload(&task), 0..turn.received).await;
+    match (picture, document.plan("plan")) {
+        (Ok(picture), Ok(plan)) => Ok(Look::Granted(Box::new(Granted { turn: turn.clone(), plan, picture }))),
+        (Err(Fault::NoRoom { length }), _) => {
+            give_back(tables, turn, at).await?;
+            Ok(Look::Answer(Claimed::NoRoom { length }))
+        }
+        (Err(Fault::Strange), _) | (_, Err(Fault::Strange)) => {
+            if find(&tables.tasks, &task).await?.is_some() {
+                return Ok(Look::Unreadable(turn.clone()));
+            }
+            // It was deleted meanwhile.
+            tidy(tables, turn).await?;
+            Ok(Look::Nothing)
+        }
+        (Err(fault), _) | (_, Err(fault)) => Err(fault),
+    }
+}
+
+/// Lets a task wait again at its old place.
+pub(super) async fn give_back(tables: &Tables, turn: &Turn, at: SystemTime) -> Result<(), Fault> {
+    let task = turn.task();
+    put(&tables.queue, &task, turn.place(at)).await?;
+    let waits = doc! { "$unset": { "comenzada": "" } };
+    step(tables.tasks.update_one(doc! { "_id": &task }, waits)).await?;
+    remove(&tables.turns, &turn.name()).await?;
+    Ok(())
+}
+
+/// Lets the task of a dead server wait again as a suspect. What the old turn says is gone last.
+pub(super) async fn take_over(
+    tables: &Tables,
+    turn: &Turn,
+    dead: String,
+    at: SystemTime,
+) -> Result<(), Fault> {
+    let mut next = turn.clone();
+    next.fallen.push(dead);
+    let task = turn.task();
+    put(&tables.queue, &task, next.place(at)).await?;
+    let waits = doc! { "$unset": { "comenzada": "" } };
+    step(tables.tasks.update_one(doc! { "_id": &task }, waits)).await?;
+    remove(&tables.turns, &turn.name()).await?;
+    Ok(())
+}
+
+/// Removes what a task needs no longer once it has ended: its place, its turn, its picture, and the beginnings of results
+/// whose makers fell.
+pub(super) async fn tidy(tables: &Tables, turn: &Turn) -> Result<(), Fault> {
+    let task = turn.task();
+    remove(&tables.queue, &task).await?;
+    chunks::forget(tables, &chunks::upload(&task), turn.received).await?;
+    if !turn.fallen.is_empty() {
+        let winner = find(&tables.results, &task).await?;
+        let has_won = |server: &str| winner.as_ref().is_some_and(|winner| is_of(winner, server));
+        for fallen in turn.fallen.iter().filter(|fallen| !has_won(fallen)) {
+            chunks::forget_all(tables, &chunks::result(&task, fallen)).await?;
+        }
+    }
+    remove(&tables.turns, &turn.name()).await?;
+    Ok(())
+}
+
+/// Removes all turns of a task, and its place.
+pub(super) async fn forget(tables: &Tables, task: &str) -> Result<(), Fault> {
+    remove(&tables.queue, task).await?;
+    for falls in 0..crate::store::CRASHES_MAX {
+        remove(&tables.turns, &format!("{task}/{falls}")).await?;
+    }
+    Ok(())
+}
