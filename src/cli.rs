@@ -40,7 +40,8 @@ Opciones:
                         carpeta scaled_images, y a él llevan los enlaces
   -a URI, --almacen URI
                         Dónde se guardan las tareas: sqlite:RUTA
-                        (sqlite:tp2.sqlite3) o mongodb://…
+                        (sqlite:tp2.sqlite3) o, si se compiló con
+                        «--features mongodb», mongodb://…
   -t N, --hilos N       Hilos de trabajo (los núcleos disponibles)
   -o ARCHIVO, --registro ARCHIVO
                         Escribe el registro también en este archivo

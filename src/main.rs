@@ -23,13 +23,15 @@ use tp2::net::pool::{Destination, connections_max};
 use tp2::net::server::{Parts, Server};
 use tp2::net::supervisor::{self, Supervisor};
 use tp2::own_scaler;
+#[cfg(feature = "mongodb")]
+use tp2::store::mongo;
 use tp2::store::{Backend, sqlite};
 use uuid::Uuid;
 
 /// Descriptors beside those of clients, scaler connections and workers: standard streams, epoll, waker, signals, log,
 /// listeners, the scaler's lock and pipe, the directory of `-d` (a dozen so far), eight of the store, the moment of
-/// starting the scaler again, and what a library may open.
-const OWN_DESCRIPTORS: u64 = 32;
+/// starting the scaler again, and what a library may open; more where the store is a network away.
+const OWN_DESCRIPTORS: u64 = if cfg!(feature = "mongodb") { 64 } else { 32 };
 /// Results of `-d` are kept in so many bytes at most, and in no more than this part of `--memoria`.
 const CACHE_MAX: u64 = 64 << 20;
 const CACHE_PART: u64 = 8;
@@ -130,6 +132,11 @@ fn store_of(config: &Config) -> Result<Backend, String> {
         StoreAt::Sqlite(path) => {
             sqlite::open(path, config.retention, SystemTime::now()).map_err(|error| error.to_string())
         }
+        #[cfg(feature = "mongodb")]
+        StoreAt::Mongodb(uri) => {
+            mongo::open(uri, config.retention, SystemTime::now()).map_err(|error| error.to_string())
+        }
+        #[cfg(not(feature = "mongodb"))]
         StoreAt::Mongodb(_) => Err("este tp2 se compiló sin MongoDB: compílelo con \
             «cargo build --release --features mongodb»"
             .into()),

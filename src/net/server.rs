@@ -154,10 +154,13 @@ impl Server {
         let policy = &parts.service.policy;
         let places = parts.service.gate.places_max();
         let now = Moment { at: Instant::now(), wall: SystemTime::now() };
-        let tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
+        let mut tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
         let workers = Workers::start(parts.threads, places, policy.pixels, parts.library, deliver)?;
         let (writer, reader) = parts.store;
         let store = Store::start(writer, reader, tell)?;
+        if store.is_shared() {
+            tasks.share(now);
+        }
         let limits = Limits { pixels_max: policy.pixels.pixels_max, side_max: policy.pixels.side_max };
         Ok(Self {
             poll,

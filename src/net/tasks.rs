@@ -10,6 +10,8 @@
 //!   [`TRIES_MAX`] times; what is the picture's ends it.
 //! - A result that the store can't take at the moment is kept and offered again: nothing is lost, and since it still
 //!   counts as in work, nothing piles up.
+//! - Other servers may have the same store: then every [`LOOK_TIME`] a claim is tried again, and the store is asked
+//!   whether what is waited for has ended elsewhere.
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -39,6 +41,10 @@ const RETRY_TIME: Duration = Duration::from_secs(1);
 const PROBATION: Duration = Duration::from_millis(200);
 /// A task for which there was no memory, or no scaler, is looked at again after so long.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Where other servers have the same store: how often it is asked what they have done.
+const LOOK_TIME: Duration = Duration::from_secs(1);
+/// Tasks that one question asks for.
+const LOOKED_AT: usize = 1000;
 
 /// What the shell is to do.
 #[derive(Debug)]
@@ -91,6 +97,8 @@ pub struct Tasks {
     sweep_time: Duration,
     sweep_at: Instant,
     retry_at: Option<Instant>,
+    /// None: nobody else has this store.
+    look_at: Option<Instant>,
     effects: VecDeque<Effect>,
 }
 
@@ -139,6 +147,8 @@ enum Asked {
     },
     /// A task has ended and is waited for.
     Final(Uuid),
+    /// Tasks that are waited for may have ended elsewhere.
+    Ended,
     File(Asker),
     Bank(Asker),
     Delete {
@@ -185,8 +195,14 @@ impl Tasks {
             recent: Recent::default(),
             sweep_at: now.at,
             retry_at: None,
+            look_at: None,
             effects: VecDeque::new(),
         }
+    }
+
+    /// Other servers have the same store.
+    pub fn share(&mut self, now: Moment) {
+        self.look_at = Some(now.at);
     }
 
     /// A conversation asks something.
@@ -248,7 +264,12 @@ impl Tasks {
         let Some(asked) = self.asked.remove(&answer.ticket) else { return };
         let is_write = !matches!(
             asked,
-            Asked::Status(_) | Asked::Watch { .. } | Asked::Final(_) | Asked::File(_) | Asked::Bank(_)
+            Asked::Status(_)
+                | Asked::Watch { .. }
+                | Asked::Final(_)
+                | Asked::Ended
+                | Asked::File(_)
+                | Asked::Bank(_)
         );
         match &answer.result {
             Err(trouble) => self.note_trouble(trouble, service, now),
@@ -283,6 +304,11 @@ impl Tasks {
             (Asked::Final(task), Err(failure)) => {
                 for watcher in self.watchers.take(task) {
                     self.tell(watcher, Err(failure.clone()));
+                }
+            }
+            (Asked::Ended, Ok(Told::Ended(ended))) => {
+                for task in ended {
+                    self.read(Asked::Final(task), Read::Status(task));
                 }
             }
             (Asked::File(asker), Ok(Told::File(file))) => self.tell(asker, Ok(Finding::File(file))),
@@ -327,7 +353,7 @@ impl Tasks {
                 self.watchers.remove(asker.client);
                 self.tell(asker, Err(failure));
             }
-            (Asked::Final(_), Ok(_)) => {}
+            (Asked::Final(_), Ok(_)) | (Asked::Ended, _) => {}
         }
     }
 
@@ -419,6 +445,12 @@ impl Tasks {
         if self.claim_at.is_some_and(|at| now.at >= at) {
             self.claim_at = None;
         }
+        if self.look_at.is_some_and(|at| now.at >= at) {
+            self.look_at = Some(now.at + LOOK_TIME);
+            // One claim, and more of them if it leads to something.
+            (self.idle, self.caution) = (false, self.caution.max(Caution::Look));
+            self.look();
+        }
         while self.probation().is_some_and(|end| now.at >= end) {
             self.crashes_max += 1;
             (self.idle, self.caution) = (false, self.caution.max(Caution::Look));
@@ -436,6 +468,15 @@ impl Tasks {
             let (crashes_max, in_work, lease) = (self.crashes_max, self.in_work.len(), service.gate.lease());
             let claim = Write::Claim { crashes_max, in_work, at: now.wall, lease };
             self.write(Asked::Claim { crashes_max }, claim);
+        }
+    }
+
+    /// Asks whether what is waited for, and is not in work here, has ended.
+    fn look(&mut self) {
+        let elsewhere: Vec<Uuid> =
+            self.watchers.tasks().filter(|task| !self.in_work.contains_key(task)).collect();
+        for some in elsewhere.chunks(LOOKED_AT) {
+            self.read(Asked::Ended, Read::Ended(some.to_vec()));
         }
     }
 
@@ -462,6 +503,7 @@ impl Tasks {
         self.retry_at
             .into_iter()
             .chain(self.claim_at)
+            .chain(self.look_at)
             .chain(self.probation())
             .fold(self.sweep_at, Instant::min)
     }

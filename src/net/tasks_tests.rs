@@ -725,3 +725,53 @@ fn an_answer_to_no_question_is_nobodys() {
     world.drain();
     assert!(world.told.is_empty());
 }
+
+#[test]
+fn what_comes_to_a_shared_store_from_elsewhere_is_taken_on() {
+    let mut world = World::idle(4);
+    world.wait(LOOK_TIME * 3);
+    assert_eq!(world.claims(), 0, "nobody else puts tasks into a store of our own");
+    world.tasks.share(world.now);
+    world.wait(Duration::ZERO);
+    for _ in 0..3 {
+        assert_eq!(world.claims(), 1, "one at a time, while there is nothing");
+        world.told_of_claim(Claimed::Nothing);
+        world.advance();
+        assert_eq!(world.claims(), 0);
+        world.wait(LOOK_TIME);
+    }
+    world.claim(1, false);
+    world.advance();
+    assert_eq!((world.begun.len(), world.claims()), (1, 3), "and as many as there is room for, once there is something");
+}
+
+#[test]
+fn who_waits_for_a_task_of_another_server_is_told() {
+    let mut world = World::idle(4);
+    world.tasks.share(world.now);
+    world.wait(Duration::ZERO);
+    world.claim(1, false);
+    for (client, task) in [(11, 1), (12, 2), (13, 2), (14, 3)] {
+        world.query(client, Query::Watch(id(task)));
+        world.answer_read(Ok(Told::Status(Some(status(id(task), State::Running)))));
+    }
+    world.wait(LOOK_TIME);
+    let asks = |ask: &Ask| matches!(ask, Ask::Read(Read::Ended(_)));
+    let Ask::Read(Read::Ended(mut asked)) = world.answer(Ok(Told::Ended(vec![id(2)])), asks) else { panic!() };
+    asked.sort_unstable();
+    assert_eq!(asked, [id(2), id(3)], "of what is in work here the end is seen anyhow");
+    let Read::Status(task) = world.answer_read(Ok(Told::Status(Some(status(id(2), State::Done))))) else {
+        panic!()
+    };
+    assert_eq!(task, id(2));
+    let mut told: Vec<_> = world.told.iter().map(|(client, ..)| client.index).collect();
+    told.sort_unstable();
+    assert_eq!(told, [12, 13]);
+    // A look that fails is made again.
+    world.wait(LOOK_TIME);
+    world.answer(Err(Trouble::Broken("se cortó".into())), asks);
+    world.wait(LOOK_TIME);
+    world.answer(Ok(Told::Ended(vec![id(3)])), asks);
+    world.answer_read(Ok(Told::Status(None)));
+    assert!(matches!(world.told.last(), Some((Key { index: 14, .. }, _, Ok(Finding::Status(None))))));
+}

@@ -57,6 +57,11 @@ impl Watchers {
         self.askers.contains_key(&task)
     }
 
+    /// All tasks that somebody waits for.
+    pub fn tasks(&self) -> impl Iterator<Item = Uuid> {
+        self.askers.keys().copied()
+    }
+
     /// Whether this request waits for this task: another of the same client may have taken its place.
     #[must_use]
     pub fn waits(&self, asker: Asker, task: Uuid) -> bool {
