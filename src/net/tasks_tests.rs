@@ -742,7 +742,11 @@ fn what_comes_to_a_shared_store_from_elsewhere_is_taken_on() {
     }
     world.claim(1, false);
     world.advance();
-    assert_eq!((world.begun.len(), world.claims()), (1, 3), "and as many as there is room for, once there is something");
+    assert_eq!(
+        (world.begun.len(), world.claims()),
+        (1, 3),
+        "and as many as there is room for, once there is something"
+    );
 }
 
 #[test]
@@ -757,7 +761,9 @@ fn who_waits_for_a_task_of_another_server_is_told() {
     }
     world.wait(LOOK_TIME);
     let asks = |ask: &Ask| matches!(ask, Ask::Read(Read::Ended(_)));
-    let Ask::Read(Read::Ended(mut asked)) = world.answer(Ok(Told::Ended(vec![id(2)])), asks) else { panic!() };
+    let Ask::Read(Read::Ended(mut asked)) = world.answer(Ok(Told::Ended(vec![id(2)])), asks) else {
+        panic!()
+    };
     asked.sort_unstable();
     assert_eq!(asked, [id(2), id(3)], "of what is in work here the end is seen anyhow");
     let Read::Status(task) = world.answer_read(Ok(Told::Status(Some(status(id(2), State::Done))))) else {

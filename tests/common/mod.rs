@@ -7,6 +7,8 @@
 pub(crate) mod collections;
 pub(crate) mod fake_scaler;
 pub(crate) mod http;
+#[cfg(feature = "mongodb")]
+pub(crate) mod mongodb;
 pub(crate) mod pictures;
 pub(crate) mod processes;
 pub(crate) mod server;

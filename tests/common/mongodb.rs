@@ -1,13 +1,12 @@
-//! A server that speaks MongoDB's protocol, for the tests of the fleet: the FerretDB that `scripts/ferretdb` builds, or one
-//! that a person names in `TP2_PRUEBA_MONGODB_URI`.
+//! A server that speaks MongoDB's protocol, for the tests of the fleet: the FerretDB that `scripts/ferretdb` builds. Those of
+//! the store alone also take one that a person names in `TP2_PRUEBA_MONGODB_URI`.
 //!
-//! Where there is neither, the tests that need one are skipped aloud. With `TP2_CI=1` that is a failure, unless
+//! Where there is none, the tests that need one are skipped aloud. With `TP2_CI=1` that is a failure, unless
 //! `TP2_SIN_MONGODB=1` says that Go's modules could not be had.
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -16,7 +15,6 @@ use super::tools;
 
 /// Where `scripts/ferretdb` puts it.
 const PROGRAM: &str = "target/ferretdb-v1.24.2";
-const URI: &str = "TP2_PRUEBA_MONGODB_URI";
 /// For its start, on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -86,6 +84,13 @@ impl FerretDb {
         }
     }
 
+    /// The process itself.
+    pub(crate) fn pid(&self) -> u32 {
+        let shell = self.running.as_ref().expect("it runs").id();
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
+        children.expect("its children").split_whitespace().next().expect("one").parse().expect("a number")
+    }
+
     /// For `-a`.
     pub(crate) fn uri(&self) -> String {
         let socket = self.directory.join("db.sock").display().to_string().replace('/', "%2F");
@@ -97,16 +102,6 @@ impl Drop for FerretDb {
     fn drop(&mut self) {
         self.stop();
         let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
-
-/// The server that all tests of this process share, each with databases of its own.
-pub(crate) fn shared() -> Option<String> {
-    // Kept open until the process ends, and FerretDB with it.
-    static SHARED: LazyLock<Option<FerretDb>> = LazyLock::new(FerretDb::start);
-    match std::env::var(URI) {
-        Ok(uri) if !uri.is_empty() => Some(uri),
-        _ => SHARED.as_ref().map(FerretDb::uri),
     }
 }
 

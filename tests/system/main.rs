@@ -17,6 +17,8 @@ mod documents;
 mod endings;
 mod errors;
 mod files;
+#[cfg(feature = "mongodb")]
+mod fleet;
 mod flood;
 mod forms;
 mod http1;

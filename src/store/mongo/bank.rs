@@ -9,6 +9,7 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 
+use super::kept::Kept;
 use super::link::{all, insert as insert_one, step};
 use super::trouble::Fault;
 use crate::exchange::bank::{FACE_SAMPLES, Face, Page};
@@ -47,9 +48,15 @@ fn table(bank: &Database, folder: &str) -> Collection<Document> {
     bank.collection(folder)
 }
 
-/// How many faces a folder has; None if there is no such folder.
+/// How many faces a folder has; None if there is no such folder. Of what the database keeps of a collection, on each of its
+/// shards: some would look through all of it to count.
 async fn count(bank: &Database, folder: &str) -> Result<Option<u64>, Fault> {
-    let count = step(table(bank, folder).estimated_document_count()).await?;
+    let counts = [doc! { "$collStats": { "count": {} } }];
+    let counts = match all(table(bank, folder).aggregate(counts)).await {
+        Err(fault) if fault.is_no_collection() => return Ok(None),
+        counts => counts?,
+    };
+    let count: u64 = counts.iter().map(|count| Kept(count).number::<u64>("count").unwrap_or_default()).sum();
     Ok(Some(count).filter(|&count| count > 0))
 }
 

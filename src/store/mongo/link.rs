@@ -18,6 +18,8 @@ use crate::store::Trouble;
 
 /// What one step may take, whatever the URI says: it may be a megabyte over a slow network.
 const STEP_MAX: Duration = Duration::from_secs(10);
+/// What a search may take: not every server has an index for each.
+const SEARCH_MAX: Duration = Duration::from_secs(25);
 /// How long to look for a server, and to wait for its hand, where the URI does not say.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// After nobody was found everything is refused for so long without another look.
@@ -137,7 +139,11 @@ async fn connect(uri: &str) -> Driven<Client> {
 
 /// One step, within its time.
 pub(super) async fn step<T>(work: impl IntoFuture<Output = Driven<T>>) -> Result<T, Fault> {
-    match tokio::time::timeout(STEP_MAX, work.into_future()).await {
+    within(STEP_MAX, work).await
+}
+
+async fn within<T>(time: Duration, work: impl IntoFuture<Output = Driven<T>>) -> Result<T, Fault> {
+    match tokio::time::timeout(time, work.into_future()).await {
         Ok(done) => Ok(done?),
         Err(_) => Err(Fault::Late),
     }
@@ -175,9 +181,9 @@ pub(super) async fn remove(table: &Collection<Document>, name: &str) -> Result<b
 pub(super) async fn all(
     search: impl IntoFuture<Output = Driven<Cursor<Document>>>,
 ) -> Result<Vec<Document>, Fault> {
-    let mut cursor = step(search).await?;
+    let mut cursor = within(SEARCH_MAX, search).await?;
     let mut found = Vec::new();
-    while step(cursor.advance()).await? {
+    while within(SEARCH_MAX, cursor.advance()).await? {
         found.push(cursor.deserialize_current()?);
     }
     Ok(found)

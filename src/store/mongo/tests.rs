@@ -1,5 +1,6 @@
 //! What is MongoDB's own; what every store must do is in [`crate::store::contract`].
 use std::collections::HashSet;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use ::mongodb::bson::{Document, doc};
@@ -23,6 +24,16 @@ mod mongodb;
 #[expect(dead_code, reason = "the same")]
 mod tools;
 
+/// The server that all tests of this process share, each with databases of its own.
+fn shared() -> Option<String> {
+    // Kept open until the process ends, and FerretDB with it.
+    static SHARED: LazyLock<Option<mongodb::FerretDb>> = LazyLock::new(mongodb::FerretDb::start);
+    match std::env::var("TP2_PRUEBA_MONGODB_URI") {
+        Ok(uri) if !uri.is_empty() => Some(uri),
+        _ => SHARED.as_ref().map(mongodb::FerretDb::uri),
+    }
+}
+
 /// Databases for one test, gone with it. A server of an earlier time is dead at once.
 struct Databases {
     uri: String,
@@ -33,7 +44,7 @@ struct Databases {
 impl Default for Databases {
     fn default() -> Self {
         let of = |what| format!("{what}-{}", Uuid::new_v4().simple());
-        Self { uri: mongodb::shared().unwrap(), tasks: of("Tp2"), bank: of("Banco") }
+        Self { uri: shared().unwrap(), tasks: of("Tp2"), bank: of("Banco") }
     }
 }
 
@@ -52,7 +63,7 @@ impl Place for Databases {
     const MANY: u64 = 550;
 
     fn is_there() -> bool {
-        mongodb::shared().is_some()
+        shared().is_some()
     }
 
     fn open(&self, retention: Retention, at: SystemTime) -> Backend {

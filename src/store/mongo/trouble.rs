@@ -27,6 +27,8 @@ impl From<Error> for Fault {
 const DUPLICATE: i32 = 11_000;
 /// What FerretDB says where an index would be of values that repeat.
 const INTERNAL: i32 = 1;
+/// There is no such collection.
+const NO_COLLECTION: i32 = 26;
 /// The disk of the database is full.
 const OUT_OF_DISK: i32 = 14_031;
 /// Wrong user or password; no user given where one is needed.
@@ -36,6 +38,10 @@ const UNAUTHORIZED: i32 = 13;
 impl Fault {
     pub(super) fn is_duplicate(&self) -> bool {
         matches!(self, Self::Driver(error) if code(error) == Some(DUPLICATE))
+    }
+
+    pub(super) fn is_no_collection(&self) -> bool {
+        matches!(self, Self::Driver(error) if code(error) == Some(NO_COLLECTION))
     }
 
     /// Of the making of an index: there are values already that it would not allow.
