@@ -1,16 +1,22 @@
 //! The files of `-d`, and the folder of [`links`]: the one place of the server that reads files for clients, or writes any.
-//! Run on the workers.
+//! Run on the workers, but for [`Library::glance`].
 //!
 //! Rules: nothing outside the directory is opened, and nothing but a regular file is read; the kernel is asked for the
 //! first ([`open_beneath`]) and the open file for the second, so there is no moment between looking and opening. A 304,
 //! and a result that is [kept](Cache), cost a look at the first bytes; only what has to be decoded is read whole, and
 //! charged to the run's lease before there is memory for it. The format is what the bytes say, never the name.
 //!
+//! The loop must not wait for a disk, and a worker is a long way round for what is in memory. So the loop glances first:
+//! the kernel is asked for the file's state if that is in its own cache ([`glance_beneath`]), on a file system where it
+//! knows the state by itself ([`is_local`]). A result that is kept of just this state is as good as by the long way;
+//! whatever else is found, or not found, is for a worker to look into.
+//!
 //! What it refuses to do: list directories, follow links, tell the client why it may not read a file.
 //!
 //! Known limits: the directory is that which stood at its path when the server began, also if another is put there
 //! later. To be opened is a side effect for devices of some kinds, and for the writer of a FIFO. Several who ask at once
-//! for the same new picture each have it made. A file system that hangs keeps a worker.
+//! for the same new picture each have it made. A file system that hangs keeps a worker. On network file systems and those of
+//! other programs, and behind a mount below the directory, nothing is found at a glance.
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -18,7 +24,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use bytes::Bytes;
-use scaler::sys::open_beneath;
+use scaler::sys::{glance_beneath, is_local, open_beneath};
 
 use crate::exchange::file::{Edition, Stamp, Wanted};
 use crate::exchange::gate::{Full, Lease};
@@ -39,6 +45,8 @@ const SNIFFED: u64 = 18;
 #[derive(Debug)]
 pub struct Library {
     directory: File,
+    /// The kernel knows by itself how its files stand.
+    is_local: bool,
     /// Longest file, in bytes: `--max-cuerpo`.
     length_max: u64,
     limits: PixelLimits,
@@ -53,12 +61,32 @@ impl Library {
     pub fn open(directory: &Path, policy: &Policy, cache_bytes: u64) -> io::Result<Self> {
         // Also says whether it may be listed, which an operator who names it expects.
         std::fs::read_dir(directory)?;
+        let directory = File::open(directory)?;
         Ok(Self {
-            directory: File::open(directory)?,
+            // Where that can't be found out, it is not relied on.
+            is_local: is_local(directory.as_fd()).unwrap_or(false),
+            directory,
             length_max: policy.body_max,
             limits: policy.pixels,
             cache: Cache::new(cache_bytes),
         })
+    }
+
+    /// What [`Library::fetch`] would say, if that is that the client has it already or that it is kept, and if it is known
+    /// without waiting for anything; None: have it fetched.
+    #[must_use]
+    pub fn glance(&self, wanted: &Wanted) -> Option<Output> {
+        if !self.is_local {
+            return None;
+        }
+        let file = glance_beneath(self.directory.as_fd(), &wanted.path).ok()?;
+        let stamp = stamp(&file).ok()?;
+        let plan = wanted.wish.plan(self.cache.format_now(&stamp)?)?;
+        let edition = Edition { stamp, plan };
+        if wanted.conditions.not_modified(&edition.etag(), stamp.modified) {
+            return Some(Output::NotModified(edition));
+        }
+        self.cache.find_now(&edition).map(Output::Picture)
     }
 
     /// Looks at a file, and reads it if its picture has to be made; `lease` is charged for its bytes then.
@@ -75,6 +103,9 @@ impl Library {
         let mut picture = Vec::new();
         read(&file, SNIFFED, &mut picture)?;
         let Sniff::Picture(format) = Format::sniff(&picture) else { return Err(Failure::NotAPicture) };
+        if self.is_local && self::stamp(&file)? == stamp {
+            self.cache.note(stamp, format);
+        }
         let plan = wanted.wish.plan(format).ok_or(Failure::NotAcceptable)?;
         let edition = Edition { stamp, plan };
         if wanted.conditions.not_modified(&edition.etag(), stamp.modified) {

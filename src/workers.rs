@@ -78,7 +78,7 @@ impl Workers {
         threads: usize,
         places: usize,
         limits: PixelLimits,
-        library: Option<Library>,
+        library: Option<Arc<Library>>,
         deliver: Deliver,
     ) -> std::io::Result<Self> {
         let (quick, quick_queue) = bounded(places);
@@ -148,7 +148,7 @@ struct Counts {
 struct Bench {
     limits: PixelLimits,
     /// None without `-d`.
-    library: Option<Library>,
+    library: Option<Arc<Library>>,
     links: Links,
 }
 

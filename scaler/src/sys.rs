@@ -230,12 +230,49 @@ pub fn close_from(first: RawFd) -> io::Result<()> {
 /// component that is no directory, a socket. Otherwise as openat2(2).
 pub fn open_beneath(dir: BorrowedFd<'_>, path: &[u8]) -> io::Result<File> {
     let path = sane(path)?;
-    match open_resolved(dir, &path) {
+    match open_resolved(dir, &path, FLAGS, BENEATH) {
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => walk(dir, &path),
         result => result,
     }
     .map(File::from)
     .map_err(|error| if is_nothing(&error) { io::ErrorKind::NotFound.into() } else { error })
+}
+
+/// The file at `path` below `dir`, for its metadata alone, if the kernel has all that leads there in its cache: as
+/// [`open_beneath`], but never waits for a disk or another machine, leaves the file system of `dir` at no mount, and has no
+/// side effect, whatever is there.
+///
+/// By openat2(2) with RESOLVE_CACHED.
+///
+/// # Errors
+/// Whatever the reason, [`open_beneath`] may open it: not in the cache (EAGAIN), another file system (EXDEV), Linux before
+/// 5.12 (EINVAL, ENOSYS), or as there.
+pub fn glance_beneath(dir: BorrowedFd<'_>, path: &[u8]) -> io::Result<File> {
+    let resolve = BENEATH | libc::RESOLVE_NO_XDEV | libc::RESOLVE_CACHED;
+    let flags = libc::O_PATH | libc::O_CLOEXEC | libc::O_NOFOLLOW;
+    open_resolved(dir, &sane(path)?, flags, resolve).map(File::from)
+}
+
+/// Whether the file system of `file` is one whose state the kernel itself has: what it says of a file is true and at hand,
+/// and comes from no other machine or program. Those in common use that are known to be.
+///
+/// # Errors
+/// As fstatfs(2).
+pub fn is_local(file: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: all-zero bytes are a valid statfs.
+    let mut found: libc::statfs = unsafe { mem::zeroed() };
+    // SAFETY: fstatfs writes into a live buffer of its type.
+    retry(|| check(unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut found) }))?;
+    // ext2 and ext3 have ext4's number. What lies below an overlay must not change but through it.
+    Ok(matches!(
+        found.f_type,
+        libc::EXT4_SUPER_MAGIC
+            | libc::XFS_SUPER_MAGIC
+            | libc::BTRFS_SUPER_MAGIC
+            | libc::F2FS_SUPER_MAGIC
+            | libc::TMPFS_MAGIC
+            | libc::OVERLAYFS_SUPER_MAGIC
+    ))
 }
 
 /// Whether an error says that the path leads to no file, rather than that one could not be opened.
@@ -247,6 +284,8 @@ fn is_nothing(error: &io::Error) -> bool {
 
 const FLAGS: c_int = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
 
+const BENEATH: u64 = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS;
+
 /// A relative path of plain components as a C string.
 fn sane(path: &[u8]) -> io::Result<CString> {
     let plain = path.split(|&byte| byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."));
@@ -256,11 +295,11 @@ fn sane(path: &[u8]) -> io::Result<CString> {
     CString::new(path).map_err(|_| io::ErrorKind::NotFound.into())
 }
 
-fn open_resolved(dir: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
+fn open_resolved(dir: BorrowedFd<'_>, path: &CStr, flags: c_int, resolve: u64) -> io::Result<OwnedFd> {
     // SAFETY: all-zero bytes are a valid open_how, which grows by zero fields.
     let mut how: libc::open_how = unsafe { mem::zeroed() };
-    how.flags = u64::try_from(FLAGS).map_err(|_| io::ErrorKind::InvalidInput)?;
-    how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS;
+    how.flags = u64::try_from(flags).map_err(|_| io::ErrorKind::InvalidInput)?;
+    how.resolve = resolve;
     retry(|| {
         // SAFETY: a live C string and a live open_how of the size given, both only read.
         let fd = unsafe {

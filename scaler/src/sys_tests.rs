@@ -62,6 +62,24 @@ fn nothing_outside_is_opened_by_either_way() {
 }
 
 #[test]
+fn a_glance_sees_what_is_inside_and_reads_nothing() {
+    let root = std::env::temp_dir().join(format!("tp2-glance-{}", std::process::id()));
+    fs::create_dir_all(root.join("inside/a")).unwrap();
+    fs::write(root.join("inside/a/file"), "four").unwrap();
+    fs::write(root.join("secret"), "s").unwrap();
+    symlink("a", root.join("inside/dir")).unwrap();
+    let dir = File::open(root.join("inside")).unwrap();
+    let mut seen = glance_beneath(dir.as_fd(), b"a/file").unwrap();
+    assert_eq!(seen.metadata().unwrap().len(), 4);
+    assert!(seen.read_to_string(&mut String::new()).is_err(), "it is for its metadata alone");
+    for path in [&b"../secret"[..], b"dir/file", b"a/nada", b"/etc/passwd", b""] {
+        assert!(glance_beneath(dir.as_fd(), path).is_err());
+    }
+    assert!(!is_local(File::open("/proc").unwrap().as_fd()).unwrap());
+    fs::remove_dir_all(&root).unwrap();
+}
+
+#[test]
 fn a_name_that_is_taken_is_not_taken_away() {
     let root = std::env::temp_dir().join(format!("tp2-rename-{}", std::process::id()));
     fs::create_dir_all(&root).unwrap();

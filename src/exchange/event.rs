@@ -142,7 +142,7 @@ impl Fault {
             // It sees what it would see of a picture that is broken, but the decoder is.
             Failure::Panicked => Level::Error,
             // Ordinary, and said in full to the client.
-            Failure::Changing | Failure::MemoryFull { .. } => return None,
+            Failure::Changing | Failure::QueueFull | Failure::MemoryFull { .. } => return None,
             _ if status >= 500 => level_of(status),
             _ => return None,
         };
@@ -215,6 +215,7 @@ mod tests {
             (Failure::FolderFull("ENOSPC".into()), 507, Some(Level::Error)),
             (Failure::NoFile, 404, None),
             (Failure::Changing, 503, None),
+            (Failure::QueueFull, 503, None),
             (Failure::MemoryFull { length: 1 }, 503, None),
             (Failure::Undecodable("faltan datos".into()), 422, None),
         ] {

@@ -994,23 +994,23 @@ fn failures_of_a_file_have_their_codes_and_keep_the_connection() {
 }
 
 #[test]
-fn files_meet_a_full_house_as_uploads_do() {
-    let ask = |prepare: fn(&World) -> Vec<crate::exchange::gate::Lease>| {
-        let mut world = with_files();
-        let _held = prepare(&world);
-        world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
-        world.transmit();
-        assert_eq!((world.statuses(), world.orders.len()), (vec![503], 0));
-        assert!(world.text().contains("Retry-After: 1\r\n"), "{}", world.text());
+fn a_file_is_asked_for_in_a_full_house_too_and_refused_as_an_upload_if_it_takes_work() {
+    let mut world = with_files();
+    let entered = |world: &World| {
+        let mut lease = world.service.gate.lease();
+        lease.enter(0).unwrap();
+        lease
     };
-    ask(|world| {
-        let entered = || {
-            let mut lease = world.service.gate.lease();
-            lease.enter(0).unwrap();
-            lease
-        };
-        (0..4).map(|_| entered()).collect()
-    });
+    let _held: Vec<_> = (0..4).map(|_| entered(&world)).collect();
+    world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(world.orders.len(), 1, "it may be kept");
+    world.done(&Err(world.service.overload().unwrap()));
+    assert_eq!(world.statuses(), [503]);
+    assert!(
+        world.text().contains("Retry-After: 1\r\n") && world.text().contains("--cola"),
+        "{}",
+        world.text()
+    );
 }
 
 #[test]

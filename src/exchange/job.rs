@@ -296,6 +296,8 @@ pub enum Failure {
     Unreadable(String),
     /// The client accepts nothing that we write.
     NotAcceptable,
+    /// As many pictures in hand as allowed.
+    QueueFull,
     /// There is no room for the file at the moment.
     MemoryFull {
         /// Bytes it has.
@@ -365,6 +367,7 @@ impl fmt::Display for Failure {
             Self::Changing => write!(f, "el archivo está cambiando; intente de nuevo"),
             Self::Unreadable(reason) => write!(f, "el archivo no se puede leer: {reason}"),
             Self::NotAcceptable => write!(f, "el cliente no acepta ningún formato disponible"),
+            Self::QueueFull => write!(f, "ya hay tantas imágenes en proceso como se permiten"),
             Self::MemoryFull { length } => write!(f, "no hay memoria para un archivo de {length} bytes"),
             Self::Undecodable(reason) => write!(f, "la imagen no se puede decodificar: {reason}"),
             Self::TooManyPixels { width, height } => write!(f, "{width}x{height} píxeles son demasiados"),

@@ -225,6 +225,7 @@ impl Reject {
                 | Failure::Cancelled
                 | Failure::Changing
                 | Failure::StoreBroken(_)
+                | Failure::QueueFull
                 | Failure::MemoryFull { .. } => 503,
                 Failure::StoreFull(_) => 507,
                 Failure::ScalerRefused { code: 504, .. } | Failure::Late => 504,
@@ -287,6 +288,7 @@ impl Reject {
                 Failure::FileTooLong { .. } => "archivo-demasiado-largo",
                 Failure::Changing => "archivo-cambiante",
                 Failure::Unreadable(_) => "archivo-ilegible",
+                Failure::QueueFull => "cola-llena",
                 Failure::MemoryFull { .. } => "memoria-llena",
                 Failure::Undecodable(_) | Failure::Panicked => "imagen-ilegible",
                 Failure::TooManyPixels { .. } | Failure::ResultTooLarge { .. } => "demasiados-pixeles",

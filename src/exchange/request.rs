@@ -321,14 +321,12 @@ fn task_id(sent: &[u8]) -> Result<(String, Uuid), Reject> {
     }
 }
 
-/// What is wanted of a file; checked in the order 404, 422, 503, as far as a head tells.
+/// What is wanted of a file; checked in the order 404, 422, as far as a head tells. Whether there is room for it is asked
+/// when it turns out that work is to be done for it.
 fn wanted(head: &RequestHead, request: &Request, service: &Service) -> Result<Wanted, Reject> {
     let path = beneath(head.path()).ok_or(Reject::Absent(Absent::NotFound))?;
     let wish = Wish::read(&request.parameters, &[], service.policy.factor)?;
-    match service.overloaded() {
-        Some(reject) => Err(reject),
-        None => Ok(Wanted { path, wish, conditions: Conditions::of(head) }),
-    }
+    Ok(Wanted { path, wish, conditions: Conditions::of(head) })
 }
 
 /// The part of a path that names a link, where links are served: all of it on a port of their own, else what follows

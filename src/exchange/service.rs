@@ -118,6 +118,7 @@ impl Service {
         match failure {
             Failure::NoFile | Failure::NoPermission => return Reject::Absent(Absent::NotFound),
             Failure::NotAcceptable => return Reject::NotAcceptable,
+            Failure::QueueFull => return self.queue_full(),
             Failure::MemoryFull { length } => return self.memory_full(length),
             Failure::Late => return self.late(self.policy.deadline),
             _ => {}
@@ -166,15 +167,24 @@ impl Service {
     /// a request did not know, and is answered.
     #[must_use]
     pub fn overloaded(&self) -> Option<Reject> {
+        self.overload().map(|failure| self.failed(failure))
+    }
+
+    /// The same as a failure: why work could not begin now.
+    #[must_use]
+    pub fn overload(&self) -> Option<Failure> {
         let gate = &self.gate;
         if gate.places() >= gate.places_max() {
-            let (max, in_hand) = (gate.places_max(), gate.places());
-            Some(Reject::QueueFull { max, in_hand, retry_after: gate.retry_after() })
-        } else if gate.bytes() >= gate.bytes_max() {
-            Some(self.memory_full(0))
+            Some(Failure::QueueFull)
         } else {
-            None
+            (gate.bytes() >= gate.bytes_max()).then_some(Failure::MemoryFull { length: 0 })
         }
+    }
+
+    fn queue_full(&self) -> Reject {
+        let gate = &self.gate;
+        let (max, in_hand) = (gate.places_max(), gate.places());
+        Reject::QueueFull { max, in_hand, retry_after: gate.retry_after() }
     }
 
     /// What has so many bytes finds no room: for the moment, or, if it has more than there could ever be, for good.

@@ -3,31 +3,58 @@
 //! A kept picture holds a lease of the cache's own gate until it was given up *and* the last answer that carries it is
 //! sent: what is sent slowly counts as long as it is there, and the cache never holds more than it was given. Where that
 //! leaves no room, nothing is kept, and nobody waits.
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+//!
+//! Beside them it is remembered which format the last few thousand files had, in the state in which they were looked at:
+//! with it a result is found without a byte of its file. Whoever must not wait asks by the methods that end in `_now`,
+//! which know nothing while somebody else is at the table.
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::Bytes;
 use hashlink::LruCache;
 
-use crate::exchange::file::Edition;
+use crate::exchange::file::{Edition, Stamp};
 use crate::exchange::gate::Gate;
 use crate::exchange::picture::Picture;
+use crate::proto::format::Format;
 
 /// What a picture takes beside its bytes, generously: its entry, its lease, its place in the table.
 const ENTRY_BYTES: u64 = 512;
 /// No picture takes more than this part of the cache, so that one does not push out all others.
 const PART: u64 = 4;
+/// Files whose format is remembered, at some two hundred bytes each.
+const FORMATS_MAX: usize = 4096;
 
-/// Pictures by edition.
+/// Pictures by edition, formats by state of a file.
 #[derive(Debug)]
 pub(super) struct Cache {
     gate: Gate,
+    formats: Mutex<LruCache<Stamp, Format>>,
     pictures: Mutex<LruCache<Edition, Arc<Picture>>>,
 }
 
 impl Cache {
     /// A cache of so many bytes; of none, it keeps nothing.
     pub(super) fn new(bytes_max: u64) -> Self {
-        Self { gate: Gate::new(0, bytes_max, 1), pictures: Mutex::new(LruCache::new_unbounded()) }
+        Self {
+            gate: Gate::new(0, bytes_max, 1),
+            formats: Mutex::new(LruCache::new(FORMATS_MAX)),
+            pictures: Mutex::new(LruCache::new_unbounded()),
+        }
+    }
+
+    /// A file in this state has this format.
+    pub(super) fn note(&self, stamp: Stamp, format: Format) {
+        self.formats.lock().unwrap_or_else(PoisonError::into_inner).insert(stamp, format);
+    }
+
+    /// The format of a file in this state, if it is remembered and to be had without waiting.
+    pub(super) fn format_now(&self, stamp: &Stamp) -> Option<Format> {
+        now(&self.formats)?.get(stamp).copied()
+    }
+
+    /// The picture of this edition, if it is kept and to be had without waiting.
+    pub(super) fn find_now(&self, edition: &Edition) -> Option<Arc<Picture>> {
+        now(&self.pictures)?.get(edition).cloned()
     }
 
     /// The picture of this edition, if it is kept.
@@ -64,6 +91,15 @@ impl Cache {
     }
 }
 
+/// The lock, if nobody has it.
+fn now<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match lock.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +128,28 @@ mod tests {
         let mut other = numbered(1);
         other.plan.encoding.quality = 1;
         assert!(cache.find(&other).is_none());
+    }
+
+    #[test]
+    fn whoever_must_not_wait_does_not() {
+        let cache = Cache::new(4 << 10);
+        let kept = cache.keep(numbered(1), &file(), SIZE).unwrap();
+        let stamp = numbered(1).stamp;
+        assert_eq!(cache.format_now(&stamp), None);
+        cache.note(stamp, Format::Gif);
+        assert_eq!(
+            (cache.format_now(&stamp), cache.format_now(&numbered(2).stamp)),
+            (Some(Format::Gif), None)
+        );
+        assert!(Arc::ptr_eq(&cache.find_now(&numbered(1)).unwrap(), &kept));
+        assert!(cache.find_now(&numbered(2)).is_none());
+        let (formats, pictures) = (cache.formats.lock().unwrap(), cache.pictures());
+        assert!(cache.format_now(&stamp).is_none() && cache.find_now(&numbered(1)).is_none());
+        drop((formats, pictures));
+        for inode in 0..=FORMATS_MAX as u64 {
+            cache.note(numbered(100 + inode).stamp, Format::Png);
+        }
+        assert_eq!(cache.format_now(&stamp), None, "of so many it was the oldest");
     }
 
     #[test]

@@ -246,6 +246,43 @@ fn a_kept_result_is_found_until_the_file_changes() {
 }
 
 #[test]
+fn what_is_kept_is_found_at_a_glance_until_the_file_changes() {
+    let tree = Tree::new();
+    if !tree.library.is_local {
+        eprintln!("SALTADO: el directorio temporal no es de un sistema de archivos local");
+        return;
+    }
+    let glance = |path: &str, query: &str, conditions| {
+        let parameters = Parameters { query: Some(query.into()), accept: None };
+        let wish = Wish::read(&parameters, &[], 0.5).unwrap();
+        tree.library.glance(&Wanted { path: path.into(), wish, conditions })
+    };
+    let plain = |path| glance(path, "", Conditions::default());
+    assert!(plain("x.pgm").is_none(), "nobody has looked at it");
+    let edition = tree.edition("x.pgm", "");
+    assert!(plain("x.pgm").is_none(), "nobody has made it");
+    let kept = tree.keep(edition);
+    assert!(matches!(plain("x.pgm"), Some(Output::Picture(found)) if Arc::ptr_eq(&found, &kept)));
+    assert!(glance("x.pgm", "escala=0.1", Conditions::default()).is_none());
+    assert!(plain("a/b/y.pgm").is_none() && plain("../outside.pgm").is_none() && plain("nada").is_none());
+    let has = Conditions { if_none_match: Some(edition.etag().into()), ..Conditions::default() };
+    assert!(matches!(glance("x.pgm", "", has), Some(Output::NotModified(same)) if same == edition));
+    symlink("x.pgm", tree.inside("link.pgm")).unwrap();
+    assert!(plain("link.pgm").is_none());
+
+    fs::write(tree.inside("x.pgm"), [PGM, b"more"].concat()).unwrap();
+    assert!(plain("x.pgm").is_none(), "written anew");
+    tree.keep(tree.edition("x.pgm", ""));
+    assert!(plain("x.pgm").is_some());
+    fs::rename(tree.inside("a/b/y.pgm"), tree.inside("x.pgm")).unwrap();
+    assert!(plain("x.pgm").is_none(), "another file under the name");
+    tree.keep(tree.edition("x.pgm", ""));
+    assert!(plain("x.pgm").is_some());
+    fs::remove_file(tree.inside("x.pgm")).unwrap();
+    assert!(plain("x.pgm").is_none(), "gone");
+}
+
+#[test]
 fn a_file_that_changes_while_it_is_read_is_no_picture_yet() {
     let tree = Tree::new();
     for content in [&PGM[..9], &[PGM, b"more"].concat(), PGM] {

@@ -51,6 +51,7 @@ use crate::store::{self, Answer, Retention, Store};
 use crate::workers::{Deliver, Lane, Workers};
 use scaler::words::InWords;
 
+mod glance;
 mod taskwork;
 mod upkeep;
 
@@ -107,6 +108,8 @@ pub struct Server {
     clients: Slab<Client>,
     runs: Runs,
     workers: Workers,
+    /// The files of `-d`, at which the loop only glances.
+    library: Option<Arc<Library>>,
     /// The one door through which finished work comes back.
     done: Receiver<Done>,
     tasks: Tasks,
@@ -155,7 +158,8 @@ impl Server {
         let places = parts.service.gate.places_max();
         let now = Moment { at: Instant::now(), wall: SystemTime::now() };
         let mut tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
-        let workers = Workers::start(parts.threads, places, policy.pixels, parts.library, deliver)?;
+        let library = parts.library.map(Arc::new);
+        let workers = Workers::start(parts.threads, places, policy.pixels, library.clone(), deliver)?;
         let (writer, reader) = parts.store;
         let store = Store::start(writer, reader, tell)?;
         if store.is_shared() {
@@ -171,6 +175,7 @@ impl Server {
             clients: Slab::default(),
             runs: Runs::default(),
             workers,
+            library,
             done,
             tasks,
             tasks_armed: Armed::default(),
@@ -367,14 +372,14 @@ impl Server {
     fn serve_client(&mut self, key: Key) {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.queued = false;
-        let Client { stream, exchange, readiness, .. } = client;
-        let mut stream = Metered { stream, traffic: &mut self.metrics.traffic };
-        match pump(&mut stream, readiness, exchange, &mut self.scratch, self.now) {
-            Pumped::Idle => {}
-            Pumped::Again => self.queue_client(key),
-            Pumped::Gone => exchange.handle_gone(self.now),
+        self.pump_client(key);
+        // What was answered on the spot leaves in the same turn.
+        if self.perform_actions(key) {
+            self.pump_client(key);
+            if self.perform_actions(key) {
+                self.queue_client(key);
+            }
         }
-        self.perform_actions(key);
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.exchange.is_closed() {
             self.close_client(key);
@@ -384,11 +389,32 @@ impl Server {
         }
     }
 
-    fn perform_actions(&mut self, key: Key) {
+    fn pump_client(&mut self, key: Key) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let Client { stream, exchange, readiness, .. } = client;
+        let mut stream = Metered { stream, traffic: &mut self.metrics.traffic };
+        match pump(&mut stream, readiness, exchange, &mut self.scratch, self.now) {
+            Pumped::Idle => {}
+            Pumped::Again => self.queue_client(key),
+            Pumped::Gone => exchange.handle_gone(self.now),
+        }
+    }
+
+    /// Does what an exchange wants done; whether one of its requests was answered on the spot.
+    fn perform_actions(&mut self, key: Key) -> bool {
+        let mut answered = false;
         while let Some(client) = self.clients.get_mut(key) {
             match client.exchange.poll_action() {
-                None => return,
-                Some(Action::Submit(order)) => self.submit(key, *order),
+                None => break,
+                Some(Action::Submit(order)) => match self.glance(&order) {
+                    Some(outcome) => {
+                        answered = true;
+                        if let Some(client) = self.clients.get_mut(key) {
+                            client.exchange.handle_done(order.id, &outcome, self.now);
+                        }
+                    }
+                    None => self.submit(key, *order),
+                },
                 Some(Action::Ask(request, query)) => self.ask(key, request, query),
                 Some(Action::ShutdownWrite) => {
                     // ENOTCONN: the peer is gone already, and the next read will say so.
@@ -404,6 +430,7 @@ impl Server {
                 }
             }
         }
+        answered
     }
 
     fn submit(&mut self, watcher: Key, order: Order) {

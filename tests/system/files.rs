@@ -372,6 +372,34 @@ fn a_full_queue_is_503_for_files_too() {
 }
 
 #[test]
+fn what_is_kept_needs_no_place_of_the_queue() {
+    let directory = pictures();
+    let scaler = FakeScaler::start();
+    let server = serve(&directory, &["-s", &scaler.destination(), "--cola", "1"]);
+    let mut client = server.client();
+    client.send(&request("GET", "/imagen.jpg", &[], b""));
+    scaler.question().answer();
+    let made = client.response().expect(200);
+    let mut busy = server.client();
+    busy.send(&request("GET", "/imagen.jpg?escala=0.1", &[], b""));
+    let mut question = scaler.question();
+    get(&mut client, "/imagen.jpg?escala=0.2", &[]).expect(503);
+    // Asked for one behind the other, too.
+    let ask = request("GET", "/imagen.jpg", &[], b"");
+    client.send(&[&ask[..]; 50].concat());
+    for _ in 0..50 {
+        assert!(client.response().expect(200).body == made.body);
+    }
+    let tag = format!("If-None-Match: {}", made.field("etag").unwrap());
+    get(&mut client, "/imagen.jpg", &[&tag]).expect(304);
+    // Another file under the name is seen at once, and takes a place.
+    fs::write(directory.0.join("imagen.jpg"), picture(Format::Jpeg, 64, 48)).unwrap();
+    get(&mut client, "/imagen.jpg", &[&tag]).expect(503);
+    question.answer();
+    busy.response().expect(200);
+}
+
+#[test]
 fn what_was_made_for_one_who_left_is_there_for_the_next() {
     let directory = pictures();
     let scaler = FakeScaler::start();

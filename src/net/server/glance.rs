@@ -1,0 +1,29 @@
+//! Files of `-d` that take no work: what is kept of them is answered by the loop itself, with no place of the queue, no
+//! thread and no other turn. Whoever asks for anything else of a file waits in line, if the line has room.
+use std::time::Instant;
+
+use super::Server;
+use crate::exchange::job::{Failure, Output};
+use crate::exchange::picture::{Ending, Outcome, Times};
+use crate::exchange::run::{Order, Origin};
+
+impl Server {
+    /// How an order for a file ends that need not stand in line, or may not; None for all others.
+    pub(super) fn glance(&mut self, order: &Order) -> Option<Outcome> {
+        let Origin::File(wanted) = &order.origin else { return None };
+        let began_at = Instant::now();
+        let ending = match self.library.as_ref().and_then(|library| library.glance(wanted)) {
+            Some(Output::Picture(picture)) => {
+                let times = Times { open: Some(began_at.elapsed()), ..Times::default() };
+                self.metrics.note_times(&times);
+                Ending::Picture(picture, times)
+            }
+            Some(Output::NotModified(edition)) => Ending::NotModified(edition),
+            _ => return self.service.overload().map(Err::<Ending, Failure>),
+        };
+        self.tasks.note_begin(order.id, 0, self.now);
+        self.tasks.note_run(order.id, self.now);
+        self.tasks.note_end(order.id, None, &self.service, self.now);
+        Some(Ok(ending))
+    }
+}
