@@ -30,8 +30,10 @@ use uuid::Uuid;
 
 /// Descriptors beside those of clients, scaler connections and workers: standard streams, epoll, waker, signals, log,
 /// listeners, the scaler's lock and pipe, the directory of `-d` (a dozen so far), eight of the store, the moment of
-/// starting the scaler again, and what a library may open; more where the store is a network away.
-const OWN_DESCRIPTORS: u64 = if cfg!(feature = "mongodb") { 64 } else { 32 };
+/// starting the scaler again, and what a library may open.
+const OWN_DESCRIPTORS: u64 = 32;
+/// As many more where the store is a network away: its connections, and those that watch it.
+const AWAY_DESCRIPTORS: u64 = 32;
 /// Results of `-d` are kept in so many bytes at most, and in no more than this part of `--memoria`.
 const CACHE_MAX: u64 = 64 << 20;
 const CACHE_PART: u64 = 8;
@@ -69,7 +71,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     // A file that would pass RLIMIT_FSIZE is a write that failed (EFBIG), as on a full disk: not the end.
     sys::block_signal(SIGXFSZ).map_err(failed("no se puede bloquear la señal SIGXFSZ"))?;
     let wanted = config.clients_max;
-    config.clients_max = raise_descriptors(wanted, config.threads);
+    config.clients_max = raise_descriptors(&config);
     let file = config.log_file.as_ref().map_or(String::new(), |path| format!(" «{}»", path.display()));
     let log = Log::start(config.level, config.log_file.clone())
         .map_err(|error| format!("no se puede abrir el registro{file}: {}", InWords(&error)))?;
@@ -181,9 +183,11 @@ fn library_of(config: &Config) -> Result<(Option<Library>, u64), String> {
 }
 
 /// Raises the limit on descriptors as far as wanted and allowed; says how many clients that leaves room for.
-fn raise_descriptors(clients_max: usize, threads: usize) -> usize {
+fn raise_descriptors(config: &Config) -> usize {
+    let (clients_max, threads) = (config.clients_max, config.threads);
+    let store = if matches!(config.store, StoreAt::Mongodb(_)) { AWAY_DESCRIPTORS } else { 0 };
     // A worker has a file open at a time, and its folder; there is one more of them for quick jobs.
-    let spare = OWN_DESCRIPTORS + connections_max(threads) as u64 + 2 * (threads as u64 + 1);
+    let spare = OWN_DESCRIPTORS + store + connections_max(threads) as u64 + 2 * (threads as u64 + 1);
     let wanted = clients_max as u64 + spare;
     let Ok((soft, hard)) = sys::limits(sys::Limit::Files) else { return clients_max };
     let raised = wanted.min(hard).max(soft);

@@ -73,8 +73,7 @@ def main():
     load.require_wrk()
     nginx = servers.nginx()
     try:
-        # Fifty at once are more than the places that two cores have by default, and a picture of -d takes one.
-        with servers.tp2("-d", ROOT / "tests/data/fotos", "--cola", "1000") as tp2:
+        with servers.tp2("-d", ROOT / "tests/data/fotos") as tp2:
             asked = rows(tp2, nginx)
             medians = rates(asked, options.rondas, options.segundos)
             print(f"{'':20}{'a second':>10}{'of nginx':>10}   system calls for each request")

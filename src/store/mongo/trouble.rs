@@ -27,8 +27,12 @@ impl From<Error> for Fault {
 const DUPLICATE: i32 = 11_000;
 /// What FerretDB says where an index would be of values that repeat.
 const INTERNAL: i32 = 1;
-/// There is no such collection.
+/// There is another index of the same fields, which allows what this one would not.
+const INDEX_OPTIONS: i32 = 85;
+const INDEX_KEYS: i32 = 86;
+/// There is no such collection; it is a view.
 const NO_COLLECTION: i32 = 26;
+const VIEW: i32 = 166;
 /// The disk of the database is full.
 const OUT_OF_DISK: i32 = 14_031;
 /// Wrong user or password; no user given where one is needed.
@@ -41,12 +45,13 @@ impl Fault {
     }
 
     pub(super) fn is_no_collection(&self) -> bool {
-        matches!(self, Self::Driver(error) if code(error) == Some(NO_COLLECTION))
+        matches!(self, Self::Driver(error) if matches!(code(error), Some(NO_COLLECTION | VIEW)))
     }
 
-    /// Of the making of an index: there are values already that it would not allow.
+    /// Of the making of an index: there are values already that it would not allow, or an index that allows them.
     pub(super) fn is_repeated(&self) -> bool {
-        matches!(self, Self::Driver(error) if matches!(code(error), Some(DUPLICATE | INTERNAL)))
+        let codes = [DUPLICATE, INTERNAL, INDEX_OPTIONS, INDEX_KEYS];
+        matches!(self, Self::Driver(error) if code(error).is_some_and(|code| codes.contains(&code)))
     }
 
     /// Nobody answers: what is asked next would have to wait as long in vain.
