@@ -626,7 +626,10 @@ impl Tasks {
     }
 
     fn note_trouble(&mut self, trouble: &Trouble, service: &Service, now: Moment) {
-        if matches!(trouble, Trouble::NoRoom { .. }) {
+        if let Trouble::Damaged(_) = trouble {
+            self.effects.push_back(Effect::Log(Level::Error, None, format!("{trouble}.")));
+        }
+        if matches!(trouble, Trouble::NoRoom { .. } | Trouble::Damaged(_)) {
             return;
         }
         if service.store_away.borrow().is_none() {
@@ -696,6 +699,7 @@ fn failure_of(trouble: Trouble) -> Failure {
     match trouble {
         Trouble::Full(reason) => Failure::StoreFull(reason),
         Trouble::NoRoom { length } => Failure::MemoryFull { length },
+        Trouble::Damaged(_) => Failure::Lost,
         Trouble::Broken(reason) => Failure::StoreBroken(reason),
     }
 }

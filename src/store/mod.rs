@@ -27,7 +27,7 @@ mod rules;
 pub mod sqlite;
 mod thread;
 
-pub use thread::{Backend, Deliver, Reader, Store, Writer};
+pub use thread::{Backend, Brake, Deliver, Reader, Store, Writer};
 
 /// A server that fell so often while it worked on a task will not try it again.
 pub const CRASHES_MAX: u32 = 3;
@@ -276,6 +276,8 @@ pub enum Trouble {
         /// Bytes.
         length: u64,
     },
+    /// What it was asked about can't be read, which says nothing about anything else; the reason is for the log.
+    Damaged(String),
     /// It can't be reached, or failed in another way; the reason is for the log.
     Broken(String),
 }
@@ -285,7 +287,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::Full(reason) => write!(f, "no queda espacio en el disco del almacén: {reason}"),
             Self::NoRoom { length } => write!(f, "no hay memoria para {length} bytes"),
-            Self::Broken(reason) => write!(f, "el almacén falló: {reason}"),
+            Self::Damaged(reason) | Self::Broken(reason) => write!(f, "el almacén falló: {reason}"),
         }
     }
 }

@@ -3,10 +3,11 @@
 //! Rules: nothing hangs on transactions over several documents, nor on updates that look before they write: what decides
 //! is the insertion of one document under an `_id` that only one can have.
 //! - A task is accepted once it is in `tareas`; before that its place in `cola` and its picture in `trozos` are written.
-//! - A task is in work by who has inserted `<id>/<caidas>` into `turnos`. It waits while it has a place in `cola`; one that
+//! - A task is in work by who has inserted `<id>/<intento>` into `turnos`. It waits while it has a place in `cola`; one that
 //!   is there although it is in work, or has ended, is passed over.
 //! - A task has ended once it is in `resultados`. Work that comes second leaves nothing behind.
 //! - Whatever else the documents say (when work began, for people) decides nothing.
+//! - Of a task that never was accepted a grave in `tareas` says so, before what there is of it is removed.
 //! - At every moment a task that has not ended has a place in the queue or a turn: what comes next is written before what
 //!   was is taken away. So whoever falls between two writes leaves at most too much, never too little.
 //! - Each server shows every [`BEAT`](life::BEAT) that it lives; one that has not for [`LEASE`] is dead to those who watched all that

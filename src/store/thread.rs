@@ -27,6 +27,9 @@ const BATCH_BYTES: usize = 32 << 20;
 /// Where answers go; called on the store's threads, and by [`Store::ask`] if they are gone.
 pub type Deliver = Arc<dyn Fn(Answer) + Send + Sync>;
 
+/// Called from another thread when the server stops.
+pub type Brake = Arc<dyn Fn() + Send + Sync>;
+
 /// What changes a store.
 pub trait Writer: Send {
     /// Makes these changes in this order, each whole or not at all, and each seeing those before it. Exactly one answer
@@ -39,6 +42,11 @@ pub trait Writer: Send {
     /// Whether other servers work on the same tasks: then tasks come, and end, without this server's doing.
     fn is_shared(&self) -> bool {
         false
+    }
+
+    /// What makes it, and the reader, come to an end soon, whatever they wait for; None where they wait for nothing long.
+    fn brake(&self) -> Option<Brake> {
+        None
     }
 }
 
@@ -62,6 +70,7 @@ pub struct Store {
     reading: JoinHandle<()>,
     deliver: Deliver,
     is_shared: bool,
+    brake: Option<Brake>,
 }
 
 impl Store {
@@ -72,14 +81,14 @@ impl Store {
     pub fn start(writer: Box<dyn Writer>, reader: Box<dyn Reader>, deliver: Deliver) -> io::Result<Self> {
         let (writes, to_write) = unbounded();
         let (reads, to_read) = unbounded();
-        let is_shared = writer.is_shared();
+        let (is_shared, brake) = (writer.is_shared(), writer.brake());
         let desk = Arc::clone(&deliver);
         let writing =
             Builder::new().name("store-write".into()).spawn(move || write_all(&to_write, writer, &desk))?;
         let desk = Arc::clone(&deliver);
         let reading =
             Builder::new().name("store-read".into()).spawn(move || read_all(&to_read, reader, &desk))?;
-        Ok(Self { writes, reads, writing, reading, deliver, is_shared })
+        Ok(Self { writes, reads, writing, reading, deliver, is_shared, brake })
     }
 
     /// Whether other servers work on the same tasks.
@@ -102,7 +111,10 @@ impl Store {
 
     /// Waits until everything that was asked is answered, lets every task still in work wait again, and closes.
     pub fn finish(self) {
-        let Self { writes, reads, writing, reading, .. } = self;
+        let Self { writes, reads, writing, reading, brake, .. } = self;
+        if let Some(brake) = brake {
+            brake();
+        }
         // The reader first: who writes is the last to leave, and tidies up.
         drop(reads);
         // Both threads catch the panics of their backends; there is nothing left to say about one that did not.

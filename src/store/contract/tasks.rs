@@ -296,7 +296,7 @@ pub(crate) fn one_bad_request_leaves_the_others_alone<P: Place>() {
             &answers[..],
             [
                 Ok(Told::Accepted(Acceptance::New)),
-                Err(Trouble::Broken(_)),
+                Err(Trouble::Damaged(_) | Trouble::Broken(_)),
                 Ok(Told::Accepted(Acceptance::New))
             ]
         ),

@@ -32,21 +32,29 @@ pub(super) async fn accept(
 ) -> Result<Acceptance, Fault> {
     let Submission { id, picture, key: word, plan, .. } = submission;
     let Some(word) = word else {
-        let is_new = keep(tables, *id, submission, None, order).await?;
-        return if is_new { Ok(Acceptance::New) } else { Err(Fault::Strange) };
+        return match keep(tables, *id, submission, None, order).await? {
+            Kind::Ours => Ok(Acceptance::New),
+            Kind::Never => Err(Fault::Contended),
+            Kind::Other => Err(Fault::Strange),
+        };
     };
     let key = Key { name: hex(&Sha256::digest(word)), digest: hex(&rules::digest(picture, plan)) };
     for _ in 0..TRIES {
         let ours = doc! { "_id": &key.name, "tarea": name(*id), "huella": &key.digest };
         if insert(&tables.keys, ours).await? {
-            return match keep(tables, *id, submission, Some(&key), order).await {
-                Ok(true) => Ok(Acceptance::New),
-                Ok(false) => {
+            // If it fails, whoever hands it in again finishes what was begun.
+            return match keep(tables, *id, submission, Some(&key), order).await? {
+                // Meanwhile somebody may have taken the key for one that nobody stands behind.
+                Kind::Ours if stands_for(tables, &key, *id).await? => Ok(Acceptance::New),
+                Kind::Ours | Kind::Never => {
+                    forget_key(tables, &key.name, &name(*id)).await?;
+                    delete(tables, *id).await?;
+                    Err(Fault::Contended)
+                }
+                Kind::Other => {
                     forget_key(tables, &key.name, &name(*id)).await?;
                     Err(Fault::Strange)
                 }
-                // Whoever hands it in again finishes what was begun.
-                Err(fault) => Err(fault),
             };
         }
         let Some(known) = find(&tables.keys, &key.name).await? else { continue };
@@ -55,27 +63,49 @@ pub(super) async fn accept(
         match status::status(tables, task).await? {
             Some(status) if is_same => return Ok(Acceptance::Same(status)),
             Some(_) => return Ok(Acceptance::Different),
-            None if is_same => {
-                keep(tables, task, submission, Some(&key), order).await?;
-            }
-            // Something else was begun under this key, and told nobody.
+            None if is_same => match keep(tables, task, submission, Some(&key), order).await? {
+                // The next look finds it.
+                Kind::Ours if stands_for(tables, &key, task).await? => {}
+                // It was deleted since the key was read.
+                Kind::Ours => {
+                    delete(tables, task).await?;
+                }
+                Kind::Never | Kind::Other => forget_key(tables, &key.name, &name(task)).await?,
+            },
+            // Something else was begun under this key; who began it sees that he has lost it.
             None => forget_key(tables, &key.name, &name(task)).await?,
         }
     }
-    Err(Fault::Late)
+    Err(Fault::Contended)
 }
 
-/// Keeps this as the task `id`; false if there is another of that name.
+/// What the task of a name is.
+enum Kind {
+    /// The one that was to be kept, by whomever.
+    Ours,
+    /// Another.
+    Other,
+    /// None, and there never will be.
+    Never,
+}
+
+/// Whether a key still names this task.
+async fn stands_for(tables: &Tables, key: &Key, id: Uuid) -> Result<bool, Fault> {
+    let known = find(&tables.keys, &key.name).await?;
+    Ok(known.is_some_and(|known| known.get_str("tarea").is_ok_and(|task| task == name(id))))
+}
+
+/// Keeps this as the task `id`.
 async fn keep(
     tables: &Tables,
     id: Uuid,
     submission: &Submission,
     key: Option<&Key>,
     order: i64,
-) -> Result<bool, Fault> {
+) -> Result<Kind, Fault> {
     let Submission { picture, plan: wanted, at, .. } = submission;
     let task = name(id);
-    let place = Turn { id, fallen: Vec::new(), order, received: 0 };
+    let place = Turn { id, attempt: 0, fallen: Vec::new(), order, received: 0 };
     insert(&tables.queue, place.place(*at)).await?;
     chunks::write(tables, &chunks::upload(&task), picture).await?;
     let mut document = doc! {
@@ -89,12 +119,15 @@ async fn keep(
         document.insert("clave", &key.name);
     }
     if insert(&tables.tasks, document).await? {
-        return Ok(true);
+        return Ok(Kind::Ours);
     }
     // The same, by somebody who has finished what was begun here; or another.
-    let other = find(&tables.tasks, &task).await?;
-    let other_key = other.as_ref().and_then(|other| other.get_str("clave").ok());
-    Ok(key.is_some() && other_key == key.map(|key| key.name.as_str()))
+    let Some(other) = find(&tables.tasks, &task).await? else { return Err(Fault::Contended) };
+    if turns::is_grave(&other) {
+        return Ok(Kind::Never);
+    }
+    let is_same = key.is_some_and(|key| other.get_str("clave").is_ok_and(|other| other == key.name));
+    Ok(if is_same { Kind::Ours } else { Kind::Other })
 }
 
 /// A key stands for nothing any more, if this is the task that it stood for.
@@ -103,11 +136,13 @@ pub(super) async fn forget_key(tables: &Tables, key: &str, task: &str) -> Result
     Ok(())
 }
 
-/// Forgets a task, whatever its state; false if there is none. Once it is gone from `tareas` it is gone; who works on it
-/// finds that out when he is done.
-pub(super) async fn delete(tables: &Tables, id: Uuid) -> Result<bool, Fault> {
+/// Forgets a task, whatever its state; None if there is none, else the bytes of its result. Once it is gone from `tareas` it
+/// is gone; who works on it finds that out when he is done. Its place goes last, so that what is left if this ends
+/// halfway is found by who comes to it.
+pub(super) async fn delete(tables: &Tables, id: Uuid) -> Result<Option<u64>, Fault> {
     let task = name(id);
-    let Some(document) = find(&tables.tasks, &task).await? else { return Ok(false) };
+    let document = find(&tables.tasks, &task).await?.filter(|document| !turns::is_grave(document));
+    let Some(document) = document else { return Ok(None) };
     let document = Kept(&document);
     if let Some(key) = document.maybe_text("clave")? {
         forget_key(tables, key, &task).await?;
@@ -115,17 +150,20 @@ pub(super) async fn delete(tables: &Tables, id: Uuid) -> Result<bool, Fault> {
     let is_first = remove(&tables.tasks, &task).await?;
     turns::forget(tables, &task).await?;
     chunks::forget(tables, &chunks::upload(&task), document.number("recibidos")?).await?;
-    forget_result(tables, &task).await?;
-    Ok(is_first)
+    let freed = forget_result(tables, &task).await?;
+    remove(&tables.queue, &task).await?;
+    Ok(is_first.then_some(freed))
 }
 
-/// Removes a result and its file, if there is one.
-pub(super) async fn forget_result(tables: &Tables, task: &str) -> Result<(), Fault> {
-    let Some(result) = find(&tables.results, task).await? else { return Ok(()) };
+/// Removes a result and its file, if there is one; the bytes of the file.
+pub(super) async fn forget_result(tables: &Tables, task: &str) -> Result<u64, Fault> {
+    let Some(result) = find(&tables.results, task).await? else { return Ok(0) };
     let result = Kept(&result);
     remove(&tables.results, task).await?;
-    if result.maybe_text("formato")?.is_some() {
-        chunks::forget(tables, &chunks::result_of(&result)?, result.number("bytes")?).await?;
+    if result.maybe_text("formato")?.is_none() {
+        return Ok(0);
     }
-    Ok(())
+    let length = result.number("bytes")?;
+    chunks::forget(tables, &chunks::result_of(&result)?, length).await?;
+    Ok(length)
 }

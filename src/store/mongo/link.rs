@@ -9,6 +9,7 @@ use mongodb::error::Result as Driven;
 use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection, Cursor, Database};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Names;
@@ -22,6 +23,8 @@ const STEP_MAX: Duration = Duration::from_secs(10);
 const SEARCH_MAX: Duration = Duration::from_secs(25);
 /// How long to look for a server, and to wait for its hand, where the URI does not say.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// What each thing that is still to be done may take once the server stops.
+const LAST: Duration = Duration::from_secs(5);
 /// After nobody was found everything is refused for so long without another look.
 const ABSENCE: Duration = Duration::from_millis(500);
 /// Connections to each server of the database, where the URI does not say.
@@ -29,9 +32,14 @@ const CONNECTIONS: u32 = 8;
 
 /// The database, for all threads of a store.
 pub(super) struct Link {
-    runtime: Runtime,
+    /// None while it is dropped.
+    runtime: Option<Runtime>,
     pub(super) tables: Tables,
     pub(super) bank: Database,
+    /// `servidores` once more, over a connection of its own.
+    pub(super) pulse: Collection<Document>,
+    /// Whether the server stops.
+    braked: watch::Sender<bool>,
     /// Since when nobody answers, and what was said then.
     away: Mutex<Option<(Instant, Trouble)>>,
 }
@@ -57,7 +65,9 @@ impl Link {
             .enable_all()
             .build()
             .map_err(Reason::Runtime)?;
-        let client = runtime.block_on(connect(uri)).map_err(Reason::Uri)?;
+        let client = runtime.block_on(connect(uri, CONNECTIONS)).map_err(Reason::Uri)?;
+        let second = runtime.block_on(connect(uri, 1)).map_err(Reason::Uri)?;
+        let pulse = second.database(names.tasks).collection("servidores");
         let (tasks, bank) = (client.database(names.tasks), client.database(names.bank));
         let tables = Tables {
             tasks: tasks.collection("tareas"),
@@ -68,7 +78,8 @@ impl Link {
             keys: tasks.collection("claves"),
             servers: tasks.collection("servidores"),
         };
-        Ok(Self { runtime, tables, bank, away: Mutex::default() })
+        let (braked, _) = watch::channel(false);
+        Ok(Self { runtime: Some(runtime), tables, bank, pulse, braked, away: Mutex::default() })
     }
 
     /// Does this on the caller's thread, and waits for it.
@@ -77,7 +88,7 @@ impl Link {
     /// It failed; or nobody answered a moment ago, and it was not tried.
     pub(super) fn run<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Trouble> {
         self.absence()?;
-        self.runtime.block_on(work).map_err(|fault| self.heed(fault))
+        self.block_on(work).unwrap_or(Err(Fault::Late)).map_err(|fault| self.heed(fault))
     }
 
     /// Does all of this at once, each of it whatever becomes of the others.
@@ -89,13 +100,35 @@ impl Link {
         works: impl IntoIterator<Item = impl Future<Output = Result<T, Fault>>>,
     ) -> Result<Vec<Result<T, Trouble>>, Trouble> {
         self.absence()?;
-        let done = self.runtime.block_on(join_all(works));
+        let done = self.block_on(join_all(works)).ok_or_else(|| self.heed(Fault::Late))?;
         Ok(done.into_iter().map(|result| result.map_err(|fault| self.heed(fault))).collect())
     }
 
     /// Does this beside everything else, until it ends or is aborted.
-    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        self.runtime.spawn(work)
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
+        self.runtime.as_ref().map(|runtime| runtime.spawn(work))
+    }
+
+    /// The server stops: nothing that is under way, or is still asked, has long any more.
+    pub(super) fn brake(&self) {
+        self.braked.send_replace(true);
+    }
+
+    /// None: there was no more time.
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut braked = self.braked.subscribe();
+        let end = async {
+            // Never an error: the sender is there as long as this.
+            let _ = braked.wait_for(|braked| *braked).await;
+            tokio::time::sleep(LAST).await;
+        };
+        self.runtime.as_ref()?.block_on(async {
+            tokio::select! {
+                biased;
+                done = work => Some(done),
+                () = end => None,
+            }
+        })
     }
 
     /// # Errors
@@ -122,16 +155,25 @@ impl Link {
     }
 }
 
-async fn connect(uri: &str) -> Driven<Client> {
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Nothing that hangs in it holds up an end.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn connect(uri: &str, connections: u32) -> Driven<Client> {
     let mut options = ClientOptions::parse(uri).await?;
     options.app_name.get_or_insert_with(|| "tp2".into());
     options.server_selection_timeout.get_or_insert(PATIENCE);
     options.connect_timeout.get_or_insert(PATIENCE);
-    options.max_pool_size.get_or_insert(CONNECTIONS);
+    options.max_pool_size.get_or_insert(connections);
     // What was answered is there after the fall of the database as well.
-    options
-        .write_concern
-        .get_or_insert_with(|| WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+    let concern = options.write_concern.get_or_insert_with(|| WriteConcern::builder().build());
+    concern.w.get_or_insert(Acknowledgment::Majority);
+    concern.journal.get_or_insert(true);
     // What was answered is seen by whoever asks next.
     options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
     Client::with_options(options)

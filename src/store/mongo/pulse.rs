@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use mongodb::bson::{DateTime, doc};
+use mongodb::Collection;
+use mongodb::bson::{DateTime, Document, doc};
 use uuid::Uuid;
 
 use super::end::recover;
@@ -33,20 +34,27 @@ impl Server {
     }
 
     /// Shows that it lives.
-    pub(super) async fn beat(&self, tables: &Tables) -> Result<(), Fault> {
+    pub(super) async fn beat(&self, servers: &Collection<Document>) -> Result<(), Fault> {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         // The time is for people; nobody's clock but the observer's decides.
         let document = doc! { "_id": &self.name, "latido": number, "visto": DateTime::now() };
-        put(&tables.servers, &self.name, document).await
+        put(servers, &self.name, document).await
     }
 }
 
-/// Beats and watches for ever.
-pub(super) async fn run(tables: Tables, server: Arc<Server>, mut sightings: Sightings, beat: Duration) {
+/// Shows for ever that it lives, over a connection that nothing else uses.
+pub(super) async fn beat(servers: Collection<Document>, server: Arc<Server>, beat: Duration) {
     loop {
         tokio::time::sleep(beat).await;
         // What fails now is done the next time; whoever asks something of the database learns that it is away.
-        let _ = server.beat(&tables).await;
+        let _ = server.beat(&servers).await;
+    }
+}
+
+/// Looks after the others for ever.
+pub(super) async fn run(tables: Tables, server: Arc<Server>, mut sightings: Sightings, beat: Duration) {
+    loop {
+        tokio::time::sleep(beat).await;
         let _ = watch(&tables, &server, &mut sightings, SystemTime::now()).await;
     }
 }
@@ -75,19 +83,35 @@ pub(super) async fn watch(
     }
     numbers.remove(&server.name);
     let dead = sightings.look(numbers, Instant::now());
+    let began_at = Instant::now();
+    let mut left = HashSet::new();
     for (turn, holder) in taken {
-        if dead.contains(&holder) {
-            recover(tables, &server.name, &turn, holder, at).await?;
+        let done = if dead.contains(&holder) && began_at.elapsed() < PASS_MAX {
+            recover(tables, &server.name, &turn, holder.clone(), at).await
         } else if holder == server.name && !server.turns().contains_key(&turn.id) {
             // Of a claim whose answer was lost.
-            give_back(tables, &turn, at).await?;
+            give_back(tables, &turn, at).await
+        } else {
+            left.insert(holder);
+            continue;
+        };
+        match done {
+            Ok(()) => {}
+            Err(fault) if fault.is_absence() => return Err(fault),
+            // What is wrong with one holds up no other.
+            Err(_) => {
+                left.insert(holder);
+            }
         }
     }
-    forget(tables, &dead).await
+    forget(tables, dead.difference(&left)).await
 }
 
+/// After so long the next look is due: who can't look is not sure of anybody.
+const PASS_MAX: Duration = Duration::from_secs(4);
+
 /// Those of whom nothing is left any more.
-async fn forget(tables: &Tables, dead: &HashSet<String>) -> Result<(), Fault> {
+async fn forget(tables: &Tables, dead: impl Iterator<Item = &String>) -> Result<(), Fault> {
     for server in dead {
         remove(&tables.servers, server).await?;
     }

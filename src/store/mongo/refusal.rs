@@ -44,10 +44,12 @@ impl Reason {
 fn without_user(uri: &str) -> String {
     let (scheme, rest) = uri.split_once("://").unwrap_or(("mongodb", uri));
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    // A password may hold a slash by mistake: nothing before an @ is shown.
-    let hosts = rest
-        .rsplit_once('@')
-        .map_or(authority, |(_, hosts)| hosts.split(['/', '?']).next().unwrap_or_default());
+    let hosts = match rest.rsplit_once('@') {
+        None => authority,
+        // A password may hold a slash by mistake: nothing before an @ is shown; nor is what may be an option.
+        Some((before, _)) if before.contains('?') => "…",
+        Some((_, hosts)) => hosts.split(['/', '?']).next().unwrap_or_default(),
+    };
     format!("{scheme}://{hosts}")
 }
 
@@ -64,7 +66,7 @@ impl fmt::Display for OpenError {
                 _ => f.write_str(&trouble::words(error)),
             },
             Reason::Runtime(error) => write!(f, "{}", InWords(error)),
-            Reason::Trouble(Trouble::Full(words) | Trouble::Broken(words)) => f.write_str(words),
+            Reason::Trouble(Trouble::Full(words) | Trouble::Damaged(words) | Trouble::Broken(words)) => f.write_str(words),
             Reason::Trouble(trouble @ Trouble::NoRoom { .. }) => write!(f, "{trouble}"),
         }
     }
@@ -82,6 +84,7 @@ mod tests {
             ("mongodb://root:s3creto@localhost:27017/", "mongodb://localhost:27017"),
             ("mongodb://a,b:1/?replicaSet=r&tlsCertificateKeyFilePassword=s3creto", "mongodb://a,b:1"),
             ("mongodb+srv://u:s3cr/e@to@casa/", "mongodb+srv://casa"),
+            ("mongodb://h/?tlsCertificateKeyFilePassword=s3@creto", "mongodb://…"),
             ("mongodb://[::1]:27017", "mongodb://[::1]:27017"),
         ] {
             assert_eq!(without_user(uri), shown);

@@ -51,24 +51,25 @@ pub(super) async fn sweep(tables: &Tables, retention: &Retention, at: SystemTime
     let newest = tables.results.find(doc! { "estado": DONE }).sort(doc! { "terminada": -1, "orden": -1 });
     let newest = all(newest.limit(1)).await?.pop();
     let kept = match newest.as_ref().map(|newest| Kept(newest).text("_id")).transpose()? {
-        Some(newest) => pass.expire_oldest(retention.bytes_max, newest).await?,
+        Some(newest) => pass.expire_oldest(retention.bytes_max, newest, sum(tables).await?).await?,
         None => 0,
     };
     let buried = bury(tables, before(at, TOMBSTONE)).await?;
     Ok(Swept { expired: pass.expired, more: pass.is_over() || buried == PASS_MAX, kept })
 }
 
-/// Makes room for the result of this task, which is there already; the bytes of all that are left.
+/// Makes room for the result of this task, which is there already, where all together have so many bytes; how many of them
+/// have gone.
 pub(super) async fn make_room(
     tables: &Tables,
     retention: &Retention,
     at: SystemTime,
     newest: &str,
-    length: u64,
+    (length, kept): (u64, u64),
 ) -> Result<u64, Fault> {
     // At least as much as has come, or the results would grow beyond their limit.
     let mut pass = Pass { tables, at, bytes_max: PASS_BYTES.max(length), expired: 0, bytes: 0 };
-    pass.expire_oldest(retention.bytes_max, newest).await
+    Ok(kept - pass.expire_oldest(retention.bytes_max, newest, kept).await?)
 }
 
 /// Bytes of all results.
@@ -86,9 +87,8 @@ impl Pass<'_> {
         self.expired >= PASS_MAX || self.bytes >= self.bytes_max
     }
 
-    /// Lets the oldest results expire, but for the newest, until they fit; the bytes of those that are left.
-    async fn expire_oldest(&mut self, bytes_max: u64, newest: &str) -> Result<u64, Fault> {
-        let mut kept = sum(self.tables).await?;
+    /// Lets the oldest results expire, but for the newest, until they fit, of so many bytes; the bytes that are left.
+    async fn expire_oldest(&mut self, bytes_max: u64, newest: &str, mut kept: u64) -> Result<u64, Fault> {
         while !self.is_over() && kept > bytes_max {
             let oldest = self.tables.results.find(doc! { "estado": DONE });
             let oldest = all(oldest.sort(doc! { "terminada": 1, "orden": 1 }).limit(FETCHED)).await?;

@@ -10,6 +10,7 @@ use super::end::{DONE, EXPIRED, FAILED};
 use super::kept::{Kept, name};
 use super::link::{Tables, all, find, step};
 use super::trouble::Fault;
+use super::turns::is_grave;
 use crate::exchange::gate::{Full, Lease};
 use crate::exchange::task::{Problem, Shape, State, Status};
 
@@ -18,6 +19,9 @@ pub(super) async fn status(tables: &Tables, id: Uuid) -> Result<Option<Status>, 
     let task = name(id);
     let (document, result) = tokio::join!(find(&tables.tasks, &task), find(&tables.results, &task));
     let (Some(document), result) = (document?, result?) else { return Ok(None) };
+    if is_grave(&document) {
+        return Ok(None);
+    }
     let document = Kept(&document);
     let begun_at = document.maybe_time("comenzada")?;
     let mut status = Status {

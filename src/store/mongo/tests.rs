@@ -415,6 +415,81 @@ fn what_can_t_be_read_ends_and_lets_the_next_have_its_turn() {
 }
 
 #[test]
+fn what_was_never_accepted_is_buried_and_never_will_be() {
+    if !Databases::is_there() {
+        return;
+    }
+    let databases = Databases::default();
+    let mut server = One::at(&databases, LONG);
+    // More of them than are fetched at once, at the head of the queue.
+    for number in 0..70 {
+        server.accept(number, number, None);
+    }
+    let tables = server.writer.link.tables.clone();
+    for number in 0..70 {
+        server.writer.link.run(link::remove(&tables.tasks, &name(id(number)))).unwrap();
+    }
+    server.accept(700, 700, None);
+    assert_eq!(server.claim().unwrap().id, id(700), "it is found behind them, before anything is buried");
+    // Ten minutes later they are looked at again.
+    let lease = server.gate.lease();
+    let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5000), lease };
+    assert!(matches!(server.write(claim), Told::Claimed(Claimed::Nothing)));
+    assert_eq!(server.status(3), None);
+    // Who was about to accept it comes too late, and knows.
+    let late = server.submission(3, 3, None);
+    let Answer { result, .. } = server.writer.write(vec![(1, late)]).remove(0);
+    assert!(matches!(result, Err(Trouble::Broken(_))), "{result:?}");
+    let late = server.submission(4, 4, Some(b"k"));
+    let Answer { result, .. } = server.writer.write(vec![(1, late)]).remove(0);
+    assert!(matches!(result, Err(Trouble::Broken(_))), "{result:?}");
+    assert_eq!(server.accept(800, 4, Some(b"k")), Acceptance::New, "its key is free");
+    assert!(matches!(server.write(Write::Delete { id: id(3) }), Told::Known(false)));
+    // What they left when they tried is taken away with the next look.
+    let lease = server.gate.lease();
+    let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5000), lease };
+    assert!(matches!(server.write(claim), Told::Claimed(Claimed::Task(claim)) if claim.id == id(800)));
+}
+
+#[test]
+fn who_gives_back_an_old_turn_takes_nothing_from_the_new_one() {
+    if !Databases::is_there() {
+        return;
+    }
+    let databases = Databases::default();
+    let (mut slow, mut quick) = (One::at(&databases, LONG), One::at(&databases, LONG));
+    slow.accept(1, 1, None);
+    slow.claim().unwrap();
+    let old = slow.writer.server.turns().get(&id(1)).cloned().unwrap();
+    assert!(matches!(slow.write(Write::Release { id: id(1) }), Told::Known(true)));
+    assert!(!quick.claim().unwrap().suspect);
+    // A look of before the release, acted on after it.
+    let tables = slow.writer.link.tables.clone();
+    slow.writer.link.run(turns::give_back(&tables, &old, at(6))).unwrap();
+    drop(quick);
+    slow.watch(&mut life::Sightings::new(Duration::ZERO));
+    let claim = slow.claim().unwrap();
+    assert!(claim.id == id(1) && claim.suspect, "its fall is counted");
+    assert!(slow.done(1, 10));
+}
+
+#[test]
+fn a_key_that_was_taken_meanwhile_is_not_answered_twice() {
+    if !Databases::is_there() {
+        return;
+    }
+    let databases = Databases::default();
+    let mut server = One::at(&databases, LONG);
+    // Somebody has begun something else under this key, and still lives.
+    assert_eq!(server.accept(1, 1, Some(b"k")), Acceptance::New);
+    let tables = server.writer.link.tables.clone();
+    server.writer.link.run(accept::delete(&tables, id(1))).unwrap();
+    assert_eq!(server.accept(2, 2, Some(b"k")), Acceptance::New);
+    assert_eq!(server.accept(1, 1, Some(b"k")), Acceptance::Different);
+    assert_eq!(server.status(1), None);
+}
+
+#[test]
 fn folders_of_other_programs_are_read_as_they_are() {
     if !Databases::is_there() {
         return;

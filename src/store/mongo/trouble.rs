@@ -11,6 +11,8 @@ pub(super) enum Fault {
     Driver(Box<Error>),
     /// It was not done in its time.
     Late,
+    /// Others were about the same thing at the same time, and what came of it is for whoever asked to try again.
+    Contended,
     /// A document is not as it was written.
     Strange,
     /// There is no memory for so many bytes.
@@ -59,7 +61,7 @@ impl Fault {
         match self {
             Self::Driver(error) => matches!(*error.kind, ErrorKind::ServerSelection { .. }),
             Self::Late => true,
-            Self::Strange | Self::NoRoom { .. } => false,
+            Self::Contended | Self::Strange | Self::NoRoom { .. } => false,
         }
     }
 }
@@ -70,7 +72,8 @@ impl From<Fault> for Trouble {
             Fault::Driver(error) if code(&error) == Some(OUT_OF_DISK) => Self::Full(words(&error)),
             Fault::Driver(error) => Self::Broken(words(&error)),
             Fault::Late => Self::Broken("MongoDB no respondió a tiempo".into()),
-            Fault::Strange => Self::Broken("un dato guardado no es lo que debería".into()),
+            Fault::Contended => Self::Broken("otro servidor se ocupaba de lo mismo".into()),
+            Fault::Strange => Self::Damaged("un documento guardado no es lo que debería".into()),
             Fault::NoRoom { length } => Self::NoRoom { length },
         }
     }

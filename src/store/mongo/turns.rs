@@ -1,14 +1,15 @@
 //! Whose turn it is to work on a task: the queue, and who has taken what from it.
 //!
-//! A turn is `<id>/<caidas>` in `turnos`; who inserts it has it. Places in the queue are only ever taken away by who has
-//! the turn, and by nobody because he did not get it: the turn may be given back at that moment.
+//! A turn is `<id>/<intento>` in `turnos`; who inserts it has it. Each time a task waits again it is the next attempt's, so that
+//! who comes late with an old turn takes nothing from who has the new one. Places in the queue are only ever taken away by
+//! who has a turn, and by nobody because he did not get it: the turn may be given back at that moment.
 use std::time::{Duration, SystemTime};
 
 use mongodb::bson::{Bson, Document, doc};
 use uuid::Uuid;
 
 use super::chunks;
-use super::end::is_of;
+use super::end::{EXPIRED, is_of};
 use super::kept::{Kept, count, date, name};
 use super::link::{Tables, all, find, insert, put, remove, step};
 use super::trouble::Fault;
@@ -16,8 +17,10 @@ use crate::exchange::gate::{Full, Lease};
 use crate::exchange::plan::Plan;
 use crate::store::Claimed;
 
-/// Places that are looked at for one claim: so many servers may be ahead.
-const LOOKED_AT: i64 = 64;
+/// Places that are fetched at once: so many servers may be ahead.
+const FETCHED: i64 = 64;
+/// Places that one claim looks at: some may lead to nothing.
+pub(super) const LOOKED_AT: u64 = 1024;
 /// A place whose task has not come for so long belongs to one that never was accepted.
 const ORPHANED: Duration = Duration::from_secs(600);
 
@@ -25,6 +28,8 @@ const ORPHANED: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Turn {
     pub(super) id: Uuid,
+    /// How often its turn was given back or taken over.
+    pub(super) attempt: i64,
     /// Servers that fell while they had it in work.
     pub(super) fallen: Vec<String>,
     /// Where in the order of acceptance.
@@ -39,7 +44,7 @@ impl Turn {
     }
 
     fn name(&self) -> String {
-        format!("{}/{}", self.task(), self.fallen.len())
+        format!("{}/{}", self.task(), self.attempt)
     }
 
     /// As a place in the queue, taken at that time.
@@ -47,6 +52,7 @@ impl Turn {
         let fallen: Vec<Bson> = self.fallen.iter().map(Bson::from).collect();
         doc! {
             "_id": self.task(),
+            "intento": self.attempt,
             "caidas": i32::try_from(fallen.len()).unwrap_or(i32::MAX),
             "orden": self.order,
             "caidos": fallen,
@@ -60,6 +66,7 @@ impl Turn {
         doc! {
             "_id": self.name(),
             "tarea": self.task(),
+            "intento": self.attempt,
             "orden": self.order,
             "caidos": fallen,
             "recibidos": count(self.received),
@@ -70,15 +77,16 @@ impl Turn {
     /// Of a document in the queue.
     fn of_place(document: &Document) -> Result<Self, Fault> {
         let kept = Kept(document);
-        let (id, order) = (kept.id("_id")?, kept.number("orden")?);
-        Ok(Self { id, fallen: kept.texts("caidos")?, order, received: 0 })
+        let (id, attempt, order) = (kept.id("_id")?, kept.number("intento")?, kept.number("orden")?);
+        Ok(Self { id, attempt, fallen: kept.texts("caidos")?, order, received: 0 })
     }
 
     /// Of a document in `turnos`, with the server that has it.
     pub(super) fn of_taken(document: &Document) -> Result<(Self, String), Fault> {
         let kept = Kept(document);
         let (id, order, received) = (kept.id("tarea")?, kept.number("orden")?, kept.number("recibidos")?);
-        let turn = Self { id, fallen: kept.texts("caidos")?, order, received };
+        let turn =
+            Self { id, attempt: kept.number("intento")?, fallen: kept.texts("caidos")?, order, received };
         Ok((turn, kept.text("servidor")?.to_owned()))
     }
 }
@@ -104,11 +112,12 @@ pub(super) enum Look {
     Unreadable(Turn),
 }
 
-/// The places that may be claimed, the first first.
-pub(super) async fn places(tables: &Tables, crashes_max: u32) -> Result<Vec<Document>, Fault> {
+/// Some of the places that may be claimed, the first first, after so many others.
+pub(super) async fn places(tables: &Tables, crashes_max: u32, after: u64) -> Result<Vec<Document>, Fault> {
     let allowed = doc! { "caidas": { "$lte": i64::from(crashes_max) } };
     // Of several suspects the one with most falls comes first: it is the likeliest culprit.
-    all(tables.queue.find(allowed).sort(doc! { "caidas": -1, "orden": 1 }).limit(LOOKED_AT)).await
+    let sorted = tables.queue.find(allowed).sort(doc! { "caidas": -1, "orden": 1 });
+    all(sorted.skip(after).limit(FETCHED)).await
 }
 
 /// Tries to take the task at this place into work; `lease` is charged for its picture, and for nothing if it is not taken.
@@ -128,11 +137,14 @@ pub(super) async fn take(
     let Some(document) = find(&tables.tasks, &task).await? else {
         let age = at.duration_since(Kept(place).time("puesta")?).unwrap_or_default();
         if age > ORPHANED {
-            chunks::forget_all(tables, &chunks::upload(&task)).await?;
-            remove(&tables.queue, &task).await?;
+            bury_orphan(tables, &turn, at).await?;
         }
         return Ok(Look::Nothing);
     };
+    if is_grave(&document) {
+        bury_orphan(tables, &turn, at).await?;
+        return Ok(Look::Nothing);
+    }
     if !turn.fallen.is_empty() && in_work > 0 {
         return Ok(Look::Answer(Claimed::MustBeAlone));
     }
@@ -203,14 +215,33 @@ async fn take_free(
     }
 }
 
+/// Sees to it that a task which never was accepted never will be, and removes what there is of it. Decided by the insertion
+/// of a grave under its name, which stays as long as those of tasks that have expired: who still accepts it is late.
+async fn bury_orphan(tables: &Tables, place: &Turn, at: SystemTime) -> Result<(), Fault> {
+    let task = place.task();
+    if !insert(&tables.tasks, doc! { "_id": &task, "nunca": true }).await? {
+        let document = find(&tables.tasks, &task).await?;
+        if !document.as_ref().is_some_and(is_grave) {
+            return Ok(());
+        }
+    }
+    let expired = doc! {
+        "_id": &task, "estado": EXPIRED, "terminada": date(at), "vencida": date(at), "orden": place.order,
+    };
+    insert(&tables.results, expired).await?;
+    chunks::forget_all(tables, &chunks::upload(&task)).await?;
+    remove(&tables.queue, &task).await?;
+    Ok(())
+}
+
+/// Whether this document in `tareas` says that there is no such task.
+pub(super) fn is_grave(document: &Document) -> bool {
+    document.contains_key("nunca")
+}
+
 /// Lets a task wait again at its old place.
 pub(super) async fn give_back(tables: &Tables, turn: &Turn, at: SystemTime) -> Result<(), Fault> {
-    let task = turn.task();
-    put(&tables.queue, &task, turn.place(at)).await?;
-    let waits = doc! { "$unset": { "comenzada": "" } };
-    step(tables.tasks.update_one(doc! { "_id": &task }, waits)).await?;
-    remove(&tables.turns, &turn.name()).await?;
-    Ok(())
+    pass_on(tables, turn, turn.fallen.clone(), at).await
 }
 
 /// Lets the task of a dead server wait again as a suspect. What the old turn says is gone last.
@@ -220,8 +251,14 @@ pub(super) async fn take_over(
     dead: String,
     at: SystemTime,
 ) -> Result<(), Fault> {
-    let mut next = turn.clone();
-    next.fallen.push(dead);
+    let mut fallen = turn.fallen.clone();
+    fallen.push(dead);
+    pass_on(tables, turn, fallen, at).await
+}
+
+/// The next attempt may be anybody's.
+async fn pass_on(tables: &Tables, turn: &Turn, fallen: Vec<String>, at: SystemTime) -> Result<(), Fault> {
+    let next = Turn { attempt: turn.attempt.saturating_add(1), fallen, ..turn.clone() };
     let task = turn.task();
     put(&tables.queue, &task, next.place(at)).await?;
     let waits = doc! { "$unset": { "comenzada": "" } };
@@ -247,11 +284,8 @@ pub(super) async fn tidy(tables: &Tables, turn: &Turn) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Removes all turns of a task, and its place.
+/// Removes all turns of a task. There are no more of them than tasks in work, and so they have no index.
 pub(super) async fn forget(tables: &Tables, task: &str) -> Result<(), Fault> {
-    remove(&tables.queue, task).await?;
-    for falls in 0..crate::store::CRASHES_MAX {
-        remove(&tables.turns, &format!("{task}/{falls}")).await?;
-    }
+    step(tables.turns.delete_many(doc! { "tarea": task })).await?;
     Ok(())
 }

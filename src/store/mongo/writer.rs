@@ -1,10 +1,11 @@
 //! Changes, one after the other where they are about the same thing, and at once where they are not.
-use std::collections::HashMap;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use futures_util::future::join_all;
 use mongodb::IndexModel;
 use mongodb::bson::doc;
 use tokio::task::JoinHandle;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use super::kept::name;
 use super::life::{Life, Sightings};
-use super::link::{Link, Tables, step};
+use super::link::{Link, Tables, remove, step};
 use super::pulse::{self, Server};
 use super::trouble::Fault;
 use super::turns::{self, Granted, Look};
@@ -20,7 +21,7 @@ use super::{accept, bank, end, retention};
 use crate::exchange::bank::Face;
 use crate::exchange::gate::Lease;
 use crate::exchange::task::Claim;
-use crate::store::{Answer, Claimed, End, Retention, Told, Trouble, Write, Writer, rules};
+use crate::store::{Answer, Brake, Claimed, End, Retention, Told, Trouble, Write, Writer, rules};
 
 /// Changes that are under way at once.
 const TOGETHER: usize = 16;
@@ -30,13 +31,14 @@ pub(super) struct MongoWriter {
     pub(super) link: Arc<Link>,
     pub(super) server: Arc<Server>,
     retention: Retention,
-    /// Bytes of all results, as far as is known: never too few but for what other servers have added since the last sweep.
+    /// Bytes of all results, as far as is known: what other servers have added or taken away since the last sweep is not.
     kept: AtomicU64,
     /// The last place that was given out.
     order: AtomicI64,
-    /// Folders that were seen to; whether an index sees to their names.
-    folders: Mutex<HashMap<String, bool>>,
-    pulse: JoinHandle<()>,
+    /// Folders in which an index sees to the names.
+    folders: Mutex<HashSet<String>>,
+    /// What shows that it lives, and what looks after the others: the one does not wait for the other.
+    pulse: Vec<JoinHandle<()>>,
 }
 
 /// What a change is about. Two that are about the same thing keep their order.
@@ -68,11 +70,13 @@ impl MongoWriter {
         let tables = link.tables.clone();
         let kept = link.run(async {
             prepare(&tables).await?;
-            server.beat(&tables).await?;
+            server.beat(&tables.servers).await?;
             pulse::watch(&tables, &server, &mut sightings, at).await?;
             retention::sum(&tables).await
         })?;
-        let pulse = link.spawn(pulse::run(tables, Arc::clone(&server), sightings, life.beat));
+        let beats = pulse::beat(link.pulse.clone(), Arc::clone(&server), life.beat);
+        let watches = pulse::run(tables, Arc::clone(&server), sightings, life.beat);
+        let pulse = [link.spawn(beats), link.spawn(watches)].into_iter().flatten().collect();
         let (kept, order, folders) = (AtomicU64::new(kept), AtomicI64::new(0), Mutex::default());
         Ok(Self { link, server, retention, kept, order, folders, pulse })
     }
@@ -86,9 +90,10 @@ impl MongoWriter {
             Write::End { id, at, end } => Told::Known(self.end(*id, *at, end).await?),
             Write::Release { id } => Told::Known(self.release(*id, SystemTime::now()).await?),
             Write::Delete { id } => {
-                let was_there = accept::delete(tables, *id).await?;
+                let freed = accept::delete(tables, *id).await?;
                 self.server.turns().remove(id);
-                Told::Known(was_there)
+                self.free(freed.unwrap_or_default());
+                Told::Known(freed.is_some())
             }
             Write::Sweep { at } => {
                 let swept = retention::sweep(tables, &self.retention, *at).await?;
@@ -96,7 +101,7 @@ impl MongoWriter {
                 Told::Swept { expired: swept.expired, more: swept.more }
             }
             Write::Probe => {
-                self.server.beat(tables).await?;
+                self.server.beat(&tables.servers).await?;
                 Told::Nothing
             }
             Write::Insert { folder, face } => Told::Inserted(self.insert(folder, face).await?),
@@ -118,11 +123,17 @@ impl MongoWriter {
             let kept = self.kept.fetch_add(length, Ordering::Relaxed) + length;
             if kept > self.retention.bytes_max {
                 // It has ended, whatever becomes of the others: the next sweep sees to them.
-                let left = retention::make_room(tables, &self.retention, at, &name(id), length).await;
-                self.kept.store(left.unwrap_or(kept), Ordering::Relaxed);
+                let gone = retention::make_room(tables, &self.retention, at, &name(id), (length, kept)).await;
+                self.free(gone.unwrap_or_default());
             }
         }
         Ok(is_first)
+    }
+
+    /// So many bytes of results are no longer kept.
+    fn free(&self, bytes: u64) {
+        let less = |kept: u64| Some(kept.saturating_sub(bytes));
+        let _ = self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     async fn release(&self, id: Uuid, at: SystemTime) -> Result<bool, Fault> {
@@ -135,19 +146,16 @@ impl MongoWriter {
 
     async fn insert(&self, folder: &str, face: &Face) -> Result<bool, Fault> {
         let images = &self.link.bank;
-        let known = self.folders().get(folder).copied();
-        let is_unique = match known {
-            Some(is_unique) => is_unique,
-            None => {
-                let is_unique = bank::prepare(images, folder).await?;
-                self.folders().insert(folder.to_owned(), is_unique);
-                is_unique
-            }
-        };
+        let is_known = self.folders().contains(folder);
+        // Where it can't be had now, it may be the next time.
+        let is_unique = is_known || bank::prepare(images, folder).await?;
+        if is_unique && !is_known {
+            self.folders().insert(folder.to_owned());
+        }
         bank::insert(images, folder, face, is_unique).await
     }
 
-    fn folders(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+    fn folders(&self) -> MutexGuard<'_, HashSet<String>> {
         self.folders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -168,7 +176,14 @@ impl MongoWriter {
         mut lease: Lease,
     ) -> Result<Told, Fault> {
         let (tables, server) = (&self.link.tables, &self.server);
-        for place in turns::places(tables, crashes_max).await? {
+        let mut seen = 0;
+        let mut places = VecDeque::new();
+        loop {
+            if places.is_empty() && seen < turns::LOOKED_AT {
+                places.extend(turns::places(tables, crashes_max, seen).await?);
+                seen += places.len() as u64;
+            }
+            let Some(place) = places.pop_front() else { return Ok(Told::Claimed(Claimed::Nothing)) };
             let Some(id) = place.get_str("_id").ok().and_then(|id| Uuid::try_parse(id).ok()) else {
                 continue;
             };
@@ -176,7 +191,7 @@ impl MongoWriter {
             if server.turns().contains_key(&id) {
                 continue;
             }
-            let turn = turns::Turn { id, fallen: Vec::new(), order: 0, received: 0 };
+            let turn = turns::Turn { id, attempt: 0, fallen: Vec::new(), order: 0, received: 0 };
             server.turns().insert(id, turn);
             let look = turns::take(tables, &server.name, &place, in_work, at, &mut lease).await;
             let hold = |turn: Option<turns::Turn>| match turn {
@@ -216,7 +231,6 @@ impl MongoWriter {
             };
             return Ok(Told::Claimed(claimed));
         }
-        Ok(Told::Claimed(Claimed::Nothing))
     }
 }
 
@@ -260,12 +274,23 @@ impl Writer for MongoWriter {
     }
 
     fn close(&mut self) {
-        self.pulse.abort();
         let held: Vec<Uuid> = self.server.turns().keys().copied().collect();
+        let (now, mut pulse) = (SystemTime::now(), std::mem::take(&mut self.pulse));
         // What can't be given back now is taken over as a dead server's.
-        let now = SystemTime::now();
-        let _ = self.link.run_all(held.into_iter().map(|id| self.release(id, now)));
-        let _ = self.link.run(super::link::remove(&self.link.tables.servers, &self.server.name));
+        let _ = self.link.run(async {
+            for task in &mut pulse {
+                task.abort();
+                // Until it has ended: a beat under way would show again that it lives.
+                let _ = task.await;
+            }
+            join_all(held.into_iter().map(|id| self.release(id, now))).await;
+            remove(&self.link.tables.servers, &self.server.name).await
+        });
+    }
+
+    fn brake(&self) -> Option<Brake> {
+        let link = Arc::clone(&self.link);
+        Some(Arc::new(move || link.brake()))
     }
 
     fn is_shared(&self) -> bool {
@@ -282,6 +307,6 @@ fn is_beside(next: &Write, run: &[(u64, Write)]) -> bool {
 
 impl Drop for MongoWriter {
     fn drop(&mut self) {
-        self.pulse.abort();
+        self.pulse.iter().for_each(JoinHandle::abort);
     }
 }

@@ -52,7 +52,7 @@ impl From<rusqlite::Error> for Reason {
 impl From<Trouble> for Reason {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Full(words) | Trouble::Broken(words) => Self::Sqlite(words),
+            Trouble::Full(words) | Trouble::Damaged(words) | Trouble::Broken(words) => Self::Sqlite(words),
             Trouble::NoRoom { .. } => Self::Sqlite(trouble.to_string()),
         }
     }
