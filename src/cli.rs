@@ -39,7 +39,7 @@ Opciones:
                         Segundo puerto, en las mismas direcciones: sirve la
                         carpeta scaled_images, y a él llevan los enlaces
   -a URI, --almacen URI
-                        Dónde se guardan las tareas: sqlite:RUTA
+                        Dónde se guardan las tareas y el banco: sqlite:RUTA
                         (sqlite:tp2.sqlite3) o, si se compiló con
                         «--features mongodb», mongodb://…
   -t N, --hilos N       Hilos de trabajo (los núcleos disponibles)

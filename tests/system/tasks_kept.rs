@@ -98,14 +98,20 @@ fn assert_refused(uri: &str, why: &str) {
 fn a_second_server_on_the_same_file_does_not_start() {
     let store = Store::new();
     let mut server = store.serve(&[]);
-    let why = format!("el almacén «{}» ya lo usa otro servidor (tp2)", store.path().display());
+    let why = format!(
+        "el almacén «{}» ya lo usa otro servidor (tp2): elija otro con -a sqlite:RUTA",
+        store.path().display()
+    );
     assert_refused(&store.uri(), &why);
     // By another name it is the same file.
     let link = store.path().with_file_name("enlace.sqlite3");
     std::os::unix::fs::symlink(store.path(), &link).unwrap();
     assert_refused(
         &format!("sqlite:{}", link.display()),
-        &format!("el almacén «{}» ya lo usa otro servidor (tp2)", link.display()),
+        &format!(
+            "el almacén «{}» ya lo usa otro servidor (tp2): elija otro con -a sqlite:RUTA",
+            link.display()
+        ),
     );
     server.ask(&post("/tareas", &pgm(20, 20))).expect(202);
     server.kill();

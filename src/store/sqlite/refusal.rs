@@ -63,7 +63,10 @@ impl fmt::Display for OpenError {
         let Self { path, reason } = self;
         let path = path.display();
         if let Reason::InUse = reason {
-            return write!(f, "el almacén «{path}» ya lo usa otro servidor (tp2)");
+            return write!(
+                f,
+                "el almacén «{path}» ya lo usa otro servidor (tp2): elija otro con -a sqlite:RUTA"
+            );
         }
         write!(f, "no se puede abrir el almacén «{path}»: ")?;
         match reason {

@@ -125,11 +125,14 @@ fn a_second_server_is_refused() {
     let directory = Directory::default();
     let (mut writer, reader) = directory.open();
     let path = directory.file().display().to_string();
-    assert_eq!(directory.refusal(), format!("el almacén «{path}» ya lo usa otro servidor (tp2)"));
+    assert_eq!(
+        directory.refusal(),
+        format!("el almacén «{path}» ya lo usa otro servidor (tp2): elija otro con -a sqlite:RUTA")
+    );
     let link = directory.0.join("otro.sqlite3");
     symlink("tp2.sqlite3", &link).unwrap();
     let refusal = super::open(&link, KEEP, at(0)).map(drop).unwrap_err().to_string();
-    assert!(refusal.ends_with("ya lo usa otro servidor (tp2)"), "{refusal}");
+    assert!(refusal.ends_with("ya lo usa otro servidor (tp2): elija otro con -a sqlite:RUTA"), "{refusal}");
     // Which does not hinder the first, nor does who looks with a program of his own.
     assert_eq!(directory.look::<i64>("SELECT count(*) FROM task"), 0);
     assert!(write(&mut writer, vec![submission(1, 10)])[0].is_ok());
@@ -143,7 +146,9 @@ fn a_second_server_is_refused() {
 fn is_in_use(path: &Path) -> bool {
     match super::open(path, KEEP, at(0)) {
         Ok(_) => false,
-        Err(refusal) => refusal.to_string().ends_with("ya lo usa otro servidor (tp2)"),
+        Err(refusal) => {
+            refusal.to_string().ends_with("ya lo usa otro servidor (tp2): elija otro con -a sqlite:RUTA")
+        }
     }
 }
 
