@@ -328,7 +328,10 @@ impl Tasks {
                 self.handle_claimed(result, crashes_max, service, now);
             }
             (Asked::Settle(settled), Ok(Told::Known(known))) => self.settled(&settled, known),
-            (Asked::Settle(unsettled), _) => self.unsettled.push(unsettled),
+            (Asked::Settle(unsettled), _) => {
+                self.unsettled.push(unsettled);
+                self.retry_at.get_or_insert(now.at + RETRY_TIME);
+            }
             (Asked::Sweep, Ok(Told::Swept { expired, more })) => {
                 if expired > 0 {
                     let text = format!("{expired} tareas vencidas: sus resultados ya no se guardan.");

@@ -781,3 +781,18 @@ fn who_waits_for_a_task_of_another_server_is_told() {
     world.answer_read(Ok(Told::Status(None)));
     assert!(matches!(world.told.last(), Some((Key { index: 14, .. }, _, Ok(Finding::Status(None))))));
 }
+
+#[test]
+fn a_result_that_meets_something_unreadable_is_offered_again_and_puts_no_store_away() {
+    let mut world = World::busy(1, &[1]);
+    world.end(1, Err(Failure::TooManyPixels { width: 9, height: 9 }));
+    let damaged = || Err(Trouble::Damaged("un documento guardado no es lo que debería".into()));
+    assert!(matches!(world.answer_write(damaged()), Write::End { id: of, .. } if of == id(1)));
+    assert!(world.service.store_away.borrow().is_none());
+    assert!(world.log.iter().any(|(level, text)| *level == Level::Error && text.contains("documento")));
+    assert!(world.asked.is_empty());
+    world.wait(RETRY_TIME);
+    let is_end = |ask: &Ask| matches!(ask, Ask::Write(Write::End { .. }));
+    world.answer(Ok(Told::Known(true)), is_end);
+    assert_eq!(world.tasks.in_work(), 0);
+}

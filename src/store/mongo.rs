@@ -1,27 +1,30 @@
-//! The store in MongoDB, for several servers at once: any of them answers for any task, and takes over those of a dead one.
+//! The store in MongoDB, for several servers at once: any of them answers for any task, and takes over those of a dead
+//! one.
 //!
-//! Rules: nothing hangs on transactions over several documents, nor on updates that look before they write: what decides
-//! is the insertion of one document under an `_id` that only one can have.
-//! - A task is accepted once it is in `tareas`; before that its place in `cola` and its picture in `trozos` are written.
-//! - A task is in work by who has inserted `<id>/<intento>` into `turnos`. It waits while it has a place in `cola`; one that
-//!   is there although it is in work, or has ended, is passed over.
+//! Rules: nothing hangs on transactions over several documents, nor on updates that look before they write: what
+//! decides is the insertion of one document under an `_id` that only one can have.
+//! - A task is accepted once it is in `tareas`; before that its place in `cola` and its picture in `trozos` are
+//!   written.
+//! - A task is in work by who has inserted `<id>/<intento>` into `turnos`. It waits while it has a place in `cola`; one
+//!   that is there although it is in work, or has ended, is passed over.
 //! - A task has ended once it is in `resultados`. Work that comes second leaves nothing behind.
 //! - Whatever else the documents say (when work began, for people) decides nothing.
 //! - Of a task that never was accepted a grave in `tareas` says so, before what there is of it is removed.
-//! - At every moment a task that has not ended has a place in the queue or a turn: what comes next is written before what
-//!   was is taken away. So whoever falls between two writes leaves at most too much, never too little.
-//! - Each server shows every [`BEAT`](life::BEAT) that it lives; one that has not for [`LEASE`] is dead to those who watched all that
-//!   time by clocks of their own (see [`life`]), and its turns are taken over.
+//! - At every moment a task that has not ended has a place in the queue or a turn: what comes next is written before
+//!   what was is taken away. So whoever falls between two writes leaves at most too much, never too little.
+//! - Each server shows every [`BEAT`](life::BEAT) that it lives; one that has not for [`LEASE`] is dead to those who
+//!   watched all that time by clocks of their own (see [`life`]), and its turns are taken over.
 //!
-//! Writes wait for a majority of the replica set and its journals, unless the URI says otherwise. Filters are of the kinds that every
-//! server with MongoDB's protocol has; all that is done for each task looks at one `_id`, but for the search of the queue.
+//! Writes wait for a majority of the replica set and its journals, unless the URI says otherwise. Filters are of the
+//! kinds that every server with MongoDB's protocol has; all that is done for each task looks at one `_id`, but for the
+//! search of the queue, and what goes with a task that is deleted.
 //!
-//! What it refuses to do: to wait without end. Each step has a time; when nobody answers, what is asked next is refused at
-//! once for a moment, so that a queue of requests does not wait one by one.
+//! What it refuses to do: to wait without end. Each step has a time; when nobody answers, what is asked next is refused
+//! at once for a moment, so that a queue of requests does not wait one by one.
 //!
 //! Known limits: which of two servers accepted first is told by their clocks. Results of other servers count against
-//! `--retencion-espacio` from the next sweep on. Where somebody's own documents repeat a name in a folder, no index can be had,
-//! and two servers at once may add a name twice.
+//! `--retencion-espacio` from the next sweep on. Where somebody's own documents repeat a name in a folder, or an index
+//! of his allows that, none of ours can be had, and two servers at once may add a name twice.
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 

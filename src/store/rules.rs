@@ -1,4 +1,5 @@
 //! What every store does alike, whatever it keeps things in.
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
@@ -17,6 +18,15 @@ pub(super) const PASS_BYTES: u64 = 64 << 20;
 /// The time before which things are older than this.
 pub(super) fn before(at: SystemTime, age: Duration) -> SystemTime {
     at.checked_sub(age).unwrap_or(UNIX_EPOCH)
+}
+
+/// Where a range begins, how long it is, and an empty buffer with room for all of it; None if there is no memory for it.
+pub(super) fn room_for(range: &Range<u64>) -> Option<(usize, usize, Vec<u8>)> {
+    let start = usize::try_from(range.start).ok()?;
+    let size = usize::try_from(range.end.saturating_sub(range.start)).ok()?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).ok()?;
+    Some((start, size, bytes))
 }
 
 /// What an `Idempotency-Key` stands for: everything of a request that its result depends on. SHA-256.

@@ -1,5 +1,5 @@
-//! A server that speaks MongoDB's protocol, for the tests of the fleet: the FerretDB that `scripts/ferretdb` builds. Those of
-//! the store alone also take one that a person names in `TP2_PRUEBA_MONGODB_URI`.
+//! A server that speaks MongoDB's protocol, for the tests of the fleet: the FerretDB that `scripts/ferretdb` builds.
+//! Those of the store alone also take one that a person names in `TP2_PRUEBA_MONGODB_URI`.
 //!
 //! Where there is none, the tests that need one are skipped aloud. With `TP2_CI=1` that is a failure, unless
 //! `TP2_SIN_MONGODB=1` says that Go's modules could not be had.

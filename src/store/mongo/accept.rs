@@ -1,12 +1,14 @@
 //! Taking tasks on, and forgetting them.
 //!
-//! Of a key the document in `claves` comes first, and names the task: who finds one whose task never came finishes what was
-//! begun there, so that two servers that are handed the same under one key accept one task.
+//! Of a key the document in `claves` comes first, and names the task: who finds one whose task never came finishes what
+//! was begun there, so that two servers that are handed the same under one key accept one task.
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use mongodb::bson::doc;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::kept::{Kept, count, date, hex, name, plan};
+use super::kept::{Kept, count, date, name, plan};
 use super::link::{Tables, find, insert, remove, step};
 use super::trouble::Fault;
 use super::turns::{self, Turn};
@@ -19,7 +21,7 @@ const TRIES: u32 = 8;
 
 /// A key, and what was handed in under it.
 struct Key {
-    /// SHA-256 of the client's word.
+    /// SHA-256 of the client's word, as the digest is of what was handed in; both in base64.
     name: String,
     digest: String,
 }
@@ -38,7 +40,8 @@ pub(super) async fn accept(
             Kind::Other => Err(Fault::Strange),
         };
     };
-    let key = Key { name: hex(&Sha256::digest(word)), digest: hex(&rules::digest(picture, plan)) };
+    let (name_of_key, digest) = (Sha256::digest(word), rules::digest(picture, plan));
+    let key = Key { name: STANDARD.encode(name_of_key), digest: STANDARD.encode(digest) };
     for _ in 0..TRIES {
         let ours = doc! { "_id": &key.name, "tarea": name(*id), "huella": &key.digest };
         if insert(&tables.keys, ours).await? {
@@ -136,9 +139,9 @@ pub(super) async fn forget_key(tables: &Tables, key: &str, task: &str) -> Result
     Ok(())
 }
 
-/// Forgets a task, whatever its state; None if there is none, else the bytes of its result. Once it is gone from `tareas` it
-/// is gone; who works on it finds that out when he is done. Its place goes last, so that what is left if this ends
-/// halfway is found by who comes to it.
+/// Forgets a task, whatever its state; None if there is none, else the bytes of its result. Once it is gone from
+/// `tareas` it is gone; who works on it finds that out when he is done. Its place goes last, so that what is left if
+/// this ends halfway is found by who comes to it.
 pub(super) async fn delete(tables: &Tables, id: Uuid) -> Result<Option<u64>, Fault> {
     let task = name(id);
     let document = find(&tables.tasks, &task).await?.filter(|document| !turns::is_grave(document));

@@ -10,7 +10,7 @@ use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 
 use super::kept::Kept;
-use super::link::{all, insert as insert_one, step};
+use super::link::{all, insert as insert_one, limit, step};
 use super::trouble::Fault;
 use crate::exchange::bank::{FACE_SAMPLES, Face, Page};
 
@@ -48,8 +48,8 @@ fn table(bank: &Database, folder: &str) -> Collection<Document> {
     bank.collection(folder)
 }
 
-/// How many faces a folder has; None if there is no such folder. Of what the database keeps of a collection, on each of its
-/// shards: some would look through all of it to count.
+/// How many faces a folder has; None if there is no such folder. Of what the database keeps of a collection, on each of
+/// its shards: some would look through all of it to count.
 async fn count(bank: &Database, folder: &str) -> Result<Option<u64>, Fault> {
     let counts = [doc! { "$collStats": { "count": {} } }];
     let counts = match all(table(bank, folder).aggregate(counts)).await {
@@ -171,9 +171,4 @@ fn sample_of(number: &Bson) -> Option<u8> {
     // In the range of a byte, and so none is cut off.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255, and no NaN")]
     (0.0..=255.0).contains(&sample).then_some(sample as u8)
-}
-
-/// MongoDB counts in i64.
-fn limit(max: usize) -> i64 {
-    i64::try_from(max).unwrap_or(i64::MAX)
 }

@@ -1,7 +1,7 @@
 //! Files in pieces of a megabyte, as a document has at most sixteen: `<owner>/<number>`, the first is 0.
 //!
-//! Rules: the bytes are written before the document that names them, and removed after it. A piece that is there already
-//! is the same piece, from an attempt whose answer was lost: an owner's file is written by one server, once.
+//! Rules: the bytes are written before the document that names them, and removed after it. A piece that is there
+//! already is the same piece, from an attempt whose answer was lost: an owner's file is written by one server, once.
 use std::ops::Range;
 
 use mongodb::bson::doc;
@@ -9,6 +9,7 @@ use mongodb::bson::doc;
 use super::kept::{Kept, binary};
 use super::link::{Tables, find, insert, remove};
 use super::trouble::Fault;
+use crate::store::rules;
 
 /// Bytes of a piece; the last one has fewer.
 const PIECE: usize = 1 << 20;
@@ -32,11 +33,7 @@ pub(super) async fn write(tables: &Tables, owner: &str, file: &[u8]) -> Result<(
 /// [`Fault::Strange`]: not all of them are there.
 pub(super) async fn read(tables: &Tables, owner: &str, range: Range<u64>) -> Result<Vec<u8>, Fault> {
     let length = range.end.saturating_sub(range.start);
-    let no_room = || Fault::NoRoom { length };
-    let (start, size) =
-        usize::try_from(range.start).ok().zip(usize::try_from(length).ok()).ok_or_else(no_room)?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).map_err(|_| no_room())?;
+    let (start, size, mut bytes) = rules::room_for(&range).ok_or(Fault::NoRoom { length })?;
     while bytes.len() < size {
         let at = start.saturating_add(bytes.len());
         let document = find(&tables.chunks, &name(owner, at / PIECE)).await?.ok_or(Fault::Strange)?;

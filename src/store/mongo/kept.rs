@@ -30,15 +30,6 @@ pub(super) fn binary(bytes: Vec<u8>) -> Binary {
     Binary { subtype: BinarySubtype::Generic, bytes }
 }
 
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut digits, byte| {
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
-}
-
 /// What is to be done with a picture.
 pub(super) fn plan(plan: &Plan) -> Document {
     let Plan { factor, encoding: Encoding { format, quality, background } } = plan;

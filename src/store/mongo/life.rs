@@ -1,8 +1,8 @@
 //! Who lives: each server counts up a number of its own, and dead is whose number has long stood still.
 //!
 //! No clock of another machine counts, and no time of day: an observer measures by its own monotonic clock how long it
-//! has seen the same number. Rule: only what was watched counts. After a gap in which it could not look (the database was
-//! away for all of them) it begins anew, or everybody would take everybody for dead when the database comes back.
+//! has seen the same number. Rule: only what was watched counts. After a gap in which it could not look (the database
+//! was away for all of them) it begins anew, or everybody would take everybody for dead when the database comes back.
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 

@@ -219,6 +219,11 @@ pub(super) async fn remove(table: &Collection<Document>, name: &str) -> Result<b
     Ok(step(table.delete_one(doc! { "_id": name })).await?.deleted_count > 0)
 }
 
+/// MongoDB counts in i64.
+pub(super) fn limit(max: usize) -> i64 {
+    i64::try_from(max).unwrap_or(i64::MAX)
+}
+
 /// All that a search has found. Whoever searches bounds it.
 pub(super) async fn all(
     search: impl IntoFuture<Output = Driven<Cursor<Document>>>,

@@ -1,4 +1,5 @@
-//! Why the store can't be opened, for the person who starts the server: one line that names the servers, and no password.
+//! Why the store can't be opened, for the person who starts the server: one line that names the servers, and no
+//! password.
 use std::fmt;
 use std::io;
 
@@ -40,7 +41,8 @@ impl Reason {
     }
 }
 
-/// The scheme and the servers of a URI: what comes before the last `@` of its authority is a secret, and what comes behind it may be.
+/// The scheme and the servers of a URI: what comes before the last `@` of its authority is a secret, and what comes
+/// behind it may be.
 fn without_user(uri: &str) -> String {
     let (scheme, rest) = uri.split_once("://").unwrap_or(("mongodb", uri));
     let authority = rest.split(['/', '?']).next().unwrap_or_default();

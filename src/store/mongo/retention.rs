@@ -1,8 +1,8 @@
-//! What expires: results that are old, then the oldest of those that take too much room. The same rules as in SQLite; every
-//! server of the fleet follows them, and what two do at once is done once.
+//! What expires: results that are old, then the oldest of those that take too much room. The same rules as in SQLite;
+//! every server of the fleet follows them, and what two do at once is done once.
 //!
-//! Order: a result is marked as expired before its bytes go, so that nobody reads half of them; while it says what its bytes
-//! were, they may still be there.
+//! Order: a result is marked as expired before its bytes go, so that nobody reads half of them; while it says what its
+//! bytes were, they may still be there.
 use std::time::SystemTime;
 
 use mongodb::bson::{Document, doc};
@@ -11,7 +11,7 @@ use super::accept::{forget_key, forget_result};
 use super::chunks;
 use super::end::{DONE, EXPIRED, FAILED};
 use super::kept::{Kept, date};
-use super::link::{Tables, all, find, remove, step};
+use super::link::{Tables, all, find, limit, remove, step};
 use super::trouble::Fault;
 use crate::store::Retention;
 use crate::store::rules::{PASS_BYTES, PASS_MAX, TOMBSTONE, before};
@@ -58,8 +58,8 @@ pub(super) async fn sweep(tables: &Tables, retention: &Retention, at: SystemTime
     Ok(Swept { expired: pass.expired, more: pass.is_over() || buried == PASS_MAX, kept })
 }
 
-/// Makes room for the result of this task, which is there already, where all together have so many bytes; how many of them
-/// have gone.
+/// Makes room for the result of this task, which is there already, where all together have so many bytes; how many of
+/// them have gone.
 pub(super) async fn make_room(
     tables: &Tables,
     retention: &Retention,
@@ -105,8 +105,15 @@ impl Pass<'_> {
         Ok(kept)
     }
 
-    /// Lets this result expire; its bytes.
+    /// Lets this result expire; its bytes. One that can't be read keeps no other from expiring.
     async fn expire(&mut self, result: &Document) -> Result<u64, Fault> {
+        match self.expire_sound(result).await {
+            Err(Fault::Strange) => Ok(0),
+            done => done,
+        }
+    }
+
+    async fn expire_sound(&mut self, result: &Document) -> Result<u64, Fault> {
         let (tables, kept) = (self.tables, Kept(result));
         let task = kept.text("_id")?;
         let expired = doc! {
@@ -141,8 +148,4 @@ async fn bury(tables: &Tables, by: SystemTime) -> Result<usize, Fault> {
         forget_result(tables, task).await?;
     }
     Ok(buried.len())
-}
-
-fn limit(max: usize) -> i64 {
-    i64::try_from(max).unwrap_or(i64::MAX)
 }

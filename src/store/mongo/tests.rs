@@ -49,6 +49,10 @@ impl Default for Databases {
 }
 
 impl Databases {
+    fn find() -> Option<Self> {
+        Self::is_there().then(Self::default)
+    }
+
     fn names(&self) -> Names<'_> {
         Names { tasks: &self.tasks, bank: &self.bank }
     }
@@ -203,10 +207,7 @@ const LONG: Duration = Duration::from_hours(1);
 
 #[test]
 fn two_servers_never_have_the_same_task() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     let (mut one, mut other) = (One::at(&databases, LONG), One::at(&databases, LONG));
     for number in 0..20 {
         let server = if number % 3 == 0 { &mut other } else { &mut one };
@@ -228,17 +229,15 @@ fn two_servers_never_have_the_same_task() {
     claimed.sort_unstable();
     let mut expected: Vec<Uuid> = (0..20).map(id).collect();
     expected.sort_unstable();
-    // One that had looked at a place when the other took it may have found nothing else at the end: it asks again later.
+    // One that had looked at a place when the other took it may have found nothing else at the end: it asks again
+    // later.
     assert_eq!(claimed, expected);
     drop((one, other));
 }
 
 #[test]
 fn any_server_answers_for_any_task() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     let (mut one, mut other) = (One::at(&databases, LONG), One::at(&databases, LONG));
     one.accept(1, 1, None);
     assert_eq!(other.state(1), State::Pending);
@@ -257,10 +256,7 @@ fn any_server_answers_for_any_task() {
 
 #[test]
 fn what_a_dead_server_had_in_work_is_taken_over_and_ends_once() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     let mut slow = One::at(&databases, LONG);
     slow.accept(1, 1, None);
     slow.accept(2, 2, None);
@@ -285,10 +281,7 @@ fn what_a_dead_server_had_in_work_is_taken_over_and_ends_once() {
 
 #[test]
 fn three_dead_servers_end_a_task() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     One::at(&databases, LONG).accept(1, 1, None);
     for fall in 1..=CRASHES_MAX {
         let mut server = One::at(&databases, LONG);
@@ -302,10 +295,7 @@ fn three_dead_servers_end_a_task() {
 
 #[test]
 fn a_turn_whose_answer_was_lost_is_given_back() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     let mut server = One::at(&databases, LONG);
     server.accept(1, 1, None);
     assert!(server.claim().is_some());
@@ -317,10 +307,7 @@ fn a_turn_whose_answer_was_lost_is_given_back() {
 
 #[test]
 fn an_end_is_told_again_to_who_did_not_hear_it() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     let mut server = One::at(&databases, LONG);
     server.accept(1, 1, None);
     server.claim();
@@ -332,10 +319,7 @@ fn an_end_is_told_again_to_who_did_not_hear_it() {
 
 #[test]
 fn a_task_that_was_deleted_by_another_leaves_nothing_behind() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     let (mut one, mut other) = (One::at(&databases, LONG), One::at(&databases, LONG));
     one.accept(1, 1, Some(b"k"));
     other.claim();
@@ -347,10 +331,7 @@ fn a_task_that_was_deleted_by_another_leaves_nothing_behind() {
 
 #[test]
 fn one_key_at_two_servers_is_one_task() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     for round in 0..8 {
         let key = round.to_string();
         let accept = |number| {
@@ -376,10 +357,7 @@ fn one_key_at_two_servers_is_one_task() {
 
 #[test]
 fn what_was_begun_under_a_key_is_finished_by_who_comes_again() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     let mut server = One::at(&databases, LONG);
     // A server that fell right after it had written the key.
     assert_eq!(server.accept(1, 1, Some(b"k")), Acceptance::New);
@@ -397,10 +375,7 @@ fn what_was_begun_under_a_key_is_finished_by_who_comes_again() {
 
 #[test]
 fn what_can_t_be_read_ends_and_lets_the_next_have_its_turn() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     let mut server = One::at(&databases, LONG);
     server.accept(1, 1, None);
     server.accept(2, 2, None);
@@ -416,10 +391,7 @@ fn what_can_t_be_read_ends_and_lets_the_next_have_its_turn() {
 
 #[test]
 fn what_was_never_accepted_is_buried_and_never_will_be() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     let mut server = One::at(&databases, LONG);
     // More of them than are fetched at once, at the head of the queue.
     for number in 0..70 {
@@ -453,10 +425,7 @@ fn what_was_never_accepted_is_buried_and_never_will_be() {
 
 #[test]
 fn who_gives_back_an_old_turn_takes_nothing_from_the_new_one() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     let (mut slow, mut quick) = (One::at(&databases, LONG), One::at(&databases, LONG));
     slow.accept(1, 1, None);
     slow.claim().unwrap();
@@ -475,10 +444,7 @@ fn who_gives_back_an_old_turn_takes_nothing_from_the_new_one() {
 
 #[test]
 fn a_key_that_was_taken_meanwhile_is_not_answered_twice() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     let mut server = One::at(&databases, LONG);
     // Somebody has begun something else under this key, and still lives.
     assert_eq!(server.accept(1, 1, Some(b"k")), Acceptance::New);
@@ -491,10 +457,7 @@ fn a_key_that_was_taken_meanwhile_is_not_answered_twice() {
 
 #[test]
 fn folders_of_other_programs_are_read_as_they_are() {
-    if !Databases::is_there() {
-        return;
-    }
-    let databases = Databases::default();
+    let Some(databases) = Databases::find() else { return };
     let link = databases.link();
     let vector = |samples: usize| vec![0.007_f64; samples];
     let theirs = [

@@ -1,8 +1,9 @@
 //! Whose turn it is to work on a task: the queue, and who has taken what from it.
 //!
-//! A turn is `<id>/<intento>` in `turnos`; who inserts it has it. Each time a task waits again it is the next attempt's, so that
-//! who comes late with an old turn takes nothing from who has the new one. Places in the queue are only ever taken away by
-//! who has a turn, and by nobody because he did not get it: the turn may be given back at that moment.
+//! A turn is `<id>/<intento>` in `turnos`; who inserts it has it. Each time a task waits again it is the next
+//! attempt's, so that who comes late with an old turn takes nothing from who has the new one. Places in the queue are
+//! only ever taken away by who has a turn, and by nobody because he did not get it: the turn may be given back at that
+//! moment.
 use std::time::{Duration, SystemTime};
 
 use mongodb::bson::{Bson, Document, doc};
@@ -75,7 +76,7 @@ impl Turn {
     }
 
     /// Of a document in the queue.
-    fn of_place(document: &Document) -> Result<Self, Fault> {
+    pub(super) fn of_place(document: &Document) -> Result<Self, Fault> {
         let kept = Kept(document);
         let (id, attempt, order) = (kept.id("_id")?, kept.number("intento")?, kept.number("orden")?);
         Ok(Self { id, attempt, fallen: kept.texts("caidos")?, order, received: 0 })
@@ -104,8 +105,8 @@ pub(super) enum Look {
     Nothing,
     /// It is ours.
     Granted(Box<Granted>),
-    /// It is ours, and can't be worked on.
-    Ours(Turn, Claimed),
+    /// It is ours, and no lease could ever hold its picture.
+    TooLarge(Turn),
     /// It is not, and the claim is answered so.
     Answer(Claimed),
     /// It is ours, and can't be read.
@@ -120,16 +121,15 @@ pub(super) async fn places(tables: &Tables, crashes_max: u32, after: u64) -> Res
     all(sorted.skip(after).limit(FETCHED)).await
 }
 
-/// Tries to take the task at this place into work; `lease` is charged for its picture, and for nothing if it is not taken.
+/// Tries to take a task at its place into work; `lease` is charged for its picture, and for nothing if it is not taken.
 pub(super) async fn take(
     tables: &Tables,
     server: &str,
-    place: &Document,
+    (place, mut turn): (&Document, Turn),
     in_work: usize,
     at: SystemTime,
     lease: &mut Lease,
 ) -> Result<Look, Fault> {
-    let mut turn = Turn::of_place(place)?;
     let task = turn.task();
     if find(&tables.turns, &turn.name()).await?.is_some() {
         return Ok(Look::Nothing);
@@ -156,16 +156,10 @@ pub(super) async fn take(
         return Ok(Look::Answer(Claimed::NoRoom { length }));
     }
     let look = take_free(tables, server, &turn, &kept, at, !is_too_large).await;
-    match look {
-        Ok(Look::Ours(..)) if is_too_large => {
-            Ok(Look::Ours(turn, Claimed::TooLarge { id: kept.id("_id")?, length }))
-        }
-        Ok(Look::Granted(_)) => look,
-        other => {
-            lease.shrink_to(0);
-            other
-        }
+    if !matches!(look, Ok(Look::Granted(_))) {
+        lease.shrink_to(0);
     }
+    look
 }
 
 /// The same, once there is memory for it, or it is known that there never will be.
@@ -194,7 +188,7 @@ async fn take_free(
     gone?;
     begun?;
     if !with_picture {
-        return Ok(Look::Ours(turn.clone(), Claimed::Nothing));
+        return Ok(Look::TooLarge(turn.clone()));
     }
     let picture = chunks::read(tables, &chunks::upload(&task), 0..turn.received).await;
     match (picture, document.plan("plan")) {
@@ -215,8 +209,9 @@ async fn take_free(
     }
 }
 
-/// Sees to it that a task which never was accepted never will be, and removes what there is of it. Decided by the insertion
-/// of a grave under its name, which stays as long as those of tasks that have expired: who still accepts it is late.
+/// Sees to it that a task which never was accepted never will be, and removes what there is of it. Decided by the
+/// insertion of a grave under its name, which stays as long as those of tasks that have expired: who still accepts it
+/// is late.
 async fn bury_orphan(tables: &Tables, place: &Turn, at: SystemTime) -> Result<(), Fault> {
     let task = place.task();
     if !insert(&tables.tasks, doc! { "_id": &task, "nunca": true }).await? {
@@ -267,8 +262,8 @@ async fn pass_on(tables: &Tables, turn: &Turn, fallen: Vec<String>, at: SystemTi
     Ok(())
 }
 
-/// Removes what a task needs no longer once it has ended: its place, its turn, its picture, and the beginnings of results
-/// whose makers fell.
+/// Removes what a task needs no longer once it has ended: its place, its turn, its picture, and the beginnings of
+/// results whose makers fell.
 pub(super) async fn tidy(tables: &Tables, turn: &Turn) -> Result<(), Fault> {
     let task = turn.task();
     remove(&tables.queue, &task).await?;

@@ -16,7 +16,7 @@ use super::life::{Life, Sightings};
 use super::link::{Link, Tables, remove, step};
 use super::pulse::{self, Server};
 use super::trouble::Fault;
-use super::turns::{self, Granted, Look};
+use super::turns::{self, Granted, Look, Turn};
 use super::{accept, bank, end, retention};
 use crate::exchange::bank::Face;
 use crate::exchange::gate::Lease;
@@ -31,7 +31,8 @@ pub(super) struct MongoWriter {
     pub(super) link: Arc<Link>,
     pub(super) server: Arc<Server>,
     retention: Retention,
-    /// Bytes of all results, as far as is known: what other servers have added or taken away since the last sweep is not.
+    /// Bytes of all results, as far as is known: what other servers have added or taken away since the last sweep is
+    /// not.
     kept: AtomicU64,
     /// The last place that was given out.
     order: AtomicI64,
@@ -184,17 +185,16 @@ impl MongoWriter {
                 seen += places.len() as u64;
             }
             let Some(place) = places.pop_front() else { return Ok(Told::Claimed(Claimed::Nothing)) };
-            let Some(id) = place.get_str("_id").ok().and_then(|id| Uuid::try_parse(id).ok()) else {
-                continue;
-            };
+            let Ok(turn) = Turn::of_place(&place) else { continue };
+            let id = turn.id;
             // One that is ours already is still being ended.
             if server.turns().contains_key(&id) {
                 continue;
             }
-            let turn = turns::Turn { id, attempt: 0, fallen: Vec::new(), order: 0, received: 0 };
-            server.turns().insert(id, turn);
-            let look = turns::take(tables, &server.name, &place, in_work, at, &mut lease).await;
-            let hold = |turn: Option<turns::Turn>| match turn {
+            // Before it is: who finds a turn of ours that is not here gives it back.
+            server.turns().insert(id, turn.clone());
+            let look = turns::take(tables, &server.name, (&place, turn), in_work, at, &mut lease).await;
+            let hold = |turn: Option<Turn>| match turn {
                 Some(turn) => server.turns().insert(id, turn),
                 None => server.turns().remove(&id),
             };
@@ -205,9 +205,10 @@ impl MongoWriter {
                     hold(Some(turn));
                     Claimed::Task(Box::new(Claim { id, picture, plan, suspect, lease }))
                 }
-                Ok(Look::Ours(turn, claimed)) => {
+                Ok(Look::TooLarge(turn)) => {
+                    let length = turn.received;
                     hold(Some(turn));
-                    claimed
+                    Claimed::TooLarge { id, length }
                 }
                 Ok(Look::Unreadable(turn)) => {
                     let failed = End::Failed(rules::unreadable());
@@ -274,15 +275,13 @@ impl Writer for MongoWriter {
     }
 
     fn close(&mut self) {
+        self.pulse.iter().for_each(JoinHandle::abort);
+        let (now, pulse) = (SystemTime::now(), std::mem::take(&mut self.pulse));
         let held: Vec<Uuid> = self.server.turns().keys().copied().collect();
-        let (now, mut pulse) = (SystemTime::now(), std::mem::take(&mut self.pulse));
         // What can't be given back now is taken over as a dead server's.
         let _ = self.link.run(async {
-            for task in &mut pulse {
-                task.abort();
-                // Until it has ended: a beat under way would show again that it lives.
-                let _ = task.await;
-            }
+            // A beat under way would show again that it lives.
+            join_all(pulse).await;
             join_all(held.into_iter().map(|id| self.release(id, now))).await;
             remove(&self.link.tables.servers, &self.server.name).await
         });

@@ -4,7 +4,7 @@ use std::ops::Range;
 use rusqlite::Connection;
 use rusqlite::blob::ZeroBlob;
 
-use crate::store::Trouble;
+use crate::store::{Trouble, rules};
 
 /// What is bound to the column of a new row, before the file is [written](write()).
 pub(super) fn room(file: &[u8]) -> ZeroBlob {
@@ -44,11 +44,7 @@ impl From<Unread> for Trouble {
 /// Reads a range of the file of this row, which has it.
 pub(super) fn read(conn: &Connection, table: &str, row: i64, range: Range<u64>) -> Result<Vec<u8>, Unread> {
     let length = range.end.saturating_sub(range.start);
-    let no_room = || Unread::NoRoom { length };
-    let (start, size) =
-        usize::try_from(range.start).ok().zip(usize::try_from(length).ok()).ok_or_else(no_room)?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).map_err(|_| no_room())?;
+    let (start, size, mut bytes) = rules::room_for(&range).ok_or(Unread::NoRoom { length })?;
     bytes.resize(size, 0);
     let blob = conn.blob_open("main", table, "file", row, true)?;
     blob.read_at_exact(&mut bytes, start)?;
