@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use crate::sys;
@@ -21,6 +22,9 @@ use crate::words::InWords;
 pub const TICK: Duration = Duration::from_millis(500);
 /// Connections that wait in the kernel while all children are busy.
 const BACKLOG: i32 = 1024;
+/// How often, and after which pauses, it is tried again whether a killed server's last child has let go of the socket.
+const ORPHAN_TRIES: u32 = 100;
+const ORPHAN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,11 +191,22 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        // Connected, or its backlog is full, or it is not ours to judge.
-        _ => Err(io::ErrorKind::AddrInUse.into()),
+    for _ in 0..ORPHAN_TRIES {
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return fs::remove_file(path),
+            Ok(stream) if listener_is_gone(&stream) => thread::sleep(ORPHAN_PAUSE),
+            // Connected, or its backlog is full, or it is not ours to judge.
+            _ => break,
+        }
     }
+    Err(io::ErrorKind::AddrInUse.into())
+}
+
+/// Whether the process that listened is no more: a child that it had just forked has not closed its copy of the socket yet.
+fn listener_is_gone(stream: &UnixStream) -> bool {
+    // 0 is a process of another namespace.
+    sys::peer_credentials(stream)
+        .is_ok_and(|peer| peer.pid > 0 && !Path::new("/proc").join(peer.pid.to_string()).exists())
 }
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {

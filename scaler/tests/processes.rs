@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use common::{Server, children, is_alive, pgm, request, scratch_path, wait_for};
 use scaler::child::Terms;
-use scaler::listener::{Endpoint, Peer};
+use scaler::listener::{Endpoint, Listener, Peer};
 use scaler::sandbox::{self, Cage};
 use scaler::serve::{self, Config, Owner};
 use scaler::sys::{self, Instruction, Limit, Pid};
@@ -68,6 +68,7 @@ fn main() {
             finish(serve::run(config));
         }
         ["role:file-writer"] => write_to_a_file(),
+        ["role:dying-server", path] => leave_a_listening_child(path),
         ["role:stranger", path] => {
             let turned_away = UnixStream::connect(path).and_then(|mut stream| stream.read(&mut [0]));
             exit(i32::from(turned_away.is_err()));
@@ -202,6 +203,10 @@ fn run_cases(words: &[&str]) {
         Box::new(wrong_owner),
     ));
     cases.push(("a stranger is turned away".to_owned(), Box::new(no_strangers)));
+    cases.push((
+        "a child that still holds a killed server's socket keeps no successor away".to_owned(),
+        Box::new(successor),
+    ));
     cases
         .push(("without filters it says so and serves, unless told not to".to_owned(), Box::new(no_filters)));
     cases.retain(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| name.contains(word)));
@@ -362,6 +367,30 @@ fn owner_ends(by_kill: bool) {
     for stream in [&mut idle, &mut busy] {
         assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)));
     }
+}
+
+/// As a server that is killed while a child it has just forked has not closed its copy of the socket yet.
+fn leave_a_listening_child(path: &str) -> ! {
+    let listener = Listener::open(&Endpoint::Unix(PathBuf::from(path))).unwrap();
+    let forked = sys::fork_child(|| {
+        thread::sleep(Duration::from_millis(300));
+        0
+    });
+    // Neither of the two removes the file.
+    std::mem::forget(listener);
+    sys::exit_now(u8::from(forked.is_err()));
+}
+
+fn successor() {
+    let path = scratch_path("dying.sock");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["role:dying-server", path.to_str().unwrap()]).stdin(Stdio::null());
+    assert!(command.status().unwrap().success());
+    UnixStream::connect(&path).expect("a child that listens on");
+    let listener = Listener::open(&Endpoint::Unix(path.clone())).unwrap();
+    UnixStream::connect(&path).unwrap();
+    drop(listener);
+    assert!(!path.exists());
 }
 
 fn wrong_owner() {
