@@ -30,9 +30,10 @@ use crate::words::{self, InWords};
 const LINGER: Duration = Duration::from_secs(2);
 /// Heads and small pictures come in by reads of this size; large ones go straight into their buffer.
 const SCRATCH: usize = 64 << 10;
-/// Each of three buffers of up to so many bytes is kept from one picture to the next: fresh memory costs page faults. What is larger
-/// goes back at once: a child that waits is to be small, for nobody counts what it holds then.
-const KEPT_MAX: usize = 6 << 20;
+/// The three buffers are kept from one picture to the next, for fresh memory costs page faults: if all of them together have
+/// no more bytes than this, which a photograph of 13 MP at half size takes, and until a tick has passed without work. A
+/// child that waits is to be small, for nobody counts what it holds then.
+const KEPT_MAX: usize = 24 << 20;
 
 /// What a child grants a connection.
 #[derive(Clone, Copy, Debug)]
@@ -202,6 +203,7 @@ impl<'a> Session<'a> {
                     return Ok(());
                 }
                 Err(error) if self.is_tick(&error) => {
+                    self.shed();
                     if self.terms.idle.is_some_and(|idle| since.elapsed() >= idle) {
                         return Err(Stop::Done);
                     }
@@ -280,9 +282,15 @@ impl<'a> Session<'a> {
         }
         self.tell(|| "Escalado completado, imagen escalada enviada al cliente.".to_owned());
         self.requests.recycle(source.samples);
-        self.requests.shed(KEPT_MAX);
-        self.resizer.shed(KEPT_MAX);
+        if self.requests.kept() + self.resizer.kept() > KEPT_MAX {
+            self.shed();
+        }
         Ok(())
+    }
+
+    fn shed(&mut self) {
+        self.requests.shed();
+        self.resizer.shed();
     }
 
     /// Says why, then waits until the peer has had the chance to read it: closing with input unread would reset the

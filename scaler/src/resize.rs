@@ -72,13 +72,15 @@ impl Resizer {
         self.spare = buffer;
     }
 
-    /// Gives up what is kept for the next picture, each buffer that is larger than so many bytes.
-    pub fn shed(&mut self, bytes_max: usize) {
-        for buffer in [&mut self.between, &mut self.spare] {
-            if buffer.capacity() > bytes_max {
-                *buffer = Vec::new();
-            }
-        }
+    /// Bytes of the buffers that are kept for the next picture.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.between.capacity() + self.spare.capacity()
+    }
+
+    /// Gives them up.
+    pub fn shed(&mut self) {
+        (self.between, self.spare) = Default::default();
     }
 
     fn resample(
@@ -286,16 +288,14 @@ mod tests {
     }
 
     #[test]
-    fn large_buffers_are_shed() {
+    fn buffers_are_kept_until_they_are_shed() {
         let mut resizer = Resizer::new(wire::allocate);
         let raster = luma(40, 30, |x, _| x.to_le_bytes()[0]);
-        for kept_max in [600, 100, 0] {
-            let result = resizer.resize(&mut raster.clone(), 20, 15).unwrap();
-            resizer.recycle(result.samples);
-            resizer.shed(kept_max);
-            assert!(resizer.between.capacity() <= kept_max && resizer.spare.capacity() <= kept_max);
-            // Those that are kept are those that fit.
-            assert_eq!(resizer.spare.capacity() > 0, kept_max >= 300);
-        }
+        let result = resizer.resize(&mut raster.clone(), 20, 15).unwrap();
+        resizer.recycle(result.samples);
+        // Rows first: 20x30 between the passes.
+        assert_eq!(resizer.kept(), 600 + 300);
+        resizer.shed();
+        assert_eq!(resizer.kept(), 0);
     }
 }

@@ -139,11 +139,15 @@ impl<H: Head> Decoder<H> {
         }
     }
 
-    /// Gives up the buffer that is kept for the next message, if it is larger than so many bytes.
-    pub fn shed(&mut self, bytes_max: usize) {
-        if self.spare.capacity() > bytes_max {
-            self.spare = Vec::new();
-        }
+    /// Bytes of the buffer that is kept for the next message.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.spare.capacity()
+    }
+
+    /// Gives that buffer up.
+    pub fn shed(&mut self) {
+        self.spare = Vec::new();
     }
 
     /// The peer will send nothing more.
@@ -486,13 +490,14 @@ mod tests {
     }
 
     #[test]
-    fn a_large_buffer_is_shed() {
+    fn the_larger_buffer_is_kept_until_it_is_shed() {
         let mut decoder = RequestDecoder::new(LIMITS, wire::allocate);
-        for (kept_max, kept) in [(9, true), (8, false)] {
-            decoder.recycle(Vec::with_capacity(9));
-            decoder.shed(kept_max);
-            assert_eq!(decoder.spare.capacity() == 9, kept);
+        for (recycled, kept) in [(9, 9), (20, 20), (9, 20)] {
+            decoder.recycle(Vec::with_capacity(recycled));
+            assert_eq!(decoder.kept(), kept);
         }
+        decoder.shed();
+        assert_eq!(decoder.kept(), 0);
     }
 
     #[test]
