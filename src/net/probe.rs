@@ -1,13 +1,13 @@
 //! Whether the server still does what it is there for: every ten seconds a tiny picture of its own goes the whole way,
-//! through a worker, a scaler connection that is opened for it, and a worker again.
+//! through a worker of the steady crew, a scaler connection that is opened for it, and a worker of the quick crew.
 //!
 //! A state machine like the others: time and answers in, jobs and verdicts out. Its jobs hold no place and no byte, and no
 //! task or state is to be seen of them. What does not come back is judged by where it is:
 //! - At the scaler it has a connection and a child of its own and waits for nobody: [`PATIENCE`] is enough. It is given up
 //!   then, and another is sent soon. A second one that is lost in the same way means that our own scaler is to be killed:
 //!   what a process that is stopped will not do is none of our waiting.
-//! - At the workers it stands in line behind large pictures. As long as they bring anything at all, they are busy; if for
-//!   [`PATIENCE`] nothing has come, they hang. The picture is left where it is: it comes back when they do.
+//! - At the workers it stands in line behind others' pictures. As long as that crew brings anything at all, it is busy; if for
+//!   [`PATIENCE`] nothing has come, it hangs. The picture is left where it is: it comes back when they do.
 //!
 //! The verdict stands until a picture has come back whole. Nothing here can free a worker that hangs.
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use crate::exchange::job::{Cancel, Done, Encoding, Job, Output, Probe as Header,
 use crate::exchange::service::Part;
 use crate::key::{Key, Ticket};
 use crate::proto::format::Format;
+use crate::workers::{CREWS, Crew};
 
 /// In the tickets of its jobs: the slot of no run.
 pub const KEY: Key = Key { index: u32::MAX, generation: 0 };
@@ -47,10 +48,10 @@ pub struct Probe {
     verdict: Option<Part>,
     /// Pictures lost at the scaler in a row.
     losses: u32,
-    /// When the workers last brought anything.
-    workers_at: Instant,
-    /// Jobs that had come of them by then.
-    finished: usize,
+    /// When each crew last brought anything.
+    workers_at: [Instant; CREWS],
+    /// Jobs that had come of each by then.
+    finished: [usize; CREWS],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,15 +92,17 @@ impl Probe {
             cancelled: Cancel::default(),
             verdict: None,
             losses: 0,
-            finished: 0,
-            workers_at: now,
+            finished: [0; CREWS],
+            workers_at: [now; CREWS],
         }
     }
 
-    /// So many jobs have come of the workers that take all kinds, whatever they are.
-    pub fn note_work(&mut self, finished: usize, now: Instant) {
-        if std::mem::replace(&mut self.finished, finished) != finished {
-            self.workers_at = now;
+    /// So many jobs have come of each crew, whatever they are.
+    pub fn note_work(&mut self, finished: [usize; CREWS], now: Instant) {
+        for (crew, at) in self.workers_at.iter_mut().enumerate() {
+            if std::mem::replace(&mut self.finished[crew], finished[crew]) != finished[crew] {
+                *at = now;
+            }
         }
     }
 
@@ -148,7 +151,7 @@ impl Probe {
             Stage::Gray { .. } | Stage::Encode { .. } => {
                 let news = self.verdict.replace(Part::Workers) != Some(Part::Workers);
                 // It is asked again after as long, in case they have moved meanwhile.
-                self.workers_at = now;
+                self.workers_at = [now; CREWS];
                 Sign::Stuck { part: Part::Workers, news, hopeless: false }
             }
             Stage::Scale { .. } => {
@@ -167,7 +170,8 @@ impl Probe {
     pub fn poll_timeout(&self) -> Instant {
         match self.stage {
             Stage::Resting { until } => until,
-            Stage::Gray { since } | Stage::Encode { since } => since.max(self.workers_at) + PATIENCE,
+            Stage::Gray { since } => since.max(self.workers_at[Crew::Steady as usize]) + PATIENCE,
+            Stage::Encode { since } => since.max(self.workers_at[Crew::Quick as usize]) + PATIENCE,
             Stage::Scale { since } => since + PATIENCE,
         }
     }
@@ -175,8 +179,9 @@ impl Probe {
     fn job(&mut self, lease: Lease, work: Work) -> Box<Job> {
         self.step += 1;
         let ticket = Ticket { run: KEY, step: self.step };
-        // In the workers' line of tasks, which needs no place.
-        Box::new(Job { ticket, lease, cancelled: self.cancelled.clone(), durable: true, work })
+        // First in the line of tasks, which needs no place, and at last in that for quick jobs, which has one for it.
+        let durable = !matches!(work, Work::Encode { .. });
+        Box::new(Job { ticket, lease, cancelled: self.cancelled.clone(), durable, work })
     }
 }
 
@@ -189,6 +194,7 @@ fn writing(raster: Raster) -> Work {
 mod tests {
     use super::*;
     use crate::exchange::job::{Failure, PixelLimits};
+    use crate::workers::Lane;
     use bytes::Bytes;
 
     struct World {
@@ -274,7 +280,7 @@ mod tests {
         let at_scaler = job(world.perform(first));
         assert!(matches!(world.wait(PATIENCE - Duration::from_millis(1)), Sign::Nothing));
         // Workers that are busy say nothing about the scaler.
-        world.probe.note_work(1, world.now);
+        world.probe.note_work([1, 1], world.now);
         let Sign::Stuck { part, news, hopeless } = world.wait(Duration::from_millis(1)) else { panic!() };
         assert_eq!((part, news, hopeless), (Part::Scaler, true, false));
         assert!(at_scaler.cancelled.is_set());
@@ -300,19 +306,25 @@ mod tests {
     fn workers_are_stuck_once_nothing_comes_of_them() {
         let mut world = World::new();
         let first = world.begin();
+        assert_eq!(Lane::of(&first), Lane::Task);
         for finished in 1..=20 {
             assert!(matches!(world.wait(PATIENCE / 2), Sign::Nothing));
-            world.probe.note_work(finished, world.now);
+            world.probe.note_work([0, finished], world.now);
         }
         // What the loop hears of others says nothing about them.
-        world.probe.note_work(20, world.now + PATIENCE / 2);
+        world.probe.note_work([9, 20], world.now + PATIENCE / 2);
         let Sign::Stuck { part, news, .. } = world.wait(PATIENCE) else { panic!() };
         assert_eq!((part, news), (Part::Workers, true));
         assert!(!first.cancelled.is_set(), "it is not sent twice");
         assert!(matches!(world.wait(PATIENCE), Sign::Stuck { news: false, .. }));
         let second = job(world.perform(first));
         let third = job(world.perform(second));
-        let Sign::Stuck { part, news, .. } = world.wait(PATIENCE) else { panic!() };
+        assert_eq!(Lane::of(&third), Lane::Quick);
+        world.now += PATIENCE / 2;
+        world.probe.note_work([10, 20], world.now);
+        assert!(matches!(world.wait(PATIENCE / 2), Sign::Nothing));
+        world.probe.note_work([10, 21], world.now);
+        let Sign::Stuck { part, news, .. } = world.wait(PATIENCE / 2) else { panic!() };
         assert_eq!((part, news), (Part::Workers, false), "no picture has come back yet");
         assert!(matches!(world.perform(third), Sign::Well(Some(Part::Workers))));
     }

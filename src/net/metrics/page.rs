@@ -119,7 +119,7 @@ impl Metrics {
             page.gauge(name, &format!("{help}."), used);
             page.gauge(&format!("{name}_max"), &format!("{help}, at most."), max);
         }
-        page.gauge("tp2_workers", "Worker threads, the one for quick jobs among them.", levels.workers.1);
+        page.gauge("tp2_workers", "Worker threads, those for quick jobs among them.", levels.workers.1);
         page.gauge("tp2_workers_busy", "Worker threads with a job in hand.", levels.workers.0);
         page.gauge("tp2_tasks_in_work", "Tasks in this process's memory.", levels.tasks_in_work);
         if let Some(counts) = levels.tasks {
