@@ -26,7 +26,7 @@ use crate::exchange::job::{Done, Failure, Job, Output, PixelLimits, Work};
 use crate::files::Library;
 use crate::files::links::Links;
 use crate::key::Ticket;
-use crate::pixels;
+use crate::pixels::{self, Spares};
 
 /// Where answers go; called on the workers' threads.
 pub type Deliver = Arc<dyn Fn(Done) + Send + Sync>;
@@ -93,13 +93,14 @@ impl Workers {
         places: usize,
         limits: PixelLimits,
         library: Option<Arc<Library>>,
+        spares: Arc<Spares>,
         deliver: Deliver,
     ) -> std::io::Result<Self> {
         // One more for the server's own picture, which holds no place.
         let (quick, quick_queue) = bounded(places + 1);
         let (long, long_queue) = bounded(places);
         let (tasks, tasks_queue) = unbounded();
-        let bench = Arc::new(Bench { limits, library, links: Links::default() });
+        let bench = Arc::new(Bench { limits, library, spares, links: Links::default() });
         let busy = Arc::default();
         let finished: [Arc<AtomicUsize>; CREWS] = Default::default();
         let begin = |name: String, crew: Crew, queues: Vec<Receiver<Job>>| {
@@ -164,6 +165,8 @@ struct Bench {
     limits: PixelLimits,
     /// None without `-d`.
     library: Option<Arc<Library>>,
+    /// Where the buffers of decoded pictures come from.
+    spares: Arc<Spares>,
     links: Links,
 }
 
@@ -223,7 +226,7 @@ impl Bench {
                 _ => Err(Failure::Lost),
             },
             Work::Gray { picture, probe } => {
-                pixels::decode(&picture, &probe, &self.limits).map(Output::Raster)
+                pixels::decode_from(&self.spares, &picture, &probe, &self.limits).map(Output::Raster)
             }
             Work::Encode { raster, encoding, keep } => {
                 let size = (raster.width, raster.height);
@@ -290,7 +293,7 @@ mod tests {
     fn start(threads: usize) -> (Workers, Receiver<Done>) {
         let (answers, inbox) = bounded(64);
         let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
-        (Workers::start(threads, 64, LIMITS, None, deliver).unwrap(), inbox)
+        (Workers::start(threads, 64, LIMITS, None, Arc::default(), deliver).unwrap(), inbox)
     }
 
     fn job(gate: &Gate, step: u32, work: Work) -> Job {
@@ -341,7 +344,7 @@ mod tests {
             // The test that would nod may be over.
             let _ = nod.recv();
         });
-        (Workers::start(1, 64, LIMITS, None, deliver).unwrap(), inbox, nods)
+        (Workers::start(1, 64, LIMITS, None, Arc::default(), deliver).unwrap(), inbox, nods)
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Interest, Registry};
@@ -20,6 +21,7 @@ use super::source::Source;
 use super::upstream::{Break, Stream, Task, Turn, Upstream};
 use crate::exchange::job::{Done, Failure, Output};
 use crate::key::Key;
+use crate::pixels::Spares;
 
 /// Connections that may break under one task before it is given up.
 const BREAKS_MAX: u32 = 5;
@@ -54,6 +56,8 @@ pub struct Pool {
     /// The one that is to have a connection of its own.
     fresh: Option<Task>,
     outage: Option<Outage>,
+    /// Where the buffers of pictures go that have been scaled.
+    spares: Arc<Spares>,
 }
 
 /// What became of a waiting task.
@@ -93,7 +97,7 @@ pub const fn connections_max(threads: usize) -> usize {
 impl Pool {
     /// No connection yet; at most `size` of them, and one of those never for a large picture.
     #[must_use]
-    pub fn new(destination: Destination, limits: Limits, size: usize) -> Self {
+    pub fn new(destination: Destination, limits: Limits, size: usize, spares: Arc<Spares>) -> Self {
         Self {
             destination,
             limits,
@@ -103,6 +107,7 @@ impl Pool {
             queue: VecDeque::new(),
             fresh: None,
             outage: None,
+            spares,
         }
     }
 
@@ -244,7 +249,7 @@ impl Pool {
         match turn {
             Turn::Waiting => Served::Nothing,
             Turn::Again => Served::Again,
-            Turn::Answered(task, reply) => {
+            Turn::Answered(mut task, reply) => {
                 // After ERROR the other end closes (protocol.md), and the request may be half written.
                 if upstream.served() < SERVED_MAX && matches!(reply, Reply::Image(_)) {
                     self.idle.push(key);
@@ -252,6 +257,7 @@ impl Pool {
                     self.close(key, registry);
                 }
                 let result = judge(&task, reply);
+                self.spares.give(std::mem::take(&mut task.raster.samples));
                 Served::Done(answer(task, result, now))
             }
             Turn::Broken(task, cause) => {

@@ -103,7 +103,7 @@ struct Loop {
 
 impl Loop {
     fn new(path: &Path, size: usize) -> Self {
-        let pool = Pool::new(Destination::Unix(path.to_path_buf()), LIMITS, size);
+        let pool = Pool::new(Destination::Unix(path.to_path_buf()), LIMITS, size, Arc::default());
         Self { poll: Poll::new().unwrap(), pool, gate: Gate::new(100, 1 << 30, 1) }
     }
 

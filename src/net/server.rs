@@ -47,6 +47,7 @@ use crate::exchange::{Exchange, event::Level};
 use crate::files::Library;
 use crate::key::Key;
 use crate::log::{Log, Who};
+use crate::pixels::Spares;
 use crate::store::{self, Answer, Retention, Store};
 use crate::workers::{Deliver, Lane, Workers};
 use scaler::words::InWords;
@@ -108,6 +109,8 @@ pub struct Server {
     clients: Slab<Client>,
     runs: Runs,
     workers: Workers,
+    /// Buffers of pictures that are done.
+    spares: Arc<Spares>,
     /// The files of `-d`, at which the loop only glances.
     library: Option<Arc<Library>>,
     /// The one door through which finished work comes back.
@@ -159,7 +162,15 @@ impl Server {
         let now = Moment { at: Instant::now(), wall: SystemTime::now() };
         let mut tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
         let library = parts.library.map(Arc::new);
-        let workers = Workers::start(parts.threads, places, policy.pixels, library.clone(), deliver)?;
+        let spares = Arc::new(Spares::new(parts.service.gate.bytes_max()));
+        let workers = Workers::start(
+            parts.threads,
+            places,
+            policy.pixels,
+            library.clone(),
+            Arc::clone(&spares),
+            deliver,
+        )?;
         let (writer, reader) = parts.store;
         let store = Store::start(writer, reader, tell)?;
         if store.is_shared() {
@@ -182,7 +193,8 @@ impl Server {
             census: Census::new(now.at),
             store,
             answers,
-            pool: Pool::new(parts.scaler, limits, connections_max(parts.threads)),
+            pool: Pool::new(parts.scaler, limits, connections_max(parts.threads), Arc::clone(&spares)),
+            spares,
             relay: None,
             supervisor: parts.supervisor,
             scaler_armed: Armed::default(),

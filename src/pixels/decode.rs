@@ -7,6 +7,7 @@ use crate::proto::format::Format;
 
 use super::orient::{Orientation, upright};
 use super::probe::{check_size, undecodable};
+use super::spares::Spares;
 use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
 
 /// Decodes a picture to gray, turned upright: rows from top to bottom, one byte a pixel, or luma and alpha where
@@ -18,9 +19,22 @@ use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
 /// [`Failure::Undecodable`] with a Spanish reason if the data are damaged, end early, or use what we don't read;
 /// [`Failure::TooManyPixels`] past `limits`.
 pub fn decode(bytes: &[u8], probe: &Probe, limits: &PixelLimits) -> Result<Raster, Failure> {
+    decode_from(&Spares::default(), bytes, probe, limits)
+}
+
+/// The same; the samples of a JPEG go into one of the buffers that are kept, if one fits.
+///
+/// # Errors
+/// As [`decode()`].
+pub fn decode_from(
+    spares: &Spares,
+    bytes: &[u8],
+    probe: &Probe,
+    limits: &PixelLimits,
+) -> Result<Raster, Failure> {
     check_size(probe.width, probe.height, limits)?;
     let (raster, orientation) = match probe.format {
-        Format::Jpeg => jpeg::decode(bytes)?,
+        Format::Jpeg => jpeg::decode(spares, bytes)?,
         Format::Png => png::decode(bytes)?,
         Format::Gif => (gif::decode(bytes)?, Orientation::Upright),
         Format::Bmp => (bmp::decode(bytes)?, Orientation::Upright),

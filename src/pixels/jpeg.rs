@@ -25,6 +25,7 @@ use super::exif;
 use super::gray::{cmyk_luma, luma, ycc_to_rgb};
 use super::orient::Orientation;
 use super::probe::{Found, undecodable};
+use super::spares::Spares;
 
 /// Segments before the first scan; the largest real files have some 300 (colour profiles and previews in pieces).
 const SEGMENTS_MAX: usize = 2048;
@@ -234,7 +235,7 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     Ok(Found { width: header.width.into(), height: header.height.into(), cost: header.cost() })
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
+pub(super) fn decode(spares: &Spares, bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
     let header = Header::read(bytes)?;
     let options = DecoderOptions::default()
         .set_strict_mode(true)
@@ -258,9 +259,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
         Ink::Cmyk => decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::CMYK)),
         Ink::Ycck => decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::YCCK)),
     }
-    // In a buffer of our own: that of the decoder would come in pages of 4 KiB, each with a fault.
-    let mut samples = vec![0; decoder.output_buffer_size().ok_or_else(damaged)?];
-    advise_huge_pages(&samples);
+    let mut samples = zeroed(spares, decoder.output_buffer_size().ok_or_else(damaged)?);
     decoder.decode_into(&mut samples).map_err(|e| refusal(&e))?;
     drop(decoder);
     let (width, height) = (u32::from(header.width), u32::from(header.height));
@@ -268,6 +267,20 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
     let samples = to_gray(samples, pixels, ink)?;
     let orientation = header.exif.map_or(Orientation::Upright, exif::orientation);
     Ok((Raster { width, height, channels: Channels::Luma, samples }, orientation))
+}
+
+/// A buffer of our own: that of the decoder would come in pages of 4 KiB, each with a fault. Zeroed also if it was used
+/// before, so that no bug of the decoder can show somebody another's picture.
+fn zeroed(spares: &Spares, length: usize) -> Vec<u8> {
+    let mut buffer = spares.take(length);
+    if buffer.capacity() < length {
+        buffer = vec![0; length];
+        advise_huge_pages(&buffer);
+    } else {
+        buffer.clear();
+        buffer.resize(length, 0);
+    }
+    buffer
 }
 
 /// Gray where the stored samples lie.
@@ -305,5 +318,22 @@ fn refusal(error: &DecodeErrors) -> Failure {
         DecodeErrors::ExhaustedData | DecodeErrors::IoErrors(_) => truncated(),
         DecodeErrors::FormatStatic("Premature end of buffer") => truncated(),
         _ => damaged(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_used_buffer_shows_nothing_of_what_it_held() {
+        let spares = Spares::new(u64::MAX);
+        let used = vec![200; 5 << 20];
+        let address = used.as_ptr();
+        spares.give(used);
+        let samples = zeroed(&spares, (5 << 20) - 100);
+        assert_eq!((samples.as_ptr(), samples.len()), (address, (5 << 20) - 100));
+        assert!(samples.iter().all(|&sample| sample == 0));
+        assert_eq!(zeroed(&spares, 7), [0; 7]);
     }
 }

@@ -39,12 +39,14 @@ mod orient;
 mod png;
 mod pnm;
 mod probe;
+mod spares;
 mod tiff;
 mod webp;
 
 pub use crate::exchange::job::Encoding;
 pub use appraise::appraise;
-pub use decode::decode;
+pub use decode::{decode, decode_from};
 pub use encode::{encode, encode_cost, side_max};
 pub use face::likeness;
 pub use probe::probe;
+pub use spares::Spares;

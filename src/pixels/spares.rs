@@ -1,0 +1,113 @@
+//! Buffers that held a picture, for the next one: fresh memory costs page faults and the kernel's clearing, which for a
+//! photograph of 9 MP is a twentieth of all that is done for it.
+//!
+//! Rules: a buffer is handed out as it came back, with another picture's samples in its capacity: whoever takes one clears and
+//! fills it. What is kept is bounded, and goes when the server rests. Small buffers stay with the allocator, which is as
+//! good; large ones are seldom enough to be worth the memory.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Smaller ones malloc keeps by itself ([`scaler::sys::tune_malloc`]).
+const SMALLEST: usize = 4 << 20;
+/// A gray photograph of 16 MP.
+const LARGEST: usize = 16 << 20;
+/// Bytes of all of them.
+const KEPT_MAX: usize = 32 << 20;
+
+/// What is kept; shared by those who are done with pictures and those who begin them. The default keeps nothing.
+#[derive(Debug, Default)]
+pub struct Spares {
+    kept_max: usize,
+    /// In the order in which they came.
+    buffers: Mutex<VecDeque<Vec<u8>>>,
+}
+
+impl Spares {
+    /// For a server whose pictures may take `memory_max` bytes: a sixteenth of that on top of it, and never more than 32 MiB.
+    #[must_use]
+    pub fn new(memory_max: u64) -> Self {
+        let kept_max = usize::try_from(memory_max / 16).map_or(KEPT_MAX, |share| share.min(KEPT_MAX));
+        Self { kept_max, buffers: Mutex::default() }
+    }
+
+    /// An empty buffer with room for so many bytes and little more, or one without room if there is none.
+    #[must_use]
+    pub fn take(&self, length: usize) -> Vec<u8> {
+        let fits =
+            |buffer: &Vec<u8>| (length..=length.saturating_add(length / 4)).contains(&buffer.capacity());
+        let mut buffers = self.lock();
+        let place = buffers.iter().position(fits);
+        place.and_then(|place| buffers.remove(place)).unwrap_or_default()
+    }
+
+    /// Keeps a buffer; those that came first go for it if there are too many.
+    pub fn give(&self, mut buffer: Vec<u8>) {
+        if !(SMALLEST..=LARGEST.min(self.kept_max)).contains(&buffer.capacity()) {
+            return;
+        }
+        buffer.clear();
+        // Freed without the lock.
+        let mut old = Vec::new();
+        let mut buffers = self.lock();
+        buffers.push_back(buffer);
+        while buffers.iter().map(Vec::capacity).sum::<usize>() > self.kept_max {
+            old.extend(buffers.pop_front());
+        }
+    }
+
+    /// Gives all of them up.
+    pub fn clear(&self) {
+        drop(std::mem::take(&mut *self.lock()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Vec<u8>>> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEBIBYTE: usize = 1 << 20;
+
+    fn buffer(mebibytes: usize) -> Vec<u8> {
+        Vec::with_capacity(mebibytes * MEBIBYTE)
+    }
+
+    #[test]
+    fn a_buffer_is_handed_out_once_and_only_where_it_fits() {
+        let spares = Spares::new(u64::MAX);
+        let mut first = buffer(10);
+        first.extend(b"another's");
+        let address = first.as_ptr();
+        spares.give(first);
+        for unfit in [7, 11] {
+            assert_eq!(spares.take(unfit * MEBIBYTE).capacity(), 0);
+        }
+        let again = spares.take(8 * MEBIBYTE);
+        assert_eq!((again.as_ptr(), again.len()), (address, 0));
+        assert_eq!(spares.take(8 * MEBIBYTE).capacity(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_can_be_given_up() {
+        let spares = Spares::new(u64::MAX);
+        for size in [1, 17, 12, 13, 14] {
+            spares.give(buffer(size));
+        }
+        let kept = |size: usize| spares.take(size * MEBIBYTE).capacity() / MEBIBYTE;
+        assert_eq!([1, 17, 12].map(kept), [0, 0, 13], "too small, too large, too old for it");
+        spares.clear();
+        assert_eq!(kept(14), 0);
+
+        let small = Spares::new(80 << 20);
+        small.give(buffer(6));
+        small.give(buffer(4));
+        assert_eq!([6, 4].map(|size| small.take(size * MEBIBYTE).capacity()), [0, 4 * MEBIBYTE]);
+        let none = Spares::default();
+        none.give(buffer(4));
+        assert_eq!(none.take(4 * MEBIBYTE).capacity(), 0);
+    }
+}
