@@ -28,8 +28,8 @@ use crate::words::{self, InWords};
 
 /// How long input is discarded after an ERROR, so that the peer can read it before the connection goes.
 const LINGER: Duration = Duration::from_secs(2);
-/// Heads and small pictures come in by reads of this size; large ones go straight into their buffer.
-const SCRATCH: usize = 64 << 10;
+/// Heads come in by reads of this size, and what follows them in the same read; the rest goes straight into its buffer.
+const SCRATCH: usize = 4 << 10;
 /// The three buffers are kept from one picture to the next, for fresh memory costs page faults: if all of them together have
 /// no more bytes than this, which a photograph of 13 MP at half size takes, and until a tick has passed without work. A
 /// child that waits is to be small, for nobody counts what it holds then.

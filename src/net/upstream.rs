@@ -17,6 +17,10 @@ use crate::exchange::gate::Lease;
 use crate::exchange::job::{self, Cancel};
 use crate::key::Ticket;
 
+/// The head of an answer comes in by reads of this size, and what follows it in the same read; the rest of the samples goes
+/// straight into its buffer.
+const HEAD_READ: usize = 4 << 10;
+
 /// A picture to be scaled, until its answer is there.
 #[derive(Debug)]
 pub struct Task {
@@ -254,7 +258,8 @@ impl Upstream {
         if let Some(bulk) = self.decoder.bulk() {
             return sys::read_append(self.stream.as_fd(), bulk.samples, bulk.missing.min(TURN_BYTES));
         }
-        let n = self.stream.read(scratch)?;
+        let room = scratch.len().min(HEAD_READ);
+        let n = self.stream.read(&mut scratch[..room])?;
         let used = self.decoder.push(&scratch[..n]);
         // Whatever is more than one answer to the one question is nonsense.
         if self.busy.is_none() && n > 0 || used.is_ok_and(|used| used < n) || used.is_err() {
