@@ -12,7 +12,7 @@ the_first_server() {
     must 'tp2 es el bucle' says ' tp2$'
     must 'log escribe el registro' says ' log$'
     must 'pixels-0 y los que siguen pasan fotos a gris y codifican el resultado: uno por núcleo' says ' pixels-0$'
-    must 'pixels-quick hace lo mismo, solo con las pequeñas: no esperan detrás de una grande' says ' pixels-quick$'
+    must 'quick-0 y los que siguen hacen lo mismo con las pequeñas: no esperan detrás de una grande' says ' quick-0$'
     must 'store-write escribe en la base de datos: el bucle no espera al disco' says ' store-write$'
     must 'store-read lee de ella' says ' store-read$'
     type_in "ss -tlnp 'sport = :$port'"
