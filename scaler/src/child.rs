@@ -31,8 +31,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Heads come in by reads of this size, and what follows them in the same read; the rest goes straight into its buffer.
 const SCRATCH: usize = 4 << 10;
 /// The three buffers are kept from one picture to the next, for fresh memory costs page faults: if all of them together have
-/// no more bytes than this, which a photograph of 13 MP at half size takes, and until a tick has passed without work. A
-/// child that waits is to be small, for nobody counts what it holds then.
+/// no more bytes than this, which a photograph of 13 MP at half size takes, and until a tick of the socket has passed without
+/// work. A child that waits is to be small, for nobody counts what it holds then.
 const KEPT_MAX: usize = 24 << 20;
 
 /// What a child grants a connection.

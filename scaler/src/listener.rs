@@ -202,11 +202,16 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     Err(io::ErrorKind::AddrInUse.into())
 }
 
-/// Whether the process that listened is no more: a child that it had just forked has not closed its copy of the socket yet.
+/// Whether the process that listened is no more, or a zombie: then a child that it had just forked has not closed its copy of
+/// the socket yet.
 fn listener_is_gone(stream: &UnixStream) -> bool {
     // 0 is a process of another namespace.
-    sys::peer_credentials(stream)
-        .is_ok_and(|peer| peer.pid > 0 && !Path::new("/proc").join(peer.pid.to_string()).exists())
+    sys::peer_credentials(stream).is_ok_and(|peer| {
+        peer.pid > 0
+            && fs::read_to_string(format!("/proc/{}/stat", peer.pid))
+                // proc_pid_stat(5): the state follows the name, which is in parentheses and may hold any.
+                .map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
+    })
 }
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {

@@ -383,14 +383,22 @@ fn leave_a_listening_child(path: &str) -> ! {
 
 fn successor() {
     let path = scratch_path("dying.sock");
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["role:dying-server", path.to_str().unwrap()]).stdin(Stdio::null());
-    assert!(command.status().unwrap().success());
-    UnixStream::connect(&path).expect("a child that listens on");
-    let listener = Listener::open(&Endpoint::Unix(path.clone())).unwrap();
-    UnixStream::connect(&path).unwrap();
-    drop(listener);
-    assert!(!path.exists());
+    for is_reaped in [true, false] {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["role:dying-server", path.to_str().unwrap()]).stdin(Stdio::null());
+        let mut server = command.spawn().unwrap();
+        if is_reaped {
+            assert!(server.wait().unwrap().success());
+        } else {
+            wait_for("the server's end", || (!is_alive(server.id())).then_some(()));
+        }
+        UnixStream::connect(&path).expect("a child that listens on");
+        let listener = Listener::open(&Endpoint::Unix(path.clone())).unwrap();
+        UnixStream::connect(&path).unwrap();
+        drop(listener);
+        assert!(!path.exists());
+        assert!(server.wait().unwrap().success());
+    }
 }
 
 fn wrong_owner() {

@@ -22,7 +22,8 @@ pub fn decode(bytes: &[u8], probe: &Probe, limits: &PixelLimits) -> Result<Raste
     decode_from(&Spares::default(), bytes, probe, limits)
 }
 
-/// The same; the samples of a JPEG go into one of the buffers that are kept, if one fits.
+/// The same; the samples of a JPEG go into one of the buffers that are kept, if one fits. It may be larger by a quarter, which
+/// is the reason why those are bounded.
 ///
 /// # Errors
 /// As [`decode()`].

@@ -2,8 +2,8 @@
 //! photograph of 9 MP is a twentieth of all that is done for it.
 //!
 //! Rules: a buffer is handed out as it came back, with another picture's samples in its capacity: whoever takes one clears and
-//! fills it. What is kept is bounded, and goes when the server rests. Small buffers stay with the allocator, which is as
-//! good; large ones are seldom enough to be worth the memory.
+//! fills it. What is kept is bounded, and goes when the allocator's spare memory goes (`net/server/upkeep.rs`). Small buffers
+//! stay with the allocator, which is as good; large ones are seldom enough to be worth the memory.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -58,7 +58,8 @@ impl Spares {
 
     /// Gives all of them up.
     pub fn clear(&self) {
-        drop(std::mem::take(&mut *self.lock()));
+        let old = std::mem::take(&mut *self.lock());
+        drop(old);
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Vec<u8>>> {

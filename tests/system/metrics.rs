@@ -24,7 +24,7 @@ fn value(page: &str, sample: &str) -> f64 {
 
 #[test]
 fn requests_stages_and_refusals_are_counted() {
-    let server = Server::start(&["-t", "1"]);
+    let server = Server::start(&["-t", "2"]);
     let mut client = server.client();
     for _ in 0..3 {
         client.ask(&post("/", &pgm(40, 30))).expect(200);
@@ -50,8 +50,8 @@ fn requests_stages_and_refusals_are_counted() {
         ("tp2_stage_seconds_count{stage=\"scale\"}", 4.0),
         ("tp2_stage_seconds_count{stage=\"write\"}", 7.0),
         ("tp2_connections_accepted_total", 2.0),
-        ("tp2_queue_places_max", 16.0),
-        ("tp2_workers", 2.0),
+        ("tp2_queue_places_max", 32.0),
+        ("tp2_workers", 4.0),
         ("tp2_ready", 1.0),
         ("tp2_build_info{version=\"0.1.0\"}", 1.0),
     ] {
