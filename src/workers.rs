@@ -5,7 +5,7 @@
 //! is. A small picture does not wait until a large one is done, for the kernel shares the cores between the two crews; and
 //! as the quick one sleeps more, it is seldom kept waiting. Threads that take all kinds have used up their share when
 //! their turn comes to a small picture, and then wait with it: four photographs of 9 MP at a time beside, it took
-//! 2.6 ms (p99 14) with three such threads of which one took quick jobs alone, 1.5 ms (p99 11) with two and two.
+//! 2.5 ms (p99 14) with three threads of which one took quick jobs alone, 1.7 ms (p99 12) with two and two.
 //!
 //! Rules: exactly one `Done` for each `Job`, also when a decoder panics ([`Promise`] answers when it is dropped
 //! unfulfilled). The clients' queues have room for the places of the gate, so a job always fits. The tasks' has no bound of its

@@ -212,6 +212,20 @@ fn a_connection_that_breaks_at_any_moment_costs_a_retry() {
 }
 
 #[test]
+fn the_buffer_of_a_picture_that_was_scaled_is_kept() {
+    let path = directory();
+    play(&path.join("s"), &[Script::Serve]);
+    let mut turning = Loop::new(&path.join("s"), 2);
+    turning.pool.spares = Arc::new(Spares::new(u64::MAX));
+    // More than 4 MiB.
+    turning.submit_sized(0, false, 2100);
+    let done = turning.run(1).remove(0);
+    std::fs::remove_dir_all(&path).unwrap();
+    assert!(done.result.is_ok());
+    assert!(turning.pool.spares.take(2100 * 2100).capacity() >= 2100 * 2100);
+}
+
+#[test]
 fn the_sixth_break_is_the_end() {
     assert_eq!(outcome(&[Script::ReadAndHang]).unwrap_err(), Failure::ScalerLost);
 }

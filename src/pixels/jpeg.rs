@@ -277,7 +277,6 @@ fn zeroed(spares: &Spares, length: usize) -> Vec<u8> {
         buffer = vec![0; length];
         advise_huge_pages(&buffer);
     } else {
-        buffer.clear();
         buffer.resize(length, 0);
     }
     buffer

@@ -1,8 +1,7 @@
-//! Buffers that held a picture, for the next one: fresh memory costs page faults and the kernel's clearing, which for a
-//! photograph of 9 MP is a twentieth of all that is done for it.
+//! Buffers that held a picture, for the next one: fresh memory costs page faults and the kernel's clearing, which alone is a
+//! fortieth of all that is done for a photograph of 9 MP.
 //!
-//! Rules: a buffer is handed out as it came back, with another picture's samples in its capacity: whoever takes one clears and
-//! fills it. What is kept is bounded, and goes when the allocator's spare memory goes (`net/server/upkeep.rs`). Small buffers
+//! Rules: a buffer is handed out empty, yet with another picture's samples in its capacity: whoever takes one fills it. What is kept is bounded, and goes when the allocator's spare memory goes (`net/server/upkeep.rs`). Small buffers
 //! stay with the allocator, which is as good; large ones are seldom enough to be worth the memory.
 
 use std::collections::VecDeque;
