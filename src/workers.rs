@@ -22,7 +22,7 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
 
 use crate::exchange::gate::Lease;
-use crate::exchange::job::{Done, Failure, Job, Output, PixelLimits, Work};
+use crate::exchange::job::{Cancel, Done, Failure, Job, Output, PixelLimits, Work};
 use crate::files::Library;
 use crate::files::links::Links;
 use crate::key::Ticket;
@@ -207,7 +207,7 @@ fn work(mut queues: Vec<Receiver<Job>>, bench: &Bench, deliver: &Deliver, counts
         }
         let began_at = Instant::now();
         let blame = if matches!(work, Work::Gray { .. }) { Failure::Panicked } else { Failure::Lost };
-        let perform = AssertUnwindSafe(|| bench.perform(work, promise.lease()));
+        let perform = AssertUnwindSafe(|| bench.perform(work, &cancelled, promise.lease()));
         counts.busy.fetch_add(1, Relaxed);
         let result = catch_unwind(perform).unwrap_or(Err(blame));
         counts.busy.fetch_sub(1, Relaxed);
@@ -218,7 +218,7 @@ fn work(mut queues: Vec<Receiver<Job>>, bench: &Bench, deliver: &Deliver, counts
 
 impl Bench {
     /// Does the work; the job's lease is there to be charged for what is read.
-    fn perform(&self, work: Work, lease: Option<&mut Lease>) -> Result<Output, Failure> {
+    fn perform(&self, work: Work, cancelled: &Cancel, lease: Option<&mut Lease>) -> Result<Output, Failure> {
         match work {
             Work::Open(wanted) => match (&self.library, lease) {
                 (Some(library), Some(lease)) => library.fetch(&wanted, lease),
@@ -226,7 +226,8 @@ impl Bench {
                 _ => Err(Failure::Lost),
             },
             Work::Gray { picture, probe } => {
-                pixels::decode_from(&self.spares, &picture, &probe, &self.limits).map(Output::Raster)
+                pixels::decode_from(&self.spares, &picture, &probe, &self.limits, cancelled)
+                    .map(Output::Raster)
             }
             Work::Encode { raster, encoding, keep } => {
                 let size = (raster.width, raster.height);

@@ -7,18 +7,17 @@
 //! Known limits, which are that crate's: a side of 65,535; headers of Windows and of the first OS/2; masks of at most
 //! one run of bits each; run lengths from the bottom up alone, and none of 24 bits.
 
-use std::io::Cursor;
-
 use ::image::ColorType;
 use ::image::codecs::bmp::BmpDecoder;
 use scaler::raster::Raster;
 
-use crate::exchange::job::Failure;
+use crate::exchange::job::{Cancel, Failure};
 
 use super::bytes::{le16, le32};
 use super::cost;
 use super::gray::luma;
 use super::image::{self, Announced};
+use super::interrupt::Interruptible;
 use super::probe::{Found, undecodable};
 
 const NAME: &str = "BMP";
@@ -82,9 +81,10 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     Ok(Found { width, height, cost: cost::BASE.saturating_add(announced.bytes()) })
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Raster, Failure> {
+pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, Failure> {
     let header = Header::read(bytes)?;
-    let mut decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(|e| image::refusal(NAME, &e))?;
+    let mut decoder =
+        BmpDecoder::new(Interruptible::new(bytes, cancelled)).map_err(|e| image::refusal(NAME, &e))?;
     if !header.indexed {
         return image::decode(NAME, decoder, header.announced);
     }
@@ -105,6 +105,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Raster, Failure> {
 mod tests {
     use super::*;
     use crate::pixels::gray::byte;
+
+    /// Of a picture that stays wanted.
+    fn decode(bytes: &[u8]) -> Result<Raster, Failure> {
+        super::decode(bytes, &Cancel::default())
+    }
 
     /// A 40-byte header, a palette of grays 0, 17, 34 … and the pixels.
     fn bitmap(width: i32, height: i32, bits: u16, compression: u32, pixels: &[u8]) -> Vec<u8> {

@@ -2,9 +2,10 @@
 
 use scaler::raster::{Channels, Raster};
 
-use crate::exchange::job::{Failure, PixelLimits, Probe};
+use crate::exchange::job::{Cancel, Failure, PixelLimits, Probe};
 use crate::proto::format::Format;
 
+use super::interrupt;
 use super::orient::{Orientation, upright};
 use super::probe::{check_size, undecodable};
 use super::spares::Spares;
@@ -19,30 +20,35 @@ use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
 /// [`Failure::Undecodable`] with a Spanish reason if the data are damaged, end early, or use what we don't read;
 /// [`Failure::TooManyPixels`] past `limits`.
 pub fn decode(bytes: &[u8], probe: &Probe, limits: &PixelLimits) -> Result<Raster, Failure> {
-    decode_from(&Spares::default(), bytes, probe, limits)
+    decode_from(&Spares::default(), bytes, probe, limits, &Cancel::default())
 }
 
 /// The same; the samples of a JPEG go into one of the buffers that are kept, if one fits. It may be larger by a quarter, which
-/// is the reason why those are bounded.
+/// is the reason why those are bounded. Once `cancelled` is set the decoder ends at its next row or read.
 ///
 /// # Errors
-/// As [`decode()`].
+/// As [`decode()`]; [`Failure::Cancelled`] if `cancelled` was set.
 pub fn decode_from(
     spares: &Spares,
     bytes: &[u8],
     probe: &Probe,
     limits: &PixelLimits,
+    cancelled: &Cancel,
 ) -> Result<Raster, Failure> {
     check_size(probe.width, probe.height, limits)?;
-    let (raster, orientation) = match probe.format {
-        Format::Jpeg => jpeg::decode(spares, bytes)?,
-        Format::Png => png::decode(bytes)?,
-        Format::Gif => (gif::decode(bytes)?, Orientation::Upright),
-        Format::Bmp => (bmp::decode(bytes)?, Orientation::Upright),
-        Format::WebP => webp::decode(bytes)?,
-        Format::Tiff => tiff::decode(bytes)?,
-        Format::Pnm => (pnm::decode(bytes)?, Orientation::Upright),
+    let as_stored = |raster| (raster, Orientation::Upright);
+    let decoded = match probe.format {
+        Format::Jpeg => jpeg::decode(spares, bytes),
+        Format::Png => png::decode(bytes, cancelled),
+        Format::Gif => gif::decode(bytes, cancelled).map(as_stored),
+        Format::Bmp => bmp::decode(bytes, cancelled).map(as_stored),
+        Format::WebP => webp::decode(bytes, cancelled),
+        Format::Tiff => tiff::decode(bytes, cancelled),
+        Format::Pnm => pnm::decode(bytes, cancelled).map(as_stored),
     };
+    // A crate whose reader was stopped gives a reason of its own.
+    interrupt::check(cancelled)?;
+    let (raster, orientation) = decoded?;
     if (raster.width, raster.height) != (probe.width, probe.height) {
         return Err(undecodable("los datos no tienen el tamaño que dice la cabecera"));
     }
@@ -66,6 +72,18 @@ fn drop_opaque_alpha(mut raster: Raster) -> Raster {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_that_is_not_wanted_any_more_is_not_decoded() {
+        let limits = PixelLimits { pixels_max: 100, side_max: 100 };
+        let bytes = b"P5\n2 1\n255\n\x01\x02";
+        let probe = crate::pixels::probe(bytes, &limits).unwrap();
+        let cancelled = Cancel::default();
+        let decoded = || decode_from(&Spares::default(), bytes, &probe, &limits, &cancelled);
+        assert_eq!(decoded().unwrap().samples, [1, 2]);
+        cancelled.set();
+        assert_eq!(decoded(), Err(Failure::Cancelled));
+    }
 
     #[test]
     fn alpha_is_dropped_only_if_it_hides_nothing() {

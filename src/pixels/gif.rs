@@ -11,11 +11,12 @@ use std::io::Read;
 use ::gif::{DecodeOptions, DecodingError};
 use scaler::raster::{Channels, Raster};
 
-use crate::exchange::job::Failure;
+use crate::exchange::job::{Cancel, Failure};
 
 use super::bytes::le16;
 use super::cost;
 use super::gray::luma;
+use super::interrupt::Interruptible;
 use super::probe::{Found, undecodable};
 
 /// Blocks and sub-blocks walked before the first frame: 16 MiB of comments.
@@ -100,7 +101,7 @@ impl<'a> Header<'a> {
     }
 
     /// A GIF of the first frame alone, for the decoder.
-    fn picture(&self, bytes: &'a [u8]) -> impl Read + 'a {
+    fn picture(&self, bytes: &'a [u8], cancelled: &'a Cancel) -> impl Read + 'a {
         let mut screen = bytes[..SCREEN].to_vec();
         if self.table.is_empty() {
             screen[10] |= 0x87;
@@ -108,7 +109,7 @@ impl<'a> Header<'a> {
         } else {
             screen.extend(self.table);
         }
-        std::io::Cursor::new(screen).chain(self.frame)
+        std::io::Cursor::new(screen).chain(Interruptible::new(self.frame, cancelled))
     }
 }
 
@@ -138,9 +139,9 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     Ok(Found { width: header.width, height: header.height, cost: cost::BASE + indices + canvas })
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Raster, Failure> {
+pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, Failure> {
     let header = Header::read(bytes)?;
-    let (mut indices, grays) = indices(&header, bytes).map_err(|e| refusal(&e))?;
+    let (mut indices, grays) = indices(&header, bytes, cancelled).map_err(|e| refusal(&e))?;
     let (width, height, channels) = (header.width, header.height, header.channels());
     if channels == Channels::Luma {
         for index in &mut indices {
@@ -162,8 +163,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Raster, Failure> {
 }
 
 /// The frame's indices row by row, and the luma of each index: black past the end of the colour table.
-fn indices(header: &Header<'_>, bytes: &[u8]) -> Result<(Vec<u8>, [u8; 256]), DecodingError> {
-    let mut decoder = DecodeOptions::new().read_info(header.picture(bytes))?;
+fn indices(
+    header: &Header<'_>,
+    bytes: &[u8],
+    cancelled: &Cancel,
+) -> Result<(Vec<u8>, [u8; 256]), DecodingError> {
+    let mut decoder = DecodeOptions::new().read_info(header.picture(bytes, cancelled))?;
     decoder.next_frame_info()?;
     let mut grays = [0; 256];
     for (gray, &[r, g, b]) in grays.iter_mut().zip(decoder.palette()?.as_chunks().0) {
@@ -189,7 +194,7 @@ mod tests {
     const FRAME: &[u8] = b"\x2C\0\0\0\0\x02\0\x01\0\0\x02\x02\x0C\x0A\0;";
 
     fn samples(parts: &[&[u8]]) -> Vec<u8> {
-        decode(&parts.concat()).unwrap().samples
+        decode(&parts.concat(), &Cancel::default()).unwrap().samples
     }
 
     #[test]
@@ -213,7 +218,7 @@ mod tests {
         let whole = [b"GIF87a\x02\0\x01\0\0\0\0", FRAME].concat();
         // The picture is there before its last block is closed.
         for end in 0..whole.len() - 2 {
-            assert!(decode(&whole[..end]).is_err(), "{end}");
+            assert!(decode(&whole[..end], &Cancel::default()).is_err(), "{end}");
         }
     }
 }

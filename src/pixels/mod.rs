@@ -34,6 +34,7 @@ mod face;
 mod gif;
 pub mod gray;
 mod image;
+mod interrupt;
 mod jpeg;
 mod orient;
 mod png;

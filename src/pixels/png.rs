@@ -4,17 +4,16 @@
 //! raster only a row or two are in memory. Transparent colours (tRNS) become alpha. Of an animated PNG the default
 //! image counts, as for every decoder that knows no animation.
 
-use std::io::Cursor;
-
 use ::png::{BitDepth, ColorType, Decoder, DecodingError, InterlaceInfo, Limits, Transformations};
 use scaler::raster::{Channels, Raster};
 
-use crate::exchange::job::Failure;
+use crate::exchange::job::{Cancel, Failure};
 
 use super::bytes::be32;
 use super::cost;
 use super::exif;
 use super::gray::{Layout, row_to_gray};
+use super::interrupt::Interruptible;
 use super::orient::Orientation;
 use super::probe::{Found, undecodable};
 
@@ -114,10 +113,10 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     Ok(Found { width: header.width, height: header.height, cost: header.cost() })
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
+pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), Failure> {
     let header = Header::read(bytes)?;
     let limit = usize::try_from(header.cost()).unwrap_or(usize::MAX);
-    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: limit });
+    let mut decoder = Decoder::new_with_limits(Interruptible::new(bytes, cancelled), Limits { bytes: limit });
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);

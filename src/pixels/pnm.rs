@@ -10,10 +10,11 @@ use ::image::ColorType;
 use ::image::codecs::pnm::PnmDecoder;
 use scaler::raster::Raster;
 
-use crate::exchange::job::Failure;
+use crate::exchange::job::{Cancel, Failure};
 
 use super::cost;
 use super::image::{self, Announced};
+use super::interrupt::Interruptible;
 use super::probe::{Found, undecodable};
 
 const NAME: &str = "PNM";
@@ -173,9 +174,10 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     Ok(Found { width: header.width, height: header.height, cost })
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Raster, Failure> {
+pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, Failure> {
     let announced = Header::read(bytes)?.announced(bytes)?;
-    let decoder = PnmDecoder::new(bytes).map_err(|e| image::refusal(NAME, &e))?;
+    let decoder =
+        PnmDecoder::new(Interruptible::new(bytes, cancelled)).map_err(|e| image::refusal(NAME, &e))?;
     image::decode(NAME, decoder, announced)
 }
 
@@ -184,7 +186,7 @@ mod tests {
     use super::*;
 
     fn gray(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Failure> {
-        decode(bytes).map(|r| (r.width, r.height, r.samples))
+        decode(bytes, &Cancel::default()).map(|r| (r.width, r.height, r.samples))
     }
 
     #[test]

@@ -17,7 +17,7 @@ use ::tiff::TiffError;
 use ::tiff::decoder::{Decoder, Limits};
 use scaler::raster::{Channels, Raster};
 
-use crate::exchange::job::Failure;
+use crate::exchange::job::{Cancel, Failure};
 
 use super::gray::{cmyk_luma, luma, saturate};
 use super::jpeg;
@@ -39,7 +39,7 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     Ok(Found { width: directory.width, height: directory.height, cost: directory.cost(bytes.len()) })
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
+pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), Failure> {
     let directory = Directory::read(bytes)?;
     let limit = usize::try_from(directory.cost(bytes.len())).unwrap_or(usize::MAX);
     let limits = {
@@ -50,7 +50,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
         limits.ifd_value_size = limit;
         limits
     };
-    let view = View::new(bytes, &directory)?;
+    let view = View::new(bytes, &directory, cancelled)?;
     let mut decoder = Decoder::new(view).map_err(|e| refusal(&e))?.with_limits(limits);
     let grays = if directory.ink == Ink::Palette { Some(directory.grays(bytes)?) } else { None };
     if directory.packing == Packing::Jpeg {

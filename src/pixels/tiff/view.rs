@@ -7,8 +7,9 @@
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
-use crate::exchange::job::Failure;
+use crate::exchange::job::{Cancel, Failure};
 use crate::pixels::bytes::Endian;
+use crate::pixels::interrupt;
 
 use super::directory::{Directory, Packing};
 use super::truncated;
@@ -25,10 +26,15 @@ pub(super) struct View<'a> {
     bytes: &'a [u8],
     tail: Vec<u8>,
     position: u64,
+    cancelled: &'a Cancel,
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(bytes: &'a [u8], directory: &Directory) -> Result<Self, Failure> {
+    pub(super) fn new(
+        bytes: &'a [u8],
+        directory: &Directory,
+        cancelled: &'a Cancel,
+    ) -> Result<Self, Failure> {
         let endian = directory.endian;
         let (across, down) = directory.grid();
         let offsets = directory.offsets(bytes)?;
@@ -75,7 +81,7 @@ impl<'a> View<'a> {
         head.bytes.extend(if endian == Endian::Little { b"II" } else { b"MM" });
         head.u16(42);
         head.u32(directory_at);
-        Ok(Self { head: head.bytes, bytes, tail: tail.bytes, position: 0 })
+        Ok(Self { head: head.bytes, bytes, tail: tail.bytes, position: 0, cancelled })
     }
 }
 
@@ -138,6 +144,8 @@ impl Tail {
 
 impl Read for View<'_> {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        // Not Interrupted: callers try that again.
+        interrupt::check(self.cancelled).map_err(|_| std::io::ErrorKind::TimedOut)?;
         let (head, whole) = (self.head.len() as u64, self.bytes.len() as u64);
         let (part, start) = match self.position {
             at if at < head => (&self.head[..], 0),

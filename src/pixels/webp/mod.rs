@@ -6,19 +6,18 @@
 mod vp8;
 mod vp8l;
 
-use std::io::Cursor;
-
 use ::image::ColorType;
 use ::image::codecs::webp::WebPDecoder;
 use scaler::raster::Raster;
 
-use crate::exchange::job::Failure;
+use crate::exchange::job::{Cancel, Failure};
 
 use crate::pixels::bytes::{le16, le32};
 use crate::pixels::cost;
 use crate::pixels::exif;
 use crate::pixels::gray::Layout;
 use crate::pixels::image::{self, Announced};
+use crate::pixels::interrupt::Interruptible;
 use crate::pixels::orient::Orientation;
 use crate::pixels::probe::{Found, undecodable};
 
@@ -239,10 +238,11 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     Ok(Found { width: header.width, height: header.height, cost: header.cost(bytes.len()) })
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
+pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), Failure> {
     let header = Header::read(bytes)?;
     header.check_tables()?;
-    let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|e| image::refusal(NAME, &e))?;
+    let decoder =
+        WebPDecoder::new(Interruptible::new(bytes, cancelled)).map_err(|e| image::refusal(NAME, &e))?;
     let raster = image::decode(NAME, decoder, header.announced())?;
     Ok((raster, header.exif.map_or(Orientation::Upright, exif::orientation)))
 }
