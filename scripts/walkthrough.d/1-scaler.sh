@@ -48,7 +48,7 @@ a_process_each() {
     release
     comes 'no queda ningún hijo, ni zombi' has_no_children "$scaler"
     open scaler/src/serve.rs fork 'fork: el hijo se queda con la conexión, el padre la cierra y sigue.'
-    open scaler/src/sys.rs fork_child 'La llamada al sistema. Todo el código «unsafe» del proyecto está en este archivo.'
+    open scaler/src/sys/process.rs fork_child 'La llamada al sistema. Todo el código «unsafe» del proyecto está en esta carpeta.'
     open scaler/src/serve.rs reap 'waitpid en un bucle: las SIGCHLD se funden, y un zombi sería un hijo olvidado.'
 }
 not() { ! "$@"; }

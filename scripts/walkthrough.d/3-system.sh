@@ -68,7 +68,7 @@ a_crash() {
     type_in "curl -sS $here/tareas/$task/imagen | cmp - tarea.jpg && echo iguales"
     must 'otro tp2, con el mismo archivo de SQLite: la tarea sigue ahí' says '^iguales$'
     open src/store/sqlite/writer.rs commit 'Un commit para todos los que esperan: así el disco alcanza.'
-    open scaler/src/sys.rs die_with_parent 'PDEATHSIG: el escalador muere con tp2, aunque tp2 no pueda despedirse.'
+    open scaler/src/sys/process.rs die_with_parent 'PDEATHSIG: el escalador muere con tp2, aunque tp2 no pueda despedirse.'
 }
 
 step a_link 'Un enlace'
