@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use scaler::child::Terms;
+use scaler::child::SessionLimits;
 use scaler::listener::Endpoint;
 use scaler::serve::{self, Config, Owner};
 use scaler::sys::Pid;
@@ -57,7 +57,13 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Option<Config> {
     Some(Config {
         listen: vec![Endpoint::Unix(socket)],
         children_max,
-        terms: Terms { limits, deadline, idle: None, verbose: false, confinement_required: false },
+        session_limits: SessionLimits {
+            limits,
+            deadline,
+            idle: None,
+            verbose: false,
+            confinement_required: false,
+        },
         drain: DRAIN,
         owner: Some(owner),
     })
@@ -74,8 +80,8 @@ mod tests {
     #[test]
     fn reads_what_the_supervisor_writes() {
         let config = parse_all(&["/tmp/s", "77", "5000000", "9", "18"]).unwrap();
-        assert_eq!((config.children_max, config.terms.deadline), (18, Duration::from_secs(9)));
-        assert_eq!(config.terms.limits.pixels_max, 5_000_000);
+        assert_eq!((config.children_max, config.session_limits.deadline), (18, Duration::from_secs(9)));
+        assert_eq!(config.session_limits.limits.pixels_max, 5_000_000);
         assert_eq!(config.owner.unwrap().pid.number(), 77);
     }
 

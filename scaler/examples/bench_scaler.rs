@@ -17,7 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use scaler::child::Terms;
+use scaler::child::SessionLimits;
 use scaler::listener::Endpoint;
 use scaler::raster::{Channels, Raster};
 use scaler::resize::Resizer;
@@ -81,7 +81,7 @@ fn main() -> Outcome<()> {
 
 fn config(path: &str, port: u16) -> Config {
     let second = Duration::from_secs(1);
-    let terms = Terms {
+    let session_limits = SessionLimits {
         limits: Limits::default(),
         deadline: 30 * second,
         idle: None,
@@ -89,7 +89,7 @@ fn config(path: &str, port: u16) -> Config {
         confinement_required: true,
     };
     let listen = vec![Endpoint::Unix(PathBuf::from(path)), Endpoint::Tcp(([127, 0, 0, 1], port).into())];
-    Config { listen, children_max: 64, terms, drain: second, owner: None }
+    Config { listen, children_max: 64, session_limits, drain: second, owner: None }
 }
 
 /// A process that ends with this program.

@@ -21,7 +21,7 @@ use crate::listener::Peer;
 use crate::log::{child_error, child_news};
 use crate::raster::Raster;
 use crate::resize::Resizer;
-use crate::sandbox::{self, Cage};
+use crate::sandbox::{self, Confinement};
 use crate::sys::{self, DIAGNOSTICS, INPUT, Limit, OUTPUT, Pid, SIGTERM};
 use crate::wire::{self, Limits, Request, RequestDecoder, WireError};
 use crate::words::{self, InWords};
@@ -37,7 +37,7 @@ const KEPT_MAX: usize = 24 << 20;
 
 /// What a child grants a connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct SessionLimits {
     /// Of the pictures.
     pub limits: Limits,
     /// From the first byte of a request to the last one of its answer. Kept in whole seconds, rounded up.
@@ -52,7 +52,7 @@ pub struct Terms {
 
 /// What a fresh child starts from; made by the parent.
 #[derive(Debug)]
-pub struct Birth<'a> {
+pub struct ChildContext<'a> {
     /// The accepted socket.
     pub connection: &'a OwnedFd,
     /// The write end of the log pipe.
@@ -65,48 +65,48 @@ pub struct Birth<'a> {
     pub peer: Peer,
 }
 
-/// What a confined child does: its terms, who is at the other end, and its exit code.
-pub type Service = fn(&Terms, &Peer) -> u8;
+/// What a confined child does: its limits, who is at the other end, and its exit code.
+pub type Service = fn(&SessionLimits, &Peer) -> u8;
 
 /// A forked child, from its first instruction to its exit code.
 #[must_use]
-pub fn run(birth: &Birth<'_>, terms: &Terms, service: Service) -> u8 {
-    let posture = sandbox::confine(&Cage {
-        connection: Some(birth.connection),
-        log: Some(birth.log),
-        parent: Some(birth.parent),
+pub fn run(context: &ChildContext<'_>, session_limits: &SessionLimits, service: Service) -> u8 {
+    let posture = sandbox::confine(&Confinement {
+        connection: Some(context.connection),
+        log: Some(context.log),
+        parent: Some(context.parent),
         files: false,
-        address_space: birth.address_space,
+        address_space: context.address_space,
     });
-    if terms.confinement_required && !posture.is_complete() {
+    if session_limits.confinement_required && !posture.is_complete() {
         return ending::UNCONFINED;
     }
-    service(terms, &birth.peer)
+    service(session_limits, &context.peer)
 }
 
 /// The service: one connection's requests, one after another.
 #[must_use]
-pub fn serve(terms: &Terms, peer: &Peer) -> u8 {
-    Session::new(terms, peer, true).run()
+pub fn serve(session_limits: &SessionLimits, peer: &Peer) -> u8 {
+    Session::new(session_limits, peer, true).run()
 }
 
 /// `--stdio`: the same on descriptors 0 and 1 of this process, which is not forked and returns its exit code.
 #[must_use]
-pub fn run_stdio(terms: &Terms) -> u8 {
+pub fn run_stdio(session_limits: &SessionLimits) -> u8 {
     end_on_panic();
     sys::remove_env_var("RUST_BACKTRACE");
-    let posture = sandbox::confine(&Cage {
+    let posture = sandbox::confine(&Confinement {
         connection: None,
         log: None,
         parent: None,
         files: true,
-        address_space: sandbox::address_space(terms.limits.pixels_max),
+        address_space: sandbox::address_space(session_limits.limits.pixels_max),
     });
-    if terms.confinement_required && !posture.is_complete() {
+    if session_limits.confinement_required && !posture.is_complete() {
         child_error(&posture.to_string());
         return ending::UNCONFINED;
     }
-    Session::new(terms, &Peer::Stdio, false).run()
+    Session::new(session_limits, &Peer::Stdio, false).run()
 }
 
 /// From now on a panic is one line and the end of the process: unwinding would run a parent's destructors in a child.
@@ -118,7 +118,7 @@ pub fn end_on_panic() {
 }
 
 struct Session<'a> {
-    terms: &'a Terms,
+    session_limits: &'a SessionLimits,
     peer: &'a Peer,
     /// A socket whose reads wake every tick, as the parent set it up.
     is_socket: bool,
@@ -152,12 +152,12 @@ impl From<WireError> for Stop {
 }
 
 impl<'a> Session<'a> {
-    fn new(terms: &'a Terms, peer: &'a Peer, is_socket: bool) -> Self {
+    fn new(session_limits: &'a SessionLimits, peer: &'a Peer, is_socket: bool) -> Self {
         Self {
-            terms,
+            session_limits,
             peer,
             is_socket,
-            requests: RequestDecoder::new(terms.limits, sys::allocate_huge),
+            requests: RequestDecoder::new(session_limits.limits, sys::allocate_huge),
             resizer: Resizer::new(sys::allocate_huge),
             scratch: vec![0; SCRATCH],
             left: 0,
@@ -203,8 +203,8 @@ impl<'a> Session<'a> {
                     return Ok(());
                 }
                 Err(error) if self.is_tick(&error) => {
-                    self.shed();
-                    if self.terms.idle.is_some_and(|idle| since.elapsed() >= idle) {
+                    self.drop_buffers();
+                    if self.session_limits.idle.is_some_and(|idle| since.elapsed() >= idle) {
                         return Err(Stop::Done);
                     }
                 }
@@ -217,9 +217,9 @@ impl<'a> Session<'a> {
 
     fn begin_job(&self) -> Result<(), Stop> {
         sys::block_signal(SIGTERM)?;
-        sys::alarm(Some(self.terms.deadline));
+        sys::alarm(Some(self.session_limits.deadline));
         // The limit is on the process: move it ahead by one job. A deadline of wall time is one of processor time too.
-        let used = sys::cpu_time() + self.terms.deadline;
+        let used = sys::cpu_time() + self.session_limits.deadline;
         let hard = sys::limits(Limit::Cpu)?.1;
         sys::set_limits(Limit::Cpu, (used.as_secs() + 1).min(hard), hard)?;
         Ok(())
@@ -283,13 +283,13 @@ impl<'a> Session<'a> {
         self.tell(|| "Escalado completado, imagen escalada enviada al cliente.".to_owned());
         self.requests.recycle(source.samples);
         if self.requests.kept() + self.resizer.kept() > KEPT_MAX {
-            self.shed();
+            self.drop_buffers();
         }
         Ok(())
     }
 
-    fn shed(&mut self) {
-        self.requests.shed();
+    fn drop_buffers(&mut self) {
+        self.requests.drop_buffers();
         self.resizer.shed();
     }
 
@@ -319,7 +319,7 @@ impl<'a> Session<'a> {
     }
 
     fn tell(&self, text: impl FnOnce() -> String) {
-        if self.terms.verbose {
+        if self.session_limits.verbose {
             child_news(&text());
         }
     }

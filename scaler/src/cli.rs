@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use getopts::{Matches, Options};
-use scaler::child::Terms;
+use scaler::child::SessionLimits;
 use scaler::listener::Endpoint;
 use scaler::serve::Config;
 use scaler::usage;
@@ -43,7 +43,7 @@ Opciones:
 pub(crate) enum Command {
     Help(String),
     Version,
-    Stdio(Terms),
+    Stdio(SessionLimits),
     Serve(Config),
 }
 
@@ -69,7 +69,7 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String
     let deadline = Duration::from_secs(number(&matches, "plazo", 30, 1..=3600)?);
     let millions = number(&matches, "max-pixeles", 100, 1..=4294)?;
     let stdio = matches.opt_present("stdio");
-    let terms = Terms {
+    let session_limits = SessionLimits {
         limits: Limits { pixels_max: millions * 1_000_000, ..Limits::default() },
         deadline,
         idle: Some(deadline),
@@ -77,12 +77,18 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String
         confinement_required: matches.opt_present("exigir-aislamiento"),
     };
     if stdio {
-        return Ok(Command::Stdio(terms));
+        return Ok(Command::Stdio(session_limits));
     }
     let children_max = number(&matches, "hijos", 64, 1..=100_000)?;
     let children_max = usize::try_from(children_max).unwrap_or(usize::MAX);
     let drain = deadline.min(Duration::from_secs(20));
-    Ok(Command::Serve(Config { listen: endpoints(&matches)?, children_max, terms, drain, owner: None }))
+    Ok(Command::Serve(Config {
+        listen: endpoints(&matches)?,
+        children_max,
+        session_limits,
+        drain,
+        owner: None,
+    }))
 }
 
 fn options() -> Options {
@@ -198,25 +204,27 @@ mod tests {
     }
 
     #[test]
-    fn limits_and_deadline_reach_the_terms() {
+    fn limits_and_deadline_reach_the_session() {
         let Ok(Command::Serve(config)) = read_words("--plazo 5 --max-pixeles 2 -q -c 3 --exigir-aislamiento")
         else {
             panic!("not served");
         };
         assert_eq!(
-            (config.terms.deadline, config.terms.limits.pixels_max),
+            (config.session_limits.deadline, config.session_limits.limits.pixels_max),
             (Duration::from_secs(5), 2_000_000)
         );
         assert_eq!(
-            (config.children_max, config.terms.verbose, config.terms.confinement_required),
+            (config.children_max, config.session_limits.verbose, config.session_limits.confinement_required),
             (3, false, true)
         );
-        assert!(matches!(read_words("--stdio"), Ok(Command::Stdio(terms)) if !terms.verbose));
+        assert!(
+            matches!(read_words("--stdio"), Ok(Command::Stdio(session_limits)) if !session_limits.verbose)
+        );
         for (line, verbose) in
             [("", true), ("-q", false), ("--silencio", false), ("--quiet", false), ("-qq", false)]
         {
             assert!(
-                matches!(read_words(line), Ok(Command::Serve(config)) if config.terms.verbose == verbose),
+                matches!(read_words(line), Ok(Command::Serve(config)) if config.session_limits.verbose == verbose),
                 "{line}"
             );
         }

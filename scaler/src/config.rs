@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::child::Terms;
+use crate::child::SessionLimits;
 use crate::listener::Endpoint;
 use crate::sys::Pid;
 
@@ -15,7 +15,7 @@ pub struct Config {
     /// Most children at a time; further connections wait in the kernel's backlog.
     pub children_max: usize,
     /// What each connection is granted.
-    pub terms: Terms,
+    pub session_limits: SessionLimits,
     /// How long children may finish their jobs after SIGTERM before they are killed.
     pub drain: Duration,
     /// The program that started this one as its own; `None` when started by hand.

@@ -18,17 +18,17 @@ pub const ORPHAN: u8 = 75;
 /// A step of the confinement failed where all are required (`EX_NOPERM`).
 pub const UNCONFINED: u8 = 77;
 
-/// Whose doing an end was.
+/// Whose fault an end was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blame {
-    /// Nobody's: the work was done, or we asked for the end.
-    Nobody,
+pub enum Fault {
+    /// No fault: the work was done, or the parent asked for the end.
+    None,
     /// The peer's.
     Peer,
     /// Somebody outside killed the child.
     Outsider,
     /// Ours, or an attack that was stopped.
-    Fault,
+    Ours,
 }
 
 /// What it counts as; `draining` as for [`describe`].
@@ -54,31 +54,31 @@ pub fn cause(exit: Exit, draining: bool) -> Cause {
 
 /// Whose doing it was, and the cause in words. `draining`: the parent has asked its children to stop.
 #[must_use]
-pub fn describe(exit: Exit, draining: bool) -> (Blame, String) {
+pub fn describe(exit: Exit, draining: bool) -> (Fault, String) {
     let code = |code: u8| i32::from(code);
-    let (blame, text) = match exit {
-        Exit::Code(found) if found == code(DONE) => (Blame::Nobody, "terminado"),
+    let (fault, text) = match exit {
+        Exit::Code(found) if found == code(DONE) => (Fault::None, "terminado"),
         Exit::Code(found) if found == code(PEER) => {
-            (Blame::Peer, "petición rechazada o interrumpida por el cliente")
+            (Fault::Peer, "petición rechazada o interrumpida por el cliente")
         }
-        Exit::Code(found) if found == code(PANIC) => (Blame::Fault, "pánico"),
-        Exit::Code(found) if found == code(SYSTEM) => (Blame::Fault, "error del sistema"),
-        Exit::Code(found) if found == code(ORPHAN) => (Blame::Fault, "el padre ya no estaba"),
-        Exit::Code(found) if found == code(UNCONFINED) => (Blame::Fault, "no pudo aislarse"),
-        Exit::Code(found) => return (Blame::Fault, format!("código {found}, desconocido")),
-        Exit::Signal(sys::SIGTERM | sys::SIGKILL) if draining => (Blame::Nobody, "detenido"),
-        Exit::Signal(sys::SIGTERM) => (Blame::Outsider, "SIGTERM: detenido desde fuera"),
-        Exit::Signal(sys::SIGKILL) => (Blame::Outsider, "SIGKILL: matado desde fuera o por falta de memoria"),
-        Exit::Signal(sys::SIGALRM) => (Blame::Peer, "SIGALRM: plazo agotado"),
-        Exit::Signal(sys::SIGSYS) => (Blame::Fault, "SIGSYS: llamada al sistema prohibida"),
-        Exit::Signal(sys::SIGABRT) => (Blame::Fault, "SIGABRT: límite de memoria"),
-        Exit::Signal(sys::SIGXCPU) => (Blame::Fault, "SIGXCPU: límite de procesador"),
-        Exit::Signal(sys::SIGXFSZ) => (Blame::Fault, "SIGXFSZ: escritura en un archivo"),
-        Exit::Signal(sys::SIGSEGV) => (Blame::Fault, "SIGSEGV: acceso a memoria inválido"),
-        Exit::Signal(sys::SIGBUS) => (Blame::Fault, "SIGBUS: acceso a memoria inválido"),
-        Exit::Signal(other) => return (Blame::Fault, format!("señal {other}")),
+        Exit::Code(found) if found == code(PANIC) => (Fault::Ours, "pánico"),
+        Exit::Code(found) if found == code(SYSTEM) => (Fault::Ours, "error del sistema"),
+        Exit::Code(found) if found == code(ORPHAN) => (Fault::Ours, "el padre ya no estaba"),
+        Exit::Code(found) if found == code(UNCONFINED) => (Fault::Ours, "no pudo aislarse"),
+        Exit::Code(found) => return (Fault::Ours, format!("código {found}, desconocido")),
+        Exit::Signal(sys::SIGTERM | sys::SIGKILL) if draining => (Fault::None, "detenido"),
+        Exit::Signal(sys::SIGTERM) => (Fault::Outsider, "SIGTERM: detenido desde fuera"),
+        Exit::Signal(sys::SIGKILL) => (Fault::Outsider, "SIGKILL: matado desde fuera o por falta de memoria"),
+        Exit::Signal(sys::SIGALRM) => (Fault::Peer, "SIGALRM: plazo agotado"),
+        Exit::Signal(sys::SIGSYS) => (Fault::Ours, "SIGSYS: llamada al sistema prohibida"),
+        Exit::Signal(sys::SIGABRT) => (Fault::Ours, "SIGABRT: límite de memoria"),
+        Exit::Signal(sys::SIGXCPU) => (Fault::Ours, "SIGXCPU: límite de procesador"),
+        Exit::Signal(sys::SIGXFSZ) => (Fault::Ours, "SIGXFSZ: escritura en un archivo"),
+        Exit::Signal(sys::SIGSEGV) => (Fault::Ours, "SIGSEGV: acceso a memoria inválido"),
+        Exit::Signal(sys::SIGBUS) => (Fault::Ours, "SIGBUS: acceso a memoria inválido"),
+        Exit::Signal(other) => return (Fault::Ours, format!("señal {other}")),
     };
-    (blame, text.to_owned())
+    (fault, text.to_owned())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Err(error) => say(sys::DIAGNOSTICS, &error, 2),
         Ok(Command::Help(text)) => say(sys::OUTPUT, text.trim_end(), 0),
         Ok(Command::Version) => say(sys::OUTPUT, concat!("tp2-scaler ", env!("CARGO_PKG_VERSION")), 0),
-        Ok(Command::Stdio(terms)) => sys::exit_now(child::run_stdio(&terms)),
+        Ok(Command::Stdio(session_limits)) => sys::exit_now(child::run_stdio(&session_limits)),
         Ok(Command::Serve(config)) => match serve::run(config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => say(sys::DIAGNOSTICS, &format!("tp2-scaler: {error}"), 1),

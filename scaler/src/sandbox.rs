@@ -30,7 +30,7 @@ const HEADROOM: u64 = 128 << 20;
 
 /// What a child is to be left with.
 #[derive(Debug)]
-pub struct Cage<'a> {
+pub struct Confinement<'a> {
     /// Becomes descriptors 0 and 1; `None` keeps those that are there.
     pub connection: Option<&'a OwnedFd>,
     /// Becomes descriptor 2; `None` keeps the one that is there.
@@ -43,7 +43,7 @@ pub struct Cage<'a> {
     pub address_space: u64,
 }
 
-type Step = fn(&Cage<'_>) -> io::Result<()>;
+type Step = fn(&Confinement<'_>) -> io::Result<()>;
 
 /// The steps in their order, by the names that the log uses.
 const STEPS: [(&str, Step); 6] = [
@@ -57,8 +57,8 @@ const STEPS: [(&str, Step); 6] = [
 
 /// Takes every step, whether or not an earlier one failed; says which did.
 #[must_use]
-pub fn confine(cage: &Cage<'_>) -> Posture {
-    let missing = STEPS.iter().enumerate().filter(|(_, (_, step))| step(cage).is_err());
+pub fn confine(confinement: &Confinement<'_>) -> Posture {
+    let missing = STEPS.iter().enumerate().filter(|(_, (_, step))| step(confinement).is_err());
     Posture { missing: missing.fold(0, |bits, (index, _)| bits | 1 << index) }
 }
 
@@ -68,8 +68,9 @@ pub fn confine(cage: &Cage<'_>) -> Posture {
 /// # Errors
 /// No child can be had, or it can't be waited for.
 pub fn probe(parent: Pid, address_space: u64, signals: &SignalFd) -> io::Result<Posture> {
-    let cage = Cage { connection: None, log: None, parent: Some(parent), files: false, address_space };
-    sys::fork_child(|| confine(&cage).missing)?;
+    let confinement =
+        Confinement { connection: None, log: None, parent: Some(parent), files: false, address_space };
+    sys::fork_child(|| confine(&confinement).missing)?;
     loop {
         match sys::reap()? {
             Some((_, Exit::Code(missing))) => {
@@ -124,24 +125,24 @@ pub fn address_space(pixels_max: u64) -> u64 {
     pixels_max.saturating_mul(3 * 2).saturating_add(now).saturating_add(HEADROOM)
 }
 
-fn reset_signals(_: &Cage<'_>) -> io::Result<()> {
+fn reset_signals(_: &Confinement<'_>) -> io::Result<()> {
     sys::ignore_signal(sys::SIGINT);
     sys::reset_signals()
 }
 
-fn keep_descriptors(cage: &Cage<'_>) -> io::Result<()> {
-    if let Some(connection) = cage.connection {
+fn keep_descriptors(confinement: &Confinement<'_>) -> io::Result<()> {
+    if let Some(connection) = confinement.connection {
         sys::become_fd(connection, 0)?;
         sys::become_fd(connection, 1)?;
     }
-    if let Some(log) = cage.log {
+    if let Some(log) = confinement.log {
         sys::become_fd(log, 2)?;
     }
     sys::close_from(3)
 }
 
-fn tie_to_parent(cage: &Cage<'_>) -> io::Result<()> {
-    let Some(parent) = cage.parent else { return Ok(()) };
+fn tie_to_parent(confinement: &Confinement<'_>) -> io::Result<()> {
+    let Some(parent) = confinement.parent else { return Ok(()) };
     sys::die_with_parent(sys::SIGKILL)?;
     if sys::parent_pid() != parent.number() {
         sys::exit_now(crate::ending::ORPHAN);
@@ -149,15 +150,15 @@ fn tie_to_parent(cage: &Cage<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn set_limits(cage: &Cage<'_>) -> io::Result<()> {
+fn set_limits(confinement: &Confinement<'_>) -> io::Result<()> {
     let fixed = [
         (Limit::Core, 0),
         (Limit::Processes, 0),
         (Limit::Files, 0),
-        (Limit::AddressSpace, cage.address_space),
+        (Limit::AddressSpace, confinement.address_space),
         (Limit::Cpu, CPU_MAX.as_secs()),
     ];
-    for (limit, value) in fixed.into_iter().chain((!cage.files).then_some((Limit::FileSize, 0))) {
+    for (limit, value) in fixed.into_iter().chain((!confinement.files).then_some((Limit::FileSize, 0))) {
         // A hard limit that is lower already can't be raised, and need not be.
         let value = value.min(sys::limits(limit)?.1);
         sys::set_limits(limit, value, value)?;

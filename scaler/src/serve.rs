@@ -24,8 +24,8 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use crate::child::{self, Birth, Service, Terms};
-use crate::ending::{self, Blame};
+use crate::child::{self, ChildContext, Service, SessionLimits};
+use crate::ending::{self, Fault};
 use crate::listener::{self, Listener, Peer, is_clients_doing};
 use crate::log::{Log, Relay};
 use crate::sandbox;
@@ -61,7 +61,7 @@ pub fn run_service(config: Config, service: Service) -> Result<(), StartError> {
 }
 
 struct Server {
-    terms: Terms,
+    session_limits: SessionLimits,
     service: Service,
     children_max: usize,
     children: BTreeMap<Pid, Child>,
@@ -129,7 +129,7 @@ impl Server {
         let listeners = listener::open_all(&config.listen).map_err(StartError::new)?;
 
         let mut server = Self {
-            terms: config.terms,
+            session_limits: config.session_limits,
             service,
             children_max: config.children_max,
             children: BTreeMap::new(),
@@ -137,17 +137,17 @@ impl Server {
             signals,
             relay: Relay::new(read_end),
             log_pipe,
-            log: Log::new(!config.terms.verbose),
+            log: Log::new(!config.session_limits.verbose),
             throttle: Throttle::default(),
             phase: Phase::Serving,
             drain: config.drain,
             owner: config.owner,
             own_pid: sys::own_pid(),
-            address_space: sandbox::address_space(config.terms.limits.pixels_max),
+            address_space: sandbox::address_space(config.session_limits.limits.pixels_max),
         };
         let posture = sandbox::probe(server.own_pid, server.address_space, &server.signals)
             .map_err(|error| failed("no se puede crear un proceso", error))?;
-        if config.terms.confinement_required && !posture.is_complete() {
+        if config.session_limits.confinement_required && !posture.is_complete() {
             return Err(StartError::new(format!("{posture} Se exige completo (--exigir-aislamiento).")));
         }
         for listener in &server.listeners {
@@ -179,7 +179,7 @@ impl Server {
         for index in ready.listeners {
             self.accept(index);
         }
-        self.press_on();
+        self.kill_overdue();
     }
 
     fn sleep(&mut self) -> Ready {
@@ -232,7 +232,7 @@ impl Server {
     fn reap(&mut self) {
         loop {
             match sys::reap() {
-                Ok(Some((pid, exit))) => self.bury(pid, exit),
+                Ok(Some((pid, exit))) => self.on_exit(pid, exit),
                 Ok(None) => return,
                 Err(error) => {
                     return self
@@ -243,7 +243,7 @@ impl Server {
         }
     }
 
-    fn bury(&mut self, pid: Pid, exit: Exit) {
+    fn on_exit(&mut self, pid: Pid, exit: Exit) {
         let Some(child) = self.children.remove(&pid) else { return };
         let now = Instant::now();
         let age = now.duration_since(child.born_at);
@@ -251,15 +251,15 @@ impl Server {
         if self.owner.is_some() {
             self.log.count(ending::cause(exit, draining));
         }
-        let (blame, cause) = ending::describe(exit, draining);
+        let (fault, cause) = ending::describe(exit, draining);
         let line = || format!("Hijo {} de {}: {cause}", pid.number(), child.peer);
-        match blame {
-            Blame::Nobody => {}
+        match fault {
+            Fault::None => {}
             // The child has said what was wrong with the request; only a deadline leaves it no time to.
-            Blame::Peer if matches!(exit, Exit::Code(_)) => {}
-            Blame::Peer | Blame::Outsider | Blame::Fault => self.log.error(&line()),
+            Fault::Peer if matches!(exit, Exit::Code(_)) => {}
+            Fault::Peer | Fault::Outsider | Fault::Ours => self.log.error(&line()),
         }
-        if self.throttle.child_ended(age, blame == Blame::Fault, now) {
+        if self.throttle.child_ended(age, fault == Fault::Ours, now) {
             self.log.error("Los hijos mueren nada más nacer: se deja de aceptar durante 1 s.");
         }
     }
@@ -289,14 +289,14 @@ impl Server {
     /// Gives the connection to a child; false if there is none to be had.
     fn fork(&mut self, connection: &OwnedFd, peer: Peer) -> bool {
         debug_assert_eq!(sys::threads(), 1);
-        let birth = Birth {
+        let context = ChildContext {
             connection,
             log: self.log_pipe.as_fd(),
             parent: self.own_pid,
             address_space: self.address_space,
             peer,
         };
-        match sys::fork_child(|| child::run(&birth, &self.terms, self.service)) {
+        match sys::fork_child(|| child::run(&context, &self.session_limits, self.service)) {
             Ok(pid) => {
                 self.children.insert(pid, Child { born_at: Instant::now(), peer });
                 true
@@ -333,7 +333,7 @@ impl Server {
         }
     }
 
-    fn press_on(&mut self) {
+    fn kill_overdue(&mut self) {
         if let Phase::Draining(until) = self.phase
             && Instant::now() >= until
             && !self.children.is_empty()

@@ -27,9 +27,9 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Server, children, is_alive, pgm, request, scratch_path, wait_for};
-use scaler::child::Terms;
+use scaler::child::SessionLimits;
 use scaler::listener::{Endpoint, Listener, Peer};
-use scaler::sandbox::{self, Cage};
+use scaler::sandbox::{self, Confinement};
 use scaler::serve::{self, Config, Owner};
 use scaler::sys::{self, Instruction, Limit, Pid};
 use scaler::wire::Limits;
@@ -64,7 +64,7 @@ fn main() {
         ["role:no-filters", path, required] => {
             refuse_filters();
             let mut config = config(path, None);
-            config.terms.confinement_required = required == "required";
+            config.session_limits.confinement_required = required == "required";
             finish(serve::run(config));
         }
         ["role:file-writer"] => write_to_a_file(),
@@ -78,7 +78,7 @@ fn main() {
 }
 
 fn config(path: &str, owner: Option<Owner>) -> Config {
-    let terms = Terms {
+    let session_limits = SessionLimits {
         limits: Limits::default(),
         deadline: Duration::from_secs(5),
         idle: None,
@@ -86,7 +86,13 @@ fn config(path: &str, owner: Option<Owner>) -> Config {
         confinement_required: true,
     };
     let drain = Duration::from_secs(5);
-    Config { listen: vec![Endpoint::Unix(PathBuf::from(path))], children_max: 64, terms, drain, owner }
+    Config {
+        listen: vec![Endpoint::Unix(PathBuf::from(path))],
+        children_max: 64,
+        session_limits,
+        drain,
+        owner,
+    }
 }
 
 fn finish(result: Result<(), serve::StartError>) -> ! {
@@ -98,7 +104,7 @@ fn finish(result: Result<(), serve::StartError>) -> ! {
 }
 
 /// The service of the culprits: one byte says what to do.
-fn commit(_: &Terms, _: &Peer) -> u8 {
+fn commit(_: &SessionLimits, _: &Peer) -> u8 {
     let mut crime = [0];
     let _ = sys::read(sys::INPUT, &mut crime);
     match crime[0] {
@@ -139,7 +145,7 @@ fn report(result: std::io::Result<()>) {
 /// Keeps a regular file through the confinement, as no child of a server can.
 fn write_to_a_file() -> ! {
     let space = sandbox::address_space(1_000_000);
-    let posture = sandbox::confine(&Cage {
+    let posture = sandbox::confine(&Confinement {
         connection: None,
         log: None,
         parent: None,

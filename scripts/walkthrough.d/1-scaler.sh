@@ -119,6 +119,6 @@ a_child_killed() {
     release
     type_in "{ printf 'ESCALAR 0.5\n'; cat cuatro.pgm; } | nc -N 127.0.0.1 $scaler_port | head -c 2"
     must 'el siguiente cliente no se entera' says '^OK$'
-    open scaler/src/serve.rs bury 'Qué fue de cada hijo, y de quién es la culpa.'
+    open scaler/src/serve.rs on_exit 'Qué fue de cada hijo, y de quién es la culpa.'
     open scaler/src/ending.rs describe 'Cada código de salida y cada señal, en palabras.'
 }

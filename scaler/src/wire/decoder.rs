@@ -146,7 +146,7 @@ impl<H: Head> Decoder<H> {
     }
 
     /// Gives that buffer up.
-    pub fn shed(&mut self) {
+    pub fn drop_buffers(&mut self) {
         self.spare = Vec::new();
     }
 
@@ -496,7 +496,7 @@ mod tests {
             decoder.recycle(Vec::with_capacity(recycled));
             assert_eq!(decoder.kept(), kept);
         }
-        decoder.shed();
+        decoder.drop_buffers();
         assert_eq!(decoder.kept(), 0);
     }
 
