@@ -2,8 +2,8 @@
 //!
 //! Codes are sysexits(3) where it has one. A peer's fault is no fault of ours; only those count for the throttle.
 
+use crate::exit_stats::Cause;
 use crate::sys::{self, Exit};
-use crate::tally::Cause;
 
 /// The peer closed between two requests: the normal end.
 pub const DONE: u8 = 0;

@@ -2,7 +2,7 @@
 //!
 //! Rule: this process forks and never threads (tp2 threads, and forks only to start this one).
 //!
-//! Layers, from below: [`sys`] the kernel; [`raster`], [`wire`], [`resize`], [`throttle`], [`tally`], [`ending`], [`usage`],
+//! Layers, from below: [`sys`] the kernel; [`raster`], [`wire`], [`resize`], [`throttle`], [`exit_stats`], [`ending`], [`usage`],
 //! [`words`] pure; [`log`], [`listener`], [`sandbox`]; [`child`]; [`config`]; [`serve`].
 //!
 //! To read it: [`serve`] is the parent's loop, [`sandbox`] what a child gives up, [`child`] what it does then, [`wire`] the bytes
@@ -13,6 +13,7 @@
 pub mod child;
 pub mod config;
 pub mod ending;
+pub mod exit_stats;
 pub mod listener;
 pub mod log;
 pub mod raster;
@@ -21,7 +22,6 @@ pub mod sandbox;
 pub mod serve;
 #[expect(unsafe_code, reason = "the one place where the project talks to the kernel")]
 pub mod sys;
-pub mod tally;
 pub mod throttle;
 pub mod usage;
 pub mod wire;

@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use crate::exit_stats::Cause;
 use crate::sys;
-use crate::tally::Cause;
 use crate::words::InWords;
 
 /// First byte of a child's line about what happens.

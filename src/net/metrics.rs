@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use scaler::tally::Cause;
+use scaler::exit_stats::Cause;
 
 use super::census::Counts;
 use crate::exchange::event::{Tally, What};

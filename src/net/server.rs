@@ -16,8 +16,8 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, unbounded};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
+use scaler::exit_stats;
 use scaler::sys::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
-use scaler::tally;
 use scaler::wire::Limits;
 use uuid::Uuid;
 
@@ -595,7 +595,7 @@ impl Server {
     /// The scaler's words, in the log like any other.
     fn relay_log(&mut self) {
         if let Some(relay) = &mut self.relay {
-            relay.read(&mut self.scratch, |line| match tally::parse(line) {
+            relay.read(&mut self.scratch, |line| match exit_stats::parse(line) {
                 Some(cause) => self.metrics.note_child(cause),
                 None => self.log.write(Level::Info, Who::default(), line),
             });

@@ -5,7 +5,7 @@
 use std::fmt::{Display, Write};
 use std::time::UNIX_EPOCH;
 
-use scaler::tally::Cause;
+use scaler::exit_stats::Cause;
 
 use super::{BOUNDS, Histogram, Levels, Metrics, STAGES};
 use crate::exchange::service::Part;

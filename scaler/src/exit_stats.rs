@@ -4,7 +4,7 @@
 //! believes nothing else: a line that is none of these is a line of the log.
 //!
 //! ```
-//! use scaler::tally::{Cause, parse};
+//! use scaler::exit_stats::{Cause, parse};
 //! assert_eq!(parse(&Cause::Memory.line()), Some(Cause::Memory));
 //! assert_eq!(parse("tp2-scaler: =done"), None);
 //! ```
