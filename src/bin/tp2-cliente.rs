@@ -8,27 +8,27 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use scaler::sys::{self, Interest, SIGHUP, SIGINT, SIGTERM, SignalFd};
-use tp2::client::{Asker, Command, Console, Ending, Pace, Saver, Surroundings, parse, refuse, run};
+use tp2::client::{Asker, Command, Console, Context, ExitStatus, RetryPolicy, Saver, parse, refuse, run};
 
 fn main() -> ExitCode {
     let (console, saver) = (Console::standard(), Saver::default());
-    let ending = match parse(std::env::args_os().skip(1)) {
+    let status = match parse(std::env::args_os().skip(1)) {
         Err(usage) => refuse(&usage, &console),
         Ok(Command::Print(text)) => {
             // A closed standard output is no failure.
             let _ = io::stdout().write_all(text.as_bytes());
-            Ending::Well
+            ExitStatus::Well
         }
         Ok(Command::Send(options)) => {
             watch_signals(saver.clone());
             let stdin = io::stdin();
             let person = stdin.is_terminal();
             let mut asker = Asker { input: stdin.lock(), output: io::stdout(), person };
-            let around = Surroundings { console: &console, saver: &saver, pace: Pace::default() };
-            run(&options, &mut asker, &around)
+            let context = Context { console: &console, saver: &saver, retry_policy: RetryPolicy::default() };
+            run(&options, &mut asker, &context)
         }
     };
-    ExitCode::from(ending as u8)
+    ExitCode::from(status as u8)
 }
 
 /// Without the watch, a signal ends the process as it always does, and no file is tidied away.

@@ -30,7 +30,7 @@ mod task;
 pub use console::Console;
 pub use options::{Command, Mode, Options, USAGE, UsageError, parse};
 pub use prompt::Asker;
-pub use retry::Pace;
+pub use retry::RetryPolicy;
 pub use save::Saver;
 
 use pause::Pause;
@@ -43,7 +43,7 @@ const PORT: u16 = 1234;
 
 /// How a run ended. Why, has been told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum ExitStatus {
     /// Everything asked for was done.
     Well = 0,
     /// Something failed.
@@ -52,29 +52,29 @@ pub enum Ending {
     Usage = 2,
 }
 
-/// What a run has around it.
+/// What a run needs beside its options.
 #[derive(Debug)]
-pub struct Surroundings<'a> {
+pub struct Context<'a> {
     /// Where the user is told.
     pub console: &'a Console,
     /// What saves the result.
     pub saver: &'a Saver,
-    /// How tries follow each other.
-    pub pace: Pace,
+    /// How many tries, and how long between them.
+    pub retry_policy: RetryPolicy,
 }
 
 /// Does what the options say; what they leave open is asked of `asker`, or has a default if it is about a directory.
 pub fn run<R: BufRead, W: Write>(
     options: &Options,
     asker: &mut Asker<R, W>,
-    around: &Surroundings<'_>,
-) -> Ending {
+    context: &Context<'_>,
+) -> ExitStatus {
     let (server, path) = match complete(options, asker) {
         Ok(complete) => complete,
-        Err(error) => return refuse(&error, around.console),
+        Err(error) => return refuse(&error, context.console),
     };
-    let Surroundings { console, saver, pace } = *around;
-    let session = Session { server: &server, pace, console, pause: Pause::default() };
+    let Context { console, saver, retry_policy } = *context;
+    let session = Session { server: &server, retry_policy, console, pause: Pause::default() };
     let done = match (path.is_dir(), options.mode) {
         (true, _) => folder::run(&session, &path),
         (false, Mode::Picture) => picture::run(&session, options, &path, saver).map(|()| true),
@@ -82,20 +82,20 @@ pub fn run<R: BufRead, W: Write>(
         (false, Mode::Link) => link::run(&session, options, &path).map(|()| true),
     };
     match done {
-        Ok(true) => Ending::Well,
-        Ok(false) => Ending::Failed,
+        Ok(true) => ExitStatus::Well,
+        Ok(false) => ExitStatus::Failed,
         Err(failure) => {
             console.complain(failure);
-            Ending::Failed
+            ExitStatus::Failed
         }
     }
 }
 
 /// Tells what is wrong with the usage.
-pub fn refuse(error: &UsageError, console: &Console) -> Ending {
+pub fn refuse(error: &UsageError, console: &Console) -> ExitStatus {
     console.complain(&error.0);
     console.notice(USAGE);
-    Ending::Usage
+    ExitStatus::Usage
 }
 
 /// Server and path, and whether the options are good for what is there.

@@ -8,12 +8,12 @@ use std::time::Duration;
 /// A place to wait.
 #[derive(Debug, Default)]
 pub(super) struct Pause {
-    state: Mutex<State>,
+    state: Mutex<Waiting>,
     given_up: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Waiting {
     waiting: usize,
     in_vain: bool,
 }

@@ -5,12 +5,12 @@
 //! clients who were turned away together do not come back together. Both tries and time are bounded.
 use std::time::{Duration, Instant, SystemTime};
 
-/// Longest `Retry-After` in digits that is understood, in seconds: any that is longer is beyond all patience.
+/// Longest `Retry-After` in digits that is understood, in seconds: any that is longer is beyond all retry.
 const SECONDS_MAX: u64 = 1 << 32;
 
-/// How tries follow each other.
+/// How many tries, and how long between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub struct RetryPolicy {
     /// Tries altogether, the first one included.
     pub tries_max: u32,
     /// From the first failure on, the last try begins within this time.
@@ -21,7 +21,7 @@ pub struct Pace {
     pub wait_max: Duration,
 }
 
-impl Default for Pace {
+impl Default for RetryPolicy {
     /// 8 tries, 2 minutes, waits of 0.5, 1, 2, 4, 8, 15 and 15 seconds.
     fn default() -> Self {
         Self {
@@ -33,19 +33,19 @@ impl Default for Pace {
     }
 }
 
-/// What is left of the patience for one request.
+/// The tries that are left for one request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    pace: Pace,
+pub(super) struct Retry {
+    retry_policy: RetryPolicy,
     tries: u32,
     failed_at: Option<Instant>,
 }
 
-impl Patience {
+impl Retry {
     /// Before the first try.
     #[must_use]
-    pub(super) fn new(pace: Pace) -> Self {
-        Self { pace, tries: 0, failed_at: None }
+    pub(super) fn new(retry_policy: RetryPolicy) -> Self {
+        Self { retry_policy, tries: 0, failed_at: None }
     }
 
     /// A try has failed at `now`, and the server asked for this time: how long to wait before the next one, None if
@@ -58,12 +58,13 @@ impl Patience {
     ) -> Option<Duration> {
         self.tries += 1;
         let failed_at = *self.failed_at.get_or_insert(now);
-        let doubled = self.pace.first_wait.saturating_mul(1 << (self.tries - 1).min(16));
-        let wait = doubled.min(self.pace.wait_max).max(retry_after.unwrap_or_default());
+        let doubled = self.retry_policy.first_wait.saturating_mul(1 << (self.tries - 1).min(16));
+        let wait = doubled.min(self.retry_policy.wait_max).max(retry_after.unwrap_or_default());
         let stretched =
-            wait.saturating_add(wait.min(self.pace.time_max).mul_f64(chance.clamp(0.0, 1.0) / 4.0));
+            wait.saturating_add(wait.min(self.retry_policy.time_max).mul_f64(chance.clamp(0.0, 1.0) / 4.0));
         let begins_in = now.duration_since(failed_at).saturating_add(stretched);
-        (self.tries < self.pace.tries_max && begins_in <= self.pace.time_max).then_some(stretched)
+        (self.tries < self.retry_policy.tries_max && begins_in <= self.retry_policy.time_max)
+            .then_some(stretched)
     }
 
     /// Tries that have failed.
@@ -97,56 +98,56 @@ mod tests {
         Duration::from_millis(count)
     }
 
-    /// The waits until there is no more patience, on a clock that passes only while waiting.
-    fn waits(pace: Pace, retry_after: Option<Duration>, chance: f64) -> Vec<Duration> {
-        let (mut patience, mut now) = (Patience::new(pace), Instant::now());
+    /// The waits until there is no more try, on a clock that passes only while waiting.
+    fn waits(retry_policy: RetryPolicy, retry_after: Option<Duration>, chance: f64) -> Vec<Duration> {
+        let (mut retry, mut now) = (Retry::new(retry_policy), Instant::now());
         let waits = std::iter::from_fn(|| {
-            let wait = patience.handle_failure(retry_after, now, chance)?;
+            let wait = retry.handle_failure(retry_after, now, chance)?;
             now += wait;
             Some(wait)
         });
         let waits: Vec<_> = waits.collect();
-        assert_eq!(patience.tries() as usize, waits.len() + 1);
+        assert_eq!(retry.tries() as usize, waits.len() + 1);
         waits
     }
 
     #[test]
     fn waits_double_up_to_their_bound_and_tries_end() {
         let expected = [500, 1000, 2000, 4000, 8000, 15_000, 15_000].map(ms);
-        assert_eq!(waits(Pace::default(), None, 0.0), expected);
+        assert_eq!(waits(RetryPolicy::default(), None, 0.0), expected);
     }
 
     #[test]
     fn chance_stretches_by_a_quarter_at_most() {
         let expected = [625, 1250, 2500, 5000, 10_000, 18_750, 18_750].map(ms);
-        assert_eq!(waits(Pace::default(), None, 1.0), expected);
-        assert_eq!(waits(Pace::default(), None, f64::INFINITY), expected);
+        assert_eq!(waits(RetryPolicy::default(), None, 1.0), expected);
+        assert_eq!(waits(RetryPolicy::default(), None, f64::INFINITY), expected);
     }
 
     #[test]
     fn the_server_is_never_asked_earlier_than_it_wishes() {
         let expected = [3000, 3000, 3000, 4000, 8000, 15_000, 15_000].map(ms);
-        assert_eq!(waits(Pace::default(), Some(ms(3000)), 0.0), expected);
-        assert_eq!(waits(Pace::default(), Some(ms(60_000)), 0.0), [ms(60_000); 2]);
+        assert_eq!(waits(RetryPolicy::default(), Some(ms(3000)), 0.0), expected);
+        assert_eq!(waits(RetryPolicy::default(), Some(ms(60_000)), 0.0), [ms(60_000); 2]);
         for long in [ms(121_000), Duration::from_secs(SECONDS_MAX), Duration::MAX] {
-            assert!(waits(Pace::default(), Some(long), 1.0).is_empty());
+            assert!(waits(RetryPolicy::default(), Some(long), 1.0).is_empty());
         }
     }
 
     #[test]
-    fn time_ends_patience_too() {
-        let mut patience = Patience::new(Pace::default());
+    fn time_ends_the_tries_too() {
+        let mut retry = Retry::new(RetryPolicy::default());
         let start = Instant::now();
-        assert_eq!(patience.handle_failure(None, start, 0.0), Some(ms(500)));
+        assert_eq!(retry.handle_failure(None, start, 0.0), Some(ms(500)));
         // The try itself took a minute, and then another.
-        assert_eq!(patience.handle_failure(None, start + ms(60_000), 0.0), Some(ms(1000)));
-        assert_eq!(patience.handle_failure(None, start + ms(119_000), 0.0), None);
+        assert_eq!(retry.handle_failure(None, start + ms(60_000), 0.0), Some(ms(1000)));
+        assert_eq!(retry.handle_failure(None, start + ms(119_000), 0.0), None);
     }
 
     #[test]
     fn many_tries_do_not_overflow() {
-        let pace = Pace { tries_max: 100, time_max: Duration::MAX, ..Pace::default() };
-        assert_eq!(waits(pace, None, 0.0).len(), 99);
+        let retry_policy = RetryPolicy { tries_max: 100, time_max: Duration::MAX, ..RetryPolicy::default() };
+        assert_eq!(waits(retry_policy, None, 0.0).len(), 99);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A run of the client: where the server is, and what all conversations with it share.
 //!
-//! A [`Conversation`] is one connection at a time and the patience to open another. Every request of the client may be
+//! A [`Conversation`] is one connection at a time, and opens another when it breaks. Every request of the client may be
 //! sent again: the pure ones, the `PUT`s, and `POST /tareas`, which carries a key (`Idempotency-Key`) for it.
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::pause::Pause;
 use super::request::Request;
 use super::response::Response;
-use super::retry::{Pace, Patience, is_passing};
+use super::retry::{Retry, RetryPolicy, is_passing};
 use super::server::Server;
 
 /// What a run of the client is made of.
@@ -21,7 +21,7 @@ pub(super) struct Session<'a> {
     /// Where it goes.
     pub server: &'a Server,
     /// How tries follow each other.
-    pub pace: Pace,
+    pub retry_policy: RetryPolicy,
     /// Where the user is told.
     pub console: &'a Console,
     /// Where conversations wait between tries.
@@ -55,7 +55,7 @@ impl<'a> Session<'a> {
 }
 
 impl Conversation<'_> {
-    /// Asks until there is an answer that will not pass, or no more patience; `progress` hears, in each try, how many
+    /// Asks until there is an answer that will not pass, or no more try; `progress` hears, in each try, how many
     /// bytes of the body are on their way.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Conversation<'_> {
         request: &mut Request,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Response, Failure> {
-        let mut patience = Patience::new(self.session.pace);
+        let mut retry = Retry::new(self.session.retry_policy);
         let mut waited_since = Instant::now();
         loop {
             let failure = match self.try_once(request, progress) {
@@ -75,10 +75,10 @@ impl Conversation<'_> {
                 Err(failure) => return Err(failure),
             };
             let now = Instant::now();
-            let wait = patience.handle_failure(failure.retry_after(), now, chance());
+            let wait = retry.handle_failure(failure.retry_after(), now, chance());
             let announce = |seconds: f64| {
-                let next = patience.tries() + 1;
-                let tries_max = self.session.pace.tries_max;
+                let next = retry.tries() + 1;
+                let tries_max = self.session.retry_policy.tries_max;
                 self.session.console.notice(format_args!(
                     "{failure}; nuevo intento en {seconds:.1} s ({next} de {tries_max})"
                 ));
@@ -86,7 +86,7 @@ impl Conversation<'_> {
             let patient =
                 wait.is_some_and(|wait| self.session.pause.wait(wait, || announce(wait.as_secs_f64())));
             if !patient {
-                let (tries, last) = (patience.tries(), Box::new(failure));
+                let (tries, last) = (retry.tries(), Box::new(failure));
                 return Err(Failure::GaveUp { tries, waited_since, last });
             }
             waited_since = now;

@@ -1,7 +1,7 @@
 //! A server that is full, falls, or never was.
 //!
 //! With the waits of the program where one or two of them are needed, and with shorter ones, by the library, where
-//! patience is to end.
+//! the tries are to end.
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ fn a_broken_conversation_is_taken_up_again() {
 }
 
 #[test]
-fn patience_ends() {
+fn tries_end() {
     for status in [502, 503, 504] {
         let fake = Fake::start(move |_, _| Answer::new(status, "", ""));
         let place = Place::new();
@@ -57,7 +57,7 @@ fn patience_ends() {
 }
 
 #[test]
-fn nobody_waits_longer_than_patience_lasts() {
+fn a_wait_beyond_the_time_for_all_tries_is_not_begun() {
     let fake = Fake::start(|_, _| Answer::new(503, "Retry-After: 3600\r\n", ""));
     let ended = Place::new().run(fake.port, &["-f", "foto.pgm"]).expect(1);
     assert_eq!(

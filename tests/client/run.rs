@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::common::processes::Directory;
-use tp2::client::{self, Asker, Console, Pace, Saver, Surroundings};
+use tp2::client::{self, Asker, Console, Context, RetryPolicy, Saver};
 
 /// A directory in which clients run, with a picture in it.
 pub(crate) struct Place {
@@ -26,7 +26,7 @@ pub(crate) struct Ended {
 pub(crate) const PICTURE: &[u8] = b"P5\n1 1\n255\n\x80";
 
 /// Eight tries in a few milliseconds.
-const QUICK: Pace = Pace {
+const QUICK: RetryPolicy = RetryPolicy {
     tries_max: 8,
     time_max: Duration::from_secs(60),
     first_wait: Duration::from_millis(1),
@@ -68,7 +68,7 @@ impl Place {
         Ended::of(&self.command(port, arguments).output().unwrap())
     }
 
-    /// Runs it within this process, with `file` here, so that its patience ends in milliseconds.
+    /// Runs it within this process, with `file` here, so that its tries end in milliseconds.
     pub(crate) fn run_quickly(&self, port: u16, file: &str, arguments: &[&str]) -> Ended {
         let (port, file) = (port.to_string(), self.text(file));
         let given = [&["-i", "127.0.0.1", "-p", &port, "-f", &file], arguments].concat();
@@ -77,9 +77,9 @@ impl Place {
         };
         let (lines, trouble) = (Written::default(), Written::default());
         let console = Console::new(Box::new(lines.clone()), Box::new(trouble.clone()));
-        let around = Surroundings { console: &console, saver: &Saver::default(), pace: QUICK };
+        let context = Context { console: &console, saver: &Saver::default(), retry_policy: QUICK };
         let mut asker = Asker { input: io::empty(), output: io::sink(), person: false };
-        let ending = client::run(&options, &mut asker, &around);
+        let ending = client::run(&options, &mut asker, &context);
         let text = |written: Written| String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         Ended { code: Some(ending as i32), lines: text(lines), trouble: text(trouble) }
     }

@@ -1,22 +1,22 @@
 //! A folder of pictures to the server's bank: it is asked which names it lacks, and gets those.
 //!
 //! What is interrupted is taken up where it was left by starting it again: the bank itself says what it has, and nothing
-//! is kept here. [`plan`] decides what is sent, [`listing`] reads the directory, [`crew`] sends, [`tally`] counts.
+//! is kept here. [`plan`] decides what is sent, [`listing`] reads the directory, [`uploaders`] sends, [`tally`] counts.
 use std::path::Path;
 
 use super::console::{Console, Unit};
 use super::failure::Failure;
 use super::request::{Body, Request, segment};
 use super::session::{Conversation, Session};
-use crew::Crew;
 use listing::Listing;
 use plan::Plan;
 use tally::Tally;
+use uploaders::Uploaders;
 
-mod crew;
 mod listing;
 mod plan;
 mod tally;
+mod uploaders;
 
 /// Sends the pictures in the directory at `path`; false if something of it failed, which has been told.
 ///
@@ -36,8 +36,8 @@ pub(super) fn run(session: &Session<'_>, path: &Path) -> Result<bool, Failure> {
     ));
     let tally = begin(console, listing, &plan.stored);
     let bar = console.begin(Unit::Pictures, plan.missing.len() as u64);
-    let crew = Crew::new(session, path, &folder, &plan.missing, (bar, tally));
-    let (tally, lost) = crew.send_all(conversation);
+    let uploaders = Uploaders::new(session, path, &folder, &plan.missing, (bar, tally));
+    let (tally, lost) = uploaders.send_all(conversation);
     if let Some(failure) = lost {
         console.complain(format_args!(
             "se perdió el servidor y quedan {} imágenes sin enviar: {failure}",

@@ -16,10 +16,10 @@ use crate::client::session::{Conversation, Session};
 use scaler::words::InWords;
 
 /// Connections, and threads: as many pictures are under way.
-const HANDS: usize = 4;
+const UPLOADERS_MAX: usize = 4;
 
 /// The work, and how far it has come.
-pub(super) struct Crew<'a> {
+pub(super) struct Uploaders<'a> {
     session: &'a Session<'a>,
     directory: &'a Path,
     /// Path of the folder at the server, encoded.
@@ -28,11 +28,11 @@ pub(super) struct Crew<'a> {
     bar: Bar<'a>,
     /// The next one to be taken from `names`.
     next: AtomicUsize,
-    state: Mutex<State>,
+    state: Mutex<Shared>,
 }
 
-/// What all hands write to.
-struct State {
+/// What all threads write to.
+struct Shared {
     tally: Tally,
     /// When the server last took a picture, or said that it has it.
     settled_at: Option<Instant>,
@@ -41,20 +41,20 @@ struct State {
 }
 
 /// What the server did with a picture.
-enum Outcome {
+enum Insertion {
     Inserted,
     Existed,
 }
 
 /// Why a picture is not with the server.
-enum Trouble {
+enum UploadError {
     /// Something about this picture, in words.
     Own(String),
     /// The server is lost.
     Lost(Failure),
 }
 
-impl<'a> Crew<'a> {
+impl<'a> Uploaders<'a> {
     pub(super) fn new(
         session: &'a Session<'a>,
         directory: &'a Path,
@@ -69,24 +69,24 @@ impl<'a> Crew<'a> {
             names,
             bar,
             next: AtomicUsize::new(0),
-            state: Mutex::new(State { tally, settled_at: None, lost: None }),
+            state: Mutex::new(Shared { tally, settled_at: None, lost: None }),
         }
     }
 
     /// Sends them all, beginning with the conversation that there is already. The counts, and why the server was lost if
     /// it was.
     pub(super) fn send_all(self, first: Conversation<'a>) -> (Tally, Option<Failure>) {
-        let hands = HANDS.min(self.names.len());
+        let threads = UPLOADERS_MAX.min(self.names.len());
         std::thread::scope(|scope| {
-            let crew = &self;
-            for number in 1..hands {
-                let work = move || crew.work(crew.session.another());
-                // With fewer hands it takes longer, and that is all.
+            let uploaders = &self;
+            for number in 1..threads {
+                let work = move || uploaders.work(uploaders.session.another());
+                // With fewer threads it takes longer, and that is all.
                 let _ = std::thread::Builder::new().name(format!("envío {number}")).spawn_scoped(scope, work);
             }
-            crew.work(first);
+            uploaders.work(first);
         });
-        let State { mut tally, lost, .. } = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Shared { mut tally, lost, .. } = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         tally.unsent += self.names.len().saturating_sub(self.next.into_inner());
         (tally, lost)
     }
@@ -96,11 +96,11 @@ impl<'a> Crew<'a> {
             let Some(name) = self.names.get(self.next.fetch_add(1, Relaxed)) else { return };
             match self.send(&mut conversation, name) {
                 Ok(outcome) => self.settle(name, &outcome),
-                Err(Trouble::Own(why)) => {
+                Err(UploadError::Own(why)) => {
                     self.session.console.line(format_args!("imagen {name}: error: {why}"));
                     self.state().tally.failures.push((name.clone(), why));
                 }
-                Err(Trouble::Lost(failure)) => {
+                Err(UploadError::Lost(failure)) => {
                     // Told first: those who are woken fail because of it, and theirs is not the reason.
                     let mut state = self.state();
                     state.tally.unsent += 1;
@@ -113,30 +113,30 @@ impl<'a> Crew<'a> {
         }
     }
 
-    fn settle(&self, name: &str, outcome: &Outcome) {
+    fn settle(&self, name: &str, outcome: &Insertion) {
         let mut state = self.state();
         state.settled_at = Some(Instant::now());
         let (count, what) = match outcome {
-            Outcome::Inserted => (&mut state.tally.inserted, "insertada"),
-            Outcome::Existed => (&mut state.tally.existing, "ya existe"),
+            Insertion::Inserted => (&mut state.tally.inserted, "insertada"),
+            Insertion::Existed => (&mut state.tally.existing, "ya existe"),
         };
         *count += 1;
         drop(state);
         self.session.console.line(format_args!("imagen {name} {what}"));
     }
 
-    fn send(&self, conversation: &mut Conversation<'a>, name: &str) -> Result<Outcome, Trouble> {
+    fn send(&self, conversation: &mut Conversation<'a>, name: &str) -> Result<Insertion, UploadError> {
         let body = Body::open(&self.directory.join(name))
-            .map_err(|error| Trouble::Own(format!("no se puede leer: {}", InWords(&error))))?;
+            .map_err(|error| UploadError::Own(format!("no se puede leer: {}", InWords(&error))))?;
         if body.length() == 0 {
-            return Err(Trouble::Own("el archivo está vacío".into()));
+            return Err(UploadError::Own("el archivo está vacío".into()));
         }
         let target = format!("{}/{}", self.route, segment(name));
         let mut request = Request { method: "PUT", target, fields: Vec::new(), body };
         match conversation.ask(&mut request, &mut |_| {}) {
             Ok(response) => match response.status {
-                201 => Ok(Outcome::Inserted),
-                200 => Ok(Outcome::Existed),
+                201 => Ok(Insertion::Inserted),
+                200 => Ok(Insertion::Existed),
                 _ => Err(self.judge(conversation, Failure::refused(&response))),
             },
             Err(failure) => Err(self.judge(conversation, failure)),
@@ -145,16 +145,16 @@ impl<'a> Crew<'a> {
 
     /// Whose fault it is. The server is not lost if it took other pictures while this one waited for its last try; nor if it
     /// answers something else while this one breaks every connection.
-    fn judge(&self, conversation: &Conversation<'a>, failure: Failure) -> Trouble {
+    fn judge(&self, conversation: &Conversation<'a>, failure: Failure) -> UploadError {
         let others_go_through =
             || failure.waited_since().is_some_and(|since| self.state().settled_at > Some(since));
         let is_own = !failure.is_general()
             || others_go_through()
             || (failure.is_break() && !self.session.pause.is_in_vain() && conversation.is_alive());
-        if is_own { Trouble::Own(failure.to_string()) } else { Trouble::Lost(failure) }
+        if is_own { UploadError::Own(failure.to_string()) } else { UploadError::Lost(failure) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Shared> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
