@@ -3,7 +3,7 @@
 //! Layers, lowest first; a module uses only what is below it:
 //!
 //! ```text
-//! key, host, page < proto < exchange, client < pixels, log, store < files < workers < net < cli < own_scaler < main
+//! key, host, page < proto < exchange, client < pixels, log, store < files < workers < net < config < own_scaler < main
 //! ```
 //!
 //! `proto` and `exchange` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
@@ -13,8 +13,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-pub mod cli;
 pub mod client;
+pub mod config;
 pub mod exchange;
 pub mod files;
 pub mod host;

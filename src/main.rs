@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime};
 
 use scaler::sys::{self, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ, SignalFd};
 use scaler::words::{self, InWords};
-use tp2::cli::{self, Command, Config, ScalerAt, StoreAt};
+use tp2::config::{self, Command, Config, ScalerAt, StoreAt};
 use tp2::exchange::door::Side;
 use tp2::exchange::event::Level;
 use tp2::exchange::gate::Gate;
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     if arguments.next_if(|first| first == supervisor::ARGUMENT).is_some() {
         return own_scaler::main(arguments);
     }
-    match cli::parse(arguments, &|name| std::env::var_os(name)) {
+    match config::parse(arguments, &|name| std::env::var_os(name)) {
         Ok(Command::Print(text)) => {
             // A closed standard output (`tp2 -h | head -1`) is no failure.
             let _ = io::stdout().write_all(text.as_bytes());

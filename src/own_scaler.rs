@@ -14,7 +14,7 @@ use scaler::serve::{self, Config, Owner};
 use scaler::sys::Pid;
 use scaler::wire::Limits;
 
-use crate::cli;
+use crate::config;
 
 /// Connections that may stand beside those of the pool: ones that broke, whose children are not reaped yet.
 const CHILDREN_SPARE: usize = 16;
@@ -23,7 +23,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// What the scaler is told of tp2's configuration.
 #[must_use]
-pub fn arguments(config: &cli::Config) -> Vec<String> {
+pub fn arguments(config: &config::Config) -> Vec<String> {
     let pixels_max = config.policy.pixels.pixels_max;
     let deadline = config.policy.deadline.as_secs();
     let children_max = config.threads + CHILDREN_SPARE;

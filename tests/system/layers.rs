@@ -35,7 +35,7 @@ fn violations_are_found_where_they_are() {
         ("src/proto/head.rs", "//! Docs.\nuse crate::exchange::job::Job;\n", 2),
         ("src/exchange/run.rs", "fn f() {\n    crate::net::serve();\n}\n", 2),
         ("src/pixels/png.rs", "use crate::workers::Workers;\n", 1),
-        ("src/net/pool.rs", "use crate::cli::Config;\n", 1),
+        ("src/net/pool.rs", "use crate::config::Config;\n", 1),
         ("src/key.rs", "use crate::{proto, exchange};\n", 1),
         ("src/key.rs", "use scaler::raster::Raster;\n", 1),
         ("src/proto/head/line.rs", "use super::super::super::net::Slab;\n", 1),
