@@ -1,67 +1,234 @@
-//! The command line: parsed once into a [`Config`], valid from then on.
+//! The configuration: read once from arguments and environment, valid from then on.
 //!
-//! Every option has an environment twin, `TP2_` and its long name in capitals with `_` for `-`; the flag wins, a
-//! synonym's too. A complaint names what gave the value: the flag or the twin.
+//! An option is one row of [`OPTIONS`]: its names, its help, its default, and what it sets. The help, the usage line, the twins in
+//! the environment and the complaints come from there; a test holds the table of `docs/options.md` against it.
+//!
+//! Every option but `-h` and `-V` has a twin in the environment, `TP2_` and its long name in capitals with `_` for `-`; the
+//! option wins, a synonym's too. A complaint names what gave the value: the option or the twin. A variable that begins
+//! with `TP2_` and is no twin is a warning.
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use getopts::{Matches, Options, ParsingStyle};
-use scaler::usage;
-use scaler::wire::parse_factor;
+use getopts::Matches;
+use scaler::usage::{self, Row};
 
 use crate::exchange::event::Level;
 use crate::exchange::service::Policy;
 use crate::host;
 use crate::store::Retention;
 
-/// The usage line, first of the help and second of every complaint.
-pub const USAGE: &str = "usage: tp2 [-h] -i IP -p PORT [-e FACTOR] [-s DESTINO] [-d DIR] [-l PUERTO] [-a URI] [-t N] [-o ARCHIVO] [-v] [-q] [-V]";
+/// What becomes of an option.
+#[derive(Clone, Copy)]
+enum Action {
+    /// The program prints this and ends.
+    Print(fn() -> String),
+    /// Called as often as the flag is given.
+    Flag(fn(&mut Draft)),
+    /// Called with the last value.
+    Last(Read),
+    /// Called with each value.
+    Each(Read),
+}
 
-/// The options with a value that is a number, their twins, and what the help says.
-const HELP: &str = "
-Tp2 - procesa imágenes
+type Read = fn(&mut Draft, &Value) -> Result<(), UsageError>;
 
-Opciones:
-  -h, --help            Muestra este mensaje de ayuda y sale
-  -i IP, --ip IP        Dirección de escucha
-  -p PORT, --port PORT  Puerto de escucha
-  -e FACTOR, --escala FACTOR
-                        Factor cuando la petición no indica ninguno (0.5)
-  -s DESTINO, --escalador DESTINO
-                        Escalador que ya funciona: HOST:PUERTO o unix:RUTA
-  -d DIR, --directorio DIR
-                        Atiende GET /RUTA: las imágenes de este directorio,
-                        en gris y escaladas al pedirlas
-  -l PUERTO, --enlaces PUERTO
-                        Segundo puerto, en las mismas direcciones: sirve la
-                        carpeta scaled_images, y a él llevan los enlaces
-  -a URI, --almacen URI
-                        Dónde se guardan las tareas y el banco: sqlite:RUTA
-                        (sqlite:tp2.sqlite3) o, si se compiló con
-                        «--features mongodb», mongodb://…
-  -t N, --hilos N       Hilos de trabajo (los núcleos disponibles)
-  -o ARCHIVO, --registro ARCHIVO
-                        Escribe el registro también en este archivo
-  -v, --detalle         Registro más detallado
-  -q, --silencio        Registro más breve
-  -V, --version         Muestra la versión y sale
+/// A configuration while the options are read, in their order.
+struct Draft {
+    config: Config,
+    /// How often `-v` was given, less how often `-q` was.
+    detail: i32,
+    /// `--cola`; its default follows from `--hilos`.
+    places_max: Option<usize>,
+}
 
-Límites:
-  --max-cuerpo MIB      Tamaño máximo de una petición o de un archivo (32)
-  --max-pixeles MILLONES
-                        Píxeles máximos de una imagen, de entrada o de salida
-                        (100)
-  --conexiones N        Conexiones simultáneas (10000)
-  --cola N              Imágenes en espera o en proceso (16 por hilo)
-  --memoria MIB         Memoria para imágenes (la mitad de la disponible)
-  --plazo SEGUNDOS      Tiempo máximo para una imagen (30)
-  --retencion HORAS     Tiempo que se guarda el resultado de una tarea (24)
-  --retencion-espacio MIB
-                        Espacio para los resultados de las tareas (10240)
+const fn flag(long: &'static str, help: &'static str, set: fn(&mut Draft)) -> Row<Action> {
+    Row { repeatable: true, ..Row::new(long, help, Action::Flag(set)) }
+}
 
+const fn valued(long: &'static str, value: &'static str, help: &'static str, read: Read) -> Row<Action> {
+    Row { value, repeatable: true, ..Row::new(long, help, Action::Last(read)) }
+}
+
+/// Every option, in the order of the help. Those from [`FIRST_LIMIT`] on stand below a title of their own.
+const OPTIONS: &[Row<Action>] = &[
+    Row { short: "h", ..Row::new("help", "Muestra este mensaje de ayuda y sale", Action::Print(help)) },
+    Row {
+        short: "i",
+        value: "IP",
+        required: true,
+        repeatable: true,
+        ..Row::new(
+            "ip",
+            "Dirección de escucha",
+            Action::Each(|draft, value| {
+                usage::check_host(&value.name, &value.text).map_err(UsageError)?;
+                draft.config.hosts.push(value.text.clone());
+                Ok(())
+            }),
+        )
+    },
+    Row {
+        short: "p",
+        required: true,
+        synonyms: &["puerto"],
+        ..valued("port", "PORT", "Puerto de escucha", |draft, value| {
+            draft.config.port = value.port()?;
+            Ok(())
+        })
+    },
+    Row {
+        short: "e",
+        default: "0.5",
+        ..valued("escala", "FACTOR", "Factor cuando la petición no indica ninguno", |draft, value| {
+            draft.config.policy.factor = usage::factor(&value.name, &value.text).map_err(UsageError)?;
+            Ok(())
+        })
+    },
+    Row {
+        short: "s",
+        ..valued(
+            "escalador",
+            "DESTINO",
+            "Escalador que ya funciona: HOST:PUERTO o unix:RUTA",
+            |draft, value| {
+                draft.config.scaler = Some(value.scaler()?);
+                Ok(())
+            },
+        )
+    },
+    Row {
+        short: "d",
+        ..valued(
+            "directorio",
+            "DIR",
+            "Atiende GET /RUTA: las imágenes de este directorio,\nen gris y escaladas al pedirlas",
+            |draft, value| {
+                draft.config.directory = Some(value.text.clone().into());
+                draft.config.policy.files = true;
+                Ok(())
+            },
+        )
+    },
+    Row {
+        short: "l",
+        ..valued(
+            "enlaces",
+            "PUERTO",
+            "Segundo puerto, en las mismas direcciones: sirve la\ncarpeta scaled_images, y a él llevan los enlaces",
+            |draft, value| match value.port()? {
+                taken if taken == draft.config.port && taken != 0 => {
+                    Err(value.is_not("otro puerto que el de -p"))
+                }
+                port => {
+                    draft.config.links_port = Some(port);
+                    Ok(())
+                }
+            },
+        )
+    },
+    Row {
+        short: "a",
+        default: "sqlite:tp2.sqlite3",
+        ..valued(
+            "almacen",
+            "URI",
+            "\nDónde se guardan las tareas y el banco: sqlite:RUTA\n({}) o, si se compiló con\n\
+             «--features mongodb», mongodb://…",
+            |draft, value| {
+                draft.config.store = value.store()?;
+                Ok(())
+            },
+        )
+    },
+    Row {
+        short: "t",
+        default: "los núcleos disponibles",
+        ..valued("hilos", "N", "Hilos de trabajo", |draft, value| {
+            draft.config.threads = value.count(1..=1024)?;
+            Ok(())
+        })
+    },
+    Row {
+        short: "o",
+        ..valued("registro", "ARCHIVO", "Escribe el registro también en este archivo", |draft, value| {
+            draft.config.log_file = Some(value.text.clone().into());
+            Ok(())
+        })
+    },
+    Row { short: "v", ..flag("detalle", "Registro más detallado", |draft| draft.detail += 1) },
+    Row { short: "q", ..flag("silencio", "Registro más breve", |draft| draft.detail -= 1) },
+    Row { short: "V", ..Row::new("version", "Muestra la versión y sale", Action::Print(version)) },
+    Row {
+        default: "32",
+        ..valued(FIRST_LIMIT, "MIB", "Tamaño máximo de una petición o de un archivo", |draft, value| {
+            draft.config.policy.body_max = value.number(1..=4096)? << 20;
+            Ok(())
+        })
+    },
+    Row {
+        default: "100",
+        ..valued(
+            "max-pixeles",
+            "MILLONES",
+            "Píxeles máximos de una imagen, de entrada o de salida",
+            |draft, value| {
+                draft.config.policy.pixels.pixels_max = value.number(1..=4294)? * 1_000_000;
+                Ok(())
+            },
+        )
+    },
+    Row {
+        default: "10000",
+        ..valued("conexiones", "N", "Conexiones simultáneas", |draft, value| {
+            draft.config.clients_max = value.count(1..=1_000_000)?;
+            Ok(())
+        })
+    },
+    Row {
+        default: "16 por hilo",
+        ..valued("cola", "N", "Imágenes en espera o en proceso", |draft, value| {
+            draft.places_max = Some(value.count(1..=1_000_000)?);
+            Ok(())
+        })
+    },
+    Row {
+        default: "la mitad de la disponible",
+        ..valued("memoria", "MIB", "Memoria para imágenes", |draft, value| {
+            draft.config.memory_max = value.number(16..=1 << 24)? << 20;
+            Ok(())
+        })
+    },
+    Row {
+        default: "30",
+        ..valued("plazo", "SEGUNDOS", "Tiempo máximo para una imagen", |draft, value| {
+            draft.config.policy.deadline = Duration::from_secs(value.number(1..=3600)?);
+            Ok(())
+        })
+    },
+    Row {
+        default: "24",
+        ..valued("retencion", "HORAS", "Tiempo que se guarda el resultado de una tarea", |draft, value| {
+            draft.config.retention.age = value.hours()?;
+            Ok(())
+        })
+    },
+    Row {
+        default: "10240",
+        ..valued("retencion-espacio", "MIB", "Espacio para los resultados de las tareas", |draft, value| {
+            draft.config.retention.bytes_max = value.number(1..=1 << 30)? << 20;
+            Ok(())
+        })
+    },
+];
+
+const FIRST_LIMIT: &str = "max-cuerpo";
+
+/// What the help says below the options.
+const NOTES: &str = "
 -i puede repetirse y admite nombres; -i :: atiende IPv6 e IPv4 en un solo
 puerto, y -p 0 deja que el sistema elija uno. --puerto es sinónimo de --port.
 Cada opción puede darse también en el entorno: TP2_ y su nombre largo en
@@ -75,6 +242,26 @@ Ejemplos:
   tp2 -i ::1 -p 8080 -d fotos
   curl 'http://[::1]:8080/gato.jpg?escala=0.25' -o gris.jpg
 ";
+
+fn help() -> String {
+    let limits_at = OPTIONS.iter().position(|row| row.long == FIRST_LIMIT).unwrap_or(OPTIONS.len());
+    let (options, limits) = OPTIONS.split_at(limits_at);
+    format!(
+        "{}\n\nTp2 - procesa imágenes\n\nOpciones:\n{}\nLímites:\n{}{NOTES}",
+        usage_line(),
+        usage::help(options),
+        usage::help(limits)
+    )
+}
+
+fn version() -> String {
+    format!("tp2 {}\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// First of the help and second of every complaint: the options that have a letter.
+fn usage_line() -> String {
+    usage::line("tp2", OPTIONS.iter().filter(|row| !row.short.is_empty()))
+}
 
 /// What the program is to do.
 #[derive(Debug)]
@@ -116,6 +303,31 @@ pub struct Config {
     pub places_max: usize,
     /// Bytes for pictures.
     pub memory_max: u64,
+    /// What is odd about it, a line each, for the log.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Without any option, and so without what is required.
+    fn initial() -> Self {
+        Self {
+            hosts: Vec::new(),
+            port: 0,
+            scaler: None,
+            directory: None,
+            links_port: None,
+            store: StoreAt::Sqlite("tp2.sqlite3".into()),
+            retention: Retention::default(),
+            threads: host::cores(),
+            log_file: None,
+            level: Level::Info,
+            policy: Policy::default(),
+            clients_max: 10_000,
+            places_max: 0,
+            memory_max: host::memory() / 2,
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// `-s`.
@@ -142,98 +354,73 @@ pub struct UsageError(String);
 
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tp2: {}\n{USAGE}", self.0)
+        write!(f, "tp2: {}\n{}", self.0, usage_line())
     }
 }
 
 /// Longest retention, in hours: a century.
 const HOURS_MAX: f64 = 876_000.0;
 
-/// Long name, short name, hint; getopts needs each once.
-const VALUED: [(&str, &str); 18] = [
-    ("port", "p"),
-    ("puerto", ""),
-    ("escala", "e"),
-    ("escalador", "s"),
-    ("directorio", "d"),
-    ("enlaces", "l"),
-    ("hilos", "t"),
-    ("registro", "o"),
-    ("max-cuerpo", ""),
-    ("max-pixeles", ""),
-    ("conexiones", ""),
-    ("cola", ""),
-    ("memoria", ""),
-    ("plazo", ""),
-    ("almacen", "a"),
-    ("retencion", ""),
-    ("retencion-espacio", ""),
-    ("ip", "i"),
-];
-
-fn options() -> Options {
-    let mut options = Options::new();
-    options.parsing_style(ParsingStyle::FloatingFrees);
-    for (long, short) in VALUED {
-        options.optmulti(short, long, "", "");
-    }
-    options.optflag("h", "help", "").optflag("V", "version", "");
-    options.optflagmulti("v", "detalle", "").optflagmulti("q", "silencio", "");
-    options
-}
-
 /// Arguments and environment together.
-struct Given<'a> {
+struct Given {
     matches: Matches,
-    environment: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The variables whose names begin with [`PREFIX`].
+    environment: BTreeMap<String, OsString>,
 }
 
-impl Given<'_> {
-    /// The flag's last value, or its twin's; an empty twin counts as absent.
-    fn value(&self, long: &str) -> Result<Option<Value>, UsageError> {
-        self.value_of(&[long])
-    }
+/// What the name of a twin begins with.
+const PREFIX: &str = "TP2_";
 
-    /// The same for synonyms: all their flags come before all their twins.
-    fn value_of(&self, longs: &[&str]) -> Result<Option<Value>, UsageError> {
-        for long in longs {
-            if let Some(text) = self.matches.opt_strs(long).pop() {
-                return Ok(Some(Value { name: format!("--{long}"), text }));
+fn twin(long: &str) -> String {
+    format!("{PREFIX}{}", long.to_uppercase().replace('-', "_"))
+}
+
+/// The options that have twins.
+fn with_twins() -> impl Iterator<Item = &'static Row<Action>> {
+    OPTIONS.iter().filter(|row| !matches!(row.action, Action::Print(_)))
+}
+
+impl Given {
+    /// The option's values, or its twin's. Of synonyms the first that is given counts, and all of them before all twins.
+    fn values(&self, row: &Row<Action>) -> Result<Vec<Value>, UsageError> {
+        for long in row.longs() {
+            let texts = self.matches.opt_strs(long);
+            if !texts.is_empty() {
+                return Ok(texts.into_iter().map(|text| Value { name: format!("--{long}"), text }).collect());
             }
         }
-        for long in longs {
-            if let Some(value) = self.twin(long)? {
-                return Ok(Some(value));
-            }
-        }
-        Ok(None)
+        Ok(self.twin(row)?.into_iter().collect())
     }
 
-    fn twin(&self, long: &str) -> Result<Option<Value>, UsageError> {
-        let name = format!("TP2_{}", long.to_uppercase().replace('-', "_"));
-        let Some(value) = (self.environment)(&name).filter(|value| !value.is_empty()) else {
-            return Ok(None);
-        };
-        match value.into_string() {
-            Ok(text) => Ok(Some(Value { name, text })),
-            Err(value) => Err(UsageError(format!("{name} debe ser texto UTF-8: «{}»", value.display()))),
+    /// An empty twin counts as absent.
+    fn twin(&self, row: &Row<Action>) -> Result<Option<Value>, UsageError> {
+        let set = row.longs().map(twin).find_map(|name| {
+            let value = self.environment.get(&name).filter(|value| !value.is_empty())?;
+            Some((name, value))
+        });
+        let Some((name, value)) = set else { return Ok(None) };
+        match value.to_str() {
+            Some(text) => Ok(Some(Value { name, text: text.to_owned() })),
+            None => Err(UsageError(format!("{name} debe ser texto UTF-8: «{}»", value.display()))),
         }
     }
 
-    fn flag(&self, long: &str) -> Result<usize, UsageError> {
-        match self.matches.opt_count(long) {
-            0 => Ok(self.twin(long)?.map_or(0, |value| usize::from(value.text != "0"))),
+    fn count(&self, row: &Row<Action>) -> Result<usize, UsageError> {
+        match self.matches.opt_count(row.long) {
+            0 => Ok(self.twin(row)?.map_or(0, |value| usize::from(value.text != "0"))),
             count => Ok(count),
         }
     }
 
-    /// A whole number in this range.
-    fn number(&self, long: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, UsageError> {
-        self.value(long)?.map(|value| value.number(range)).transpose()
-    }
-
-    fn size(&self, long: &str, range: RangeInclusive<u64>) -> Result<Option<usize>, UsageError> {
-        Ok(self.number(long, range)?.map(|number| usize::try_from(number).unwrap_or(usize::MAX)))
+    /// A line for each variable that looks like a twin and is none.
+    fn warnings(&self) -> Vec<String> {
+        let twins: Vec<String> = with_twins().flat_map(Row::longs).map(twin).collect();
+        let others = self.environment.keys().filter(|name| !twins.contains(name));
+        let line = |name: &String| {
+            let nearest = usage::nearest(name, twins.iter().map(String::as_str)).unwrap_or_default();
+            format!("Ninguna opción tiene la variable {name}; la más parecida es {nearest}.")
+        };
+        others.map(line).collect()
     }
 }
 
@@ -248,17 +435,45 @@ impl Value {
         usage::number(&self.name, &self.text, range).map_err(UsageError)
     }
 
-    /// A decimal number of hours, up to a century.
-    fn hours(self) -> Result<Duration, UsageError> {
-        let is_decimal = self.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        match self.text.parse::<f64>().ok().filter(|hours| is_decimal && *hours <= HOURS_MAX) {
-            Some(hours) => Ok(Duration::from_secs_f64(hours * 3600.0)),
-            None => Err(self.is_not("un número de horas de 0 a 876000, por ejemplo 24 o 0.5")),
-        }
+    fn count(&self, range: RangeInclusive<u64>) -> Result<usize, UsageError> {
+        Ok(usize::try_from(self.number(range)?).unwrap_or(usize::MAX))
     }
 
     fn port(&self) -> Result<u16, UsageError> {
         self.number(0..=65_535).map(|port| u16::try_from(port).unwrap_or_default())
+    }
+
+    /// A decimal number of hours, up to a century.
+    fn hours(&self) -> Result<Duration, UsageError> {
+        let is_decimal = self.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        match self.text.parse::<f64>().ok().filter(|hours| is_decimal && *hours <= HOURS_MAX) {
+            Some(hours) => Ok(Duration::from_secs_f64(hours * 3600.0)),
+            None => {
+                let point = usage::point_hint(&self.text);
+                Err(self.is_not(&format!("un número de horas de 0 a 876000{point}, por ejemplo 24 o 0.5")))
+            }
+        }
+    }
+
+    fn store(&self) -> Result<StoreAt, UsageError> {
+        match self.text.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => Ok(StoreAt::Sqlite(path.into())),
+            None if self.text.starts_with("mongodb://") || self.text.starts_with("mongodb+srv://") => {
+                Ok(StoreAt::Mongodb(self.text.clone()))
+            }
+            _ => Err(self.is_not("sqlite:RUTA o mongodb://…")),
+        }
+    }
+
+    fn scaler(&self) -> Result<ScalerAt, UsageError> {
+        let is_port = |text: &str| text.parse::<u16>().is_ok_and(|port| port != 0);
+        match (self.text.strip_prefix("unix:"), self.text.rsplit_once(':')) {
+            (Some(path), _) if !path.is_empty() => Ok(ScalerAt::Unix(path.into())),
+            (None, Some((host, port))) if !host.is_empty() && is_port(port) => {
+                Ok(ScalerAt::Tcp(self.text.clone()))
+            }
+            _ => Err(self.is_not("HOST:PUERTO o unix:RUTA")),
+        }
     }
 
     /// The complaint that this value is not what it should be.
@@ -267,120 +482,61 @@ impl Value {
     }
 }
 
-/// Reads the arguments, without the program's name.
+/// Reads the arguments, without the program's name, and the variables of the environment.
 ///
 /// # Errors
 /// [`UsageError`]: exit 2.
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
-    environment: &dyn Fn(&str) -> Option<OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Command, UsageError> {
-    let matches = usage::parse(&options(), arguments).map_err(UsageError)?;
-    let given = Given { matches, environment };
-    if given.matches.opt_present("help") {
-        return Ok(Command::Print(format!("{USAGE}\n{HELP}")));
+    let matches = usage::parse(&usage::options(OPTIONS), arguments).map_err(UsageError)?;
+    for row in OPTIONS {
+        if let Action::Print(text) = row.action
+            && matches.opt_present(row.long)
+        {
+            return Ok(Command::Print(text()));
+        }
     }
-    if given.matches.opt_present("version") {
-        return Ok(Command::Print(format!("tp2 {}\n", env!("CARGO_PKG_VERSION"))));
-    }
-    if let Some(extra) = given.matches.free.first() {
+    if let Some(extra) = matches.free.first() {
         return Err(UsageError(usage::extra(extra)));
     }
-    let mut hosts = given.matches.opt_strs("ip");
-    if hosts.is_empty() {
-        hosts.extend(given.twin("ip")?.map(|value| value.text));
-    }
-    if hosts.is_empty() {
-        return Err(UsageError("falta la opción -i IP".into()));
-    }
-    if hosts.iter().any(String::is_empty) {
-        return Err(UsageError("--ip debe ser una dirección o un nombre: «»".into()));
-    }
-    let port = given.value_of(&["port", "puerto"])?;
-    let port = port.ok_or_else(|| UsageError("falta la opción -p PORT".into()))?.port()?;
-    let links_port = match given.value("enlaces")? {
-        None => None,
-        Some(value) => match value.port()? {
-            taken if taken == port && port != 0 => {
-                return Err(value.is_not("otro puerto que el de -p"));
-            }
-            port => Some(port),
-        },
-    };
-
-    let mut policy = Policy::default();
-    if let Some(value) = given.value("escala")? {
-        let factor = parse_factor(value.text.as_bytes());
-        policy.factor = factor.ok_or_else(|| value.is_not("un número entre 0.001 y 10"))?;
-    }
-    if let Some(mebibytes) = given.number("max-cuerpo", 1..=4096)? {
-        policy.body_max = mebibytes << 20;
-    }
-    if let Some(millions) = given.number("max-pixeles", 1..=4294)? {
-        policy.pixels.pixels_max = millions * 1_000_000;
-    }
-    if let Some(seconds) = given.number("plazo", 1..=3600)? {
-        policy.deadline = Duration::from_secs(seconds);
-    }
-    let mut retention = Retention::default();
-    if let Some(value) = given.value("retencion")? {
-        retention.age = value.hours()?;
-    }
-    if let Some(mebibytes) = given.number("retencion-espacio", 1..=1 << 30)? {
-        retention.bytes_max = mebibytes << 20;
-    }
-    let store = match given.value("almacen")? {
-        Some(value) => parse_store(value)?,
-        None => StoreAt::Sqlite("tp2.sqlite3".into()),
-    };
-    let directory: Option<PathBuf> = given.value("directorio")?.map(|value| value.text.into());
-    policy.files = directory.is_some();
-    let threads = given.size("hilos", 1..=1024)?.unwrap_or_else(host::cores);
-    let memory_max = match given.number("memoria", 16..=1 << 24)? {
-        Some(mebibytes) => mebibytes << 20,
-        None => host::memory() / 2,
-    };
-    let (more, less) = (given.flag("detalle")?, given.flag("silencio")?);
-    Ok(Command::Serve(Box::new(Config {
-        hosts,
-        port,
-        scaler: given.value("escalador")?.map(parse_scaler).transpose()?,
-        directory,
-        store,
-        retention,
-        links_port,
-        threads,
-        log_file: given.value("registro")?.map(|value| value.text.into()),
-        level: match more.cmp(&less) {
-            std::cmp::Ordering::Greater => Level::Debug,
-            std::cmp::Ordering::Equal => Level::Info,
-            std::cmp::Ordering::Less if less - more == 1 => Level::Warning,
-            std::cmp::Ordering::Less => Level::Error,
-        },
-        policy,
-        clients_max: given.size("conexiones", 1..=1_000_000)?.unwrap_or(10_000),
-        places_max: given.size("cola", 1..=1_000_000)?.unwrap_or(16 * threads),
-        memory_max,
-    })))
+    let named = environment.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let environment = named.filter(|(name, _)| name.starts_with(PREFIX)).collect();
+    configure(&Given { matches, environment }).map(Box::new).map(Command::Serve)
 }
 
-fn parse_store(value: Value) -> Result<StoreAt, UsageError> {
-    match value.text.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => Ok(StoreAt::Sqlite(path.into())),
-        None if value.text.starts_with("mongodb://") || value.text.starts_with("mongodb+srv://") => {
-            Ok(StoreAt::Mongodb(value.text))
+fn configure(given: &Given) -> Result<Config, UsageError> {
+    for row in OPTIONS.iter().filter(|row| row.required) {
+        if given.values(row)?.is_empty() {
+            return Err(UsageError(format!("falta la opción {}", row.shortest())));
         }
-        _ => Err(value.is_not("sqlite:RUTA o mongodb://…")),
     }
-}
-
-fn parse_scaler(value: Value) -> Result<ScalerAt, UsageError> {
-    let is_port = |text: &str| text.parse::<u16>().is_ok_and(|port| port != 0);
-    match (value.text.strip_prefix("unix:"), value.text.rsplit_once(':')) {
-        (Some(path), _) if !path.is_empty() => Ok(ScalerAt::Unix(path.into())),
-        (None, Some((host, port))) if !host.is_empty() && is_port(port) => Ok(ScalerAt::Tcp(value.text)),
-        _ => Err(value.is_not("HOST:PUERTO o unix:RUTA")),
+    let mut draft = Draft { config: Config::initial(), detail: 0, places_max: None };
+    for row in OPTIONS {
+        match row.action {
+            Action::Print(_) => {}
+            Action::Flag(set) => (0..given.count(row)?).for_each(|_| set(&mut draft)),
+            Action::Last(read) => {
+                if let Some(value) = given.values(row)?.pop() {
+                    read(&mut draft, &value)?;
+                }
+            }
+            Action::Each(read) => {
+                given.values(row)?.iter().try_for_each(|value| read(&mut draft, value))?;
+            }
+        }
     }
+    let Draft { mut config, detail, places_max } = draft;
+    config.places_max = places_max.unwrap_or(16 * config.threads);
+    config.level = match detail {
+        1.. => Level::Debug,
+        0 => Level::Info,
+        -1 => Level::Warning,
+        _ => Level::Error,
+    };
+    config.warnings = given.warnings();
+    Ok(config)
 }
 
 #[cfg(test)]
@@ -389,10 +545,8 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Command, UsageError> {
-        let find = |name: &str| {
-            environment.iter().find(|(twin, _)| *twin == name).map(|(_, value)| OsString::from(value))
-        };
-        parse(arguments.iter().map(OsString::from), &find)
+        let variables = environment.iter().map(|(name, value)| (name.into(), value.into()));
+        parse(arguments.iter().map(OsString::from), variables)
     }
 
     fn config(arguments: &[&str], environment: &[(&str, &str)]) -> Config {
@@ -412,7 +566,7 @@ mod tests {
              \x20 -i IP, --ip IP        Dirección de escucha\n\
              \x20 -p PORT, --port PORT  Puerto de escucha\n"
         ));
-        for (long, _) in VALUED {
+        for long in OPTIONS.iter().flat_map(Row::longs) {
             assert!(text.contains(&format!("--{long}")), "{long}");
         }
         assert!(text.lines().all(|line| line.chars().count() <= 80 || line.starts_with("usage:")), "{text}");
@@ -510,8 +664,8 @@ mod tests {
             let error = run(port, &[(twin, value)]).unwrap_err();
             assert_eq!(error.0, format!("{twin} debe ser {wanted}: «{value}»"));
         }
-        let bad = |name: &str| (name == "TP2_COLA").then(|| OsString::from_vec(vec![0xff]));
-        let error = parse(["-i", "::", "-p", "1"].map(OsString::from), &bad).unwrap_err();
+        let bad = [("TP2_COLA".into(), OsString::from_vec(vec![0xff]))];
+        let error = parse(["-i", "::", "-p", "1"].map(OsString::from), bad).unwrap_err();
         assert_eq!(error.0, "TP2_COLA debe ser texto UTF-8: «\u{fffd}»");
     }
 
@@ -528,14 +682,91 @@ mod tests {
             (&["-i", "::", "-p", "80", "-s", "a:0"], "--escalador debe ser HOST:PUERTO o unix:RUTA: «a:0»"),
             (&["-i", "::", "-p", "80", "x"], "argumento de más: «x»"),
             (&["-i", "", "-p", "80"], "--ip debe ser una dirección o un nombre: «»"),
+            (
+                &["-i", "127.0.0.1:8080", "-p", "80"],
+                "--ip debe ser una dirección o un nombre (el puerto va en -p): «127.0.0.1:8080»",
+            ),
+            (
+                &["-i", "::", "-i", "fe80::1", "-p", "80"],
+                "--ip debe ser una dirección o un nombre (falta la interfaz: fe80::1%eth0): «fe80::1»",
+            ),
+            (
+                &["-i", "::", "-p", "80", "-e", "0,5"],
+                "--escala debe ser un número entre 0.001 y 10, con punto: «0,5»",
+            ),
+            (
+                &["-i", "::", "-p", "80", "--retencion", "0,5"],
+                "--retencion debe ser un número de horas de 0 a 876000, con punto, por ejemplo 24 o 0.5: «0,5»",
+            ),
             (&["--nada"], "no existe la opción --nada"),
             (&["-p"], "la opción -p necesita un valor"),
         ] {
             let error = run(arguments, &[]).unwrap_err().to_string();
-            assert_eq!(error, format!("tp2: {text}\n{USAGE}"));
+            assert_eq!(error, format!("tp2: {text}\n{}", usage_line()));
         }
         let no_text = OsString::from_vec(vec![0xff]);
-        let error = parse(["-d".into(), no_text], &|_| None).unwrap_err();
+        let error = parse(["-d".into(), no_text], []).unwrap_err();
         assert_eq!(error.0, "los argumentos deben ser texto UTF-8: «\u{fffd}»");
+    }
+
+    #[test]
+    fn a_variable_that_is_no_twin_is_a_warning_with_the_nearest_name() {
+        let environment = [
+            ("TP2_MAX_CUERP", "64"),
+            ("TP2_HELP", ""),
+            ("TP2_PUERTO", "1"),
+            ("TP2_DETALLE", "0"),
+            ("tp2_cola", "1"),
+        ];
+        let config = config(&["-i", "::"], &environment);
+        assert_eq!((config.port, config.policy.body_max), (1, 32 << 20));
+        assert_eq!(
+            config.warnings,
+            [
+                "Ninguna opción tiene la variable TP2_HELP; la más parecida es TP2_IP.",
+                "Ninguna opción tiene la variable TP2_MAX_CUERP; la más parecida es TP2_MAX_CUERPO.",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_defaults_that_are_told_are_those_in_force() {
+        let plain = format!("{:?}", config(&["-i", "::", "-p", "0"], &[]));
+        let mut seen = 0;
+        for row in OPTIONS.iter().filter(|row| row.default.contains(|c: char| c.is_ascii_digit())) {
+            let name = format!("--{}", row.long);
+            // «16 por hilo» is a number of each thread.
+            let value = match row.default.strip_suffix(" por hilo") {
+                Some(each) => (each.parse::<usize>().unwrap() * host::cores()).to_string(),
+                None => row.default.to_owned(),
+            };
+            assert_eq!(
+                format!("{:?}", config(&["-i", "::", "-p", "0", &name, &value], &[])),
+                plain,
+                "{name}"
+            );
+            seen += 1;
+        }
+        assert_eq!(seen, 9);
+    }
+
+    #[test]
+    fn the_documents_have_every_option_with_its_twin_and_default() {
+        let document = include_str!("../docs/options.md");
+        let mut rows = document.lines().filter(|line| line.starts_with("| `-"));
+        for row in OPTIONS {
+            let letter = if row.short.is_empty() { String::new() } else { format!("`-{}`, ", row.short) };
+            let variable = match row.action {
+                Action::Print(_) => String::new(),
+                _ => format!("`{}`", twin(row.long)),
+            };
+            let told = rows.next().unwrap_or_default();
+            let cells: Vec<&str> = told.split('|').map(str::trim).collect();
+            assert_eq!(cells[1..3], [&format!("{letter}`{}`", row.spelled()), &variable], "{told}");
+            // One of words is told in other words there.
+            let is_literal = !row.default.is_empty() && !row.default.contains(' ');
+            assert!(!is_literal || cells[3].trim_matches('`') == row.default, "{told}");
+            assert!(row.synonyms.iter().all(|long| told.contains(&format!("`--{long}`"))), "{told}");
+        }
     }
 }

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     if arguments.next_if(|first| first == supervisor::ARGUMENT).is_some() {
         return own_scaler::main(arguments);
     }
-    match config::parse(arguments, &|name| std::env::var_os(name)) {
+    match config::parse(arguments, std::env::vars_os()) {
         Ok(Command::Print(text)) => {
             // A closed standard output (`tp2 -h | head -1`) is no failure.
             let _ = io::stdout().write_all(text.as_bytes());
@@ -76,6 +76,9 @@ fn serve(mut config: Config) -> Result<(), String> {
     let log = Log::start(config.level, config.log_file.clone())
         .map_err(|error| format!("no se puede abrir el registro{file}: {}", InWords(&error)))?;
     report_panics(&log);
+    for warning in &config.warnings {
+        log.write(Level::Warning, Who::default(), warning);
+    }
     if config.clients_max < wanted {
         let text = format_args!(
             "--conexiones baja de {wanted} a {}: el límite de descriptores de archivo (ulimit -Hn) no da para más.",

@@ -1,12 +1,130 @@
-//! What the command lines of the three programs have in common: how they are read, and how each complains.
+//! What the command lines of the three programs have in common: how an option is described, read and complained about.
 //!
-//! Rules: the same mistake is told in the same Spanish words by `tp2`, `tp2-scaler` and `tp2-cliente`; a complaint names
-//! the option and the value. A value is text: an argument that is not UTF-8 is refused, never mended.
+//! Rules: an option is one [`Row`], and what is said of it anywhere comes from there. The same mistake is told in the same
+//! Spanish words by `tp2`, `tp2-scaler` and `tp2-cliente`; a complaint names the option and the value. A value is text: an
+//! argument that is not UTF-8 is refused, never mended.
 use std::ffi::OsString;
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 
 use getopts::{Fail, Matches, Options};
+
+use crate::wire::parse_factor;
+
+/// Columns of the help: where the text of an option begins, and where a line ends at the latest.
+const TEXT_AT: usize = 24;
+const COLUMNS: usize = 80;
+
+/// One option of a program: its help, its place in the usage line and its row in the documents are made from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<A> {
+    /// One letter; empty without one.
+    pub short: &'static str,
+    /// The long name, by which complaints call it.
+    pub long: &'static str,
+    /// Other long names for the same.
+    pub synonyms: &'static [&'static str],
+    /// What its value is called; empty for a flag.
+    pub value: &'static str,
+    /// Spanish, in lines of at most 56 columns; the first stands beside the names if there is room, below them if it is empty.
+    /// `{}` stands for the default.
+    pub help: &'static str,
+    /// Shown in parentheses behind the help, unless that has a place for it; empty without one.
+    pub default: &'static str,
+    /// The program does not start without it.
+    pub required: bool,
+    /// May be given more than once.
+    pub repeatable: bool,
+    /// What the program does with it.
+    pub action: A,
+}
+
+impl<A> Row<A> {
+    /// An option of which no more is known than this: a flag, until it has a `value`.
+    #[must_use]
+    pub const fn new(long: &'static str, help: &'static str, action: A) -> Self {
+        let (short, value, default) = ("", "", "");
+        Self { short, long, synonyms: &[], value, help, default, required: false, repeatable: false, action }
+    }
+
+    /// The long name and its synonyms.
+    pub fn longs(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.long).chain(self.synonyms.iter().copied())
+    }
+
+    /// `-i IP`, or `--cola N` for an option without a letter.
+    #[must_use]
+    pub fn shortest(&self) -> String {
+        let name =
+            if self.short.is_empty() { self.spelled() } else { format!("-{} {}", self.short, self.value) };
+        name.trim_end().to_owned()
+    }
+
+    /// `--ip IP`.
+    #[must_use]
+    pub fn spelled(&self) -> String {
+        format!("--{} {}", self.long, self.value).trim_end().to_owned()
+    }
+
+    /// Its lines of the help.
+    fn help_lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.help.lines().map(|line| line.replace("{}", self.default)).collect();
+        let default = format!(" ({})", self.default);
+        match lines.last_mut() {
+            Some(last) if !self.default.is_empty() && !self.help.contains("{}") => {
+                if TEXT_AT + last.chars().count() + default.chars().count() <= COLUMNS {
+                    last.push_str(&default);
+                } else {
+                    lines.push(default.trim_start().to_owned());
+                }
+            }
+            _ => {}
+        }
+        let letter = if self.short.is_empty() { String::new() } else { format!("{}, ", self.shortest()) };
+        let name = format!("  {letter}{}", self.spelled());
+        if name.chars().count() >= TEXT_AT {
+            lines.insert(0, String::new());
+        }
+        let names = std::iter::once(name.as_str()).chain(std::iter::repeat(""));
+        let line = |(name, text)| format!("{name:TEXT_AT$}{text}").trim_end().to_owned();
+        names.zip(&lines).map(line).collect()
+    }
+}
+
+/// The help's list of these options, each line with its end.
+#[must_use]
+pub fn help<'a, A: 'a>(rows: impl IntoIterator<Item = &'a Row<A>>) -> String {
+    rows.into_iter().flat_map(Row::help_lines).map(|line| line + "\n").collect()
+}
+
+/// `usage: tp2 [-h] -i IP …`: the options in their order, in brackets those that may be left out.
+#[must_use]
+pub fn line<'a, A: 'a>(program: &str, rows: impl IntoIterator<Item = &'a Row<A>>) -> String {
+    let parts = rows.into_iter().map(|row| {
+        let name = row.shortest();
+        if row.required { format!(" {name}") } else { format!(" [{name}]") }
+    });
+    format!("usage: {program}{}", parts.collect::<String>())
+}
+
+/// The options as getopts is told of them, which wants each name once.
+#[must_use]
+pub fn options<A>(rows: &[Row<A>]) -> Options {
+    let mut options = Options::new();
+    for row in rows {
+        for (number, long) in row.longs().enumerate() {
+            let short = if number == 0 { row.short } else { "" };
+            match (row.value.is_empty(), row.repeatable) {
+                (true, false) => options.optflag(short, long, ""),
+                (true, true) => options.optflagmulti(short, long, ""),
+                (false, false) => options.optopt(short, long, "", ""),
+                (false, true) => options.optmulti(short, long, "", ""),
+            };
+        }
+    }
+    options
+}
 
 /// Reads the arguments, without the program's name, as `options` has it.
 ///
@@ -36,6 +154,77 @@ pub fn number(name: impl fmt::Display, text: &str, range: RangeInclusive<u64>) -
         let (low, high) = range.into_inner();
         format!("{name} debe ser un número entero de {low} a {high}: «{text}»")
     })
+}
+
+/// A scale factor, the value of what `name` names.
+///
+/// # Errors
+/// The complaint, one Spanish line.
+pub fn factor(name: impl fmt::Display, text: &str) -> Result<f64, String> {
+    parse_factor(text.as_bytes())
+        .ok_or_else(|| format!("{name} debe ser un número entre 0.001 y 10{}: «{text}»", point_hint(text)))
+}
+
+/// For complaints about a decimal number: what a comma in it should have been.
+#[must_use]
+pub fn point_hint(text: &str) -> &'static str {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b'.'));
+    if is_number && text.contains(',') { ", con punto" } else { "" }
+}
+
+/// Checks what can be seen of an address or name without looking it up, the value of what `name` names.
+///
+/// # Errors
+/// The complaint, one Spanish line, which says what is meant where that can be told.
+pub fn check_host(name: impl fmt::Display, text: &str) -> Result<(), String> {
+    let hint = if text.contains("://") {
+        " (no una URL)".to_owned()
+    } else if has_port(text) {
+        " (el puerto va en -p)".to_owned()
+    } else if let Some(address) = bare(text).parse().ok().filter(Ipv6Addr::is_unicast_link_local) {
+        // RFC 4007 §6: a link-local address means something on one link alone.
+        format!(" (falta la interfaz: {address}%eth0)")
+    } else if text.is_empty() {
+        String::new()
+    } else {
+        return Ok(());
+    };
+    Err(format!("{name} debe ser una dirección o un nombre{hint}: «{text}»"))
+}
+
+/// `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080`; without brackets an IPv6 address could end like that.
+fn has_port(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        let is_whole = host.ends_with(']') || !host.contains(':');
+        is_whole && !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// An address without the brackets around it.
+fn bare(text: &str) -> &str {
+    text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text)
+}
+
+/// The one of `names` that takes fewest letters to change into `name` (Levenshtein's distance); the first of several.
+#[must_use]
+pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    names.into_iter().min_by_key(|other| distance(name.as_bytes(), other.as_bytes()))
+}
+
+fn distance(from: &[u8], to: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (done, letter) in from.iter().enumerate() {
+        // The place to the upper left, and the one to the left.
+        let (mut corner, mut left) = (done, done + 1);
+        for (above, other) in row.iter_mut().skip(1).zip(to) {
+            let changed = corner + usize::from(letter != other);
+            corner = *above;
+            left = changed.min(left + 1).min(corner + 1);
+            *above = left;
+        }
+        row.iter_mut().take(1).for_each(|first| *first = done + 1);
+    }
+    row.last().copied().unwrap_or(0)
 }
 
 /// getopts' own complaints.
@@ -80,6 +269,100 @@ mod tests {
         }
         assert_eq!(read(&[b"-i", b"a", b"b"]).unwrap().free, ["b"]);
         assert_eq!(extra("b"), "argumento de más: «b»");
+    }
+
+    const ROWS: &[Row<()>] = &[
+        Row { short: "h", ..Row::new("help", "Ayuda", ()) },
+        Row { short: "i", value: "IP", required: true, ..Row::new("ip", "Dirección", ()) },
+        Row { short: "f", value: "RUTA", ..Row::new("image", "Imagen", ()) },
+        Row {
+            value: "SEGUNDOS",
+            default: "30",
+            synonyms: &["tiempo"],
+            ..Row::new("plazo-de-espera", "Uno\ndos", ())
+        },
+        Row { value: "N", default: "7", repeatable: true, ..Row::new("nn", "Menos de ({}) no", ()) },
+        Row {
+            default: "0123456789",
+            repeatable: true,
+            ..Row::new("largo", "Una línea de cuarenta y siete columnas, o casi.", ())
+        },
+    ];
+
+    #[test]
+    fn help_usage_and_names_come_from_the_rows() {
+        let expected = "  -h, --help            Ayuda
+  -i IP, --ip IP        Dirección
+  -f RUTA, --image RUTA Imagen
+  --plazo-de-espera SEGUNDOS
+                        Uno
+                        dos (30)
+  --nn N                Menos de (7) no
+  --largo               Una línea de cuarenta y siete columnas, o casi.
+                        (0123456789)
+";
+        assert_eq!(help(ROWS), expected);
+        assert_eq!(
+            line("x", ROWS),
+            "usage: x [-h] -i IP [-f RUTA] [--plazo-de-espera SEGUNDOS] [--nn N] [--largo]"
+        );
+        let words = ["--tiempo", "3", "--nn=1", "--nn", "2", "--largo", "--largo"].map(OsString::from);
+        let matches = parse(&options(ROWS), words).unwrap();
+        assert_eq!(matches.opt_strs("nn"), ["1", "2"]);
+        assert_eq!((matches.opt_str("tiempo").as_deref(), matches.opt_count("largo")), (Some("3"), 2));
+        let twice = parse(&options(ROWS), ["--ip=a", "-ib"].map(OsString::from));
+        assert_eq!(twice.unwrap_err(), "la opción --ip está repetida");
+    }
+
+    #[test]
+    fn addresses_in_other_forms_say_what_is_meant() {
+        let complaint =
+            |hint: &str, text: &str| Err(format!("--ip debe ser una dirección o un nombre{hint}: «{text}»"));
+        for text in ["127.0.0.1:8080", "localhost:80", "[::1]:8080"] {
+            assert_eq!(check_host("--ip", text), complaint(" (el puerto va en -p)", text));
+        }
+        for text in ["fe80::1", "[fe80::1]"] {
+            assert_eq!(check_host("--ip", text), complaint(" (falta la interfaz: fe80::1%eth0)", text));
+        }
+        assert_eq!(check_host("--ip", "http://a:80"), complaint(" (no una URL)", "http://a:80"));
+        assert_eq!(check_host("--ip", ""), complaint("", ""));
+        for text in
+            ["::", "::1", "[::1]", "1::8080", "127.0.0.1", "localhost", "fe80::1%eth0", "a:", ":8", "febf"]
+        {
+            assert_eq!(check_host("--ip", text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_decimal_comma_is_told() {
+        assert_eq!(factor("-e", "0.5"), Ok(0.5));
+        for (text, hint) in
+            [("0,5", ", con punto"), ("1,000.5", ", con punto"), ("a,b", ""), ("11", ""), ("", "")]
+        {
+            assert_eq!(
+                factor("-e", text),
+                Err(format!("-e debe ser un número entre 0.001 y 10{hint}: «{text}»"))
+            );
+        }
+    }
+
+    #[test]
+    fn the_nearest_name_takes_fewest_changes() {
+        let names = ["TP2_COLA", "TP2_MAX_CUERPO", "TP2_PORT"];
+        for (name, expected) in [
+            ("TP2_MAX_CUERP", "TP2_MAX_CUERPO"),
+            ("TP2_MAXCUERPO", "TP2_MAX_CUERPO"),
+            ("TP2_CPLA", "TP2_COLA"),
+            ("TP2_PUERTOS", "TP2_PORT"),
+            ("TP2_", "TP2_COLA"),
+        ] {
+            assert_eq!(nearest(name, names), Some(expected), "{name}");
+        }
+        assert_eq!(nearest("a", []), None);
+        assert_eq!(
+            (distance(b"kitten", b"sitting"), distance(b"", b"abc"), distance(b"abc", b"")),
+            (3, 3, 3)
+        );
     }
 
     #[test]
