@@ -6,36 +6,50 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use getopts::{Matches, ParsingStyle};
+use getopts::Matches;
 
 use super::server::{parse_host, parse_port};
 use crate::proto::format::Format;
-use scaler::usage;
-use scaler::wire::parse_factor;
+use scaler::usage::{self, Row};
 
-/// The usage line.
+/// The usage line. Written by hand, for two of the options exclude each other.
 pub const USAGE: &str = "usage: tp2-cliente [-h] [-i IP] [-p PORT] [-f RUTA] [-e FACTOR] [-o SALIDA] \
      [--formato FORMATO] [--tarea | --enlace] [-V]";
 
-const HELP: &str = "
-Tp2-cliente - envía una imagen al servidor y guarda el resultado, o una carpeta al banco de imágenes
+/// Every option, in the order of the help. A default that is shown is the server's.
+const OPTIONS: &[Row<()>] = &[
+    Row { short: "h", ..Row::new("help", "Muestra este mensaje de ayuda y sale", ()) },
+    Row { short: "i", ..valued("ip", "IP", "Dirección o nombre del servidor") },
+    Row { short: "p", synonyms: &["puerto"], ..valued("port", "PORT", "Puerto del servidor") },
+    Row {
+        short: "f",
+        synonyms: &["imagen", "carpeta"],
+        ..valued("image", "RUTA", "Imagen o carpeta a procesar")
+    },
+    Row { short: "e", default: "el del servidor", ..valued("escala", "FACTOR", "Factor de escala") },
+    Row {
+        short: "o",
+        ..valued(
+            "salida",
+            "SALIDA",
+            "Archivo del resultado, o directorio donde dejarlo\n(imagen_procesada.<ext>); si ya existe, se reemplaza",
+        )
+    },
+    Row {
+        default: "el de la imagen",
+        ..valued("formato", "FORMATO", "jpeg, png, webp, gif, bmp, tiff o pgm")
+    },
+    Row::new("tarea", "Como tarea: muestra su id, espera a que termine y trae\nla imagen", ()),
+    Row::new("enlace", "El servidor guarda el resultado y responde un enlace", ()),
+    Row { short: "V", ..Row::new("version", "Muestra la versión y sale", ()) },
+];
 
-Opciones:
-  -h, --help            Muestra este mensaje de ayuda y sale
-  -i IP, --ip IP        Dirección o nombre del servidor
-  -p PORT, --port PORT  Puerto del servidor
-  -f RUTA, --image RUTA Imagen o carpeta a procesar
-  -e FACTOR, --escala FACTOR
-                        Factor de escala (el del servidor)
-  -o SALIDA, --salida SALIDA
-                        Archivo del resultado, o directorio donde dejarlo
-                        (imagen_procesada.<ext>); si ya existe, se reemplaza
-  --formato FORMATO     jpeg, png, webp, gif, bmp, tiff o pgm (el de la imagen)
-  --tarea               Como tarea: muestra su id, espera a que termine y trae
-                        la imagen
-  --enlace              El servidor guarda el resultado y responde un enlace
-  -V, --version         Muestra la versión y sale
+const fn valued(long: &'static str, value: &'static str, help: &'static str) -> Row<()> {
+    Row { value, ..Row::new(long, help, ()) }
+}
 
+/// What the help says below the options.
+const NOTES: &str = "
 --puerto es sinónimo de --port; --imagen y --carpeta, de --image.
 
 Lo que falte de dirección, puerto e imagen se pregunta.
@@ -48,6 +62,14 @@ omiten. No lleva -e, -o, --formato, --tarea ni --enlace.
 Termina con 0 si todo salió bien, con 1 si algo falló, con 2 si el uso es
 incorrecto.
 ";
+
+fn help() -> String {
+    format!(
+        "{USAGE}\n\nTp2-cliente - envía una imagen al servidor y guarda el resultado, o una carpeta al banco de imágenes\n\n\
+         Opciones:\n{}{NOTES}",
+        usage::help(OPTIONS)
+    )
+}
 
 /// What the client is to do.
 #[derive(Debug)]
@@ -115,27 +137,9 @@ pub struct UsageError(pub String);
 /// # Errors
 /// [`UsageError`]: exit 2.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
-    let mut options = getopts::Options::new();
-    options.parsing_style(ParsingStyle::FloatingFrees);
-    for (short, long) in [
-        ("i", "ip"),
-        ("p", "port"),
-        ("", "puerto"),
-        ("f", "image"),
-        ("", "imagen"),
-        ("", "carpeta"),
-        ("e", "escala"),
-        ("o", "salida"),
-        ("", "formato"),
-    ] {
-        options.optopt(short, long, "", "");
-    }
-    for (short, long) in [("h", "help"), ("V", "version"), ("", "tarea"), ("", "enlace")] {
-        options.optflag(short, long, "");
-    }
-    let matches = usage::parse(&options, arguments).map_err(UsageError)?;
+    let matches = usage::parse(&usage::options(OPTIONS), arguments).map_err(UsageError)?;
     if matches.opt_present("help") {
-        return Ok(Command::Print(format!("{USAGE}\n{HELP}")));
+        return Ok(Command::Print(help()));
     }
     if matches.opt_present("version") {
         return Ok(Command::Print(format!("tp2-cliente {}\n", env!("CARGO_PKG_VERSION"))));
@@ -148,6 +152,7 @@ fn send_options(matches: &Matches) -> Result<Options, String> {
         return Err(usage::extra(extra));
     }
     let read_host = |text: String| {
+        usage::check_host("--ip", &text)?;
         parse_host(&text).ok_or_else(|| format!("--ip debe ser una dirección o un nombre: «{text}»"))
     };
     let read_port = |text: String| {
@@ -163,10 +168,8 @@ fn send_options(matches: &Matches) -> Result<Options, String> {
         return Err("--image debe ser la ruta de una imagen o de una carpeta: «»".into());
     }
     let factor = matches.opt_str("escala");
-    if let Some(text) = &factor
-        && parse_factor(text.as_bytes()).is_none()
-    {
-        return Err(format!("--escala debe ser un número entre 0.001 y 10: «{text}»"));
+    if let Some(text) = &factor {
+        usage::factor("--escala", text)?;
     }
     let options = Options {
         host: matches.opt_str("ip").map(read_host).transpose()?,
@@ -266,6 +269,11 @@ mod tests {
             (&["-p", "0"][..], "--port debe ser un número entero de 1 a 65535: «0»"),
             (&["-p", "+1"], "--port debe ser un número entero de 1 a 65535: «+1»"),
             (&["-i", "a b"], "--ip debe ser una dirección o un nombre: «a b»"),
+            (
+                &["-i", "127.0.0.1:80"],
+                "--ip debe ser una dirección o un nombre (el puerto va en -p): «127.0.0.1:80»",
+            ),
+            (&["-e", "0,5"], "--escala debe ser un número entre 0.001 y 10, con punto: «0,5»"),
             (&["-i", ""], "--ip debe ser una dirección o un nombre: «»"),
             (&["-f", ""], "--image debe ser la ruta de una imagen o de una carpeta: «»"),
             (&["-e", "0"], "--escala debe ser un número entre 0.001 y 10: «0»"),
@@ -287,21 +295,11 @@ mod tests {
     #[test]
     fn help_names_every_option() {
         let Ok(Command::Print(text)) = run(&["-h"]) else { panic!() };
-        for option in [
-            "--ip",
-            "--port",
-            "--image",
-            "--escala",
-            "--salida",
-            "--formato",
-            "--puerto",
-            "--imagen",
-            "--carpeta",
-            "--tarea",
-            "--enlace",
-            "--version",
-        ] {
-            assert!(text.contains(option), "{option}");
+        for row in OPTIONS {
+            for long in row.longs() {
+                assert!(text.contains(&format!("--{long}")), "{long}");
+            }
+            assert!(USAGE.contains(&row.shortest()), "{}", row.long);
         }
         assert!(text.lines().skip(1).all(|line| line.chars().count() <= 100), "{text}");
     }

@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::options::{Options, UsageError};
 use super::request::Body;
 use super::server::{Server, parse_host, parse_port};
+use scaler::usage;
 use scaler::words::InWords;
 
 const HOST: &str = "Ingrese la IP del servidor: ";
@@ -39,6 +40,7 @@ impl<R: BufRead, W: Write> Asker<R, W> {
             Some(host) => host.clone(),
             None => self.ask(HOST, |answer| {
                 let text = answer.to_string_lossy();
+                usage::check_host("la IP", text.trim())?;
                 parse_host(text.trim())
                     .ok_or_else(|| format!("la IP debe ser una dirección o un nombre: «{}»", text.trim()))
             })?,

@@ -40,6 +40,18 @@ fn the_lines_of_a_connection_name_its_descriptor_and_the_request() {
 }
 
 #[test]
+fn a_variable_of_no_option_is_a_warning() {
+    let mut command = tp2();
+    command.args(["-i", "127.0.0.1", "-p", "0"]).env("TP2_MAX_CUERP", "secreto");
+    let server = Server::launch(command);
+    server.wait_log("TP2_MAX_CUERPO");
+    let log = server.log();
+    let told = "WARNING - Ninguna opción tiene la variable TP2_MAX_CUERP; la más parecida es TP2_MAX_CUERPO.";
+    assert_eq!(lines(&log, told).len(), 1, "{log}");
+    assert!(!log.contains("secreto"), "{log}");
+}
+
+#[test]
 fn probes_are_told_of_with_v_alone_and_q_leaves_what_is_wrong() {
     for (arguments, probes, requests) in [(&["-v"][..], 3, 1), (&[], 0, 1), (&["-q"], 0, 0)] {
         let mut server = Server::start(arguments);
