@@ -2,8 +2,8 @@
 //!
 //! Rules: a backslash escapes only a quote or another backslash; before anything else it stands for itself, because
 //! old browsers send `filename="C:\fotos\a.jpg"` and new ones never escape with it. What follows a closing quote is
-//! skipped up to the next semicolon. An extended parameter (`filename*`, RFC 8187) is one more name to this parser,
-//! and nobody asks for it: RFC 7578, 4.2 forbids it in forms.
+//! skipped up to the next semicolon. An extended parameter (`filename*`, RFC 8187) is one more name to this
+//! parser; its value is decoded where it is asked for.
 //!
 //! ```
 //! use tp2::proto::param;

@@ -117,7 +117,7 @@ fn bodies_of_real_clients() {
     // requests (Python): no CR LF behind the last boundary of some versions, filename* for others.
     let requests = b"--02b0e2b1\r\nContent-Disposition: form-data; name=\"image\"; \
         filename*=utf-8''%C3%B1.jpg\r\n\r\n\xff\xd8\r\n--02b0e2b1--";
-    assert_eq!(scan("02b0e2b1", requests), Ok(vec![part("image", None, b"\xff\xd8")]));
+    assert_eq!(scan("02b0e2b1", requests), Ok(vec![part("image", Some("ñ.jpg"), b"\xff\xd8")]));
 }
 
 #[test]
@@ -201,7 +201,6 @@ fn part_heads() {
         ("Content-Disposition form-data\r\n", MultipartError::Head),
         ("Content-Disposition : form-data; name=a\r\n", MultipartError::Head),
         (": form-data; name=a\r\n", MultipartError::Head),
-        ("Content-Disposition: form-data;\r\n name=a\r\n", MultipartError::Head),
         ("Content-Disposition: form-data; name=\"a\r\n", MultipartError::Head),
         ("Content-Disposition: form-data; name=a\nX: y\r\n", MultipartError::Head),
         ("Content-Disposition: form-data; name=a\0\r\n", MultipartError::Head),
