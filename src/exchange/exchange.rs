@@ -49,6 +49,7 @@ use crate::proto::format::{Format, Sniff};
 use crate::proto::head::{RequestHead, poll_head};
 use crate::proto::image_end::ImageEnd;
 use crate::proto::reply::{CONTINUE, Extent, Frame, LAST_CHUNK, Reply, push_chunk};
+use crate::proto::sniff::{Foreign, Opening};
 
 /// The most bytes that may be handed to [`Exchange::handle_input`] at once.
 pub const INPUT_MAX: usize = 64 << 10;
@@ -261,7 +262,7 @@ impl Exchange {
             Phase::Head { since, .. } => {
                 let (time, took) = (self.service.policy.head_time, now.at - *since);
                 let received = self.recv.len() as u64;
-                self.refuse_unread(&Reject::Slow { time, rate: None, received, took }, now);
+                self.end_head(&Reject::Slow { time, rate: None, received, took }, now);
             }
             Phase::Body { .. } => self.judge_pace(now),
             Phase::Waiting { request, awaited: Awaited::Run, .. } => {
@@ -370,7 +371,7 @@ impl Exchange {
     fn judge_eof(&mut self, now: Moment) {
         match &mut self.phase {
             Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => self.phase = Phase::Closed,
-            Phase::Head { .. } => self.refuse_unread(&Reject::Truncated, now),
+            Phase::Head { .. } => self.end_head(&Reject::Truncated, now),
             Phase::Body { upload, .. } => {
                 let progress = upload.handle_eof();
                 self.handle_progress(progress, now);
@@ -391,7 +392,11 @@ impl Exchange {
                 }
                 Phase::Head { fresh: fresh @ true, .. } => match Format::sniff(self.recv.data()) {
                     Sniff::NeedMore => return,
-                    Sniff::Unknown => *fresh = false,
+                    Sniff::Unknown => match Opening::of(self.recv.data()) {
+                        Opening::Request => *fresh = false,
+                        Opening::NeedMore => return,
+                        Opening::Foreign(judged) => self.refuse_foreign(judged, now),
+                    },
                     Sniff::Picture(format) => self.begin_netcat(format, now),
                 },
                 Phase::Head { fresh: false, .. } => {
@@ -415,6 +420,16 @@ impl Exchange {
         }
     }
 
+    /// No more of a head comes: `reject`, unless the connection began with bytes that are neither HTTP nor a picture.
+    fn end_head(&mut self, reject: &Reject, now: Moment) {
+        let first = self.recv.data();
+        let is_fresh = matches!(self.phase, Phase::Head { fresh: true, .. });
+        match (Format::sniff(first), Opening::at_end(first)) {
+            (Sniff::Unknown, Opening::Foreign(judged)) if is_fresh => self.refuse_foreign(judged, now),
+            _ => self.refuse_unread(reject, now),
+        }
+    }
+
     /// The connection's first bytes are a picture's.
     fn begin_netcat(&mut self, format: Format, now: Moment) {
         let mut request = Request::netcat((self.service.ids)(), now.at);
@@ -426,6 +441,15 @@ impl Exchange {
         }
         let upload = Upload::picture(ImageEnd::new(format), self.service.gate.lease(), now.at);
         self.enter(Name::Head, Phase::Body { request, upload: Box::new(upload) });
+    }
+
+    /// The connection's first bytes, so many of them, are neither HTTP nor a picture: netcat is told what they seem to be.
+    fn refuse_foreign(&mut self, judged: usize, now: Moment) {
+        let first = self.recv.data();
+        let failure = Foreign::of(&first[..judged]).map_or(Failure::UnknownFormat, Failure::Foreign);
+        let request = Request::netcat((self.service.ids)(), now.at);
+        let reject = self.service.failed(failure);
+        self.refuse(Name::Head, &request, &reject, After::Close, now);
     }
 
     /// A head is complete.
@@ -592,16 +616,8 @@ impl Exchange {
             let question = bank::Question::Missing(folder.clone(), bank::names_of(&picture)?);
             return Ok(Ordered::Known(Box::new(Known::Bank(question))));
         }
-        let Sniff::Picture(format) = Format::sniff(&picture) else {
-            let failure = if picture.is_empty() {
-                Failure::Empty
-            } else if request.as_fields {
-                Failure::SentAsFields
-            } else {
-                Failure::UnknownFormat
-            };
-            return Err(self.service.failed(failure));
-        };
+        let format =
+            format_of(&picture, request.as_fields).map_err(|failure| self.service.failed(failure))?;
         let wish = Wish::read(&request.parameters, &fields, self.service.policy.factor)?;
         if let Purpose::Task(handover) = &request.purpose {
             // Who asks for a task accepts a document about it; the picture comes later, to another request.
@@ -750,6 +766,20 @@ enum Ordered {
     Work(Box<Order>),
     Task(Box<Submission>),
     Known(Box<Known>),
+}
+
+/// The format of what was sent as a picture; `as_fields`: with the type of a form without files.
+fn format_of(picture: &[u8], as_fields: bool) -> Result<Format, Failure> {
+    // What `curl -d` takes out of a file, and what no file of these formats is without (of Netpbm there is one in text).
+    let is_stripped = as_fields && memchr::memchr3(b'\r', b'\n', 0, picture).is_none();
+    match (Format::sniff(picture), Foreign::of(picture)) {
+        _ if picture.is_empty() => Err(Failure::Empty),
+        (Sniff::Picture(format), _) if !is_stripped || format == Format::Pnm => Ok(format),
+        (Sniff::Picture(_), _) => Err(Failure::SentAsFields { known: true }),
+        (_, None | Some(Foreign::LineEnds)) if is_stripped => Err(Failure::SentAsFields { known: false }),
+        (_, Some(foreign)) => Err(Failure::Foreign(foreign)),
+        (_, None) => Err(Failure::UnknownFormat),
+    }
 }
 
 /// Nothing but a few line ends, as some clients send behind a body.

@@ -204,7 +204,7 @@ fn what_was_never_given_out_is_not_found() {
         (format!("/estado/{ID}"), true),
         (format!("/tareas/{ID}/imagen"), true),
         ("/estado/nada".to_owned(), false),
-        ("/estado/".to_owned(), false),
+        ("/estado//".to_owned(), false),
         (format!("/estado/{{{ID}}}"), false),
         (format!("/estado/{}", ID.as_simple()), false),
         (format!("/estado/%00{}", "x".repeat(500)), false),

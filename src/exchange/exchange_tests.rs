@@ -656,7 +656,9 @@ fn errors_of_the_application_keep_the_connection_and_errors_of_framing_close_it(
             404,
             true,
         ),
-        (b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", 415, true),
+        (b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", 411, true),
+        (b"PUT /a.jpg HTTP/1.0\r\n\r\n", 411, false),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 415, true),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd", 415, true),
         (b"POST /nada HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n", 404, false),
         (b"GET / HTTP/1.1\r\n\r\n", 400, false),
@@ -699,20 +701,27 @@ fn what_is_no_picture_is_told_by_how_it_came() {
     let fields = "Content-Type: Application/x-www-form-urlencoded; charset=UTF-8\r\n";
     let empty = "la imagen está vacía: no llegó ningún byte; revise el archivo y envíelo de nuevo";
     let none = "lo enviado no es una imagen de un formato conocido: se admiten JPEG, PNG, GIF, WebP, BMP, TIFF y PNM";
+    let kinds = "se admiten JPEG, PNG, GIF, WebP, BMP, TIFF y PNM";
+    let text = format!("lo enviado parece texto: envíe los bytes de una imagen; {kinds}");
+    let path = format!(
+        "lo enviado parece el nombre de un archivo, no su contenido: con curl falta la arroba: curl -F imagen=@foto.jpg; {kinds}"
+    );
     let altered = format!(
-        "{none}; llegó como application/x-www-form-urlencoded, que es lo que envía curl -d: pruebe con \
-         curl -F imagen=@foto.jpg"
+        "{none}; llegó como application/x-www-form-urlencoded y sin saltos de línea ni bytes nulos, que es lo que quita curl -d: \
+         pruebe con curl -F imagen=@foto.jpg o con --data-binary"
     );
     for (target, head, body, detail) in [
         ("/", "", String::new(), empty),
         ("/", fields, String::new(), empty),
         ("/?escala=99", "", String::new(), empty),
+        ("/tareas/?escala=99", "Content-Encoding: identity\r\n", String::new(), empty),
         ("/", multipart, form(""), empty),
-        ("/", "", "nada".into(), none),
-        ("/", multipart, form("nada"), none),
-        ("/", fields, "imagen=@foto.jpg".into(), &altered),
-        ("/tareas", fields, "\u{fffd}PNG\u{1a}".into(), &altered),
-        ("/enlaces", "Content-Type: image/jpeg\r\n", "nada".into(), none),
+        ("/", "", "nada".into(), &text),
+        ("/", multipart, form("foto.jpg"), &path),
+        ("/", fields, "imagen=@foto.jpg".into(), &path),
+        ("/tareas", fields, "\u{1}\u{1a}PNG".into(), &altered),
+        ("/tareas", fields, "\u{1}\u{1a}PNG\n".into(), none),
+        ("/enlaces", "Content-Type: image/jpeg\r\n", "nada".into(), &text),
     ] {
         let mut world = World::new();
         let head =
@@ -724,6 +733,127 @@ fn what_is_no_picture_is_told_by_how_it_came() {
         assert!(text.contains(&format!("\"detail\":\"{detail}\"")), "{head}: {text}");
         assert!(text.contains("urn:tp2:error:formato-desconocido"), "{head}: {text}");
     }
+}
+
+#[test]
+fn a_picture_that_lost_its_line_ends_is_told_so_though_it_begins_like_one() {
+    for (kind, body, expected) in [
+        (
+            "application/x-www-form-urlencoded",
+            &b"\xff\xd8\xff\xe0\x10JFIF"[..],
+            Some("perdió bytes en el camino"),
+        ),
+        ("image/jpeg", b"\xff\xd8\xff\xe0\x10JFIF", None),
+        ("application/x-www-form-urlencoded", b"\xff\xd8\xff\xe0\0\x10JFIF", None),
+        // Netpbm has a form without any of them.
+        ("application/x-www-form-urlencoded", b"P2 1 1 255 7", None),
+    ] {
+        let mut world = World::new();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        world.feed(&[head.as_bytes(), body].concat());
+        world.transmit();
+        match expected {
+            Some(text) => {
+                assert_eq!(world.statuses(), [422]);
+                assert!(
+                    world.text().contains(text) && world.text().contains("imagen-ilegible"),
+                    "{}",
+                    world.text()
+                );
+            }
+            None => assert_eq!(world.orders.len(), 1),
+        }
+    }
+}
+
+#[test]
+fn a_coded_body_is_refused_before_it_is_read() {
+    for (coding, refused) in
+        [("gzip", true), ("identity", false), ("", false), ("Identity, br", true), ("base64", true)]
+    {
+        let mut world = World::new();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: {coding}\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+        );
+        world.feed(head.as_bytes());
+        world.transmit();
+        if refused {
+            assert_eq!(world.statuses(), [415], "{coding}");
+            let text = world.text();
+            assert!(
+                text.contains("\r\nAccept-Encoding: identity\r\n") && text.contains("cuerpo-codificado"),
+                "{text}"
+            );
+        } else {
+            assert_eq!(world.sent, CONTINUE, "{coding}");
+        }
+    }
+}
+
+#[test]
+fn a_name_that_is_nearly_a_parameters_is_told() {
+    let form = "--x\r\nContent-Disposition: form-data; name=\"Escla\"\r\n\r\n1\r\n--x\r\n\
+        Content-Disposition: form-data; name=\"imagen\"; filename=\"a\"\r\n\r\nGIF89a\r\n--x--\r\n";
+    let multipart = "Content-Type: multipart/form-data; boundary=x\r\n";
+    for (target, head, body) in
+        [("/?escla=0.25", "", "GIF89a"), ("/", multipart, form), ("/tareas?fondos=1", "", "GIF89a")]
+    {
+        let mut world = World::new();
+        let head =
+            format!("POST {target} HTTP/1.1\r\nHost: a\r\n{head}Content-Length: {}\r\n\r\n", body.len());
+        world.feed(format!("{head}{body}").as_bytes());
+        world.transmit();
+        assert_eq!(world.statuses(), [422], "{target}");
+        assert!(world.text().contains("¿quiso decir «"), "{}", world.text());
+    }
+    let mut world = World::new();
+    world.feed(b"POST /?SCALE=0.25&Format=png&otra=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nGIF89a");
+    let Origin::Upload { plan, .. } = &world.orders[0].origin else { panic!() };
+    assert_eq!((plan.factor, plan.encoding.format), (0.25, Format::Png));
+}
+
+#[test]
+fn bytes_that_are_neither_http_nor_a_picture_are_told_what_they_seem_to_be() {
+    let icon = [&b"\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0"[..], &[7; 80]].concat();
+    let counted = [&b"\0\0\x19\x77\xff\xd8\xff\xe0\0\x10JFIF\0"[..], &[7; 80]].concat();
+    for (input, ends, text) in [
+        (icon, false, "ERROR 415 lo enviado parece un icono"),
+        (counted, false, "ERROR 415 lo enviado parece una imagen con otros bytes delante"),
+        (b"%PDF-1.7\n".to_vec(), false, "ERROR 415 lo enviado parece un documento PDF"),
+        (b"{\"a\": 1}".to_vec(), true, "ERROR 415 lo enviado parece JSON"),
+        (b"\x01\x02\x03".to_vec(), true, "ERROR 415 lo enviado no es una imagen de un formato conocido"),
+        (b"GE".to_vec(), true, "HTTP/1.1 400 "),
+        (b"\x01 / HTTP/1.1\r\n\r\n".to_vec(), false, "HTTP/1.1 400 "),
+    ] {
+        for piece in [1, input.len()] {
+            let mut world = World::new();
+            for piece in input.chunks(piece) {
+                world.feed(piece);
+            }
+            if ends {
+                world.transmit();
+                assert!(world.sent.is_empty());
+                world.exchange.handle_eof(world.now);
+            }
+            world.transmit();
+            assert!(world.text().starts_with(text), "{text}: {}", world.text());
+            assert!(world.half_closed || ends);
+        }
+    }
+    // Without an end, when the time for a head is over.
+    let mut world = World::new();
+    world.feed(b"\x80\x04\x95");
+    world.now.at += world.service.policy.head_time;
+    world.exchange.handle_timeout(world.now);
+    world.transmit();
+    assert!(
+        world.text().starts_with("ERROR 415 lo enviado parece un objeto serializado con pickle"),
+        "{}",
+        world.text()
+    );
 }
 
 #[test]
@@ -1115,7 +1245,7 @@ fn a_link_is_refused_as_any_upload_is() {
     world.feed(b"GET /enlaces HTTP/1.1\r\nHost: a\r\n\r\n");
     world.feed(b"POST /enlaces HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\ntext");
     world.transmit();
-    assert_eq!(world.statuses(), [422, 422, 415, 405, 415]);
+    assert_eq!(world.statuses(), [422, 422, 411, 405, 415]);
     for (failure, status, text) in [
         (Failure::FolderFull("ENOSPC".into()), 507, "disco-lleno"),
         (Failure::FolderUnusable("no es un directorio".into()), 500, "(no es un directorio)"),

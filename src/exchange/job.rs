@@ -18,6 +18,7 @@ use super::picture::Picture;
 use super::plan::{Plan, needed};
 use crate::key::Ticket;
 use crate::proto::format::Format;
+use crate::proto::sniff::Foreign;
 
 /// Bounds that hold for every picture, checked on the header before any allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,8 +276,13 @@ impl Cancel {
 pub enum Failure {
     /// The bytes are no picture of a format we read.
     UnknownFormat,
-    /// The same, and they were sent as the fields of a form without files, which may have altered them.
-    SentAsFields,
+    /// The same, and this is what they seem to be.
+    Foreign(Foreign),
+    /// They were sent as the fields of a form without files, and have lost their line ends and NULs on the way.
+    SentAsFields {
+        /// Their first bytes are still those of a picture.
+        known: bool,
+    },
     /// There are no bytes.
     Empty,
     /// There is no such file for us.
@@ -356,9 +362,11 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownFormat | Self::SentAsFields => {
+            Self::UnknownFormat | Self::SentAsFields { known: false } => {
                 write!(f, "los bytes no son una imagen de un formato conocido")
             }
+            Self::Foreign(foreign) => write!(f, "lo enviado parece {}: {}", foreign.name(), foreign.advice()),
+            Self::SentAsFields { known: true } => write!(f, "la imagen perdió bytes en el camino"),
             Self::Empty => write!(f, "no llegó ningún byte"),
             Self::NoFile => write!(f, "no existe ese archivo"),
             Self::NoPermission => write!(f, "no hay permiso para leer el archivo"),

@@ -11,6 +11,7 @@ use scaler::wire::{FACTOR_MAX, FACTOR_MIN, parse_factor, scaled_side};
 use super::inquiry::WAIT_MAX;
 use super::job::{Encoding, Failure, PixelLimits, Probe};
 use super::reject::Reject;
+use crate::proto::field::Field;
 use crate::proto::{accept, format::Format};
 
 /// What a request asks for, in range, before the picture has been looked at.
@@ -63,6 +64,8 @@ pub struct Parameters {
 
 impl Parameters {
     /// The value of `name`: the form's if it has one, else the query's; None if absent or empty.
+    ///
+    /// `name` has no capitals; a parameter's synonym is its name.
     fn value(&self, form: &[(String, Vec<u8>)], name: &str) -> Option<String> {
         let from_form = form.iter().find(|(field, _)| field == name);
         let value = match from_form {
@@ -85,9 +88,21 @@ impl Parameters {
     #[must_use]
     pub fn data(&self, name: &str) -> Option<String> {
         form_urlencoded::parse(self.query.as_deref()?)
-            .find(|(field, _)| field == name)
+            .find(|(field, _)| {
+                field == name || matches!(Field::of(field), Field::Known(known) if known == name)
+            })
             .map(|(_, value)| value.into_owned())
             .filter(|value| !value.is_empty())
+    }
+
+    /// Refuses a query with a name that is nearly a parameter's.
+    fn check_names(&self) -> Result<(), Reject> {
+        for (name, _) in form_urlencoded::parse(self.query.as_deref().unwrap_or_default()) {
+            if let Field::Misspelt(meant) = Field::of(&name) {
+                return Err(Reject::UnknownParameter { name: name.into_owned(), meant });
+            }
+        }
+        Ok(())
     }
 
     /// How long to wait for the end of a task: `espera`, in seconds.
@@ -119,6 +134,7 @@ impl Wish {
         form: &[(String, Vec<u8>)],
         default_factor: f64,
     ) -> Result<Self, Reject> {
+        parameters.check_names()?;
         let value = |name| parameters.value(form, name);
         let factor = match value("escala") {
             None => default_factor,

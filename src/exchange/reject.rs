@@ -59,6 +59,17 @@ pub enum Reject {
     Form(FormError),
     /// Well-formed, but no picture in it; the names of the parts that were there.
     NoPicture(Vec<String>),
+    /// The body is compressed, or coded in another way: this is its `Content-Encoding`.
+    Encoded(String),
+    /// A body is needed, and neither its length is told nor that it comes in chunks.
+    LengthRequired,
+    /// No parameter has this name, and one has nearly the same.
+    UnknownParameter {
+        /// As it was sent.
+        name: String,
+        /// The parameter that it resembles.
+        meant: &'static str,
+    },
     /// A parameter out of range.
     Parameter {
         /// Its name.
@@ -187,6 +198,8 @@ impl Reject {
             Self::Form(error) => error.status(),
             Self::Body(_) | Self::Truncated | Self::Tls => 400,
             Self::Slow { .. } => 408,
+            Self::LengthRequired => 411,
+            Self::Encoded(_) => 415,
             Self::Late { .. } => 504,
             Self::Expectation => 417,
             Self::Absent(Absent::NotFound)
@@ -202,7 +215,7 @@ impl Reject {
             Self::Unready(_) => 503,
             Self::Absent(Absent::MethodNotAllowed { .. }) => 405,
             Self::BodyTooLong { .. } | Self::ListTooLong { .. } => 413,
-            Self::NoPicture(_) | Self::Parameter { .. } => 422,
+            Self::NoPicture(_) | Self::Parameter { .. } | Self::UnknownParameter { .. } => 422,
             Self::NotAcceptable => 406,
             Self::Precondition => 412,
             Self::Range { .. } => 416,
@@ -210,7 +223,12 @@ impl Reject {
             Self::Failed { failure, .. } => match failure {
                 Failure::NoFile | Failure::NoPermission => 404,
                 Failure::NotAcceptable => 406,
-                Failure::UnknownFormat | Failure::SentAsFields | Failure::Empty | Failure::NotAPicture => 415,
+                Failure::UnknownFormat
+                | Failure::Foreign(_)
+                | Failure::SentAsFields { known: false }
+                | Failure::Empty
+                | Failure::NotAPicture => 415,
+                Failure::SentAsFields { known: true } => 422,
                 Failure::FileTooLong { .. }
                 | Failure::Undecodable(_)
                 | Failure::TooManyPixels { .. }
@@ -259,6 +277,9 @@ impl Reject {
             Self::Form(_) => "formulario-mal-formado",
             Self::NoPicture(_) => "falta-la-imagen",
             Self::Parameter { .. } => "parametro-fuera-de-rango",
+            Self::UnknownParameter { .. } => "parametro-desconocido",
+            Self::Encoded(_) => "cuerpo-codificado",
+            Self::LengthRequired => "falta-la-longitud",
             Self::NotAcceptable => "formato-no-aceptable",
             Self::Precondition => "condicion-no-cumplida",
             Self::Range { .. } => "rango-fuera-del-archivo",
@@ -282,9 +303,12 @@ impl Reject {
             Self::Failed { failure, .. } => match failure {
                 Failure::NoFile | Failure::NoPermission => "no-encontrado",
                 Failure::NotAcceptable => "formato-no-aceptable",
-                Failure::UnknownFormat | Failure::SentAsFields | Failure::Empty | Failure::NotAPicture => {
-                    "formato-desconocido"
-                }
+                Failure::UnknownFormat
+                | Failure::Foreign(_)
+                | Failure::SentAsFields { known: false }
+                | Failure::Empty
+                | Failure::NotAPicture => "formato-desconocido",
+                Failure::SentAsFields { known: true } => "imagen-ilegible",
                 Failure::FileTooLong { .. } => "archivo-demasiado-largo",
                 Failure::Changing => "archivo-cambiante",
                 Failure::Unreadable(_) => "archivo-ilegible",
@@ -316,9 +340,11 @@ impl Reject {
             408 => "El cliente tardó demasiado",
             409 => "La tarea no ha terminado",
             410 => "El resultado ya no se guarda",
+            411 => "Falta la longitud del cuerpo",
             412 => "La condición no se cumple",
             413 => "Cuerpo demasiado largo",
             414 => "Dirección demasiado larga",
+            415 if matches!(self, Self::Encoded(_)) => "Cuerpo codificado",
             415 => "Formato de imagen desconocido",
             416 => "Rango fuera del archivo",
             417 => "Expectativa no soportada",
@@ -392,6 +418,10 @@ impl Reject {
         }
         if let Self::Range { length } = self {
             reply = reply.with("Content-Range", unsatisfied(*length));
+        }
+        if matches!(self, Self::Encoded(_)) {
+            // RFC 9110, section 12.5.3: what would be taken instead.
+            reply = reply.with("Accept-Encoding", "identity");
         }
         if matches!(self, Self::NotAcceptable) {
             reply = reply.with("Vary", "Accept");

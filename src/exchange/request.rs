@@ -25,7 +25,7 @@ use crate::proto::head::{Expectation, Framing, Method, RequestHead, Version};
 use crate::proto::path::beneath;
 use crate::proto::prefer::Preferences;
 use crate::proto::reply::Reply;
-use crate::proto::route::{Absent, Route, route, route_of_links};
+use crate::proto::route::{Absent, Route, route, route_of_links, trimmed};
 
 /// So much of an unwanted body is read and thrown away, so that the connection can be kept.
 const DISCARD_MAX: u64 = 64 << 10;
@@ -170,8 +170,9 @@ pub fn decide(head: &RequestHead, request: &mut Request, door: &Door, service: &
     let ask = has_body && head.expectation() == Expectation::Continue;
     let known = match known_of(head, request, door, service) {
         Ok(None) if !has_body => {
-            let reject = match &request.purpose {
-                purpose if wants_list(purpose) => Reject::NotJson,
+            let reject = match (framing, &request.purpose) {
+                (Framing::None, _) => Reject::LengthRequired,
+                (_, purpose) if wants_list(purpose) => Reject::NotJson,
                 _ => service.failed(Failure::Empty),
             };
             request.refused(&reject)
@@ -186,8 +187,12 @@ pub fn decide(head: &RequestHead, request: &mut Request, door: &Door, service: &
             Framing::Length(received) if received > body_max => {
                 request.refused(&Reject::BodyTooLong { max: body_max, received })
             }
+            Framing::None => request.refused(&Reject::LengthRequired),
             _ if !has_body => request.refused(&service.failed(Failure::Empty)),
-            _ => request.refused(&reject),
+            _ => match check_coding(head) {
+                Ok(()) => request.refused(&reject),
+                Err(reject) => request.refused(&reject),
+            },
         },
         Err(reject) => request.refused(&reject),
     };
@@ -324,7 +329,7 @@ fn task_id(sent: &[u8]) -> Result<(String, Uuid), Reject> {
 /// What is wanted of a file; checked in the order 404, 422, as far as a head tells. Whether there is room for it is asked
 /// when it turns out that work is to be done for it.
 fn wanted(head: &RequestHead, request: &Request, service: &Service) -> Result<Wanted, Reject> {
-    let path = beneath(head.path()).ok_or(Reject::Absent(Absent::NotFound))?;
+    let path = beneath(trimmed(head.path())).ok_or(Reject::Absent(Absent::NotFound))?;
     let wish = Wish::read(&request.parameters, &[], service.policy.factor)?;
     Ok(Wanted { path, wish, conditions: Conditions::of(head) })
 }
@@ -358,6 +363,18 @@ fn uncached(reply: Reply) -> Reply {
     reply.with("Cache-Control", "no-store")
 }
 
+/// Refuses a body that is compressed: what it would become is not known before it has taken its room.
+fn check_coding(head: &RequestHead) -> Result<(), Reject> {
+    // RFC 9110, section 8.4.1: codings are listed in any case; `identity` is none.
+    let codings: Vec<_> =
+        head.fields("content-encoding").flat_map(|field| field.split(|&byte| byte == b',')).collect();
+    let is_plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+    if codings.iter().all(|coding| is_plain(coding.trim_ascii())) {
+        return Ok(());
+    }
+    Err(Reject::Encoded(String::from_utf8_lossy(&codings.join(&b","[..])).trim().to_owned()))
+}
+
 /// Whether the body is to be a list of names, and no picture.
 fn wants_list(purpose: &Purpose) -> bool {
     matches!(purpose, Purpose::Bank(bank::Wish::Missing { .. }))
@@ -378,6 +395,7 @@ fn sink_for(head: &RequestHead, purpose: &Purpose, service: &Service) -> Result<
     {
         return Err(Reject::ListTooLong { max: LIST_MAX, received });
     }
+    check_coding(head)?;
     let content_type = head.field("content-type").unwrap_or_default();
     let sink = if is_form(content_type) && !is_list {
         Sink::Form(Box::new(Form::new(content_type).map_err(Reject::Form)?))

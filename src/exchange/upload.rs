@@ -221,6 +221,9 @@ impl Upload {
             Sink::Form(form) => {
                 let upload = form.finish().map_err(Reject::Form)?;
                 let picture = upload.picture.ok_or(Reject::NoPicture(upload.names_seen))?;
+                if let Some((name, meant)) = upload.misspelt {
+                    return Err(Reject::UnknownParameter { name, meant });
+                }
                 lease.shrink_to(picture.len() as u64);
                 (picture, upload.fields)
             }

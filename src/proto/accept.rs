@@ -1,4 +1,5 @@
-//! `Accept` (RFC 9110 §12.5.1): which of the formats we write the client likes best.
+//! `Accept` (RFC 9110 §12.5.1): which of the formats we write the client likes best. A bare `*`, which some libraries send,
+//! counts as `*/*`.
 //!
 //! ```
 //! use tp2::proto::{accept, format::Format};
@@ -79,7 +80,10 @@ fn names(range: &[u8], format: Format) -> bool {
 fn ranges(field: &[u8]) -> impl Iterator<Item = (&[u8], u16)> {
     field.split(|&byte| byte == b',').map(|item| {
         let mut pieces = item.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-        let range = pieces.next().unwrap_or_default();
+        let range = match pieces.next().unwrap_or_default() {
+            b"*" => b"*/*",
+            range => range,
+        };
         let weight = pieces.find_map(|piece| piece.strip_prefix(b"q=").or_else(|| piece.strip_prefix(b"Q=")));
         (range, weight.map_or(1000, |digits| parse_quality(digits).unwrap_or(0)))
     })

@@ -24,6 +24,7 @@
 //! ```
 use std::fmt;
 
+use super::field::Field;
 use super::limit::Limit;
 use super::multipart::{Event, MultipartError, PartHead, Scanner};
 use super::param;
@@ -33,9 +34,11 @@ use super::param;
 pub struct Upload {
     /// The bytes of the picture; `None`: no part was one.
     pub picture: Option<Vec<u8>>,
-    /// The parameters by name, each at most once, in the order in which they came: `escala`, `formato`, `calidad`,
-    /// `fondo`.
+    /// The parameters by name, each at most once, in the order in which they came; a synonym stands as the name that it
+    /// means.
     pub fields: Vec<(String, Vec<u8>)>,
+    /// The first field whose name is nearly a parameter's: as it was sent, shortened, and the name that it resembles.
+    pub misspelt: Option<(String, &'static str)>,
     /// The picture's file name, without directories and control characters; for people to read, never a path.
     pub file_name: Option<String>,
     /// The names of the first parts, shortened: to tell what came instead of a picture.
@@ -62,6 +65,7 @@ pub struct Form {
     preferred: Option<File>,
     other: Option<File>,
     fields: Vec<(String, Vec<u8>)>,
+    misspelt: Option<(String, &'static str)>,
     names_seen: Vec<String>,
 }
 
@@ -93,6 +97,7 @@ impl Form {
             preferred: None,
             other: None,
             fields: Vec::new(),
+            misspelt: None,
             names_seen: Vec::new(),
         })
     }
@@ -125,6 +130,7 @@ impl Form {
         Ok(Upload {
             picture,
             fields: self.fields,
+            misspelt: self.misspelt,
             file_name: file_name.flatten().map(|name| base_name(&name)).filter(|name| !name.is_empty()),
             names_seen: self.names_seen,
         })
@@ -135,17 +141,28 @@ impl Form {
         if self.names_seen.len() < NAMES_MAX {
             self.names_seen.push(printable(&name, NAME_CHARS_MAX));
         }
-        let known_field =
-            FIELD_NAMES.contains(&name.as_str()) && self.fields.iter().all(|(seen, _)| *seen != name);
         self.sink = if self.preferred.is_none() && PICTURE_NAMES.contains(&name.as_str()) {
             Sink::Preferred(File { name: file_name, bytes: Vec::new() })
         } else if file_name.is_some() && self.preferred.is_none() && self.other.is_none() {
             Sink::Other(File { name: file_name, bytes: Vec::new() })
-        } else if file_name.is_none() && known_field {
-            Sink::Field(name, Vec::new())
+        } else if file_name.is_none() {
+            self.begin_field(&name)
         } else {
             Sink::Drop
         };
+    }
+
+    fn begin_field(&mut self, name: &str) -> Sink {
+        match Field::of(name) {
+            Field::Known(known) if self.fields.iter().all(|(seen, _)| seen != known) => {
+                Sink::Field(known.to_owned(), Vec::new())
+            }
+            Field::Misspelt(known) => {
+                self.misspelt.get_or_insert_with(|| (printable(name, NAME_CHARS_MAX), known));
+                Sink::Drop
+            }
+            Field::Known(_) | Field::Other => Sink::Drop,
+        }
     }
 
     fn end(&mut self) {
@@ -247,8 +264,6 @@ impl From<MultipartError> for FormError {
 
 /// The names by which the picture is preferred.
 const PICTURE_NAMES: [&str; 4] = ["imagen", "image", "file", "media"];
-/// The parameters that a form may bring.
-const FIELD_NAMES: [&str; 4] = ["escala", "formato", "calidad", "fondo"];
 /// Bytes of one parameter's value.
 const FIELD_MAX: usize = 1024;
 /// Parts whose names are remembered.

@@ -93,12 +93,22 @@ pub enum Absent {
     },
 }
 
-/// Looks a request up; `path` as sent, without the query. With `files`, every path that is none of the program's own
+/// A path without the one slash that stands too many behind it; `/` is itself.
+#[must_use]
+pub fn trimmed(path: &[u8]) -> &[u8] {
+    match path {
+        [rest @ .., b'/'] if !rest.is_empty() => rest,
+        whole => whole,
+    }
+}
+
+/// Looks a request up; `path` as sent, without the query: with a slash too many behind it, it is the path without. With `files`, every path that is none of the program's own
 /// may name a file: own routes win.
 ///
 /// # Errors
 /// [`Absent`]: 404 or 405.
 pub fn route<'a>(method: &Method, path: &'a [u8], files: bool) -> Result<Route<'a>, Absent> {
+    let path = trimmed(path);
     let (allow, found) = match path {
         b"/" => (
             "GET, HEAD, POST, PUT, OPTIONS",
@@ -218,7 +228,13 @@ mod tests {
             (Get, "/tareas", Err(Absent::MethodNotAllowed { allow: "POST, OPTIONS" })),
             (Put, "/tareas", Err(Absent::MethodNotAllowed { allow: "POST, OPTIONS" })),
             (Get, "/estado/x", Ok(Route::Status(b"x"))),
-            (Head, "/estado/", Ok(Route::Status(b""))),
+            (Head, "/estado/", Err(Absent::NotFound)),
+            (Head, "/estado//", Ok(Route::Status(b""))),
+            (Get, "/estado/x/", Ok(Route::Status(b"x"))),
+            (Post, "/tareas/", Ok(Route::Submit)),
+            (Post, "//", Ok(Route::Process)),
+            (Get, "/healthz/", Ok(Route::Health)),
+            (Put, "/gato.png/", Ok(Route::Process)),
             (Post, "/estado/x", Err(Absent::MethodNotAllowed { allow: read })),
             (Get, "/tareas/x/imagen", Ok(Route::Result(b"x"))),
             (Head, "/tareas/x/imagen", Ok(Route::Result(b"x"))),
@@ -240,7 +256,8 @@ mod tests {
             (Post, "/carpetas/a/b.jpg", Err(Absent::MethodNotAllowed { allow: "GET, HEAD, PUT, OPTIONS" })),
             (Options, "/carpetas/a/b.jpg", Ok(Route::Options { allow: "GET, HEAD, PUT, OPTIONS" })),
             (Get, "/carpetas/a/b/c", Err(Absent::NotFound)),
-            (Get, "/carpetas/", Ok(Route::Folder(b""))),
+            (Get, "/carpetas/", Ok(Route::Folders)),
+            (Get, "/carpetas/a/", Ok(Route::Folder(b"a"))),
             (Get, "/../etc/passwd", Err(Absent::NotFound)),
             (Get, "", Err(Absent::NotFound)),
         ] {
@@ -283,7 +300,8 @@ mod tests {
             (Get, "*", Err(Absent::MethodNotAllowed { allow: "GET, HEAD, POST, PUT, OPTIONS" })),
             (Get, "/gato.png", Ok(Route::File)),
             (Head, "/a/gato.png", Ok(Route::File)),
-            (Get, "/healthz/", Ok(Route::File)),
+            (Get, "/healthz/", Ok(Route::Health)),
+            (Get, "/gato.png/", Ok(Route::File)),
             (Options, "/a/gato.png", Ok(Route::Options { allow: read })),
             (Post, "/gato.png", Err(Absent::MethodNotAllowed { allow: read })),
             (Put, "/a/gato.png", Err(Absent::MethodNotAllowed { allow: read })),

@@ -57,6 +57,20 @@ impl fmt::Display for Reject {
                  llamado «imagen»",
                 names.join(", ")
             ),
+            Self::Encoded(coding) => write!(
+                f,
+                "el cuerpo llegó codificado (Content-Encoding: {}) y aquí no se decodifica: envíelo tal como es, sin ese \
+                 campo",
+                shortened(coding)
+            ),
+            Self::LengthRequired => write!(
+                f,
+                "la petición no trae cuerpo ni dice cuánto mide: envíe la imagen con Content-Length o con \
+                 Transfer-Encoding: chunked, como hace curl -F imagen=@foto.jpg"
+            ),
+            Self::UnknownParameter { name, meant } => {
+                write!(f, "no hay ningún parámetro «{}»; ¿quiso decir «{meant}»?", shortened(name))
+            }
             Self::Parameter { name, value, expected, .. } => {
                 write!(f, "el parámetro «{name}» vale «{}» y debe ser {expected}", shortened(value))
             }
@@ -136,10 +150,14 @@ impl fmt::Display for Reject {
                     )
                 }
                 Failure::UnknownFormat => write!(f, "{NO_PICTURE}"),
-                Failure::SentAsFields => write!(
+                Failure::Foreign(foreign) => {
+                    write!(f, "lo enviado parece {}: {}; se admiten {READ}", foreign.name(), foreign.advice())
+                }
+                Failure::SentAsFields { known } => write!(
                     f,
-                    "{NO_PICTURE}; llegó como application/x-www-form-urlencoded, que es lo que envía curl -d: \
-                     pruebe con curl -F imagen=@foto.jpg"
+                    "{}; llegó como application/x-www-form-urlencoded y sin saltos de línea ni bytes nulos, que es lo que \
+                     quita curl -d: pruebe con curl -F imagen=@foto.jpg o con --data-binary",
+                    if *known { "la imagen perdió bytes en el camino" } else { NO_PICTURE }
                 ),
                 Failure::NotAPicture => {
                     write!(f, "el archivo no es una imagen JPEG, PNG, GIF, WebP, BMP, TIFF o PNM")
@@ -211,6 +229,9 @@ impl LimitsInForce {
 /// What came is none, and what would be.
 const NO_PICTURE: &str =
     "lo enviado no es una imagen de un formato conocido: se admiten JPEG, PNG, GIF, WebP, BMP, TIFF y PNM";
+
+/// The formats that are read.
+const READ: &str = "JPEG, PNG, GIF, WebP, BMP, TIFF y PNM";
 
 /// A list of names as it should be.
 const NAMES_EXAMPLE: &str = r#"{"nombres": ["a.jpg", "b.jpg"]}"#;
