@@ -6,7 +6,7 @@ use crate::proto::reply::Reply;
 
 /// What the page may do. Script and style come from files of the program's own, never out of the document, and no text
 /// is ever taken for markup: names of files and folders are other people's words.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 

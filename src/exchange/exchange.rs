@@ -668,7 +668,7 @@ impl Exchange {
             self.send.push(reject.line().into_bytes());
             self.begin_reply(from, request, reject.status(), After::Close, None, now);
         } else {
-            self.answer(from, request, &reject.reply(request.id), then, now);
+            self.answer(from, request, &reject.reply(request.id, request.as_page), then, now);
         }
         if let Phase::Reply { answer, .. } = &mut self.phase {
             answer.tally.refused = Some(reject.reason());

@@ -770,6 +770,28 @@ fn a_picture_that_lost_its_line_ends_is_told_so_though_it_begins_like_one() {
 }
 
 #[test]
+fn a_browser_that_navigates_is_told_an_error_as_a_page() {
+    let accept = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
+    for (request, status) in [
+        (format!("POST / HTTP/1.1\r\nHost: a\r\n{accept}Content-Length: 4\r\n\r\nhola"), 415),
+        (format!("GET /nada HTTP/1.1\r\nHost: a\r\n{accept}\r\n"), 404),
+        (format!("DELETE / HTTP/1.1\r\nHost: a\r\n{accept}\r\n"), 405),
+    ] {
+        let mut world = World::new();
+        world.feed(request.as_bytes());
+        world.transmit();
+        assert_eq!(world.statuses(), [status], "{request}");
+        let text = world.text();
+        assert!(
+            text.contains("\r\nContent-Type: text/html; charset=utf-8\r\n") && text.contains("Volver</a>"),
+            "{text}"
+        );
+        assert!(text.contains("\r\nContent-Security-Policy: default-src 'none'"), "{text}");
+        assert_eq!(text.contains("\r\nAllow: "), status == 405);
+    }
+}
+
+#[test]
 fn a_coded_body_is_refused_before_it_is_read() {
     for (coding, refused) in
         [("gzip", true), ("identity", false), ("", false), ("Identity, br", true), ("base64", true)]

@@ -1,12 +1,14 @@
 //! Every error that a client can meet -> status, fields, Spanish text: the one table.
 //!
 //! Bodies are `application/problem+json` (RFC 9457); an error from a limit names the limit, its value, what was
-//! received and the option that changes it, in words and as members. The same texts serve netcat mode as one line.
+//! received and the option that changes it, in words and as members. The same texts serve a browser that navigates as a page,
+//! and netcat mode as one line.
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::asset;
 use super::job::Failure;
 use super::service::Part;
 use super::task::{Problem, State};
@@ -18,6 +20,7 @@ use crate::proto::reply::Reply;
 use crate::proto::route::Absent;
 
 mod limits;
+mod page;
 mod words;
 
 use words::seconds;
@@ -374,9 +377,37 @@ impl Reject {
         Problem { code: self.status(), slug: self.slug().to_owned(), detail: self.to_string() }
     }
 
-    /// The answer as HTTP has it.
+    /// The answer as HTTP has it; `as_page`: for a person before a browser.
     #[must_use]
-    pub fn reply(&self, id: Uuid) -> Reply {
+    pub fn reply(&self, id: Uuid, as_page: bool) -> Reply {
+        let mut reply = if as_page {
+            Reply::new(self.status(), page::MEDIA_TYPE, self.page(id))
+                .with("Content-Security-Policy", asset::POLICY)
+        } else {
+            Reply::new(self.status(), "application/problem+json", self.document(id))
+        };
+        reply = reply.with("Content-Language", "es").with("Cache-Control", "no-store");
+        if let Self::Absent(Absent::MethodNotAllowed { allow }) = self {
+            reply = reply.with("Allow", *allow);
+        }
+        if let Some(seconds) = self.retry_after() {
+            reply = reply.with("Retry-After", seconds.to_string());
+        }
+        if let Self::Range { length } = self {
+            reply = reply.with("Content-Range", unsatisfied(*length));
+        }
+        if matches!(self, Self::Encoded(_)) {
+            // RFC 9110, section 12.5.3: what would be taken instead.
+            reply = reply.with("Accept-Encoding", "identity");
+        }
+        if matches!(self, Self::NotAcceptable) {
+            reply = reply.with("Vary", "Accept");
+        }
+        reply
+    }
+
+    /// The problem document (RFC 9457).
+    fn document(&self, id: Uuid) -> String {
         let mut problem = Map::new();
         if let Self::UnknownTask { asked } = self {
             // Whoever asks for a state finds one, of the task that it asked for.
@@ -406,27 +437,7 @@ impl Reject {
             // What was received in which time: the limit is on both.
             problem.insert("segundos".into(), seconds(*took).into());
         }
-        let body = format!("{}\n", Value::Object(problem));
-        let mut reply = Reply::new(self.status(), "application/problem+json", body)
-            .with("Content-Language", "es")
-            .with("Cache-Control", "no-store");
-        if let Self::Absent(Absent::MethodNotAllowed { allow }) = self {
-            reply = reply.with("Allow", *allow);
-        }
-        if let Some(seconds) = self.retry_after() {
-            reply = reply.with("Retry-After", seconds.to_string());
-        }
-        if let Self::Range { length } = self {
-            reply = reply.with("Content-Range", unsatisfied(*length));
-        }
-        if matches!(self, Self::Encoded(_)) {
-            // RFC 9110, section 12.5.3: what would be taken instead.
-            reply = reply.with("Accept-Encoding", "identity");
-        }
-        if matches!(self, Self::NotAcceptable) {
-            reply = reply.with("Vary", "Accept");
-        }
-        reply
+        format!("{}\n", Value::Object(problem))
     }
 
     /// The answer as netcat mode has it: one line.

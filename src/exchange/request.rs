@@ -53,6 +53,8 @@ pub struct Request {
     pub began_at: Instant,
     /// Its body has the type of a form without files.
     pub as_fields: bool,
+    /// An error is to be told as a page: its `Accept` prefers that.
+    pub as_page: bool,
     /// Its answer may come in chunks: HTTP/1.1.
     pub chunks: bool,
     /// Body bytes that came with it, once it is complete or refused.
@@ -112,7 +114,8 @@ impl Request {
         let as_fields = is_without_files(head.field("content-type").unwrap_or_default());
         let chunks = head.version() == Version::Http11;
         let tally = Tally { method: head.method().name(), ..Tally::UNREAD };
-        Self { kind, shown, parameters, as_fields, chunks, tally, ..Self::bare(id, now) }
+        let as_page = parameters.accept.as_deref().is_some_and(accept::prefers_page);
+        Self { kind, shown, parameters, as_fields, as_page, chunks, tally, ..Self::bare(id, now) }
     }
 
     /// A picture without HTTP.
@@ -137,7 +140,7 @@ impl Request {
     /// Its answer is this refusal.
     fn refused(&mut self, reject: &Reject) -> Known {
         self.tally.refused = Some(reject.reason());
-        Known::Reply(reject.reply(self.id))
+        Known::Reply(reject.reply(self.id, self.as_page))
     }
 
     /// Nothing is known of it yet.
@@ -152,6 +155,7 @@ impl Request {
             parameters,
             began_at,
             as_fields: false,
+            as_page: false,
             chunks: false,
             received: 0,
             tally: Tally::UNREAD,

@@ -21,6 +21,23 @@ pub fn prefers_picture(field: &[u8]) -> bool {
     !is_browser(field) && quality_of(field, Format::Jpeg) > quality_of_json(field)
 }
 
+/// Whether a page is liked better than a problem document: `text/html` is named, and no JSON is liked as well.
+#[must_use]
+pub fn prefers_page(field: &[u8]) -> bool {
+    let html = ranges(field).filter(|(range, _)| range.eq_ignore_ascii_case(b"text/html"));
+    html.map(|(_, quality)| quality).max().is_some_and(|html| html > quality_of_named_json(field))
+}
+
+/// Thousandths: of a type of JSON that is named as such, 0 if there is none.
+fn quality_of_named_json(field: &[u8]) -> u16 {
+    let is_json = |range: &[u8]| {
+        ["application/problem+json", "application/json"]
+            .iter()
+            .any(|name| range.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    ranges(field).filter(|(range, _)| is_json(range)).map(|(_, quality)| quality).max().unwrap_or(0)
+}
+
 /// Thousandths, as [`quality_of`].
 fn quality_of_json(field: &[u8]) -> u16 {
     let of = |wanted: &str| {
@@ -151,5 +168,20 @@ mod tests {
     fn knows_a_browser() {
         assert!(is_browser(b"text/html,application/xhtml+xml,*/*;q=0.8"));
         assert!(!is_browser(b"image/png, */*"));
+    }
+
+    #[test]
+    fn a_page_is_for_those_who_name_it_before_json() {
+        for (field, page) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", true),
+            ("text/html", true),
+            ("application/json, text/html;q=0.9", false),
+            ("text/html, application/problem+json", false),
+            ("*/*", false),
+            ("image/*", false),
+            ("text/html;q=0", false),
+        ] {
+            assert_eq!(prefers_page(field.as_bytes()), page, "{field}");
+        }
     }
 }

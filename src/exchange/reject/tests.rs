@@ -18,7 +18,7 @@ fn problem(reject: &Reject) -> Value {
     let date = std::time::SystemTime::UNIX_EPOCH;
     let frame = Frame { id: Uuid::nil(), date, keep_alive: true, head_only: false, extent: Extent::Whole };
     let mut out = SendBuf::new();
-    reject.reply(Uuid::nil()).emit(&frame, &mut out);
+    reject.reply(Uuid::nil(), false).emit(&frame, &mut out);
     let mut slices = [std::io::IoSlice::new(&[]); 8];
     let count = out.io_slices(&mut slices);
     let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
@@ -120,7 +120,7 @@ fn a_long_value_is_shown_in_part() {
 #[test]
 fn a_range_behind_the_end_is_told_where_the_end_is() {
     let reject = Reject::Range { length: 47 };
-    let reply = reject.reply(Uuid::nil());
+    let reply = reject.reply(Uuid::nil(), false);
     assert_eq!((reply.status, Reject::Precondition.status()), (416, 412));
     assert!(reply.fields.iter().any(|(name, value)| *name == "Content-Range" && value == "bytes */47"));
     assert!(reject.to_string().contains("47 bytes"));
