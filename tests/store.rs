@@ -21,7 +21,7 @@ use scaler::sys;
 use tp2::exchange::gate::Gate;
 use tp2::exchange::job::Encoding;
 use tp2::exchange::picture::Picture;
-use tp2::exchange::plan::Plan;
+use tp2::exchange::plan::{Plan, Size};
 use tp2::exchange::task::{State, Status, Submission};
 use tp2::proto::format::Format;
 use tp2::store::{
@@ -76,7 +76,8 @@ fn bytes(id: Uuid, length: usize) -> Vec<u8> {
 
 fn accept(gate: &Gate, id: Uuid, length: usize) -> Ask {
     let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
-    let (plan, picture, lease) = (Plan { factor: 0.5, encoding }, bytes(id, length), gate.lease());
+    let (plan, picture, lease) =
+        (Plan { size: Size::Factor(0.5), encoding }, bytes(id, length), gate.lease());
     let submission = Submission { id, picture, plan, key: None, at: SystemTime::now(), lease };
     Ask::Write(Write::Accept(Box::new(submission)))
 }

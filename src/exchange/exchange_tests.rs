@@ -11,7 +11,7 @@ use crate::exchange::file::{Wanted, tests::edition};
 use crate::exchange::gate::Gate;
 use crate::exchange::job::Product;
 use crate::exchange::link::tests::excerpt;
-use crate::exchange::plan::Plan;
+use crate::exchange::plan::{Plan, Size};
 use crate::exchange::service::{Part, Policy};
 use crate::proto::conditional::Selection;
 
@@ -834,7 +834,7 @@ fn a_name_that_is_nearly_a_parameters_is_told() {
     let mut world = World::new();
     world.feed(b"POST /?SCALE=0.25&Format=png&otra=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nGIF89a");
     let Origin::Upload { plan, .. } = &world.orders[0].origin else { panic!() };
-    assert_eq!((plan.factor, plan.encoding.format), (0.25, Format::Png));
+    assert_eq!((plan.size, plan.encoding.format), (Size::Factor(0.25), Format::Png));
 }
 
 #[test]
@@ -910,7 +910,7 @@ fn the_checks_come_in_their_order() {
     );
     assert_eq!(send(b"--x\r\nno colon\r\n\r\n").statuses(), [400]);
     let world = send(&form(PNG, "2"));
-    assert_eq!(world.uploaded().1.factor, 2.0, "the form wins over the query");
+    assert_eq!(world.uploaded().1.size, Size::Factor(2.0), "the form wins over the query");
 }
 
 #[test]
@@ -1042,7 +1042,7 @@ fn a_file_is_asked_for_and_its_picture_can_be_kept_by_the_client() {
     assert_eq!(order.path, b"fotos/a b.png");
     assert_eq!(order.conditions.if_none_match.as_deref(), Some(&b"\"x\""[..]));
     let plan = order.wish.plan(Format::Png).unwrap();
-    assert_eq!((plan.factor, plan.encoding.format), (0.25, Format::WebP));
+    assert_eq!((plan.size, plan.encoding.format), (Size::Factor(0.25), Format::WebP));
     assert_eq!((world.orders[0].lease.bytes(), world.orders[0].read), (0, None));
 
     let Ok(Ending::Picture(made, _)) = picture(&world.service) else { panic!() };

@@ -103,6 +103,7 @@ fn tag(of: &impl Hash) -> String {
 pub(crate) mod tests {
     use super::*;
     use crate::exchange::job::Encoding;
+    use crate::exchange::plan::Size;
     use crate::proto::format::Format;
     use std::time::Duration;
 
@@ -110,7 +111,7 @@ pub(crate) mod tests {
         let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(784_111_777_500);
         let stamp = Stamp { device: 1, inode: 2, length: 3, modified, changed: (4, 5) };
         let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
-        Edition { stamp, plan: Plan { factor: 0.5, encoding } }
+        Edition { stamp, plan: Plan { size: Size::Factor(0.5), encoding } }
     }
 
     fn fields(reply: &Reply) -> Vec<(&str, &str)> {
@@ -120,22 +121,24 @@ pub(crate) mod tests {
     #[test]
     fn everything_that_the_bytes_depend_on_makes_another_tag() {
         let same = edition();
-        let mut others = [same; 10];
+        let mut others = [same; 12];
         others[0].stamp.device = 9;
         others[1].stamp.inode = 9;
         others[2].stamp.length = 9;
         others[3].stamp.modified += Duration::from_nanos(1);
         others[4].stamp.changed = (4, 6);
-        others[5].plan.factor = 0.5f64.next_up();
+        others[5].plan.size = Size::Factor(0.5f64.next_up());
         others[6].plan.encoding.format = Format::Jpeg;
         others[7].plan.encoding.quality = 84;
         others[8].plan.encoding.background = [255, 255, 254];
         others[9].stamp.changed = (5, 5);
+        others[10].plan.size = Size::Within { width: Some(5), height: None };
+        others[11].plan.size = Size::Within { width: None, height: Some(5) };
         let mut tags: Vec<String> = others.iter().chain([&same]).map(Edition::etag).collect();
         assert_eq!(same.etag(), edition().etag());
         tags.sort_unstable();
         tags.dedup();
-        assert_eq!(tags.len(), 11);
+        assert_eq!(tags.len(), 13);
         assert!(tags.iter().all(|tag| tag.len() == 34 && tag.starts_with('"') && tag.ends_with('"')));
     }
 

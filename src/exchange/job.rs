@@ -96,7 +96,17 @@ impl Brief {
         Self { plan, stamp: None, product }
     }
 
-    /// Columns and rows of the result for a source of this size.
+    /// Columns and rows of the largest result for a picture that is stored in this size, as its columns and rows lie in the
+    /// file: it may have to be turned, which is not known before it is decoded.
+    #[must_use]
+    pub fn largest_target(&self, width: u32, height: u32) -> (u32, u32) {
+        let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
+        let (upright, (rows, columns)) = (self.target(width, height), self.target(height, width));
+        let turned = (columns, rows);
+        if area(turned) > area(upright) { turned } else { upright }
+    }
+
+    /// Columns and rows of the result for a picture of this size, upright.
     #[must_use]
     pub fn target(&self, width: u32, height: u32) -> (u32, u32) {
         match self.product {
@@ -138,7 +148,7 @@ impl Loaded {
         encode_cost: u64,
         memory_max: u64,
     ) -> Result<Self, Failure> {
-        let target = brief.target(probe.width, probe.height);
+        let target = brief.largest_target(probe.width, probe.height);
         let memory = needed(picture.len(), &probe, target, limits, encode_cost, memory_max)?;
         Ok(Self { picture, probe, brief, memory })
     }

@@ -2,6 +2,7 @@
 //!
 //! A [`Wish`] is what the request alone says; with the format that the picture turns out to have it becomes a [`Plan`].
 //! The form wins over the query; an empty value means the default.
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::proto::{accept, format::Format};
 /// What a request asks for, in range, before the picture has been looked at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wish {
-    factor: f64,
+    size: Size,
     quality: u8,
     background: [u8; 3],
     format: Choice,
@@ -34,23 +35,72 @@ enum Choice {
     Input,
 }
 
-/// What is to be done with a picture, complete and in range.
+/// How large the result is to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Plan {
-    /// New side = old side times factor, truncated, at least 1.
-    pub factor: f64,
-    /// How the result is written.
-    pub encoding: Encoding,
+pub enum Size {
+    /// New side = old side times factor, truncated, at least 1; [`FACTOR_MIN`] to [`FACTOR_MAX`].
+    Factor(f64),
+    /// The largest size of the picture's shape that fits, and is no larger than the picture: `ancho` and `alto`, in pixels,
+    /// 1 to [`SIDE_MAX`], of which at least one is there.
+    Within {
+        /// Most columns.
+        width: Option<u32>,
+        /// Most rows.
+        height: Option<u32>,
+    },
 }
 
-// A factor is a number from FACTOR_MIN to FACTOR_MAX: no NaN that differs from itself, no second zero, so its bits are its value.
-impl Eq for Plan {}
+/// The longest side that may be asked for, in pixels.
+pub const SIDE_MAX: u32 = 65_535;
 
-impl Hash for Plan {
+// A factor is a number from FACTOR_MIN to FACTOR_MAX: no NaN that differs from itself, no second zero, so its bits are its value.
+impl Eq for Size {}
+
+impl Hash for Size {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.factor.to_bits().hash(state);
-        self.encoding.hash(state);
+        match self {
+            Self::Factor(factor) => factor.to_bits().hash(state),
+            Self::Within { width, height } => (width, height).hash(state),
+        }
     }
+}
+
+impl Size {
+    /// Columns and rows of the result for a picture of this size, upright.
+    #[must_use]
+    pub fn target(&self, width: u32, height: u32) -> (u32, u32) {
+        match *self {
+            Self::Factor(factor) => (scaled_side(width, factor), scaled_side(height, factor)),
+            Self::Within { width: columns, height: rows } => {
+                let (columns, rows) =
+                    (columns.unwrap_or(width).min(width), rows.unwrap_or(height).min(height));
+                // The side that leaves less decides, and is exactly what was asked for.
+                if u64::from(columns) * u64::from(height) <= u64::from(rows) * u64::from(width) {
+                    (columns, proportional(height, columns, width))
+                } else {
+                    (proportional(width, rows, height), rows)
+                }
+            }
+        }
+    }
+}
+
+/// `side * part / whole`, rounded half up, at least 1. `whole` is not zero, and `part` is at most `whole`.
+fn proportional(side: u32, part: u32, whole: u32) -> u32 {
+    let (side, part, whole) = (u64::from(side), u64::from(part), u64::from(whole).max(1));
+    u32::try_from((2 * side * part + whole) / (2 * whole)).unwrap_or(u32::MAX).max(1)
+}
+
+/// What is to be done with a picture, complete and in range.
+///
+/// It has one canonical text, which the store keeps: `escala=0.5&formato=jpeg&calidad=85&fondo=FFFFFF`, or `ancho=800&alto=600`
+/// in place of the factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Plan {
+    /// How large the result is to be.
+    pub size: Size,
+    /// How the result is written.
+    pub encoding: Encoding,
 }
 
 /// The parameters of a request's head, as sent.
@@ -136,14 +186,34 @@ impl Wish {
     ) -> Result<Self, Reject> {
         parameters.check_names()?;
         let value = |name| parameters.value(form, name);
-        let factor = match value("escala") {
-            None => default_factor,
-            Some(text) => parse_factor(text.as_bytes()).ok_or(Reject::Parameter {
-                name: "escala",
+        let side = |name| {
+            let Some(text) = value(name) else { return Ok(None) };
+            parse_side(&text).map(Some).ok_or(Reject::Parameter {
+                name,
                 value: text,
-                expected: "un número decimal con punto entre 0.001 y 10, por ejemplo 0.5",
-                range: Some(("factor", format!("{FACTOR_MIN} a {FACTOR_MAX}"))),
-            })?,
+                expected: "un número entero de píxeles de 1 a 65535",
+                range: Some((name, format!("1 a {SIDE_MAX}"))),
+            })
+        };
+        let size = match (value("escala"), side("ancho")?, side("alto")?) {
+            (None, None, None) => Size::Factor(default_factor),
+            (None, width, height) => Size::Within { width, height },
+            (Some(text), None, None) => {
+                Size::Factor(parse_factor(text.as_bytes()).ok_or(Reject::Parameter {
+                    name: "escala",
+                    value: text,
+                    expected: "un número decimal con punto entre 0.001 y 10, por ejemplo 0.5",
+                    range: Some(("factor", format!("{FACTOR_MIN} a {FACTOR_MAX}"))),
+                })?)
+            }
+            (Some(text), ..) => {
+                return Err(Reject::Parameter {
+                    name: "escala",
+                    value: text,
+                    expected: "omitido donde se pide un tamaño con «ancho» o «alto»",
+                    range: None,
+                });
+            }
         };
         let quality = match value("calidad") {
             None => 85,
@@ -175,42 +245,98 @@ impl Wish {
                 _ => Choice::Input,
             },
         };
-        Ok(Self { factor, quality, background, format })
+        Ok(Self { size, quality, background, format })
     }
 
     /// The plan for a picture of this format whose result keeps it unless `formato` names another.
     #[must_use]
     pub fn plan_as_input(&self, input: Format) -> Plan {
-        let Self { factor, quality, background, .. } = *self;
+        let Self { size, quality, background, .. } = *self;
         let format = if let Choice::Named(format) = self.format { format } else { input };
-        Plan { factor, encoding: Encoding { format, quality, background } }
+        Plan { size, encoding: Encoding { format, quality, background } }
     }
 
     /// The plan for a picture of this format; None if the client accepts nothing that we write (406).
     #[must_use]
     pub fn plan(&self, input: Format) -> Option<Plan> {
-        let Self { factor, quality, background, .. } = *self;
+        let Self { size, quality, background, .. } = *self;
         let format = match &self.format {
             Choice::Named(format) => *format,
             Choice::Accepted(field) => accept::choose(field, input)?,
             Choice::Input => input,
         };
-        Some(Plan { factor, encoding: Encoding { format, quality, background } })
+        Some(Plan { size, encoding: Encoding { format, quality, background } })
     }
 
     /// The plan for a picture that is to be kept as a link: always a JPEG, whatever its sender would take in an answer.
     #[must_use]
     pub fn plan_for_link(&self) -> Plan {
-        let Self { factor, quality, background, .. } = *self;
-        Plan { factor, encoding: Encoding { format: Format::Jpeg, quality, background } }
+        let Self { size, quality, background, .. } = *self;
+        Plan { size, encoding: Encoding { format: Format::Jpeg, quality, background } }
     }
 }
 
 impl Plan {
-    /// The size of the result for a source of this size.
+    /// The size of the result for a source of this size, upright.
     #[must_use]
     pub fn target(&self, width: u32, height: u32) -> (u32, u32) {
-        (scaled_side(width, self.factor), scaled_side(height, self.factor))
+        self.size.target(width, height)
+    }
+
+    /// The plan that its canonical text names; None if it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (mut factor, mut width, mut height) = (None, None, None);
+        let (mut format, mut quality, mut background) = (None, None, None);
+        for pair in text.split('&') {
+            let (name, value) = pair.split_once('=')?;
+            let is_first = match name {
+                "escala" => factor.replace(parse_factor(value.as_bytes())?).is_none(),
+                "ancho" => width.replace(parse_side(value)?).is_none(),
+                "alto" => height.replace(parse_side(value)?).is_none(),
+                "formato" => format.replace(Format::from_parameter(value)?).is_none(),
+                "calidad" => quality.replace(parse_quality(value)?).is_none(),
+                "fondo" => background.replace(parse_colour(value)?).is_none(),
+                _ => false,
+            };
+            if !is_first {
+                return None;
+            }
+        }
+        let size = match (factor, width, height) {
+            (Some(factor), None, None) => Size::Factor(factor),
+            (None, None, None) | (Some(_), ..) => return None,
+            (None, width, height) => Size::Within { width, height },
+        };
+        Some(Self {
+            size,
+            encoding: Encoding { format: format?, quality: quality?, background: background? },
+        })
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Factor(factor) => write!(f, "escala={factor}"),
+            Self::Within { width: Some(width), height: Some(height) } => {
+                write!(f, "ancho={width}&alto={height}")
+            }
+            Self::Within { width: Some(width), height: None } => write!(f, "ancho={width}"),
+            Self::Within { width: None, height } => write!(f, "alto={}", height.unwrap_or(SIDE_MAX)),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Encoding { format, quality, background: [red, green, blue] } = self.encoding;
+        write!(
+            f,
+            "{}&formato={}&calidad={quality}&fondo={red:02X}{green:02X}{blue:02X}",
+            self.size,
+            format.name()
+        )
     }
 }
 
@@ -247,6 +373,11 @@ pub fn needed(
     if needed > memory_max { Err(Failure::TooMuchMemory { needed }) } else { Ok(needed) }
 }
 
+fn parse_side(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|side| digits && (1..=SIDE_MAX).contains(side))
+}
+
 fn parse_quality(text: &str) -> Option<u8> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|quality| digits && (1..=100).contains(quality))
@@ -277,7 +408,7 @@ mod tests {
     #[test]
     fn defaults() {
         let encoding = Encoding { format: Format::Gif, quality: 85, background: [255; 3] };
-        let expected = Plan { factor: 0.5, encoding };
+        let expected = Plan { size: Size::Factor(0.5), encoding };
         assert_eq!(plan(&Parameters::default(), &[], Format::Gif), expected);
         assert_eq!(plan(&query("escala=&calidad=&formato=&fondo="), &[], Format::Gif), expected);
     }
@@ -287,7 +418,7 @@ mod tests {
         let parameters = query("escala=0.25&calidad=10&fondo=%23102030");
         let form = [("escala".into(), b" 2 ".to_vec()), ("calidad".into(), b"".to_vec())];
         let plan = plan(&parameters, &form, Format::Png);
-        assert_eq!((plan.factor, plan.encoding.quality), (2.0, 85));
+        assert_eq!((plan.size, plan.encoding.quality), (Size::Factor(2.0), 85));
         assert_eq!(plan.encoding.background, [16, 32, 48]);
     }
 
@@ -340,7 +471,7 @@ mod tests {
         parameters.accept = Some(b"text/plain".to_vec());
         let plan = Wish::read(&parameters, &[], 0.5).unwrap().plan_for_link();
         let encoding = Encoding { format: Format::Jpeg, quality: 9, background: [0; 3] };
-        assert_eq!(plan, Plan { factor: 2.0, encoding });
+        assert_eq!(plan, Plan { size: Size::Factor(2.0), encoding });
     }
 
     #[test]
@@ -348,6 +479,75 @@ mod tests {
         let plan = plan(&Parameters::default(), &[], Format::Png);
         assert_eq!(plan.target(451, 300), (225, 150));
         assert_eq!(plan.target(1, 3), (1, 1));
+    }
+
+    #[test]
+    fn a_size_is_the_largest_of_the_shape_that_fits_and_never_larger_than_the_picture() {
+        for (text, (width, height), expected) in [
+            ("ancho=800", (3648, 2736), (800, 600)),
+            ("alto=600", (3648, 2736), (800, 600)),
+            ("ancho=800&alto=800", (3648, 2736), (800, 600)),
+            ("width=800&height=100", (3648, 2736), (133, 100)),
+            ("ancho=5000", (3648, 2736), (3648, 2736)),
+            ("ancho=5000&alto=1368", (3648, 2736), (1824, 1368)),
+            // Half up: 2.5 rows are three, and 1.5 columns two.
+            ("ancho=5", (10, 5), (5, 3)),
+            ("alto=1", (3, 2), (2, 1)),
+            ("ancho=1", (1000, 1), (1, 1)),
+            ("alto=1", (1, 65_535), (1, 1)),
+            ("ancho=65535&alto=65535", (65_535, 65_535), (65_535, 65_535)),
+            // 2736 * 801 / 3648 = 600.75.
+            ("ancho=801", (3648, 2736), (801, 601)),
+        ] {
+            let plan = plan(&query(text), &[], Format::Png);
+            assert_eq!(plan.target(width, height), expected, "{text} {width}x{height}");
+        }
+    }
+
+    #[test]
+    fn a_size_and_a_factor_exclude_each_other_and_sides_are_pixels() {
+        for (text, refused) in [
+            ("escala=0.5&ancho=10", "escala"),
+            ("scale=0.5&height=10", "escala"),
+            ("ancho=0", "ancho"),
+            ("ancho=65536", "ancho"),
+            ("ancho=%2B5", "ancho"),
+            ("ancho=5.5", "ancho"),
+            ("alto=-1", "alto"),
+            ("alto=10px", "alto"),
+        ] {
+            match Wish::read(&query(text), &[], 0.5) {
+                Err(Reject::Parameter { name, .. }) => assert_eq!(name, refused, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        let empty = plan(&query("escala=&ancho=7&alto="), &[], Format::Png);
+        assert_eq!(empty.size, Size::Within { width: Some(7), height: None });
+    }
+
+    #[test]
+    fn a_plan_is_its_text() {
+        for text in [
+            "escala=0.5&formato=jpeg&calidad=85&fondo=FFFFFF",
+            "escala=0.29000000000000004&formato=pgm&calidad=1&fondo=0A0B0C",
+            "ancho=800&formato=png&calidad=85&fondo=FFFFFF",
+            "alto=600&formato=webp&calidad=100&fondo=000000",
+            "ancho=800&alto=600&formato=tiff&calidad=85&fondo=FFFFFF",
+        ] {
+            assert_eq!(Plan::parse(text).unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "escala=0.5",
+            "formato=jpeg&calidad=85&fondo=FFFFFF",
+            "escala=0.5&ancho=8&formato=jpeg&calidad=85&fondo=FFFFFF",
+            "escala=0.5&escala=0.5&formato=jpeg&calidad=85&fondo=FFFFFF",
+            "escala=11&formato=jpeg&calidad=85&fondo=FFFFFF",
+            "escala=0.5&formato=jpeg&calidad=85&fondo=FFFFFF&x=1",
+            "escala=0.5&formato=jpeg&calidad=101&fondo=FFFFFF",
+        ] {
+            assert_eq!(Plan::parse(text), None, "{text}");
+        }
     }
 
     #[test]

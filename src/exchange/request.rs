@@ -25,7 +25,7 @@ use crate::proto::head::{Expectation, Framing, Method, RequestHead, Version};
 use crate::proto::path::beneath;
 use crate::proto::prefer::Preferences;
 use crate::proto::reply::Reply;
-use crate::proto::route::{Absent, Route, route, route_of_links, trimmed};
+use crate::proto::route::{Absent, Route, route, route_of_links};
 
 /// So much of an unwanted body is read and thrown away, so that the connection can be kept.
 const DISCARD_MAX: u64 = 64 << 10;
@@ -175,8 +175,8 @@ pub fn decide(head: &RequestHead, request: &mut Request, door: &Door, service: &
     let known = match known_of(head, request, door, service) {
         Ok(None) if !has_body => {
             let reject = match (framing, &request.purpose) {
-                (Framing::None, _) => Reject::LengthRequired,
                 (_, purpose) if wants_list(purpose) => Reject::NotJson,
+                (Framing::None, _) => Reject::LengthRequired,
                 _ => service.failed(Failure::Empty),
             };
             request.refused(&reject)
@@ -333,7 +333,7 @@ fn task_id(sent: &[u8]) -> Result<(String, Uuid), Reject> {
 /// What is wanted of a file; checked in the order 404, 422, as far as a head tells. Whether there is room for it is asked
 /// when it turns out that work is to be done for it.
 fn wanted(head: &RequestHead, request: &Request, service: &Service) -> Result<Wanted, Reject> {
-    let path = beneath(trimmed(head.path())).ok_or(Reject::Absent(Absent::NotFound))?;
+    let path = beneath(head.path()).ok_or(Reject::Absent(Absent::NotFound))?;
     let wish = Wish::read(&request.parameters, &[], service.policy.factor)?;
     Ok(Wanted { path, wish, conditions: Conditions::of(head) })
 }

@@ -8,13 +8,15 @@ use super::*;
 use crate::exchange::gate::Gate;
 use crate::exchange::job::Encoding;
 use crate::exchange::picture::{Picture, Times};
-use crate::exchange::plan::Plan;
+use crate::exchange::plan::{Plan, Size};
 use crate::exchange::service::Policy;
 use crate::exchange::task::{Shape, Submission};
 use crate::proto::format::Format;
 
-const PLAN: Plan =
-    Plan { factor: 0.5, encoding: Encoding { format: Format::Png, quality: 85, background: [255; 3] } };
+const PLAN: Plan = Plan {
+    size: Size::Factor(0.5),
+    encoding: Encoding { format: Format::Png, quality: 85, background: [255; 3] },
+};
 
 /// What was told to whom.
 type Answered = (Key, Uuid, Result<Finding, Failure>);

@@ -16,7 +16,7 @@ pub fn appraise(
     memory_max: u64,
 ) -> Result<Loaded, Failure> {
     let found = probe(&picture, limits)?;
-    let (width, height) = brief.target(found.width, found.height);
+    let (width, height) = brief.largest_target(found.width, found.height);
     let format = brief.plan.encoding.format;
     let cost = encode_cost(width, height, format);
     let loaded = Loaded::appraise(picture, found, brief, limits, cost, memory_max)?;

@@ -23,8 +23,14 @@ pub enum Field {
 }
 
 /// Name and synonym of each parameter.
-const NAMES: [[&str; 2]; 4] =
-    [["escala", "scale"], ["formato", "format"], ["calidad", "quality"], ["fondo", "background"]];
+const NAMES: [[&str; 2]; 6] = [
+    ["escala", "scale"],
+    ["ancho", "width"],
+    ["alto", "height"],
+    ["formato", "format"],
+    ["calidad", "quality"],
+    ["fondo", "background"],
+];
 
 /// The shortest name that a misspelt one is compared with.
 const COMPARED_FROM: usize = 5;
@@ -84,6 +90,9 @@ mod tests {
             ("forma", "format"),
             ("quallity", "quality"),
             ("ffondo", "fondo"),
+            ("anchos", "ancho"),
+            ("wideth", "width"),
+            ("heigt", "height"),
             ("fóndo", "fondo"),
         ] {
             assert_eq!(Field::of(sent), Field::Misspelt(known), "{sent}");

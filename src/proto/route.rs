@@ -93,11 +93,11 @@ pub enum Absent {
     },
 }
 
-/// A path without the one slash that stands too many behind it; `/` is itself.
-#[must_use]
-pub fn trimmed(path: &[u8]) -> &[u8] {
+/// A path without the one slash that stands too many behind it; `/` is itself. Behind a folder of the bank a slash is none
+/// too many: there it begins a name, which may be refused for being empty.
+fn trimmed(path: &[u8]) -> &[u8] {
     match path {
-        [rest @ .., b'/'] if !rest.is_empty() => rest,
+        [rest @ .., b'/'] if !rest.is_empty() && !rest.starts_with(b"/carpetas/") => rest,
         whole => whole,
     }
 }
@@ -257,7 +257,7 @@ mod tests {
             (Options, "/carpetas/a/b.jpg", Ok(Route::Options { allow: "GET, HEAD, PUT, OPTIONS" })),
             (Get, "/carpetas/a/b/c", Err(Absent::NotFound)),
             (Get, "/carpetas/", Ok(Route::Folders)),
-            (Get, "/carpetas/a/", Ok(Route::Folder(b"a"))),
+            (Get, "/carpetas/a/", Ok(Route::Face(b"a", b""))),
             (Get, "/../etc/passwd", Err(Absent::NotFound)),
             (Get, "", Err(Absent::NotFound)),
         ] {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 
 use crate::exchange::job::Encoding;
-use crate::exchange::plan::Plan;
+use crate::exchange::plan::{Plan, Size};
 use crate::exchange::task::Problem;
 
 /// How long it is still known of a task that it has expired.
@@ -31,9 +31,18 @@ pub(super) fn room_for(range: &Range<u64>) -> Option<(usize, usize, Vec<u8>)> {
 
 /// What an `Idempotency-Key` stands for: everything of a request that its result depends on. SHA-256.
 pub(super) fn digest(picture: &[u8], plan: &Plan) -> [u8; 32] {
-    let Plan { factor, encoding: Encoding { format, quality, background } } = plan;
+    let Plan { size, encoding: Encoding { format, quality, background } } = plan;
     let mut hasher = Sha256::new();
-    hasher.update(factor.to_bits().to_be_bytes());
+    match size {
+        // As of old: digests that are kept stay comparable.
+        Size::Factor(factor) => hasher.update(factor.to_bits().to_be_bytes()),
+        // No factor has these bits.
+        Size::Within { .. } => {
+            hasher.update([0xFF; 8]);
+            hasher.update(size.to_string());
+            hasher.update([0]);
+        }
+    }
     hasher.update([*quality]);
     hasher.update(background);
     hasher.update(format.extension());

@@ -40,6 +40,37 @@ fn the_form_wins_over_the_query_and_its_order_does_not_matter() {
 }
 
 #[test]
+fn a_largest_size_is_asked_for_in_place_of_a_factor() {
+    let server = Server::start(&["-d", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/pixels")]);
+    let mut client = server.client();
+    for (query, width, height) in [
+        ("ancho=50", 50, 38),
+        ("alto=30", 40, 30),
+        ("Width=50&HEIGHT=30", 40, 30),
+        ("ancho=500&alto=500", 100, 75),
+        ("ancho=1", 1, 1),
+        ("ancho=&escala=0.1", 10, 7),
+    ] {
+        let answer = client.ask(&post(&format!("/?{query}"), &pgm(100, 75))).expect(200);
+        assert_eq!(size_of(&answer.body), (Format::Pnm, width, height), "{query}");
+    }
+    let parts = [Part::Field("alto", "30"), Part::File("imagen", "a.pgm", &pgm(100, 75))];
+    let answer = client.ask(&form("/?ancho=7", &parts)).expect(200);
+    assert_eq!(size_of(&answer.body), (Format::Pnm, 7, 5), "the form and the query together");
+    // Of a picture that is stored lying on its side: as it is seen.
+    for target in ["/jpeg_exif_1.jpg?ancho=30", "/jpeg_exif_6.jpg?ancho=30"] {
+        let answer = client.ask(&request("GET", target, &[], b"")).expect(200);
+        assert_eq!(size_of(&answer.body), (Format::Jpeg, 30, 21), "{target}");
+    }
+    for query in ["escala=0.5&ancho=10", "ancho=0", "alto=65536", "ancho=abc", "anchos=10"] {
+        client.ask(&post(&format!("/?{query}"), &pgm(100, 75))).expect(422);
+    }
+    let id = client.ask(&post("/tareas?alto=30", &pgm(100, 75))).expect(202).task();
+    client.ended(&id);
+    assert_eq!(size_of(&client.result(&id)), (Format::Pnm, 40, 30));
+}
+
+#[test]
 fn the_default_factor_is_an_option() {
     let server = Server::start(&["-e", "1.5"]);
     let answer = server.ask(&post("/", &pgm(10, 4))).expect(200);

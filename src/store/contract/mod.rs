@@ -14,7 +14,7 @@ use super::{
 use crate::exchange::gate::{Gate, Lease};
 use crate::exchange::job::Encoding;
 use crate::exchange::picture::Picture;
-use crate::exchange::plan::Plan;
+use crate::exchange::plan::{Plan, Size};
 use crate::exchange::task::{Claim, Problem, Status, Submission};
 use crate::proto::format::Format;
 
@@ -91,7 +91,7 @@ pub(super) fn id(number: u64) -> Uuid {
 
 pub(super) fn plan() -> Plan {
     let encoding = Encoding { format: Format::Png, quality: 7, background: [1, 130, 255] };
-    Plan { factor: 0.1, encoding }
+    Plan { size: Size::Factor(0.1), encoding }
 }
 
 /// Bytes that differ from place to place, and from seed to seed.

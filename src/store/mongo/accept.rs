@@ -8,7 +8,7 @@ use mongodb::bson::doc;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::kept::{Kept, count, date, name, plan};
+use super::kept::{Kept, count, date, name};
 use super::link::{Tables, find, insert, remove, step};
 use super::trouble::Fault;
 use super::turns::{self, Turn};
@@ -116,7 +116,7 @@ async fn keep(
         "orden": order,
         "recibidos": count(picture.len() as u64),
         "aceptada": date(*at),
-        "plan": plan(wanted),
+        "plan": wanted.to_string(),
     };
     if let Some(key) = key {
         document.insert("clave", &key.name);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::trouble::Fault;
 use crate::exchange::job::Encoding;
-use crate::exchange::plan::Plan;
+use crate::exchange::plan::{Plan, Size};
 use crate::proto::format::Format;
 
 /// As documents of tasks are called.
@@ -28,18 +28,6 @@ pub(super) fn count(number: u64) -> i64 {
 /// Bytes.
 pub(super) fn binary(bytes: Vec<u8>) -> Binary {
     Binary { subtype: BinarySubtype::Generic, bytes }
-}
-
-/// What is to be done with a picture.
-pub(super) fn plan(plan: &Plan) -> Document {
-    let Plan { factor, encoding: Encoding { format, quality, background } } = plan;
-    let [red, green, blue] = *background;
-    doc! {
-        "factor": factor,
-        "formato": format.extension(),
-        "calidad": i32::from(*quality),
-        "fondo": [i32::from(red), i32::from(green), i32::from(blue)],
-    }
 }
 
 /// A document that is to be read.
@@ -89,7 +77,11 @@ impl<'a> Kept<'a> {
         texts.iter().map(|text| text.as_str().map(str::to_owned).ok_or(Fault::Strange)).collect()
     }
 
+    /// What is to be done with a picture: its canonical text, or what an older server wrote.
     pub(super) fn plan(&self, field: &str) -> Result<Plan, Fault> {
+        if let Ok(text) = self.0.get_str(field) {
+            return Plan::parse(text).ok_or(Fault::Strange);
+        }
         let plan = Kept(self.0.get_document(field).map_err(|_| Fault::Strange)?);
         let factor = plan.0.get_f64("factor").map_err(|_| Fault::Strange)?;
         let colour = plan.0.get_array("fondo").map_err(|_| Fault::Strange)?;
@@ -98,7 +90,8 @@ impl<'a> Kept<'a> {
             return Err(Fault::Strange);
         };
         let (format, quality) = (plan.format("formato")?, plan.number("calidad")?);
-        Ok(Plan { factor, encoding: Encoding { format, quality, background: [red, green, blue] } })
+        let encoding = Encoding { format, quality, background: [red, green, blue] };
+        Ok(Plan { size: Size::Factor(factor), encoding })
     }
 
     fn has(&self, field: &str) -> bool {

@@ -5,6 +5,7 @@ use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use uuid::Uuid;
 
+use crate::exchange::plan::Plan;
 use crate::exchange::task::State;
 use crate::proto::format::Format;
 
@@ -62,14 +63,9 @@ impl FromSql for Kept<State> {
     }
 }
 
-/// Red, green, blue as one number.
-pub(super) fn colour(rgb: [u8; 3]) -> u32 {
-    let [red, green, blue] = rgb;
-    u32::from_be_bytes([0, red, green, blue])
-}
-
-/// The colour of a number.
-pub(super) fn rgb(colour: u32) -> [u8; 3] {
-    let [_, red, green, blue] = colour.to_be_bytes();
-    [red, green, blue]
+/// Its canonical text.
+impl FromSql for Kept<Plan> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Plan::parse(value.as_str()?).map(Self).ok_or(FromSqlError::InvalidType)
+    }
 }

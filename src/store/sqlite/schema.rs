@@ -10,7 +10,7 @@ use super::refusal::Reason;
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"tp2s");
 
 /// From each version to the next, the first from an empty file.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("transform.sql")];
 
 /// Brings an open file to this version.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), Reason> {
@@ -49,6 +49,27 @@ mod tests {
 
     fn version(conn: &Connection) -> i32 {
         conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn tasks_of_the_first_schema_keep_what_is_to_be_done() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        bring_through(&mut conn, &MIGRATIONS[..1]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO task (id, accepted_at, received, factor, format, quality, background)
+             VALUES (zeroblob(16), 0, 9, 0.29, 'jpg', 85, 16777215), (randomblob(16), 0, 9, 2.0, 'pgm', 1, 2571)",
+        )
+        .unwrap();
+        migrate(&mut conn).unwrap();
+        let mut query = conn.prepare("SELECT transform FROM task ORDER BY seq").unwrap();
+        let kept: Vec<String> =
+            query.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+        let expected = [
+            "escala=0.29&formato=jpeg&calidad=85&fondo=FFFFFF",
+            "escala=2.0&formato=pgm&calidad=1&fondo=000A0B",
+        ];
+        assert_eq!(kept, expected);
+        assert!(kept.iter().all(|text| crate::exchange::plan::Plan::parse(text).is_some()));
     }
 
     #[test]

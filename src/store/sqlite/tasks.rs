@@ -9,11 +9,10 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 use uuid::Uuid;
 
 use super::blob::Unread;
-use super::kept::{Kept, colour, rgb};
+use super::kept::Kept;
 use super::trouble::is_lasting;
 use super::{blob, retention, status};
 use crate::exchange::gate::{Full, Lease};
-use crate::exchange::job::Encoding;
 use crate::exchange::picture::Picture;
 use crate::exchange::plan::Plan;
 use crate::exchange::task::{Problem, Submission};
@@ -47,17 +46,14 @@ pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Accep
         }
     }
     conn.prepare_cached(
-        "INSERT INTO task (id, accepted_at, received, factor, format, quality, background, key, digest)
-         VALUES (:id, :at, :received, :factor, :format, :quality, :background, :key, :digest)",
+        "INSERT INTO task (id, accepted_at, received, transform, key, digest)
+         VALUES (:id, :at, :received, :transform, :key, :digest)",
     )?
     .execute(named_params! {
         ":id": Kept(*id),
         ":at": Kept(*at),
         ":received": picture.len(),
-        ":factor": plan.factor,
-        ":format": Kept(plan.encoding.format),
-        ":quality": plan.encoding.quality,
-        ":background": colour(plan.encoding.background),
+        ":transform": plan.to_string(),
         ":key": key,
         ":digest": digest,
     })?;
@@ -150,16 +146,13 @@ struct Next {
 }
 
 fn next_of(conn: &Connection, seq: i64) -> rusqlite::Result<Next> {
-    conn.prepare_cached(
-        "SELECT id, crashes, received, factor, format, quality, background FROM task WHERE seq = ?1",
-    )?
-    .query_row([seq], |row| {
-        let (Kept(id), Kept(format)) = (row.get("id")?, row.get("format")?);
-        let background = rgb(row.get("background")?);
-        let encoding = Encoding { format, quality: row.get("quality")?, background };
-        let plan = Plan { factor: row.get("factor")?, encoding };
-        Ok(Next { id, crashes: row.get("crashes")?, length: row.get("received")?, plan })
-    })
+    conn.prepare_cached("SELECT id, crashes, received, transform FROM task WHERE seq = ?1")?.query_row(
+        [seq],
+        |row| {
+            let (Kept(id), Kept(plan)) = (row.get("id")?, row.get("transform")?);
+            Ok(Next { id, crashes: row.get("crashes")?, length: row.get("received")?, plan })
+        },
+    )
 }
 
 /// Ends a task in work; false, and nothing is kept, if it is not.

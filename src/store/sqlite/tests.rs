@@ -217,7 +217,7 @@ fn what_is_no_store_is_refused_and_left_alone() {
     drop(directory.open());
     directory.look::<i64>("PRAGMA user_version").checked_sub(1).unwrap();
     Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let newer = "es de una versión más nueva de tp2 (su esquema es el 99; esta versión conoce hasta el 1)";
+    let newer = "es de una versión más nueva de tp2 (su esquema es el 99; esta versión conoce hasta el 2)";
     assert_eq!(directory.refusal(), refusal(newer));
     fs::remove_file(&file).unwrap();
 
@@ -435,7 +435,11 @@ fn a_task_that_cannot_be_read_ends_and_the_next_has_its_turn() {
     write(&mut writer, (1..=5).map(|number| submission(number, length)).collect());
     let conn = &writer.conn;
     // Of a format that is none, shorter than was said, without a picture.
-    conn.execute("UPDATE task SET format = 'avif' WHERE id = ?1", [Kept(id(1))]).unwrap();
+    conn.execute(
+        "UPDATE task SET transform = replace(transform, 'formato=', 'formato=x') WHERE id = ?1",
+        [Kept(id(1))],
+    )
+    .unwrap();
     conn.execute("UPDATE task SET received = received + 1 WHERE id = ?1", [Kept(id(2))]).unwrap();
     conn.execute("DELETE FROM upload WHERE task = (SELECT seq FROM task WHERE id = ?1)", [Kept(id(3))])
         .unwrap();
