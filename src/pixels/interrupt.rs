@@ -1,12 +1,13 @@
-//! How a decoder that is running ends when its picture is no longer wanted.
+//! How a decoder or an encoder that is running ends when its picture is no longer wanted.
 //!
 //! The job's [`Cancel`] flag is set when the deadline of `--plazo` has passed or the client has left. Decoders of our own call
-//! [`check`] between rows. Decoders of other crates read the file through [`Interruptible`], whose reads fail once the flag is
-//! set; the crate's own error is then replaced in [`decode_from`](super::decode_from). A look at the flag is one relaxed load.
+//! [`check`] between rows. Decoders of other crates read the file through [`Interruptible`], and encoders write it through
+//! [`InterruptibleWriter`]; both fail once the flag is set, and the crate's own error is then replaced in
+//! [`decode_from`](super::decode_from) and [`encode_until`](super::encode_until). A look at the flag is one relaxed load.
 //!
-//! Known limit: what a crate computes between two reads runs to its end. It is bounded by the pixels of the picture.
+//! Known limit: what a crate computes between two reads or writes runs to its end. It is bounded by the pixels of the picture.
 
-use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom, Write};
 
 use crate::exchange::job::{Cancel, Failure};
 
@@ -61,6 +62,35 @@ impl Seek for Interruptible<'_> {
     }
 }
 
+/// Takes the bytes of a file that is being written, until the picture is no longer wanted.
+pub(super) struct InterruptibleWriter<'a, W> {
+    file: W,
+    cancelled: &'a Cancel,
+}
+
+impl<'a, W> InterruptibleWriter<'a, W> {
+    pub(super) fn new(file: W, cancelled: &'a Cancel) -> Self {
+        Self { file, cancelled }
+    }
+}
+
+impl<W: Write> Write for InterruptibleWriter<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        check(self.cancelled).map_err(|_| io::ErrorKind::TimedOut)?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl<W: Seek> Seek for InterruptibleWriter<'_, W> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +111,15 @@ mod tests {
         cancelled.set();
         assert_eq!(reader.read(&mut [0; 10]).unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(reader.fill_buf().unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn writes_pass_until_the_flag_is_set() {
+        let (mut file, cancelled) = (Vec::new(), Cancel::default());
+        let mut writer = InterruptibleWriter::new(&mut file, &cancelled);
+        writer.write_all(b"abc").unwrap();
+        cancelled.set();
+        assert_eq!(writer.write(b"d").unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(file, b"abc");
     }
 }

@@ -47,7 +47,7 @@ mod webp;
 pub use crate::exchange::job::Encoding;
 pub use appraise::appraise;
 pub use decode::{decode, decode_from};
-pub use encode::{encode, encode_cost, side_max};
+pub use encode::{encode, encode_cost, encode_until, side_max};
 pub use face::likeness;
 pub use probe::probe;
 pub use spares::Spares;
