@@ -403,13 +403,28 @@ mod tests {
     #[test]
     fn lanes_go_by_who_waits_and_how_long_it_takes() {
         let gate = Gate::new(64, 1000, 1);
-        let gray = |width, height| {
-            let probe = Probe { format: Format::Png, width, height, decode_cost: 1 };
-            job(&gate, 1, Work::Gray { picture: Vec::new(), probe })
+        let decoding = |format, width, height, length, decode_cost| {
+            let probe = Probe { format, width, height, decode_cost };
+            job(&gate, 1, Work::Gray { picture: vec![0; length], probe })
         };
+        let gray = |width, height| decoding(Format::Png, width, height, 0, 1);
         assert_eq!(Lane::of(&gray(1024, 1024)), Lane::Quick);
         assert_eq!(Lane::of(&gray(1025, 1024)), Lane::Long);
         assert_eq!(Lane::of(&gray(u32::MAX, u32::MAX)), Lane::Long);
+        // Few pixels, and all the same much to do.
+        for (format, length, memory, lane) in [
+            (Format::Jpeg, 2 << 20, 24 << 20, Lane::Quick),
+            (Format::Jpeg, (2 << 20) + 1, 1, Lane::Long),
+            (Format::Tiff, 1, (24 << 20) + 1, Lane::Long),
+            (Format::Pnm, 8 << 20, 1, Lane::Quick),
+            (Format::Bmp, 10 << 20, 1, Lane::Long),
+        ] {
+            assert_eq!(
+                Lane::of(&decoding(format, 1, 1, length, memory)),
+                lane,
+                "{format:?} {length} {memory}"
+            );
+        }
         assert_eq!(Lane::of(&job(&gate, 1, Work::Link(Bytes::new()))), Lane::Long);
         assert_eq!(Lane::of(&Job { durable: true, ..gray(1, 1) }), Lane::Task);
     }

@@ -209,6 +209,14 @@ pub enum Work {
 
 /// Pictures of up to so many pixels count as small: a JPEG of that size is decoded in some milliseconds.
 const QUICK_PIXELS: u64 = 1 << 20;
+/// A compressed file of up to so many bytes is decoded in some tens of milliseconds: the slowest that is met in good pictures,
+/// a JPEG of noise, is read at 64 MB/s. Photographs of [`QUICK_PIXELS`] are shorter, as PNG too.
+const QUICK_BYTES: usize = 2 << 20;
+/// The same where samples are only copied: 8 bytes a pixel are the most that Netpbm has.
+const QUICK_BYTES_COPIED: usize = 9 << 20;
+/// Memory is the trace of work: a decoder that announces more than this for a small picture works on something larger than
+/// the picture, such as the tiles of a TIFF. Lossless WebP, which takes most, announces 10 MiB for [`QUICK_PIXELS`].
+const QUICK_MEMORY: u64 = 24 << 20;
 
 /// Whether a picture of that size is one of those.
 #[must_use]
@@ -217,15 +225,31 @@ pub fn is_small(width: u32, height: u32) -> bool {
 }
 
 impl Work {
-    /// Whether a worker needs so little for this that it should not stand behind what takes long.
+    /// Whether a worker needs so little for this that it should not stand behind what takes long. What decoding will cost is
+    /// bounded by the pixels, the bytes of the file and the memory that its header announces, and all three have to be small.
     #[must_use]
     pub fn is_quick(&self) -> bool {
         match self {
             Self::Face(_) => true,
-            Self::Gray { probe, .. } => is_small(probe.width, probe.height),
+            Self::Gray { picture, probe } => {
+                let is_copied = matches!(probe.format, Format::Bmp | Format::Pnm);
+                is_small(probe.width, probe.height)
+                    && picture.len() <= if is_copied { QUICK_BYTES_COPIED } else { QUICK_BYTES }
+                    && probe.decode_cost <= QUICK_MEMORY
+            }
             Self::Encode { raster, .. } => is_small(raster.width, raster.height),
             // The disk has to turn, a file may be long, and scaling is the other process's work.
             Self::Open(_) | Self::Link(_) | Self::Read(_) | Self::Scale { .. } => false,
+        }
+    }
+
+    /// The format of the file that is read or written, where that is known: for the log.
+    #[must_use]
+    pub fn format(&self) -> Option<Format> {
+        match self {
+            Self::Gray { probe, .. } => Some(probe.format),
+            Self::Encode { encoding, .. } => Some(encoding.format),
+            Self::Open(_) | Self::Scale { .. } | Self::Face(_) | Self::Link(_) | Self::Read(_) => None,
         }
     }
 }
