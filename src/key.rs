@@ -35,7 +35,7 @@ impl Key {
 }
 
 /// Names one step of one run; outlives it harmlessly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket {
     /// The run that asked.
     pub run: Key,

@@ -9,24 +9,45 @@
 //!
 //! Rules: exactly one `Done` for each `Job`, also when a decoder panics ([`Promise`] answers when it is dropped
 //! unfulfilled). The clients' queues have room for the places of the gate, so a job always fits. The tasks' has no bound of its
-//! own: a task that was late is begun anew while its old job may still stand here, with no place but with its memory, so
-//! that `--memoria` bounds it. This file knows no event loop: what happens with a `Done` is a closure. What it refuses to
-//! do: to interrupt a decoder that is running; a job whose answer nobody wants any more is skipped if it has not begun.
+//! own: a task that was late before it had begun is claimed anew while its old job may still stand here, with no place but with
+//! its memory, so that `--memoria` bounds it. This file knows no event loop: what happens with a `Done` is a closure.
+//!
+//! A job whose answer is no longer wanted is not begun. One that is running ends at its decoder's or encoder's next look at the
+//! flag. A thread that is not back [`GRACE`] after the deadline of its job is written off: another takes its place, at most
+//! [`replacements_max`] times in the life of the process. Should the first come back after all, its answer is delivered like any other (the
+//! run that asked has ended, so that it is dropped and its lease returns) and the thread ends.
+//!
+//! What it refuses to do: to kill a thread, for what the thread holds (locks, memory) would be lost.
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
+use scaler::raster::Raster;
+use uuid::Uuid;
 
 use crate::exchange::gate::Lease;
-use crate::exchange::job::{Cancel, Done, Failure, Job, Output, PixelLimits, Work};
+use crate::exchange::job::{Cancel, Done, Failure, Job, Output, PixelLimits, Probe, Work};
 use crate::files::Library;
 use crate::files::links::Links;
 use crate::key::Ticket;
 use crate::pixels::{self, Spares};
+use crate::proto::format::Format;
+
+/// So long after its deadline a job is waited for. Between two looks at the flag the largest picture keeps a codec busy for a
+/// second or so, and for several where all cores have something else to do as well.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// How many threads may be written off in the life of a process with so many in each crew. Each may still use a core and
+/// memory: as many as there are in a crew double that at worst. At least 4, so that on a small machine a handful of bad files
+/// does not end the service.
+#[must_use]
+pub fn replacements_max(threads: usize) -> usize {
+    threads.max(4)
+}
 
 /// Where answers go; called on the workers' threads.
 pub type Deliver = Arc<dyn Fn(Done) + Send + Sync>;
@@ -75,12 +96,37 @@ impl Lane {
 pub struct Workers {
     /// One for each [`Lane`], in their order.
     lanes: [Sender<Job>; LANES],
+    /// The other ends, for threads that take the place of others.
+    queues: [Receiver<Job>; LANES],
+    toolbox: Arc<Toolbox>,
     deliver: Deliver,
-    threads: Vec<JoinHandle<()>>,
-    /// How many of them have a job in hand.
-    busy: Arc<AtomicUsize>,
-    /// Jobs that each [`Crew`] has finished.
-    finished: [Arc<AtomicUsize>; CREWS],
+    threads: Vec<Worker>,
+    /// Threads that were begun, for their names.
+    begun: usize,
+    replaced: usize,
+    replaced_max: usize,
+    worn_out: bool,
+    counts: Counts,
+}
+
+/// A thread that takes jobs.
+struct Worker {
+    crew: Crew,
+    thread: JoinHandle<()>,
+    station: Arc<Station>,
+}
+
+/// A thread that did not come back from a job in time.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The thread's name.
+    pub thread: String,
+    /// The request's id, or the task's.
+    pub id: Uuid,
+    /// The format that was read or written, where that is known.
+    pub format: Option<Format>,
+    /// Another thread has taken its place. Otherwise this one is waited for still, and [`Workers::is_worn_out`].
+    pub replaced: bool,
 }
 
 impl Workers {
@@ -88,36 +134,90 @@ impl Workers {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(
-        threads: usize,
-        places: usize,
-        limits: PixelLimits,
-        library: Option<Arc<Library>>,
-        spares: Arc<Spares>,
-        deliver: Deliver,
-    ) -> std::io::Result<Self> {
+    pub fn start(threads: usize, places: usize, toolbox: Toolbox, deliver: Deliver) -> std::io::Result<Self> {
         // One more for the server's own picture, which holds no place.
         let (quick, quick_queue) = bounded(places + 1);
         let (long, long_queue) = bounded(places);
         let (tasks, tasks_queue) = unbounded();
-        let bench = Arc::new(Bench { limits, library, spares, links: Links::default() });
-        let busy = Arc::default();
-        let finished: [Arc<AtomicUsize>; CREWS] = Default::default();
-        let begin = |name: String, crew: Crew, queues: Vec<Receiver<Job>>| {
-            let (bench, deliver) = (Arc::clone(&bench), Arc::clone(&deliver));
-            let counts = Counts { busy: Arc::clone(&busy), finished: Arc::clone(&finished[crew as usize]) };
-            std::thread::Builder::new().name(name).spawn(move || work(queues, &bench, &deliver, &counts))
+        let mut workers = Self {
+            lanes: [quick, long, tasks],
+            queues: [quick_queue, long_queue, tasks_queue],
+            toolbox: Arc::new(toolbox),
+            deliver,
+            threads: Vec::with_capacity(CREWS * threads),
+            begun: 0,
+            replaced: 0,
+            replaced_max: replacements_max(threads),
+            worn_out: false,
+            counts: Counts::default(),
         };
-        let quick_crew = (0..threads)
-            .map(|number| begin(format!("quick-{number}"), Crew::Quick, vec![quick_queue.clone()]));
-        let steady = [long_queue, tasks_queue];
-        let steady_crew =
-            (0..threads).map(|number| begin(format!("pixels-{number}"), Crew::Steady, steady.to_vec()));
-        let threads = quick_crew.chain(steady_crew).collect::<std::io::Result<_>>()?;
-        Ok(Self { lanes: [quick, long, tasks], deliver, threads, busy, finished })
+        for crew in [Crew::Quick, Crew::Steady] {
+            for _ in 0..threads {
+                let worker = workers.begin(crew)?;
+                workers.threads.push(worker);
+            }
+        }
+        Ok(workers)
     }
 
-    /// How many threads there are.
+    /// Starts a thread of this crew.
+    fn begin(&mut self, crew: Crew) -> std::io::Result<Worker> {
+        let [quick, long, tasks] = &self.queues;
+        let (kind, queues) = match crew {
+            Crew::Quick => ("quick", vec![quick.clone()]),
+            Crew::Steady => ("pixels", vec![long.clone(), tasks.clone()]),
+        };
+        let station = Arc::new(Station { crew, counts: self.counts.clone(), state: Mutex::default() });
+        let (toolbox, deliver) = (Arc::clone(&self.toolbox), Arc::clone(&self.deliver));
+        let of_thread = Arc::clone(&station);
+        let builder = std::thread::Builder::new().name(format!("{kind}-{}", self.begun));
+        let thread = builder.spawn(move || work(queues, &toolbox, &deliver, &of_thread))?;
+        self.begun += 1;
+        Ok(Worker { crew, thread, station })
+    }
+
+    /// Lets others take the places of threads that are not back [`GRACE`] after the deadline of their job; tells of each
+    /// once.
+    pub fn replace_overdue(&mut self, now: Instant) -> Vec<Loss> {
+        let mut losses = Vec::new();
+        for place in 0..self.threads.len() {
+            let Worker { crew, thread, station } = &self.threads[place];
+            let is_allowed = self.replaced < self.replaced_max;
+            let Some((id, format)) = station.write_off(now, is_allowed) else { continue };
+            let (crew, name) = (*crew, thread.thread().name().unwrap_or_default().to_owned());
+            // None if it is not allowed, or the system gives no more threads.
+            let other = is_allowed.then(|| self.begin(crew).ok()).flatten();
+            losses.push(Loss { thread: name, id, format, replaced: other.is_some() });
+            match other {
+                Some(other) => {
+                    self.replaced += 1;
+                    self.threads[place] = other;
+                }
+                None => self.worn_out = true,
+            }
+        }
+        losses
+    }
+
+    /// A thread did not come back, and could not be replaced: only a new process has all of them again.
+    #[must_use]
+    pub fn is_worn_out(&self) -> bool {
+        self.worn_out
+    }
+
+    /// How many threads were replaced, and how many may be.
+    #[must_use]
+    pub fn replaced(&self) -> (usize, usize) {
+        (self.replaced, self.replaced_max)
+    }
+
+    /// How many threads that were replaced have not come back yet.
+    #[must_use]
+    pub fn lost(&self) -> usize {
+        self.counts.lost.load(Relaxed)
+    }
+
+    /// How many threads there are, without those that were replaced.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.threads.len()
@@ -126,13 +226,13 @@ impl Workers {
     /// How many of them have a job in hand.
     #[must_use]
     pub fn busy(&self) -> usize {
-        self.busy.load(Relaxed)
+        self.counts.busy.load(Relaxed)
     }
 
     /// How many jobs have come of each [`Crew`]: while it hangs, that stands still.
     #[must_use]
     pub fn finished(&self) -> [usize; CREWS] {
-        self.finished.each_ref().map(|count| count.load(Relaxed))
+        self.counts.finished.each_ref().map(|count| count.load(Relaxed))
     }
 
     /// Queues a job.
@@ -144,30 +244,109 @@ impl Workers {
         }
     }
 
-    /// Waits until every job that was queued is done.
+    /// Waits until every job that was queued is done, but for those of threads that were replaced.
     pub fn finish(self) {
         drop(self.lanes);
-        for thread in self.threads {
+        for Worker { thread, .. } in self.threads {
             // A worker catches its panics; there is nothing left to say about one that did not.
             let _ = thread.join();
         }
     }
 }
 
-/// What a thread tells of itself.
+/// What all threads tell of themselves.
+#[derive(Clone, Default)]
 struct Counts {
     busy: Arc<AtomicUsize>,
-    finished: Arc<AtomicUsize>,
+    finished: [Arc<AtomicUsize>; CREWS],
+    /// Replaced, and not back yet.
+    lost: Arc<AtomicUsize>,
 }
 
+/// What a thread has in hand. The thread and [`Workers`] change it under one lock, so that each change is seen by both.
+struct Station {
+    crew: Crew,
+    counts: Counts,
+    state: Mutex<InHand>,
+}
+
+#[derive(Default)]
+enum InHand {
+    #[default]
+    Nothing,
+    Job {
+        id: Uuid,
+        format: Option<Format>,
+        overdue_at: Instant,
+        /// It was told of that it is overdue.
+        told: bool,
+    },
+    /// Another thread has taken this one's place.
+    WrittenOff,
+}
+
+impl Station {
+    fn state(&self) -> MutexGuard<'_, InHand> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thread begins a job.
+    fn take_up(&self, id: Uuid, format: Option<Format>, overdue_at: Instant) {
+        *self.state() = InHand::Job { id, format, overdue_at, told: false };
+        self.counts.busy.fetch_add(1, Relaxed);
+    }
+
+    /// The thread has done it; false if it was written off meanwhile.
+    fn put_down(&self) -> bool {
+        let before = std::mem::take(&mut *self.state());
+        if let InHand::WrittenOff = before {
+            self.counts.lost.fetch_sub(1, Relaxed);
+            return false;
+        }
+        self.counts.busy.fetch_sub(1, Relaxed);
+        self.counts.finished[self.crew as usize].fetch_add(1, Relaxed);
+        true
+    }
+
+    /// The job that it has in hand and should have done by now, if that was not told yet. The thread is written off if that
+    /// `is_allowed`.
+    fn write_off(&self, now: Instant, is_allowed: bool) -> Option<(Uuid, Option<Format>)> {
+        let mut state = self.state();
+        let InHand::Job { id, format, overdue_at, told } = &mut *state else { return None };
+        if *told || now < *overdue_at {
+            return None;
+        }
+        let what = (*id, *format);
+        *told = true;
+        if is_allowed {
+            *state = InHand::WrittenOff;
+            self.counts.busy.fetch_sub(1, Relaxed);
+            self.counts.lost.fetch_add(1, Relaxed);
+        }
+        Some(what)
+    }
+}
+
+/// How a picture is decoded: [`pixels::decode_from`].
+pub type Decode = fn(&Spares, &[u8], &Probe, &PixelLimits, &Cancel) -> Result<Raster, Failure>;
+
 /// What all threads work with.
-struct Bench {
+pub struct Toolbox {
     limits: PixelLimits,
     /// None without `-d`.
     library: Option<Arc<Library>>,
     /// Where the buffers of decoded pictures come from.
     spares: Arc<Spares>,
     links: Links,
+    decode: Decode,
+}
+
+impl Toolbox {
+    /// `library` is None without `-d`; the buffers of decoded pictures come from `spares`.
+    #[must_use]
+    pub fn new(limits: PixelLimits, library: Option<Arc<Library>>, spares: Arc<Spares>) -> Self {
+        Self { limits, library, spares, links: Links::default(), decode: pixels::decode_from }
+    }
 }
 
 /// The next job, waited for if there is none: that of the first queue from `turn` on that has one, and that queue's number.
@@ -195,28 +374,31 @@ fn next(queues: &mut Vec<Receiver<Job>>, turn: usize) -> Option<(usize, Job)> {
     None
 }
 
-fn work(mut queues: Vec<Receiver<Job>>, bench: &Bench, deliver: &Deliver, counts: &Counts) {
+fn work(mut queues: Vec<Receiver<Job>>, toolbox: &Toolbox, deliver: &Deliver, station: &Station) {
     let mut turn = 0;
     while let Some((number, job)) = next(&mut queues, turn) {
         turn = number + 1;
-        let Job { ticket, lease, cancelled, work, .. } = job;
+        let Job { ticket, id, due, lease, cancelled, work, .. } = job;
         let mut promise = Promise::new(ticket, lease, Arc::clone(deliver));
-        if cancelled.is_set() {
+        if !cancelled.begin() {
             promise.fulfil(Err(Failure::Cancelled), Duration::ZERO);
             continue;
         }
         let began_at = Instant::now();
         let blame = if matches!(work, Work::Gray { .. }) { Failure::Panicked } else { Failure::Lost };
-        let perform = AssertUnwindSafe(|| bench.perform(work, &cancelled, promise.lease()));
-        counts.busy.fetch_add(1, Relaxed);
+        // The server's own picture may have stood in line for longer than others may.
+        station.take_up(id, work.format(), due.max(began_at) + GRACE);
+        let perform = AssertUnwindSafe(|| toolbox.perform(work, &cancelled, promise.lease()));
         let result = catch_unwind(perform).unwrap_or(Err(blame));
-        counts.busy.fetch_sub(1, Relaxed);
-        counts.finished.fetch_add(1, Relaxed);
+        let stays = station.put_down();
         promise.fulfil(result, began_at.elapsed());
+        if !stays {
+            return;
+        }
     }
 }
 
-impl Bench {
+impl Toolbox {
     /// Does the work; the job's lease is there to be charged for what is read.
     fn perform(&self, work: Work, cancelled: &Cancel, lease: Option<&mut Lease>) -> Result<Output, Failure> {
         match work {
@@ -226,12 +408,11 @@ impl Bench {
                 _ => Err(Failure::Lost),
             },
             Work::Gray { picture, probe } => {
-                pixels::decode_from(&self.spares, &picture, &probe, &self.limits, cancelled)
-                    .map(Output::Raster)
+                (self.decode)(&self.spares, &picture, &probe, &self.limits, cancelled).map(Output::Raster)
             }
             Work::Encode { raster, encoding, keep } => {
                 let size = (raster.width, raster.height);
-                let file = pixels::encode(raster, &encoding)?;
+                let file = pixels::encode_until(raster, &encoding, cancelled)?;
                 match (&self.library, keep) {
                     (Some(library), Some(edition)) => Ok(library.keep(edition, file, size)),
                     _ => Ok(Output::File(Bytes::from(file))),
@@ -282,6 +463,8 @@ impl Drop for Promise {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
     use crate::exchange::gate::Gate;
     use crate::exchange::job::{Cancel, Encoding, Probe};
@@ -294,14 +477,19 @@ mod tests {
     fn start(threads: usize) -> (Workers, Receiver<Done>) {
         let (answers, inbox) = bounded(64);
         let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
-        (Workers::start(threads, 64, LIMITS, None, Arc::default(), deliver).unwrap(), inbox)
+        (Workers::start(threads, 64, toolbox(), deliver).unwrap(), inbox)
+    }
+
+    fn toolbox() -> Toolbox {
+        Toolbox::new(LIMITS, None, Arc::default())
     }
 
     fn job(gate: &Gate, step: u32, work: Work) -> Job {
         let mut lease = gate.lease();
         lease.enter(10).unwrap();
         let ticket = Ticket { run: Key { index: 0, generation: 0 }, step };
-        Job { ticket, lease, cancelled: Cancel::default(), durable: false, work }
+        let (id, due) = (Uuid::from_u128(step.into()), Instant::now() + Duration::from_secs(30));
+        Job { ticket, id, due, lease, cancelled: Cancel::default(), durable: false, work }
     }
 
     fn encode() -> Work {
@@ -345,7 +533,7 @@ mod tests {
             // The test that would nod may be over.
             let _ = nod.recv();
         });
-        (Workers::start(1, 64, LIMITS, None, Arc::default(), deliver).unwrap(), inbox, nods)
+        (Workers::start(1, 64, toolbox(), deliver).unwrap(), inbox, nods)
     }
 
     #[test]
@@ -467,6 +655,106 @@ mod tests {
         assert!(second.result.is_ok());
         drop((first, second));
         assert_eq!(gate.places(), 0);
+    }
+
+    /// Set: the decoder of [`hang`] with this number comes back.
+    static RELEASED: [AtomicBool; 8] = [const { AtomicBool::new(false) }; 8];
+
+    /// Does not look at the flag, and comes back when it is told to; its picture is its number.
+    fn hang(_: &Spares, picture: &[u8], _: &Probe, _: &PixelLimits, _: &Cancel) -> Result<Raster, Failure> {
+        while !RELEASED[usize::from(picture[0])].load(Relaxed) {
+            std::thread::yield_now();
+        }
+        Err(Failure::Cancelled)
+    }
+
+    fn hanging(gate: &Gate, number: u8) -> Job {
+        let probe = Probe { format: Format::Tiff, width: 1, height: 1, decode_cost: 1 };
+        job(gate, number.into(), Work::Gray { picture: vec![number], probe })
+    }
+
+    /// Until the workers are so busy.
+    fn wait_until(condition: impl Fn() -> bool) {
+        let until = Instant::now() + Duration::from_secs(10);
+        while !condition() {
+            assert!(Instant::now() < until);
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_thread_that_does_not_come_back_is_replaced_and_its_answer_comes_once() {
+        let gate = Gate::new(64, 1000, 1);
+        let (answers, inbox) = bounded(64);
+        let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
+        let mut workers = Workers::start(1, 64, Toolbox { decode: hang, ..toolbox() }, deliver).unwrap();
+        let hangs = hanging(&gate, 0);
+        let (due, flag) = (hangs.due, hangs.cancelled.clone());
+        submit(&workers, hangs);
+        submit(&workers, job(&gate, 1, encode()));
+        wait_until(|| workers.busy() == 1);
+        flag.set();
+        assert!(flag.has_begun());
+        assert_eq!(workers.replace_overdue(due + GRACE - Duration::from_millis(1)), []);
+        let losses = workers.replace_overdue(due + GRACE);
+        let thread = "pixels-1".to_owned();
+        assert_eq!(losses, [Loss { thread, id: Uuid::nil(), format: Some(Format::Tiff), replaced: true }]);
+        assert_eq!(workers.replace_overdue(due + GRACE * 9), [], "it is told once");
+        // Another does what stood behind it.
+        assert_eq!(inbox.recv_timeout(Duration::from_secs(10)).unwrap().ticket.step, 1);
+        wait_until(|| workers.busy() == 0);
+        assert_eq!((workers.replaced(), workers.lost(), workers.threads()), ((1, 4), 1, 2));
+        assert_eq!(gate.places(), 1, "what it holds is not given back before");
+        assert!(inbox.try_recv().is_err());
+        RELEASED[0].store(true, Relaxed);
+        let late = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!((late.ticket.step, late.result.unwrap_err()), (0, Failure::Cancelled));
+        drop(late.lease);
+        assert_eq!((gate.places(), workers.lost(), workers.finished()), (0, 0, [0, 1]));
+        workers.finish();
+        assert!(inbox.try_recv().is_err(), "one answer for each");
+    }
+
+    #[test]
+    fn so_many_are_replaced_and_no_more() {
+        let gate = Gate::new(64, 1000, 1);
+        let (answers, inbox) = bounded(64);
+        let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
+        let mut workers = Workers::start(1, 64, Toolbox { decode: hang, ..toolbox() }, deliver).unwrap();
+        assert_eq!([1, 4, 5, 64].map(replacements_max), [4, 4, 5, 64]);
+        for number in 1..=5 {
+            let hangs = hanging(&gate, number);
+            let overdue_at = hangs.due + GRACE;
+            submit(&workers, hangs);
+            wait_until(|| workers.busy() == 1);
+            let losses = workers.replace_overdue(overdue_at);
+            assert_eq!(losses.iter().map(|loss| loss.replaced).collect::<Vec<_>>(), [number < 5]);
+            assert_eq!(workers.is_worn_out(), number == 5);
+        }
+        assert_eq!((workers.replaced(), workers.lost(), workers.busy()), ((4, 4), 4, 1));
+        assert_eq!(workers.replace_overdue(Instant::now() + GRACE * 99), []);
+        RELEASED[1..=5].iter().for_each(|flag| flag.store(true, Relaxed));
+        let mut steps: Vec<u32> =
+            (1..=5).map(|_| inbox.recv_timeout(Duration::from_secs(10)).unwrap().ticket.step).collect();
+        steps.sort_unstable();
+        assert_eq!(steps, [1, 2, 3, 4, 5]);
+        assert!(workers.is_worn_out(), "for good");
+        workers.finish();
+    }
+
+    #[test]
+    fn a_job_that_begins_and_one_that_is_given_up_agree_on_which_was_first() {
+        for _ in 0..2000 {
+            let flag = Cancel::default();
+            let worker = flag.clone();
+            let began = std::thread::scope(|scope| {
+                let began = scope.spawn(move || worker.begin());
+                flag.set();
+                let said = flag.has_begun();
+                (began.join().unwrap(), said)
+            });
+            assert_eq!(began.0, began.1);
+        }
     }
 
     #[test]

@@ -984,6 +984,13 @@ fn readiness_has_reasons_and_health_has_none() {
     assert!(status == 503 && text.contains("escalador"), "{text}");
     let (status, text) = get("/readyz", |service| service.draining.set(true));
     assert!(status == 503 && text.contains("deteniendo"), "{text}");
+    let (status, text) = get("/readyz", |service| service.overdue.set(true));
+    assert!(status == 503 && text.contains("plazo de 30 s (opción --plazo)"), "{text}");
+    let (status, text) = get("/readyz", |service| {
+        service.overdue.set(true);
+        service.worn_out.set(true);
+    });
+    assert!(status == 503 && text.contains("el servidor debe iniciarse de nuevo"), "{text}");
     for (part, words) in
         [(Part::Workers, "los hilos de trabajo no"), (Part::Scaler, "el escalador no responde")]
     {

@@ -4,11 +4,12 @@
 //! same ticket and the same lease, whatever happened in between.
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use scaler::raster::Raster;
+use uuid::Uuid;
 
 use super::bank::{FACE_HEIGHT, FACE_WIDTH, Likeness};
 use super::file::{Edition, Stamp, Wanted};
@@ -159,9 +160,13 @@ impl Loaded {
 pub struct Job {
     /// Who asked, and which step it is.
     pub ticket: Ticket,
+    /// The request's id, or the task's: for the log.
+    pub id: Uuid,
+    /// When its run must have ended: `--plazo`.
+    pub due: Instant,
     /// Moves with the bytes, so that work whose client has left still counts.
     pub lease: Lease,
-    /// Set when nobody wants the answer any more; looked at before the work begins.
+    /// Set when the answer is no longer wanted; looked at before the work begins, and by decoders and encoders during it.
     pub cancelled: Cancel,
     /// It is a task's: the workers take turns between those and what clients wait for.
     pub durable: bool,
@@ -288,20 +293,39 @@ pub enum Output {
     Excerpt(Box<Excerpt>),
 }
 
-/// A flag shared by a run and its job in flight.
+/// What a run and its job in flight tell each other: whether the answer is still wanted, and whether work has begun.
+///
+/// Both are bits of one atomic, changed by read-modify-write: of a worker that begins and a run that gives up at the same
+/// moment one is first, and the other sees it.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<AtomicU8>);
+
+const CANCELLED: u8 = 1;
+const BEGUN: u8 = 2;
 
 impl Cancel {
-    /// Nobody wants the answer any more.
+    /// The answer is no longer wanted.
     pub fn set(&self) {
-        self.0.store(true, Relaxed);
+        self.0.fetch_or(CANCELLED, Relaxed);
     }
 
     /// Whether it was set.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.0.load(Relaxed)
+        self.0.load(Relaxed) & CANCELLED != 0
+    }
+
+    /// A worker begins. False, and nothing has begun, if the answer is no longer wanted.
+    #[must_use]
+    pub fn begin(&self) -> bool {
+        let begun = |state| (state & CANCELLED == 0).then_some(state | BEGUN);
+        self.0.fetch_update(Relaxed, Relaxed, begun).is_ok()
+    }
+
+    /// Whether a worker has begun. Once the flag is set this does not change any more.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.0.load(Relaxed) & BEGUN != 0
     }
 }
 

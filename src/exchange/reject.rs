@@ -129,6 +129,13 @@ pub enum Reject {
     Draining,
     /// A picture of its own has not come back from this part of the server.
     Stuck(Part),
+    /// Work in hand is older than it may become.
+    Overdue {
+        /// `--plazo`.
+        deadline: Duration,
+    },
+    /// As many threads as are replaced have not come back.
+    WornOut,
     /// No task has this id, or it was deleted.
     UnknownTask {
         /// The id as it was sent.
@@ -222,7 +229,8 @@ impl Reject {
             Self::NotAcceptable => 406,
             Self::Precondition => 412,
             Self::Range { .. } => 416,
-            Self::QueueFull { .. } | Self::MemoryFull { .. } | Self::Draining | Self::Stuck(_) => 503,
+            Self::QueueFull { .. } | Self::MemoryFull { .. } | Self::Draining => 503,
+            Self::Stuck(_) | Self::Overdue { .. } | Self::WornOut => 503,
             Self::Failed { failure, .. } => match failure {
                 Failure::NoFile | Failure::NoPermission => 404,
                 Failure::NotAcceptable => 406,
@@ -291,6 +299,8 @@ impl Reject {
             Self::Draining => "servidor-deteniendose",
             Self::Stuck(Part::Workers) => "hilos-detenidos",
             Self::Stuck(Part::Scaler) => "escalador-detenido",
+            Self::Overdue { .. } => "trabajo-atrasado",
+            Self::WornOut => "hilos-agotados",
             Self::UnknownTask { .. } => "tarea-desconocida",
             Self::NotReady { .. } => "tarea-sin-terminar",
             Self::Expired(_) => "tarea-vencida",

@@ -383,7 +383,15 @@ impl Run {
     fn job(&mut self, lease: Lease, work: Work) -> Step {
         self.step += 1;
         let ticket = Ticket { run: self.key, step: self.step };
-        Step::Job(Job { ticket, lease, cancelled: self.cancelled.clone(), durable: self.durable, work })
+        Step::Job(Job {
+            ticket,
+            id: self.id,
+            due: self.due,
+            lease,
+            cancelled: self.cancelled.clone(),
+            durable: self.durable,
+            work,
+        })
     }
 
     fn finish(&mut self, outcome: Outcome) -> Step {

@@ -99,6 +99,10 @@ pub struct Service {
     pub scaler_away: Cell<bool>,
     /// A picture of the server's own has not come back from there.
     pub stuck: Cell<Option<Part>>,
+    /// A worker still has something in hand that should have been done by now: it is older than `--plazo`.
+    pub overdue: Cell<bool>,
+    /// So many threads have not come back and were replaced that no more are.
+    pub worn_out: Cell<bool>,
     /// Why the store can't keep anything at the moment.
     pub store_away: RefCell<Option<Failure>>,
 }
@@ -107,8 +111,17 @@ impl Service {
     /// A service that runs.
     #[must_use]
     pub fn new(policy: Policy, gate: Gate, ids: fn() -> Uuid) -> Self {
-        let (draining, scaler_away, stuck) = (Cell::new(false), Cell::new(false), Cell::new(None));
-        Self { policy, gate, ids, draining, scaler_away, stuck, store_away: RefCell::default() }
+        Self {
+            policy,
+            gate,
+            ids,
+            draining: Cell::new(false),
+            scaler_away: Cell::new(false),
+            stuck: Cell::new(None),
+            overdue: Cell::new(false),
+            worn_out: Cell::new(false),
+            store_away: RefCell::default(),
+        }
     }
 
     /// What a client is told of a failure: what it would be told had it been known at once, else the failure itself
@@ -137,10 +150,14 @@ impl Service {
     pub fn unready(&self) -> Option<Reject> {
         let away = || self.scaler_away.get().then(|| self.failed(Failure::ScalerAway));
         let stuck = || self.stuck.get().map(Reject::Stuck);
+        let overdue = || self.overdue.get().then_some(Reject::Overdue { deadline: self.policy.deadline });
+        let worn_out = || self.worn_out.get().then_some(Reject::WornOut);
         let draining = self.draining.get().then_some(Reject::Draining);
         draining
             .or_else(|| self.overloaded())
             .or_else(away)
+            .or_else(worn_out)
+            .or_else(overdue)
             .or_else(stuck)
             .or_else(|| self.store_trouble().map(Box::new).map(Reject::Unready))
     }

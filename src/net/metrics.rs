@@ -83,6 +83,10 @@ pub struct Levels {
     pub memory: (u64, u64),
     /// Worker threads with a job in hand, and all of them.
     pub workers: (usize, usize),
+    /// Threads that did not come back and were replaced since the start, and the most that are.
+    pub workers_replaced: (usize, usize),
+    /// Those of them that have not come back yet.
+    pub workers_lost: usize,
     /// Open connections to the scaler.
     pub scaler_connections: usize,
     /// Pictures that wait for one.

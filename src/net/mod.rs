@@ -5,6 +5,7 @@ pub mod client;
 pub mod listener;
 pub mod metrics;
 pub mod notify;
+pub mod outstanding;
 pub mod pool;
 pub mod probe;
 pub mod recent;

@@ -9,10 +9,12 @@
 //! - At the workers it stands in line behind others' pictures. As long as that crew brings anything at all, it is busy; if for
 //!   [`PATIENCE`] nothing has come, it hangs. The picture is left where it is: it comes back when they do.
 //!
-//! The verdict stands until a picture has come back whole. Nothing here can free a worker that hangs.
+//! The verdict stands until a picture has come back whole. Nothing here frees a worker that hangs: the workers themselves
+//! replace one that is long over its deadline, and then the crew brings something again.
 use std::time::{Duration, Instant};
 
 use scaler::raster::Raster;
+use uuid::Uuid;
 
 use crate::exchange::gate::{Gate, Lease};
 use crate::exchange::job::{Cancel, Done, Encoding, Job, Output, Probe as Header, Work};
@@ -116,11 +118,11 @@ impl Probe {
             (Stage::Gray { .. }, Ok(Output::Raster(raster))) => {
                 self.stage = Stage::Scale { since: now };
                 let (width, height) = SIZES[1];
-                Sign::Job(self.job(lease, Work::Scale { raster, width, height }))
+                Sign::Job(self.job(lease, Work::Scale { raster, width, height }, now))
             }
             (Stage::Scale { .. }, Ok(Output::Raster(raster))) => {
                 self.stage = Stage::Encode { since: now };
-                Sign::Job(self.job(lease, writing(raster)))
+                Sign::Job(self.job(lease, writing(raster), now))
             }
             (Stage::Encode { .. }, Ok(Output::File(_))) => {
                 self.stage = Stage::Resting { until: now + PAUSE };
@@ -146,7 +148,7 @@ impl Probe {
                 self.stage = Stage::Gray { since: now };
                 let ((width, height), decode_cost) = (SIZES[0], 0);
                 let probe = Header { format: Format::Pnm, width, height, decode_cost };
-                Sign::Job(self.job(gate.lease(), Work::Gray { picture: FILE.to_vec(), probe }))
+                Sign::Job(self.job(gate.lease(), Work::Gray { picture: FILE.to_vec(), probe }, now))
             }
             Stage::Gray { .. } | Stage::Encode { .. } => {
                 let news = self.verdict.replace(Part::Workers) != Some(Part::Workers);
@@ -176,12 +178,13 @@ impl Probe {
         }
     }
 
-    fn job(&mut self, lease: Lease, work: Work) -> Box<Job> {
+    fn job(&mut self, lease: Lease, work: Work, now: Instant) -> Box<Job> {
         self.step += 1;
         let ticket = Ticket { run: KEY, step: self.step };
         // First in the line of tasks, which needs no place, and at last in that for quick jobs, which has one for it.
         let durable = !matches!(work, Work::Encode { .. });
-        Box::new(Job { ticket, lease, cancelled: self.cancelled.clone(), durable, work })
+        let (id, due, cancelled) = (Uuid::nil(), now + PATIENCE, self.cancelled.clone());
+        Box::new(Job { ticket, id, due, lease, cancelled, durable, work })
     }
 }
 

@@ -26,6 +26,7 @@ use super::census::Census;
 use super::client::{Client, Metered, Pumped, pump};
 use super::metrics::Metrics;
 use super::notify::Notifier;
+use super::outstanding::Outstanding;
 use super::pool::{Assigned, Destination, Pool, Served, connections_max};
 use super::probe::{self, Probe};
 use super::relay::Relay;
@@ -49,7 +50,7 @@ use crate::key::Key;
 use crate::log::{Log, Who};
 use crate::pixels::Spares;
 use crate::store::{self, Answer, Retention, Store};
-use crate::workers::{Deliver, Lane, Workers};
+use crate::workers::{Deliver, Lane, Toolbox, Workers};
 use scaler::words::InWords;
 
 mod glance;
@@ -109,6 +110,8 @@ pub struct Server {
     clients: Slab<Client>,
     runs: Runs,
     workers: Workers,
+    /// What the workers have.
+    outstanding: Outstanding,
     /// Buffers of pictures that are done.
     spares: Arc<Spares>,
     /// The files of `-d`, at which the loop only glances.
@@ -163,14 +166,8 @@ impl Server {
         let mut tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
         let library = parts.library.map(Arc::new);
         let spares = Arc::new(Spares::new(parts.service.gate.bytes_max()));
-        let workers = Workers::start(
-            parts.threads,
-            places,
-            policy.pixels,
-            library.clone(),
-            Arc::clone(&spares),
-            deliver,
-        )?;
+        let toolbox = Toolbox::new(policy.pixels, library.clone(), Arc::clone(&spares));
+        let workers = Workers::start(parts.threads, places, toolbox, deliver)?;
         let (writer, reader) = parts.store;
         let store = Store::start(writer, reader, tell)?;
         if store.is_shared() {
@@ -186,6 +183,7 @@ impl Server {
             clients: Slab::default(),
             runs: Runs::default(),
             workers,
+            outstanding: Outstanding::default(),
             library,
             done,
             tasks,
@@ -289,6 +287,7 @@ impl Server {
         if done.ticket.run == probe::KEY {
             return self.handle_own(done);
         }
+        self.outstanding.note_done(done.ticket);
         match self.runs.handle_done(done, self.now.at) {
             Some(Next::Job(job)) => self.dispatch(job),
             Some(Next::Ended(ended)) => self.end_run(&ended),
@@ -304,6 +303,10 @@ impl Server {
             | Work::Face(_)
             | Work::Link(_)
             | Work::Read(_) => {
+                // Of the server's own picture there is a verdict of its own.
+                if job.ticket.run != probe::KEY {
+                    self.outstanding.note_job(job.ticket, job.due);
+                }
                 let lane = Lane::of(&job);
                 self.workers.submit(job, lane);
             }
@@ -352,6 +355,7 @@ impl Server {
                 Source::Waker | Source::Signals | Source::Upstream(_) | Source::ScalerLog => {}
             }
         }
+        self.service.overdue.set(self.outstanding.is_overdue(self.now.at));
     }
 
     /// One turn for each that was queued when the round began.

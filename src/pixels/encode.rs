@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     fn raster(channels: Channels) -> Raster {
-        let samples = (0..64 * 48 * channels.count()).map(|n| byte((n * n / 7 % 251) as u32)).collect();
+        let samples = (0..64 * 48 * channels.count()).map(|n| (n * n / 7 % 251).to_le_bytes()[0]).collect();
         Raster { width: 64, height: 48, channels, samples }
     }
 

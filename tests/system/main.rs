@@ -12,6 +12,7 @@ mod common;
 mod bank;
 mod collections;
 mod connections;
+mod deadlines;
 mod descriptors;
 mod documents;
 mod endings;

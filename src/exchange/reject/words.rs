@@ -105,6 +105,15 @@ impl fmt::Display for Reject {
             Self::Stuck(Part::Scaler) => {
                 write!(f, "el escalador no responde: una imagen de prueba no volvió de él")
             }
+            Self::Overdue { deadline } => write!(
+                f,
+                "hay una imagen en proceso desde hace más que el plazo de {} s (opción --plazo)",
+                deadline.as_secs()
+            ),
+            Self::WornOut => write!(
+                f,
+                "demasiados hilos de trabajo no volvieron y ya no se reemplazan: el servidor debe iniciarse de nuevo"
+            ),
             Self::UnknownTask { .. } => write!(f, "no hay ninguna tarea con ese id, o fue eliminada"),
             Self::NotReady { id, state } => write!(
                 f,

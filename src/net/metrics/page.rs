@@ -121,6 +121,12 @@ impl Metrics {
         }
         page.gauge("tp2_workers", "Worker threads, those for quick jobs among them.", levels.workers.1);
         page.gauge("tp2_workers_busy", "Worker threads with a job in hand.", levels.workers.0);
+        let (replaced, replaced_max) = levels.workers_replaced;
+        let help = "Worker threads that did not come back after --plazo and were replaced.";
+        page.counter("tp2_workers_replaced_total", help, replaced);
+        page.gauge("tp2_workers_replaced_max", "The same, at most.", replaced_max);
+        let help = "Worker threads that were replaced and have not come back yet.";
+        page.gauge("tp2_workers_lost", help, levels.workers_lost);
         page.gauge("tp2_tasks_in_work", "Tasks in this process's memory.", levels.tasks_in_work);
         if let Some(counts) = levels.tasks {
             page.family("tp2_tasks", "gauge", "Tasks in the store by state, counted lately.");
@@ -192,6 +198,8 @@ mod tests {
             places: (2, 32),
             memory: (3, 4096),
             workers: (1, 2),
+            workers_replaced: (3, 4),
+            workers_lost: 1,
             scaler_connections: 3,
             scaler_waiting: 0,
             scaler_is_own: true,

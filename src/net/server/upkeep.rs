@@ -1,5 +1,5 @@
-//! What the loop does for itself, asked for by nobody: its own pictures, the service manager's watchdog, memory given
-//! back to the system, and its figures.
+//! What the loop does for itself, asked for by nobody: its own pictures, threads that do not come back, the service
+//! manager's watchdog, memory given back to the system, and its figures.
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,7 +11,10 @@ use crate::exchange::service::Part;
 use crate::net::metrics::{Levels, Process};
 use crate::net::probe::Sign;
 use crate::net::timers::Armed;
+use crate::workers::{GRACE, Loss};
 
+/// While there are jobs at the workers, it is looked so often whether one of them is overdue.
+const LOOK_TIME: Duration = Duration::from_secs(1);
 /// A connection to the scaler that was of no use for so long is closed.
 const CONNECTION_REST: Duration = Duration::from_secs(10);
 /// Without work for so long, what the allocator keeps is given back.
@@ -27,6 +30,8 @@ pub(super) struct Upkeep {
     pub(super) armed: Armed,
     /// The manager is to be told that the loop turns.
     alive_at: Option<Instant>,
+    /// It is to be looked which threads are overdue; None while none has anything to do.
+    look_at: Option<Instant>,
     /// Memory is to be given back; None if nothing was done since it last was.
     trim_at: Option<Instant>,
     /// The most bytes that pictures held since then.
@@ -72,10 +77,14 @@ impl Server {
             let sign = self.probe.handle_timeout(&self.service.gate, now);
             self.heed(sign);
         }
+        self.look_after_workers();
         if let Some(interval) = self.notifier.watchdog_interval()
             && self.upkeep.alive_at.is_some_and(|at| now >= at)
         {
-            self.notifier.alive();
+            // Without threads the loop turns in vain: the manager starts another process then.
+            if !self.service.worn_out.get() {
+                self.notifier.alive();
+            }
             self.upkeep.alive_at = Some(now + interval);
         }
         let held = self.service.gate.bytes();
@@ -87,8 +96,40 @@ impl Server {
         }
         let trim_at = self.upkeep.trim_at.into_iter().chain(self.upkeep.ebb_at(held, now)).min();
         let probe_at = self.stop_at.is_none().then(|| self.probe.poll_timeout());
-        let due = [probe_at, self.upkeep.alive_at, trim_at].into_iter().flatten().min();
+        let due = [probe_at, self.upkeep.alive_at, self.upkeep.look_at, trim_at].into_iter().flatten().min();
         self.timers.arm(&mut self.upkeep.armed, due, Source::Upkeep);
+    }
+
+    /// Lets other threads take the places of those that do not come back.
+    fn look_after_workers(&mut self) {
+        let now = self.now.at;
+        if self.outstanding.next_due().is_none() && self.workers.busy() == 0 {
+            self.upkeep.look_at = None;
+            return;
+        }
+        if self.upkeep.look_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.upkeep.look_at = Some(now + LOOK_TIME);
+        for Loss { thread, id, format, replaced } in self.workers.replace_overdue(now) {
+            let file = format.map_or_else(String::new, |format| format!(" ({})", format.name()));
+            let (number, max) = self.workers.replaced();
+            let text = if replaced {
+                format!(
+                    "El hilo {thread} no volvió {} s después de --plazo con esta imagen{file}; otro toma su lugar \
+                     ({number} de {max}).",
+                    GRACE.as_secs()
+                )
+            } else {
+                format!(
+                    "El hilo {thread} no volvió {} s después de --plazo con esta imagen{file}, y ya no se reemplaza \
+                     ninguno ({number} de {max}): el servidor debe iniciarse de nuevo.",
+                    GRACE.as_secs()
+                )
+            };
+            self.log.write(Level::Error, Who { fd: None, id: Some(id) }, text);
+        }
+        self.service.worn_out.set(self.workers.is_worn_out());
     }
 
     /// A job of our own picture has come back.
@@ -139,6 +180,8 @@ impl Server {
             places: (gate.places(), gate.places_max()),
             memory: (gate.bytes(), gate.bytes_max()),
             workers: (self.workers.busy(), self.workers.threads()),
+            workers_replaced: self.workers.replaced(),
+            workers_lost: self.workers.lost(),
             scaler_connections,
             scaler_waiting,
             scaler_is_own: self.supervisor.is_some(),
