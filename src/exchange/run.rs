@@ -98,8 +98,21 @@ pub struct Run {
     cancelled: Cancel,
     /// Number of the step that is out, or of the last one.
     step: u32,
+    /// That step is the scaler's.
+    at_scaler: bool,
     times: Times,
     stage: Stage,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// No worker has begun anything of it.
+    Nothing,
+    /// A worker has, and may be at it still.
+    Worker,
+    /// Its workers are done with it, and the scaler has it.
+    Scaler,
 }
 
 #[derive(Debug)]
@@ -172,6 +185,7 @@ impl Run {
             durable,
             cancelled: Cancel::default(),
             step: 0,
+            at_scaler: false,
             times: Times { read, ..Times::default() },
             stage: match start {
                 Start::Named(wanted) => Stage::Named { wanted, lease, since: now },
@@ -325,6 +339,16 @@ impl Run {
         self.id
     }
 
+    /// How far it has come. Once it has ended this does not change any more.
+    #[must_use]
+    pub fn reached(&self) -> Reached {
+        match (self.cancelled.has_begun(), self.at_scaler) {
+            (false, _) => Reached::Nothing,
+            (true, false) => Reached::Worker,
+            (true, true) => Reached::Scaler,
+        }
+    }
+
     /// Whether it is a task's.
     #[must_use]
     pub fn is_durable(&self) -> bool {
@@ -382,6 +406,7 @@ impl Run {
 
     fn job(&mut self, lease: Lease, work: Work) -> Step {
         self.step += 1;
+        self.at_scaler = matches!(work, Work::Scale { .. });
         let ticket = Ticket { run: self.key, step: self.step };
         Step::Job(Job {
             ticket,

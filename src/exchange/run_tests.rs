@@ -368,3 +368,26 @@ fn a_link_is_read_in_one_step_and_its_bytes_stay_charged() {
     drop(run);
     assert_eq!(gate.bytes(), 0);
 }
+
+#[test]
+fn how_far_a_run_has_come_is_known_at_its_end() {
+    let gate = Gate::new(1, 1000, 1);
+    let now = Instant::now();
+    for (begins, decoded, reached) in
+        [(false, false, Reached::Nothing), (true, false, Reached::Worker), (true, true, Reached::Scaler)]
+    {
+        let mut run = run(&gate, now);
+        let gray = job(run.admit(now).unwrap());
+        let flag = gray.cancelled.clone();
+        assert_eq!((gray.id, gray.due), (Uuid::from_u128(7), now + DEADLINE));
+        if begins {
+            assert!(flag.begin());
+        }
+        if decoded {
+            job(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now));
+        }
+        assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));
+        assert!(flag.is_set(), "the deadline reaches the decoder");
+        assert!(!flag.begin() && run.reached() == reached, "{reached:?}");
+    }
+}

@@ -162,6 +162,12 @@ impl Service {
             .or_else(|| self.store_trouble().map(Box::new).map(Reject::Unready))
     }
 
+    /// Whether what is with the scaler now has little hope.
+    #[must_use]
+    pub fn scaler_hangs(&self) -> bool {
+        self.scaler_away.get() || self.stuck.get() == Some(Part::Scaler)
+    }
+
     /// Why a picture that came now could not be kept as a task. The queue is none of the reasons: a task waits in the
     /// store, not in memory.
     #[must_use]

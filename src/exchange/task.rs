@@ -186,6 +186,8 @@ pub struct Claim {
     pub plan: Plan,
     /// It was in work when a server fell: until it has ended, no other is to be in work beside it.
     pub suspect: bool,
+    /// How often it was tried in vain before; a server that fell or stopped in the middle counts.
+    pub tries: u32,
     /// Holds the picture's bytes.
     pub lease: Lease,
 }

@@ -21,7 +21,7 @@ use crate::exchange::Run;
 use crate::exchange::gate::Gate;
 use crate::exchange::job::{Brief, Done, Failure, Job, Product};
 use crate::exchange::picture::Outcome;
-use crate::exchange::run::{Entry, Order, Origin, Start, Step};
+use crate::exchange::run::{Entry, Order, Origin, Reached, Start, Step};
 use crate::exchange::service::Service;
 use crate::exchange::task::Claim;
 use crate::key::Key;
@@ -71,6 +71,8 @@ pub struct Ended {
     pub id: Uuid,
     /// It was a task's.
     pub durable: bool,
+    /// How far it had come.
+    pub reached: Reached,
     /// How.
     pub outcome: Outcome,
 }
@@ -184,7 +186,8 @@ impl Runs {
             let key = self.tasks.pop_back()?;
             let Some(Watched { run, .. }) = self.runs.remove(key) else { continue };
             let outcome = Err(Failure::MemoryFull { length: run.lacks() });
-            return Some(Ended { run: key, watcher: None, id: run.id(), durable: true, outcome });
+            let (id, reached) = (run.id(), run.reached());
+            return Some(Ended { run: key, watcher: None, id, durable: true, reached, outcome });
         }
         None
     }
@@ -250,6 +253,11 @@ impl Runs {
         self.runs.get_mut(key).map(|watched| watched.run.id())
     }
 
+    /// How far a run has come.
+    pub fn reached(&mut self, key: Key) -> Option<Reached> {
+        self.runs.get_mut(key).map(|watched| watched.run.reached())
+    }
+
     fn arm(&mut self, key: Key, timers: &mut Timers) {
         if let Some(watched) = self.runs.get_mut(key) {
             timers.arm(&mut watched.armed, watched.run.poll_timeout(), Source::Run(key));
@@ -259,8 +267,8 @@ impl Runs {
     fn end(&mut self, key: Key) -> Option<Ended> {
         let Watched { run, watcher, at_work, .. } = self.runs.remove(key)?;
         self.tasks_at_work -= usize::from(at_work);
-        let (id, durable) = (run.id(), run.is_durable());
-        Some(Ended { run: key, watcher, id, durable, outcome: run.into_outcome()? })
+        let (id, durable, reached) = (run.id(), run.is_durable(), run.reached());
+        Some(Ended { run: key, watcher, id, durable, reached, outcome: run.into_outcome()? })
     }
 }
 
@@ -494,7 +502,7 @@ mod tests {
         lease.grow(15).unwrap();
         let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
         let (id, picture) = (Uuid::from_u128(number), b"P5 2 2 255 abcd".to_vec());
-        Claim { id, picture, plan, suspect: false, lease }
+        Claim { id, picture, plan, suspect: false, tries: 0, lease }
     }
 
     /// So many of each stand in line, in this service; whether each that is let in, one at a time, is a task.

@@ -235,6 +235,7 @@ impl Server {
             self.advance_tasks();
             self.keep_up();
         }
+        self.release_tasks();
         self.store.finish();
         Ok(())
     }
@@ -494,7 +495,7 @@ impl Server {
             Err(_) => self.pool.abandon(ended.run, self.poll.registry()),
         }
         if ended.durable {
-            self.tasks.handle_end(ended.id, &ended.outcome, &self.service, self.now);
+            self.tasks.handle_end(ended.id, &ended.outcome, ended.reached, &self.service, self.now);
         } else {
             self.tasks.note_end(ended.id, ended.outcome.as_ref().err(), &self.service, self.now);
         }

@@ -6,8 +6,10 @@
 //!   others wait in the store. One that was in work when a server fell is worked on alone, so that the fall, should it
 //!   come again, is blamed on no other; and not at once, so that one that has nothing to do with the falls is not in
 //!   work at each of them when they come in quick succession.
-//! - What is nobody's fault (the scaler is away, the server stops) sends a task back to wait; what may be chance is tried
-//!   [`TRIES_MAX`] times; what is the picture's ends it.
+//! - A failure that has nothing to do with the picture (the scaler is away, no worker came to it) sends a task back to wait.
+//!   What may be chance is tried [`TRIES_MAX`] times, counted in the store: a server that falls or stops in the middle is a try
+//!   as well. What the picture causes is final, and so is lateness once a worker has begun: its thread may be at it still, and
+//!   no second one is given the same.
 //! - A result that the store can't take at the moment is kept and offered again: nothing is lost, and since it still
 //!   counts as in work, nothing piles up.
 //! - Other servers may have the same store: then every [`LOOK_TIME`] a claim is tried again, and the store is asked
@@ -25,6 +27,7 @@ use crate::exchange::inquiry::{Finding, Query};
 use crate::exchange::job::Failure;
 use crate::exchange::moment::Moment;
 use crate::exchange::picture::{Ending, Outcome};
+use crate::exchange::run::Reached;
 use crate::exchange::service::Service;
 use crate::exchange::task::{Claim, Problem, State, Status};
 use crate::key::Key;
@@ -88,8 +91,6 @@ pub struct Tasks {
     began_at: Instant,
     /// No claim before this.
     claim_at: Option<Instant>,
-    /// How often a task was tried in vain; only of those that were.
-    tries: HashMap<Uuid, u32>,
     watchers: Watchers,
     /// Changes that the store could not make, to be asked for again.
     unsettled: Vec<Unsettled>,
@@ -119,6 +120,8 @@ struct InWork {
     /// None before it has begun and after it has ended.
     run: Option<Key>,
     suspect: bool,
+    /// How often it was tried in vain before.
+    tries: u32,
     memory: Memory,
 }
 
@@ -168,8 +171,16 @@ enum Asked {
 struct Unsettled {
     id: Uuid,
     at: Moment,
-    /// None: it is to wait again.
-    end: Option<End>,
+    what: Settlement,
+}
+
+/// What is to become of a task in the store.
+#[derive(Clone, Debug)]
+enum Settlement {
+    /// It has ended.
+    End(End),
+    /// It is to wait again, after a try in vain or none.
+    Wait { tried: bool },
 }
 
 impl Tasks {
@@ -189,7 +200,6 @@ impl Tasks {
             crashes_max: 0,
             began_at: now.at,
             claim_at: None,
-            tries: HashMap::new(),
             watchers: Watchers::default(),
             unsettled: Vec::new(),
             recent: Recent::default(),
@@ -379,38 +389,68 @@ impl Tasks {
     /// Work on a task was given up before it began, because the task was deleted.
     pub fn handle_gone(&mut self, id: Uuid) {
         self.in_work.remove(&id);
-        self.tries.remove(&id);
     }
 
-    /// Work on a task has ended.
-    pub fn handle_end(&mut self, id: Uuid, outcome: &Outcome, service: &Service, now: Moment) {
+    /// Work on a task has ended, which had come so far.
+    pub fn handle_end(
+        &mut self,
+        id: Uuid,
+        outcome: &Outcome,
+        reached: Reached,
+        service: &Service,
+        now: Moment,
+    ) {
         let Some(work) = self.in_work.get_mut(&id) else { return };
         work.run = None;
-        let waited = std::mem::replace(&mut work.memory, Memory::Enough) != Memory::Enough;
-        let end = match outcome {
-            Ok(Ending::Picture(picture, _)) => Some(End::Done(picture.clone())),
+        work.memory = Memory::Enough;
+        let tries = work.tries;
+        let what = match outcome {
+            Ok(Ending::Picture(picture, _)) => Settlement::End(End::Done(picture.clone())),
             Ok(Ending::NotModified(_) | Ending::Face(..) | Ending::Link(..) | Ending::Excerpt(_)) => {
-                Some(End::Failed(problem_of(&Failure::Lost, service)))
+                Settlement::End(End::Failed(problem_of(&Failure::Lost, service)))
             }
-            // That there was no memory in time is no fault of the picture's.
-            Err(Failure::Late) if waited => self.again(now),
             Err(Failure::MemoryFull { .. }) => {
                 // Sent back: the one that waits, and those that work, are as many as there is memory for.
                 let stay = self.in_work.values().filter(|work| work.run.is_some()).count();
                 self.window = stay.clamp(1, self.in_work_max);
-                None
+                Settlement::Wait { tried: false }
             }
-            Err(failure) => match self.verdict(id, failure) {
-                Verdict::Final => Some(End::Failed(problem_of(failure, service))),
-                Verdict::Again => self.again(now),
-            },
+            Err(failure) => {
+                let verdict = match failure {
+                    // That there was no memory in time, or no worker, is no fault of the picture's.
+                    Failure::Late if reached == Reached::Nothing => Verdict::Again,
+                    // Nor is it one that the scaler hangs.
+                    Failure::Late if reached == Reached::Scaler && service.scaler_hangs() => Verdict::Retry,
+                    _ => verdict(failure),
+                };
+                match verdict {
+                    Verdict::Retry if tries + 1 < TRIES_MAX => self.again(true, now),
+                    Verdict::Retry | Verdict::Final => {
+                        Settlement::End(End::Failed(problem_of(failure, service)))
+                    }
+                    Verdict::Again => self.again(false, now),
+                }
+            }
         };
-        if let Some(End::Failed(problem)) = &end {
+        if let Settlement::End(End::Failed(problem)) = &what {
             let level = if problem.code >= 500 { Level::Error } else { Level::Info };
             let text = format!("Tarea terminada con error {}: {}", problem.code, problem.detail);
             self.effects.push_back(Effect::Log(level, Some(id), text));
         }
-        self.settle(Unsettled { id, at: now, end });
+        self.settle(Unsettled { id, at: now, what });
+    }
+
+    /// The server ends: tasks whose run `is_unbegun` wait again as if they had not been claimed.
+    pub fn release(&mut self, mut is_unbegun: impl FnMut(Key) -> bool, now: Moment) {
+        let unbegun: Vec<Uuid> = self
+            .in_work
+            .iter()
+            .filter(|(_, work)| work.run.is_some_and(&mut is_unbegun))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in unbegun {
+            self.settle(Unsettled { id, at: now, what: Settlement::Wait { tried: false } });
+        }
     }
 
     /// A picture was taken on whose client waits.
@@ -543,8 +583,8 @@ impl Tasks {
                 } else if is_current {
                     self.caution = Caution::None;
                 }
-                self.in_work
-                    .insert(claim.id, InWork { run: None, suspect: claim.suspect, memory: Memory::Unknown });
+                let (suspect, tries) = (claim.suspect, claim.tries);
+                self.in_work.insert(claim.id, InWork { run: None, suspect, tries, memory: Memory::Unknown });
                 self.effects.push_back(Effect::Begin(claim));
             }
             Claimed::Nothing if is_current => (self.idle, self.caution) = (true, Caution::None),
@@ -552,9 +592,10 @@ impl Tasks {
             Claimed::MustBeAlone => self.caution = Caution::Alone,
             Claimed::NoRoom { .. } => self.claim_at = Some(now.at + PAUSE),
             Claimed::TooLarge { id, length } => {
-                self.in_work.insert(id, InWork { run: None, suspect: false, memory: Memory::Enough });
+                self.in_work
+                    .insert(id, InWork { run: None, suspect: false, tries: 0, memory: Memory::Enough });
                 let failure = Failure::TooMuchMemory { needed: length };
-                self.handle_end(id, &Err(failure), service, now);
+                self.handle_end(id, &Err(failure), Reached::Nothing, service, now);
             }
             Claimed::Unreadable { id } => {
                 let text = "Tarea fallida: lo que se guardó de ella no se puede leer".to_owned();
@@ -566,33 +607,17 @@ impl Tasks {
         }
     }
 
-    /// What is to become of a task whose work failed.
-    fn verdict(&mut self, id: Uuid, failure: &Failure) -> Verdict {
-        match failure {
-            Failure::ScalerAway | Failure::Cancelled => Verdict::Again,
-            Failure::Late
-            | Failure::Lost
-            | Failure::ScalerLost
-            | Failure::ScalerRefused { code: 503 | 504, .. } => {
-                let tries = self.tries.entry(id).or_default();
-                *tries += 1;
-                if *tries < TRIES_MAX { Verdict::Again } else { Verdict::Final }
-            }
-            _ => Verdict::Final,
-        }
-    }
-
     /// It is to wait again, and no other is begun for a moment.
-    fn again(&mut self, now: Moment) -> Option<End> {
+    fn again(&mut self, tried: bool, now: Moment) -> Settlement {
         self.claim_at = Some(now.at + PAUSE);
-        None
+        Settlement::Wait { tried }
     }
 
     fn settle(&mut self, unsettled: Unsettled) {
-        let Unsettled { id, at, end } = unsettled.clone();
-        let write = match end {
-            Some(end) => Write::End { id, at: at.wall, end },
-            None => Write::Release { id },
+        let Unsettled { id, at, what } = unsettled.clone();
+        let write = match what {
+            Settlement::End(end) => Write::End { id, at: at.wall, end },
+            Settlement::Wait { tried } => Write::Release { id, tried },
         };
         self.write(Asked::Settle(unsettled), write);
     }
@@ -601,17 +626,13 @@ impl Tasks {
     fn settled(&mut self, settled: &Unsettled, known: bool) {
         let id = settled.id;
         let suspect = self.in_work.remove(&id).is_some_and(|work| work.suspect);
-        if !known {
-            self.tries.remove(&id);
-        }
-        let Some(end) = &settled.end else {
+        let Settlement::End(end) = &settled.what else {
             if suspect {
                 self.caution = Caution::Alone;
             }
             self.idle = false;
             return;
         };
-        self.tries.remove(&id);
         if let End::Done(picture) = end
             && known
         {
@@ -679,6 +700,9 @@ impl Tasks {
 /// What becomes of a task whose work failed.
 enum Verdict {
     Final,
+    /// It is tried again, so often.
+    Retry,
+    /// It is tried again, and this was no try.
     Again,
 }
 
@@ -692,6 +716,17 @@ fn found(told: Told) -> Option<Found> {
         Told::Faces(faces) => Found::Faces(faces),
         _ => return None,
     })
+}
+
+/// What is to become of a task whose work failed.
+fn verdict(failure: &Failure) -> Verdict {
+    match failure {
+        Failure::ScalerAway | Failure::Cancelled => Verdict::Again,
+        Failure::Lost | Failure::ScalerLost | Failure::ScalerRefused { code: 503 | 504, .. } => {
+            Verdict::Retry
+        }
+        _ => Verdict::Final,
+    }
 }
 
 fn problem_of(failure: &Failure, service: &Service) -> Problem {

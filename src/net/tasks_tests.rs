@@ -9,7 +9,7 @@ use crate::exchange::gate::Gate;
 use crate::exchange::job::Encoding;
 use crate::exchange::picture::{Picture, Times};
 use crate::exchange::plan::{Plan, Size};
-use crate::exchange::service::Policy;
+use crate::exchange::service::{Part, Policy};
 use crate::exchange::task::{Shape, Submission};
 use crate::proto::format::Format;
 
@@ -30,6 +30,8 @@ struct World {
     begun: Vec<Claim>,
     cancelled: Vec<Key>,
     log: Vec<(Level, String)>,
+    /// Tries in vain, as the store counts them.
+    tries: HashMap<Uuid, u32>,
 }
 
 fn id(number: u128) -> Uuid {
@@ -76,6 +78,7 @@ impl World {
             begun: Vec::new(),
             cancelled: Vec::new(),
             log: Vec::new(),
+            tries: HashMap::new(),
         }
     }
 
@@ -178,7 +181,8 @@ impl World {
     fn claim(&mut self, number: u128, suspect: bool) {
         let mut lease = self.service.gate.lease();
         lease.grow(5).unwrap();
-        let claim = Claim { id: id(number), picture: b"bytes".to_vec(), plan: PLAN, suspect, lease };
+        let tries = self.tries.get(&id(number)).copied().unwrap_or_default();
+        let claim = Claim { id: id(number), picture: b"bytes".to_vec(), plan: PLAN, suspect, tries, lease };
         self.told_of_claim(Claimed::Task(Box::new(claim)));
         self.tasks.admitted(id(number));
     }
@@ -195,7 +199,11 @@ impl World {
     }
 
     fn end(&mut self, number: u128, outcome: Outcome) {
-        self.tasks.handle_end(id(number), &outcome, &self.service, self.now);
+        self.end_at(number, outcome, Reached::Worker);
+    }
+
+    fn end_at(&mut self, number: u128, outcome: Outcome, reached: Reached) {
+        self.tasks.handle_end(id(number), &outcome, reached, &self.service, self.now);
         self.drain();
     }
 
@@ -207,10 +215,12 @@ impl World {
     }
 
     fn settled(&mut self, known: bool) -> Write {
-        self.answer(Ok(Told::Known(known)), |ask| {
-            matches!(ask, Ask::Write(Write::End { .. } | Write::Release { .. }))
-        })
-        .into_write()
+        let is_settlement = |ask: &Ask| matches!(ask, Ask::Write(Write::End { .. } | Write::Release { .. }));
+        let write = self.answer(Ok(Told::Known(known)), is_settlement).into_write();
+        if let Write::Release { id, tried: true } = write {
+            *self.tries.entry(id).or_default() += 1;
+        }
+        write
     }
 
     /// What the one client that was told something was told of the state.
@@ -386,7 +396,7 @@ fn what_becomes_of_a_failure() {
         (Failure::Panicked, 1, 422),
         (Failure::TooMuchMemory { needed: 1 << 40 }, 1, 422),
         (refused(422), 1, 422),
-        (Failure::Late, TRIES_MAX, 504),
+        (Failure::Late, 1, 504),
         (Failure::Lost, TRIES_MAX, 500),
         (Failure::ScalerLost, TRIES_MAX, 502),
         (refused(503), TRIES_MAX, 503),
@@ -403,7 +413,6 @@ fn what_becomes_of_a_failure() {
                 Write::Release { .. } => assert!(number < tries, "{failure:?}"),
                 Write::End { end: End::Failed(problem), .. } => {
                     assert_eq!((number, problem.code), (tries, code), "{failure:?}");
-                    assert!(world.tasks.tries.is_empty());
                     break;
                 }
                 other => panic!("{failure:?}: {other:?}"),
@@ -504,16 +513,15 @@ fn no_task_is_begun_while_it_could_not_be_worked_on() {
 fn while_a_task_waits_for_memory_no_other_is_taken_on() {
     let mut world = World::new(3);
     let lease = world.service.gate.lease();
-    let claim = Claim { id: id(1), picture: b"bytes".to_vec(), plan: PLAN, suspect: false, lease };
+    let claim = Claim { id: id(1), picture: b"bytes".to_vec(), plan: PLAN, suspect: false, tries: 0, lease };
     world.told_of_claim(Claimed::Task(Box::new(claim)));
     world.told_of_claim(Claimed::NoRoom { length: 9 });
     world.told_of_claim(Claimed::NoRoom { length: 9 });
     world.wait(PAUSE);
     assert_eq!(world.claims(), 0);
     // That it waits in vain is no fault of its own, however often.
-    world.end(1, Err(Failure::Late));
-    assert!(matches!(world.settled(true), Write::Release { .. }));
-    assert!(world.tasks.tries.is_empty());
+    world.end_at(1, Err(Failure::Late), Reached::Nothing);
+    assert!(matches!(world.settled(true), Write::Release { tried: false, .. }));
     world.wait(PAUSE);
     world.advance();
     assert_eq!(world.claims(), 3);
@@ -528,7 +536,8 @@ fn so_many_are_taken_on_as_have_found_memory_lately() {
     let mut world = World::new(5);
     for number in 1..=5 {
         let lease = world.service.gate.lease();
-        let claim = Claim { id: id(number), picture: b"bytes".to_vec(), plan: PLAN, suspect: false, lease };
+        let claim =
+            Claim { id: id(number), picture: b"bytes".to_vec(), plan: PLAN, suspect: false, tries: 0, lease };
         world.told_of_claim(Claimed::Task(Box::new(claim)));
     }
     world.tasks.admitted(id(1));
@@ -667,15 +676,81 @@ fn a_deleted_task_is_stopped_and_told_to_who_waits() {
 #[test]
 fn nothing_is_remembered_of_a_task_that_was_deleted() {
     let mut world = World::busy(1, &[1]);
-    world.end(1, Err(Failure::Late));
+    world.end(1, Err(Failure::Lost));
     world.settled(true);
     world.wait(PAUSE);
     world.claim(1, false);
     world.query(12, Query::Delete(id(1)));
     world.answer_write(Ok(Told::Known(true)));
-    world.end(1, Err(Failure::Late));
+    world.end(1, Err(Failure::Lost));
     world.settled(false);
-    assert!(world.tasks.tries.is_empty() && world.tasks.in_work.is_empty());
+    assert!(world.tasks.in_work.is_empty());
+}
+
+#[test]
+fn lateness_is_final_once_a_worker_has_begun() {
+    let mut world = World::busy(3, &[1, 2]);
+    // No worker came to it, however often.
+    for _ in 0..TRIES_MAX + 1 {
+        world.end_at(1, Err(Failure::Late), Reached::Nothing);
+        assert!(matches!(world.settled(true), Write::Release { tried: false, .. }));
+        world.wait(PAUSE);
+        world.claim(1, false);
+    }
+    for reached in [Reached::Worker, Reached::Scaler] {
+        let number = if reached == Reached::Worker { 1 } else { 2 };
+        world.end_at(number, Err(Failure::Late), reached);
+        let Write::End { end: End::Failed(problem), .. } = world.settled(true) else { panic!() };
+        assert_eq!(problem.code, 504);
+        assert!(problem.detail.contains("--plazo"), "{problem:?}");
+    }
+}
+
+#[test]
+fn a_scaler_that_hangs_is_no_fault_of_the_picture() {
+    let mut world = World::busy(2, &[1, 2]);
+    world.service.stuck.set(Some(Part::Scaler));
+    // Its thread may still have it.
+    world.end_at(1, Err(Failure::Late), Reached::Worker);
+    assert!(matches!(world.settled(true), Write::End { .. }));
+    world.end_at(2, Err(Failure::Late), Reached::Scaler);
+    assert!(matches!(world.settled(true), Write::Release { tried: true, .. }));
+}
+
+#[test]
+fn tries_before_a_restart_count() {
+    let mut world = World::new(1);
+    world.tries.insert(id(1), TRIES_MAX - 1);
+    world.claim(1, false);
+    world.end(1, Err(Failure::ScalerAway));
+    assert!(matches!(world.settled(true), Write::Release { tried: false, .. }));
+    world.wait(PAUSE);
+    world.claim(1, false);
+    world.end(1, Err(Failure::ScalerLost));
+    assert!(matches!(world.settled(true), Write::End { end: End::Failed(_), .. }));
+    // So many restarts say little about it: it has a last try all the same.
+    world.tries.insert(id(2), 40);
+    world.advance();
+    world.claim(2, false);
+    world.end(2, world.done());
+    assert!(matches!(world.settled(true), Write::End { end: End::Done(_), .. }));
+}
+
+#[test]
+fn what_was_not_begun_when_the_server_ends_was_not_tried() {
+    let mut world = World::busy(3, &[1, 2, 3]);
+    world.end(3, world.done());
+    world.tasks.release(|run| run != key(2), world.now);
+    world.drain();
+    let releases: Vec<Uuid> = world
+        .asked
+        .iter()
+        .filter_map(|request| match request.ask {
+            Ask::Write(Write::Release { id, tried: false }) => Some(id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(releases, [id(1)], "one is at a worker, and one has ended");
 }
 
 #[test]

@@ -29,7 +29,8 @@ mod thread;
 
 pub use thread::{Backend, Brake, Deliver, Reader, Store, Writer};
 
-/// A server that fell so often while it worked on a task will not try it again.
+/// A server that fell so often while it worked on a task will not try it again. Each fall counts as a try as well; so does an
+/// orderly stop in the middle, but however many of those there were, the task is tried again.
 pub const CRASHES_MAX: u32 = 3;
 
 /// How long results are kept, and how much of them.
@@ -91,10 +92,12 @@ pub enum Write {
         /// How.
         end: End,
     },
-    /// A task in work is to wait again, through no fault of its own: [`Told::Known`].
+    /// A task in work is to wait again: [`Told::Known`].
     Release {
         /// Which.
         id: Uuid,
+        /// It was tried in vain, which counts. Otherwise it had not begun, or what failed had nothing to do with it.
+        tried: bool,
     },
     /// Forget a task altogether: [`Told::Known`].
     Delete {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{Server, Source, Who};
 use crate::exchange::inquiry::{Finding, Query};
 use crate::exchange::job::{Brief, Failure, Product};
+use crate::exchange::run::Reached;
 use crate::exchange::task::{Claim, Submission};
 use crate::key::Key;
 use crate::net::census;
@@ -81,11 +82,20 @@ impl Server {
         }
     }
 
+    /// The server ends: what was not begun was not tried. What was is let go by the store, and counts as a try.
+    pub(super) fn release_tasks(&mut self) {
+        let Self { tasks, runs, now, .. } = self;
+        tasks.release(|run| runs.reached(run) == Some(Reached::Nothing), *now);
+        self.perform_effects();
+    }
+
     fn begin(&mut self, claim: Claim) {
         let id = claim.id;
         match self.runs.submit_task(claim, &self.service, &mut self.timers, self.now.at) {
             Ok(run) => self.tasks.begun(id, run),
-            Err(failure) => self.tasks.handle_end(id, &Err(failure), &self.service, self.now),
+            Err(failure) => {
+                self.tasks.handle_end(id, &Err(failure), Reached::Nothing, &self.service, self.now)
+            }
         }
     }
 

@@ -97,6 +97,32 @@ pub(crate) fn an_orderly_stop_is_no_crash<P: Place>() {
     }
 }
 
+pub(crate) fn tries_are_counted_whatever_happens<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    desk.accept(1, None);
+    desk.accept(2, None);
+    let tries = |desk: &mut Desk<P>, suspect| {
+        let claim = desk.claim(at(5));
+        assert_eq!((claim.id, claim.suspect), (id(1), suspect));
+        claim.tries
+    };
+    assert_eq!(tries(&mut desk, false), 0);
+    assert!(desk.release(1), "it had not begun");
+    assert_eq!(tries(&mut desk, false), 0);
+    assert!(desk.give_up(1));
+    assert_eq!(tries(&mut desk, false), 1);
+    desk.restart(at(6));
+    assert_eq!(tries(&mut desk, false), 2);
+    desk.crash(at(7));
+    assert_eq!(tries(&mut desk, true), 3);
+    assert!(desk.give_up(1));
+    desk.crash(at(8));
+    assert_eq!(tries(&mut desk, true), 4);
+    // What waits is not tried.
+    assert!(desk.done(1, 10));
+    assert_eq!((desk.claim(at(9)).id, desk.give_up(1)), (id(2), false));
+}
+
 pub(crate) fn of_several_suspects_the_worst_comes_first<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     desk.accept(1, None);

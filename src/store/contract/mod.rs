@@ -54,7 +54,7 @@ macro_rules! contract_tests {
                 tasks_are_counted_by_their_state, those_that_have_ended_are_told;
             crashes: what_was_answered_is_there_after_a_crash, a_suspect_is_alone_and_first,
                 of_several_suspects_the_worst_comes_first, a_suspect_may_be_left_alone,
-                the_third_crash_is_the_last, an_orderly_stop_is_no_crash;
+                the_third_crash_is_the_last, an_orderly_stop_is_no_crash, tries_are_counted_whatever_happens;
             retention: what_is_old_expires, unfinished_tasks_stay, the_oldest_make_room, the_newest_result_stays,
                 a_smaller_space_is_swept, one_sweep_is_bounded;
             bank: a_name_is_taken_once, names_are_in_order_of_their_bytes, what_is_missing_is_told_in_order,
@@ -237,7 +237,12 @@ impl<P: Place> Desk<P> {
     }
 
     pub(super) fn release(&mut self, number: u64) -> bool {
-        known(self.write(Write::Release { id: id(number) }))
+        known(self.write(Write::Release { id: id(number), tried: false }))
+    }
+
+    /// The same after a try in vain.
+    pub(super) fn give_up(&mut self, number: u64) -> bool {
+        known(self.write(Write::Release { id: id(number), tried: true }))
     }
 
     /// How many expired, and whether there may be more.

@@ -252,7 +252,7 @@ pub(crate) fn a_batch_is_answered_in_order<P: Place>() {
         desk.submission(2, bytes(2, 20), None),
         claim(&desk),
         Write::Probe,
-        Write::Release { id: id(1) },
+        Write::Release { id: id(1), tried: false },
         claim(&desk),
         Write::Delete { id: id(2) },
         claim(&desk),

@@ -108,7 +108,7 @@ async fn keep(
 ) -> Result<Kind, Fault> {
     let Submission { picture, plan: wanted, at, .. } = submission;
     let task = name(id);
-    let place = Turn { id, attempt: 0, fallen: Vec::new(), order, received: 0 };
+    let place = Turn { id, attempt: 0, fallen: Vec::new(), tries: 0, order, received: 0 };
     insert(&tables.queue, place.place(*at)).await?;
     chunks::write(tables, &chunks::upload(&task), picture).await?;
     let mut document = doc! {

@@ -53,6 +53,11 @@ impl<'a> Kept<'a> {
         number.and_then(|number| N::try_from(number).ok()).ok_or(Fault::Strange)
     }
 
+    /// None if it has no such field.
+    pub(super) fn maybe_number<N: TryFrom<i64>>(&self, field: &str) -> Result<Option<N>, Fault> {
+        self.has(field).then(|| self.number(field)).transpose()
+    }
+
     pub(super) fn time(&self, field: &str) -> Result<SystemTime, Fault> {
         let date = self.0.get_datetime(field).map_err(|_| Fault::Strange)?;
         // Beyond what the clock can tell.

@@ -90,7 +90,7 @@ pub(super) async fn watch(
             recover(tables, &server.name, &turn, holder.clone(), at).await
         } else if holder == server.name && !server.turns().contains_key(&turn.id) {
             // Of a claim whose answer was lost.
-            give_back(tables, &turn, at).await
+            give_back(tables, &turn, at, false).await
         } else {
             left.insert(holder);
             continue;

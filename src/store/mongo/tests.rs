@@ -430,7 +430,7 @@ fn who_gives_back_an_old_turn_takes_nothing_from_the_new_one() {
     slow.accept(1, 1, None);
     slow.claim().unwrap();
     let old = slow.writer.server.turns().get(&id(1)).cloned().unwrap();
-    assert!(matches!(slow.write(Write::Release { id: id(1) }), Told::Known(true)));
+    assert!(matches!(slow.write(Write::Release { id: id(1), tried: false }), Told::Known(true)));
     assert!(!quick.claim().unwrap().suspect);
     // A look of before the release, acted on after it.
     let tables = slow.writer.link.tables.clone();

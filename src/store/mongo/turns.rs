@@ -33,6 +33,8 @@ pub(super) struct Turn {
     pub(super) attempt: i64,
     /// Servers that fell while they had it in work.
     pub(super) fallen: Vec<String>,
+    /// How often the task was tried in vain; each of those counts.
+    pub(super) tries: u32,
     /// Where in the order of acceptance.
     pub(super) order: i64,
     /// Bytes of the picture that was handed in; of a place not known.
@@ -55,6 +57,7 @@ impl Turn {
             "_id": self.task(),
             "intento": self.attempt,
             "caidas": i32::try_from(fallen.len()).unwrap_or(i32::MAX),
+            "fallidos": i64::from(self.tries),
             "orden": self.order,
             "caidos": fallen,
             "puesta": date(at),
@@ -70,6 +73,7 @@ impl Turn {
             "intento": self.attempt,
             "orden": self.order,
             "caidos": fallen,
+            "fallidos": i64::from(self.tries),
             "recibidos": count(self.received),
             "servidor": server,
         }
@@ -79,17 +83,24 @@ impl Turn {
     pub(super) fn of_place(document: &Document) -> Result<Self, Fault> {
         let kept = Kept(document);
         let (id, attempt, order) = (kept.id("_id")?, kept.number("intento")?, kept.number("orden")?);
-        Ok(Self { id, attempt, fallen: kept.texts("caidos")?, order, received: 0 })
+        let fallen = kept.texts("caidos")?;
+        Ok(Self { id, attempt, tries: tries(&kept, &fallen)?, fallen, order, received: 0 })
     }
 
     /// Of a document in `turnos`, with the server that has it.
     pub(super) fn of_taken(document: &Document) -> Result<(Self, String), Fault> {
         let kept = Kept(document);
         let (id, order, received) = (kept.id("tarea")?, kept.number("orden")?, kept.number("recibidos")?);
-        let turn =
-            Self { id, attempt: kept.number("intento")?, fallen: kept.texts("caidos")?, order, received };
+        let (attempt, fallen) = (kept.number("intento")?, kept.texts("caidos")?);
+        let turn = Self { id, attempt, tries: tries(&kept, &fallen)?, fallen, order, received };
         Ok((turn, kept.text("servidor")?.to_owned()))
     }
+}
+
+/// Of a document; those of the version before have no such field.
+fn tries(kept: &Kept<'_>, fallen: &[String]) -> Result<u32, Fault> {
+    let known = kept.maybe_number("fallidos")?;
+    Ok(known.unwrap_or_else(|| u32::try_from(fallen.len()).unwrap_or(u32::MAX)))
 }
 
 /// A claim that was granted.
@@ -194,7 +205,7 @@ async fn take_free(
     match (picture, document.plan("plan")) {
         (Ok(picture), Ok(plan)) => Ok(Look::Granted(Box::new(Granted { turn: turn.clone(), plan, picture }))),
         (Err(Fault::NoRoom { length }), _) => {
-            give_back(tables, turn, at).await?;
+            give_back(tables, turn, at, false).await?;
             Ok(Look::Answer(Claimed::NoRoom { length }))
         }
         (Err(Fault::Strange), _) | (_, Err(Fault::Strange)) => {
@@ -234,9 +245,15 @@ pub(super) fn is_grave(document: &Document) -> bool {
     document.contains_key("nunca")
 }
 
-/// Lets a task wait again at its old place.
-pub(super) async fn give_back(tables: &Tables, turn: &Turn, at: SystemTime) -> Result<(), Fault> {
-    pass_on(tables, turn, turn.fallen.clone(), at).await
+/// Lets a task wait again at its old place; whether it was `tried` in vain is counted.
+pub(super) async fn give_back(
+    tables: &Tables,
+    turn: &Turn,
+    at: SystemTime,
+    tried: bool,
+) -> Result<(), Fault> {
+    let tries = turn.tries.saturating_add(tried.into());
+    pass_on(tables, turn, Turn { tries, ..turn.clone() }, at).await
 }
 
 /// Lets the task of a dead server wait again as a suspect. What the old turn says is gone last.
@@ -246,14 +263,14 @@ pub(super) async fn take_over(
     dead: String,
     at: SystemTime,
 ) -> Result<(), Fault> {
-    let mut fallen = turn.fallen.clone();
-    fallen.push(dead);
-    pass_on(tables, turn, fallen, at).await
+    let mut next = Turn { tries: turn.tries.saturating_add(1), ..turn.clone() };
+    next.fallen.push(dead);
+    pass_on(tables, turn, next, at).await
 }
 
 /// The next attempt may be anybody's.
-async fn pass_on(tables: &Tables, turn: &Turn, fallen: Vec<String>, at: SystemTime) -> Result<(), Fault> {
-    let next = Turn { attempt: turn.attempt.saturating_add(1), fallen, ..turn.clone() };
+async fn pass_on(tables: &Tables, turn: &Turn, next: Turn, at: SystemTime) -> Result<(), Fault> {
+    let next = Turn { attempt: turn.attempt.saturating_add(1), ..next };
     let task = turn.task();
     put(&tables.queue, &task, next.place(at)).await?;
     let waits = doc! { "$unset": { "comenzada": "" } };

@@ -53,7 +53,7 @@ enum Subject<'a> {
 fn subject(write: &Write) -> Option<Subject<'_>> {
     match write {
         Write::Accept(submission) if submission.key.is_none() => Some(Subject::Task(submission.id)),
-        Write::End { id, .. } | Write::Release { id } | Write::Delete { id } => Some(Subject::Task(*id)),
+        Write::End { id, .. } | Write::Release { id, .. } | Write::Delete { id } => Some(Subject::Task(*id)),
         Write::Insert { folder, face } => Some(Subject::Face(folder, &face.name)),
         Write::Accept(_) | Write::Claim { .. } | Write::Sweep { .. } | Write::Probe => None,
     }
@@ -89,7 +89,7 @@ impl MongoWriter {
                 Told::Accepted(accept::accept(tables, submission, self.next_order()).await?)
             }
             Write::End { id, at, end } => Told::Known(self.end(*id, *at, end).await?),
-            Write::Release { id } => Told::Known(self.release(*id, SystemTime::now()).await?),
+            Write::Release { id, tried } => Told::Known(self.release(*id, SystemTime::now(), *tried).await?),
             Write::Delete { id } => {
                 let freed = accept::delete(tables, *id).await?;
                 self.server.turns().remove(id);
@@ -137,10 +137,10 @@ impl MongoWriter {
         let _ = self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
-    async fn release(&self, id: Uuid, at: SystemTime) -> Result<bool, Fault> {
+    async fn release(&self, id: Uuid, at: SystemTime, tried: bool) -> Result<bool, Fault> {
         let turn = self.server.turns().get(&id).cloned();
         let Some(turn) = turn else { return Ok(false) };
-        turns::give_back(&self.link.tables, &turn, at).await?;
+        turns::give_back(&self.link.tables, &turn, at, tried).await?;
         self.server.turns().remove(&id);
         Ok(true)
     }
@@ -201,9 +201,9 @@ impl MongoWriter {
             let claimed = match look {
                 Ok(Look::Granted(granted)) => {
                     let Granted { turn, plan, picture } = *granted;
-                    let suspect = !turn.fallen.is_empty();
+                    let (suspect, tries) = (!turn.fallen.is_empty(), turn.tries);
                     hold(Some(turn));
-                    Claimed::Task(Box::new(Claim { id, picture, plan, suspect, lease }))
+                    Claimed::Task(Box::new(Claim { id, picture, plan, suspect, tries, lease }))
                 }
                 Ok(Look::TooLarge(turn)) => {
                     let length = turn.received;
@@ -282,7 +282,7 @@ impl Writer for MongoWriter {
         let _ = self.link.run(async {
             // A beat under way would show again that it lives.
             join_all(pulse).await;
-            join_all(held.into_iter().map(|id| self.release(id, now))).await;
+            join_all(held.into_iter().map(|id| self.release(id, now, true))).await;
             remove(&self.link.tables.servers, &self.server.name).await
         });
     }

@@ -10,14 +10,14 @@ use super::refusal::Reason;
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"tp2s");
 
 /// From each version to the next, the first from an empty file.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("transform.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// Brings an open file to this version.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), Reason> {
     bring_through(conn, MIGRATIONS)
 }
 
-fn bring_through(conn: &mut Connection, migrations: &[&str]) -> Result<(), Reason> {
+pub(super) fn bring_through(conn: &mut Connection, migrations: &[&str]) -> Result<(), Reason> {
     let is_empty: bool =
         conn.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", (), |row| row.get(0))?;
     let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;

@@ -25,6 +25,7 @@ pub(super) struct Turn {
     pub(super) picture: Vec<u8>,
     pub(super) plan: Plan,
     pub(super) suspect: bool,
+    pub(super) tries: u32,
 }
 
 /// Keeps a submission, unless its key has been seen.
@@ -84,7 +85,7 @@ pub(super) fn claim(
         .query_row([crashes_max], |row| row.get(0))
         .optional()?;
     let Some(seq) = next else { return Ok(Err(Claimed::Nothing)) };
-    let Next { id, crashes, length, plan } = match next_of(conn, seq) {
+    let Next { id, crashes, tries, length, plan } = match next_of(conn, seq) {
         Err(error) if is_lasting(&error) => return give_up(conn, seq, at).map(Err),
         next => next?,
     };
@@ -115,7 +116,7 @@ pub(super) fn claim(
         read => read?,
     };
     begin()?;
-    Ok(Ok(Turn { id, picture, plan, suspect }))
+    Ok(Ok(Turn { id, picture, plan, suspect, tries }))
 }
 
 /// Ends a task that can't be read, so that those behind it have their turn.
@@ -141,16 +142,18 @@ fn give_up(conn: &Connection, seq: i64, at: SystemTime) -> Result<Claimed, Troub
 struct Next {
     id: Uuid,
     crashes: u32,
+    tries: u32,
     length: u64,
     plan: Plan,
 }
 
 fn next_of(conn: &Connection, seq: i64) -> rusqlite::Result<Next> {
-    conn.prepare_cached("SELECT id, crashes, received, transform FROM task WHERE seq = ?1")?.query_row(
+    conn.prepare_cached("SELECT id, crashes, tries, received, transform FROM task WHERE seq = ?1")?.query_row(
         [seq],
         |row| {
             let (Kept(id), Kept(plan)) = (row.get("id")?, row.get("transform")?);
-            Ok(Next { id, crashes: row.get("crashes")?, length: row.get("received")?, plan })
+            let (crashes, tries) = (row.get("crashes")?, row.get("tries")?);
+            Ok(Next { id, crashes, tries, length: row.get("received")?, plan })
         },
     )
 }
@@ -207,11 +210,13 @@ fn forget_upload(conn: &Connection, seq: i64) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Lets a task in work wait again.
-pub(super) fn release(conn: &Connection, id: Uuid) -> Result<Told, Trouble> {
+/// Lets a task in work wait again; whether it was `tried` in vain is counted.
+pub(super) fn release(conn: &Connection, id: Uuid, tried: bool) -> Result<Told, Trouble> {
     let released = conn
-        .prepare_cached("UPDATE task SET state = 0, begun_at = NULL WHERE id = ?1 AND state = 1")?
-        .execute([Kept(id)])?;
+        .prepare_cached(
+            "UPDATE task SET state = 0, begun_at = NULL, tries = tries + ?2 WHERE id = ?1 AND state = 1",
+        )?
+        .execute((Kept(id), tried))?;
     Ok(Told::Known(released > 0))
 }
 
@@ -227,9 +232,9 @@ pub(super) fn probe(conn: &Connection) -> Result<Told, Trouble> {
     Ok(Told::Nothing)
 }
 
-/// After an orderly stop: what is in work waits again.
+/// After an orderly stop, or a crash: what was in work waits again, and was tried once more.
 pub(super) fn release_all(conn: &Connection) -> Result<(), Trouble> {
-    conn.execute("UPDATE task SET state = 0, begun_at = NULL WHERE state = 1", ())?;
+    conn.execute("UPDATE task SET state = 0, begun_at = NULL, tries = tries + 1 WHERE state = 1", ())?;
     Ok(())
 }
 

@@ -11,9 +11,9 @@ use super::kept::Kept;
 use super::*;
 use crate::exchange::bank::Face;
 use crate::exchange::gate::Gate;
-use crate::exchange::task::{State, Submission};
+use crate::exchange::task::{Problem, State, Submission};
 use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};
-use crate::store::{Acceptance, Answer, CRASHES_MAX, Claimed, Write, Writer};
+use crate::store::{Acceptance, Answer, CRASHES_MAX, Claimed, End, Write, Writer};
 
 /// A directory for one test, which looks before it goes whether the file in it is sound.
 struct Directory(PathBuf);
@@ -103,6 +103,42 @@ fn state(reader: &mut SqliteReader, number: u64) -> Option<State> {
         Ok(Told::Status(status)) => status.map(|status| status.state),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_file_of_the_version_before_opens_and_its_tasks_complete() {
+    let directory = Directory::default();
+    {
+        let mut conn = Connection::open(directory.file()).unwrap();
+        schema::bring_through(&mut conn, &schema::MIGRATIONS[..1]).unwrap();
+        // Waits, waits after a fall, and was in work when the server fell.
+        for (number, state, crashes) in [(1_u64, 0, 0), (2, 0, 1), (3, 1, 1)] {
+            conn.execute(
+                "INSERT INTO task (id, state, crashes, accepted_at, received, factor, format, quality, background)
+                 VALUES (?1, ?2, ?3, ?4, 300, 0.5, 'png', 85, 0)",
+                (Kept(id(number)), state, crashes, Kept(at(number))),
+            )
+            .unwrap();
+            conn.execute(
+                "INSERT INTO upload (task, file) VALUES (?1, ?2)",
+                (conn.last_insert_rowid(), bytes(number, 300)),
+            )
+            .unwrap();
+        }
+    }
+    let (mut writer, mut reader) = directory.open();
+    for (number, tries) in [(3, 2), (2, 1), (1, 0)] {
+        let answer = write(&mut writer, vec![claim()]).remove(0);
+        let Ok(Told::Claimed(Claimed::Task(claim))) = answer else { panic!("{answer:?}") };
+        assert_eq!((claim.id, claim.tries, claim.suspect), (id(number), tries, tries > 0));
+        assert_eq!(claim.picture, bytes(number, 300));
+        assert_eq!(claim.plan.to_string(), "escala=0.5&formato=png&calidad=85&fondo=000000");
+        let problem = Problem { code: 422, slug: "x".into(), detail: "x".into() };
+        let end = Write::End { id: id(number), at: at(9), end: End::Failed(problem) };
+        assert!(matches!(write(&mut writer, vec![end])[..], [Ok(Told::Known(true))]));
+        assert_eq!(state(&mut reader, number), Some(State::Failed));
+    }
+    assert_eq!(directory.look::<i64>("SELECT sum(intentos) FROM tareas"), 3);
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn apply(conn: &Connection, write: &mut Write, retention: &Retention) -> Outcome
             });
         }
         Write::End { id, at, end } => tasks::end(conn, *id, *at, end, retention),
-        Write::Release { id } => tasks::release(conn, *id),
+        Write::Release { id, tried } => tasks::release(conn, *id, *tried),
         Write::Delete { id } => tasks::delete(conn, *id),
         Write::Sweep { at } => retention::sweep(conn, retention, *at),
         Write::Probe => tasks::probe(conn),
@@ -144,8 +144,8 @@ fn apply(conn: &Connection, write: &mut Write, retention: &Retention) -> Outcome
 /// The answer to a request that is over; what it held is let go, but for the lease of a claim.
 fn answer(ticket: u64, write: Write, outcome: Outcome) -> Answer {
     let result = outcome.map(|effect| match (effect, write) {
-        (Effect::Turn(Turn { id, picture, plan, suspect }), Write::Claim { lease, .. }) => {
-            Told::Claimed(Claimed::Task(Box::new(Claim { id, picture, plan, suspect, lease })))
+        (Effect::Turn(Turn { id, picture, plan, suspect, tries }), Write::Claim { lease, .. }) => {
+            Told::Claimed(Claimed::Task(Box::new(Claim { id, picture, plan, suspect, tries, lease })))
         }
         (Effect::Told(told), _) => told,
         // Only a claim has this effect.
