@@ -61,6 +61,17 @@ enum Ink {
     Ycck,
 }
 
+impl Ink {
+    /// Bytes of a pixel that gray is made of.
+    const fn bytes(self) -> u64 {
+        match self {
+            Self::Gray | Self::Ycc => 1,
+            Self::Rgb => 3,
+            Self::Cmyk | Self::Ycck => 4,
+        }
+    }
+}
+
 impl<'a> Header<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, Failure> {
         let mut header = Header {
@@ -159,9 +170,9 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// What zune-jpeg allocates: whole planes of coefficients if rows can't be finished as they come, some rows of
-    /// MCUs, copies of metadata, the output.
-    fn cost(&self) -> u64 {
+    /// What zune-jpeg allocates for an output of `raw` bytes a pixel: whole planes of coefficients if rows can't be
+    /// finished as they come, some rows of MCUs, copies of metadata, the output.
+    fn cost(&self, raw: u64) -> u64 {
         let most = |side: fn(&(u8, u8, u8)) -> u8| self.sampled().iter().map(side).max().unwrap_or(1);
         let (h_max, v_max) = (most(|c| c.1), most(|c| c.2));
         let blocks = |pixels: u16, sampling: u8| {
@@ -190,12 +201,7 @@ impl<'a> Header<'a> {
         };
         let rows: u64 = self.sampled().iter().enumerate().map(|(i, c)| row(i, c)).sum::<u64>() + 128 * across;
         let raster = cost::area(self.width.into(), self.height.into(), 1);
-        let raw = match self.ink() {
-            Ink::Gray | Ink::Ycc => raster,
-            Ink::Rgb => 3 * raster,
-            Ink::Cmyk | Ink::Ycck => 4 * raster,
-        };
-        cost::turnable(raster, raw - raster + planes + rows + self.length as u64)
+        cost::turnable(raster, (raw - 1) * raster + planes + rows + self.length as u64)
     }
 }
 
@@ -232,11 +238,82 @@ fn damaged() -> Failure {
 
 pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     let header = Header::read(bytes)?;
-    Ok(Found { width: header.width.into(), height: header.height.into(), cost: header.cost() })
+    let cost = header.cost(header.ink().bytes());
+    Ok(Found { width: header.width.into(), height: header.height.into(), cost })
 }
 
 pub(super) fn decode(spares: &Spares, bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
     let header = Header::read(bytes)?;
+    let ink = header.ink();
+    // Input and output alike: the samples as they are stored.
+    let space = match ink {
+        Ink::Gray | Ink::Ycc => ColorSpace::Luma,
+        Ink::Rgb => ColorSpace::RGB,
+        Ink::Cmyk => ColorSpace::CMYK,
+        Ink::Ycck => ColorSpace::YCCK,
+    };
+    let samples = stored(spares, bytes, &header, space)?;
+    let (width, height) = (u32::from(header.width), u32::from(header.height));
+    let pixels = width as usize * height as usize;
+    let samples = to_gray(samples, pixels, ink)?;
+    let orientation = header.exif.map_or(Orientation::Upright, exif::orientation);
+    Ok((Raster { width, height, channels: Channels::Luma, samples }, orientation))
+}
+
+/// What the head of a JPEG inside another file says.
+pub(super) struct Inside {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) components: usize,
+    /// Upper bound in bytes of what [`decode_inside`] allocates.
+    pub(super) cost: u64,
+}
+
+/// The samples of a JPEG inside another file: rows from top to bottom, components side by side, as they are stored.
+#[derive(Default)]
+pub(super) struct Stored {
+    pub(super) width: u32,
+    pub(super) components: usize,
+    pub(super) samples: Vec<u8>,
+}
+
+/// The head of a JPEG inside another file, of which all components are wanted, or the first of luma and chroma alone.
+pub(super) fn probe_inside(bytes: &[u8], luma_alone: bool) -> Result<Inside, Failure> {
+    let header = Header::read(bytes)?;
+    if header.width == 0 || header.height == 0 {
+        return Err(damaged());
+    }
+    Ok(Inside {
+        width: header.width.into(),
+        height: header.height.into(),
+        components: header.count,
+        cost: header.cost(if luma_alone { 1 } else { header.count as u64 }),
+    })
+}
+
+/// The samples of a JPEG inside another file, whatever it says about its colours.
+pub(super) fn decode_inside(bytes: &[u8], luma_alone: bool) -> Result<Stored, Failure> {
+    let header = Header::read(bytes)?;
+    // Input and output alike, but for luma alone.
+    let (space, components) = match header.ink() {
+        Ink::Gray => (ColorSpace::Luma, 1),
+        Ink::Ycc if luma_alone => (ColorSpace::Luma, 1),
+        _ if luma_alone => return Err(undecodable("el JPEG no es de luma y croma")),
+        Ink::Ycc => (ColorSpace::YCbCr, 3),
+        Ink::Rgb => (ColorSpace::RGB, 3),
+        Ink::Cmyk => (ColorSpace::CMYK, 4),
+        Ink::Ycck => (ColorSpace::YCCK, 4),
+    };
+    let samples = stored(&Spares::default(), bytes, &header, space)?;
+    let pixels = usize::from(header.width) * usize::from(header.height);
+    if samples.len() != pixels * components {
+        return Err(damaged());
+    }
+    Ok(Stored { width: header.width.into(), components, samples })
+}
+
+/// The samples in a colour space of which the decoder makes no other.
+fn stored(spares: &Spares, bytes: &[u8], header: &Header, space: ColorSpace) -> Result<Vec<u8>, Failure> {
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(usize::from(u16::MAX))
@@ -251,22 +328,10 @@ pub(super) fn decode(spares: &Spares, bytes: &[u8]) -> Result<(Raster, Orientati
     if decoder.dimensions() != Some(sides) || components != Some(header.count) {
         return Err(damaged());
     }
-    let ink = header.ink();
-    // Input and output alike: the samples as they are stored.
-    match ink {
-        Ink::Gray | Ink::Ycc => {}
-        Ink::Rgb => decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::RGB)),
-        Ink::Cmyk => decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::CMYK)),
-        Ink::Ycck => decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::YCCK)),
-    }
+    decoder.set_options(options.jpeg_set_out_colorspace(space));
     let mut samples = zeroed(spares, decoder.output_buffer_size().ok_or_else(damaged)?);
     decoder.decode_into(&mut samples).map_err(|e| refusal(&e))?;
-    drop(decoder);
-    let (width, height) = (u32::from(header.width), u32::from(header.height));
-    let pixels = width as usize * height as usize;
-    let samples = to_gray(samples, pixels, ink)?;
-    let orientation = header.exif.map_or(Orientation::Upright, exif::orientation);
-    Ok((Raster { width, height, channels: Channels::Luma, samples }, orientation))
+    Ok(samples)
 }
 
 /// A buffer of our own: that of the decoder would come in pages of 4 KiB, each with a fault. Zeroed also if it was used

@@ -1,7 +1,11 @@
 //! The picture that the first directory of a TIFF file describes: its tags, checked against each other.
 //!
 //! What is said wrong and doesn't matter is put right, as other readers do: a count of BitsPerSample that is not that of
-//! the samples, lengths that reach past the file, strips longer than the picture. The cost is computed from it alone.
+//! the samples, strips longer than the picture, a predictor beside a compression for which it doesn't count. The cost is
+//! computed from it, and from the head of the first JPEG if there are any inside.
+//!
+//! Here the work is bounded: chunks may not be much larger than the picture, nor so narrow or so many that what each row and
+//! each chunk takes by itself would count for more than the pixels.
 
 use crate::exchange::job::Failure;
 use crate::pixels::bytes::Endian;
@@ -10,36 +14,24 @@ use crate::pixels::gray::{luma, saturate};
 use crate::pixels::orient::Orientation;
 use crate::pixels::probe::undecodable;
 
+pub(super) use super::names::{Ink, Packing};
+
+use super::chunks::SLACK;
 use super::tags::{Entry, Tags};
-use super::{damaged, truncated};
+use super::{damaged, jpegs, names, truncated, unpack};
 
-/// Strips or tiles of all planes: each costs a decompressor of its own, and the crate reads no longer lists.
+/// Strips or tiles of all planes that are read.
 const CHUNKS_MAX: u64 = 250_000;
-/// Bytes of the tables that the JPEGs inside share; the crate makes a list of them. Real ones have some 600.
-const TABLES_MAX: u32 = 4096;
-
-/// What the colour samples of a pixel mean (tag PhotometricInterpretation).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ink {
-    WhiteIsZero,
-    BlackIsZero,
-    Rgb,
-    Palette,
-    Cmyk,
-    /// Only inside JPEG: its first sample is luma.
-    Ycc,
-}
-
-impl Ink {
-    /// Colour samples of a pixel.
-    pub(super) const fn samples(self) -> u16 {
-        match self {
-            Self::WhiteIsZero | Self::BlackIsZero | Self::Palette => 1,
-            Self::Rgb | Self::Ycc => 3,
-            Self::Cmyk => 4,
-        }
-    }
-}
+/// Pixels that the chunks together may have beyond four times those of the picture: a tile for a small one.
+const CHUNK_AREA_EXTRA: u64 = 1 << 20;
+/// Rows of all chunks together, beyond one for each eight pixels of the picture. Tiles are at least sixteen wide.
+const CHUNK_ROWS_EXTRA: u64 = 1 << 17;
+/// JPEGs inside, beyond one for each block of 64 pixels.
+const JPEGS_EXTRA: u64 = 1024;
+/// Bytes of the tables that the JPEGs inside share. Real ones have some 600.
+const TABLES_MAX: u64 = 4096;
+/// Bits of all samples of a pixel, those included that don't count.
+const PIXEL_BITS_MAX: u32 = 512;
 
 /// What the sample after the colours means (tag ExtraSamples).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,22 +42,13 @@ pub(super) enum Alpha {
     Unassociated,
 }
 
-/// Compressions that are read (tag Compression).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
-    /// None, LZW, Deflate, PackBits, fax: decompressed as a stream.
-    Stream,
-    /// Baseline JPEG in every strip or tile.
-    Jpeg,
-}
-
 /// The picture as the directory describes it.
 #[derive(Clone, Debug)]
 pub(super) struct Directory {
-    pub(super) endian: Endian,
+    endian: Endian,
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Bits of every sample: 1, 2, 4, 8, 16 or 32.
+    /// Bits of every sample: 1 to 16, 24 or 32.
     pub(super) bits: u16,
     pub(super) signed: bool,
     pub(super) ink: Ink,
@@ -75,71 +58,60 @@ pub(super) struct Directory {
     /// Whether each sample has strips or tiles of its own.
     pub(super) planar: bool,
     pub(super) packing: Packing,
+    /// Whether samples are stored as differences.
+    pub(super) differences: bool,
     /// Whether the leftmost pixel is in the lowest bits of a byte.
     pub(super) reversed: bool,
     pub(super) orientation: Orientation,
     /// Columns and rows of a strip or tile.
     pub(super) chunk: (u32, u32),
     pub(super) tiled: bool,
-    /// Numbers of the tags Compression and Predictor.
-    pub(super) compression: u32,
-    pub(super) predictor: u32,
-    offsets: Entry,
-    lengths: Option<Entry>,
+    /// Columns and rows of luma to one chroma, where they are stored together: 1, 2 or 4 each.
+    pub(super) subsampling: (u32, u32),
+    pub(super) offsets: Entry,
+    pub(super) lengths: Option<Entry>,
+    /// What decoding the JPEG of a chunk may allocate.
+    pub(super) jpeg_cost: u64,
     jpeg_tables: Option<Entry>,
     color_map: Option<Entry>,
+    reference: Option<Entry>,
 }
 
 impl Directory {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Failure> {
-        let endian = Endian::of_tiff(bytes).ok_or_else(damaged)?;
-        let tags = Tags::read(bytes, endian)?;
+        let (tags, endian) = Tags::read(bytes)?;
         let first = |entry: Option<Entry>| entry.and_then(|e| e.value(bytes, endian, 0));
-        let (Some(width), Some(height)) = (first(tags.width), first(tags.height)) else {
+        let side = |entry| first(entry).map(|side| u32::try_from(side).unwrap_or(u32::MAX));
+        let (Some(width), Some(height)) = (side(tags.width), side(tags.height)) else {
             return Err(undecodable("el TIFF no dice cuánto mide"));
         };
         if width == 0 || height == 0 {
             return Err(undecodable("el TIFF mide cero píxeles"));
         }
-        let compression = first(tags.compression).unwrap_or(1);
-        let packing = packing(compression)?;
-        let reversed = first(tags.fill_order) == Some(2);
-        if reversed && compression != 1 {
-            return Err(undecodable("el TIFF está comprimido con los bits al revés, que no se lee"));
-        }
-        let ink = ink(first(tags.ink), packing)?;
-        let samples = u16::try_from(first(tags.samples).unwrap_or(1)).map_err(|_| damaged())?;
-        if !(ink.samples()..=32).contains(&samples) {
+        let packing =
+            names::packing(first(tags.compression).unwrap_or(1), first(tags.fax_options).unwrap_or(0))?;
+        let ink = match (first(tags.ink), packing) {
+            (Some(photometric), _) => names::ink(photometric)?,
+            // Fax is ink on paper, also where it isn't said.
+            (None, Packing::Fax(_)) => Ink::WhiteIsZero,
+            (None, _) => return Err(undecodable("el TIFF no dice qué colores tiene")),
+        };
+        let samples = first(tags.samples).unwrap_or(1);
+        let Some(samples) = u16::try_from(samples).ok().filter(|n| (ink.samples()..=32).contains(n)) else {
             return Err(Failure::Undecodable(format!(
                 "el TIFF tiene {samples} canales y no son de ese color"
             )));
-        }
-        let bits = match (first(tags.bits).unwrap_or(1), samples) {
-            (1, 1) => 1,
-            (2, 1) => 2,
-            (4, 1) => 4,
-            (8, _) => 8,
-            (16, _) => 16,
-            (32, _) => 32,
-            (bits, _) => {
-                return Err(Failure::Undecodable(format!(
-                    "el TIFF tiene muestras de {bits} bits, que no se leen"
-                )));
-            }
         };
-        let all_alike = |entry: Entry| {
-            (1..entry.count.min(samples.into()) as usize)
-                .all(|i| entry.value(bytes, endian, i) == first(Some(entry)))
-        };
-        if !tags.bits.is_none_or(all_alike) {
-            return Err(undecodable("el TIFF tiene canales de distinto número de bits, que no se leen"));
-        }
+        let planar = first(tags.planar) == Some(2) && samples > 1;
+        let bits = bits(bytes, endian, &tags, samples)?;
         let signed = match first(tags.sample_format).unwrap_or(1) {
             1 | 4 => false,
             // Eight signed bits are read as unsigned ones, as everybody does.
             2 => bits > 8,
-            _ => return Err(undecodable("el TIFF tiene muestras de punto flotante, que no se leen")),
+            3 => return Err(undecodable("el TIFF tiene muestras de punto flotante, que no se leen")),
+            _ => return Err(undecodable("el TIFF tiene muestras de números complejos, que no se leen")),
         };
+        check_depth(packing, ink, bits, samples, planar)?;
         let alpha = match first(tags.extra) {
             _ if samples == ink.samples() || ink == Ink::Cmyk || ink == Ink::Ycc => Alpha::None,
             Some(1) => Alpha::Associated,
@@ -148,16 +120,30 @@ impl Directory {
             None if ink == Ink::Rgb && samples == 4 => Alpha::Unassociated,
             _ => Alpha::None,
         };
+        let subsampling = if ink == Ink::Ycc && packing != Packing::Jpeg && !planar {
+            // Two and two if it isn't said (TIFF 6.0, section 21).
+            let factor = |i| {
+                let said = tags.subsampling.map_or(Some(2), |entry| entry.value(bytes, endian, i))?;
+                u32::try_from(said).ok().filter(|factor| matches!(factor, 1 | 2 | 4))
+            };
+            match (factor(0), factor(1)) {
+                (Some(h), Some(v)) if samples == 3 => (h, v),
+                _ => return Err(undecodable("el TIFF submuestrea los colores de un modo que no se lee")),
+            }
+        } else {
+            (1, 1)
+        };
         let tiled = tags.tile_width.is_some();
         let chunk = if tiled {
-            (first(tags.tile_width).unwrap_or(0), first(tags.tile_height).unwrap_or(0))
+            (side(tags.tile_width).unwrap_or(0), side(tags.tile_height).unwrap_or(0))
         } else {
-            (width, first(tags.rows_per_strip).unwrap_or(height).min(height))
+            (width, side(tags.rows_per_strip).unwrap_or(height).min(height))
         };
         if chunk.0 == 0 || chunk.1 == 0 {
             return Err(damaged());
         }
-        let directory = Self {
+        let differences = differences(packing, first(tags.predictor).unwrap_or(1), bits, subsampling)?;
+        let mut directory = Self {
             endian,
             width,
             height,
@@ -166,26 +152,50 @@ impl Directory {
             ink,
             alpha,
             samples,
-            planar: first(tags.planar) == Some(2) && samples > 1,
+            planar,
             packing,
-            reversed,
+            differences,
+            reversed: first(tags.fill_order) == Some(2),
             orientation: tags.orientation,
             chunk,
             tiled,
-            compression,
-            predictor: first(tags.predictor).unwrap_or(1),
+            subsampling,
             offsets: tags.offsets.ok_or_else(|| undecodable("el TIFF no dice dónde están sus píxeles"))?,
             lengths: tags.lengths,
+            jpeg_cost: 0,
             jpeg_tables: tags.jpeg_tables,
             color_map: tags.color_map,
+            reference: tags.reference,
         };
-        if directory.chunks() > CHUNKS_MAX {
-            return Err(undecodable("el TIFF está partido en demasiados trozos"));
-        }
-        if directory.jpeg_tables.is_some_and(|tables| tables.count > TABLES_MAX) {
-            return Err(damaged());
+        directory.check_grid()?;
+        if packing == Packing::Jpeg {
+            directory.jpeg_cost = jpegs::announce(bytes, &directory)?;
         }
         Ok(directory)
+    }
+
+    /// Refuses a grid of chunks that would be more work than the picture.
+    fn check_grid(&self) -> Result<(), Failure> {
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        let (across, down) = self.grid();
+        let (across, down) = (u64::from(across), u64::from(down));
+        let (columns, rows) =
+            (across.saturating_mul(self.chunk.0.into()), down.saturating_mul(self.chunk.1.into()));
+        if columns.saturating_mul(rows) > pixels.saturating_mul(4).saturating_add(CHUNK_AREA_EXTRA) {
+            return Err(undecodable("el TIFF está partido en trozos mucho mayores que la imagen"));
+        }
+        if across.saturating_mul(rows) > pixels / 8 + CHUNK_ROWS_EXTRA {
+            return Err(undecodable("el TIFF está partido en trozos demasiado estrechos"));
+        }
+        let jpegs = if self.packing == Packing::Jpeg { pixels / 64 + JPEGS_EXTRA } else { u64::MAX };
+        if self.chunks() > CHUNKS_MAX.min(jpegs) {
+            return Err(undecodable("el TIFF está partido en demasiados trozos"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_little(&self) -> bool {
+        self.endian == Endian::Little
     }
 
     /// Strips or tiles of one plane from left to right and from top to bottom.
@@ -193,49 +203,84 @@ impl Directory {
         (self.width.div_ceil(self.chunk.0), self.height.div_ceil(self.chunk.1))
     }
 
-    /// Planes that are stored apart.
+    /// Columns and rows of the picture that a chunk of a plane has, and the column and row where they begin.
+    pub(super) fn part(&self, index: u32) -> ((u32, u32), (u32, u32)) {
+        let (across, _) = self.grid();
+        let (left, top) = (index % across * self.chunk.0, index / across * self.chunk.1);
+        ((self.chunk.0.min(self.width - left), self.chunk.1.min(self.height - top)), (left, top))
+    }
+
+    /// Samples of a pixel that count: those of its colour, and alpha.
+    pub(super) fn used(&self) -> u16 {
+        let colors = if self.ink == Ink::Ycc { 1 } else { self.ink.samples() };
+        colors + u16::from(self.alpha != Alpha::None)
+    }
+
+    /// Planes that are read, where samples are stored apart.
     pub(super) fn planes(&self) -> u16 {
-        if self.planar { self.samples } else { 1 }
+        if self.planar { self.used() } else { 1 }
     }
 
-    fn chunks(&self) -> u64 {
+    /// Chunks that are read.
+    pub(super) fn chunks(&self) -> u64 {
         let (across, down) = self.grid();
-        u64::from(across) * u64::from(down) * u64::from(self.planes())
+        u64::from(across).saturating_mul(down.into()).saturating_mul(self.planes().into())
     }
 
-    /// Offset of each strip or tile.
-    pub(super) fn offsets(&self, bytes: &[u8]) -> Result<Vec<u32>, Failure> {
-        let count = usize::try_from(self.chunks()).map_err(|_| truncated())?;
-        (0..count).map(|i| self.offsets.value(bytes, self.endian, i).ok_or_else(truncated)).collect()
+    /// The value at an index of a tag's.
+    pub(super) fn value(&self, bytes: &[u8], entry: Entry, index: usize) -> Option<u64> {
+        entry.value(bytes, self.endian, index)
     }
 
-    /// Length of each strip or tile as stored; to the end of the file where it isn't said.
-    pub(super) fn lengths(&self, bytes: &[u8], offsets: &[u32]) -> Vec<u32> {
-        let rest = |offset: u32| u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_sub(offset);
-        let said = |i| self.lengths.and_then(|lengths| lengths.value(bytes, self.endian, i));
-        offsets
-            .iter()
-            .enumerate()
-            .map(|(i, &offset)| said(i).unwrap_or(rest(offset)).min(rest(offset)))
-            .collect()
+    /// The tables that the JPEGs inside share: a JPEG without a picture.
+    pub(super) fn jpeg_tables<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], Failure> {
+        let Some(tables) = self.jpeg_tables else { return Ok(&[]) };
+        if tables.count > TABLES_MAX {
+            return Err(undecodable("las tablas de los JPEG del TIFF son demasiado grandes"));
+        }
+        let length = usize::try_from(tables.count).map_err(|_| truncated())?;
+        bytes.get(tables.at..).and_then(|rest| rest.get(..length)).ok_or_else(truncated)
     }
 
-    /// Count and offset of the tables that the JPEGs inside share.
-    pub(super) fn jpeg_tables(&self) -> Option<(u32, u32)> {
-        self.jpeg_tables.and_then(|tables| Some((tables.count, u32::try_from(tables.at).ok()?)))
+    /// Samples of a pixel that a row of one plane has, once it is decompressed.
+    pub(super) fn samples_in_plane(&self) -> u16 {
+        match (self.planar, self.packing, self.ink) {
+            (true, ..) => 1,
+            // Of such a JPEG only luma is decoded.
+            (false, Packing::Jpeg, Ink::Ycc) => 1,
+            (false, ..) => self.samples,
+        }
     }
 
-    /// Samples of a pixel in one plane.
-    pub(super) fn samples_in_plane(&self) -> usize {
-        if self.planar { 1 } else { self.samples.into() }
+    /// Bytes of a decompressed row of one chunk of one plane; where chromas are stored among the rows of luma, of as many
+    /// rows as have one in common.
+    pub(super) fn row_bytes(&self) -> u64 {
+        let (h, v) = self.subsampling;
+        if (h, v) != (1, 1) {
+            // Units of luma and two chromas (TIFF 6.0, section 21).
+            return u64::from(self.chunk.0.div_ceil(h)) * u64::from(h * v + 2);
+        }
+        let bits = u64::from(self.samples_in_plane()) * u64::from(self.bits);
+        u64::from(self.chunk.0).saturating_mul(bits).div_ceil(8)
+    }
+
+    /// Gray of each value of the first sample, where it is neither that value nor needs others.
+    pub(super) fn grays(&self, bytes: &[u8]) -> Result<Option<[u8; 256]>, Failure> {
+        let mut grays = [0; 256];
+        match self.ink {
+            Ink::WhiteIsZero => (0..=255).zip(&mut grays).for_each(|(value, gray)| *gray = !value),
+            Ink::Palette => self.palette(bytes, &mut grays)?,
+            Ink::Ycc if self.packing != Packing::Jpeg && self.stretch(bytes, &mut grays) => {}
+            _ => return Ok(None),
+        }
+        Ok(Some(grays))
     }
 
     /// Luma of each index of the palette: all reds, all greens, all blues, 16 bits each (TIFF 6.0, section 5).
-    pub(super) fn grays(&self, bytes: &[u8]) -> Result<[u8; 256], Failure> {
+    fn palette(&self, bytes: &[u8], grays: &mut [u8; 256]) -> Result<(), Failure> {
         let map = self.color_map.ok_or_else(|| undecodable("el TIFF tiene paleta y no la trae"))?;
         let colors = 1usize << self.bits.min(8);
-        let high = |index| map.value(bytes, self.endian, index).map(|v| saturate((v >> 8).into()));
-        let mut grays = [0; 256];
+        let high = |index| self.value(bytes, map, index).map(|v| saturate(v >> 8));
         for (index, gray) in grays.iter_mut().enumerate().take(colors) {
             let (Some(r), Some(g), Some(b)) = (high(index), high(colors + index), high(2 * colors + index))
             else {
@@ -243,48 +288,102 @@ impl Directory {
             };
             *gray = luma(r, g, b);
         }
-        Ok(grays)
+        Ok(())
+    }
+
+    /// Stretches luma to the whole range, if black and white are said to be elsewhere (tag ReferenceBlackWhite; TIFF 6.0,
+    /// section 20). Whether they are.
+    fn stretch(&self, bytes: &[u8], grays: &mut [u8; 256]) -> bool {
+        let level = |i| self.reference.and_then(|entry| entry.rational(bytes, self.endian, i));
+        let (Some(black), Some(white)) = (level(0), level(1)) else { return false };
+        if white - black < 1.0 || (black, white) == (0.0, 255.0) {
+            return false;
+        }
+        for (value, gray) in (0..=255u8).zip(grays) {
+            let stretched = (f64::from(value) - black) * 255.0 / (white - black);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within a byte")]
+            let byte = stretched.round().clamp(0.0, 255.0) as u8;
+            *gray = byte;
+        }
+        true
     }
 
     pub(super) fn cost(&self, length: usize) -> u64 {
         let channels = if self.alpha == Alpha::None { 1 } else { 2 };
         let raster = cost::area(self.width, self.height, channels);
-        let bits = u64::from(self.bits) * u64::from(self.samples);
-        // A row is rounded up to bytes in every plane, and then spread to a byte a sample; fax
-        // remembers where two rows change colour.
-        let row = u64::from(self.chunk.0).saturating_mul(bits).div_ceil(8) + u64::from(self.planes());
-        let spread = u64::from(self.chunk.0) * (u64::from(self.samples) + 16);
-        let chunk = row.saturating_mul(self.chunk.1.into());
-        let jpeg = match self.packing {
-            Packing::Stream => 0,
-            // The compressed chunk, the decoder's planes of coefficients and its output.
-            Packing::Jpeg => (length as u64).saturating_add(chunk.saturating_mul(8)),
+        // A row of each plane, and those samples of it that count, a byte each.
+        let rows = self.row_bytes().saturating_mul(self.planes().into());
+        let spread = u64::from(self.chunk.0) * u64::from(self.used());
+        // Chunks may be copied, turned or with tables; together they are no longer than that.
+        let stored = (length as u64).saturating_add(SLACK + TABLES_MAX + length as u64 / 8);
+        let jpegs = match self.packing {
+            Packing::Jpeg => stored.saturating_add(self.jpeg_cost.saturating_mul(self.planes().into())),
+            _ => 0,
         };
-        // Offset and length of each chunk, and the lists of values they come from.
-        let index = self.chunks() * 96;
-        cost::turnable(raster, chunk.saturating_add(spread).saturating_add(jpeg).saturating_add(index))
+        // The offsets in order.
+        let index = 8 * self.chunks();
+        let work = [rows, spread, unpack::cost(self, stored), jpegs, index];
+        cost::turnable(raster, work.into_iter().fold(0, u64::saturating_add))
     }
 }
 
-fn packing(compression: u32) -> Result<Packing, Failure> {
-    match compression {
-        1 | 4 | 5 | 8 | 32_773 | 32_946 => Ok(Packing::Stream),
-        7 => Ok(Packing::Jpeg),
-        _ => Err(Failure::Undecodable(format!("el TIFF usa la compresión {compression}, que no se lee"))),
+/// Bits of a sample.
+fn bits(bytes: &[u8], endian: Endian, tags: &Tags, samples: u16) -> Result<u16, Failure> {
+    let Some(entry) = tags.bits else { return Ok(1) };
+    let bits = entry.value(bytes, endian, 0).unwrap_or(1);
+    let count = usize::try_from(entry.count.min(samples.into())).map_err(|_| damaged())?;
+    if (1..count).any(|i| entry.value(bytes, endian, i) != Some(bits)) {
+        return Err(undecodable("el TIFF tiene canales de distinto número de bits, que no se leen"));
+    }
+    match bits {
+        1..=16 | 24 | 32 => u16::try_from(bits).map_err(|_| damaged()),
+        _ => Err(Failure::Undecodable(format!("el TIFF tiene muestras de {bits} bits, que no se leen"))),
     }
 }
 
-fn ink(photometric: Option<u32>, packing: Packing) -> Result<Ink, Failure> {
-    match (photometric, packing) {
-        (Some(0), _) => Ok(Ink::WhiteIsZero),
-        (Some(1), _) => Ok(Ink::BlackIsZero),
-        (Some(2), _) => Ok(Ink::Rgb),
-        (Some(3), _) => Ok(Ink::Palette),
-        (Some(5), _) => Ok(Ink::Cmyk),
-        (Some(6), Packing::Jpeg) => Ok(Ink::Ycc),
-        (Some(other), _) => {
-            Err(Failure::Undecodable(format!("el TIFF usa el espacio de color {other}, que no se lee")))
+/// Holds the bits of a sample against what the compression and the colour can have.
+fn check_depth(packing: Packing, ink: Ink, bits: u16, samples: u16, planar: bool) -> Result<(), Failure> {
+    let alone = samples == 1 || planar;
+    match (packing, ink) {
+        (Packing::Fax(_), _) if bits != 1 || !alone => {
+            Err(undecodable("el TIFF usa la compresión de fax y no es de blanco y negro"))
         }
-        (None, _) => Err(undecodable("el TIFF no dice qué colores tiene")),
+        (Packing::Jpeg, _) if bits != 8 => {
+            Err(Failure::Undecodable(format!("el TIFF contiene un JPEG de {bits} bits, que no se lee")))
+        }
+        (_, Ink::Palette) if bits > 8 => {
+            Err(Failure::Undecodable(format!("el TIFF tiene una paleta de {bits} bits, que no se lee")))
+        }
+        (_, Ink::Ycc) if bits != 8 => {
+            Err(Failure::Undecodable(format!("el TIFF es YCbCr con muestras de {bits} bits, que no se lee")))
+        }
+        _ if u32::from(bits) * u32::from(samples) > PIXEL_BITS_MAX => Err(Failure::Undecodable(format!(
+            "el TIFF tiene {samples} canales de {bits} bits, que son demasiados"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether samples are stored as differences. The tag counts for LZW and deflate alone (TIFF 6.0, section 14).
+fn differences(
+    packing: Packing,
+    predictor: u64,
+    bits: u16,
+    subsampling: (u32, u32),
+) -> Result<bool, Failure> {
+    match (packing, predictor) {
+        (Packing::Lzw | Packing::Deflate, 2) => {
+            if subsampling != (1, 1) || !matches!(bits, 8 | 16 | 32) {
+                return Err(undecodable("el TIFF guarda diferencias (Predictor 2) de un modo que no se lee"));
+            }
+            Ok(true)
+        }
+        (Packing::Lzw | Packing::Deflate, 3) => {
+            Err(undecodable("el TIFF usa el predictor de punto flotante, que no se lee"))
+        }
+        (Packing::Lzw | Packing::Deflate, 4..) => {
+            Err(Failure::Undecodable(format!("el TIFF usa un predictor desconocido (el número {predictor})")))
+        }
+        _ => Ok(false),
     }
 }

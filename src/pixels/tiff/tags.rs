@@ -1,39 +1,76 @@
-//! The entries of the first directory of a TIFF file (TIFF 6.0, section 2): which are there, and where their values are.
+//! The entries of the first directory of a TIFF file: which are there, and where their values are.
 //!
-//! Nothing is checked here but that the directory ends before the file does, and nothing is allocated.
+//! Classic TIFF (TIFF 6.0, section 2) has offsets of 32 bits, BigTIFF (43 in place of 42) of 64; that is the whole difference.
+//! Nothing is checked here but that the directory ends before the file does, and nothing is allocated. The work is one look at
+//! each of at most 4096 entries.
 
 use crate::exchange::job::Failure;
 use crate::pixels::bytes::Endian;
 use crate::pixels::orient::Orientation;
 use crate::pixels::probe::undecodable;
 
-use super::truncated;
+use super::{damaged, truncated};
 
 /// Entries of the directory that are looked at; real ones have some thirty.
-const ENTRIES_MAX: u16 = 4096;
+const ENTRIES_MAX: u64 = 4096;
 
 /// One tag: where its values are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     kind: u16,
-    pub(super) count: u32,
+    pub(super) count: u64,
     /// Offset of the first value.
     pub(super) at: usize,
 }
 
 impl Entry {
-    /// The value at an index: SHORT and LONG (TIFF 6.0, section 2), and BYTE as some write it.
-    pub(super) fn value(self, bytes: &[u8], endian: Endian, index: usize) -> Option<u32> {
-        if index >= self.count as usize {
+    /// The value at an index: an unsigned integer of any size, or a signed one that isn't negative, as some write it.
+    pub(super) fn value(self, bytes: &[u8], endian: Endian, index: usize) -> Option<u64> {
+        if index as u64 >= self.count {
             return None;
         }
+        let at = self.at.checked_add(index.checked_mul(size_of_kind(self.kind))?)?;
         match self.kind {
-            1 => bytes.get(self.at.checked_add(index)?).map(|&b| b.into()),
-            3 => endian.u16(bytes, self.at.checked_add(2 * index)?).map(u32::from),
-            4 => endian.u32(bytes, self.at.checked_add(4 * index)?),
+            1 | 7 => bytes.get(at).map(|&byte| byte.into()),
+            3 => endian.u16(bytes, at).map(u64::from),
+            4 | 13 => endian.u32(bytes, at).map(u64::from),
+            6 => u64::try_from(bytes.get(at)?.cast_signed()).ok(),
+            8 => u64::try_from(endian.u16(bytes, at)?.cast_signed()).ok(),
+            9 => u64::try_from(endian.u32(bytes, at)?.cast_signed()).ok(),
+            16..=18 => u64_at(endian, bytes, at).filter(|&value| i64::try_from(value).is_ok()),
             _ => None,
         }
     }
+
+    /// The RATIONAL at an index, or an integer in its place.
+    pub(super) fn rational(self, bytes: &[u8], endian: Endian, index: usize) -> Option<f64> {
+        if self.kind != 5 || index as u64 >= self.count {
+            #[expect(clippy::cast_precision_loss, reason = "the values are those of samples")]
+            return self.value(bytes, endian, index).map(|value| value as f64);
+        }
+        let at = self.at.checked_add(index.checked_mul(8)?)?;
+        let denominator = endian.u32(bytes, at.checked_add(4)?)?;
+        (denominator != 0).then_some(f64::from(endian.u32(bytes, at)?) / f64::from(denominator))
+    }
+}
+
+/// Bytes of a value of a type (TIFF 6.0, section 2; BigTIFF adds 16 to 18).
+const fn size_of_kind(kind: u16) -> usize {
+    match kind {
+        3 | 8 => 2,
+        4 | 9 | 11 | 13 => 4,
+        5 | 10 | 12 | 16..=18 => 8,
+        _ => 1,
+    }
+}
+
+fn u64_at(endian: Endian, bytes: &[u8], at: usize) -> Option<u64> {
+    let (first, second) = (endian.u32(bytes, at)?, endian.u32(bytes, at.checked_add(4)?)?);
+    let (high, low) = match endian {
+        Endian::Little => (second, first),
+        Endian::Big => (first, second),
+    };
+    Some(u64::from(high) << 32 | u64::from(low))
 }
 
 /// The tags that matter, by what they say.
@@ -48,6 +85,7 @@ pub(super) struct Tags {
     pub(super) samples: Option<Entry>,
     pub(super) rows_per_strip: Option<Entry>,
     pub(super) planar: Option<Entry>,
+    pub(super) fax_options: Option<Entry>,
     pub(super) color_map: Option<Entry>,
     pub(super) tile_width: Option<Entry>,
     pub(super) tile_height: Option<Entry>,
@@ -58,56 +96,112 @@ pub(super) struct Tags {
     pub(super) offsets: Option<Entry>,
     pub(super) lengths: Option<Entry>,
     pub(super) jpeg_tables: Option<Entry>,
+    pub(super) subsampling: Option<Entry>,
+    pub(super) reference: Option<Entry>,
+}
+
+/// What differs between classic TIFF and BigTIFF.
+struct Form {
+    /// Bytes of an offset, and of the count of values.
+    offset: usize,
+    /// Bytes of an entry.
+    entry: usize,
+}
+
+const CLASSIC: Form = Form { offset: 4, entry: 12 };
+const BIG: Form = Form { offset: 8, entry: 20 };
+
+impl Form {
+    fn offset(&self, endian: Endian, bytes: &[u8], at: usize) -> Option<u64> {
+        if self.offset == 8 { u64_at(endian, bytes, at) } else { endian.u32(bytes, at).map(u64::from) }
+    }
+}
+
+/// Order of bytes, form, and where the offset of the first directory stands.
+fn head(bytes: &[u8]) -> Result<(Endian, Form, usize), Failure> {
+    if let Some(endian) = Endian::of_tiff(bytes) {
+        return Ok((endian, CLASSIC, 4));
+    }
+    let endian = match bytes {
+        [b'I', b'I', 43, 0, ..] => Endian::Little,
+        [b'M', b'M', 0, 43, ..] => Endian::Big,
+        _ => return Err(damaged()),
+    };
+    // The size of an offset, and a zero.
+    match (endian.u16(bytes, 4), endian.u16(bytes, 6)) {
+        (Some(8), Some(0)) => Ok((endian, BIG, 8)),
+        (Some(_), Some(_)) => Err(undecodable("el TIFF es un BigTIFF con una cabecera que no se lee")),
+        _ => Err(truncated()),
+    }
 }
 
 impl Tags {
-    pub(super) fn read(bytes: &[u8], endian: Endian) -> Result<Self, Failure> {
-        let start = endian.u32(bytes, 4).ok_or_else(truncated)? as usize;
-        let count = endian.u16(bytes, start).ok_or_else(truncated)?;
+    /// The tags of the first directory, and the file's order of bytes.
+    pub(super) fn read(bytes: &[u8]) -> Result<(Self, Endian), Failure> {
+        let (endian, form, at) = head(bytes)?;
+        let place = |value: u64| usize::try_from(value).map_err(|_| truncated());
+        let start = place(form.offset(endian, bytes, at).ok_or_else(truncated)?)?;
+        let (count, mut at) = if form.offset == 8 {
+            (u64_at(endian, bytes, start), start.saturating_add(8))
+        } else {
+            (endian.u16(bytes, start).map(u64::from), start.saturating_add(2))
+        };
+        let count = count.ok_or_else(truncated)?;
         if count > ENTRIES_MAX {
             return Err(undecodable("el TIFF tiene demasiadas etiquetas"));
         }
         let mut tags = Self::default();
-        for index in 0..usize::from(count) {
-            let at = start + 2 + 12 * index;
-            let entry = bytes.get(at..at + 12).ok_or_else(truncated)?;
-            let (Some(tag), Some(kind), Some(values), Some(offset)) =
-                (endian.u16(entry, 0), endian.u16(entry, 2), endian.u32(entry, 4), endian.u32(entry, 8))
-            else {
+        for _ in 0..count {
+            let end = at.checked_add(form.entry).ok_or_else(truncated)?;
+            let entry = bytes.get(at..end).ok_or_else(truncated)?;
+            let value = 4 + form.offset;
+            let (Some(tag), Some(kind), Some(values), Some(offset)) = (
+                endian.u16(entry, 0),
+                endian.u16(entry, 2),
+                form.offset(endian, entry, 4),
+                form.offset(endian, entry, value),
+            ) else {
                 return Err(truncated());
             };
-            let size = match kind {
-                3 => 2,
-                4 => 4,
-                _ => 1,
-            };
-            // Values that fit into four bytes stand in the entry itself.
-            let inline = u64::from(values) * size <= 4;
-            let found =
-                Some(Entry { kind, count: values, at: if inline { at + 8 } else { offset as usize } });
-            match tag {
-                256 => tags.width = found,
-                257 => tags.height = found,
-                258 => tags.bits = found,
-                259 => tags.compression = found,
-                262 => tags.ink = found,
-                266 => tags.fill_order = found,
-                274 => tags.orientation = Orientation::from_entry(endian, entry).unwrap_or_default(),
-                273 | 324 => tags.offsets = found,
-                277 => tags.samples = found,
-                278 => tags.rows_per_strip = found,
-                279 | 325 => tags.lengths = found,
-                284 => tags.planar = found,
-                317 => tags.predictor = found,
-                320 => tags.color_map = found,
-                322 => tags.tile_width = found,
-                323 => tags.tile_height = found,
-                338 => tags.extra = found,
-                339 => tags.sample_format = found,
-                347 => tags.jpeg_tables = found,
-                _ => {}
-            }
+            // Values that fit into an offset stand in its place.
+            let inline = values.saturating_mul(size_of_kind(kind) as u64) <= form.offset as u64;
+            let first = if inline { at + value } else { usize::try_from(offset).unwrap_or(usize::MAX) };
+            tags.keep(bytes, endian, tag, Entry { kind, count: values, at: first });
+            at = end;
         }
-        Ok(tags)
+        Ok((tags, endian))
+    }
+
+    fn keep(&mut self, bytes: &[u8], endian: Endian, tag: u16, entry: Entry) {
+        let place = match tag {
+            256 => &mut self.width,
+            257 => &mut self.height,
+            258 => &mut self.bits,
+            259 => &mut self.compression,
+            262 => &mut self.ink,
+            266 => &mut self.fill_order,
+            273 | 324 => &mut self.offsets,
+            274 => {
+                let value = entry.value(bytes, endian, 0).and_then(|value| u32::try_from(value).ok());
+                self.orientation = value.and_then(Orientation::from_tag).unwrap_or_default();
+                return;
+            }
+            277 => &mut self.samples,
+            278 => &mut self.rows_per_strip,
+            279 | 325 => &mut self.lengths,
+            284 => &mut self.planar,
+            292 => &mut self.fax_options,
+            317 => &mut self.predictor,
+            320 => &mut self.color_map,
+            322 => &mut self.tile_width,
+            323 => &mut self.tile_height,
+            338 => &mut self.extra,
+            339 => &mut self.sample_format,
+            347 => &mut self.jpeg_tables,
+            530 => &mut self.subsampling,
+            532 => &mut self.reference,
+            _ => return,
+        };
+        *place = Some(entry);
     }
 }
