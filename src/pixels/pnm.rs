@@ -1,25 +1,28 @@
-//! Netpbm: PBM, PGM, PPM in text and binary (P1 to P6) and PAM (P7): their header, and decoding with the image crate.
+//! Netpbm: PBM, PGM, PPM in text and binary (P1 to P6) and PAM (P7), read by a reader of our own.
 //!
-//! Samples are brought from 0..=maxval to 0..=255, above a maxval of 255 to 16 bits, of which the high byte counts.
-//! Only the first picture of a file is read.
+//! It goes with netpbm(1): a comment, from # to the end of its line, may stand wherever the header or a text may have white
+//! space, also straight behind the header's last number; a single white space parts that from binary samples. The
+//! image crate's reader knows comments neither there nor in text, and holds the samples of a whole picture.
 //!
-//! Known limits, which are that crate's: no comment behind the header's last number, as Netpbm has it, and in text no
-//! sample that a byte (with a maxval above 255: two) cannot hold.
+//! Samples are brought from 0..=maxval to 0..=255, above a maxval of 255 to 16 bits, of which the high byte counts. A sample
+//! above maxval counts as maxval. Only the first picture of a file is read. Floats (PF, Pf) are no format of ours.
+//!
+//! Work: the header has 32 KiB at most; then each byte is read once, and each pixel written once. Beside the raster a row of
+//! samples is allocated.
 
-use ::image::ColorType;
-use ::image::codecs::pnm::PnmDecoder;
 use scaler::raster::Raster;
 
 use crate::exchange::job::{Cancel, Failure};
 
 use super::cost;
-use super::image::{self, Announced};
-use super::interrupt::Interruptible;
+use super::gray::{Layout, row_to_gray, saturate};
+use super::image;
+use super::interrupt;
 use super::probe::{Found, undecodable};
 
 const NAME: &str = "PNM";
 
-/// Bytes a header may have, comments included; the decoder keeps a line of a PAM's in memory.
+/// Bytes a header may have, comments included.
 const HEADER_MAX: usize = 32 * 1024;
 
 /// How samples are written.
@@ -60,17 +63,18 @@ impl Header {
         }
     }
 
-    /// P1 to P6: width, height, and maxval unless it is a bitmap; one white space; the samples.
+    /// P1 to P6: width, height, and maxval unless it is a bitmap; the samples.
     fn plain(head: &[u8], depth: u32, coding: Coding, bitmap: bool) -> Result<Self, Failure> {
         let mut rest = head.get(2..).unwrap_or_default();
         let (width, height) = (number(&mut rest)?, number(&mut rest)?);
         let maxval = if bitmap { 1 } else { number(&mut rest)? };
-        Ok(Header { width, height, depth, maxval, coding, length: head.len() - rest.len() + 1 })
+        Ok(Header { width, height, depth, maxval, coding, length: head.len() - rest.len() })
     }
 
-    /// P7: lines of a keyword and its value, until ENDHDR. Which tuple types there are is the decoder's business.
+    /// P7: lines of a keyword and its value, until ENDHDR.
     fn pam(head: &[u8]) -> Result<Self, Failure> {
         let (mut width, mut height, mut depth, mut maxval) = (0, 0, 0, 0);
+        let mut tuple: &[u8] = b"";
         let mut rest = head.strip_prefix(b"P7\n").ok_or_else(damaged)?;
         loop {
             let end = rest.iter().position(|&b| b == b'\n').ok_or_else(truncated)?;
@@ -78,13 +82,14 @@ impl Header {
             rest = &rest[end + 1..];
             let (keyword, value) =
                 line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(end));
-            let value = || digits(value.trim_ascii()).ok_or_else(damaged);
+            let word = value.trim_ascii();
+            let value = || digits(word).ok_or_else(damaged);
             match keyword {
                 b"WIDTH" => width = value()?,
                 b"HEIGHT" => height = value()?,
                 b"DEPTH" => depth = value()?,
                 b"MAXVAL" => maxval = value()?,
-                b"TUPLTYPE" => {}
+                b"TUPLTYPE" => tuple = word,
                 b"ENDHDR" => break,
                 _ if line.starts_with(b"#") => {}
                 _ => return Err(damaged()),
@@ -95,58 +100,89 @@ impl Header {
                 "el PAM tiene {depth} canales por píxel, que no son de gris ni de color"
             )));
         }
+        let named = match tuple {
+            b"" => depth,
+            b"GRAYSCALE" | b"BLACKANDWHITE" => 1,
+            b"GRAYSCALE_ALPHA" | b"BLACKANDWHITE_ALPHA" => 2,
+            b"RGB" => 3,
+            b"RGB_ALPHA" => 4,
+            _ => return Err(undecodable("el PAM no es de gris ni de color RGB, según su TUPLTYPE")),
+        };
+        if named != depth {
+            return Err(undecodable("el PAM tiene otro número de canales que los de su TUPLTYPE"));
+        }
         let length = head.len() - rest.len();
         Ok(Header { width, height, depth, maxval, coding: Coding::Binary, length })
     }
 
-    /// What the decoder will hand out, if the samples are there.
-    fn announced(&self, bytes: &[u8]) -> Result<Announced, Failure> {
+    /// Whether there may be a picture of that size, and samples enough.
+    fn check(&self, bytes: &[u8]) -> Result<(), Failure> {
         let Header { width, height, depth, maxval, .. } = *self;
         if width == 0 || height == 0 || !(1..=65_535).contains(&maxval) {
             return Err(damaged());
         }
-        let color = match (depth, maxval > 255) {
-            (1, false) => ColorType::L8,
-            (2, false) => ColorType::La8,
-            (3, false) => ColorType::Rgb8,
-            (_, false) => ColorType::Rgba8,
-            (1, true) => ColorType::L16,
-            (2, true) => ColorType::La16,
-            (3, true) => ColorType::Rgb16,
-            (_, true) => ColorType::Rgba16,
-        };
-        let announced = Announced { sides: (width, height), color };
         let needed = match self.coding {
             Coding::Text => cost::area(width, height, depth.into()),
             Coding::Bits => cost::area(width.div_ceil(8), height, 1),
-            Coding::Binary => announced.bytes(),
+            Coding::Binary => cost::area(width, height, self.sample_bytes() * u64::from(depth)),
         };
         if (bytes.len().saturating_sub(self.length) as u64) < needed {
             return Err(Failure::Undecodable(format!(
                 "el PNM está incompleto: declara {width}x{height} píxeles y no trae tantos"
             )));
         }
-        Ok(announced)
+        Ok(())
+    }
+
+    /// Bytes of a binary sample.
+    fn sample_bytes(&self) -> u64 {
+        if self.maxval > 255 { 2 } else { 1 }
+    }
+
+    fn layout(&self) -> Layout {
+        match self.depth {
+            1 => Layout::Gray,
+            2 => Layout::GrayAlpha,
+            3 => Layout::Rgb,
+            _ => Layout::Rgba,
+        }
+    }
+
+    /// A sample in 8 bits.
+    fn scaled(&self, sample: u32) -> u8 {
+        let (sample, maxval) = (u64::from(sample.min(self.maxval)), u64::from(self.maxval));
+        if maxval > 255 {
+            saturate(((sample * 65_535 + maxval / 2) / maxval) >> 8)
+        } else {
+            saturate((sample * 255 + maxval / 2) / maxval)
+        }
     }
 }
 
-/// The next number of a header: white space and comments (from # to the end of the line) separate them.
+/// The next number of a header, and the character behind it; what stands before it is white space and comments.
 fn number(rest: &mut &[u8]) -> Result<u32, Failure> {
+    skip_space(rest);
+    let length = rest.iter().take_while(|b| !b.is_ascii_whitespace() && **b != b'#').count();
+    let (word, after) = rest.split_at(length);
+    let (&next, behind) = after.split_first().ok_or_else(truncated)?;
+    *rest = if next == b'#' { behind_comment(after) } else { behind };
+    digits(word).ok_or_else(damaged)
+}
+
+fn skip_space(rest: &mut &[u8]) {
     loop {
         *rest = rest.trim_ascii_start();
         if rest.first() != Some(&b'#') {
-            break;
+            return;
         }
-        let comment = rest.iter().take_while(|&&b| b != b'\n' && b != b'\r').count();
-        *rest = &rest[comment..];
+        *rest = behind_comment(rest);
     }
-    let length = rest.iter().take_while(|b| !b.is_ascii_whitespace() && **b != b'#').count();
-    let (word, after) = rest.split_at(length);
-    if after.is_empty() {
-        return Err(truncated());
-    }
-    *rest = after;
-    digits(word).ok_or_else(damaged)
+}
+
+/// What follows the end of a comment's line.
+fn behind_comment(comment: &[u8]) -> &[u8] {
+    let end = comment.iter().position(|&b| b == b'\n' || b == b'\r');
+    end.map_or(b"", |end| &comment[end + 1..])
 }
 
 /// A decimal number without sign.
@@ -170,15 +206,96 @@ fn damaged() -> Failure {
 
 pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     let header = Header::read(bytes)?;
-    let cost = cost::BASE.saturating_add(header.announced(bytes)?.bytes());
-    Ok(Found { width: header.width, height: header.height, cost })
+    header.check(bytes)?;
+    let Header { width, height, depth, .. } = header;
+    let raster = cost::area(width, height, header.layout().channels().count() as u64);
+    let row = cost::area(width, 1, depth.into());
+    Ok(Found { width, height, cost: cost::BASE.saturating_add(raster).saturating_add(row) })
 }
 
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, Failure> {
-    let announced = Header::read(bytes)?.announced(bytes)?;
-    let decoder =
-        PnmDecoder::new(Interruptible::new(bytes, cancelled)).map_err(|e| image::refusal(NAME, &e))?;
-    image::decode(NAME, decoder, announced)
+    let header = Header::read(bytes)?;
+    header.check(bytes)?;
+    let Header { width, height, depth, maxval, coding, length } = header;
+    let layout = header.layout();
+    let channels = layout.channels();
+    let stride = width as usize * channels.count();
+    let mut samples = vec![0; stride * height as usize];
+    let mut row = vec![0; width as usize * depth as usize];
+    let mut rest = bytes.get(length..).ok_or_else(truncated)?;
+    let scaled: [u8; 256] = std::array::from_fn(|sample| header.scaled(u32::try_from(sample).unwrap_or(255)));
+    for out in samples.chunks_exact_mut(stride) {
+        interrupt::check(cancelled)?;
+        match coding {
+            Coding::Text if maxval == 1 && depth == 1 && bytes.get(1) == Some(&b'1') => {
+                for sample in &mut row {
+                    *sample = text_bit(&mut rest)?;
+                }
+            }
+            Coding::Text => {
+                for sample in &mut row {
+                    *sample = header.scaled(text_number(&mut rest)?);
+                }
+            }
+            Coding::Bits => {
+                let (stored, behind) = rest.split_at_checked(row.len().div_ceil(8)).ok_or_else(truncated)?;
+                rest = behind;
+                for (eight, &bits) in row.chunks_mut(8).zip(stored) {
+                    for (sample, shift) in eight.iter_mut().zip((0..8).rev()) {
+                        *sample = if bits >> shift & 1 == 1 { 0 } else { 255 };
+                    }
+                }
+            }
+            Coding::Binary if maxval > 255 => {
+                let (stored, behind) = rest.split_at_checked(2 * row.len()).ok_or_else(truncated)?;
+                rest = behind;
+                for (sample, &pair) in row.iter_mut().zip(stored.as_chunks().0) {
+                    *sample = header.scaled(u16::from_be_bytes(pair).into());
+                }
+            }
+            Coding::Binary => {
+                let (stored, behind) = rest.split_at_checked(row.len()).ok_or_else(truncated)?;
+                rest = behind;
+                for (sample, &byte) in row.iter_mut().zip(stored) {
+                    *sample = scaled[usize::from(byte)];
+                }
+            }
+        }
+        row_to_gray(layout, &row, out);
+    }
+    Ok(Raster { width, height, channels, samples })
+}
+
+/// A pixel of a bitmap in text: 1 is black, and nothing needs to part it from the next.
+fn text_bit(rest: &mut &[u8]) -> Result<u8, Failure> {
+    skip_space(rest);
+    let (bit, behind) = rest.split_first().ok_or_else(truncated)?;
+    *rest = behind;
+    match bit {
+        b'0' => Ok(255),
+        b'1' => Ok(0),
+        _ => Err(no_number()),
+    }
+}
+
+/// A sample in text; one that no number of ours can hold is as good as the largest.
+fn text_number(rest: &mut &[u8]) -> Result<u32, Failure> {
+    skip_space(rest);
+    let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, behind) = rest.split_at(length);
+    match behind.first() {
+        _ if digits.is_empty() && behind.is_empty() => return Err(truncated()),
+        Some(next) if digits.is_empty() || !next.is_ascii_whitespace() && *next != b'#' => {
+            return Err(no_number());
+        }
+        _ => *rest = behind,
+    }
+    let value = |sum: u32, digit: &u8| sum.saturating_mul(10).saturating_add(u32::from(digit - b'0'));
+    Ok(digits.iter().fold(0, value))
+}
+
+fn no_number() -> Failure {
+    undecodable("el PNM trae algo que no es un número entre sus píxeles")
 }
 
 #[cfg(test)]
@@ -209,7 +326,13 @@ mod tests {
         let pam =
             b"P7\n# dos\nWIDTH 2\nHEIGHT 1\n# gris\nDEPTH 1\nMAXVAL 255\nTUPLTYPE GRAYSCALE\nENDHDR\nab";
         assert_eq!(gray(pam).unwrap().2, b"ab");
-        assert!(gray(b"P2 1 1 255 # uno\n 1").is_err());
+        // Behind the last number: in text anywhere, in binary only before the white space that ends it.
+        assert_eq!(gray(b"P2 1 1 255 # uno\n 1").unwrap().2, [1]);
+        assert_eq!(gray(b"P5 1 1 255# uno\na").unwrap().2, b"a");
+        assert_eq!(gray(b"P5#\n#\r1#x\n1#\n255#\n#").unwrap().2, b"#");
+        assert_eq!(gray(b"P5 2 1 255\n# ").unwrap().2, b"# ");
+        assert_eq!(gray(b"P2 2 1 9 # a\n1#b\n# c\r9").unwrap().2, [28, 255]);
+        assert_eq!(gray(b"P1 2 1#\n1#\n0").unwrap().2, [0, 255]);
     }
 
     #[test]
@@ -217,7 +340,7 @@ mod tests {
         assert_eq!(gray(b"P5 1 1 100\n\xC8").unwrap().2, [255]);
         assert_eq!(gray(b"P2 1 1 100 200").unwrap().2, [255]);
         assert_eq!(gray(b"P5 1 1 300\n\x01\x2D").unwrap().2, [255]);
-        assert!(gray(b"P2 1 1 100 256").is_err());
+        assert_eq!(gray(b"P2 2 1 100 256 99999999999").unwrap().2, [255, 255]);
     }
 
     #[test]
@@ -231,14 +354,24 @@ mod tests {
         }
     }
 
-    /// Where the decoder takes the header otherwise than the probe, nothing is allocated by it.
     #[test]
-    fn two_readings_of_a_header_are_a_refusal() {
-        // 12 and 1, or 121?
-        assert!(gray(b"P5 12#\n1 1 255\n0123456789ab").is_err());
-        // Without a tuple type the decoder takes samples for bytes, whatever maxval is.
-        let pam = b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 1\nMAXVAL 65535\nENDHDR\nab";
-        assert!(gray(pam).is_err());
+    fn what_is_no_number_is_named() {
+        for bytes in [&b"P2 2 1 9 1 -2"[..], b"P2 2 1 9 1,2 ", b"P1 2 1 0 2", b"P3 1 1 9 1 2 x"] {
+            assert_eq!(gray(bytes), Err(no_number()), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn tuple_types_agree_with_the_channels() {
+        let pam = |depth, tuple: &str, samples: &[u8]| {
+            let head = format!("P7\nWIDTH 1\nHEIGHT 1\nDEPTH {depth}\nMAXVAL 65535\n{tuple}ENDHDR\n");
+            gray(&[head.as_bytes(), samples].concat())
+        };
+        assert_eq!(pam(1, "", b"ab").unwrap().2, b"a");
+        assert_eq!(pam(2, "TUPLTYPE GRAYSCALE_ALPHA\n", b"abcd").unwrap().2, b"ac");
+        for (depth, tuple) in [(4, "TUPLTYPE CMYK\n"), (4, "TUPLTYPE RGB\n"), (3, "TUPLTYPE RGB_ALPHA\n")] {
+            assert!(pam(depth, tuple, b"abcdefgh").is_err(), "{tuple}");
+        }
     }
 
     #[test]
