@@ -47,6 +47,7 @@ struct Header<'a> {
     /// The transform of Adobe's APP14 segment.
     adobe: Option<u8>,
     exif: Option<&'a [u8]>,
+    xmp: Option<&'a [u8]>,
     /// Bytes up to the entropy-coded data: the decoder keeps copies of some of them.
     length: usize,
 }
@@ -83,6 +84,7 @@ impl<'a> Header<'a> {
             interleaved: true,
             adobe: None,
             exif: None,
+            xmp: None,
             length: 0,
         };
         let mut at = 2;
@@ -105,6 +107,7 @@ impl<'a> Header<'a> {
                 0xE1 if header.exif.is_none() && segment.starts_with(b"Exif\0\0") => {
                     header.exif = Some(segment);
                 }
+                0xE1 if segment.starts_with(b"http://ns.adobe.com/xap/1.0/\0") => header.xmp = Some(segment),
                 0xEE if segment.starts_with(b"Adobe") => header.adobe = segment.get(11).copied(),
                 0xDA => {
                     if header.count == 0 {
@@ -256,7 +259,7 @@ pub(super) fn decode(spares: &Spares, bytes: &[u8]) -> Result<(Raster, Orientati
     let (width, height) = (u32::from(header.width), u32::from(header.height));
     let pixels = width as usize * height as usize;
     let samples = to_gray(samples, pixels, ink)?;
-    let orientation = header.exif.map_or(Orientation::Upright, exif::orientation);
+    let orientation = exif::orientation(header.exif, header.xmp);
     Ok((Raster { width, height, channels: Channels::Luma, samples }, orientation))
 }
 

@@ -38,6 +38,7 @@ mod image;
 mod interrupt;
 mod jpeg;
 mod orient;
+mod pieces;
 mod png;
 mod pnm;
 mod probe;

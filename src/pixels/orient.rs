@@ -48,14 +48,19 @@ impl Orientation {
         })
     }
 
-    /// The orientation in a 12-byte directory entry of type SHORT, or LONG as some programs write it.
+    /// The orientation in a 12-byte directory entry. It should be a SHORT; programs write integers of every type, and cameras
+    /// SLONG (TIFF 6.0, section 2).
     pub(super) fn from_entry(endian: Endian, entry: &[u8]) -> Option<Self> {
-        let value = match endian.u16(entry, 2)? {
-            3 => u32::from(endian.u16(entry, 8)?),
-            4 => endian.u32(entry, 8)?,
+        if endian.u32(entry, 4)? == 0 {
+            return None;
+        }
+        Self::from_tag(match endian.u16(entry, 2)? {
+            // BYTE, SBYTE; SHORT, SSHORT; LONG, SLONG. A negative number is too large a one.
+            1 | 6 => (*entry.get(8)?).into(),
+            3 | 8 => endian.u16(entry, 8)?.into(),
+            4 | 9 => endian.u32(entry, 8)?,
             _ => return None,
-        };
-        Self::from_tag(value)
+        })
     }
 
     /// Whether width and height change places.

@@ -2,6 +2,14 @@
 //!
 //! The sizes inside (of the VP8 frame, of the first frame of an animation) are held against the canvas before any
 //! decoding, as the decoder allocates by them. Of an animation the first frame is drawn on a transparent canvas.
+//!
+//! The flags of the extended header are hints: a picture whose flags promise an alpha, EXIF, XMP or ICC chunk that is
+//! not there is decoded, and alpha is what the stream has. So the decoder is not shown the file but one put together of the
+//! chunks that make the picture, below a header that is true. EXIF and XMP count only where they are flagged, as in libwebp.
+//!
+//! Work: the walk looks at 4,096 chunks at most and skips what is in them. The head of a lossy frame is read as far as its
+//! partitions' sizes. Prefix codes are walked once before they are decoded (`vp8l.rs`: at most some steps a bit); the
+//! decoder then spends some steps for each bit and each pixel of the frame, four passes of transforms, one pass to gray.
 
 mod vp8;
 mod vp8l;
@@ -17,8 +25,8 @@ use crate::pixels::cost;
 use crate::pixels::exif;
 use crate::pixels::gray::Layout;
 use crate::pixels::image::{self, Announced};
-use crate::pixels::interrupt::Interruptible;
 use crate::pixels::orient::Orientation;
+use crate::pixels::pieces::Pieces;
 use crate::pixels::probe::{Found, undecodable};
 
 const NAME: &str = "WebP";
@@ -29,9 +37,20 @@ const CHUNKS_MAX: usize = 4096;
 /// Bytes granted to tables of prefix codes whatever the size; a picture without groups needs some 20 KiB.
 const TABLES_BASE: u64 = 1024 * 1024;
 
+/// The flags of the extended header (RFC 9649, section 2.7).
+const ALPHA: u8 = 0x10;
+const EXIF: u8 = 0x08;
+const XMP: u8 = 0x04;
+const ANIMATION: u8 = 0x02;
+
+/// Bytes before the chunks of a frame of an animation: its place, its sides, how long it stays (section 2.7.1.1).
+const FRAME_HEAD: usize = 16;
+
 /// The size a bitstream announces, and what it is.
 #[derive(Clone, Copy)]
 struct Stream<'a> {
+    name: &'static [u8; 4],
+    content: &'a [u8],
     width: u32,
     height: u32,
     alpha: bool,
@@ -42,13 +61,16 @@ struct Stream<'a> {
 struct Header<'a> {
     width: u32,
     height: u32,
+    /// Whether some pixel may be transparent.
     alpha: bool,
-    animated: bool,
+    /// Of an animation, the head of its first frame.
+    animated: Option<&'a [u8]>,
     /// The picture itself, or the first frame.
     stream: Stream<'a>,
     /// The alpha chunk that comes with a lossy stream.
     alpha_plane: Option<&'a [u8]>,
     exif: Option<&'a [u8]>,
+    xmp: Option<&'a [u8]>,
 }
 
 /// A chunk: its name, its content, and where the next one starts. `None` if it does not end before the file does.
@@ -69,10 +91,12 @@ impl<'a> Stream<'a> {
                 if !vp8::is_whole(content) {
                     return Err(truncated());
                 }
-                Ok(Some(Self { width, height, alpha: false, lossless: None }))
+                Ok(Some(Self { name: b"VP8 ", content, width, height, alpha: false, lossless: None }))
             }
             b"VP8L" => match (content.first(), le32(content, 1)) {
                 (Some(0x2F), Some(bits)) => Ok(Some(Self {
+                    name: b"VP8L",
+                    content,
                     width: (bits & 0x3FFF) + 1,
                     height: (bits >> 14 & 0x3FFF) + 1,
                     alpha: bits >> 28 & 1 == 1,
@@ -90,16 +114,7 @@ impl<'a> Header<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, Failure> {
         let (name, content, next) = chunk(bytes, 12).ok_or_else(truncated)?;
         if let Some(stream) = Stream::read(name, content)? {
-            let Stream { width, height, alpha, .. } = stream;
-            return Ok(Header {
-                width,
-                height,
-                alpha,
-                animated: false,
-                stream,
-                alpha_plane: None,
-                exif: None,
-            });
+            return Ok(Self::still(stream, None, None, None));
         }
         if name != b"VP8X" {
             return Err(damaged());
@@ -111,20 +126,19 @@ impl<'a> Header<'a> {
             return Err(truncated());
         };
         let canvas = ((width & 0xFF_FFFF) + 1, (u32::from(low) | u32::from(high) << 16) + 1);
-        let animated = flags & 0x02 != 0;
-        let mut stream = None;
-        let (mut alpha_plane, mut exif) = (None, None);
+        let (mut stream, mut frame) = (None, None);
+        let (mut alpha_plane, mut exif, mut xmp) = (None, None, None);
         let mut at = next;
         for _ in 0..CHUNKS_MAX {
             let Some((name, content, next)) = chunk(bytes, at) else { break };
             match name {
-                b"EXIF" if exif.is_none() => exif = Some(content),
-                b"ANMF" if animated && stream.is_none() => {
-                    let (first, plane) = first_frame(content, canvas)?;
-                    (stream, alpha_plane) = (Some(first), plane);
+                b"EXIF" if exif.is_none() && flags & EXIF != 0 => exif = Some(content),
+                b"XMP " if xmp.is_none() && flags & XMP != 0 => xmp = Some(content),
+                b"ANMF" if flags & ANIMATION != 0 && frame.is_none() => {
+                    frame = Some(first_frame(content, canvas)?);
                 }
-                b"ALPH" if !animated && alpha_plane.is_none() => alpha_plane = Some(content),
-                b"VP8 " | b"VP8L" if !animated && stream.is_none() => {
+                b"ALPH" if alpha_plane.is_none() => alpha_plane = Some(content),
+                b"VP8 " | b"VP8L" if flags & ANIMATION == 0 && stream.is_none() => {
                     stream = Stream::read(name, content)?;
                     if stream.is_some_and(|s| (s.width, s.height) != canvas) {
                         return Err(undecodable("el WebP declara dos tamaños distintos"));
@@ -134,9 +148,47 @@ impl<'a> Header<'a> {
             }
             at = next;
         }
-        let stream = stream.ok_or_else(truncated)?;
-        let (width, height) = canvas;
-        Ok(Header { width, height, alpha: flags & 0x10 != 0, animated, stream, alpha_plane, exif })
+        if let Some((head, stream, alpha_plane)) = frame {
+            let ((width, height), alpha) = (canvas, flags & ALPHA != 0);
+            return Ok(Header { width, height, alpha, animated: Some(head), stream, alpha_plane, exif, xmp });
+        }
+        Ok(Self::still(stream.ok_or_else(truncated)?, alpha_plane, exif, xmp))
+    }
+
+    /// A picture that is not animated: its alpha is what its streams have, whatever the flags say.
+    fn still(
+        stream: Stream<'a>,
+        alpha_plane: Option<&'a [u8]>,
+        exif: Option<&'a [u8]>,
+        xmp: Option<&'a [u8]>,
+    ) -> Self {
+        // A lossless stream has its own.
+        let alpha_plane = alpha_plane.filter(|_| stream.lossless.is_none());
+        let Stream { width, height, .. } = stream;
+        let alpha = stream.alpha || alpha_plane.is_some();
+        Header { width, height, alpha, animated: None, stream, alpha_plane, exif, xmp }
+    }
+
+    /// The headers of a file of what is decoded alone: that of the file, those of the animation and its frame.
+    fn heads(&self) -> [Vec<u8>; 2] {
+        let padded = |content: &[u8]| 8 + content.len().next_multiple_of(2);
+        let picture = padded(self.stream.content) + self.alpha_plane.map_or(0, padded);
+        // The extended header is 18 bytes, those of the animation are 14 and 24.
+        let animation = if self.animated.is_some() { 14 + 8 + FRAME_HEAD } else { 0 };
+        let flags = if self.alpha { ALPHA } else { 0 } | if self.animated.is_some() { ANIMATION } else { 0 };
+        let mut file = b"RIFF".to_vec();
+        file.extend(saturated(4 + 18 + animation + picture));
+        file.extend(b"WEBPVP8X\x0A\0\0\0");
+        file.extend([flags, 0, 0, 0]);
+        file.extend(&(self.width - 1).to_le_bytes()[..3]);
+        file.extend(&(self.height - 1).to_le_bytes()[..3]);
+        let mut frame = Vec::new();
+        if let Some(head) = self.animated {
+            frame.extend(b"ANIM\x06\0\0\0\0\0\0\0\0\0ANMF");
+            frame.extend(saturated(FRAME_HEAD + picture));
+            frame.extend(head);
+        }
+        [file, frame]
     }
 
     fn layout(&self) -> Layout {
@@ -188,22 +240,24 @@ impl<'a> Header<'a> {
             frame(if self.alpha { 7 } else { 2 }).saturating_add(2 * length as u64)
         };
         // The first frame in RGBA, and the canvas it is drawn on.
-        let animation = if self.animated { canvas(4).saturating_add(frame(4)) } else { 0 };
+        let animation = if self.animated.is_some() { canvas(4).saturating_add(frame(4)) } else { 0 };
         let work = output.saturating_sub(raster).saturating_add(stream.max(animation + length as u64));
         let work = if self.has_codes() { work.saturating_add(self.tables_max()) } else { work };
         cost::turnable(raster, work)
     }
 }
 
-/// The stream of an animation's first frame (RFC 9649, section 2.7.1.1), which must lie on the canvas.
-fn first_frame(frame: &[u8], canvas: (u32, u32)) -> Result<(Stream<'_>, Option<&[u8]>), Failure> {
+/// The head of an animation's first frame (RFC 9649, section 2.7.1.1), which must lie on the canvas, and what is in it.
+#[expect(clippy::type_complexity, reason = "used once, and taken apart there")]
+fn first_frame(frame: &[u8], canvas: (u32, u32)) -> Result<(&[u8], Stream<'_>, Option<&[u8]>), Failure> {
     let side = |at| le32(frame, at).map(|v| v & 0xFF_FFFF).ok_or_else(truncated);
     let (x, y, width, height) = (2 * side(0)?, 2 * side(3)?, side(6)? + 1, side(9)? + 1);
     if x + width > canvas.0 || y + height > canvas.1 {
         return Err(undecodable("la primera imagen del WebP no cabe en su lienzo"));
     }
-    // The frame's header is 16 bytes; an ALPH chunk may come before the VP8 one.
-    let mut at = 16;
+    let head = frame.get(..FRAME_HEAD).ok_or_else(truncated)?;
+    // An ALPH chunk may come before the VP8 one.
+    let mut at = FRAME_HEAD;
     let mut plane = None;
     for _ in 0..2 {
         let (name, content, next) = chunk(frame, at).ok_or_else(truncated)?;
@@ -211,7 +265,7 @@ fn first_frame(frame: &[u8], canvas: (u32, u32)) -> Result<(Stream<'_>, Option<&
             if (stream.width, stream.height) != (width, height) {
                 return Err(undecodable("el WebP declara dos tamaños distintos"));
             }
-            return Ok((stream, plane));
+            return Ok((head, stream, plane.filter(|_| stream.lossless.is_none())));
         }
         if name == b"ALPH" {
             plane = Some(content);
@@ -219,6 +273,11 @@ fn first_frame(frame: &[u8], canvas: (u32, u32)) -> Result<(Stream<'_>, Option<&
         at = next;
     }
     Err(damaged())
+}
+
+/// The length of a chunk.
+fn saturated(length: usize) -> [u8; 4] {
+    u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }
 
 fn truncated() -> Failure {
@@ -232,7 +291,7 @@ fn damaged() -> Failure {
 pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     let header = Header::read(bytes)?;
     // The decoder computes the bytes of an animation's canvas in 32 bits.
-    if header.animated && cost::area(header.width, header.height, 4) > u64::from(u32::MAX) {
+    if header.animated.is_some() && cost::area(header.width, header.height, 4) > u64::from(u32::MAX) {
         return Err(Failure::TooManyPixels { width: header.width.into(), height: header.height.into() });
     }
     Ok(Found { width: header.width, height: header.height, cost: header.cost(bytes.len()) })
@@ -241,8 +300,106 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), Failure> {
     let header = Header::read(bytes)?;
     header.check_tables()?;
-    let decoder =
-        WebPDecoder::new(Interruptible::new(bytes, cancelled)).map_err(|e| image::refusal(NAME, &e))?;
+    let [file, frame] = header.heads();
+    let mut alpha = b"ALPH".to_vec();
+    alpha.extend(saturated(header.alpha_plane.map_or(0, <[u8]>::len)));
+    let mut stream = header.stream.name.to_vec();
+    stream.extend(saturated(header.stream.content.len()));
+    let pad = |content: &[u8]| &b"\0"[..content.len() % 2];
+    let [alpha_head, alpha_content, alpha_pad] =
+        header.alpha_plane.map_or([&b""[..]; 3], |content| [&alpha, content, pad(content)]);
+    let content = header.stream.content;
+    let pieces = [&file, &frame, alpha_head, alpha_content, alpha_pad, &stream, content, pad(content)];
+    let decoder = WebPDecoder::new(Pieces::new(pieces, cancelled)).map_err(|e| image::refusal(NAME, &e))?;
     let raster = image::decode(NAME, decoder, header.announced())?;
-    Ok((raster, header.exif.map_or(Orientation::Upright, exif::orientation)))
+    Ok((raster, exif::orientation(header.exif, header.xmp)))
+}
+
+#[cfg(test)]
+mod tests {
+    use scaler::raster::Channels;
+
+    use super::*;
+
+    fn decoded(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
+        probe(bytes)?;
+        decode(bytes, &Cancel::default())
+    }
+
+    fn chunk_of(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(content.len()).unwrap().to_le_bytes();
+        [&name[..], &length, content, &b"\0"[..content.len() % 2]].concat()
+    }
+
+    fn file(chunks: &[Vec<u8>]) -> Vec<u8> {
+        let content = [b"WEBP".to_vec(), chunks.concat()].concat();
+        chunk_of(b"RIFF", &content)
+    }
+
+    /// An extended header with those flags, and sides less one.
+    fn extended(flags: u8, width: u8, height: u8) -> Vec<u8> {
+        chunk_of(b"VP8X", &[flags, 0, 0, 0, width, 0, 0, height, 0, 0])
+    }
+
+    /// A lossless stream of one colour: no transform, no cache, no groups, five codes of one symbol.
+    fn lossless(width: u32, height: u32, alpha: bool) -> Vec<u8> {
+        let head = (width - 1) | (height - 1) << 14 | u32::from(alpha) << 28;
+        let mut content = vec![0x2F];
+        content.extend(head.to_le_bytes());
+        // Green 0, red 0, blue 0, alpha 1, distance 0: a code's bits are 1, 0, 0 and the symbol.
+        content.extend((0b0001_1001_0001_0001_0001u32 << 3).to_le_bytes());
+        chunk_of(b"VP8L", &content)
+    }
+
+    fn exif_of(orientation: u8) -> Vec<u8> {
+        let tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0";
+        chunk_of(b"EXIF", &[&tiff[..], &[orientation, 0, 0, 0, 0, 0, 0, 0]].concat())
+    }
+
+    #[test]
+    fn flags_are_hints() {
+        let plain = decoded(&file(&[lossless(3, 2, false)])).unwrap();
+        assert_eq!(plain.0.samples, [0; 6]);
+        for flags in [ALPHA, EXIF, XMP, 0x20, 0xFD] {
+            assert_eq!(
+                decoded(&file(&[extended(flags, 2, 1), lossless(3, 2, false)])),
+                Ok(plain.clone()),
+                "{flags:x}"
+            );
+        }
+        // A stream with alpha has it, flagged or not.
+        let clear = decoded(&file(&[extended(0, 2, 1), lossless(3, 2, true)])).unwrap().0;
+        assert_eq!((clear.channels, &clear.samples[..4]), (Channels::LumaAlpha, &[0, 1, 0, 1][..]));
+        // What is neither known nor wanted does not count, nor does a second picture.
+        let chunks =
+            [extended(0, 2, 1), chunk_of(b"????", b"odd"), lossless(3, 2, false), chunk_of(b"VP8 ", b"?")];
+        assert_eq!(decoded(&file(&chunks)), Ok(plain));
+    }
+
+    #[test]
+    fn metadata_count_where_they_are_flagged() {
+        let orientation = |flags, metadata: Vec<u8>| {
+            decoded(&file(&[extended(flags, 2, 1), lossless(3, 2, false), metadata])).unwrap().1
+        };
+        assert_eq!(orientation(EXIF, exif_of(6)), Orientation::TurnRight);
+        assert_eq!(orientation(0, exif_of(6)), Orientation::Upright);
+        let xmp = || chunk_of(b"XMP ", b"<rdf:Description tiff:Orientation=\"3\"/>");
+        assert_eq!(orientation(XMP, xmp()), Orientation::HalfTurn);
+        assert_eq!(orientation(EXIF, xmp()), Orientation::Upright);
+    }
+
+    #[test]
+    fn an_animation_needs_nothing_but_a_frame() {
+        let frame = [&[0; 6][..], &[2, 0, 0, 1, 0, 0], &[0; 4], &lossless(3, 2, false)].concat();
+        let chunks = [extended(ANIMATION | EXIF, 2, 1), chunk_of(b"ANMF", &frame)];
+        assert_eq!(decoded(&file(&chunks)).unwrap().0.samples, [0; 6]);
+        assert_eq!(decoded(&file(&chunks[..1])), Err(truncated()));
+    }
+
+    /// The longest side that the format can say (RFC 9649, section 3.4).
+    #[test]
+    fn the_longest_side_is_read() {
+        let raster = decoded(&file(&[lossless(16_384, 1, false)])).unwrap().0;
+        assert_eq!((raster.width, raster.samples.len()), (16_384, 16_384));
+    }
 }

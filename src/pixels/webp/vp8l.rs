@@ -6,6 +6,11 @@
 //!
 //! The walk only keeps its place: of the pictures inside (transforms, the map of groups) no pixel is stored. The
 //! number of groups is the largest value that the map has a literal of, as copies and the colour cache only repeat.
+//!
+//! Work: each transform may come once (section 4), so there are four pictures inside at most. A symbol takes at least a
+//! bit, or else every pixel that follows takes none and is passed over at once: some steps a bit of the stream, no
+//! matter what sides it announces. Codes that are not complete are refused, as by the decoder, so that a long list of
+//! lengths has as many bits behind it as symbols.
 
 /// Symbols of the five codes of a group (section 3.7.1), the first without its colour cache.
 const ALPHABETS: [usize; 5] = [256 + 24, 256, 256, 256, 40];
@@ -23,8 +28,14 @@ const GROUP: u64 = 5 * 64;
 /// `stream` begins behind the sides: with the transforms.
 pub(super) fn table_bytes(stream: &[u8], mut width: u32, height: u32) -> Option<u64> {
     let mut bits = Bits { bytes: stream, value: 0, count: 0 };
+    let mut seen = [false; 4];
     while bits.read(1)? == 1 {
-        match bits.read(2)? {
+        let transform = bits.read(2)?;
+        // Section 4: each transform is allowed to be used only once.
+        if std::mem::replace(seen.get_mut(transform as usize)?, true) {
+            return None;
+        }
+        match transform {
             // Predictor and colour transform: a picture of their parameters.
             0 | 1 => {
                 let scale = bits.read(3)? + 2;
@@ -77,18 +88,33 @@ fn cache_symbols(bits: &mut Bits<'_>) -> Option<usize> {
 }
 
 /// Walks over an inner picture of so many pixels; returns the largest red and green, as one number, of its literals.
-fn picture(bits: &mut Bits<'_>, pixels: u64) -> Option<u32> {
+fn picture(bits: &mut Bits<'_>, count: u64) -> Option<u32> {
     let cache = cache_symbols(bits)?;
-    let [green, red, blue, alpha, distance] = {
-        let mut codes: [Code; 5] = Default::default();
-        for (index, (code, alphabet)) in codes.iter_mut().zip(ALPHABETS).enumerate() {
-            *code = Code::read(bits, if index == 0 { alphabet + cache } else { alphabet })?;
+    let mut codes: [Code; 5] = Default::default();
+    for (index, (code, alphabet)) in codes.iter_mut().zip(ALPHABETS).enumerate() {
+        *code = Code::read(bits, if index == 0 { alphabet + cache } else { alphabet })?;
+    }
+    pixels(bits, &codes, count)
+}
+
+/// The same behind the codes.
+fn pixels(bits: &mut Bits<'_>, codes: &[Code; 5], count: u64) -> Option<u32> {
+    let [green, red, blue, alpha, distance] = codes;
+    // A code of one symbol takes no bits.
+    match green.only() {
+        Some(literal @ 0..256) => {
+            if let (Some(red), Some(_), Some(_)) = (red.only(), blue.only(), alpha.only()) {
+                return Some(u32::from(red) << 8 | u32::from(literal));
+            }
         }
-        codes
-    };
-    let mut largest = 0;
-    let mut walked = 0;
-    while walked < pixels {
+        // Nothing but copies: there is nothing to be copied.
+        Some(256..280) => return None,
+        // Nothing but the colour cache, which holds zeros.
+        Some(_) => return Some(0),
+        None => {}
+    }
+    let (mut largest, mut walked) = (0, 0);
+    while walked < count {
         match green.symbol(bits)? {
             literal @ 0..256 => {
                 let red = red.symbol(bits)?;
@@ -181,6 +207,12 @@ impl Code {
             .map(|(symbol, &length)| (length, symbol))
             .collect();
         symbols.sort_unstable();
+        // Every word has a meaning (section 3.7.2.1.2).
+        let words: u32 =
+            (1..).zip(&counts[1..]).map(|(length, &count)| u32::from(count) << (15 - length)).sum();
+        if symbols.len() > 1 && words != 1 << 15 {
+            return None;
+        }
         // A single symbol needs no bits, whatever its length.
         if symbols.len() == 1 {
             counts = [0; 16];
@@ -201,6 +233,11 @@ impl Code {
             word = word << 1 | bits.read(1)?;
         }
         None
+    }
+
+    /// The symbol of a code that has no other.
+    fn only(&self) -> Option<u16> {
+        self.symbols.first().copied().filter(|_| self.counts[0] == 1)
     }
 
     /// What the decoder allocates for it.
@@ -305,6 +342,76 @@ mod tests {
             bits.single(7);
         }
         assert_eq!(table_bytes(&bits.bytes, 100, 100), Some(GROUP));
+    }
+
+    /// A picture inside whose pixels take no bits.
+    fn inner(bits: &mut Writer) {
+        bits.write(1, 0);
+        for _ in 0..5 {
+            bits.single(0);
+        }
+    }
+
+    #[test]
+    fn a_transform_comes_once() {
+        for kind in 0..4 {
+            let stream = |times: usize| {
+                let mut bits = Writer::default();
+                for _ in 0..times {
+                    bits.write(1, 1).write(2, kind);
+                    if kind != 2 {
+                        bits.write(if kind == 3 { 8 } else { 3 }, 0);
+                        inner(&mut bits);
+                    }
+                }
+                bits.write(2, 0);
+                inner(&mut bits);
+                bits.bytes
+            };
+            assert_eq!(table_bytes(&stream(1), 16_384, 16_384), Some(GROUP), "{kind}");
+            assert_eq!(table_bytes(&stream(2), 16_384, 16_384), None, "{kind}");
+        }
+    }
+
+    /// Sixteen million pixels that take no bits are passed over, or refused, at once: a walk over them would show.
+    #[test]
+    fn pixels_without_bits_are_not_walked() {
+        let mut bits = Writer::default();
+        bits.write(2, 0).write(1, 1).write(3, 0).write(1, 0);
+        bits.single(2);
+        for symbol in [1, 0, 0, 0] {
+            bits.single(symbol);
+        }
+        for _ in 0..0x103 * 5 {
+            bits.single(0);
+        }
+        assert_eq!(table_bytes(&bits.bytes, 16_384, 16_384), Some(0x103 * GROUP));
+
+        let only = |symbol| {
+            let mut lengths = [0; ALPHABETS[0] + 2];
+            lengths[symbol] = 1;
+            Code::of_lengths(&lengths).unwrap()
+        };
+        let walked = |green| {
+            let codes = [only(green), only(0), only(0), only(0), only(0)];
+            pixels(&mut Bits { bytes: b"", value: 0, count: 0 }, &codes, 1 << 40)
+        };
+        // A literal, a copy of nothing, an entry of the colour cache.
+        assert_eq!([5, 256, 279, 280].map(walked), [Some(5), None, None, Some(0)]);
+    }
+
+    #[test]
+    fn incomplete_codes_are_refused() {
+        for (lengths, sound) in [
+            (&[1, 1][..], true),
+            (&[0, 3], true),
+            (&[2, 2, 2, 2], true),
+            (&[1, 2], false),
+            (&[1, 1, 1], false),
+            (&[], false),
+        ] {
+            assert_eq!(Code::of_lengths(lengths).is_some(), sound, "{lengths:?}");
+        }
     }
 
     #[test]
