@@ -352,7 +352,7 @@ impl Runs<'_> {
         let mut buffer = [0; 255];
         let (mut x, mut y) = (0, 0);
         while y < height {
-            match self.step(&mut buffer) {
+            match self.step(width - x, &mut buffer) {
                 Step::Literal(count) if count > width - x => return Err(image::damaged(NAME)),
                 Step::Pixels(count) | Step::Literal(count) | Step::Cut(count) if count > 0 && x < width => {
                     let visible = count.min(width - x);
@@ -383,7 +383,8 @@ impl Runs<'_> {
         Some(taken)
     }
 
-    fn step(&mut self, buffer: &mut [u8; 255]) -> Step {
+    /// `room`: what is left of the row.
+    fn step(&mut self, room: usize, buffer: &mut [u8; 255]) -> Step {
         match self.take(2) {
             None => Step::Cut(0),
             Some(&[0, 0]) => Step::EndOfLine,
@@ -393,7 +394,7 @@ impl Runs<'_> {
                 _ => Step::Cut(0),
             },
             Some(&[0, count]) => self.literal(count.into(), buffer),
-            Some(&[count, value]) => self.run(count.into(), value, buffer),
+            Some(&[count, value]) => self.run(room.min(count.into()), value, buffer),
             Some(_) => Step::Cut(0),
         }
     }

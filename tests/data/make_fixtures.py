@@ -66,6 +66,15 @@ def exif(orientation):
     return tags.tobytes()
 
 
+def exif_of_type(kind, value):
+    """EXIF with that orientation in another type of integer than it should have."""
+    return b"Exif\0\0II*\0\x08\0\0\0\x01\0" + struct.pack("<HHIi", 274, kind, 1, value) + bytes(4)
+
+
+def xmp(orientation):
+    return b'<x:xmpmeta><rdf:Description tiff:Orientation="%d"/></x:xmpmeta>' % orientation
+
+
 # ---------------------------------------------------------------- JPEG
 def jpegs():
     for name, sampling in (("444", 0), ("422", 1), ("420", 2)):
@@ -94,6 +103,8 @@ def jpegs():
     for orientation in range(1, 9):
         save(stored_for(photo, orientation), f"jpeg_exif_{orientation}.jpg", "JPEG", quality=92, exif=exif(orientation))
     save(photo, "jpeg_exif_9.jpg", "JPEG", quality=90, exif=exif(9))
+    save(stored_for(photo, 6), "jpeg_exif_slong.jpg", "JPEG", quality=92, exif=exif_of_type(9, 6))
+    save(stored_for(photo, 8), "jpeg_xmp_8.jpg", "JPEG", quality=92, xmp=xmp(8))
     cut = exif(6)[:20]
     save(photo, "jpeg_exif_cut.jpg", "JPEG", quality=90, exif=cut)
     whole = save(photo, "jpeg_icc.jpg", "JPEG", quality=90, icc_profile=bytes(200_0))
@@ -188,6 +199,26 @@ def pngs():
     after = plain[:-12] + chunk(b"eXIf", exif(3)[6:]) + plain[-12:]
     put("png_exif_after_data.png", after)
 
+    turned = stored_for(rgba, 6)
+    save(turned, "png_exif_slong.png", "PNG", exif=exif_of_type(9, 6))
+    stored = save(turned, "png_stored_6.png", "PNG")
+    profile = exif_of_type(3, 6)
+    profile = b"\nexif\n%8d\n%s\n" % (len(profile), profile.hex().encode())
+    profile = chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(profile))
+    put("png_raw_profile_6.png", stored[:33] + profile + stored[33:])
+    packet = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(6))
+    put("png_xmp_6.png", stored[:-12] + packet + stored[-12:])
+    put("png_data_checksum.png", plain[:-16] + b"????" + plain[-12:])
+    put("png_no_end.png", plain[:-12])
+    put("png_text_checksum.png", plain[:33] + chunk(b"tEXt", b"Title\0x")[:-4] + b"????" + plain[33:], like="png_rgb.png")
+    broken("png_both_checksums.png", plain[:-20] + b"????????" + plain[-12:])
+    broken("png_header_checksum.png", plain[:29] + b"????" + plain[33:])
+    broken("png_apple.png", plain[:8] + chunk(b"CgBI", b"\x50\0\x20\6") + plain[8:])
+    indexed = (OUT / "png_palette.png").read_bytes()
+    at = indexed.index(b"PLTE")
+    colors = indexed[at + 4:at + 4 + 64 * 3]
+    broken("png_palette_length.png", indexed[:at - 4] + chunk(b"PLTE", colors[:-2]) + indexed[at + 8 + 64 * 3:])
+    broken("png_rows_missing.png", png(8, 2, [photo.getpixel((i % WIDTH, i // WIDTH)) for i in range(WIDTH * 20)]))
     broken("png_cut.png", plain[:-300])
     broken("png_cut_header.png", plain[:20])
     broken("png_only_signature.png", plain[:8])
@@ -250,6 +281,24 @@ def webps():
     save(frames[0], "webp_animated_alpha.webp", "WEBP", save_all=True, append_images=frames[1:], lossless=True, exact=True)
     for orientation in (3, 6):
         save(stored_for(photo, orientation), f"webp_exif_{orientation}.webp", "WEBP", lossless=True, exif=exif(orientation))
+    # The extended header promises what is not there; or it does not say what is.
+    def in_file(*chunks):
+        chunks = b"WEBP" + b"".join(chunks)
+        return b"RIFF" + struct.pack("<I", len(chunks)) + chunks
+
+    def of_header(flags, width=WIDTH, height=HEIGHT):
+        return b"VP8X" + struct.pack("<IIIH", 10, flags, (width - 1) | (height - 1 & 255) << 24, height - 1 >> 8)
+
+    for name, flags in (("icc", 0x20), ("alpha", 0x10), ("exif", 8), ("xmp", 4), ("all", 0x3C)):
+        put(f"webp_flag_{name}.webp", in_file(of_header(flags), lossy[12:]), like="webp_lossy.webp")
+    put("webp_flag_lossless.webp", in_file(of_header(0x3C), lossless[12:]), like="webp_lossless.webp")
+    turned = save(stored_for(photo, 6), "webp_stored_6.webp", "WEBP", lossless=True)[12:]
+    said = exif_of_type(9, 6)
+    said = b"EXIF" + struct.pack("<I", len(said)) + said
+    put("webp_exif_slong.webp", in_file(of_header(8, HEIGHT, WIDTH), turned, said))
+    put("webp_exif_no_flag.webp", in_file(of_header(0, HEIGHT, WIDTH), turned, said))
+    packet = xmp(6) + b" " * (len(xmp(6)) % 2)
+    put("webp_xmp_6.webp", in_file(of_header(4, HEIGHT, WIDTH), turned, b"XMP " + struct.pack("<I", len(packet)) + packet))
     broken("webp_cut.webp", lossy[:-200])
     broken("webp_cut_lossless.webp", lossless[:-400])
     broken("webp_cut_header.webp", lossy[:24])
@@ -327,6 +376,28 @@ def bmps():
     assert coded[0] == half
     put("bmp_rle4.bmp", bmp(4, b"".join(reversed(coded)) + b"\0\1", 2, colors=colors))
 
+    # Pixels that are skipped to the right, to the end of their row, and to the first pixel of another.
+    skipping = b"\0\2\3\0" + b"\5\7\0\0" + b"\1\2\0\2\x0a\1\4\3\0\0" + b"".join(reversed(coded[1:-3]))
+    put("bmp_rle4_skip.bmp", bmp(4, skipping + b"\x05\3\0\0\0\1", 2, colors=colors[4:] + colors[:4]))
+    coded = [runs(row) for row in indices]
+    put("bmp_rle8_top_down.bmp", bmp(8, b"".join(coded) + b"\0\1", 1, True, colors=colors))
+    put("bmp_rle8_no_end.bmp", bmp(8, b"".join(reversed(coded))[:-2], 1, colors=colors))
+    put("bmp_os2.bmp", bmp(4, nibbles, header=64, colors=colors))
+    triples = b"".join(bytes((1, *photo.getpixel((x, y))[::-1])) if x < WIDTH else b"\0\0" for y in reversed(range(HEIGHT))
+                       for x in range(WIDTH + 1))
+    put("bmp_os2_rle24.bmp", bmp(24, triples + b"\0\1", 4, header=64), like="bmp_24.bmp")
+    put("bmp_alpha_masks.bmp", bmp(32, words, 6, masks=masks), like="bmp_32_alpha.bmp")
+    put("bmp_no_planes.bmp", plain[:26] + b"\0\0" + plain[28:])
+    put("bmp_start_0.bmp", plain[:10] + b"\0\0" + plain[12:])
+    put("bmp_start_in_header.bmp", plain[:10] + b"\x2d\0" + plain[12:])
+    put("bmp_start_behind_header.bmp", rle8[:10] + b"\x36\0" + rle8[12:])
+    put("bmp_start_gap.bmp", plain[:10] + b"\x99\0" + plain[12:54] + bytes(99) + plain[54:])
+    put("bmp_no_last_padding.bmp", plain[:-1])
+    put("bmp_few_colors.bmp", bmp(4, nibbles, colors=colors[:40]))
+
+    broken("bmp_start_beyond.bmp", plain[:10] + b"\xff\xff\xff\x7f" + plain[14:])
+    broken("bmp_huffman.bmp", bmp(1, bytes(400), 3, header=64))
+    broken("bmp_literal_too_long.bmp", bmp(8, b"\0\3\1\2\3\0\0\0" + b"\2\1\0\1", 1, colors=colors, size=(2, 2)))
     broken("bmp_cut.bmp", plain[:-500])
     broken("bmp_cut_header.bmp", plain[:30])
     broken("bmp_cut_rle.bmp", rle8[:-300])
@@ -469,6 +540,11 @@ def pnms():
         like="png_gray_alpha.png")
     put("pnm_p7_rgb.pam", pam % (WIDTH, HEIGHT, 3, b"RGB") + photo.tobytes(), like="png_rgb.png")
     put("pnm_p7_rgba.pam", pam % (WIDTH, HEIGHT, 4, b"RGB_ALPHA") + rgba.tobytes(), like="png_rgba.png")
+    comments = b"P5#\n" + size.replace(b" ", b" # alto\n") + b"#\n255# fin\n"
+    put("pnm_p5_comments.pgm", comments + gray.tobytes(), like="pnm_p5.pgm")
+    rows = b"# fila\n".join(b" ".join(b"%d" % v for v in gray.tobytes()[y * WIDTH:(y + 1) * WIDTH]) + b"\n" for y in range(HEIGHT))
+    put("pnm_p2_comments.pgm", b"P2\n" + size + b"255 # blanco\n" + rows)
+    broken("pnm_cmyk.pam", pam % (1, 1, 4, b"CMYK") + b"1234")
     broken("pnm_cut.pgm", whole[:-1])
     broken("pnm_cut_header.pgm", b"P5\n12")
     broken("pnm_letters.pgm", b"P2 2 1 255\nab cd\n")

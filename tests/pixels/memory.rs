@@ -64,7 +64,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// What `work` returns, and the most it had on the heap at once.
-fn peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
+pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
     let before = NOW.get();
     PEAK.set(before);
     let result = work();
