@@ -668,7 +668,8 @@ mod tests {
         let huge = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\0\0\0\0\x0f\xd3\xa4\x5e";
         let failure = refuse(huge);
         assert!(matches!(failure, Failure::TooManyPixels { .. }), "{failure:?}");
-        let large = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x13\x88\0\0\x13\x88\x08\0\0\0\0\x0f\xd3\xa4\x5e";
+        let large = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x13\x88\0\0\x13\x88\x08\0\0\0\0\x78\xf3\xd8\x17\
+            \0\0\0\0IDAT";
         let failure = refuse(large);
         assert!(matches!(failure, Failure::TooMuchMemory { .. }), "{failure:?}");
         assert!(matches!(refuse(b"\xff\xd8\xff"), Failure::Undecodable(_)));

@@ -27,7 +27,7 @@ use flate2::Crc;
 use flate2::bufread::ZlibDecoder;
 use scaler::raster::{Channels, Raster};
 
-use crate::exchange::job::{Cancel, Failure};
+use crate::exchange::job::{Cancel, Failure, PixelLimits};
 
 use super::bytes::be32;
 use super::cost;
@@ -205,7 +205,11 @@ fn damaged() -> Failure {
     undecodable("el PNG está dañado")
 }
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
+pub(super) fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<Found, Failure> {
+    // A size past a limit is the better reason to refuse it than what is wrong behind its header.
+    if let (Some(width @ 1..), Some(height @ 1..)) = (be32(bytes, 16), be32(bytes, 20)) {
+        limits.check(width, height)?;
+    }
     let header = Header::read(bytes)?;
     Ok(Found { width: header.width, height: header.height, cost: header.cost() })
 }
@@ -443,7 +447,7 @@ mod tests {
     use super::*;
 
     fn decoded(bytes: &[u8]) -> Result<Vec<u8>, Failure> {
-        probe(bytes)?;
+        probe(bytes, &PixelLimits { pixels_max: u64::MAX, side_max: u32::MAX })?;
         decode(bytes, &Cancel::default()).map(|(raster, _)| raster.samples)
     }
 

@@ -30,7 +30,7 @@ pub fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<Probe, Failure> {
     };
     let found = match format {
         Format::Jpeg => jpeg::probe(bytes),
-        Format::Png => png::probe(bytes),
+        Format::Png => png::probe(bytes, limits),
         Format::Gif => gif::probe(bytes),
         Format::Bmp => bmp::probe(bytes),
         Format::WebP => webp::probe(bytes),
