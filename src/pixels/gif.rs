@@ -5,6 +5,10 @@
 //! table, which has a meaning (the index is the gray): that one is given a table of grays. What the first frame
 //! leaves uncovered is transparent; a frame that reaches beyond the canvas enlarges it. Frames after the first are
 //! not looked at.
+//!
+//! Work: before the frame 65,536 blocks, sub-blocks and stray bytes are walked at most, and what is in them is skipped. A code
+//! of the frame takes three bits at least; it writes one pixel and those of codes before it, none past the last one. Then
+//! each pixel of the frame is drawn once, on a canvas that is written once.
 
 use std::io::Read;
 
@@ -19,7 +23,7 @@ use super::gray::luma;
 use super::interrupt::Interruptible;
 use super::probe::{Found, undecodable};
 
-/// Blocks and sub-blocks walked before the first frame: 16 MiB of comments.
+/// Blocks, sub-blocks and stray bytes walked before the first frame: 16 MiB of comments.
 const BLOCKS_MAX: usize = 65_536;
 
 /// Signature and logical screen descriptor (89a, sections 17 and 18); the flags are the eleventh byte.
@@ -50,7 +54,9 @@ impl<'a> Header<'a> {
         let mut at = SCREEN + table_length;
         let table = bytes.get(SCREEN..at).ok_or_else(truncated)?;
         let mut transparent = None;
-        for _ in 0..BLOCKS_MAX {
+        let mut budget = BLOCKS_MAX;
+        loop {
+            spend(&mut budget)?;
             let block = *bytes.get(at).ok_or_else(truncated)?;
             match block {
                 0x2C => return Self::frame(&bytes[at..], (width, height), table, transparent),
@@ -60,13 +66,12 @@ impl<'a> Header<'a> {
                     if let Some([0xF9, 4, flags, _, _, index]) = bytes.get(at + 1..at + 7) {
                         transparent = (flags & 1 != 0).then_some(*index);
                     }
-                    at = skip_sub_blocks(bytes, at + 2)?;
+                    at = skip_sub_blocks(bytes, at + 2, &mut budget)?;
                 }
                 // A stray byte between blocks, written by old encoders.
                 _ => at += 1,
             }
         }
-        Err(undecodable("el GIF tiene demasiados bloques antes de la imagen"))
     }
 
     /// The image descriptor (89a, section 20).
@@ -114,14 +119,21 @@ impl<'a> Header<'a> {
 }
 
 /// Where the sub-blocks that start at `at` end, their terminator included.
-fn skip_sub_blocks(bytes: &[u8], mut at: usize) -> Result<usize, Failure> {
-    for _ in 0..BLOCKS_MAX {
+fn skip_sub_blocks(bytes: &[u8], mut at: usize, budget: &mut usize) -> Result<usize, Failure> {
+    loop {
+        spend(budget)?;
         match *bytes.get(at).ok_or_else(truncated)? {
             0 => return Ok(at + 1),
             length => at += 1 + usize::from(length),
         }
     }
-    Err(undecodable("el GIF tiene demasiados bloques antes de la imagen"))
+}
+
+/// One more block is walked.
+fn spend(budget: &mut usize) -> Result<(), Failure> {
+    let rest = budget.checked_sub(1);
+    *budget = rest.ok_or_else(|| undecodable("el GIF tiene demasiados bloques antes de la imagen"))?;
+    Ok(())
 }
 
 fn truncated() -> Failure {
@@ -182,7 +194,9 @@ fn indices(
 fn refusal(error: &DecodingError) -> Failure {
     match error {
         DecodingError::UnexpectedEof => truncated(),
-        _ => undecodable("el GIF está dañado o incompleto"),
+        // The crate has no other way to say that the codes end before the picture does.
+        DecodingError::Format(e) if e.to_string() == "image truncated" => truncated(),
+        _ => undecodable("el GIF está dañado"),
     }
 }
 
@@ -211,6 +225,30 @@ mod tests {
     #[test]
     fn without_a_table_the_index_is_the_gray() {
         assert_eq!(samples(&[b"GIF89a\x02\0\x01\0\x77\0\0", FRAME]), [1, 0]);
+    }
+
+    #[test]
+    fn codes_that_end_early_are_named() {
+        let screen = b"GIF89a\x02\0\x01\0\0\0\0";
+        // Clear, 1, end; and nothing at all.
+        for codes in [&b"\x02\x4C\x01\0;"[..], b"\0;"] {
+            let bytes = [&screen[..], &FRAME[..11], codes].concat();
+            assert_eq!(decode(&bytes, &Cancel::default()), Err(truncated()), "{codes:?}");
+        }
+        // A code that was never written.
+        let bytes = [&screen[..], &FRAME[..11], b"\x02\x3C\x01\0;"].concat();
+        let outcome = decode(&bytes, &Cancel::default());
+        assert_eq!(outcome, Err(undecodable("el GIF está dañado")));
+    }
+
+    #[test]
+    fn blocks_before_the_frame_are_counted_together() {
+        let screen = b"GIF89a\x02\0\x01\0\0\0\0";
+        let comment = [&b"\x21\xFE"[..], &b"\x01?".repeat(100), b"\0"].concat();
+        for (times, fits) in [(600, true), (700, false)] {
+            let bytes = [&screen[..], &comment.repeat(times), FRAME].concat();
+            assert_eq!(probe(&bytes).is_ok(), fits, "{times}");
+        }
     }
 
     #[test]

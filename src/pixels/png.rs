@@ -161,14 +161,14 @@ impl<'a> Header<'a> {
                     self.palette = chunk.whole;
                 }
                 // A sample of gray, three of a colour, or alphas of the palette before it (11.3.1.1).
-                b"tRNS" if chunk.is_sound() && self.transparency.is_empty() => {
+                b"tRNS" if self.transparency.is_empty() => {
                     let shortest = match color {
                         0 => 2,
                         2 => 6,
                         3 if !self.palette.is_empty() => 1,
                         _ => usize::MAX,
                     };
-                    if (shortest..=256).contains(&chunk.content.len()) {
+                    if (shortest..=256).contains(&chunk.content.len()) && chunk.is_sound() {
                         self.transparency = chunk.whole;
                     }
                 }
