@@ -89,15 +89,15 @@ fn transforms(kind: u64, times: usize) -> Bits {
     bits
 }
 
-/// As many groups of codes as the map can name: each code of one symbol.
-fn groups() -> Bits {
+/// So many groups of codes, each of one symbol: the map names the last alone.
+fn groups(count: u64) -> Bits {
     let mut bits = Bits::default();
-    // No transform, no cache, groups of 4x4 pixels; the map is all 0xFFFF.
+    // No transform, no cache, groups of 4x4 pixels. Green of the map is the lower byte of the number.
     bits.put(2, 0).put(1, 1).put(3, 0).put(1, 0);
-    for symbol in [255, 255, 0, 0, 0] {
+    for symbol in [(count - 1) & 255, (count - 1) >> 8, 0, 0, 0] {
         bits.put(3, 0b101).put(8, symbol);
     }
-    for _ in 0..65_536 {
+    for _ in 0..count {
         singles(&mut bits);
     }
     bits
@@ -201,7 +201,9 @@ fn worst() -> Vec<(&'static str, Vec<u8>)> {
         ("webp: predictors", riff(&vp8l(16_383, 6103, transforms(0, 30_000)))),
         ("webp: palettes", riff(&vp8l(1024, 1024, transforms(3, 30_000)))),
         ("webp: transforms of the alpha plane", plane(transforms(0, 30_000))),
-        ("webp: groups", riff(&vp8l(1024, 1024, groups()))),
+        ("webp: groups", riff(&vp8l(1024, 1024, groups(65_536)))),
+        ("webp: groups that fit", riff(&vp8l(1024, 1024, groups(2_060)))),
+        ("webp: groups that just fit", riff(&vp8l(1024, 1024, groups(2_490)))),
         (
             "webp: chunks",
             riff(&[chunk_of(b"VP8X", &[0; 10]), chunk_of(b"????", b"").repeat(100_000)].concat()),
