@@ -1,0 +1,170 @@
+//! The bits of entropy-coded data (T.81 F.2.2.5), freed of stuffing in large pieces: a refill is then one unaligned
+//! big-endian load, without a branch.
+//!
+//! Behind the last byte come zeros; that more bits were taken than there are is found out after each row of MCUs, and
+//! at each restart marker. Reading is bounded all the same: a block takes at most 64 codes, whatever the bits are.
+
+use memchr::memchr;
+
+use super::walker::end_of_data;
+use crate::error::{Damage, Error};
+
+/// Bytes unstuffed at a time.
+const ROOM: usize = 1 << 15;
+/// Kept in front: more than one MCU can take, which is 10 blocks of 64 codes of 31 bits (16 of the code, 15 of the value).
+const TAIL: usize = 4096;
+
+/// Bytes that the buffer takes.
+pub(super) const BITS_BYTES: usize = ROOM + TAIL + 8;
+
+/// The reader.
+pub(super) struct Bits<'a> {
+    bytes: &'a [u8],
+    /// The next byte to unstuff.
+    at: usize,
+    buffer: Box<[u8; BITS_BYTES]>,
+    /// Bytes of the buffer that are data.
+    length: usize,
+    /// Whether a marker, or the end, stands at `at`.
+    ended: bool,
+    pub(super) window: Window,
+}
+
+/// What of the buffer is in registers.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Window {
+    /// The next bits, from the highest on; at least 56 of them after a refill.
+    pub(super) bits: u64,
+    /// How many of them are counted as loaded.
+    count: u32,
+    /// The next byte of the buffer.
+    next: usize,
+}
+
+impl Window {
+    #[inline(always)]
+    pub(super) fn refill(&mut self, buffer: &[u8; BITS_BYTES]) {
+        let at = self.next.min(ROOM + TAIL);
+        let loaded = buffer[at..].first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        self.bits |= loaded >> self.count;
+        self.next += ((63 - self.count) >> 3) as usize;
+        self.count |= 56;
+    }
+
+    /// Passes over bits, fewer than 64 and no more than there are after a refill.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, count: u32) {
+        self.bits <<= count & 63;
+        self.count = self.count.wrapping_sub(count) & 63;
+    }
+
+    /// The next bits as a number; 1 to 32 of them.
+    #[inline(always)]
+    pub(super) fn peek(&self, count: u32) -> u32 {
+        (self.bits >> (64 - count)) as u32
+    }
+
+    /// Bits taken of the buffer so far.
+    fn taken(&self) -> usize {
+        8 * self.next - self.count as usize
+    }
+}
+
+impl<'a> Bits<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Error> {
+        let buffer = super::buffer::<u8>(BITS_BYTES)?.into_boxed_slice();
+        let buffer = buffer.try_into().map_err(|_| Error::OutOfMemory)?;
+        Ok(Self { bytes, at: 0, buffer, length: 0, ended: true, window: Window::default() })
+    }
+
+    /// Begins at that byte.
+    pub(super) fn start(&mut self, at: usize) {
+        self.at = at;
+        self.length = 0;
+        self.ended = false;
+        self.window = Window::default();
+        self.fill();
+    }
+
+    #[inline(always)]
+    pub(super) fn parts(&mut self) -> (&[u8; BITS_BYTES], &mut Window) {
+        (&self.buffer, &mut self.window)
+    }
+
+    /// Has bits enough for one MCU at hand.
+    #[inline(always)]
+    pub(super) fn ready(&mut self) {
+        if self.window.next + TAIL > self.length && !self.ended {
+            self.fill();
+        }
+    }
+
+    /// Moves what is left to the front and fills up.
+    #[cold]
+    #[inline(never)]
+    fn fill(&mut self) {
+        let taken = self.window.next.min(self.length);
+        self.buffer.copy_within(taken..self.length, 0);
+        self.length -= taken;
+        self.window.next -= taken;
+        while self.length < ROOM && !self.ended {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let piece = &rest[..rest.len().min(ROOM - self.length)];
+            let plain = memchr(0xFF, piece).unwrap_or(piece.len());
+            self.buffer[self.length..self.length + plain].copy_from_slice(&piece[..plain]);
+            self.length += plain;
+            self.at += plain;
+            if plain < piece.len() {
+                match rest.get(plain + 1) {
+                    Some(0) => {
+                        self.buffer[self.length] = 0xFF;
+                        self.length += 1;
+                        self.at += 2;
+                    }
+                    // A fill byte (T.81 B.1.1.2).
+                    Some(0xFF) => self.at += 1,
+                    _ => self.ended = true,
+                }
+            } else if plain == rest.len() {
+                self.ended = true;
+            }
+        }
+        self.buffer[self.length..].fill(0);
+    }
+
+    /// Whether no more bits were taken than there are.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.window.taken() > 8 * self.length { Err(Error::Truncated) } else { Ok(()) }
+    }
+
+    /// What an error in the codes means: behind the end of the data stand zeros, and they are no damage.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        self.check().err().unwrap_or(error)
+    }
+
+    /// Ends an interval and passes over the restart marker of that number, 0 to 7 (T.81 E.2.4, F.2.2.4).
+    ///
+    /// Strict where libjpeg warns: bytes that are left over, or another marker, mean that MCUs were lost or made up.
+    pub(super) fn restart(&mut self, number: u8) -> Result<(), Error> {
+        self.check()?;
+        if !self.ended && self.length - self.window.next.min(self.length) < 8 {
+            self.fill();
+        }
+        if !self.ended || 8 * self.length - self.window.taken() >= 8 {
+            return Err(Damage::Restart.into());
+        }
+        match self.bytes.get(self.at + 1) {
+            Some(&marker) if marker == 0xD0 | number => {}
+            None | Some(0xD9) => return Err(Error::Truncated),
+            Some(_) => return Err(Damage::Restart.into()),
+        }
+        self.start(self.at + 2);
+        Ok(())
+    }
+
+    /// Where the marker stands that ends this scan, or the end of the data.
+    pub(super) fn finish(&self) -> usize {
+        let marker = if self.ended { Some(self.at) } else { end_of_data(self.bytes, self.at).map(|(_, at)| at) };
+        marker.unwrap_or(self.bytes.len())
+    }
+}

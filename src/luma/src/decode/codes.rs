@@ -1,0 +1,204 @@
+//! Huffman codes as tables that are looked up with the next bits (T.81 C.2, F.2.2.3).
+//!
+//! Three kinds of table, for three uses: differences of DC; pairs of AC coefficients with their values; and runs of
+//! codes that are only walked over, where lengths and advances are all that counts. Codes longer than a table's bits are
+//! searched for.
+
+use super::tables::Huffman;
+use crate::error::{Damage, Error};
+
+/// Bits that AC tables are looked up with.
+pub(super) const AC_BITS: u32 = 11;
+/// The same for DC.
+pub(super) const DC_BITS: u32 = 10;
+/// The advance of an end of block: past every coefficient.
+pub(super) const END: u32 = 128;
+
+/// The code as bounds of each length.
+pub(super) struct Codes {
+    /// First code of a greater length, from the left of 16 bits; the last is never reached.
+    bounds: [u32; 17],
+    /// What to add to a code to find its symbol.
+    offsets: [i32; 17],
+    symbols: [u8; 256],
+}
+
+impl Codes {
+    /// # Errors
+    /// If it is no prefix code, or has a code of ones alone (T.81 C.2); for DC, if a category is beyond 15.
+    pub(super) fn new(table: &Huffman, dc: bool) -> Result<Self, Error> {
+        let mut codes = Self { bounds: [0; 17], offsets: [0; 17], symbols: table.symbols };
+        let (mut code, mut index) = (0u32, 0i32);
+        for (length, &count) in (1u32..).zip(&table.counts) {
+            let at = length as usize;
+            codes.offsets[at] = index - code.cast_signed();
+            code += u32::from(count);
+            index += i32::from(count);
+            if count > 0 && code >= 1 << length {
+                return Err(Damage::HuffmanTable.into());
+            }
+            codes.bounds[at] = code << (16 - length);
+            code <<= 1;
+        }
+        let used = table.symbols.get(..Huffman::count(&table.counts)).ok_or(Damage::HuffmanTable)?;
+        if dc && used.iter().any(|&symbol| symbol > 15) {
+            return Err(Damage::HuffmanTable.into());
+        }
+        Ok(codes)
+    }
+
+    /// Length and symbol of the code in front of 16 bits.
+    #[inline]
+    pub(super) fn find(&self, bits: u32) -> Result<(u32, u8), Error> {
+        let length = 1 + self.bounds[1..].iter().position(|&bound| bits < bound).ok_or(Damage::Code)?;
+        let index = (bits >> (16 - length)).cast_signed() + self.offsets[length];
+        Ok((length as u32, self.symbols[(index & 255) as usize]))
+    }
+
+    /// Length, and symbol above it, by the first bits; 0 for longer codes.
+    fn by_prefix(&self) -> [u16; 1 << AC_BITS] {
+        let mut table = [0; 1 << AC_BITS];
+        let (mut at, mut index) = (0, 0);
+        for length in 1..=AC_BITS {
+            let end = (self.bounds[length as usize] >> (16 - AC_BITS)) as usize;
+            let width = 1 << (AC_BITS - length);
+            while at < end {
+                table[at..at + width].fill(length as u16 | u16::from(self.symbols[index & 255]) << 8);
+                at += width;
+                index += 1;
+            }
+        }
+        table
+    }
+}
+
+/// A value of a category from its bits (T.81 F.2.2.1, EXTEND).
+#[inline(always)]
+pub(super) fn extend(bits: u32, category: u32) -> i32 {
+    if category == 0 {
+        0
+    } else if bits < 1 << (category - 1) {
+        bits.cast_signed() - (1 << category) + 1
+    } else {
+        bits.cast_signed()
+    }
+}
+
+/// What stands in front of `bits`, of which `count` are known: bits taken by code and value, advance, value. Nothing if
+/// not all of it is known. What is unknown is taken for 0, which the length gives away.
+fn coefficient(by_prefix: &[u16; 1 << AC_BITS], bits: u32, count: u32, blocks: bool) -> Option<(u32, u32, i32)> {
+    let entry = by_prefix[(bits << (AC_BITS - count)) as usize & ((1 << AC_BITS) - 1)];
+    let (length, run, category) =
+        (u32::from(entry & 255), u32::from(entry >> 12), u32::from(entry >> 8 & 15));
+    if length == 0 || length > count {
+        return None;
+    }
+    match (run, category) {
+        (15, 0) => Some((length, 16, 0)),
+        (0, 0) => Some((length, END, 0)),
+        // Ends of several blocks belong to progressive scans; in others they end one.
+        (_, 0) if blocks => None,
+        (_, 0) => Some((length, END, 0)),
+        _ if length + category > count => None,
+        _ => {
+            let value = bits >> (count - length - category) & ((1 << category) - 1);
+            Some((length + category, run + 1, extend(value, category)))
+        }
+    }
+}
+
+/// Pairs of coefficients, from the lowest byte on: bits of both, advance of the first, advance of both, bits of the
+/// first; then two bytes each of the values. Where only one is known, both advances are its own, and the second value
+/// is the first. 0 where a code is longer.
+pub(super) struct Pairs {
+    pub(super) codes: Codes,
+    pub(super) table: Box<[u64; 1 << AC_BITS]>,
+}
+
+impl Pairs {
+    /// `blocks`: whether ends of several blocks are known (progressive scans).
+    pub(super) fn new(table: &Huffman, blocks: bool) -> Result<Self, Error> {
+        let codes = Codes::new(table, false)?;
+        let by_prefix = codes.by_prefix();
+        let mut pairs = boxed::<u64, { 1 << AC_BITS }>()?;
+        for (bits, entry) in (0u32..).zip(pairs.iter_mut()) {
+            let Some((length_1, advance_1, value_1)) = coefficient(&by_prefix, bits, AC_BITS, blocks) else {
+                continue;
+            };
+            let (mut length, mut advance, mut value) = (length_1, advance_1, value_1);
+            let left = AC_BITS - length_1;
+            if advance_1 < END
+                && let Some((length_2, advance_2, value_2)) =
+                    coefficient(&by_prefix, bits & ((1 << left) - 1), left, blocks)
+            {
+                (length, advance, value) = (length + length_2, advance + advance_2, value_2);
+            }
+            let low = length | advance_1 << 8 | advance << 16 | length_1 << 24;
+            let word = |value: i32| u64::from(value.cast_unsigned() & 0xFFFF);
+            *entry = u64::from(low) | word(value_1) << 32 | word(value) << 48;
+        }
+        Ok(Self { codes, table: pairs })
+    }
+}
+
+/// Codes walked over: bits in the lowest five, the advance above. 0 where a code is longer.
+pub(super) struct Skips {
+    pub(super) codes: Codes,
+    /// As many codes as are known of which all but the last advance by 15 at most.
+    pub(super) many: Box<[u16; 1 << AC_BITS]>,
+    /// One code.
+    pub(super) one: Box<[u16; 1 << AC_BITS]>,
+}
+
+impl Skips {
+    pub(super) fn new(table: &Huffman) -> Result<Self, Error> {
+        let codes = Codes::new(table, false)?;
+        let by_prefix = codes.by_prefix();
+        let (mut many, mut one) = (boxed()?, boxed()?);
+        for (bits, (many, one)) in (0u32..).zip(many.iter_mut().zip(one.iter_mut())) {
+            let (mut left, mut advance) = (AC_BITS, 0);
+            while advance <= 15
+                && let Some((length, step, _)) =
+                    coefficient(&by_prefix, bits & ((1 << left) - 1), left, false)
+            {
+                left -= length;
+                advance += step;
+                if *one == 0 {
+                    *one = (length | advance << 5) as u16;
+                }
+                if left == 0 {
+                    break;
+                }
+            }
+            if *one != 0 {
+                *many = (AC_BITS - left | advance << 5) as u16;
+            }
+        }
+        Ok(Self { codes, many, one })
+    }
+}
+
+/// Differences of DC: length of the code in the lowest byte, the category above. 0 where a code is longer.
+pub(super) struct Differences {
+    pub(super) codes: Codes,
+    pub(super) table: Box<[u16; 1 << DC_BITS]>,
+}
+
+impl Differences {
+    pub(super) fn new(table: &Huffman) -> Result<Self, Error> {
+        let codes = Codes::new(table, true)?;
+        let by_prefix = codes.by_prefix();
+        let mut table = boxed::<u16, { 1 << DC_BITS }>()?;
+        for (index, entry) in table.iter_mut().enumerate() {
+            let found = by_prefix[index << (AC_BITS - DC_BITS)];
+            if u32::from(found & 255) <= DC_BITS {
+                *entry = found;
+            }
+        }
+        Ok(Self { codes, table })
+    }
+}
+
+fn boxed<T: Copy + Default, const N: usize>() -> Result<Box<[T; N]>, Error> {
+    super::buffer::<T>(N)?.into_boxed_slice().try_into().map_err(|_| Error::OutOfMemory)
+}

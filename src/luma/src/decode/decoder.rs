@@ -1,0 +1,349 @@
+//! Bands of rows, one after the other, and the way to them through one scan or many.
+//!
+//! Where a scan brings whole rows of every wanted component, they are handed over as they come, and nothing but the band
+//! is kept. Progressive pictures, and pictures of several wanted components in scans of their own, come after their last
+//! scan; until then the bands are empty, so that the caller gets its turn.
+
+use super::bits::Bits;
+use super::frame::Process;
+use super::header::{Color, Header, Scale, open};
+use super::layout::Layout;
+use super::plane::Plane as Wanted;
+use super::progressive::{Component, Progressive, UNSEEN};
+use super::scan::ScanHeader;
+use super::sequential::Sequential;
+use super::walker::{Event, Walker};
+use super::{buffer, list};
+use crate::error::{Damage, Error};
+
+/// Scans of a picture; encoders write about ten.
+const SCANS_MAX: usize = 100;
+
+/// A decoder of one picture.
+pub struct Decoder<'a> {
+    header: Header,
+    layout: Layout,
+    walker: Walker<'a>,
+    bits: Bits<'a>,
+    planes: Vec<Wanted>,
+    components: Vec<Component>,
+    seen: [bool; 4],
+    scans: usize,
+    state: State,
+    /// Rows of the picture that were handed over.
+    row: usize,
+    /// Rows of MCUs, or of blocks, that were transformed.
+    bands: usize,
+}
+
+/// What comes next.
+enum State {
+    /// The walk to the next scan, or to the end.
+    Between,
+    Scan(ScanHeader),
+    Sequential(Sequential),
+    Progressive(Progressive),
+    /// Bands of what was stored.
+    Stored,
+    Done,
+}
+
+/// A band of rows of the picture, from the top down; it may be empty.
+pub struct Rows<'a> {
+    planes: [Plane<'a>; 4],
+    count: usize,
+    width: usize,
+    first: usize,
+    rows: usize,
+}
+
+/// A plane of a band: rows of one component.
+#[derive(Clone, Copy, Default)]
+struct Plane<'a> {
+    samples: &'a [u8],
+    stride: usize,
+}
+
+/// A whole picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Samples in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// What the planes are: luma alone where there is luma, else all components.
+    pub color: Color,
+    /// As many as `Color::planes`: rows from the top, without gaps.
+    pub planes: Vec<Vec<u8>>,
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads the header and makes room: `Header::memory` says how much at most.
+    ///
+    /// # Errors
+    /// As of `Header::read`; or if there is no memory, or a wanted component is sampled by fractions.
+    pub fn new(bytes: &'a [u8], scale: Scale) -> Result<Self, Error> {
+        let (header, scan, walker) = open(bytes)?;
+        let layout = Layout::new(&header, scale)?;
+        let mut planes = list(layout.planes().len())?;
+        for plane in layout.planes() {
+            planes.push(Wanted::new(&layout, plane)?);
+        }
+        let mut components = list(4)?;
+        for &blocks in &layout.masks {
+            components.push(Component { set: buffer(blocks)?, missing: [UNSEEN; 64] });
+        }
+        Ok(Self {
+            header,
+            layout,
+            walker,
+            bits: Bits::new(bytes)?,
+            planes,
+            components,
+            seen: [false; 4],
+            scans: 0,
+            state: State::Scan(scan),
+            row: 0,
+            bands: 0,
+        })
+    }
+
+    /// What was read before the picture.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Width and height of what is decoded.
+    #[must_use]
+    pub fn size(&self) -> (u32, u32) {
+        (self.layout.width as u32, self.layout.height as u32)
+    }
+
+    /// The next band of rows; nothing when all are handed over and all that belongs to the picture was read. Each call
+    /// decodes one row of MCUs, so that the caller may stop between any two.
+    ///
+    /// # Errors
+    /// Where the data are damaged or end early. Rows handed over before that are as they were stored, but the picture is
+    /// not whole; an error may also come after the last row, from scans of colour behind it.
+    pub fn next_rows(&mut self) -> Result<Option<Rows<'_>>, Error> {
+        let last = match &mut self.state {
+            State::Done => return Ok(None),
+            State::Between => {
+                self.go_on()?;
+                return Ok(Some(self.no_rows()));
+            }
+            State::Scan(scan) => {
+                let scan = *scan;
+                self.begin(&scan)?;
+                return Ok(Some(self.no_rows()));
+            }
+            State::Progressive(scan) => {
+                let frame = &self.header.frame;
+                scan.next_row(frame, &mut self.bits, &mut self.planes, &mut self.components)?;
+                if scan.is_done() {
+                    self.end_scan();
+                }
+                return Ok(Some(self.no_rows()));
+            }
+            State::Sequential(scan) => {
+                let wanted = !self.layout.stored && scan.is_wanted();
+                if wanted && self.bands > 0 {
+                    self.planes.iter_mut().for_each(Wanted::next_band);
+                }
+                scan.next_row(&mut self.bits, &mut self.planes)?;
+                let last = scan.is_done();
+                if last {
+                    self.end_scan();
+                }
+                if !wanted {
+                    return Ok(Some(self.no_rows()));
+                }
+                last
+            }
+            State::Stored => {
+                for (plane, component) in self.planes.iter_mut().zip(&self.components) {
+                    if self.bands > 0 {
+                        plane.next_band();
+                    }
+                    let down = plane.layout.component.v;
+                    for row in 0..down {
+                        plane.transform_stored(self.bands * down, row, &component.set);
+                    }
+                }
+                let last = self.bands + 1 >= self.header.frame.mcus().1;
+                if last {
+                    self.state = State::Done;
+                }
+                last
+            }
+        };
+        Ok(Some(self.band(last)))
+    }
+
+    /// The rows that the band just decoded makes ready.
+    fn band(&mut self, last: bool) -> Rows<'_> {
+        let (band, first) = (self.bands, self.row);
+        let Some(plane) = self.planes.first() else { return Rows::none() };
+        // The rows that still need the one below wait for it.
+        let end = (band + 1) * plane.rows * plane.layout.down_factor;
+        let end = if last { self.layout.height } else { end.saturating_sub(self.layout.carry).min(self.layout.height) };
+        let mut rows = Rows { planes: [Plane::default(); 4], count: 0, width: self.layout.width, first, rows: end - first };
+        self.bands += 1;
+        self.row = end;
+        for plane in &mut self.planes {
+            plane.upsample(band * plane.rows, first, end);
+        }
+        for (out, plane) in rows.planes.iter_mut().zip(&self.planes) {
+            let (samples, stride) = plane.ready(band * plane.rows, first);
+            *out = Plane { samples, stride };
+            rows.count += 1;
+        }
+        rows
+    }
+
+    fn no_rows(&self) -> Rows<'_> {
+        Rows { first: self.row, ..Rows::none() }
+    }
+
+    /// Begins a scan.
+    fn begin(&mut self, scan: &ScanHeader) -> Result<(), Error> {
+        self.scans += 1;
+        if self.scans > SCANS_MAX {
+            return Err(Error::TooManyScans);
+        }
+        let (frame, tables) = (&self.header.frame, &self.walker.tables);
+        let sequential = frame.process == Process::Sequential;
+        for member in scan.members() {
+            let (Some(component), Some(seen)) =
+                (frame.components().get(member.component), self.seen.get_mut(member.component))
+            else {
+                return Err(Damage::Scan.into());
+            };
+            if *seen {
+                if sequential {
+                    return Err(Damage::Scan.into());
+                }
+                continue;
+            }
+            *seen = true;
+            // The table as it stands when the component's first scan begins; all components must have one.
+            let step = tables.step(component.quantization)?;
+            if let Some(plane) = self.planes.get_mut(member.component) {
+                plane.quantization = Some(*step);
+            }
+        }
+        let interval = self.walker.restart_interval;
+        self.state = if sequential {
+            let stored = self.layout.stored;
+            State::Sequential(Sequential::new(frame, scan, tables, interval, &mut self.planes, stored)?)
+        } else {
+            State::Progressive(Progressive::new(frame, scan, tables, interval, &mut self.components)?)
+        };
+        self.bits.start(self.walker.at);
+        Ok(())
+    }
+
+    /// Ends a scan. A sequential picture is complete with the last component: what follows does not matter.
+    fn end_scan(&mut self) {
+        self.walker.at = self.bits.finish();
+        let all = self.seen.iter().take(self.header.frame.components().len()).all(|&seen| seen);
+        self.state = match self.header.frame.process {
+            Process::Sequential if !all => State::Between,
+            Process::Sequential if self.layout.stored => State::Stored,
+            Process::Sequential => State::Done,
+            Process::Progressive => State::Between,
+        };
+    }
+
+    /// Goes on to the next scan, or finds that there is none.
+    fn go_on(&mut self) -> Result<(), Error> {
+        let end_marker = match self.walker.advance()? {
+            Event::Scan(scan) => {
+                self.state = State::Scan(scan);
+                return Ok(());
+            }
+            Event::End => true,
+            Event::Exhausted => false,
+        };
+        // A progressive picture may leave out scans (T.81 G.1.1.1 asks for none but that of DC), but not its end marker too.
+        let count = self.header.frame.components().len();
+        let whole = self.header.frame.process == Process::Progressive
+            && self.components.iter().take(count).all(|component| {
+                let missing = &component.missing;
+                missing[0] != UNSEEN && (end_marker || missing.iter().all(|&bits| bits == 0))
+            });
+        if !whole {
+            return Err(Error::Truncated);
+        }
+        self.state = State::Stored;
+        Ok(())
+    }
+}
+
+impl<'a> Rows<'a> {
+    fn none() -> Self {
+        Self { planes: [Plane::default(); 4], count: 0, width: 0, first: 0, rows: 0 }
+    }
+
+    /// Number of the first row, from the top of the picture.
+    #[must_use]
+    pub fn first(&self) -> usize {
+        self.first
+    }
+
+    /// How many rows these are; 0 while there is work that shows none.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The samples of a row: `plane` from 0, by the order of the components, as many as `Color::planes`; `y` from the
+    /// top of this band. Empty if there is no such row.
+    #[must_use]
+    pub fn row(&self, plane: usize, y: usize) -> &'a [u8] {
+        let Some(plane) = self.planes.get(plane).filter(|_| y < self.rows) else { return &[] };
+        let start = y * plane.stride;
+        plane.samples.get(start..start + self.width).unwrap_or_default()
+    }
+
+    /// The rows of a plane, from the top down.
+    pub fn plane(&self, plane: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + '_ {
+        (0..self.rows).map(move |y| self.row(plane, y))
+    }
+
+    /// How many planes there are.
+    #[must_use]
+    pub fn planes(&self) -> usize {
+        self.count
+    }
+}
+
+/// Decodes a whole picture.
+///
+/// # Errors
+/// If it can't be decoded, or not wholly.
+pub fn decode(bytes: &[u8], scale: Scale) -> Result<Picture, Error> {
+    let mut decoder = Decoder::new(bytes, scale)?;
+    let (width, height) = decoder.size();
+    let color = decoder.header().color();
+    let pixels = width as usize * height as usize;
+    let mut planes = list(color.planes())?;
+    for _ in 0..color.planes() {
+        planes.push(list::<u8>(pixels)?);
+    }
+    while let Some(rows) = decoder.next_rows()? {
+        for (index, plane) in planes.iter_mut().enumerate() {
+            for row in rows.plane(index) {
+                plane.extend_from_slice(row);
+            }
+        }
+    }
+    Ok(Picture { width, height, color, planes })
+}
