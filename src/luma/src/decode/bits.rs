@@ -1,4 +1,6 @@
 //! The bits of entropy-coded data (T.81 F.2.2.5), freed of stuffing in large pieces: a refill is then one unaligned
+
+#![expect(clippy::cast_possible_truncation, reason = "the highest bits of a word, shifted down to a few")]
 //! big-endian load, without a branch.
 //!
 //! Behind the last byte come zeros; that more bits were taken than there are is found out after each row of MCUs, and
@@ -164,7 +166,8 @@ impl<'a> Bits<'a> {
 
     /// Where the marker stands that ends this scan, or the end of the data.
     pub(super) fn finish(&self) -> usize {
-        let marker = if self.ended { Some(self.at) } else { end_of_data(self.bytes, self.at).map(|(_, at)| at) };
+        let marker =
+            if self.ended { Some(self.at) } else { end_of_data(self.bytes, self.at).map(|(_, at)| at) };
         marker.unwrap_or(self.bytes.len())
     }
 }

@@ -1,4 +1,6 @@
 //! One block of a sequential scan (T.81 F.2.2.1, F.2.2.2).
+
+#![expect(clippy::cast_possible_truncation, reason = "fields of table entries, and the bits of one code")]
 //!
 //! A run may lead past the last coefficient: libjpeg puts the value at the last one, and so it is here.
 
@@ -73,7 +75,7 @@ impl Bits<'_> {
 
     /// The AC coefficients of a block that holds zeros; the index of the last one.
     #[inline(always)]
-    pub(super) fn ac(&mut self, table: &Pairs, block: &mut Block) -> Result<usize, Error> {
+    pub(super) fn ac(&mut self, table: &Pairs, block: &mut Block) -> Result<u8, Error> {
         let (buffer, shared) = self.parts();
         let mut window = *shared;
         let mut k = 0;
@@ -108,7 +110,7 @@ impl Bits<'_> {
             block[usize::from(PLACE[k & 255])] = value;
         }
         *shared = window;
-        Ok(if k >= END as usize { k - END as usize } else { 63 })
+        Ok(if k >= END as usize { (k - END as usize) as u8 } else { 63 })
     }
 
     /// Passes over the AC coefficients of a block.

@@ -1,4 +1,10 @@
 //! Huffman codes as tables that are looked up with the next bits (T.81 C.2, F.2.2.3).
+
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "fields of table entries, which have room for them"
+)]
 //!
 //! Three kinds of table, for three uses: differences of DC; pairs of AC coefficients with their values; and runs of
 //! codes that are only walked over, where lengths and advances are all that counts. Codes longer than a table's bits are
@@ -86,7 +92,12 @@ pub(super) fn extend(bits: u32, category: u32) -> i32 {
 
 /// What stands in front of `bits`, of which `count` are known: bits taken by code and value, advance, value. Nothing if
 /// not all of it is known. What is unknown is taken for 0, which the length gives away.
-fn coefficient(by_prefix: &[u16; 1 << AC_BITS], bits: u32, count: u32, blocks: bool) -> Option<(u32, u32, i32)> {
+fn coefficient(
+    by_prefix: &[u16; 1 << AC_BITS],
+    bits: u32,
+    count: u32,
+    blocks: bool,
+) -> Option<(u32, u32, i32)> {
     let entry = by_prefix[(bits << (AC_BITS - count)) as usize & ((1 << AC_BITS) - 1)];
     let (length, run, category) =
         (u32::from(entry & 255), u32::from(entry >> 12), u32::from(entry >> 8 & 15));
@@ -171,7 +182,7 @@ impl Skips {
                 }
             }
             if *one != 0 {
-                *many = (AC_BITS - left | advance << 5) as u16;
+                *many = ((AC_BITS - left) | advance << 5) as u16;
             }
         }
         Ok(Self { codes, many, one })

@@ -22,6 +22,7 @@ const SCANS_MAX: usize = 100;
 /// A decoder of one picture.
 pub struct Decoder<'a> {
     header: Header,
+    scale: Scale,
     layout: Layout,
     walker: Walker<'a>,
     bits: Bits<'a>,
@@ -41,8 +42,8 @@ enum State {
     /// The walk to the next scan, or to the end.
     Between,
     Scan(ScanHeader),
-    Sequential(Sequential),
-    Progressive(Progressive),
+    Sequential(Box<Sequential>),
+    Progressive(Box<Progressive>),
     /// Bands of what was stored.
     Stored,
     Done,
@@ -95,6 +96,7 @@ impl<'a> Decoder<'a> {
         }
         Ok(Self {
             header,
+            scale,
             layout,
             walker,
             bits: Bits::new(bytes)?,
@@ -117,7 +119,7 @@ impl<'a> Decoder<'a> {
     /// Width and height of what is decoded.
     #[must_use]
     pub fn size(&self) -> (u32, u32) {
-        (self.layout.width as u32, self.layout.height as u32)
+        self.header.size(self.scale)
     }
 
     /// The next band of rows; nothing when all are handed over and all that belongs to the picture was read. Each call
@@ -187,8 +189,18 @@ impl<'a> Decoder<'a> {
         let Some(plane) = self.planes.first() else { return Rows::none() };
         // The rows that still need the one below wait for it.
         let end = (band + 1) * plane.rows * plane.layout.down_factor;
-        let end = if last { self.layout.height } else { end.saturating_sub(self.layout.carry).min(self.layout.height) };
-        let mut rows = Rows { planes: [Plane::default(); 4], count: 0, width: self.layout.width, first, rows: end - first };
+        let end = if last {
+            self.layout.height
+        } else {
+            end.saturating_sub(self.layout.carry).min(self.layout.height)
+        };
+        let mut rows = Rows {
+            planes: [Plane::default(); 4],
+            count: 0,
+            width: self.layout.width,
+            first,
+            rows: end - first,
+        };
         self.bands += 1;
         self.row = end;
         for plane in &mut self.planes {
@@ -236,9 +248,22 @@ impl<'a> Decoder<'a> {
         let interval = self.walker.restart_interval;
         self.state = if sequential {
             let stored = self.layout.stored;
-            State::Sequential(Sequential::new(frame, scan, tables, interval, &mut self.planes, stored)?)
+            State::Sequential(Box::new(Sequential::new(
+                frame,
+                scan,
+                tables,
+                interval,
+                &mut self.planes,
+                stored,
+            )?))
         } else {
-            State::Progressive(Progressive::new(frame, scan, tables, interval, &mut self.components)?)
+            State::Progressive(Box::new(Progressive::new(
+                frame,
+                scan,
+                tables,
+                interval,
+                &mut self.components,
+            )?))
         };
         self.bits.start(self.walker.at);
         Ok(())

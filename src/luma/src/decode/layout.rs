@@ -156,9 +156,8 @@ fn plane(frame: &Frame, component: Component, scale: Scale) -> Result<PlaneLayou
     if !h_max.is_multiple_of(h_in) || !v_max.is_multiple_of(v_in) {
         return Err(Unsupported::Sampling.into());
     }
-    let side = |pixels: u16, factor: usize, most: usize| {
-        (usize::from(pixels) * factor * block).div_ceil(8 * most)
-    };
+    let side =
+        |pixels: u16, factor: usize, most: usize| (usize::from(pixels) * factor * block).div_ceil(8 * most);
     let (width, height) = (side(frame.width, component.h, h_max), side(frame.height, component.v, v_max));
     let (across_factor, down_factor) = (h_max / h_in, v_max / v_in);
     let upsampling = match (across_factor, down_factor) {

@@ -30,7 +30,7 @@ const BATCH: usize = 64;
 /// Their coefficients, and room for the place of no meaning.
 const COEFFICIENTS: usize = BATCH * 64 + 256;
 /// Bytes of that, and of what tells where they go.
-const BATCH_BYTES: usize = 2 * COEFFICIENTS + 5 * BATCH;
+const BATCH_BYTES: usize = 2 * COEFFICIENTS + 9 * BATCH;
 /// Bytes of the bit buffer.
 const FIXED_BYTES: usize = bits::BITS_BYTES;
 /// Bytes of the tables of a scan of four components, at most: DC, and pairs or skips.

@@ -51,7 +51,7 @@ impl Plane {
     /// Takes the block that was decoded: the `x`th of its row, which is the `y`th of the band; `last` is the index of its
     /// last coefficient.
     #[inline(always)]
-    pub(super) fn push(&mut self, last: usize, x: usize, y: usize) {
+    pub(super) fn push(&mut self, last: u8, x: usize, y: usize) {
         let side = self.layout.block;
         self.batch.push(last, y * side * self.layout.stride() + x * side);
         if self.batch.count == BATCH {
@@ -96,11 +96,8 @@ impl Plane {
         while at < self.layout.across {
             let count = BATCH.min(self.layout.across - at);
             for index in 0..count {
-                last[index] = match set.get(first + at + index) {
-                    Some(&set) => 63 - (set | 1).leading_zeros() as u8,
-                    None => 63,
-                };
-                places[index] = (row * block * stride + (at + index) * block) as u32;
+                last[index] = set.get(first + at + index).map_or(63, |&set| last_of(set));
+                places[index] = row * block * stride + (at + index) * block;
             }
             let blocks = Blocks {
                 coefficients: &self.stored[(first + at) * 64..(first + at + count) * 64],
@@ -148,12 +145,17 @@ impl Plane {
     }
 }
 
+/// The index of the last coefficient that is set.
+fn last_of(set: u64) -> u8 {
+    u8::try_from((set | 1).ilog2()).unwrap_or(63)
+}
+
 /// Blocks decoded and not yet transformed: doing many of each in turn keeps tables and code at hand.
 pub(super) struct Batch {
     /// 64 for each block; zeros where no block waits, and room for the place of no meaning behind the last.
     coefficients: Box<[i16; COEFFICIENTS]>,
     last: [u8; BATCH],
-    places: [u32; BATCH],
+    places: [usize; BATCH],
     pub(super) count: usize,
 }
 
@@ -174,10 +176,10 @@ impl Batch {
 
     /// Takes it, with the index of its last coefficient and its place in the band.
     #[inline(always)]
-    pub(super) fn push(&mut self, last: usize, place: usize) {
+    fn push(&mut self, last: u8, place: usize) {
         let at = self.count & (BATCH - 1);
-        self.last[at] = last as u8;
-        self.places[at] = place as u32;
+        self.last[at] = last;
+        self.places[at] = place;
         self.count += 1;
     }
 }

@@ -1,4 +1,9 @@
 //! Progressive scans (T.81 G.1.2, G.2), a row of MCUs at a time.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "fields of table entries; coefficients wrap at 16 bits, as libjpeg's do"
+)]
 //!
 //! Which coefficients of a block are not 0 is kept in a word, one bit each in zigzag order: refinement reads one bit for
 //! each of these, and how many there are is then a count of bits. Components that are not wanted keep that word alone, so
@@ -6,7 +11,7 @@
 
 use super::bits::Bits;
 use super::block::PLACE;
-use super::codes::{AC_BITS, Codes, Differences, END, Pairs, extend};
+use super::codes::{AC_BITS, Codes, Differences, Pairs, extend};
 use super::frame::Frame;
 use super::plane::Plane;
 use super::restarts::Restarts;
@@ -114,13 +119,15 @@ impl Progressive {
                 let Some(component) = frame.components().get(member.component) else { continue };
                 let (h, v) = if alone { (1, 1) } else { (component.h, component.v) };
                 let at = (self.row * v + place.y) * mcus * component.h + mcu * h + place.x;
-                let coefficients = planes.get_mut(member.component).map_or(&mut [][..], |plane| &mut plane.stored);
+                let coefficients =
+                    planes.get_mut(member.component).map_or(&mut [][..], |plane| &mut plane.stored);
                 let mut unwanted = [0; 64];
                 let block = match coefficients.as_chunks_mut::<64>().0.get_mut(at) {
                     Some(block) => block,
                     None => &mut unwanted,
                 };
-                let Some(set) = components.get_mut(member.component).and_then(|known| known.set.get_mut(at)) else {
+                let Some(set) = components.get_mut(member.component).and_then(|known| known.set.get_mut(at))
+                else {
                     continue;
                 };
                 let low = self.header.low;

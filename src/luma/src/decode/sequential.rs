@@ -61,7 +61,11 @@ impl Sequential {
                     if !stored {
                         plane.rows = down * plane.layout.block;
                     }
-                    if plane.layout.block == 1 { Ac::Mean(Skips::new(ac)?) } else { Ac::Wanted(Pairs::new(ac, false)?) }
+                    if plane.layout.block == 1 {
+                        Ac::Mean(Skips::new(ac)?)
+                    } else {
+                        Ac::Wanted(Pairs::new(ac, false)?)
+                    }
                 }
                 None => Ac::Unwanted(Skips::new(ac)?),
             };
@@ -106,7 +110,7 @@ impl Sequential {
                 let Some(plane) = planes.get_mut(member.component) else { continue };
                 member.prediction = member.prediction.wrapping_add(bits.dc(&member.dc)?);
                 let block = plane.batch.block();
-                block[0] = member.prediction as i16;
+                block[0] = wrapped(member.prediction);
                 let last = match &member.ac {
                     Ac::Wanted(pairs) => bits.ac(pairs, block)?,
                     Ac::Mean(skips) | Ac::Unwanted(skips) => {
@@ -127,4 +131,10 @@ impl Sequential {
         }
         Ok(())
     }
+}
+
+/// A DC coefficient in 16 bits: it wraps, as libjpeg's does.
+#[expect(clippy::cast_possible_truncation, reason = "it wraps")]
+fn wrapped(prediction: i32) -> i16 {
+    prediction as i16
 }

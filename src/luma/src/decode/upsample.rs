@@ -1,4 +1,6 @@
 //! Rows of a subsampled component enlarged to the picture's, as libjpeg-turbo does it by default (its jdsample.c).
+
+#![expect(clippy::cast_possible_truncation, reason = "means of bytes")]
 //!
 //! Where the ratio is 2:1, a triangle filter: three quarters of the nearer sample and a quarter of the further one, with
 //! halves rounded up and down in turn; the first and last samples of a row stand alone. Elsewhere each sample is

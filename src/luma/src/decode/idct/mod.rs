@@ -45,14 +45,14 @@ pub(super) struct Blocks<'a> {
     /// Index in zigzag order behind which all of a block's coefficients are 0.
     pub(super) last: &'a [u8],
     /// Where in `out` each block's first sample goes.
-    pub(super) places: &'a [u32],
+    pub(super) places: &'a [usize],
     pub(super) quantization: &'a Quantization,
 }
 
 impl<'a> Blocks<'a> {
     fn iter(self) -> impl Iterator<Item = (&'a [i16; 64], u8, usize)> {
         let (blocks, _) = self.coefficients.as_chunks::<64>();
-        blocks.iter().zip(self.last).zip(self.places).map(|((block, &last), &place)| (block, last, place as usize))
+        blocks.iter().zip(self.last).zip(self.places).map(|((block, &last), &place)| (block, last, place))
     }
 }
 
@@ -67,9 +67,56 @@ pub(super) fn transform(side: usize, blocks: Blocks<'_>, out: &mut [u8], stride:
                 avx2::transform(blocks, out, stride);
             }
         }
-        8 => portable::whole(blocks, out, stride),
-        4 => portable::half(blocks, out, stride),
-        2 => portable::quarter(blocks, out, stride),
-        _ => portable::eighth(blocks, out),
+        _ => portable::transform(side, blocks, out, stride),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "numbers made up")]
+mod tests {
+    use super::*;
+    use crate::decode::tables::ZIGZAG;
+
+    /// Blocks whose last coefficients are all over the place, of every amplitude; steps likewise.
+    fn blocks(amplitude: u64, steps: u64) -> (Vec<i16>, Vec<u8>, Quantization) {
+        let mut state = amplitude;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let mut coefficients = vec![0; 64 * 201];
+        let mut last = Vec::new();
+        for block in coefficients.as_chunks_mut::<64>().0 {
+            let end = random(64) as u8 >> random(7);
+            for &at in &ZIGZAG[..=usize::from(end)] {
+                if random(3) != 0 {
+                    block[usize::from(at)] = (random(2 * amplitude) as i64 - amplitude as i64) as i16;
+                }
+            }
+            last.push(end);
+        }
+        (coefficients, last, std::array::from_fn(|_| (1 + random(steps)) as i16))
+    }
+
+    #[test]
+    fn every_path_gives_the_same_samples() {
+        for (amplitude, steps) in [(20, 10), (1024, 1), (1024, 16), (32_768, 255), (32_768, 65_535)] {
+            let (coefficients, last, quantization) = blocks(amplitude, steps);
+            let count = last.len();
+            for side in [8, 4, 2, 1] {
+                let stride = side * count;
+                let places: Vec<usize> = (0..count).map(|index| index * side).collect();
+                let blocks = Blocks {
+                    coefficients: &coefficients,
+                    last: &last,
+                    places: &places,
+                    quantization: &quantization,
+                };
+                let (mut fast, mut plain) = (vec![1; stride * side], vec![2; stride * side]);
+                transform(side, blocks, &mut fast, stride);
+                portable::transform(side, blocks, &mut plain, stride);
+                assert_eq!(fast, plain, "{side} {amplitude} {steps}");
+            }
+        }
     }
 }

@@ -1,13 +1,25 @@
 //! The transforms without intrinsics: arrays of eight lanes, which compilers turn into what vectors there are.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+
 use super::Blocks;
 use super::fix::{
-    F0_211, F0_298, F0_390, F0_509, F0_541, F0_601, F0_720, F0_765, F0_850, F0_899, F1_061, F1_175, F1_272, F1_451,
-    F1_501, F1_847, F1_961, F2_053, F2_172, F2_562, F3_072, F3_624,
+    F0_211, F0_298, F0_390, F0_509, F0_541, F0_601, F0_720, F0_765, F0_850, F0_899, F1_061, F1_175, F1_272,
+    F1_451, F1_501, F1_847, F1_961, F2_053, F2_172, F2_562, F3_072, F3_624,
 };
 
 /// Eight rows of eight values.
 type Rows = [[i16; 8]; 8];
+
+/// Blocks of `side` (8, 4, 2 or 1) samples into `out`, whose rows are `stride` samples apart.
+pub(super) fn transform(side: usize, blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
+    match side {
+        8 => whole(blocks, out, stride),
+        4 => half(blocks, out, stride),
+        2 => quarter(blocks, out, stride),
+        _ => eighth(blocks, out),
+    }
+}
 
 /// To 16 bits with saturation, as vectors pack.
 #[inline(always)]
@@ -84,7 +96,7 @@ fn first_row_alone(row: [i16; 8]) -> [i16; 8] {
 }
 
 /// Blocks of 8x8.
-pub(super) fn whole(blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
+fn whole(blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
     for (block, last, place) in blocks.iter() {
         one(block, blocks.quantization, last, &mut out[place..], stride);
     }
@@ -120,13 +132,12 @@ pub(super) fn flat(dc: i16, step: i16, out: &mut [u8], stride: usize) {
 }
 
 /// Blocks of 4x4, from all coefficients but those of the fifth row and column.
-pub(super) fn half(blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
+fn half(blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
     for (block, _, place) in blocks.iter() {
         let rows = dequantize(block, blocks.quantization);
         let alone = block.as_chunks::<8>().0.iter().enumerate();
         let alone = alone.filter(|&(row, _)| row != 0 && row != 4).all(|(_, row)| *row == [0; 8]);
-        let first: [[i16; 8]; 4] =
-            if alone { [first_row_alone(rows[0]); 4] } else { pass_4::<12, 8>(&rows) };
+        let first: [[i16; 8]; 4] = if alone { [first_row_alone(rows[0]); 4] } else { pass_4::<12, 8>(&rows) };
         let columns: [[i16; 4]; 4] = pass_4::<19, 4>(&transpose(&first));
         for (row, out) in transpose(&columns).iter().zip(out[place..].chunks_mut(stride)) {
             out[..4].copy_from_slice(&row.map(sample));
@@ -153,10 +164,11 @@ fn pass_4<const BITS: u32, const LANES: usize>(rows: &[[i16; LANES]; 8]) -> [[i1
 }
 
 /// Blocks of 2x2, from the first and the odd rows and columns.
-pub(super) fn quarter(blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
+fn quarter(blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
     for (block, _, place) in blocks.iter() {
         let rows = dequantize(block, blocks.quantization);
-        let odd = |x: [i16; 4]| madd(x[0], F3_624, x[1], -F1_272).wrapping_add(madd(x[2], F0_850, x[3], -F0_720));
+        let odd =
+            |x: [i16; 4]| madd(x[0], F3_624, x[1], -F1_272).wrapping_add(madd(x[2], F0_850, x[3], -F0_720));
         let descale_1 = |value: i32| value.wrapping_add(1 << 12) >> 13;
         let column = |lane: usize| {
             let even = i32::from(rows[0][lane]) << 15;
@@ -175,7 +187,7 @@ pub(super) fn quarter(blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
 }
 
 /// Single samples. Beyond what a picture has, the table that libjpeg clamps with repeats.
-pub(super) fn eighth(blocks: Blocks<'_>, out: &mut [u8]) {
+fn eighth(blocks: Blocks<'_>, out: &mut [u8]) {
     let step = i32::from(blocks.quantization[0]);
     for (block, _, place) in blocks.iter() {
         let value = (i32::from(block[0]) * step + 4) >> 3;

@@ -1,0 +1,276 @@
+//! Every file of `data` comes out as libjpeg-turbo 2.1.5 decodes it (islow, its default upsampling, components as they
+//! are stored): `expected.tsv` has the 64-bit FNV-1a sums of its samples, plane by plane, at each scale.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test that can't read its files, or find its markers, has failed"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use luma::{Damage, Decoder, Error, Header, Scale, Unsupported, decode};
+
+const SCALES: [(Scale, u32); 4] =
+    [(Scale::Full, 1), (Scale::Half, 2), (Scale::Quarter, 4), (Scale::Eighth, 8)];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
+}
+
+fn read(name: &str) -> Vec<u8> {
+    fs::read(folder().join(name)).unwrap()
+}
+
+fn names() -> Vec<String> {
+    let names =
+        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".jpg")).collect();
+    names.sort();
+    names
+}
+
+/// Small ones, for tests that decode each many times.
+fn small() -> Vec<(String, Vec<u8>)> {
+    names()
+        .into_iter()
+        .map(|name| (name.clone(), read(&name)))
+        .filter(|(_, bytes)| bytes.len() < 4000)
+        .collect()
+}
+
+fn sum(planes: &[Vec<u8>]) -> u64 {
+    let samples = planes.iter().flatten();
+    samples.fold(0xCBF2_9CE4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3))
+}
+
+/// Where the first marker of that code stands.
+fn find(bytes: &[u8], marker: u8) -> usize {
+    bytes.windows(2).position(|two| two == [0xFF, marker]).unwrap()
+}
+
+/// Without the segments of that marker.
+fn without(bytes: &[u8], marker: u8) -> Vec<u8> {
+    let mut rest = bytes.to_vec();
+    while let Some(at) = rest.windows(2).position(|two| two == [0xFF, marker]) {
+        let length = usize::from(u16::from_be_bytes([rest[at + 2], rest[at + 3]]));
+        rest.drain(at..at + 2 + length);
+    }
+    rest
+}
+
+fn with(bytes: &[u8], at: usize, inserted: &[u8]) -> Vec<u8> {
+    [&bytes[..at], inserted, &bytes[at..]].concat()
+}
+
+fn decoded(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    decode(bytes, Scale::Full).map(|picture| picture.planes)
+}
+
+#[test]
+fn every_fixture_has_the_samples_of_libjpeg_turbo_at_every_scale() {
+    let expected = fs::read_to_string(folder().join("expected.tsv")).unwrap();
+    let mut compared = 0;
+    for line in expected.lines().skip(1) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let &[name, denominator, width, height, planes, fnv] = fields.as_slice() else { panic!("{line}") };
+        let (scale, _) = SCALES.into_iter().find(|(_, n)| n.to_string() == denominator).unwrap();
+        let picture = decode(&read(name), scale).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let found = (picture.width.to_string(), picture.height.to_string(), picture.planes.len().to_string());
+        assert_eq!(found, (width.into(), height.into(), planes.into()), "{name} 1/{denominator}");
+        assert_eq!(format!("{:016x}", sum(&picture.planes)), fnv, "{name} 1/{denominator}");
+        compared += 1;
+    }
+    assert_eq!(compared, 4 * names().len());
+}
+
+#[test]
+fn bands_follow_each_other_without_gaps_and_end_with_the_picture() {
+    for name in names() {
+        let bytes = read(&name);
+        for (scale, _) in SCALES {
+            let mut decoder = Decoder::new(&bytes, scale).unwrap();
+            let size = decoder.size();
+            assert_eq!(size, decoder.header().size(scale));
+            let mut next = 0;
+            while let Some(rows) = decoder.next_rows().unwrap() {
+                assert_eq!(rows.first(), next, "{name}");
+                assert!(rows.plane(0).all(|row| row.len() == size.0 as usize));
+                assert!(rows.row(0, rows.len()).is_empty());
+                next += rows.len();
+            }
+            assert_eq!(next, size.1 as usize, "{name}");
+            assert!(decoder.next_rows().unwrap().is_none());
+        }
+    }
+}
+
+#[test]
+fn data_that_end_early_are_an_error_with_or_without_an_end_marker() {
+    for (name, bytes) in small() {
+        let end = bytes.len() - 2;
+        for cut in (2..end).rev().take(300).chain((2..end).step_by(97)) {
+            // A progressive picture may lack its last scans, if an end mark says that it ends there.
+            let at_marker = |at: usize| bytes[at] == 0xFF && matches!(bytes[at + 1], 0xC4 | 0xDA);
+            let between = name.contains("prog") && (at_marker(cut) || at_marker(cut - 1));
+            for tail in [&b""[..], b"\xFF\xD9"].into_iter().take(if between { 1 } else { 2 }) {
+                let short = [&bytes[..cut], tail].concat();
+                assert!(decoded(&short).is_err(), "{name} cut at {cut} of {end}, tail {tail:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_missing_end_marker_alone_changes_nothing() {
+    for name in names() {
+        let bytes = read(&name);
+        let whole = decoded(&bytes).unwrap();
+        for missing in 1..=2 {
+            assert_eq!(decoded(&bytes[..bytes.len() - missing]).as_ref(), Ok(&whole), "{name}");
+        }
+        assert_eq!(decoded(&[&bytes[..], b"more"].concat()).as_ref(), Ok(&whole), "{name}");
+    }
+}
+
+#[test]
+fn stray_bytes_fill_bytes_and_lost_markers_in_the_header_are_passed_over() {
+    for name in ["ycc_2x2_1x1_1x1_base.jpg", "ycc_1x1_1x1_1x1_prog.jpg", "gray.jpg"] {
+        let bytes = read(name);
+        let whole = decoded(&bytes);
+        let table = find(&bytes, 0xDB);
+        for stray in
+            [&b"16 bytes too many"[..], b"\xFF\x00\xFF\xFF\x00", b"\xFF\xFF\xFF", b"\xFF\x01\xFF\xD0"]
+        {
+            assert_eq!(decoded(&with(&bytes, 2, stray)), whole, "{name}");
+            assert_eq!(decoded(&with(&bytes, table, stray)), whole, "{name}");
+        }
+        // An APP14 without its marker.
+        assert_eq!(decoded(&with(&bytes, table, b"\0\x0EAdobe\0\x64\0\0\0\0\x01")), whole, "{name}");
+    }
+}
+
+#[test]
+fn missing_huffman_tables_are_the_standard_ones_but_for_progressive_pictures() {
+    let bytes = read("ycc_2x1_1x1_1x1_base.jpg");
+    assert_eq!(decoded(&without(&bytes, 0xC4)), decoded(&bytes));
+    let progressive = without(&read("ycc_1x1_1x1_1x1_prog.jpg"), 0xC4);
+    assert_eq!(decoded(&progressive), Err(Damage::HuffmanTable.into()));
+}
+
+#[test]
+fn lines_may_be_said_behind_the_first_scan() {
+    for name in ["ycc_2x2_1x1_1x1_base.jpg", "ycc_2x2_1x1_1x1_rst.jpg", "gray.jpg", "ycc_2x1_1x1_1x1_ni.jpg"]
+    {
+        let bytes = read(name);
+        let frame = find(&bytes, 0xC0);
+        let scan = find(&bytes, 0xDA);
+        let markers = (scan + 2..bytes.len() - 1).filter(|&at| bytes[at] == 0xFF);
+        let mut markers = markers.filter(|&at| !matches!(bytes[at + 1], 0 | 0xD0..=0xD7));
+        let lines = &bytes[frame + 5..frame + 7];
+        let mut late = with(&bytes, markers.next().unwrap(), &[0xFF, 0xDC, 0, 4, lines[0], lines[1]]);
+        late[frame + 5..frame + 7].fill(0);
+        assert_eq!(decoded(&late), decoded(&bytes), "{name}");
+        let mut without_lines = bytes.clone();
+        without_lines[frame + 5..frame + 7].fill(0);
+        assert_eq!(decoded(&without_lines), Err(Damage::Frame.into()), "{name}");
+    }
+}
+
+#[test]
+fn components_of_one_identifier_are_told_by_their_order() {
+    let mut bytes = read("ycc_2x2_1x1_1x1_base.jpg");
+    let whole = decoded(&bytes);
+    let (frame, scan) = (find(&bytes, 0xC0), find(&bytes, 0xDA));
+    for index in 0..3 {
+        bytes[frame + 10 + 3 * index] = 7;
+        bytes[scan + 5 + 2 * index] = 7;
+    }
+    assert_eq!(decoded(&bytes), whole);
+}
+
+#[test]
+fn restart_markers_out_of_order_or_place_are_damage() {
+    let bytes = read("ycc_2x2_1x1_1x1_rst.jpg");
+    let (first, second) = (find(&bytes, 0xD0), find(&bytes, 0xD1));
+    let mut swapped = bytes.clone();
+    swapped[first + 1] = 0xD1;
+    swapped[second + 1] = 0xD0;
+    assert_eq!(decoded(&swapped), Err(Damage::Restart.into()));
+    assert_eq!(decoded(&with(&bytes, first, &[0x55, 0x55])), Err(Damage::Restart.into()));
+    let mut without_one = bytes.clone();
+    without_one.drain(first..first + 2);
+    assert!(decoded(&without_one).is_err());
+    // Fill bytes before a marker are nothing.
+    assert_eq!(decoded(&with(&bytes, first, &[0xFF])), decoded(&bytes));
+}
+
+#[test]
+fn other_processes_are_named() {
+    let bytes = read("ycc_2x2_1x1_1x1_base.jpg");
+    let frame = find(&bytes, 0xC0);
+    let process = |marker: u8| {
+        let mut bytes = bytes.clone();
+        bytes[frame + 1] = marker;
+        Header::read(&bytes).map(drop)
+    };
+    assert_eq!(process(0xC1), Ok(()));
+    assert_eq!(process(0xC3), Err(Unsupported::Lossless.into()));
+    assert_eq!(process(0xC5), Err(Unsupported::Hierarchical.into()));
+    assert_eq!(process(0xC9), Err(Unsupported::Arithmetic.into()));
+    assert_eq!(process(0xCA), Err(Unsupported::Arithmetic.into()));
+    let changed = |at: usize, value: u8| {
+        let mut bytes = bytes.clone();
+        bytes[frame + at] = value;
+        Header::read(&bytes).map(drop)
+    };
+    assert_eq!(changed(4, 12), Err(Unsupported::Precision(12).into()));
+    assert_eq!(changed(9, 2), Err(Unsupported::Components(2).into()));
+    assert_eq!(changed(11, 0x51), Err(Damage::Frame.into()));
+    assert_eq!(decoded(&[&b"\xFF\xD8\xFF\xD9"[..]].concat()), Err(Error::NoImage));
+    assert_eq!(decoded(b"RIFF"), Err(Error::NotJpeg));
+    assert_eq!(decoded(b""), Err(Error::Truncated));
+    assert_eq!(decoded(&bytes[..40]), Err(Error::Truncated));
+}
+
+#[test]
+fn luma_sampled_by_fractions_of_the_finest_component_is_refused_by_name() {
+    let mut bytes = read("ycc_2x1_1x1_1x1_base.jpg");
+    let frame = find(&bytes, 0xC0);
+    bytes[frame + 14] = 0x31;
+    assert_eq!(decoded(&bytes), Err(Unsupported::Sampling.into()));
+}
+
+/// Not a test of what comes out, but that something does: no panic, no endless work, whatever the bytes are.
+#[test]
+fn damaged_files_end_in_a_picture_of_their_size_or_an_error() {
+    let mut state = 1u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for (name, bytes) in small() {
+        for round in 0..40 {
+            let mut bytes = bytes.clone();
+            for _ in 0..1 + random(4) {
+                let at = random(bytes.len());
+                match random(4) {
+                    0 => bytes[at] ^= 1 << random(8),
+                    1 => bytes[at] = [0, 0xFF, 0x7F, 0x80, 1, 0xD9, 0xC4, 0xDA][random(8)],
+                    2 => drop(bytes.drain(at..(at + 1 + random(8)).min(bytes.len()))),
+                    _ => bytes = with(&bytes, at, &[random(256) as u8, random(256) as u8]),
+                }
+            }
+            let Ok(header) = Header::read(&bytes) else { continue };
+            let pixels = u64::from(header.width()) * u64::from(header.height());
+            if pixels > 1 << 22 {
+                continue;
+            }
+            let (scale, _) = SCALES[round % 4];
+            if let Ok(picture) = decode(&bytes, scale) {
+                assert_eq!((picture.width, picture.height), header.size(scale), "{name}");
+            }
+        }
+    }
+}
