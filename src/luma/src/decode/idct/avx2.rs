@@ -1,84 +1,217 @@
-//! The whole transform with AVX2: two blocks side by side, one in each half of the registers.
+//! The transforms with AVX2: two blocks side by side, one in each half of the registers.
 //!
 //! Loads and stores are arrays put together and taken apart lane by lane, which the compiler turns into one instruction
 //! each; so nothing here is unsafe but to be called without AVX2.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_set_epi16, _mm256_abs_epi16, _mm256_add_epi8, _mm256_add_epi16, _mm256_add_epi32,
-    _mm256_broadcastsi128_si256, _mm256_cmpgt_epi16, _mm256_extract_epi64, _mm256_madd_epi16,
-    _mm256_mullo_epi16, _mm256_or_si256, _mm256_packs_epi16, _mm256_packs_epi32, _mm256_set_m128i,
-    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_srai_epi32,
-    _mm256_sub_epi16, _mm256_sub_epi32, _mm256_testz_si256, _mm256_unpackhi_epi16, _mm256_unpackhi_epi32,
-    _mm256_unpackhi_epi64, _mm256_unpacklo_epi16, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
+    __m128i, __m256i, _mm_set_epi16, _mm256_add_epi8, _mm256_add_epi16, _mm256_add_epi32,
+    _mm256_broadcastsi128_si256, _mm256_cmpgt_epi16, _mm256_extract_epi64, _mm256_hadd_epi32,
+    _mm256_madd_epi16, _mm256_mullo_epi16, _mm256_or_si256, _mm256_packs_epi16, _mm256_packs_epi32,
+    _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setr_epi32,
+    _mm256_setzero_si256, _mm256_slli_epi32, _mm256_srai_epi32, _mm256_sub_epi16, _mm256_sub_epi32,
+    _mm256_testz_si256, _mm256_unpackhi_epi16, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
+    _mm256_unpacklo_epi16, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
 };
 
 use super::fix::{
-    F0_298, F0_390, F0_541, F0_765, F0_899, F1_175, F1_501, F1_847, F1_961, F2_053, F2_562, F3_072,
+    F0_211, F0_298, F0_390, F0_509, F0_541, F0_601, F0_720, F0_765, F0_850, F0_899, F1_061, F1_175, F1_272,
+    F1_451, F1_501, F1_847, F1_961, F2_053, F2_172, F2_562, F3_072, F3_624,
 };
 use super::{Blocks, portable};
 
 /// The largest index in zigzag order whose row and column are both below 4, as are those of all before it.
 const LOW: u8 = 9;
 
-/// Blocks of 8x8 into `out`, whose rows are `stride` samples apart.
+/// Two blocks, and where they go.
+struct Pair<'a> {
+    blocks: [&'a [i16; 64]; 2],
+    places: [usize; 2],
+}
+
+/// Blocks of `side` (8, 4 or 2) samples into `out`, whose rows are `stride` samples apart.
 #[target_feature(enable = "avx2")]
-pub(super) fn transform(blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
+pub(super) fn transform(side: usize, blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
+    let quantization = blocks.quantization;
     let mut rest = blocks.iter();
     while let Some((block_1, last_1, place_1)) = rest.next() {
         // An odd one is done twice.
         let (block_2, last_2, place_2) = rest.next().unwrap_or((block_1, last_1, place_1));
         let last = last_1.max(last_2);
         if last == 0 {
-            portable::flat(block_1[0], blocks.quantization[0], &mut out[place_1..], stride);
-            portable::flat(block_2[0], blocks.quantization[0], &mut out[place_2..], stride);
+            portable::flat(side, block_1[0], quantization[0], &mut out[place_1..], stride);
+            portable::flat(side, block_2[0], quantization[0], &mut out[place_2..], stride);
             continue;
         }
-        let done = if last <= LOW {
-            pair::<true>(block_1, block_2, blocks.quantization, out, [place_1, place_2], stride)
-        } else {
-            pair::<false>(block_1, block_2, blocks.quantization, out, [place_1, place_2], stride)
+        let pair = Pair { blocks: [block_1, block_2], places: [place_1, place_2] };
+        let done = match (side, last <= LOW) {
+            (8, true) => whole::<true>(&pair, quantization, out, stride),
+            (8, false) => whole::<false>(&pair, quantization, out, stride),
+            (4, true) => half::<true>(&pair, quantization, out, stride),
+            (4, false) => half::<false>(&pair, quantization, out, stride),
+            _ => quarter(&pair, quantization, out, stride),
         };
         if !done {
-            portable::one(block_1, blocks.quantization, last_1, &mut out[place_1..], stride);
-            portable::one(block_2, blocks.quantization, last_2, &mut out[place_2..], stride);
+            portable::one(side, block_1, quantization, &mut out[place_1..], stride);
+            portable::one(side, block_2, quantization, &mut out[place_2..], stride);
         }
     }
 }
 
-/// Two blocks; `LOW`: rows and columns from the fifth on are 0. False, and nothing done, where 16 bits might not hold
-/// what libjpeg's kernels shift up without looking.
+/// A row of both blocks, dequantized.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn pair<const LOW: bool>(
-    block_1: &[i16; 64],
-    block_2: &[i16; 64],
-    quantization: &[i16; 64],
-    out: &mut [u8],
-    places: [usize; 2],
-    stride: usize,
-) -> bool {
-    let (rows_1, rows_2) = (block_1.as_chunks::<8>().0, block_2.as_chunks::<8>().0);
-    let steps = quantization.as_chunks::<8>().0;
+fn row(pair: &Pair<'_>, quantization: &[i16; 64], row: usize) -> __m256i {
+    let rows = |block: &[i16; 64]| load(&block.as_chunks::<8>().0[row]);
+    let both = _mm256_set_m128i(rows(pair.blocks[1]), rows(pair.blocks[0]));
+    _mm256_mullo_epi16(both, _mm256_broadcastsi128_si256(load(&quantization.as_chunks::<8>().0[row])))
+}
+
+/// Whether 16 bits might not hold what libjpeg's kernels shift up without looking, where the first row is the only one.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn is_beyond(first: __m256i) -> bool {
+    let large = _mm256_cmpgt_epi16(first, _mm256_set1_epi16(8191));
+    let small = _mm256_cmpgt_epi16(_mm256_set1_epi16(-8192), first);
+    let beyond = _mm256_or_si256(large, small);
+    _mm256_testz_si256(beyond, beyond) == 0
+}
+
+/// Two blocks of 8x8; `LOW`: rows and columns from the fifth on are 0. False, and nothing done, where it can't be.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn whole<const LOW: bool>(pair: &Pair<'_>, quantization: &[i16; 64], out: &mut [u8], stride: usize) -> bool {
     let mut x = [_mm256_setzero_si256(); 8];
-    for row in 0..if LOW { 4 } else { 8 } {
-        let both = _mm256_set_m128i(load(&rows_2[row]), load(&rows_1[row]));
-        x[row] = _mm256_mullo_epi16(both, _mm256_broadcastsi128_si256(load(&steps[row])));
+    for (index, x) in x.iter_mut().enumerate().take(if LOW { 4 } else { 8 }) {
+        *x = row(pair, quantization, index);
     }
-    let large = _mm256_cmpgt_epi16(_mm256_abs_epi16(x[0]), _mm256_set1_epi16(8191));
-    // -32,768 is its own amount.
-    let least = _mm256_cmpgt_epi16(_mm256_set1_epi16(-8191), x[0]);
-    let beyond = _mm256_or_si256(large, least);
-    if _mm256_testz_si256(beyond, beyond) == 0 {
+    if is_beyond(x[0]) {
         return false;
     }
     let y = transpose(pass::<18, LOW>(transpose(pass::<11, LOW>(x))));
     for row in [0, 2, 4, 6] {
         let samples = _mm256_packs_epi16(y[row], y[row + 1]);
         let samples = _mm256_add_epi8(samples, _mm256_set1_epi8(-128));
-        store(out, places[0] + row * stride, _mm256_extract_epi64::<0>(samples));
-        store(out, places[0] + (row + 1) * stride, _mm256_extract_epi64::<1>(samples));
-        store(out, places[1] + row * stride, _mm256_extract_epi64::<2>(samples));
-        store(out, places[1] + (row + 1) * stride, _mm256_extract_epi64::<3>(samples));
+        store(out, pair.places[0] + row * stride, _mm256_extract_epi64::<0>(samples));
+        store(out, pair.places[0] + (row + 1) * stride, _mm256_extract_epi64::<1>(samples));
+        store(out, pair.places[1] + row * stride, _mm256_extract_epi64::<2>(samples));
+        store(out, pair.places[1] + (row + 1) * stride, _mm256_extract_epi64::<3>(samples));
+    }
+    true
+}
+
+/// Two blocks of 4x4.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn half<const LOW: bool>(pair: &Pair<'_>, quantization: &[i16; 64], out: &mut [u8], stride: usize) -> bool {
+    let zero = _mm256_setzero_si256();
+    let mut x = [zero; 8];
+    for (index, x) in x.iter_mut().enumerate().filter(|&(index, _)| index < 4 || (index > 4 && !LOW)) {
+        *x = row(pair, quantization, index);
+    }
+    if is_beyond(x[0]) {
+        return false;
+    }
+    let low = |a, b| _mm256_unpacklo_epi16(a, b);
+    let high = |a, b| _mm256_unpackhi_epi16(a, b);
+    let left = four::<12, LOW>(low(zero, x[0]), low(x[1], x[3]), low(x[2], x[6]), low(x[5], x[7]));
+    let right = four::<12, LOW>(high(zero, x[0]), high(x[1], x[3]), high(x[2], x[6]), high(x[5], x[7]));
+    let y: [__m256i; 4] = std::array::from_fn(|row| _mm256_packs_epi32(left[row], right[row]));
+    // Columns of four values, two of them in each half: 0 and 1, 2 and 3, 4 and 5, 6 and 7.
+    let (a, b) = (low(y[0], y[1]), low(y[2], y[3]));
+    let (c01, c23) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    let (a, b) = (high(y[0], y[1]), high(y[2], y[3]));
+    let (c45, c67) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    let z = four::<19, LOW>(low(zero, c01), high(c01, c23), low(c23, c67), high(c45, c67));
+    let (a, b) = (_mm256_packs_epi32(z[0], z[2]), _mm256_packs_epi32(z[1], z[3]));
+    let (a, b) = (low(a, b), high(a, b));
+    let samples = _mm256_packs_epi16(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    let samples = _mm256_add_epi8(samples, _mm256_set1_epi8(-128));
+    let rows = [
+        (_mm256_extract_epi64::<0>(samples), _mm256_extract_epi64::<1>(samples)),
+        (_mm256_extract_epi64::<2>(samples), _mm256_extract_epi64::<3>(samples)),
+    ];
+    for ((upper, lower), place) in rows.into_iter().zip(pair.places) {
+        for (index, rows) in [upper, lower].into_iter().enumerate() {
+            let rows = rows.to_le_bytes();
+            let at = place + 2 * index * stride;
+            out[at..at + 4].copy_from_slice(&rows[..4]);
+            out[at + stride..at + stride + 4].copy_from_slice(&rows[4..]);
+        }
+    }
+    true
+}
+
+/// Four outputs of one pass; what goes in is interleaved: 0 below row 0, rows 1 and 3, 2 and 6, 5 and 7. `LOW`: the last
+/// three are 0.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn four<const BITS: i32, const LOW: bool>(
+    x0: __m256i,
+    x13: __m256i,
+    x26: __m256i,
+    x57: __m256i,
+) -> [__m256i; 4] {
+    let weigh = |pair, a, b| _mm256_madd_epi16(pair, factors(a, b));
+    let round = _mm256_set1_epi32(1 << (BITS - 1));
+    // 14 bits up is 2 bits down from the upper half.
+    let t0 = _mm256_add_epi32(_mm256_srai_epi32::<2>(x0), round);
+    let t2 = weigh(x26, F1_847, -F0_765);
+    let (mut outer, mut inner) = (weigh(x13, F2_562, F0_899), weigh(x13, F1_061, -F2_172));
+    if !LOW {
+        outer = _mm256_add_epi32(outer, weigh(x57, -F0_601, -F0_509));
+        inner = _mm256_add_epi32(inner, weigh(x57, F1_451, -F0_211));
+    }
+    let (t10, t12) = (_mm256_add_epi32(t0, t2), _mm256_sub_epi32(t0, t2));
+    let down = |value| _mm256_srai_epi32::<BITS>(value);
+    [
+        down(_mm256_add_epi32(t10, outer)),
+        down(_mm256_add_epi32(t12, inner)),
+        down(_mm256_sub_epi32(t12, inner)),
+        down(_mm256_sub_epi32(t10, outer)),
+    ]
+}
+
+/// Two blocks of 2x2.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn quarter(pair: &Pair<'_>, quantization: &[i16; 64], out: &mut [u8], stride: usize) -> bool {
+    let zero = _mm256_setzero_si256();
+    let [x0, x1, x3, x5, x7] = [0, 1, 3, 5, 7].map(|index| row(pair, quantization, index));
+    let weigh = |pair, a, b| _mm256_madd_epi16(pair, factors(a, b));
+    let round = _mm256_set1_epi32(1 << 12);
+    // Half of the columns: the upper row, and the lower one. 15 bits up is 1 bit down from the upper half.
+    macro_rules! columns {
+        ($interleave:ident) => {{
+            let even = _mm256_add_epi32(_mm256_srai_epi32::<1>($interleave(zero, x0)), round);
+            let odd = _mm256_add_epi32(
+                weigh($interleave(x1, x3), F3_624, -F1_272),
+                weigh($interleave(x5, x7), F0_850, -F0_720),
+            );
+            let down = |value| _mm256_srai_epi32::<13>(value);
+            [down(_mm256_add_epi32(even, odd)), down(_mm256_sub_epi32(even, odd))]
+        }};
+    }
+    let (left, right) = (columns!(_mm256_unpacklo_epi16), columns!(_mm256_unpackhi_epi16));
+    let weights = {
+        let (a, b) = (F3_624 << 16, (-F1_272) << 16);
+        let (c, d) = (F0_850 << 16, (-F0_720) << 16);
+        _mm256_setr_epi32(a, b, c, d, a, b, c, d)
+    };
+    let odd: [__m256i; 2] =
+        std::array::from_fn(|row| _mm256_madd_epi16(_mm256_packs_epi32(left[row], right[row]), weights));
+    let odd = _mm256_hadd_epi32(odd[0], odd[1]);
+    let odd = _mm256_hadd_epi32(odd, odd);
+    // The first column stays in 32 bits.
+    let even = _mm256_slli_epi32::<15>(_mm256_unpacklo_epi32(left[0], left[1]));
+    let even = _mm256_add_epi32(even, _mm256_set1_epi32(1 << 19));
+    let down = |value| _mm256_srai_epi32::<20>(value);
+    let columns = _mm256_packs_epi32(down(_mm256_add_epi32(even, odd)), down(_mm256_sub_epi32(even, odd)));
+    let samples = _mm256_add_epi8(_mm256_packs_epi16(columns, columns), _mm256_set1_epi8(-128));
+    let both = [_mm256_extract_epi64::<0>(samples), _mm256_extract_epi64::<2>(samples)];
+    for (columns, place) in both.into_iter().zip(pair.places) {
+        let [upper_0, lower_0, _, _, upper_1, lower_1, _, _] = columns.to_le_bytes();
+        out[place..place + 2].copy_from_slice(&[upper_0, upper_1]);
+        out[place + stride..place + stride + 2].copy_from_slice(&[lower_0, lower_1]);
     }
     true
 }

@@ -60,11 +60,11 @@ impl<'a> Blocks<'a> {
 pub(super) fn transform(side: usize, blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
     match side {
         #[cfg(target_arch = "x86_64")]
-        8 if std::arch::is_x86_feature_detected!("avx2") => {
+        2.. if std::arch::is_x86_feature_detected!("avx2") => {
             #[expect(unsafe_code, reason = "the one call into code compiled for a feature of the processor")]
             // SAFETY: the processor has AVX2, as the line above has found out.
             unsafe {
-                avx2::transform(blocks, out, stride);
+                avx2::transform(side, blocks, out, stride);
             }
         }
         _ => portable::transform(side, blocks, out, stride),

@@ -13,12 +13,47 @@ type Rows = [[i16; 8]; 8];
 
 /// Blocks of `side` (8, 4, 2 or 1) samples into `out`, whose rows are `stride` samples apart.
 pub(super) fn transform(side: usize, blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
-    match side {
-        8 => whole(blocks, out, stride),
-        4 => half(blocks, out, stride),
-        2 => quarter(blocks, out, stride),
-        _ => eighth(blocks, out),
+    for (block, last, place) in blocks.iter() {
+        let out = &mut out[place..];
+        if side == 1 {
+            out[0] = mean(block[0], blocks.quantization[0]);
+        } else if last == 0 {
+            flat(side, block[0], blocks.quantization[0], out, stride);
+        } else {
+            one(side, block, blocks.quantization, out, stride);
+        }
     }
+}
+
+/// One block of `side` (8, 4 or 2) samples.
+pub(super) fn one(side: usize, block: &[i16; 64], quantization: &[i16; 64], out: &mut [u8], stride: usize) {
+    match side {
+        8 => whole(block, quantization, out, stride),
+        4 => half(block, quantization, out, stride),
+        _ => quarter(block, quantization, out, stride),
+    }
+}
+
+/// A block of `side` (8, 4 or 2) samples of one value.
+#[inline(always)]
+pub(super) fn flat(side: usize, dc: i16, step: i16, out: &mut [u8], stride: usize) {
+    let value = dc.wrapping_mul(step);
+    let value = if side == 2 {
+        // Blocks of 2x2 are not looked at for having one row.
+        descale::<20>(i32::from(value).wrapping_shl(17))
+    } else {
+        pack((i32::from(value.wrapping_shl(2)) + 16) >> 5)
+    };
+    for out in out.chunks_mut(stride).take(side) {
+        out[..side].fill(sample(value));
+    }
+}
+
+/// A single sample. Beyond what a picture has, the table that libjpeg clamps with repeats every ten bits.
+fn mean(dc: i16, step: i16) -> u8 {
+    let value = (i32::from(dc) * i32::from(step) + 4) >> 3;
+    let value = (value << 22) >> 22;
+    (value + 128).clamp(0, 255) as u8
 }
 
 /// To 16 bits with saturation, as vectors pack.
@@ -95,20 +130,8 @@ fn first_row_alone(row: [i16; 8]) -> [i16; 8] {
     row.map(|value| value.wrapping_shl(2))
 }
 
-/// Blocks of 8x8.
-fn whole(blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
-    for (block, last, place) in blocks.iter() {
-        one(block, blocks.quantization, last, &mut out[place..], stride);
-    }
-}
-
-/// One block of 8x8.
-#[inline(always)]
-pub(super) fn one(block: &[i16; 64], quantization: &[i16; 64], last: u8, out: &mut [u8], stride: usize) {
-    if last == 0 {
-        flat(block[0], quantization[0], out, stride);
-        return;
-    }
+/// A block of 8x8.
+fn whole(block: &[i16; 64], quantization: &[i16; 64], out: &mut [u8], stride: usize) {
     let rows = dequantize(block, quantization);
     let first = if block[8..].iter().all(|&value| value == 0) {
         [first_row_alone(rows[0]); 8]
@@ -121,27 +144,15 @@ pub(super) fn one(block: &[i16; 64], quantization: &[i16; 64], last: u8, out: &m
     }
 }
 
-/// A block of one value.
-#[inline(always)]
-pub(super) fn flat(dc: i16, step: i16, out: &mut [u8], stride: usize) {
-    let value = dc.wrapping_mul(step).wrapping_shl(2);
-    let value = sample(((i32::from(value) + 16) >> 5) as i16);
-    for out in out.chunks_mut(stride).take(8) {
-        out[..8].fill(value);
-    }
-}
-
-/// Blocks of 4x4, from all coefficients but those of the fifth row and column.
-fn half(blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
-    for (block, _, place) in blocks.iter() {
-        let rows = dequantize(block, blocks.quantization);
-        let alone = block.as_chunks::<8>().0.iter().enumerate();
-        let alone = alone.filter(|&(row, _)| row != 0 && row != 4).all(|(_, row)| *row == [0; 8]);
-        let first: [[i16; 8]; 4] = if alone { [first_row_alone(rows[0]); 4] } else { pass_4::<12, 8>(&rows) };
-        let columns: [[i16; 4]; 4] = pass_4::<19, 4>(&transpose(&first));
-        for (row, out) in transpose(&columns).iter().zip(out[place..].chunks_mut(stride)) {
-            out[..4].copy_from_slice(&row.map(sample));
-        }
+/// A block of 4x4, from all coefficients but those of the fifth row and column.
+fn half(block: &[i16; 64], quantization: &[i16; 64], out: &mut [u8], stride: usize) {
+    let rows = dequantize(block, quantization);
+    let alone = block.as_chunks::<8>().0.iter().enumerate();
+    let alone = alone.filter(|&(row, _)| row != 0 && row != 4).all(|(_, row)| *row == [0; 8]);
+    let first: [[i16; 8]; 4] = if alone { [first_row_alone(rows[0]); 4] } else { pass_4::<12, 8>(&rows) };
+    let columns: [[i16; 4]; 4] = pass_4::<19, 4>(&transpose(&first));
+    for (row, out) in transpose(&columns).iter().zip(out.chunks_mut(stride)) {
+        out[..4].copy_from_slice(&row.map(sample));
     }
 }
 
@@ -163,36 +174,22 @@ fn pass_4<const BITS: u32, const LANES: usize>(rows: &[[i16; LANES]; 8]) -> [[i1
     out
 }
 
-/// Blocks of 2x2, from the first and the odd rows and columns.
-fn quarter(blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
-    for (block, _, place) in blocks.iter() {
-        let rows = dequantize(block, blocks.quantization);
-        let odd =
-            |x: [i16; 4]| madd(x[0], F3_624, x[1], -F1_272).wrapping_add(madd(x[2], F0_850, x[3], -F0_720));
-        let descale_1 = |value: i32| value.wrapping_add(1 << 12) >> 13;
-        let column = |lane: usize| {
-            let even = i32::from(rows[0][lane]) << 15;
-            let odd = odd([rows[1][lane], rows[3][lane], rows[5][lane], rows[7][lane]]);
-            [descale_1(even.wrapping_add(odd)), descale_1(even.wrapping_sub(odd))]
-        };
-        let (first, others) = (column(0), [1, 3, 5, 7].map(column));
-        for (row, out) in out[place..].chunks_mut(stride).take(2).enumerate() {
-            // The first column stays in 32 bits.
-            let even = first[row].wrapping_shl(15);
-            let odd = odd(others.map(|column| pack(column[row])));
-            out[0] = sample(descale::<20>(even.wrapping_add(odd)));
-            out[1] = sample(descale::<20>(even.wrapping_sub(odd)));
-        }
-    }
-}
-
-/// Single samples. Beyond what a picture has, the table that libjpeg clamps with repeats.
-fn eighth(blocks: Blocks<'_>, out: &mut [u8]) {
-    let step = i32::from(blocks.quantization[0]);
-    for (block, _, place) in blocks.iter() {
-        let value = (i32::from(block[0]) * step + 4) >> 3;
-        // Ten bits, signed.
-        let value = (value << 22) >> 22;
-        out[place] = (value + 128).clamp(0, 255) as u8;
+/// A block of 2x2, from the first and the odd rows and columns.
+fn quarter(block: &[i16; 64], quantization: &[i16; 64], out: &mut [u8], stride: usize) {
+    let rows = dequantize(block, quantization);
+    let odd = |x: [i16; 4]| madd(x[0], F3_624, x[1], -F1_272).wrapping_add(madd(x[2], F0_850, x[3], -F0_720));
+    let down = |value: i32| value.wrapping_add(1 << 12) >> 13;
+    let column = |lane: usize| {
+        let even = i32::from(rows[0][lane]) << 15;
+        let odd = odd([rows[1][lane], rows[3][lane], rows[5][lane], rows[7][lane]]);
+        [down(even.wrapping_add(odd)), down(even.wrapping_sub(odd))]
+    };
+    let (first, others) = (column(0), [1, 3, 5, 7].map(column));
+    for (row, out) in out.chunks_mut(stride).take(2).enumerate() {
+        // The first column stays in 32 bits.
+        let even = first[row].wrapping_shl(15);
+        let odd = odd(others.map(|column| pack(column[row])));
+        out[0] = sample(descale::<20>(even.wrapping_add(odd)));
+        out[1] = sample(descale::<20>(even.wrapping_sub(odd)));
     }
 }
