@@ -372,3 +372,56 @@ pub fn decode(bytes: &[u8], scale: Scale) -> Result<Picture, Error> {
     }
     Ok(Picture { width, height, color, planes })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Decoder<'_> {
+        fn allocated(&self) -> usize {
+            let scan = match &self.state {
+                State::Sequential(scan) => scan.allocated(),
+                State::Progressive(scan) => scan.allocated(),
+                _ => 0,
+            };
+            let planes = self.planes.iter().map(Wanted::allocated).sum::<usize>();
+            let sets = self.components.iter().map(|component| 8 * component.set.capacity()).sum::<usize>();
+            let lists = self.planes.capacity() * size_of::<Wanted>()
+                + self.components.capacity() * size_of::<Component>();
+            scan + planes + sets + lists + super::super::FIXED_BYTES
+        }
+    }
+
+    #[test]
+    fn no_more_is_allocated_than_the_header_promises() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
+        let mut files = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            let Ok(header) = Header::read(&bytes) else { continue };
+            files += 1;
+            for scale in [Scale::Full, Scale::Half, Scale::Quarter, Scale::Eighth] {
+                let mut decoder = Decoder::new(&bytes, scale).unwrap();
+                loop {
+                    assert!(decoder.allocated() as u64 <= header.memory(scale));
+                    if decoder.next_rows().unwrap().is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+        assert!(files > 70);
+    }
+
+    #[test]
+    fn a_picture_of_one_scan_needs_rows_and_a_progressive_one_its_coefficients() {
+        let read = |name: &str| {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
+            Header::read(&std::fs::read(format!("{folder}/{name}")).unwrap()).unwrap().memory(Scale::Full)
+        };
+        // 350x418: 44 x 54 blocks of luma, 22 x 27 of each colour.
+        let (rows, coefficients) = (read("photo.jpg"), read("photo_prog.jpg"));
+        assert!(rows < 200_000, "{rows}");
+        assert_eq!(coefficients - rows, 44 * 54 * (128 + 8) + 2 * 22 * 27 * 8);
+    }
+}

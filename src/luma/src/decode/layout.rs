@@ -61,6 +61,11 @@ impl PlaneLayout {
         self.stride() * self.across_factor
     }
 
+    /// Sums of two rows, which both-ways upsampling needs.
+    pub(super) fn sums(&self) -> usize {
+        if self.upsampling == Upsampling::FancyH2V2 { self.width } else { 0 }
+    }
+
     /// Coefficients of the whole plane.
     pub(super) fn coefficients(&self) -> usize {
         self.across * self.down * 64
@@ -132,7 +137,7 @@ impl Layout {
     pub(super) fn memory(&self) -> u64 {
         let mut bytes = FIXED_BYTES + TABLE_BYTES;
         for plane in self.planes() {
-            bytes += self.band(plane) + self.upsampled(plane) + BATCH_BYTES;
+            bytes += self.band(plane) + self.upsampled(plane) + 2 * plane.sums() + BATCH_BYTES;
             if self.stored {
                 bytes += 2 * plane.coefficients();
             }

@@ -27,14 +27,13 @@ pub(super) struct Plane {
 
 impl Plane {
     pub(super) fn new(layout: &Layout, plane: &PlaneLayout) -> Result<Self, Error> {
-        let sums = if plane.upsampling == Upsampling::FancyH2V2 { plane.width } else { 0 };
         Ok(Self {
             layout: *plane,
             quantization: None,
             samples: buffer(layout.band(plane))?,
             carry: layout.carry,
             upsampled: buffer(layout.upsampled(plane))?,
-            sums: buffer(sums)?,
+            sums: buffer(plane.sums())?,
             rows: plane.rows,
             batch: Batch::new()?,
             stored: buffer(if layout.stored { plane.coefficients() } else { 0 })?,
@@ -142,6 +141,15 @@ impl Plane {
             Upsampling::None => (&self.samples[(first + self.carry - top) * stride..], stride),
             _ => (&self.upsampled, self.layout.wide_stride()),
         }
+    }
+}
+
+#[cfg(test)]
+impl Plane {
+    /// Bytes that it has allocated.
+    pub(super) fn allocated(&self) -> usize {
+        let bytes = self.samples.capacity() + self.upsampled.capacity();
+        bytes + 2 * (self.sums.capacity() + self.stored.capacity() + self.batch.coefficients.len())
     }
 }
 

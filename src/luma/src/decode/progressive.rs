@@ -351,3 +351,19 @@ fn band(first: u32, last: u32) -> u64 {
 fn before(end: u32) -> u64 {
     if end >= 64 { u64::MAX } else { (1 << end) - 1 }
 }
+
+#[cfg(test)]
+impl Progressive {
+    /// Bytes that it has allocated, itself among them.
+    pub(super) fn allocated(&self) -> usize {
+        size_of::<Self>()
+            + match &self.coding {
+                Coding::DcFirst(tables) => {
+                    let each = size_of::<Differences>() + (2 << super::codes::DC_BITS);
+                    tables.capacity() * each
+                }
+                Coding::AcFirst(pairs) => size_of_val(&*pairs.table),
+                Coding::DcRefine | Coding::AcRefine(_) => 0,
+            }
+    }
+}

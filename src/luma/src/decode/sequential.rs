@@ -138,3 +138,18 @@ impl Sequential {
 fn wrapped(prediction: i32) -> i16 {
     prediction as i16
 }
+
+#[cfg(test)]
+impl Sequential {
+    /// Bytes that it has allocated, itself among them.
+    pub(super) fn allocated(&self) -> usize {
+        let tables = self.members.iter().map(|member| match &member.ac {
+            Ac::Wanted(pairs) => size_of_val(&*pairs.table),
+            Ac::Mean(skips) | Ac::Unwanted(skips) => size_of_val(&*skips.many) + size_of_val(&*skips.one),
+        });
+        let differences = self.members.iter().map(|member| size_of_val(&*member.dc.table));
+        size_of::<Self>()
+            + self.members.capacity() * size_of::<Member>()
+            + tables.chain(differences).sum::<usize>()
+    }
+}
