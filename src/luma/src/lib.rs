@@ -52,7 +52,9 @@
 #![deny(unsafe_code)]
 
 mod decode;
+mod encode;
 mod error;
 
 pub use decode::{Color, Decoder, Header, Picture, Process, Rows, Scale, decode};
+pub use encode::{EncodeError, Encoder, encode};
 pub use error::{Damage, Error, Unsupported};
