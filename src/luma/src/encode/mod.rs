@@ -161,6 +161,11 @@ impl Encoder {
     }
 }
 
+/// What room for a block is kept to. Noise of black and white has 120 bytes, and no picture more than 145 beside stuffing: the
+/// squares of 64 coefficients add up to those of the samples, 64 * 128 * 128 at most, and by the standard tables the dearest
+/// use of that is 63 coefficients of 128, 18 bits each, and a difference of 20 bits.
+const BLOCK_MAX: u64 = 160;
+
 /// The coded part of the file.
 struct Blocks {
     out: Vec<u8>,
@@ -254,13 +259,14 @@ impl Blocks {
         self.coder.clear();
     }
 
-    /// Makes room for the rest of the file, if its blocks are as long as those that were coded, and a sixteenth more; but at
-    /// least for half as much again, so that bytes are moved a few times only.
+    /// Makes room for the rest of the file, if its blocks are as long as those that were coded, and a sixteenth more; at least
+    /// an eighth of what there is, so that few moves are enough, and at most what blocks can come to.
     fn grow(&mut self, need: usize) {
         let used = self.out.len() - self.head + self.coder.bytes().len();
-        let left = used as u64 * (self.all - self.done) / self.done.max(1);
-        let left = usize::try_from(left + left / 16).unwrap_or(need);
-        self.out.reserve_exact(need + left.max(used / 2));
+        let blocks = self.all - self.done;
+        let left = used as u64 * blocks / self.done.max(1);
+        let left = (left + left / 16).max(used as u64 / 8).min(blocks * BLOCK_MAX);
+        self.out.reserve_exact(need + usize::try_from(left).unwrap_or(0));
     }
 
     fn finish(mut self) -> Vec<u8> {
