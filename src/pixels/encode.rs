@@ -20,7 +20,6 @@ use ::png::{BitDepth, ColorType, Compression};
 use ::tiff::encoder::TiffEncoder;
 use ::tiff::encoder::colortype::Gray8;
 use ::tiff::tags::ExtraSamples;
-use libjpeg_turbo_rs::{Subsampling, compress_raw};
 use scaler::raster::{Channels, Raster};
 
 use crate::exchange::job::{Cancel, Encoding, Failure};
@@ -53,9 +52,9 @@ pub const fn side_max(format: Format) -> u32 {
 pub fn encode_cost(width: u32, height: u32, format: Format) -> u64 {
     // A vector that grows holds three times its content at worst: it moves to twice its size.
     cost::BASE.saturating_add(match format {
-        // A byte a pixel is reserved beforehand, and blocks are filled up at the edge. Of noise that is not enough: twice
-        // as much beside it while it moves, and then the file.
-        Format::Jpeg => cost::area(width.saturating_add(8), height.saturating_add(8), 6),
+        // Noise of black and white has two bytes a pixel. Where the file outgrows the room that was reckoned, it is there
+        // twice while it moves. Blocks are filled up at the edge.
+        Format::Jpeg => cost::area(width.saturating_add(8), height.saturating_add(8), 5),
         // Two samples a pixel and a byte a row: compressed to at most 1.5 of them, which grew, then stored beside that
         // in another vector, and the file's first half a byte a sample.
         Format::Png => cost::area(width.saturating_add(1), height, 13),
@@ -116,17 +115,9 @@ pub(super) fn flatten(mut raster: Raster, [r, g, b]: [u8; 3]) -> Raster {
 }
 
 /// A baseline JPEG of one component, byte for byte what libjpeg-turbo writes.
-///
-/// libjpeg-turbo-rs is young and its SIMD kernels are unsafe code: it is pinned to one version, asked for this one
-/// coding only, on samples that are ours, and what it writes is read back by another decoder in the tests. It takes
-/// half the time of jpeg-encoder, which would fit in here with the same arguments. Handed in as the plane that they are,
-/// the samples are read where they lie; as a picture of one channel they would be copied twice first, which costs a
-/// quarter more time and four times the memory.
 fn jpeg(raster: &Raster, quality: u8) -> Result<Vec<u8>, Failure> {
     let (width, height) = (raster.width as usize, raster.height as usize);
-    let (quality, sampling) = (quality.clamp(1, 100), Subsampling::S444);
-    compress_raw(&[&raster.samples], &[width], &[height], width, height, quality, sampling)
-        .map_err(|_| Failure::Lost)
+    ::luma::encode(&raster.samples, width, height, quality).map_err(|_| Failure::Lost)
 }
 
 fn png(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {

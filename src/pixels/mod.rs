@@ -16,11 +16,9 @@
 //!
 //! One file a format holds its header reader and its decoder side by side, because the announced cost and the
 //! allocations it announces must agree; it says why its work is bounded by the bytes of the file and the pixels of the
-//! picture. A codec is not ours to write: ours are the headers, the limits, gray and
-//! orientation, and the formats that are no more than rows of samples, BMP and Netpbm. WebP goes to the image crate, the others
-//! to the crates below it, where that loses something: JPEG to zune-jpeg, for the stored Y without colours, and to
-//! libjpeg-turbo-rs, for libjpeg's bytes; PNG to png, row by row in half the memory; TIFF to tiff, for palettes and
-//! separate planes; GIF to gif, for indices instead of RGBA.
+//! picture. Ours are the headers, the limits, gray and orientation, gray JPEG (the crate luma), the directory and the
+//! chunks of TIFF, and the formats that are no more than rows of samples, BMP and Netpbm. WebP goes to the image crate, PNG
+//! to png, row by row in half the memory, GIF to gif, for indices instead of RGBA; TIFF is written by tiff.
 //!
 //! Known limits: JPEG with 12 bits, arithmetic coding or lossless processes, BigTIFF, TIFF with floating point
 //! samples, and BMP that wraps a JPEG or PNG are refused with a reason.
