@@ -18,9 +18,10 @@
 //! allocations it announces must agree; it says why its work is bounded by the bytes of the file and the pixels of the
 //! picture. Ours are the headers, the limits, gray and orientation, gray JPEG (the crate luma), the directory and the
 //! chunks of TIFF, and the formats that are no more than rows of samples, BMP and Netpbm. WebP goes to the image crate, PNG
-//! to png, row by row in half the memory, GIF to gif, for indices instead of RGBA; TIFF is written by tiff.
+//! to png, row by row in half the memory, GIF to gif, for indices instead of RGBA; TIFF comes a row at a time by
+//! flate2, weezl and the tables of fax, and goes through tiff.
 //!
-//! Known limits: JPEG with 12 bits, arithmetic coding or lossless processes, BigTIFF, TIFF with floating point
+//! Known limits: JPEG with 12 bits, arithmetic coding or lossless processes, TIFF with floating point
 //! samples, and BMP that wraps a JPEG or PNG are refused with a reason.
 mod appraise;
 mod bmp;

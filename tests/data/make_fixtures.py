@@ -410,32 +410,94 @@ def bmps():
 
 
 # ---------------------------------------------------------------- TIFF
-def tiff(tags, blobs, order="<"):
-    """tags: number -> (type, values), of type 3 or 4; blobs: the strips or tiles, whose offsets go into 273 or 324."""
+def tiff(tags, blobs, order="<", lengths=None, big=False):
+    """tags: number -> (type, values), of type 3, 4 or 5; blobs: the strips or tiles, whose offsets go into 273 or 324.
+
+    lengths: what is said of theirs; an empty list leaves the tag out. big: BigTIFF, whose offsets have 64 bits.
+    """
     blobs = list(blobs)
-    data = bytearray(b"II*\0" if order == "<" else b"MM\0*") + bytes(4)
+    word, count = ("Q", "Q") if big else ("I", "H")
+    head = struct.pack(order + "HHHQ", 43, 8, 0, 0) if big else struct.pack(order + "HI", 42, 0)
+    data = bytearray((b"II" if order == "<" else b"MM") + head)
     offsets = []
     for blob in blobs:
         offsets.append(len(data))
         data += blob + bytes(len(blob) % 2)
-    at, lengths = (324, 325) if 322 in tags else (273, 279)
+    at, of = (324, 325) if 322 in tags else (273, 279)
     tags = dict(tags)
-    tags[at] = (4, offsets)
-    tags[lengths] = (4, [len(blob) for blob in blobs])
+    tags[at] = (16 if big else 4, offsets)
+    if lengths != []:
+        tags[of] = (4, lengths or [len(blob) for blob in blobs])
     directory = b""
-    outside = []
     for number in sorted(tags):
         kind, values = tags[number]
-        packed = struct.pack(order + str(len(values)) + {3: "H", 4: "I"}[kind], *values)
-        entry = struct.pack(order + "HHI", number, kind, len(values))
-        if len(packed) <= 4:
-            entry += packed.ljust(4, b"\0")
+        packed = struct.pack(order + str(len(values)) + {3: "H", 4: "I", 5: "I", 16: "Q"}[kind], *values)
+        entry = struct.pack(order + "HH" + word, number, kind, len(values) // (2 if kind == 5 else 1))
+        if len(packed) <= struct.calcsize(word):
+            entry += packed.ljust(struct.calcsize(word), b"\0")
         else:
-            entry += struct.pack(order + "I", len(data))
+            entry += struct.pack(order + word, len(data))
             data += packed
         directory += entry
-    data[4:8] = struct.pack(order + "I", len(data))
-    return bytes(data) + struct.pack(order + "H", len(tags)) + directory + bytes(4)
+    place = 8 if big else 4
+    data[place:place + struct.calcsize(word)] = struct.pack(order + word, len(data))
+    return bytes(data) + struct.pack(order + count, len(tags)) + directory + bytes(struct.calcsize(word))
+
+
+def strips(data):
+    """The strips of a TIFF that Pillow wrote."""
+    tag = Image.open(BytesIO(data)).tag_v2
+    return [data[at:at + length] for at, length in zip(tag[273], tag[279])]
+
+
+def mirrored(data):
+    """The lowest bit of each byte first."""
+    return bytes(int(f"{v:08b}"[::-1], 2) for v in data)
+
+
+def old_lzw(data):
+    """LZW as it was before TIFF 5.0: the lowest bit first, and codes grow as late as those of GIF."""
+    out, value, count = bytearray(), 0, 0
+    table, width, string = {}, 9, b""
+
+    def put_code(code):
+        nonlocal value, count
+        value |= code << count
+        count += width
+        while count >= 8:
+            out.append(value & 255)
+            value >>= 8
+            count -= 8
+
+    put_code(256)
+    for i in range(len(data)):
+        byte = data[i:i + 1]
+        if len(string) == 0 or string + byte in table:
+            string += byte
+            continue
+        put_code(table[string] if len(string) > 1 else string[0])
+        if 258 + len(table) == 4094:
+            put_code(256)
+            table, width = {}, 9
+        else:
+            if 258 + len(table) == 1 << width:
+                width += 1
+            table[string + byte] = 258 + len(table)
+        string = byte
+    put_code(table[string] if len(string) > 1 else string[0])
+    put_code(257)
+    return bytes(out) + bytes((value & 255,))
+
+
+def ycc_units(image, h, v):
+    """The rows of a YCbCr picture in units of h by v lumas and two chromas (TIFF 6.0, section 21)."""
+    out = bytearray()
+    for top in range(0, image.height, v):
+        for left in range(0, image.width, h):
+            at = [(min(left + x, image.width - 1), min(top + y, image.height - 1)) for y in range(v) for x in range(h)]
+            pixels = [image.getpixel(place) for place in at]
+            out += bytes(p[0] for p in pixels) + bytes(pixels[0][1:])
+    return bytes(out)
 
 
 def tags(photometric, bits, extra=(), **more):
@@ -483,8 +545,8 @@ def tiffs():
                                        [zlib.compress(gray.crop((x, y, x + 32, y + 16)).tobytes())
                                         for y in range(0, HEIGHT, 16) for x in range(0, WIDTH, 32)]))
     put("tiff_planes.tif", tiff(tags(2, (8, 8, 8), _284=(3, [2])), [band.tobytes() for band in photo.split()]))
-    strips = [band.crop((0, y, WIDTH, min(y + 10, HEIGHT))).tobytes() for band in photo.split() for y in range(0, HEIGHT, 10)]
-    put("tiff_planes_strips.tif", tiff(tags(2, (8, 8, 8), _284=(3, [2]), _278=(4, [10])), strips))
+    parts = [band.crop((0, y, WIDTH, min(y + 10, HEIGHT))).tobytes() for band in photo.split() for y in range(0, HEIGHT, 10)]
+    put("tiff_planes_strips.tif", tiff(tags(2, (8, 8, 8), _284=(3, [2]), _278=(4, [10])), parts))
     planes = [tile for band in photo.split() for tile in tiles(band, 16)]
     put("tiff_planes_tiles.tif", tiff(tags(2, (8, 8, 8), _284=(3, [2]), _322=(3, [16]), _323=(3, [16])), planes))
     table = few.getpalette()[:48]
@@ -498,18 +560,117 @@ def tiffs():
     multiplied = rgba.convert("RGBa").tobytes()
     put("tiff_associated_alpha.tif", tiff(tags(2, (8, 8, 8, 8), (1,)), [multiplied]))
     put("tiff_unspecified_extra.tif", tiff(tags(2, (8, 8, 8, 8), (0,)), [rgba.tobytes()]))
-    mirrored = bytes(int(f"{v:08b}"[::-1], 2) for v in gray.tobytes())
-    put("tiff_fill_order.tif", tiff(tags(1, (8,), _266=(3, [2])), [mirrored]))
+    put("tiff_fill_order.tif", tiff(tags(1, (8,), _266=(3, [2])), [mirrored(gray.tobytes())]))
     save(photo, "tiff_two_pages.tif", "TIFF", save_all=True, append_images=[gray.resize((9, 9))])
     loop = bytearray((OUT / "tiff_white_is_zero.tif").read_bytes())
     loop[-4:] = loop[4:8]
     put("tiff_page_loop.tif", bytes(loop))
 
-    broken("tiff_cut.tif", tiff(tags(1, (8,)), [gray.tobytes()])[:200])
+    put("tiff_big.tif", tiff(tags(1, (8,)), [gray.tobytes()], big=True))
+    put("tiff_big_big_endian.tif", tiff(tags(1, (16,), _278=(4, [10])), [words[i:i + 1220] for i in range(0, len(words), 1220)],
+                                        ">", big=True), like="tiff_16.tif")
+    # Fax from scanners: each kind, both orders of bits, in strips and tiles.
+    for name, compression, options in (("fax3", "group3", {}), ("fax3_2d", "group3", {292: 1}), ("fax3_fill", "group3", {292: 4}),
+                                       ("fax_rle", "tiff_ccitt", {}), ("fax4_strips", "group4", {278: 10})):
+        save(bilevel, f"tiff_{name}.tif", "TIFF", compression=compression, tiffinfo=options)
+    white = {k: (3, [v]) for k, v in (("_262", 1), ("_266", 2))}
+    for name, compression in (("fax3", 3), ("fax4", 4), ("fax_rle", 2)):
+        stored = strips((OUT / f"tiff_{name}.tif").read_bytes())
+        put(f"tiff_{name}_low_bit_first.tif", tiff(tags(1, (1,), _259=(3, [compression]), **white), map(mirrored, stored)))
+    # Wide runs: every make-up code, and lines that begin with black.
+    ruled = Image.new("1", (5_300, 22), 255)
+    for y in range(22):
+        ruled.paste(0, (y * 7 % 3, y, 2_560 + 64 * y, y + 1))
+        ruled.paste(0, (5_200 - 64 * y, y, 5_300 - y, y + 1))
+    for name, compression, options in (("fax3", "group3", {}), ("fax4", "group4", {}), ("fax3_2d", "group3", {292: 1})):
+        save(ruled, f"tiff_{name}_wide.tif", "TIFF", compression=compression, tiffinfo=options)
+    one = {"_259": (3, [4]), "_322": (3, [32]), "_323": (3, [16])}
+    square = []
+    for top in range(0, HEIGHT, 16):
+        for left in range(0, WIDTH, 32):
+            tile = BytesIO()
+            bilevel.crop((left, top, left + 32, top + 16)).save(tile, "TIFF", compression="group4")
+            square.append(strips(tile.getvalue())[0])
+    put("tiff_fax4_tiles.tif", tiff(tags(1, (1,), **one), square))
+    # LZW of both kinds, turned too; the predictor where it doesn't count.
+    put("tiff_old_lzw.tif", tiff(tags(1, (8,), _259=(3, [5])), [old_lzw(gray.tobytes())]))
+    packed = strips((OUT / "tiff_gray_lzw.tif").read_bytes())
+    put("tiff_lzw_low_bit_first.tif", tiff(tags(1, (8,), _259=(3, [5]), _266=(3, [2])), map(mirrored, packed)))
+    put("tiff_lzw_predictor_0.tif", tiff(tags(1, (8,), _259=(3, [5]), _317=(3, [0])), packed), like="tiff_gray_lzw.tif")
+    put("tiff_packbits_predictor.tif", tiff(tags(2, (8, 8, 8), _259=(3, [32_773]), _317=(3, [2])),
+                                            strips((OUT / "tiff_packbits.tif").read_bytes())))
+    put("tiff_predictor.tif", tiff(tags(1, (8,), _317=(3, [2])), [gray.tobytes()]))
     deflated = zlib.compress(gray.tobytes())
+    put("tiff_deflate_low_bit_first.tif", tiff(tags(1, (8,), _259=(3, [8]), _266=(3, [2])), [mirrored(deflated)]))
+    # Deflate of which the checksum is missing, or with something behind it; a predictor of 16 bits, both orders of bytes.
+    put("tiff_deflate_no_checksum.tif", tiff(tags(1, (8,), _259=(3, [8])), [deflated[:-4]]))
+    put("tiff_deflate_behind.tif", tiff(tags(1, (8,), _259=(3, [8])), [deflated + b"something else"]))
+    put("tiff_deflate_more_rows.tif", tiff(tags(1, (8,), _259=(3, [8])), [zlib.compress(gray.tobytes() + bytes(500))]))
+    for name, order in (("", "<"), ("_big_endian", ">")):
+        steps = [(v - (gray16[i - 1] if i % WIDTH else 0)) % 65_536 for i, v in enumerate(gray16)]
+        put(f"tiff_16_predictor{name}.tif", tiff(tags(1, (16,), _259=(3, [8]), _317=(3, [2])),
+                                                 [zlib.compress(struct.pack(f"{order}{len(steps)}H", *steps))], order))
+    # Lengths that are missing, zero, or reach past the file.
+    rows = [zlib.compress(gray.crop((0, y, WIDTH, min(y + 10, HEIGHT))).tobytes()) for y in range(0, HEIGHT, 10)]
+    for name, lengths in (("no", []), ("zero", [0] * 5), ("absurd", [4_000_000_000] * 5), ("large", [900] * 5)):
+        put(f"tiff_{name}_lengths.tif", tiff(tags(1, (8,), _259=(3, [8]), _278=(4, [10])), rows, lengths=lengths),
+            like="tiff_white_is_zero.tif")
+    put("tiff_no_lengths_plain.tif", tiff(tags(1, (8,)), [gray.tobytes()], lengths=[]), like="tiff_white_is_zero.tif")
+    # Luma and chromas that are no JPEG: of every subsampling, and over less than the whole range.
+    ycc = photo.convert("YCbCr")
+    for h, v in ((1, 1), (2, 1), (1, 2), (2, 2), (4, 2), (4, 4)):
+        put(f"tiff_ycc_{h}{v}.tif", tiff(tags(6, (8, 8, 8), _530=(3, [h, v])), [ycc_units(ycc, h, v)]),
+            like="tiff_white_is_zero.tif")
+    put("tiff_ycc_deflate.tif", tiff(tags(6, (8, 8, 8), _259=(3, [8])), [zlib.compress(ycc_units(ycc, 2, 2))]),
+        like="tiff_white_is_zero.tif")
+    video = ycc.point([min(16 + (v * 219 + 127) // 255, 235) for v in range(256)] + list(range(256)) * 2)
+    levels = [v for level in (16, 235, 128, 240, 128, 240) for v in (level, 1)]
+    stretched = bytes(((v - 16) * 255 + 109) // 219 for v in video.getchannel("Y").tobytes())
+    put("tiff_ycc_stretched.tif", tiff(tags(1, (8,)), [stretched]))
+    put("tiff_ycc_reference.tif", tiff(tags(6, (8, 8, 8), _530=(3, [2, 2]), _532=(5, levels)), [ycc_units(video, 2, 2)]),
+        like="tiff_ycc_stretched.tif")
+    # Twelve bits and four a sample, rows filled up to bytes.
+    twelve = b""
+    for y in range(HEIGHT):
+        row = [gray.getpixel((x, y)) * 16 + x % 16 for x in range(WIDTH)] + [0]
+        for a, b in zip(row[::2], row[1::2]):
+            twelve += bytes((a >> 4, (a & 15) << 4 | b >> 8, b & 255))
+    twelve = b"".join(twelve[i * 93:i * 93 + 92] for i in range(HEIGHT))
+    put("tiff_12.tif", tiff(tags(1, (12,)), [twelve]), like="tiff_white_is_zero.tif")
+    halves = photo.point(lambda v: v // 17 * 17)
+    put("tiff_rgb_coarse.tif", tiff(tags(2, (8, 8, 8)), [halves.tobytes()]))
+    nibbles = [[v // 17 for v in halves.crop((0, y, WIDTH, y + 1)).tobytes()] + [0] for y in range(HEIGHT)]
+    put("tiff_rgb_4.tif", tiff(tags(2, (4, 4, 4)), [b"".join(bytes(a << 4 | b for a, b in zip(row[::2], row[1::2]))
+                                                           for row in nibbles)]), like="tiff_rgb_coarse.tif")
+    # A sample that says nothing of the colour.
+    extra = b"".join(bytes((v, i % 251)) for i, v in enumerate(gray.tobytes()))
+    put("tiff_extra_planes.tif", tiff(tags(1, (8, 8), (0,), _284=(3, [2])), [gray.tobytes(), b"elsewhere"]),
+        like="tiff_white_is_zero.tif")
+    put("tiff_extra.tif", tiff(tags(1, (8, 8), (0,)), [extra]), like="tiff_white_is_zero.tif")
+    # JPEG: RGB as it is, gray, luma and chroma in tiles that share their tables.
+    for name, image, photometric in (("gray", gray, 1), ("rgb", photo, 2)):
+        inner = BytesIO()
+        image.save(inner, "JPEG", quality=95, keep_rgb=True)
+        put(f"tiff_jpeg_{name}.tif", tiff(tags(photometric, (8,) * len(image.getbands()), _259=(3, [7]), _317=(3, [2])),
+                                          [inner.getvalue()]))
+    cmyk_inner = BytesIO()
+    cmyk.save(cmyk_inner, "JPEG", quality=95)
+    broken("tiff_jpeg_components.tif", tiff(tags(1, (8,), _259=(3, [7])), [cmyk_inner.getvalue()]))
+
+    broken("tiff_cut.tif", tiff(tags(1, (8,)), [gray.tobytes()])[:200])
     broken("tiff_cut_deflate.tif", tiff(tags(1, (8,), _259=(3, [8])), [deflated[:len(deflated) // 2]]))
     broken("tiff_fill_order_deflate.tif", tiff(tags(1, (8,), _259=(3, [8]), _266=(3, [2])), [deflated]))
     broken("tiff_float.tif", tiff(tags(1, (32,), _339=(3, [3])), [bytes(4 * WIDTH * HEIGHT)]))
+    broken("tiff_deflate_checksum.tif", tiff(tags(1, (8,), _259=(3, [8])), [deflated[:-4] + b"abcd"]))
+    stored = strips((OUT / "tiff_fax4.tif").read_bytes())[0]
+    broken("tiff_fax4_cut.tif", tiff(tags(1, (1,), _259=(3, [4])), [stored[:len(stored) // 2]]))
+    broken("tiff_fax4_short.tif", tiff(tags(1, (1,), _259=(3, [4]), _257=(4, [HEIGHT + 1])), [stored]))
+    stored = strips((OUT / "tiff_fax3.tif").read_bytes())[0]
+    broken("tiff_fax3_narrow.tif", tiff(tags(1, (1,), _259=(3, [3]), _256=(4, [WIDTH - 1])), [stored]))
+    for compression in (6, 9, 34_676, 34_887, 34_925, 50_000, 50_001, 50_002, 34_712, 12_345):
+        broken(f"tiff_compression_{compression}.tif", tiff(tags(1, (8,), _259=(3, [compression])), [b"data"]))
+    for photometric in (4, 9, 32_844, 32_845, 32_803):
+        broken(f"tiff_colors_{photometric}.tif", tiff(tags(photometric, (8, 8, 8)), [photo.tobytes()]))
     broken("tiff_mixed_bits.tif", tiff(tags(2, (5, 6, 5)), [bytes(2 * WIDTH * HEIGHT)]))
     broken("tiff_old_jpeg.tif", tiff(tags(6, (8, 8, 8), _259=(3, [6])), [b"\xff\xd8"]))
     broken("tiff_lab.tif", tiff(tags(8, (8, 8, 8)), [photo.tobytes()]))

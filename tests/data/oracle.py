@@ -19,9 +19,17 @@ def read(path):
     in_rgb = jpeg and (image.layer[0][0] == ord("R") or image.info.get("adobe_transform") == 0)
     if jpeg and image.mode in ("L", "RGB") and not in_rgb:
         image.draft("L", image.size)
+    tags = image.tag_v2 if image.format == "TIFF" else {}
+    twelve = tags.get(258) == (12,)
+    if tags.get(262) == 6:
+        # By way of RGB, where we take luma as it is.
+        tolerance = 2
     image.load()
     image = ImageOps.exif_transpose(image)
-    if image.mode in ("I;16", "I;16L", "I;16N"):
+    if image.mode in ("I;16", "I;16L", "I;16N") and twelve:
+        words = image.tobytes()
+        luma, alpha = bytes(high << 4 | low >> 4 for low, high in zip(words[::2], words[1::2])), None
+    elif image.mode in ("I;16", "I;16L", "I;16N"):
         luma, alpha = image.tobytes()[1::2], None
     elif image.mode == "I;16B":
         luma, alpha = image.tobytes()[0::2], None
@@ -34,7 +42,7 @@ def read(path):
         luma, alpha = image.convert("RGB").convert("L").tobytes(), image.getchannel("A").tobytes()
         tolerance = 2
     else:
-        tolerance = 2 if image.mode == "CMYK" else 1
+        tolerance = 2 if image.mode == "CMYK" else tolerance
         luma, alpha = image.convert("L").tobytes(), None
     return image.width, image.height, tolerance, luma, alpha
 

@@ -4,6 +4,7 @@
 //! - `encoded`: what is written is read back the same.
 //! - `memory`: the true peak of decoding against `decode_cost`, by a counting allocator.
 //! - `worst`: the worst files that we know of, against bounds of time and memory.
+//! - `tiff`: TIFF files that would cost more than they should.
 //! - `pillow`: every pixel against Python's Pillow, both ways. Skipped, aloud, where there is none, unless `TP2_CI` is set.
 //! - `corpus`: a directory of other people's pictures, named by `TP2_CORPUS`.
 #![expect(
@@ -20,4 +21,5 @@ mod fixtures;
 mod memory;
 mod pillow;
 mod stored;
+mod tiff;
 mod worst;

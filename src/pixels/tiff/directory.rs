@@ -29,7 +29,7 @@ const CHUNK_ROWS_EXTRA: u64 = 1 << 17;
 /// JPEGs inside, beyond one for each block of 64 pixels.
 const JPEGS_EXTRA: u64 = 1024;
 /// Bytes of the tables that the JPEGs inside share. Real ones have some 600.
-const TABLES_MAX: u64 = 4096;
+const TABLES_MAX: u64 = 2048;
 /// Bits of all samples of a pixel, those included that don't count.
 const PIXEL_BITS_MAX: u32 = 512;
 
@@ -48,7 +48,7 @@ pub(super) struct Directory {
     endian: Endian,
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Bits of every sample: 1 to 16, 24 or 32.
+    /// Bits of every sample: 1 to 16, 24, 32 or 64.
     pub(super) bits: u16,
     pub(super) signed: bool,
     pub(super) ink: Ink,
@@ -99,18 +99,17 @@ impl Directory {
         let samples = first(tags.samples).unwrap_or(1);
         let Some(samples) = u16::try_from(samples).ok().filter(|n| (ink.samples()..=32).contains(n)) else {
             return Err(Failure::Undecodable(format!(
-                "el TIFF tiene {samples} canales y no son de ese color"
+                "el TIFF dice tener {samples} canales, que son demasiados o muy pocos para sus colores"
             )));
         };
         let planar = first(tags.planar) == Some(2) && samples > 1;
-        let bits = bits(bytes, endian, &tags, samples)?;
-        let signed = match first(tags.sample_format).unwrap_or(1) {
+        let is_signed = match first(tags.sample_format).unwrap_or(1) {
             1 | 4 => false,
-            // Eight signed bits are read as unsigned ones, as everybody does.
-            2 => bits > 8,
+            2 => true,
             3 => return Err(undecodable("el TIFF tiene muestras de punto flotante, que no se leen")),
             _ => return Err(undecodable("el TIFF tiene muestras de números complejos, que no se leen")),
         };
+        let bits = bits(bytes, endian, &tags, samples)?;
         check_depth(packing, ink, bits, samples, planar)?;
         let alpha = match first(tags.extra) {
             _ if samples == ink.samples() || ink == Ink::Cmyk || ink == Ink::Ycc => Alpha::None,
@@ -148,7 +147,8 @@ impl Directory {
             width,
             height,
             bits,
-            signed,
+            // Eight signed bits are read as unsigned ones, as everybody does.
+            signed: is_signed && bits > 8,
             ink,
             alpha,
             samples,
@@ -336,7 +336,7 @@ fn bits(bytes: &[u8], endian: Endian, tags: &Tags, samples: u16) -> Result<u16, 
         return Err(undecodable("el TIFF tiene canales de distinto número de bits, que no se leen"));
     }
     match bits {
-        1..=16 | 24 | 32 => u16::try_from(bits).map_err(|_| damaged()),
+        1..=16 | 24 | 32 | 64 => u16::try_from(bits).map_err(|_| damaged()),
         _ => Err(Failure::Undecodable(format!("el TIFF tiene muestras de {bits} bits, que no se leen"))),
     }
 }

@@ -289,3 +289,76 @@ fn paint(changes: &Changes, width: usize, row: &mut [u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of a chunk that is written in bits, as many as there are.
+    fn rows(fax: Fax, width: u32, bits: &str) -> (Vec<Vec<u8>>, Failure) {
+        let digits: Vec<u8> = bits.bytes().filter(|digit| *digit != b' ').map(|digit| digit - b'0').collect();
+        let chunk: Vec<u8> = digits
+            .chunks(8)
+            .map(|byte| byte.iter().enumerate().fold(0, |sum, (i, bit)| sum | bit << (7 - i)))
+            .collect();
+        let mut rows = Rows::new(fax, width);
+        let mut read = Vec::new();
+        loop {
+            let mut row = vec![0xAA; width.div_ceil(8) as usize];
+            match rows.read(&chunk, &mut row) {
+                Ok(()) => read.push(row),
+                Err(failure) => return (read, failure),
+            }
+        }
+    }
+
+    const RUNS: Fax = Fax::Rle { aligned: 8 };
+    const MARKED: Fax = Fax::Group3 { two_dimensions: false };
+
+    #[test]
+    fn runs_are_painted_where_they_are() {
+        // White 3, black 2, white 7; the second row, at a byte, begins with black: white 0, black 12.
+        let (read, failure) = rows(RUNS, 12, "1000 11 1111 000000 00110101 0000111 0");
+        assert_eq!(read, [[0b0001_1000, 0], [0xFF, 0xF0]]);
+        assert_eq!(failure, truncated());
+        // The same in one row that ends in a byte.
+        assert_eq!(rows(RUNS, 8, "1000 0011 00000000").0, [[0b0001_1111]]);
+    }
+
+    #[test]
+    fn runs_of_nothing_change_no_colour() {
+        // White 2, black 0, white 1, black 1: three white and one black.
+        assert_eq!(rows(RUNS, 4, "0111 0000110111 000111 010 00").0, [[0b0001_0000]]);
+    }
+
+    #[test]
+    fn lines_of_another_length_are_damage() {
+        // White 3, black 2 of four pixels.
+        assert_eq!(rows(RUNS, 4, "1000 11 00000000 00000000 00000000"), (vec![], damaged()));
+        // White 2, and the mark of the next line.
+        let short = "000000000001 0111 000000000001 0111 11 00000000 00000000";
+        assert_eq!(rows(MARKED, 4, short), (vec![], damaged()));
+        // Group 4: the first change would be left of the line, the second right of it.
+        assert_eq!(rows(Fax::Group4, 4, "1 00000000 00000000 00000000").0, [[0]]);
+        assert_eq!(rows(Fax::Group4, 4, "011 00000000 00000000 00000000"), (vec![], damaged()));
+    }
+
+    #[test]
+    fn marks_may_be_filled_or_missing_and_two_are_the_end() {
+        let row = "0111 11";
+        let (read, failure) = rows(
+            MARKED,
+            4,
+            &format!("{row} 0000000000000000000000001 {row} 000000000001 {row} 000000000001 000000000001"),
+        );
+        assert_eq!(read, [[0b0011_0000]; 3]);
+        assert_eq!(failure, truncated());
+    }
+
+    #[test]
+    fn uncompressed_mode_has_a_name() {
+        let (read, failure) = rows(Fax::Group4, 4, "1 0000001111 0000 00000000");
+        assert_eq!(read.len(), 1);
+        assert!(failure.to_string().contains("sin comprimir"), "{failure}");
+    }
+}

@@ -4,7 +4,7 @@
 //! of crates (`unpack`), and the tiff crate writes TIFF but doesn't read it. Beside the finished raster a row of each plane is in
 //! memory, or one JPEG of each.
 //!
-//! Read: 1 to 16, 24 and 32 bits an integer sample, gray, RGB, palette, CMYK, YCbCr, alpha of both kinds, strips and tiles,
+//! Read: 1 to 16, 24, 32 and 64 bits an integer sample, gray, RGB, palette, CMYK, YCbCr, alpha of both kinds, strips and tiles,
 //! planes together or apart; no compression, LZW of both kinds, deflate, PackBits, fax of groups 3 and 4 and its runs alone,
 //! JPEG; both orders of bits. Refused by name: floating point, Lab, LogLuv, old JPEG, zstd, LZMA, WebP, LERC, JPEG 2000 and XL.
 //!

@@ -59,7 +59,7 @@ pub(super) fn packing(compression: u64, fax_options: u64) -> Result<Packing, Fai
         32_908 | 32_909 => "Pixar",
         32_947 => "Kodak DCS",
         33_003 | 33_004 | 33_005 | 34_712 => "JPEG 2000",
-        34_676 | 34_677 => "SGILog",
+        34_676 | 34_677 => "SGILog (LogL y LogLuv)",
         34_887 => "LERC",
         34_892 => "JPEG con pérdida de DNG",
         34_925 => "LZMA",

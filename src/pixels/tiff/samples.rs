@@ -12,10 +12,9 @@ use super::directory::{Alpha, Directory, Ink};
 /// of luma that is meant, where several are stored together. Planes have `directory.used()` places a pixel.
 pub(super) fn spread(directory: &Directory, stored: &[u8], plane: usize, line: usize, spread: &mut [u8]) {
     let used = usize::from(directory.used());
-    let pixels = spread.chunks_exact_mut(used);
     let (h, v) = (directory.subsampling.0 as usize, directory.subsampling.1 as usize);
     if (h, v) != (1, 1) {
-        for (x, pixel) in pixels.enumerate() {
+        for (x, pixel) in spread.chunks_exact_mut(used).enumerate() {
             pixel[0] = stored[x / h * (h * v + 2) + line * h + x % h];
         }
         return;
@@ -28,9 +27,18 @@ pub(super) fn spread(directory: &Directory, stored: &[u8], plane: usize, line: u
     if bits.is_multiple_of(8) {
         let bytes = bits / 8;
         let high = if directory.is_little() { bytes - 1 } else { 0 };
-        for (pixel, stored) in pixels.zip(stored.chunks_exact(samples * bytes)) {
+        for (pixel, stored) in spread.chunks_exact_mut(used).zip(stored.chunks_exact(samples * bytes)) {
             for (out, sample) in pixel[plane..plane + count].iter_mut().zip(stored.chunks_exact(bytes)) {
                 *out = half(sample[high]);
+            }
+        }
+        return;
+    }
+    if bits == 1 && samples == 1 && directory.ink != Ink::Palette {
+        // Scanned pages are large, and mostly of one colour.
+        for (pixels, byte) in spread.chunks_mut(8).zip(stored) {
+            for (out, shift) in pixels.iter_mut().zip((0..8).rev()) {
+                *out = (byte >> shift & 1).wrapping_neg();
             }
         }
         return;
@@ -45,7 +53,7 @@ pub(super) fn spread(directory: &Directory, stored: &[u8], plane: usize, line: u
     // What each value of few bits is in a byte, so that there is no division for each pixel.
     let table: [u8; 128] =
         std::array::from_fn(|value| if bits < 8 { to_byte(saturate(value as u64).into()) } else { 0 });
-    for (x, pixel) in pixels.enumerate() {
+    for (x, pixel) in spread.chunks_exact_mut(used).enumerate() {
         for (i, out) in pixel[plane..plane + count].iter_mut().enumerate() {
             let at = (x * samples + i) * bits;
             let byte = |i: usize| u32::from(stored.get(at / 8 + i).copied().unwrap_or(0));

@@ -255,28 +255,33 @@ pub(super) fn undo_differences(directory: &Directory, row: &mut [u8]) {
                 row[i] = row[i].wrapping_add(row[i - samples]);
             }
         }
+        (16, _) if directory.is_little() => {
+            add_words(row, samples, |a, b| {
+                u16::from_le_bytes(a).wrapping_add(u16::from_le_bytes(b)).to_le_bytes()
+            });
+        }
         (16, _) => {
-            let words = row.as_chunks_mut::<2>().0;
-            let (get, put) = if directory.is_little() {
-                (u16::from_le_bytes as fn([u8; 2]) -> u16, u16::to_le_bytes as fn(u16) -> [u8; 2])
-            } else {
-                (u16::from_be_bytes as fn([u8; 2]) -> u16, u16::to_be_bytes as fn(u16) -> [u8; 2])
-            };
-            for i in samples..words.len() {
-                words[i] = put(get(words[i]).wrapping_add(get(words[i - samples])));
-            }
+            add_words(row, samples, |a, b| {
+                u16::from_be_bytes(a).wrapping_add(u16::from_be_bytes(b)).to_be_bytes()
+            });
+        }
+        _ if directory.is_little() => {
+            add_words(row, samples, |a, b| {
+                u32::from_le_bytes(a).wrapping_add(u32::from_le_bytes(b)).to_le_bytes()
+            });
         }
         _ => {
-            let words = row.as_chunks_mut::<4>().0;
-            let (get, put) = if directory.is_little() {
-                (u32::from_le_bytes as fn([u8; 4]) -> u32, u32::to_le_bytes as fn(u32) -> [u8; 4])
-            } else {
-                (u32::from_be_bytes as fn([u8; 4]) -> u32, u32::to_be_bytes as fn(u32) -> [u8; 4])
-            };
-            for i in samples..words.len() {
-                words[i] = put(get(words[i]).wrapping_add(get(words[i - samples])));
-            }
+            add_words(row, samples, |a, b| {
+                u32::from_be_bytes(a).wrapping_add(u32::from_be_bytes(b)).to_be_bytes()
+            });
         }
+    }
+}
+
+fn add_words<const N: usize>(row: &mut [u8], samples: usize, add: impl Fn([u8; N], [u8; N]) -> [u8; N]) {
+    let words = row.as_chunks_mut::<N>().0;
+    for i in samples..words.len() {
+        words[i] = add(words[i], words[i - samples]);
     }
 }
 
@@ -287,5 +292,39 @@ fn add_bytes<const N: usize>(row: &mut [u8]) {
             *sum = sum.wrapping_add(*byte);
             *byte = *sum;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_pack_bits_go_on_in_the_next_row() {
+        // Three literals, nothing, five times 9, one literal (TIFF 6.0, section 9).
+        let packed = [2, 1, 2, 3, 0x80, 0xFC, 9, 0, 7];
+        let (mut run, mut at) = (Run::Literal(0), 0);
+        for expected in [[1, 2], [3, 9], [9, 9], [9, 9]] {
+            let mut row = [0; 2];
+            at += unpack_bits(&mut run, &packed[at..], &mut row).unwrap();
+            assert_eq!(row, expected);
+        }
+        let mut row = [0; 2];
+        assert_eq!(unpack_bits(&mut run, &packed[at..], &mut row), Err(truncated()));
+        assert_eq!(row[0], 7);
+        assert_eq!(unpack_bits(&mut Run::Literal(0), &[0xFF], &mut row), Err(truncated()));
+        assert_eq!(unpack_bits(&mut Run::Literal(0), &[5, 1], &mut row), Err(truncated()));
+    }
+
+    #[test]
+    fn a_byte_added_to_that_of_the_pixel_before() {
+        let mut row = [1, 10, 100, 1, 1, 200, 255, 0, 0];
+        add_bytes::<3>(&mut row);
+        assert_eq!(row, [1, 10, 100, 2, 11, 44, 1, 11, 44]);
+        let mut row = [0xFF, 0x00, 0x01, 0x01];
+        add_words(&mut row, 1, |a, b| {
+            u16::from_le_bytes(a).wrapping_add(u16::from_le_bytes(b)).to_le_bytes()
+        });
+        assert_eq!(row, [0xFF, 0x00, 0x00, 0x02]);
     }
 }
