@@ -4,8 +4,8 @@
 //! its tags alone, which the allocations show: nothing of the picture's or the chunks' size is made.
 
 use scaler::raster::Channels;
-use tp2::exchange::job::Failure;
-use tp2::pixels::{decode, probe};
+use tp2::exchange::job::{Cancel, Failure};
+use tp2::pixels::{Spares, decode, decode_from, probe};
 
 use crate::fixtures::{LIMITS, Xorshift, fixture};
 use crate::memory::peak;
@@ -278,4 +278,49 @@ fn alpha_is_that_of_its_own_plane() {
     assert_eq!(raster.channels, Channels::LumaAlpha);
     let alpha: Vec<u8> = raster.samples.iter().skip(1).step_by(2).copied().collect();
     assert_eq!(alpha, planes[3]);
+}
+
+/// Between two rows, and before each JPEG.
+#[test]
+fn a_picture_that_is_not_wanted_any_more_is_not_decoded() {
+    let rows = deflated(&[7; 6000]);
+    for bytes in [
+        tiff(&tags(60, 100, 8, DEFLATE, &[]), &[0], std::slice::from_ref(&rows)),
+        tiff(&tags(61, 43, 8, JPEG, &[]), &[0], &[fixture("jpeg_gray.jpg")]),
+    ] {
+        let probed = probe(&bytes, &LIMITS).unwrap();
+        let cancelled = Cancel::default();
+        let decoded = || decode_from(&Spares::default(), &bytes, &probed, &LIMITS, &cancelled).map(drop);
+        assert_eq!(decoded(), Ok(()));
+        cancelled.set();
+        assert_eq!(decoded(), Err(Failure::Cancelled));
+    }
+}
+
+/// What isn't read is named in words, by those who made it.
+#[test]
+fn what_is_not_read_has_a_name() {
+    for (compression, name) in [
+        (6, "JPEG a la antigua"),
+        (34_661, "JBIG"),
+        (34_676, "LogLuv"),
+        (34_712, "JPEG 2000"),
+        (34_887, "LERC"),
+        (34_925, "LZMA"),
+        (50_000, "zstd"),
+        (50_001, "WebP"),
+        (50_002, "JPEG XL"),
+        (12_345, "desconocida (la número 12345)"),
+    ] {
+        let bytes = tiff(&tags(8, 8, 8, compression, &[]), &[0], &[vec![0; 64]]);
+        let reason = probe(&bytes, &LIMITS).unwrap_err().to_string();
+        assert!(reason.contains(name), "{compression}: {reason}");
+    }
+    for (ink, name) in [(8, "Lab"), (32_844, "LogL"), (32_845, "LogLuv"), (32_803, "CFA")] {
+        let bytes = tiff(&tags(8, 8, 8, 1, &[(INK, ink)]), &[0], &[vec![0; 64]]);
+        let reason = probe(&bytes, &LIMITS).unwrap_err().to_string();
+        assert!(reason.contains(name), "{ink}: {reason}");
+    }
+    let float = tiff(&tags(8, 8, 64, 1, &[(339, 3)]), &[0], &[vec![0; 512]]);
+    assert!(probe(&float, &LIMITS).unwrap_err().to_string().contains("punto flotante"));
 }
