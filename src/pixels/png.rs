@@ -334,7 +334,7 @@ impl<'a> Picture<'a> {
         while whole.advance() {
             length = length.saturating_add(whole.piece.len());
         }
-        whole.next = header.data;
+        (whole.piece, whole.next) = (b"", header.data);
         front.extend(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
         front.extend(b"IDAT");
         whole.front = Cursor::new(front);
@@ -568,6 +568,19 @@ mod tests {
         assert_eq!(decoded(&bytes), samples);
         bytes[START + 8 + 10] ^= 1;
         assert_eq!(decoded(&bytes), Err(damaged()));
+    }
+
+    #[test]
+    fn data_in_pieces_of_any_size() {
+        let data = zlib(&ROWS);
+        for size in [1, 2, 5, data.len() - 1] {
+            let mut bytes = png(0, &[], &ROWS, &[])[..START].to_vec();
+            for piece in data.chunks(size) {
+                bytes.extend(chunk(b"IDAT", piece));
+                bytes.extend(chunk(b"IDAT", b""));
+            }
+            assert_eq!(decoded(&bytes), Ok(vec![1, 2, 3, 4, 5, 6]), "{size}");
+        }
     }
 
     #[test]
