@@ -207,7 +207,9 @@ fn damaged() -> Failure {
 
 pub(super) fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<Found, Failure> {
     // A size past a limit is the better reason to refuse it than what is wrong behind its header.
-    if let (Some(width @ 1..), Some(height @ 1..)) = (be32(bytes, 16), be32(bytes, 20)) {
+    if bytes.get(12..16) == Some(b"IHDR")
+        && let (Some(width @ 1..), Some(height @ 1..)) = (be32(bytes, 16), be32(bytes, 20))
+    {
         limits.check(width, height)?;
     }
     let header = Header::read(bytes)?;
