@@ -146,13 +146,14 @@ impl<'a> Bits<'a> {
 
     /// Ends an interval and passes over the restart marker of that number, 0 to 7 (T.81 E.2.4, F.2.2.4).
     ///
-    /// Strict where libjpeg warns: bytes that are left over, or another marker, mean that MCUs were lost or made up.
+    /// Strict where libjpeg warns: another marker, or bytes that are left over, mean that MCUs were lost or made up. Fewer
+    /// than eight left over pass with it too: it has them in hand when it comes upon the marker.
     pub(super) fn restart(&mut self, number: u8) -> Result<(), Error> {
         self.check()?;
-        if !self.ended && self.length - self.window.next.min(self.length) < 8 {
+        if !self.ended {
             self.fill();
         }
-        if !self.ended || 8 * self.length - self.window.taken() >= 8 {
+        if !self.ended || 8 * self.length - self.window.taken() >= 64 {
             return Err(Damage::Restart.into());
         }
         match self.bytes.get(self.at + 1) {

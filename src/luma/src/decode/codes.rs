@@ -10,6 +10,7 @@
 //! codes that are only walked over, where lengths and advances are all that counts. Codes longer than a table's bits are
 //! searched for.
 
+use super::bits::Window;
 use super::tables::Huffman;
 use crate::error::{Damage, Error};
 
@@ -186,6 +187,31 @@ impl Skips {
             }
         }
         Ok(Self { codes, many, one })
+    }
+}
+
+/// Symbols alone: length of the code in the lowest byte, the symbol above. 0 where a code is longer.
+pub(super) struct Symbols {
+    codes: Codes,
+    pub(super) table: Box<[u16; 1 << AC_BITS]>,
+}
+
+impl Symbols {
+    pub(super) fn new(table: &Huffman) -> Result<Self, Error> {
+        let codes = Codes::new(table, false)?;
+        let mut table = boxed()?;
+        *table = codes.by_prefix();
+        Ok(Self { codes, table })
+    }
+
+    /// Length and symbol of the code that comes next.
+    #[inline(always)]
+    pub(super) fn find(&self, window: &Window) -> Result<(u32, u8), Error> {
+        let entry = self.table[window.peek(AC_BITS) as usize];
+        if entry != 0 {
+            return Ok((u32::from(entry & 255), (entry >> 8) as u8));
+        }
+        self.codes.find(window.peek(16))
     }
 }
 

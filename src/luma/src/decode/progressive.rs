@@ -9,14 +9,14 @@
 //! each of these, and how many there are is then a count of bits. Components that are not wanted keep that word alone, so
 //! that their scans are walked over, and checked, without their coefficients.
 
-use super::bits::Bits;
+use super::bits::{BITS_BYTES, Bits, Window};
 use super::block::PLACE;
-use super::codes::{AC_BITS, Codes, Differences, Pairs, extend};
+use super::codes::{AC_BITS, Differences, Pairs, Symbols, extend};
 use super::frame::Frame;
 use super::plane::Plane;
 use super::restarts::Restarts;
 use super::scan::{ScanHeader, Shape};
-use super::tables::Tables;
+use super::tables::{Tables, ZIGZAG};
 use crate::error::{Damage, Error};
 
 /// What is known so far of one component.
@@ -35,7 +35,7 @@ enum Coding {
     DcFirst(Vec<Differences>),
     DcRefine,
     AcFirst(Pairs),
-    AcRefine(Codes),
+    AcRefine(Symbols),
 }
 
 /// A scan on its way.
@@ -73,7 +73,7 @@ impl Progressive {
                 if high == 0 {
                     Coding::AcFirst(Pairs::new(table, true)?)
                 } else {
-                    Coding::AcRefine(Codes::new(table, false)?)
+                    Coding::AcRefine(Symbols::new(table)?)
                 }
             }
         };
@@ -93,25 +93,23 @@ impl Progressive {
         planes: &mut [Plane],
         components: &mut [Component],
     ) -> Result<(), Error> {
-        self.walk(frame, bits, planes, components).map_err(|error| bits.explain(error))?;
+        let walked = match self.coding {
+            Coding::DcFirst(_) | Coding::DcRefine => self.walk_dc(frame, bits, planes),
+            Coding::AcFirst(_) | Coding::AcRefine(_) => self.walk_ac(frame, bits, planes, components),
+        };
+        walked.map_err(|error| bits.explain(error))?;
         bits.check()?;
         self.row += 1;
         Ok(())
     }
 
-    fn walk(
-        &mut self,
-        frame: &Frame,
-        bits: &mut Bits<'_>,
-        planes: &mut [Plane],
-        components: &mut [Component],
-    ) -> Result<(), Error> {
-        let (mcus, alone) = (frame.mcus().0, self.header.members().len() == 1);
+    /// DC of one or more components (T.81 G.1.2.1).
+    fn walk_dc(&mut self, frame: &Frame, bits: &mut Bits<'_>, planes: &mut [Plane]) -> Result<(), Error> {
+        let (mcus, alone, low) = (frame.mcus().0, self.header.members().len() == 1, self.header.low);
         for mcu in 0..self.shape.across {
             if self.restarts.is_due() {
                 self.restarts.pass(bits)?;
                 self.predictions = [0; 4];
-                self.ended = 0;
             }
             bits.ready();
             for place in self.shape.blocks() {
@@ -119,42 +117,148 @@ impl Progressive {
                 let Some(component) = frame.components().get(member.component) else { continue };
                 let (h, v) = if alone { (1, 1) } else { (component.h, component.v) };
                 let at = (self.row * v + place.y) * mcus * component.h + mcu * h + place.x;
-                let coefficients =
-                    planes.get_mut(member.component).map_or(&mut [][..], |plane| &mut plane.stored);
-                let mut unwanted = [0; 64];
-                let block = match coefficients.as_chunks_mut::<64>().0.get_mut(at) {
-                    Some(block) => block,
-                    None => &mut unwanted,
-                };
-                let Some(set) = components.get_mut(member.component).and_then(|known| known.set.get_mut(at))
-                else {
-                    continue;
-                };
-                let low = self.header.low;
-                match &self.coding {
-                    Coding::DcFirst(differences) => {
-                        let Some(table) = differences.get(place.member) else { continue };
+                let block = planes.get_mut(member.component);
+                let block = block.and_then(|plane| plane.stored.as_chunks_mut::<64>().0.get_mut(at));
+                match (&self.coding, block) {
+                    (Coding::DcFirst(tables), Some(block)) => {
+                        let Some(table) = tables.get(place.member) else { continue };
                         let prediction = &mut self.predictions[place.member & 3];
                         *prediction = prediction.wrapping_add(bits.dc(table)?);
                         block[0] = (*prediction << low) as i16;
                     }
-                    Coding::DcRefine => block[0] |= (bits.bit() << low) as i16,
-                    Coding::AcFirst(pairs) => {
-                        if self.ended > 0 {
-                            self.ended -= 1;
-                            continue;
-                        }
-                        let band = (usize::from(self.header.first), usize::from(self.header.last));
-                        self.ended = bits.ac_first(pairs, band, low, block, set)?;
+                    (Coding::DcFirst(tables), None) => {
+                        let Some(table) = tables.get(place.member) else { continue };
+                        bits.skip_dc(table)?;
                     }
-                    Coding::AcRefine(codes) => {
-                        let band = (u32::from(self.header.first), u32::from(self.header.last));
-                        bits.ac_refine(codes, band, low, block, set, &mut self.ended)?;
+                    (_, Some(block)) => block[0] |= (bits.bit() << low) as i16,
+                    (_, None) => {
+                        bits.bit();
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// A band of AC coefficients of one component, which stands alone in its scan.
+    fn walk_ac(
+        &mut self,
+        frame: &Frame,
+        bits: &mut Bits<'_>,
+        planes: &mut [Plane],
+        components: &mut [Component],
+    ) -> Result<(), Error> {
+        let index = self.header.members().first().ok_or(Damage::Scan)?.component;
+        let component = frame.components().get(index).ok_or(Damage::Scan)?;
+        let start = self.row * frame.mcus().0 * component.h;
+        let row = start..start + self.shape.across;
+        let known = components.get_mut(index).ok_or(Damage::Scan)?;
+        let sets = known.set.get_mut(row.clone()).ok_or(Damage::Scan)?;
+        match planes.get_mut(index) {
+            Some(plane) => {
+                let blocks = plane.stored.as_chunks_mut::<64>().0.get_mut(row).ok_or(Damage::Scan)?;
+                for (set, block) in sets.iter_mut().zip(blocks) {
+                    self.block(bits, set, &mut Kept(block))?;
+                }
+            }
+            None => {
+                for set in sets {
+                    self.block(bits, set, &mut Passed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn block(&mut self, bits: &mut Bits<'_>, set: &mut u64, to: &mut impl Coefficients) -> Result<(), Error> {
+        if self.restarts.is_due() {
+            self.restarts.pass(bits)?;
+            self.ended = 0;
+        }
+        let (first, last) = (self.header.first, self.header.last);
+        match &self.coding {
+            Coding::AcFirst(pairs) => {
+                if self.ended > 0 {
+                    self.ended -= 1;
+                } else {
+                    bits.ready();
+                    let band = (usize::from(first), usize::from(last));
+                    self.ended = bits.ac_first(pairs, band, self.header.low, set, to)?;
+                }
+            }
+            Coding::AcRefine(symbols) => {
+                bits.ready();
+                let band = (u32::from(first), u32::from(last));
+                if self.ended == 0 {
+                    self.ended = bits.ac_refine(symbols, band, self.header.low, set, to)?;
+                } else {
+                    let (buffer, window) = bits.parts();
+                    to.correct(buffer, window, *set & bits_of(band.0, band.1), 1 << self.header.low);
+                    self.ended -= 1;
+                }
+            }
+            Coding::DcFirst(_) | Coding::DcRefine => {}
+        }
+        Ok(())
+    }
+}
+
+/// Where AC coefficients go.
+trait Coefficients {
+    /// A new coefficient, at that index of the zigzag order.
+    fn put(&mut self, index: usize, value: i16);
+
+    /// Takes a bit for each coefficient of `which`: where it is set, the coefficient grows by `one`, away from 0.
+    fn correct(&mut self, buffer: &[u8; BITS_BYTES], window: &mut Window, which: u64, one: i16);
+}
+
+/// Into a block.
+struct Kept<'a>(&'a mut [i16; 64]);
+
+/// Nowhere.
+struct Passed;
+
+impl Coefficients for Kept<'_> {
+    #[inline(always)]
+    fn put(&mut self, index: usize, value: i16) {
+        self.0[usize::from(PLACE[index & 255]) & 63] = value;
+    }
+
+    #[inline(always)]
+    fn correct(&mut self, buffer: &[u8; BITS_BYTES], window: &mut Window, mut which: u64, one: i16) {
+        let mut count = which.count_ones();
+        while count > 0 {
+            window.refill(buffer);
+            let now = count.min(32);
+            let mut bits = window.bits;
+            window.pass(now);
+            count -= now;
+            for _ in 0..now {
+                let value = &mut self.0[usize::from(ZIGZAG[which.trailing_zeros() as usize & 63]) & 63];
+                let sign = *value >> 15;
+                // All ones where the bit is set and the coefficient has it not yet.
+                let grows = (bits.cast_signed() >> 63) as i16 & -i16::from(*value & one == 0);
+                *value = value.wrapping_add(grows & ((one ^ sign) - sign));
+                bits <<= 1;
+                which &= which - 1;
+            }
+        }
+    }
+}
+
+impl Coefficients for Passed {
+    #[inline(always)]
+    fn put(&mut self, _: usize, _: i16) {}
+
+    #[inline(always)]
+    fn correct(&mut self, buffer: &[u8; BITS_BYTES], window: &mut Window, which: u64, _: i16) {
+        let mut count = which.count_ones();
+        while count > 0 {
+            window.refill(buffer);
+            window.pass(count.min(32));
+            count -= count.min(32);
+        }
     }
 }
 
@@ -188,11 +292,10 @@ fn follow(scan: &ScanHeader, components: &mut [Component]) -> Result<(), Error> 
 
 /// Blocks that an end of several leaves to end, this one not counted (T.81 G.1.2.2).
 #[inline(always)]
-fn run(bits: &mut Bits<'_>, size: u32) -> u32 {
+fn run(window: &mut Window, size: u32) -> u32 {
     if size == 0 {
         return 0;
     }
-    let (_, window) = bits.parts();
     let extra = window.peek(size);
     window.pass(size);
     (1 << size) - 1 + extra
@@ -215,20 +318,22 @@ impl Bits<'_> {
         table: &Pairs,
         (first, last): (usize, usize),
         low: u8,
-        block: &mut [i16; 64],
         set: &mut u64,
+        to: &mut impl Coefficients,
     ) -> Result<u32, Error> {
+        let (buffer, shared) = self.parts();
+        let mut window = *shared;
         let mut k = first - 1;
+        let mut found = 0;
         let mut put = |k: usize, value: i16| {
-            let value = ((i32::from(value)) << low) as i16;
-            let place = usize::from(PLACE[k & 255]);
+            let value = (i32::from(value) << low) as i16;
             if value != 0 {
-                block[place & 63] = value;
-                *set |= 1 << k.min(63);
+                to.put(k, value);
+                found |= 1 << k.min(63);
             }
         };
+        let mut ended = 0;
         while k < last {
-            let (buffer, window) = self.parts();
             window.refill(buffer);
             let entry = table.table[window.peek(AC_BITS) as usize];
             if entry == 0 {
@@ -237,112 +342,91 @@ impl Bits<'_> {
                 let (zeros, category) = (usize::from(symbol >> 4), u32::from(symbol & 15));
                 if category != 0 {
                     k += zeros + 1;
-                    let value = extend(window.peek(category), category);
+                    put(k, extend(window.peek(category), category) as i16);
                     window.pass(category);
-                    put(k, value as i16);
                 } else if zeros == 15 {
                     k += 16;
                 } else {
-                    return Ok(run(self, zeros as u32));
+                    ended = run(&mut window, zeros as u32);
+                    break;
                 }
                 continue;
             }
-            // The second of a pair belongs to this block if the first can't end the band.
             let (length, advance_1) = ((entry >> 24) as u32 & 255, (entry >> 8 & 255) as usize);
             let (both, advance_2) = (entry as u32 & 255, (entry >> 16 & 255) as usize);
+            put(k + advance_1, (entry >> 32) as i16);
+            // The second of a pair belongs to this block if the first does not end the band.
             if k + advance_1 >= last || both == length {
                 window.pass(length);
                 k += advance_1;
-                put(k, (entry >> 32) as i16);
             } else {
                 window.pass(both);
-                put(k + advance_1, (entry >> 32) as i16);
                 k += advance_2;
                 put(k, (entry >> 48) as i16);
             }
         }
-        Ok(0)
+        *set |= found;
+        *shared = window;
+        Ok(ended)
     }
 
-    /// One more bit of a band of coefficients (T.81 G.1.2.3).
+    /// One more bit of a band of coefficients (T.81 G.1.2.3). How many further blocks have no new ones.
+    #[inline(always)]
     fn ac_refine(
         &mut self,
-        codes: &Codes,
+        table: &Symbols,
         (first, last): (u32, u32),
         low: u8,
-        block: &mut [i16; 64],
         set: &mut u64,
-        ended: &mut u32,
-    ) -> Result<(), Error> {
+        to: &mut impl Coefficients,
+    ) -> Result<u32, Error> {
         let one = 1i16 << low;
+        let (buffer, shared) = self.parts();
+        let mut window = *shared;
         let mut k = first;
-        while *ended == 0 && k <= last {
-            let (buffer, window) = self.parts();
+        let mut ended = 0;
+        while k <= last {
             window.refill(buffer);
-            let (length, symbol) = codes.find(window.peek(16))?;
+            let (length, symbol) = table.find(&window)?;
             window.pass(length);
             let (zeros, category) = (u32::from(symbol >> 4), symbol & 15);
             let value = match category {
                 0 if zeros < 15 => {
-                    *ended = run(self, zeros) + 1;
+                    ended = run(&mut window, zeros);
+                    to.correct(buffer, &mut window, *set & bits_of(k, last), one);
                     break;
                 }
                 0 => 0,
                 1 => {
                     let positive = window.peek(1) == 1;
                     window.pass(1);
-                    if positive { one } else { one.wrapping_neg() }
+                    if positive { one } else { -one }
                 }
                 _ => return Err(Damage::Code.into()),
             };
             // The coefficient of 0 that comes after so many others of 0; the end of the band if there are not so many.
-            let mut free = !*set & band(k, last);
+            let mut free = !*set & bits_of(k, last);
             for _ in 0..zeros {
                 free &= free.wrapping_sub(1);
             }
             let place = if free == 0 { last + 1 } else { free.trailing_zeros() };
-            self.correct(*set & band(k, place.saturating_sub(1).min(last)) & before(place), one, block);
+            to.correct(buffer, &mut window, *set & bits_of(k, last) & before(place), one);
             if value != 0 {
-                // libjpeg puts what lies past the band at the last coefficient of all.
+                // libjpeg puts what lies past the band behind it, or at the last coefficient of all.
                 let place = place.min(63);
-                block[usize::from(PLACE[place as usize]) & 63] = value;
+                to.put(place as usize, value);
                 *set |= 1 << place;
             }
             k = place + 1;
         }
-        if *ended > 0 {
-            if k <= last {
-                self.correct(*set & band(k, last), one, block);
-            }
-            *ended -= 1;
-        }
-        Ok(())
-    }
-
-    /// A bit for each coefficient of `which`: where it is set, the coefficient grows by `one`, away from 0.
-    #[inline(always)]
-    fn correct(&mut self, mut which: u64, one: i16, block: &mut [i16; 64]) {
-        let (buffer, window) = self.parts();
-        while which != 0 {
-            window.refill(buffer);
-            let mut bits = which.count_ones().min(32);
-            while bits > 0 {
-                let at = usize::from(PLACE[which.trailing_zeros() as usize]) & 63;
-                let value = block[at];
-                if window.peek(1) == 1 && value & one == 0 {
-                    block[at] = value.wrapping_add(if value >= 0 { one } else { one.wrapping_neg() });
-                }
-                window.pass(1);
-                which &= which - 1;
-                bits -= 1;
-            }
-        }
+        *shared = window;
+        Ok(ended)
     }
 }
 
 /// Bits `first` to `last`, both 0 to 63.
 #[inline(always)]
-fn band(first: u32, last: u32) -> u64 {
+fn bits_of(first: u32, last: u32) -> u64 {
     (u64::MAX >> (63 - last.min(63))) & (u64::MAX << first.min(63))
 }
 
@@ -363,7 +447,8 @@ impl Progressive {
                     tables.capacity() * each
                 }
                 Coding::AcFirst(pairs) => size_of_val(&*pairs.table),
-                Coding::DcRefine | Coding::AcRefine(_) => 0,
+                Coding::AcRefine(symbols) => size_of_val(&*symbols.table),
+                Coding::DcRefine => 0,
             }
     }
 }
