@@ -27,6 +27,8 @@ pub(super) struct Bits<'a> {
     buffer: Box<[u8; BITS_BYTES]>,
     /// Bytes of the buffer that are data.
     length: usize,
+    /// From here on the buffer holds zeros.
+    dirty: usize,
     /// Whether a marker, or the end, stands at `at`.
     ended: bool,
     pub(super) window: Window,
@@ -76,12 +78,13 @@ impl<'a> Bits<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         let buffer = super::buffer::<u8>(BITS_BYTES)?.into_boxed_slice();
         let buffer = buffer.try_into().map_err(|_| Error::OutOfMemory)?;
-        Ok(Self { bytes, at: 0, buffer, length: 0, ended: true, window: Window::default() })
+        Ok(Self { bytes, at: 0, buffer, length: 0, dirty: 0, ended: true, window: Window::default() })
     }
 
     /// Begins at that byte.
     pub(super) fn start(&mut self, at: usize) {
         self.at = at;
+        self.dirty = self.dirty.max(self.length);
         self.length = 0;
         self.ended = false;
         self.window = Window::default();
@@ -106,6 +109,7 @@ impl<'a> Bits<'a> {
     #[inline(never)]
     fn fill(&mut self) {
         let taken = self.window.next.min(self.length);
+        self.dirty = self.dirty.max(self.length);
         self.buffer.copy_within(taken..self.length, 0);
         self.length -= taken;
         self.window.next -= taken;
@@ -131,7 +135,10 @@ impl<'a> Bits<'a> {
                 self.ended = true;
             }
         }
-        self.buffer[self.length..].fill(0);
+        if self.length < self.dirty {
+            self.buffer[self.length..self.dirty].fill(0);
+        }
+        self.dirty = self.length;
     }
 
     /// Whether no more bits were taken than there are.

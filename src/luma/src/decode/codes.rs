@@ -91,32 +91,27 @@ pub(super) fn extend(bits: u32, category: u32) -> i32 {
     }
 }
 
-/// What stands in front of `bits`, of which `count` are known: bits taken by code and value, advance, value. Nothing if
-/// not all of it is known. What is unknown is taken for 0, which the length gives away.
-fn coefficient(
-    by_prefix: &[u16; 1 << AC_BITS],
-    bits: u32,
-    count: u32,
-    blocks: bool,
-) -> Option<(u32, u32, i32)> {
-    let entry = by_prefix[(bits << (AC_BITS - count)) as usize & ((1 << AC_BITS) - 1)];
+/// What stands in front of so many bits: bits taken by code and value, advance, value. Nothing where not all of it fits.
+fn coefficient(entry: u16, bits: u32, blocks: bool) -> Option<(u32, u32, i32)> {
     let (length, run, category) =
         (u32::from(entry & 255), u32::from(entry >> 12), u32::from(entry >> 8 & 15));
-    if length == 0 || length > count {
-        return None;
-    }
     match (run, category) {
+        _ if length == 0 || length + category > AC_BITS => None,
         (15, 0) => Some((length, 16, 0)),
         (0, 0) => Some((length, END, 0)),
         // Ends of several blocks belong to progressive scans; in others they end one.
         (_, 0) if blocks => None,
         (_, 0) => Some((length, END, 0)),
-        _ if length + category > count => None,
         _ => {
-            let value = bits >> (count - length - category) & ((1 << category) - 1);
+            let value = bits >> (AC_BITS - length - category) & ((1 << category) - 1);
             Some((length + category, run + 1, extend(value, category)))
         }
     }
+}
+
+/// The bits that follow when so many are taken, and zeros for those that are unknown then.
+fn after(bits: u32, taken: u32) -> usize {
+    (bits << taken & ((1 << AC_BITS) - 1)) as usize
 }
 
 /// Pairs of coefficients, from the lowest byte on: bits of both, advance of the first, advance of both, bits of the
@@ -131,23 +126,24 @@ impl Pairs {
     /// `blocks`: whether ends of several blocks are known (progressive scans).
     pub(super) fn new(table: &Huffman, blocks: bool) -> Result<Self, Error> {
         let codes = Codes::new(table, false)?;
-        let by_prefix = codes.by_prefix();
+        let mut single = [None; 1 << AC_BITS];
+        for ((bits, single), entry) in (0u32..).zip(&mut single).zip(codes.by_prefix()) {
+            *single = coefficient(entry, bits, blocks);
+        }
+        let word = |value: i32| u64::from(value.cast_unsigned() & 0xFFFF);
         let mut pairs = boxed::<u64, { 1 << AC_BITS }>()?;
-        for (bits, entry) in (0u32..).zip(pairs.iter_mut()) {
-            let Some((length_1, advance_1, value_1)) = coefficient(&by_prefix, bits, AC_BITS, blocks) else {
-                continue;
-            };
+        for ((bits, pair), first) in (0u32..).zip(pairs.iter_mut()).zip(single) {
+            let Some((length_1, advance_1, value_1)) = first else { continue };
             let (mut length, mut advance, mut value) = (length_1, advance_1, value_1);
-            let left = AC_BITS - length_1;
             if advance_1 < END
-                && let Some((length_2, advance_2, value_2)) =
-                    coefficient(&by_prefix, bits & ((1 << left) - 1), left, blocks)
+                && let Some((length_2, advance_2, value_2)) = single[after(bits, length_1)]
+                // What is unknown was taken for zeros, which the length gives away.
+                && length_1 + length_2 <= AC_BITS
             {
                 (length, advance, value) = (length + length_2, advance + advance_2, value_2);
             }
             let low = length | advance_1 << 8 | advance << 16 | length_1 << 24;
-            let word = |value: i32| u64::from(value.cast_unsigned() & 0xFFFF);
-            *entry = u64::from(low) | word(value_1) << 32 | word(value) << 48;
+            *pair = u64::from(low) | word(value_1) << 32 | word(value) << 48;
         }
         Ok(Self { codes, table: pairs })
     }
@@ -165,26 +161,23 @@ pub(super) struct Skips {
 impl Skips {
     pub(super) fn new(table: &Huffman) -> Result<Self, Error> {
         let codes = Codes::new(table, false)?;
-        let by_prefix = codes.by_prefix();
-        let (mut many, mut one) = (boxed()?, boxed()?);
-        for (bits, (many, one)) in (0u32..).zip(many.iter_mut().zip(one.iter_mut())) {
-            let (mut left, mut advance) = (AC_BITS, 0);
-            while advance <= 15
-                && let Some((length, step, _)) =
-                    coefficient(&by_prefix, bits & ((1 << left) - 1), left, false)
-            {
-                left -= length;
-                advance += step;
-                if *one == 0 {
-                    *one = (length | advance << 5) as u16;
-                }
-                if left == 0 {
+        let (mut many, mut one) = (boxed::<u16, { 1 << AC_BITS }>()?, boxed::<u16, { 1 << AC_BITS }>()?);
+        for ((bits, one), entry) in (0u32..).zip(one.iter_mut()).zip(codes.by_prefix()) {
+            if let Some((length, advance, _)) = coefficient(entry, bits, false) {
+                *one = (length | advance << 5) as u16;
+            }
+        }
+        for (bits, many) in (0u32..).zip(many.iter_mut()) {
+            let (mut taken, mut advance) = (0, 0);
+            while advance <= 15 && taken < AC_BITS {
+                let next = u32::from(one[after(bits, taken)]);
+                if next == 0 || taken + (next & 31) > AC_BITS {
                     break;
                 }
+                taken += next & 31;
+                advance += next >> 5;
             }
-            if *one != 0 {
-                *many = ((AC_BITS - left) | advance << 5) as u16;
-            }
+            *many = (taken | advance << 5) as u16;
         }
         Ok(Self { codes, many, one })
     }

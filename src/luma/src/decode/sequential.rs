@@ -10,19 +10,38 @@ use super::scan::{ScanHeader, Shape};
 use super::tables::Tables;
 use crate::error::{Damage, Error};
 
-/// How a member's AC coefficients are read.
+/// How a member's AC coefficients are read: by which of the scan's pairs or skips.
+#[derive(Clone, Copy)]
 enum Ac {
-    Wanted(Pairs),
+    Wanted(usize),
     /// The mean alone is wanted.
-    Mean(Skips),
-    Unwanted(Skips),
+    Mean(usize),
+    Unwanted(usize),
+}
+
+/// Tables made once for each number, however many members use it.
+struct Shared<T>(Vec<(u8, T)>);
+
+impl<T> Shared<T> {
+    fn new() -> Result<Self, Error> {
+        super::list(4).map(Self)
+    }
+
+    /// Where the table of that number stands; it is made if it is new.
+    fn place(&mut self, number: u8, make: impl FnOnce() -> Result<T, Error>) -> Result<usize, Error> {
+        if let Some(found) = self.0.iter().position(|&(known, _)| known == number) {
+            return Ok(found);
+        }
+        self.0.push((number, make()?));
+        Ok(self.0.len() - 1)
+    }
 }
 
 /// A component's part in the scan.
 struct Member {
     /// Which component, and which plane if it is wanted.
     component: usize,
-    dc: Differences,
+    dc: usize,
     ac: Ac,
     prediction: i32,
     /// Blocks in an MCU, across and down.
@@ -33,6 +52,9 @@ struct Member {
 /// A scan on its way.
 pub(super) struct Sequential {
     members: Vec<Member>,
+    differences: Shared<Differences>,
+    pairs: Shared<Pairs>,
+    skips: Shared<Skips>,
     shape: Shape,
     restarts: Restarts,
     /// Rows of MCUs that are done.
@@ -51,28 +73,31 @@ impl Sequential {
         stored: bool,
     ) -> Result<Self, Error> {
         let mut members = super::list(scan.members().len())?;
+        let (mut differences, mut pairs, mut skips) = (Shared::new()?, Shared::new()?, Shared::new()?);
         let alone = scan.members().len() == 1;
         for member in scan.members() {
             let component = frame.components().get(member.component).ok_or(Damage::Scan)?;
             let (across, down) = if alone { (1, 1) } else { (component.h, component.v) };
-            let ac = tables.ac(member.ac_table)?;
+            let (dc_table, ac_table) = (tables.dc(member.dc_table)?, tables.ac(member.ac_table)?);
+            let dc = differences.place(member.dc_table, || Differences::new(dc_table))?;
+            let mut skipped = || skips.place(member.ac_table, || Skips::new(ac_table));
             let ac = match planes.get_mut(member.component) {
                 Some(plane) => {
                     if !stored {
                         plane.rows = down * plane.layout.block;
                     }
                     if plane.layout.block == 1 {
-                        Ac::Mean(Skips::new(ac)?)
+                        Ac::Mean(skipped()?)
                     } else {
-                        Ac::Wanted(Pairs::new(ac, false)?)
+                        Ac::Wanted(pairs.place(member.ac_table, || Pairs::new(ac_table, false))?)
                     }
                 }
-                None => Ac::Unwanted(Skips::new(ac)?),
+                None => Ac::Unwanted(skipped()?),
             };
-            let dc = Differences::new(tables.dc(member.dc_table)?)?;
             members.push(Member { component: member.component, dc, ac, prediction: 0, across, down });
         }
-        Ok(Self { members, shape: scan.shape(frame), restarts: Restarts::new(interval), row: 0, stored })
+        let (shape, restarts) = (scan.shape(frame), Restarts::new(interval));
+        Ok(Self { members, differences, pairs, skips, shape, restarts, row: 0, stored })
     }
 
     /// Whether it brings samples that are wanted.
@@ -102,19 +127,20 @@ impl Sequential {
             bits.ready();
             for place in self.shape.blocks() {
                 let Some(member) = self.members.get_mut(place.member) else { continue };
-                if let Ac::Unwanted(skips) = &member.ac {
-                    bits.skip_dc(&member.dc)?;
-                    bits.skip_ac(skips)?;
+                let dc = &self.differences.0[member.dc].1;
+                if let Ac::Unwanted(skips) = member.ac {
+                    bits.skip_dc(dc)?;
+                    bits.skip_ac(&self.skips.0[skips].1)?;
                     continue;
                 }
                 let Some(plane) = planes.get_mut(member.component) else { continue };
-                member.prediction = member.prediction.wrapping_add(bits.dc(&member.dc)?);
+                member.prediction = member.prediction.wrapping_add(bits.dc(dc)?);
                 let block = plane.batch.block();
                 block[0] = wrapped(member.prediction);
-                let last = match &member.ac {
-                    Ac::Wanted(pairs) => bits.ac(pairs, block)?,
+                let last = match member.ac {
+                    Ac::Wanted(pairs) => bits.ac(&self.pairs.0[pairs].1, block)?,
                     Ac::Mean(skips) | Ac::Unwanted(skips) => {
-                        bits.skip_ac(skips)?;
+                        bits.skip_ac(&self.skips.0[skips].1)?;
                         0
                     }
                 };
@@ -143,13 +169,14 @@ fn wrapped(prediction: i32) -> i16 {
 impl Sequential {
     /// Bytes that it has allocated, itself among them.
     pub(super) fn allocated(&self) -> usize {
-        let tables = self.members.iter().map(|member| match &member.ac {
-            Ac::Wanted(pairs) => size_of_val(&*pairs.table),
-            Ac::Mean(skips) | Ac::Unwanted(skips) => size_of_val(&*skips.many) + size_of_val(&*skips.one),
-        });
-        let differences = self.members.iter().map(|member| size_of_val(&*member.dc.table));
-        size_of::<Self>()
-            + self.members.capacity() * size_of::<Member>()
-            + tables.chain(differences).sum::<usize>()
+        let differences = self.differences.0.iter().map(|(_, table)| size_of_val(&*table.table));
+        let pairs = self.pairs.0.iter().map(|(_, table)| size_of_val(&*table.table));
+        let skips =
+            self.skips.0.iter().map(|(_, table)| size_of_val(&*table.many) + size_of_val(&*table.one));
+        let lists = self.differences.0.capacity() * size_of::<(u8, Differences)>()
+            + self.pairs.0.capacity() * size_of::<(u8, Pairs)>()
+            + self.skips.0.capacity() * size_of::<(u8, Skips)>()
+            + self.members.capacity() * size_of::<Member>();
+        size_of::<Self>() + lists + differences.chain(pairs).chain(skips).sum::<usize>()
     }
 }
