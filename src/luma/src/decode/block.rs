@@ -73,29 +73,44 @@ impl Bits<'_> {
         Ok(())
     }
 
-    /// The AC coefficients of a block that holds zeros; the index of the last one.
+    /// The AC coefficients of a block that holds zeros; the index of the last one. `dc` or `skip_dc` came before, and
+    /// left at least 25 bits.
     #[inline(always)]
     pub(super) fn ac(&mut self, table: &Pairs, block: &mut Block) -> Result<u8, Error> {
         let (buffer, shared) = self.parts();
         let mut window = *shared;
         let mut k = 0;
-        // The first of a pair leads to 62 at most: only the second can end the block.
-        while k < 47 {
-            window.refill(buffer);
-            let entry = table.table[window.peek(AC_BITS) as usize];
-            let length = entry as u32 & 255;
-            if length != 0 {
-                window.pass(length);
+        // One look-up of at most 11 bits. The first of a pair leads to 62 at most: only the second can end the block.
+        macro_rules! look_up {
+            () => {
+                let entry = table.table[window.peek(AC_BITS) as usize];
+                if entry == 0 {
+                    window.refill(buffer);
+                    let (length, advance, value) = long(&table.codes, window.bits)?;
+                    window.pass(length);
+                    k += advance;
+                    block[usize::from(PLACE[k & 255])] = value;
+                    continue;
+                }
+                window.pass(entry as u32 & 255);
                 let first = k + (entry >> 8 & 255) as usize;
                 block[usize::from(PLACE[first & 255])] = (entry >> 32) as i16;
                 k += (entry >> 16 & 255) as usize;
                 block[usize::from(PLACE[k & 255])] = (entry >> 48) as i16;
-            } else {
-                let (length, advance, value) = long(&table.codes, window.bits)?;
-                window.pass(length);
-                k += advance;
-                block[usize::from(PLACE[k & 255])] = value;
-            }
+                if k >= 47 {
+                    break;
+                }
+            };
+        }
+        // 22 bits or more are there for two; then 56 or more for three, which leave 23; or 31 for a long code, which
+        // leaves 25.
+        while k < 47 {
+            look_up!();
+            look_up!();
+            window.refill(buffer);
+            look_up!();
+            look_up!();
+            look_up!();
         }
         while k < 63 {
             window.refill(buffer);
@@ -113,39 +128,45 @@ impl Bits<'_> {
         Ok(if k >= END as usize { (k - END as usize) as u8 } else { 63 })
     }
 
-    /// Passes over the AC coefficients of a block.
+    /// Passes over the AC coefficients of a block; what `ac` says of bits holds here too.
     #[inline(always)]
     pub(super) fn skip_ac(&mut self, table: &Skips) -> Result<(), Error> {
         let (buffer, shared) = self.parts();
         let mut window = *shared;
         let mut k = 0;
         // All codes of an entry but the last lead to 62 at most: only the last can end the block.
+        macro_rules! look_up {
+            ($table:ident, $end:literal) => {
+                let entry = u32::from(table.$table[window.peek(AC_BITS) as usize]);
+                if entry == 0 {
+                    window.refill(buffer);
+                    let (length, advance, _) = long(&table.codes, window.bits)?;
+                    window.pass(length);
+                    k += advance;
+                    continue;
+                }
+                window.pass(entry & 31);
+                k += (entry >> 5) as usize;
+                if k >= $end {
+                    break;
+                }
+            };
+        }
         while k < 48 {
+            look_up!(many, 48);
+            look_up!(many, 48);
             window.refill(buffer);
-            let entry = u32::from(table.many[window.peek(AC_BITS) as usize]);
-            let (length, advance) = skipped(table, &window, entry)?;
-            window.pass(length);
-            k += advance;
+            look_up!(many, 48);
+            look_up!(many, 48);
+            look_up!(many, 48);
         }
         while k < 63 {
             window.refill(buffer);
-            let entry = u32::from(table.one[window.peek(AC_BITS) as usize]);
-            let (length, advance) = skipped(table, &window, entry)?;
-            window.pass(length);
-            k += advance;
+            look_up!(one, 63);
         }
         *shared = window;
         Ok(())
     }
-}
-
-/// Bits and advance of an entry, or of the long code in its place.
-#[inline(always)]
-fn skipped(table: &Skips, window: &Window, entry: u32) -> Result<(u32, usize), Error> {
-    if entry != 0 {
-        return Ok((entry & 31, (entry >> 5) as usize));
-    }
-    long(&table.codes, window.bits).map(|(length, advance, _)| (length, advance))
 }
 
 const _: () = assert!(BITS_BYTES > 2 * 10 * 64 * 31 / 8);
