@@ -84,7 +84,21 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// As of `Header::read`; or if there is no memory, or a wanted component is sampled by fractions.
     pub fn new(bytes: &'a [u8], scale: Scale) -> Result<Self, Error> {
+        open(bytes).and_then(|(header, scan, walker)| Self::prepare(header, scan, walker, scale))
+    }
+
+    /// The same, but all components are decoded as they are stored, luma and chroma too: for files in which something
+    /// outside of the JPEG says what its components mean. [`Header::with_all_components`] says how much memory that takes.
+    ///
+    /// # Errors
+    /// As of [`Decoder::new`].
+    pub fn with_all_components(bytes: &'a [u8], scale: Scale) -> Result<Self, Error> {
         let (header, scan, walker) = open(bytes)?;
+        Self::prepare(header.with_all_components(), scan, walker, scale)
+    }
+
+    fn prepare(header: Header, scan: ScanHeader, walker: Walker<'a>, scale: Scale) -> Result<Self, Error> {
+        let bytes = walker.bytes;
         let layout = Layout::new(&header, scale)?;
         let mut planes = list(layout.planes().len())?;
         for plane in layout.planes() {

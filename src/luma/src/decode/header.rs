@@ -68,7 +68,12 @@ pub struct Header {
     color: Color,
     /// Whether rows can't be finished as they come: their coefficients, or those of some component, come in pieces.
     pub(super) stored: bool,
+    /// Whether the first scan holds all components.
+    whole: bool,
     exif: Option<Range<usize>>,
+    xmp: Option<Range<usize>>,
+    /// Planes that are decoded: as many as gray is made of, or all.
+    pub(super) planes: usize,
 }
 
 impl Header {
@@ -124,6 +129,27 @@ impl Header {
         bytes.get(self.exif.clone()?)
     }
 
+    /// The parameters of the first APP1 segment of XMP, which begin with `http://ns.adobe.com/xap/1.0/\0`. `bytes` are those
+    /// the header was read from.
+    #[must_use]
+    pub fn xmp<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        bytes.get(self.xmp.clone()?)
+    }
+
+    /// How many components there are.
+    #[must_use]
+    pub fn components(&self) -> usize {
+        self.frame.components().len()
+    }
+
+    /// The same picture, of which all components are to be decoded as they are stored, luma and chroma too.
+    #[must_use]
+    pub fn with_all_components(mut self) -> Self {
+        self.planes = self.components();
+        self.stored |= self.planes > 1 && !self.whole;
+        self
+    }
+
     /// The most bytes that a decoder of this picture allocates at that scale.
     #[must_use]
     pub fn memory(&self, scale: Scale) -> u64 {
@@ -153,7 +179,10 @@ pub(super) fn open(bytes: &[u8]) -> Result<(Header, ScanHeader, Walker<'_>), Err
         frame,
         color,
         stored: frame.process == Process::Progressive || (color.planes() > 1 && !whole),
+        whole,
         exif: walker.exif.clone(),
+        xmp: walker.xmp.clone(),
+        planes: color.planes(),
     };
     Ok((header, scan, walker))
 }

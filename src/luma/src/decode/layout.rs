@@ -91,7 +91,7 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn new(header: &Header, scale: Scale) -> Result<Self, Error> {
         let frame = &header.frame;
-        let count = header.color().planes();
+        let count = header.planes;
         let Some(&first) = frame.components().first() else { return Err(Error::NoImage) };
         let mut planes = [plane(frame, first, scale)?; 4];
         let mut masks = [0; 4];

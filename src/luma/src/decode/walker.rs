@@ -38,6 +38,8 @@ pub(super) struct Walker<'a> {
     pub(super) adobe: Option<u8>,
     /// The first APP1 of Exif.
     pub(super) exif: Option<Range<usize>>,
+    /// The first APP1 of XMP.
+    pub(super) xmp: Option<Range<usize>>,
 }
 
 /// The next marker from `at` on, and where what follows it starts.
@@ -75,6 +77,7 @@ impl<'a> Walker<'a> {
             jfif: false,
             adobe: None,
             exif: None,
+            xmp: None,
         })
     }
 
@@ -139,6 +142,9 @@ impl<'a> Walker<'a> {
             }
             0xE1 if self.exif.is_none() && segment.starts_with(b"Exif\0\0") => {
                 self.exif = Some(self.at - segment.len()..self.at);
+            }
+            0xE1 if self.xmp.is_none() && segment.starts_with(b"http://ns.adobe.com/xap/1.0/\0") => {
+                self.xmp = Some(self.at - segment.len()..self.at);
             }
             _ => {}
         }
