@@ -38,7 +38,7 @@ pub fn decode_from(
     check_size(probe.width, probe.height, limits)?;
     let as_stored = |raster| (raster, Orientation::Upright);
     let decoded = match probe.format {
-        Format::Jpeg => jpeg::decode(spares, bytes),
+        Format::Jpeg => jpeg::decode(spares, bytes, cancelled),
         Format::Png => png::decode(bytes, cancelled),
         Format::Gif => gif::decode(bytes, cancelled).map(as_stored),
         Format::Bmp => bmp::decode(bytes, cancelled).map(as_stored),

@@ -18,6 +18,8 @@ pub enum Error {
     Unsupported(Unsupported),
     /// More scans than any encoder writes; each costs a walk over the whole picture.
     TooManyScans,
+    /// More segments, or more bytes between them, before the first scan than any file has.
+    TooManySegments,
     /// The system gives no memory.
     OutOfMemory,
 }
@@ -85,6 +87,7 @@ impl fmt::Display for Error {
             Self::Damaged(damage) => write!(f, "the JPEG is damaged: {damage}"),
             Self::Unsupported(what) => write!(f, "the JPEG is of a kind that is not decoded: {what}"),
             Self::TooManyScans => f.write_str("the JPEG has too many scans"),
+            Self::TooManySegments => f.write_str("too many segments before the picture"),
             Self::OutOfMemory => f.write_str("no memory for the JPEG"),
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn decode(
         }
         _ => None,
     };
-    jpeg::decode_inside(joined.as_deref().unwrap_or(chunk), luma_alone).map_err(within)
+    jpeg::decode_inside(joined.as_deref().unwrap_or(chunk), luma_alone, cancelled).map_err(within)
 }
 
 /// Holds the size and the components of a JPEG against those that it must have.

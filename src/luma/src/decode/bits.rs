@@ -68,9 +68,11 @@ impl Window {
         (self.bits >> (64 - count)) as u32
     }
 
-    /// Bits taken of the buffer so far.
-    fn taken(&self) -> usize {
-        8 * self.next - self.count as usize
+    /// Bits of the buffer that are left, of `length` bytes; less than none if more were taken than there are. Those that were
+    /// loaded before the buffer was filled anew lie before its first byte, and count as left.
+    fn left(&self, length: usize) -> isize {
+        let bits = |bytes: usize| isize::try_from(8 * bytes).unwrap_or(isize::MAX);
+        bits(length) - bits(self.next) + self.count as isize
     }
 }
 
@@ -143,7 +145,7 @@ impl<'a> Bits<'a> {
 
     /// Whether no more bits were taken than there are.
     pub(super) fn check(&self) -> Result<(), Error> {
-        if self.window.taken() > 8 * self.length { Err(Error::Truncated) } else { Ok(()) }
+        if self.window.left(self.length) < 0 { Err(Error::Truncated) } else { Ok(()) }
     }
 
     /// What an error in the codes means: behind the end of the data stand zeros, and they are no damage.
@@ -160,7 +162,7 @@ impl<'a> Bits<'a> {
         if !self.ended {
             self.fill();
         }
-        if !self.ended || 8 * self.length - self.window.taken() >= 64 {
+        if !self.ended || self.window.left(self.length) >= 64 {
             return Err(Damage::Restart.into());
         }
         match self.bytes.get(self.at + 1) {

@@ -14,6 +14,12 @@ use super::scan::ScanHeader;
 use super::tables::Tables;
 use crate::error::{Damage, Error, Unsupported};
 
+/// Segments before the first scan; the largest real files have some 300 (colour profiles and previews in pieces). With
+/// [`STRAY_MAX`] it makes the walk to the first scan short, whatever the bytes are.
+const SEGMENTS_MAX: usize = 2048;
+/// Bytes before the first scan that belong to no segment; Photoshop wrote 16 too many.
+const STRAY_MAX: usize = 1 << 20;
+
 /// What the walk comes upon.
 pub(super) enum Event {
     /// A scan; its entropy-coded data start where the walker stands.
@@ -28,6 +34,8 @@ pub(super) enum Event {
 pub(super) struct Walker<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
+    /// Segments, and bytes between them, that may still come before the first scan; nothing once it has come.
+    left: Option<(usize, usize)>,
     pub(super) tables: Tables,
     pub(super) frame: Option<Frame>,
     /// MCUs from one restart marker to the next; 0 for none (T.81 B.2.4.4).
@@ -71,6 +79,7 @@ impl<'a> Walker<'a> {
         Ok(Self {
             bytes,
             at: 2,
+            left: Some((SEGMENTS_MAX, STRAY_MAX)),
             tables: Tables::default(),
             frame: None,
             restart_interval: 0,
@@ -83,7 +92,7 @@ impl<'a> Walker<'a> {
 
     /// Goes on to the next scan, or the end.
     pub(super) fn advance(&mut self) -> Result<Event, Error> {
-        while let Some((marker, start)) = next_marker(self.bytes, self.at) {
+        while let Some((marker, start)) = self.next_marker()? {
             self.at = start;
             match marker {
                 0xD9 => return Ok(Event::End),
@@ -107,11 +116,29 @@ impl<'a> Walker<'a> {
             };
             self.at = start + length;
             if let Some(scan) = self.segment(marker, segment)? {
+                self.left = None;
                 return Ok(Event::Scan(scan));
             }
         }
         self.at = self.bytes.len();
         Ok(Event::Exhausted)
+    }
+
+    /// The next marker, and where what follows it starts, within the bounds that hold before the first scan.
+    fn next_marker(&mut self) -> Result<Option<(u8, usize)>, Error> {
+        let Some((segments, stray)) = self.left else { return Ok(next_marker(self.bytes, self.at)) };
+        let end = self.bytes.len().min(self.at.saturating_add(stray).saturating_add(2));
+        let found = next_marker(&self.bytes[..end], self.at);
+        match found {
+            None if end < self.bytes.len() => Err(Error::TooManySegments),
+            None => Ok(None),
+            Some((_, start)) => {
+                let skipped = start.saturating_sub(self.at + 2);
+                let segments = segments.checked_sub(1).ok_or(Error::TooManySegments)?;
+                self.left = Some((segments, stray.saturating_sub(skipped)));
+                Ok(found)
+            }
+        }
     }
 
     fn segment(&mut self, marker: u8, segment: &[u8]) -> Result<Option<ScanHeader>, Error> {
@@ -182,6 +209,19 @@ mod tests {
         assert_eq!(next_marker(b"ab\xFF\x00\xFF\xFF\xFF\xC4rest", 0), Some((0xC4, 8)));
         assert_eq!(next_marker(b"ab\xFF\x00\xFF\xFF", 0), None);
         assert_eq!(end_of_data(b"ab\xFF\x00\xFF\xD9", 0), Some((0xD9, 4)));
+    }
+
+    #[test]
+    fn the_walk_to_the_first_scan_is_bounded() {
+        let walk = |bytes: &[u8]| Walker::new(bytes).and_then(|mut walker| walker.advance().map(drop));
+        let comments = |count| [&b"\xFF\xD8"[..], &b"\xFF\xFE\0\x02".repeat(count)].concat();
+        assert_eq!(walk(&comments(SEGMENTS_MAX)), Ok(()));
+        assert_eq!(walk(&comments(SEGMENTS_MAX + 1)), Err(Error::TooManySegments));
+        let stray = |count| [&b"\xFF\xD8"[..], &vec![0; count], b"\xFF\xD9"].concat();
+        assert_eq!(walk(&stray(STRAY_MAX)), Ok(()));
+        assert_eq!(walk(&stray(STRAY_MAX + 1)), Err(Error::TooManySegments));
+        let stuffed = [&b"\xFF\xD8"[..], &b"\xFF\0".repeat(STRAY_MAX)].concat();
+        assert_eq!(walk(&stuffed), Err(Error::TooManySegments));
     }
 
     #[test]
