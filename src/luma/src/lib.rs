@@ -45,9 +45,22 @@
 //! bytes a sample of luma. Time is bounded by bytes and by blocks times scans, of which there may be a hundred.
 //!
 //! # Speed
-//! On `x86_64` with AVX2, found out at run time, the transforms use it; elsewhere the same arithmetic stands in plain
-//! loops. Nothing is unsafe but the one call into what was compiled for AVX2. `cargo bench -p luma` measures the decoder
-//! beside zune-jpeg on files that it is given.
+//! Milliseconds of one core (an AMD EPYC with AVX2) to luma, best of many runs in turn, CPU time; 4:2:0 but for what is
+//! said. The last three columns are this crate's reduced decoding, with libjpeg-turbo's own behind the stroke.
+//!
+//! | photograph | zune-jpeg 0.5.15 | libjpeg-turbo 2.1.5 | luma | 1/2 | 1/4 | 1/8 |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | 350x418, 30 KB | 0.375 | 0.316 | 0.238 | 0.18 / 0.29 | 0.16 / 0.26 | 0.17 / 0.24 |
+//! | 2 MP, 1.0 MB | 11.0 | 9.6 | 6.0 | 5.6 / 9.2 | 5.4 / 9.0 | 4.3 / 7.6 |
+//! | 9 MP, 1.5 MB | 20.8 | 18.0 | 11.5 | 9.7 / 15.7 | 9.1 / 14.5 | 6.9 / 12.7 |
+//! | 12 MP, 3.3 MB | 41.0 | 34.6 | 22.2 | 19.5 / 31.6 | 18.5 / 30.0 | 14.9 / 25.7 |
+//! | 24 MP, 5.3 MB | 68.4 | 57.4 | 37.5 | | | |
+//! | 2 MP, progressive | 35.3 | 31.5 | 26.0 | | | |
+//! | 9 MP, progressive | 86.8 | 68.3 | 51.5 | | | |
+//!
+//! `cargo bench -p luma` measures it beside zune-jpeg on files that it is given. On `x86_64` with AVX2, found out at run
+//! time, the transforms use it; elsewhere the same arithmetic stands in plain loops. Nothing is unsafe but the one call
+//! into what was compiled for AVX2.
 
 #![deny(unsafe_code)]
 

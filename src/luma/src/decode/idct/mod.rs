@@ -119,4 +119,19 @@ mod tests {
             }
         }
     }
+    #[test]
+    fn a_block_of_one_value_is_what_the_whole_transform_makes_of_it() {
+        for side in [8, 4, 2] {
+            for dc in (i16::MIN..=i16::MAX).step_by(37) {
+                for step in [1, 16, 255, -3] {
+                    let (mut block, mut quantization) = ([0; 64], [1; 64]);
+                    (block[0], quantization[0]) = (dc, step);
+                    let (mut short, mut long) = ([1; 64], [1; 64]);
+                    portable::flat(side, dc, step, &mut short, side);
+                    portable::one(side, &block, &quantization, &mut long, side);
+                    assert_eq!(short, long, "{side} {dc} {step}");
+                }
+            }
+        }
+    }
 }
