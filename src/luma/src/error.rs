@@ -56,7 +56,7 @@ pub enum Unsupported {
     Precision(u8),
     /// Arithmetic coding (SOF9 and on).
     Arithmetic,
-    /// Lossless coding (SOF3).
+    /// Lossless coding (SOF3, or JPEG-LS).
     Lossless,
     /// Hierarchical coding (SOF5 to SOF7, DHP, EXP).
     Hierarchical,

@@ -218,6 +218,7 @@ fn other_processes_are_named() {
     };
     assert_eq!(process(0xC1), Ok(()));
     assert_eq!(process(0xC3), Err(Unsupported::Lossless.into()));
+    assert_eq!(process(0xF7), Err(Unsupported::Lossless.into()));
     assert_eq!(process(0xC5), Err(Unsupported::Hierarchical.into()));
     assert_eq!(process(0xC9), Err(Unsupported::Arithmetic.into()));
     assert_eq!(process(0xCA), Err(Unsupported::Arithmetic.into()));

@@ -98,6 +98,8 @@ impl<'a> Walker<'a> {
                 0xD9 => return Ok(Event::End),
                 // TEM and RST have no parameters (T.81 B.1.1.3).
                 0x01 | 0xD0..=0xD7 => continue,
+                // The frame of JPEG-LS (T.87 C.1.1).
+                0xF7 => return Err(Unsupported::Lossless.into()),
                 // A second SOI, and what T.81 reserves.
                 0x02..=0xBF | 0xD8 | 0xF0..=0xFD => return Err(Damage::Marker.into()),
                 0xDE | 0xDF => return Err(Unsupported::Hierarchical.into()),
