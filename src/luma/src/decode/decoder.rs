@@ -6,10 +6,11 @@
 
 use super::bits::Bits;
 use super::frame::Process;
-use super::header::{Color, Header, Scale, open};
+use super::header::{Header, Scale, open};
 use super::layout::Layout;
 use super::plane::Plane as Wanted;
 use super::progressive::{Component, Progressive, UNSEEN};
+use super::rows::{Plane, Rows};
 use super::scan::ScanHeader;
 use super::sequential::Sequential;
 use super::walker::{Event, Walker};
@@ -47,35 +48,6 @@ enum State {
     /// Bands of what was stored.
     Stored,
     Done,
-}
-
-/// A band of rows of the picture, from the top down; it may be empty.
-pub struct Rows<'a> {
-    planes: [Plane<'a>; 4],
-    count: usize,
-    width: usize,
-    first: usize,
-    rows: usize,
-}
-
-/// A plane of a band: rows of one component.
-#[derive(Clone, Copy, Default)]
-struct Plane<'a> {
-    samples: &'a [u8],
-    stride: usize,
-}
-
-/// A whole picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Picture {
-    /// Samples in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// What the planes are: luma alone where there is luma, else all components.
-    pub color: Color,
-    /// As many as `Color::planes`: rows from the top, without gaps.
-    pub planes: Vec<Vec<u8>>,
 }
 
 impl<'a> Decoder<'a> {
@@ -318,73 +290,6 @@ impl<'a> Decoder<'a> {
         self.state = State::Stored;
         Ok(())
     }
-}
-
-impl<'a> Rows<'a> {
-    fn none() -> Self {
-        Self { planes: [Plane::default(); 4], count: 0, width: 0, first: 0, rows: 0 }
-    }
-
-    /// Number of the first row, from the top of the picture.
-    #[must_use]
-    pub fn first(&self) -> usize {
-        self.first
-    }
-
-    /// How many rows these are; 0 while there is work that shows none.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.rows
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows == 0
-    }
-
-    /// The samples of a row: `plane` from 0, by the order of the components, as many as `Color::planes`; `y` from the
-    /// top of this band. Empty if there is no such row.
-    #[must_use]
-    pub fn row(&self, plane: usize, y: usize) -> &'a [u8] {
-        let Some(plane) = self.planes.get(plane).filter(|_| y < self.rows) else { return &[] };
-        let start = y * plane.stride;
-        plane.samples.get(start..start + self.width).unwrap_or_default()
-    }
-
-    /// The rows of a plane, from the top down.
-    pub fn plane(&self, plane: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + '_ {
-        (0..self.rows).map(move |y| self.row(plane, y))
-    }
-
-    /// How many planes there are.
-    #[must_use]
-    pub fn planes(&self) -> usize {
-        self.count
-    }
-}
-
-/// Decodes a whole picture.
-///
-/// # Errors
-/// If it can't be decoded, or not wholly.
-pub fn decode(bytes: &[u8], scale: Scale) -> Result<Picture, Error> {
-    let mut decoder = Decoder::new(bytes, scale)?;
-    let (width, height) = decoder.size();
-    let color = decoder.header().color();
-    let pixels = width as usize * height as usize;
-    let mut planes = list(color.planes())?;
-    for _ in 0..color.planes() {
-        planes.push(list::<u8>(pixels)?);
-    }
-    while let Some(rows) = decoder.next_rows()? {
-        for (index, plane) in planes.iter_mut().enumerate() {
-            for row in rows.plane(index) {
-                plane.extend_from_slice(row);
-            }
-        }
-    }
-    Ok(Picture { width, height, color, planes })
 }
 
 #[cfg(test)]

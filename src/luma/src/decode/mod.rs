@@ -12,6 +12,7 @@ mod layout;
 mod plane;
 mod progressive;
 mod restarts;
+mod rows;
 mod scan;
 mod sequential;
 mod standard;
@@ -19,9 +20,10 @@ mod tables;
 mod upsample;
 mod walker;
 
-pub use decoder::{Decoder, Picture, Rows, decode};
+pub use decoder::Decoder;
 pub use frame::Process;
 pub use header::{Color, Header, Scale};
+pub use rows::{Picture, Rows, decode};
 
 use crate::error::Error;
 
