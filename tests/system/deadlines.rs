@@ -1,8 +1,12 @@
 //! `--plazo` ends the work itself and not only the waiting for it: so does a client that has left, and a task that is deleted.
 use super::common::pictures::pgm;
-use super::common::tasks::get;
+use super::common::processes::signal;
+use super::common::tasks::{Store, get};
 use super::common::wait::until;
 use super::common::{Client, Server, post};
+
+const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
 
 /// Bits from the lowest of each byte up (RFC 1951, 3.1.1).
 #[derive(Default)]
@@ -137,4 +141,29 @@ fn a_task_that_is_deleted_ends_its_decoder() {
     wait_for_work(&mut client);
     client.delete(&id).expect(204);
     wait_for_rest(&server);
+}
+
+#[test]
+fn a_late_task_fails_once_also_over_restarts() {
+    let store = Store::new();
+    let mut log = String::new();
+    let mut id = None;
+    for signalled in [SIGTERM, SIGKILL] {
+        let mut server = store.serve(&["-t", "1", "--plazo", "10"]);
+        let mut client = server.client();
+        if id.is_none() {
+            id = Some(client.hand_in(&expensive()));
+        }
+        wait_for_work(&mut client);
+        signal(server.pid(), signalled);
+        server.wait();
+        log += &server.log();
+    }
+    let server = store.serve(&["-t", "1", "--plazo", "1"]);
+    let mut client = server.client();
+    let status = client.ended(&id.unwrap());
+    assert_eq!((&status["estado"], &status["codigo"]), (&"Error".into(), &504.into()), "{status}");
+    log += &server.log();
+    assert_eq!(log.matches("Tarea terminada con error").count(), 1, "{log}");
+    until("that no worker has it", || (value(&mut client, "tp2_workers_busy") == 0.0).then_some(()));
 }
