@@ -94,7 +94,7 @@ impl Server {
         match self.runs.submit_task(claim, &self.service, &mut self.timers, self.now.at) {
             Ok(run) => self.tasks.begun(id, run),
             Err(failure) => {
-                self.tasks.handle_end(id, &Err(failure), Reached::Nothing, &self.service, self.now)
+                self.tasks.handle_end(id, &Err(failure), Reached::Nothing, &self.service, self.now);
             }
         }
     }
