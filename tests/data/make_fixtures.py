@@ -132,7 +132,8 @@ def jpegs():
     broken("jpeg_cut_progressive.jpg", progressive[:len(progressive) // 2])
     tables = whole.index(b"\xff\xc4")
     length = struct.unpack(">H", whole[tables + 2:tables + 4])[0]
-    broken("jpeg_no_tables.jpg", whole[:tables] + whole[tables + 2 + length:])
+    # A table that is missing is the standard one (T.81 K.3), which is the one that was there.
+    put("jpeg_no_tables.jpg", whole[:tables] + whole[tables + 2 + length:], like="jpeg_icc.jpg")
 
 
 # ---------------------------------------------------------------- PNG

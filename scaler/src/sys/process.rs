@@ -140,9 +140,20 @@ pub fn alarm(after: Option<Duration>) {
 /// Processor time this process has used.
 #[must_use]
 pub fn cpu_time() -> Duration {
+    clock(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+/// Processor time the calling thread has used.
+#[must_use]
+pub fn thread_cpu_time() -> Duration {
+    clock(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// What one of the kernel's two clocks of processor time says, which every Linux has.
+fn clock(id: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the kernel writes one timespec. It can't fail with this clock.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    // SAFETY: the kernel writes one timespec. It can't fail with these clocks.
+    unsafe { libc::clock_gettime(id, &raw mut time) };
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
@@ -222,3 +233,24 @@ const fn c_ulong(value: c_int) -> std::ffi::c_ulong {
 }
 
 const _: () = assert!(mem::size_of::<libc::rlim_t>() == 8, "limits are u64 in this module's interface");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_charged_for_its_own_work_alone() {
+        let before = thread_cpu_time();
+        let of_other = std::thread::spawn(|| {
+            let mut sum = 0_u64;
+            while thread_cpu_time() < Duration::from_millis(50) {
+                sum = std::hint::black_box(sum.wrapping_add(1));
+            }
+            thread_cpu_time()
+        });
+        let of_other = of_other.join().unwrap();
+        assert!(of_other >= Duration::from_millis(50));
+        assert!(thread_cpu_time() - before < of_other);
+        assert!(cpu_time() >= of_other);
+    }
+}
