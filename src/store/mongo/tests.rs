@@ -434,7 +434,7 @@ fn who_gives_back_an_old_turn_takes_nothing_from_the_new_one() {
     assert!(!quick.claim().unwrap().suspect);
     // A look of before the release, acted on after it.
     let tables = slow.writer.link.tables.clone();
-    slow.writer.link.run(turns::give_back(&tables, &old, at(6))).unwrap();
+    slow.writer.link.run(turns::give_back(&tables, &old, at(6), false)).unwrap();
     drop(quick);
     slow.watch(&mut life::Sightings::new(Duration::ZERO));
     let claim = slow.claim().unwrap();
