@@ -1,6 +1,6 @@
 //! Writing gray JPEGs: baseline (T.81 F.1), one component of eight bits, the standard tables of T.81 annex K, in a JFIF file.
 //!
-//! The bytes are those of libjpeg-turbo with its accurate transform (`cjpeg -grayscale -dct int -quality N`): the same tables, the same
+//! The bytes are those of libjpeg-turbo with its accurate transform (`cjpeg -grayscale -baseline -dct int -quality N`): the same tables, the same
 //! rounding, the same padding of blocks that jut out (their last column and row again), the same segments in the same order.
 //!
 //! [`encode()`] takes a whole picture. An [`Encoder`] takes rows as they come, so that its caller may stop between them and need
