@@ -4,7 +4,8 @@
 //! libjpeg-turbo-rs writes.
 //!
 //! Not compared: progressive pictures of which scans are missing, which libjpeg smooths, and sequential ones that have a component
-//! twice, of which libjpeg mixes both and luma takes the first.
+//! twice, of which libjpeg mixes both and luma takes the first; and those with a quantization table behind the first scan, which
+//! libjpeg-turbo-rs, other than libjpeg, takes for the scans before as well.
 //!
 //! libjpeg-turbo-rs and not zune-jpeg, whose samples differ by one here and there, and by more at rare samplings.
 #![no_main]
@@ -76,10 +77,11 @@ fn compare(data: &[u8], picture: &Picture) {
     assert!(ours.ok() == other.ok(), "another file at quality {quality}");
 }
 
-/// Whether all coefficients of the first component were sent, each bit once (T.81 B.2.3, G.1.1.1); so are those of all others.
+/// Whether all coefficients of the first component were sent, each bit once (T.81 B.2.3, G.1.1.1), with the quantization
+/// table that the first scan has.
 fn is_whole(data: &[u8]) -> bool {
     let (mut first, mut left, mut scans) = (None, [0u8; 64], 0);
-    let mut progressive = false;
+    let (mut progressive, mut scanned) = (false, false);
     let mut at = 2;
     while let Some(&[mark, marker, high, low]) = data.get(at..).and_then(|rest| rest.first_chunk()) {
         if mark != 0xFF || matches!(marker, 0 | 0xD0..=0xD9 | 0xFF) {
@@ -92,7 +94,9 @@ fn is_whole(data: &[u8]) -> bool {
             (0xC0..=0xC2, [_, _, _, _, _, _, id, ..]) => {
                 (first, left, progressive) = (Some(*id), [255; 64], marker == 0xC2);
             }
+            (0xDB, _) if scanned => return false,
             (0xDA, [count, parameters @ ..]) => {
+                scanned = true;
                 let (components, band) = parameters.split_at((2 * usize::from(*count)).min(parameters.len()));
                 let here = components.chunks(2).any(|component| Some(component[0]) == first);
                 scans += usize::from(here);
