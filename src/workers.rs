@@ -26,11 +26,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
-use scaler::raster::Raster;
 use uuid::Uuid;
 
 use crate::exchange::gate::Lease;
-use crate::exchange::job::{Cancel, Done, Failure, Job, Output, PixelLimits, Probe, Work};
+use crate::exchange::job::{Cancel, Decoded, Done, Failure, Job, Output, PixelLimits, Probe, Work};
 use crate::files::Library;
 use crate::files::links::Links;
 use crate::key::Ticket;
@@ -328,7 +327,7 @@ impl Station {
 }
 
 /// How a picture is decoded: [`pixels::decode_from`].
-pub type Decode = fn(&Spares, &[u8], &Probe, &PixelLimits, &Cancel) -> Result<Raster, Failure>;
+pub type Decode = fn(&Spares, &[u8], &Probe, &PixelLimits, &Cancel) -> Result<Decoded, Failure>;
 
 /// What all threads work with.
 pub struct Toolbox {
@@ -408,7 +407,7 @@ impl Toolbox {
                 _ => Err(Failure::Lost),
             },
             Work::Gray { picture, probe } => {
-                (self.decode)(&self.spares, &picture, &probe, &self.limits, cancelled).map(Output::Raster)
+                (self.decode)(&self.spares, &picture, &probe, &self.limits, cancelled).map(Output::Gray)
             }
             Work::Encode { raster, encoding, keep } => {
                 let size = (raster.width, raster.height);
@@ -467,7 +466,7 @@ mod tests {
 
     use super::*;
     use crate::exchange::gate::Gate;
-    use crate::exchange::job::{Cancel, Encoding, Probe};
+    use crate::exchange::job::{Cancel, Decoded, Encoding, Probe, Reduction};
     use crate::key::Key;
     use crate::proto::format::Format;
     use scaler::raster::{Channels, Raster};
@@ -592,7 +591,7 @@ mod tests {
     fn lanes_go_by_who_waits_and_how_long_it_takes() {
         let gate = Gate::new(64, 1000, 1);
         let decoding = |format, width, height, length, decode_cost| {
-            let probe = Probe { format, width, height, decode_cost };
+            let probe = Probe { format, width, height, reduction: Reduction::None, decode_cost };
             job(&gate, 1, Work::Gray { picture: vec![0; length], probe })
         };
         let gray = |width, height| decoding(Format::Png, width, height, 0, 1);
@@ -661,7 +660,7 @@ mod tests {
     static RELEASED: [AtomicBool; 8] = [const { AtomicBool::new(false) }; 8];
 
     /// Does not look at the flag, and comes back when it is told to; its picture is its number.
-    fn hang(_: &Spares, picture: &[u8], _: &Probe, _: &PixelLimits, _: &Cancel) -> Result<Raster, Failure> {
+    fn hang(_: &Spares, picture: &[u8], _: &Probe, _: &PixelLimits, _: &Cancel) -> Result<Decoded, Failure> {
         while !RELEASED[usize::from(picture[0])].load(Relaxed) {
             std::thread::yield_now();
         }
@@ -669,7 +668,8 @@ mod tests {
     }
 
     fn hanging(gate: &Gate, number: u8) -> Job {
-        let probe = Probe { format: Format::Tiff, width: 1, height: 1, decode_cost: 1 };
+        let probe =
+            Probe { format: Format::Tiff, width: 1, height: 1, reduction: Reduction::None, decode_cost: 1 };
         job(gate, number.into(), Work::Gray { picture: vec![number], probe })
     }
 
@@ -772,7 +772,13 @@ mod tests {
     fn garbage_is_a_failure() {
         let gate = Gate::new(1, 100, 1);
         let (workers, inbox) = start(1);
-        let probe = Probe { format: Format::Png, width: 4, height: 4, decode_cost: 1 << 20 };
+        let probe = Probe {
+            format: Format::Png,
+            width: 4,
+            height: 4,
+            reduction: Reduction::None,
+            decode_cost: 1 << 20,
+        };
         submit(&workers, job(&gate, 1, Work::Gray { picture: b"\x89PNG\r\n\x1a\nxxx".to_vec(), probe }));
         let done = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(matches!(done.result, Err(Failure::Undecodable(_))), "{done:?}");

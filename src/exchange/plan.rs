@@ -365,8 +365,9 @@ pub fn needed(
     let area = |width: u32, height: u32| u64::from(width) * u64::from(height);
     let channels = if probe.format == Format::Jpeg { Channels::Luma } else { Channels::LumaAlpha };
     let decoding = picture_bytes as u64 + probe.decode_cost;
-    let half_way = area(width, probe.height).max(area(probe.width, height));
-    let scaling = 2 * area(probe.width, probe.height) + half_way + 2 * area(width, height);
+    let (columns, rows) = probe.decoded_size();
+    let half_way = area(width, rows).max(area(columns, height));
+    let scaling = 2 * area(columns, rows) + half_way + 2 * area(width, height);
     let channels = channels.count() as u64;
     let writing = (area(width, height) * channels).saturating_add(encode_cost);
     let needed = decoding.max(scaling * channels).max(writing);
@@ -396,6 +397,7 @@ fn parse_colour(text: &str) -> Option<[u8; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::job::Reduction;
 
     fn query(text: &str) -> Parameters {
         Parameters { query: Some(text.into()), ..Parameters::default() }
@@ -553,7 +555,13 @@ mod tests {
     #[test]
     fn the_result_is_bounded_too() {
         let limits = PixelLimits { pixels_max: 1000, side_max: 100 };
-        let probe = |width, height| Probe { format: Format::Jpeg, width, height, decode_cost: 7 };
+        let probe = |width, height| Probe {
+            format: Format::Jpeg,
+            width,
+            height,
+            reduction: Reduction::None,
+            decode_cost: 7,
+        };
         let plan = plan(&query("escala=10"), &[], Format::Jpeg);
         let memory = |width, height, max| {
             needed(5, &probe(width, height), plan.target(width, height), &limits, 40, max)

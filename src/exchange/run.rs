@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::file::Wanted;
 use super::gate::{Full, Lease};
-use super::job::{Brief, Cancel, Done, Failure, Job, Loaded, Output, Product, Work};
+use super::job::{Brief, Cancel, Decoded, Done, Failure, Job, Loaded, Output, Product, Work};
 use super::link::{Link, Sought};
 use super::picture::{Ending, Outcome, Picture, Times};
 use super::plan::Plan;
@@ -265,10 +265,10 @@ impl Run {
                 self.stage = Stage::Waiting { loaded: *loaded, lease, since: now };
                 Step::Waiting
             }
-            (Stage::Gray { brief, since }, Output::Raster(raster)) => {
+            (Stage::Gray { brief, since }, Output::Gray(Decoded { raster, size })) => {
                 self.times.decode = self.spent(since, took, now);
                 self.stage = Stage::Scale { brief, since: now };
-                let (width, height) = brief.target(raster.width, raster.height);
+                let (width, height) = brief.target(size.0, size.1);
                 self.job(lease, Work::Scale { raster, width, height })
             }
             (Stage::Scale { brief, since }, Output::Raster(raster)) => {

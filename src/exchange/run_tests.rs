@@ -2,7 +2,7 @@
 use super::*;
 use crate::exchange::file::{Edition, Stamp, tests::edition};
 use crate::exchange::gate::Gate;
-use crate::exchange::job::{PixelLimits, Probe};
+use crate::exchange::job::{PixelLimits, Probe, Reduction};
 use crate::exchange::link::tests::excerpt;
 use crate::exchange::plan::{Parameters, Wish};
 use crate::proto::conditional::{Conditions, Selection};
@@ -17,7 +17,8 @@ const LIMITS: PixelLimits = PixelLimits { pixels_max: 100, side_max: 100 };
 
 fn loaded(stamp: Option<Stamp>) -> Loaded {
     let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Png).unwrap();
-    let probe = Probe { format: Format::Png, width: 4, height: 6, decode_cost: 200 };
+    let probe =
+        Probe { format: Format::Png, width: 4, height: 6, reduction: Reduction::None, decode_cost: 200 };
     Loaded::appraise(vec![1; 5], probe, Brief { plan, stamp, product: Product::File }, &LIMITS, 0, 1000)
         .unwrap()
 }
@@ -49,6 +50,15 @@ fn raster(width: u32, height: u32) -> Raster {
     Raster { width, height, channels: Channels::Luma, samples: vec![0; (width * height) as usize] }
 }
 
+fn gray_of(width: u32, height: u32) -> Output {
+    Output::Gray(Decoded { raster: raster(width, height), size: (width, height) })
+}
+
+/// What the decoder or the scaler would answer.
+fn rasters(job: &Job) -> Output {
+    if matches!(job.work, Work::Scale { .. }) { Output::Raster(raster(4, 6)) } else { gray_of(4, 6) }
+}
+
 fn job(step: Step) -> Job {
     match step {
         Step::Job(job) => job,
@@ -70,7 +80,7 @@ fn the_whole_way() {
     assert!(matches!(&gray.work, Work::Gray { picture, .. } if picture.len() == 5));
     assert_eq!((gate.places(), gate.bytes()), (1, 205));
 
-    let scale = job(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now));
+    let scale = job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));
     assert!(matches!(scale.work, Work::Scale { width: 2, height: 3, .. }));
     let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
     assert!(matches!(encode.work, Work::Encode { .. }));
@@ -107,7 +117,8 @@ fn every_stage_can_fail_and_gives_everything_back() {
         let mut run = run(&gate, now);
         let mut out = job(run.admit(now).unwrap());
         for _ in 0..stage {
-            out = job(run.handle_done(done(out, Ok(Output::Raster(raster(4, 6)))), now));
+            let rasters = rasters(&out);
+            out = job(run.handle_done(done(out, Ok(rasters)), now));
         }
         assert!(matches!(run.handle_done(done(out, Err(Failure::ScalerLost)), now), Step::Finished));
         assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::ScalerLost);
@@ -127,7 +138,7 @@ fn the_deadline_ends_it_and_late_answers_meet_nobody() {
     assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));
     assert!(cancelled.is_set());
     assert_eq!(gate.places(), 1, "the work is still out");
-    assert!(matches!(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now), Step::Nothing));
+    assert!(matches!(run.handle_done(done(gray, Ok(gray_of(4, 6))), now), Step::Nothing));
     assert_eq!((gate.places(), gate.bytes()), (0, 0));
     assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::Late);
 }
@@ -139,7 +150,7 @@ fn an_answer_to_another_step_is_ignored() {
     let mut run = run(&gate, now);
     let mut gray = job(run.admit(now).unwrap());
     gray.ticket.step += 1;
-    assert!(matches!(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now), Step::Nothing));
+    assert!(matches!(run.handle_done(done(gray, Ok(gray_of(4, 6))), now), Step::Nothing));
     assert!(run.outcome().is_none());
 }
 
@@ -166,7 +177,7 @@ fn a_file_goes_the_whole_way() {
     let gray = job(run.admit(now + Duration::from_secs(4)).unwrap());
     assert!(matches!(&gray.work, Work::Gray { picture, .. } if picture.len() == 5));
     assert_eq!((gate.places(), gate.bytes()), (1, 205));
-    let scale = job(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now));
+    let scale = job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));
     let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
     let Work::Encode { keep: Some(keep), .. } = encode.work else { panic!() };
     assert_eq!(keep.stamp, edition().stamp);
@@ -202,7 +213,7 @@ fn a_result_that_is_kept_ends_it_before_or_after_the_work() {
     let open = job(run.admit(now).unwrap());
     assert!(matches!(run.handle_done(opened(open), now), Step::Waiting));
     let gray = job(run.admit(now).unwrap());
-    let scale = job(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now));
+    let scale = job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));
     let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
     let end = run.handle_done(done(encode, Ok(Output::Picture(kept(edition())))), now);
     assert!(matches!(end, Step::Finished));
@@ -234,7 +245,11 @@ fn advanced(gate: &Gate, steps: usize, now: Instant) -> (Run, Option<Job>) {
                 None
             }
             2 => Some(job(run.admit(now).unwrap())),
-            _ => Some(job(run.handle_done(done(out.unwrap(), Ok(Output::Raster(raster(4, 6)))), now))),
+            _ => {
+                let out = out.unwrap();
+                let rasters = rasters(&out);
+                Some(job(run.handle_done(done(out, Ok(rasters)), now)))
+            }
         };
     }
     (run, out)
@@ -259,7 +274,7 @@ fn every_stage_of_a_file_can_fail_be_cancelled_or_be_too_late() {
         if let Some(out) = out {
             assert!(out.cancelled.is_set());
             // An answer that would have led on leads to the end.
-            let output = if steps == 1 { opened(out).result } else { Ok(Output::Raster(raster(4, 6))) };
+            let output = if steps == 1 { opened(out).result } else { Ok(gray_of(4, 6)) };
             let ticket = Ticket { run: KEY, step: run.step };
             let late = Done { ticket, lease: gate.lease(), result: output, took: Duration::ZERO };
             assert!(matches!(run.handle_done(late, now), Step::Finished));
@@ -300,7 +315,7 @@ fn encoding_for_link(gate: &Gate, now: Instant) -> (Run, Job) {
     to_link.brief.product = Product::Link;
     let mut run = begin(gate, Start::Loaded(to_link), 5, now);
     let gray = job(run.admit(now).unwrap());
-    let scale = job(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now));
+    let scale = job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));
     let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
     (run, encode)
 }
@@ -384,7 +399,7 @@ fn how_far_a_run_has_come_is_known_at_its_end() {
             assert!(flag.begin());
         }
         if decoded {
-            job(run.handle_done(done(gray, Ok(Output::Raster(raster(4, 6)))), now));
+            job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));
         }
         assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));
         assert!(flag.is_set(), "the deadline reaches the decoder");

@@ -17,7 +17,7 @@ use scaler::raster::Raster;
 use uuid::Uuid;
 
 use crate::exchange::gate::{Gate, Lease};
-use crate::exchange::job::{Cancel, Done, Encoding, Job, Output, Probe as Header, Work};
+use crate::exchange::job::{Cancel, Decoded, Done, Encoding, Job, Output, Probe as Header, Reduction, Work};
 use crate::exchange::service::Part;
 use crate::key::{Key, Ticket};
 use crate::proto::format::Format;
@@ -115,7 +115,7 @@ impl Probe {
         }
         let Done { lease, result, .. } = done;
         match (self.stage, result) {
-            (Stage::Gray { .. }, Ok(Output::Raster(raster))) => {
+            (Stage::Gray { .. }, Ok(Output::Gray(Decoded { raster, .. }))) => {
                 self.stage = Stage::Scale { since: now };
                 let (width, height) = SIZES[1];
                 Sign::Job(self.job(lease, Work::Scale { raster, width, height }, now))
@@ -147,7 +147,8 @@ impl Probe {
                 self.cancelled = Cancel::default();
                 self.stage = Stage::Gray { since: now };
                 let ((width, height), decode_cost) = (SIZES[0], 0);
-                let probe = Header { format: Format::Pnm, width, height, decode_cost };
+                let probe =
+                    Header { format: Format::Pnm, width, height, reduction: Reduction::None, decode_cost };
                 Sign::Job(self.job(gate.lease(), Work::Gray { picture: FILE.to_vec(), probe }, now))
             }
             Stage::Gray { .. } | Stage::Encode { .. } => {
@@ -234,7 +235,8 @@ mod tests {
                 Work::Gray { picture, probe } => {
                     let limits = PixelLimits { pixels_max: 100, side_max: 100 };
                     assert_eq!(crate::pixels::probe(picture, &limits).unwrap().format, probe.format);
-                    Output::Raster(crate::pixels::decode(picture, probe, &limits).unwrap())
+                    let raster = crate::pixels::decode(picture, probe, &limits).unwrap();
+                    Output::Gray(Decoded { raster, size: (probe.width, probe.height) })
                 }
                 Work::Scale { raster, width, height } => {
                     assert_eq!([(raster.width, raster.height), (*width, *height)], SIZES);

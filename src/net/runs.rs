@@ -312,7 +312,7 @@ mod tests {
     use super::*;
     use crate::exchange::file::Wanted;
     use crate::exchange::gate::Lease;
-    use crate::exchange::job::{Loaded, Output, Probe, Work};
+    use crate::exchange::job::{Decoded, Loaded, Output, Probe, Reduction, Work};
     use crate::exchange::plan::{Parameters, Wish};
     use crate::exchange::service::Policy;
     use crate::proto::conditional::Conditions;
@@ -377,7 +377,7 @@ mod tests {
         runs.forget(key);
         assert!(job.cancelled.is_set());
         let raster = Raster { width: 2, height: 2, channels: Channels::Luma, samples: vec![0; 4] };
-        let result = Ok(Output::Raster(raster));
+        let result = Ok(Output::Gray(Decoded { raster, size: (2, 2) }));
         let done = Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO };
         let Some(Next::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
         assert_eq!((ended.watcher, ended.outcome.unwrap_err()), (None, Failure::Cancelled));
@@ -428,7 +428,8 @@ mod tests {
         assert!(matches!(job.work, Work::Open(_)));
         job.lease.grow(15).unwrap();
         let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
-        let probe = Probe { format: Format::Pnm, width: 2, height: 2, decode_cost: 100 };
+        let probe =
+            Probe { format: Format::Pnm, width: 2, height: 2, reduction: Reduction::None, decode_cost: 100 };
         let brief = Brief::new(plan, Product::File);
         let loaded = Loaded { picture: b"P5 2 2 255 abcd".to_vec(), probe, brief, memory };
         let result = Ok(Output::Loaded(Box::new(loaded)));

@@ -3,7 +3,8 @@
 use crate::exchange::job::{Brief, Failure, Loaded, PixelLimits};
 
 use super::encode::{encode_cost, side_max};
-use super::probe;
+use super::{probe, reduce};
+use crate::proto::format::Format;
 
 /// Looks at a picture's header before anything is queued for it. Microseconds, and nothing of note is allocated.
 ///
@@ -15,7 +16,11 @@ pub fn appraise(
     limits: &PixelLimits,
     memory_max: u64,
 ) -> Result<Loaded, Failure> {
-    let found = probe(&picture, limits)?;
+    let mut found = probe(&picture, limits)?;
+    if found.format == Format::Jpeg {
+        let reduction = brief.reduction(found.width, found.height);
+        reduce(&mut found, &picture, reduction)?;
+    }
     let (width, height) = brief.largest_target(found.width, found.height);
     let format = brief.plan.encoding.format;
     let cost = encode_cost(width, height, format);
@@ -31,7 +36,6 @@ mod tests {
     use super::*;
     use crate::exchange::job::Product;
     use crate::exchange::plan::{Parameters, Wish};
-    use crate::proto::format::Format;
 
     const LIMITS: PixelLimits = PixelLimits { pixels_max: 100_000_000, side_max: 65_535 };
 

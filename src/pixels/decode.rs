@@ -2,7 +2,7 @@
 
 use scaler::raster::{Channels, Raster};
 
-use crate::exchange::job::{Cancel, Failure, PixelLimits, Probe};
+use crate::exchange::job::{Cancel, Decoded, Failure, PixelLimits, Probe};
 use crate::proto::format::Format;
 
 use super::interrupt;
@@ -20,11 +20,11 @@ use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
 /// [`Failure::Undecodable`] with a Spanish reason if the data are damaged, end early, or use what we don't read;
 /// [`Failure::TooManyPixels`] past `limits`.
 pub fn decode(bytes: &[u8], probe: &Probe, limits: &PixelLimits) -> Result<Raster, Failure> {
-    decode_from(&Spares::default(), bytes, probe, limits, &Cancel::default())
+    decode_from(&Spares::default(), bytes, probe, limits, &Cancel::default()).map(|decoded| decoded.raster)
 }
 
 /// The same; the samples of a JPEG go into one of the buffers that are kept, if one fits. It may be larger by a quarter, which
-/// is the reason why those are bounded. Once `cancelled` is set the decoder ends at its next row or read.
+/// is the reason why those are bounded. With it come the columns and rows of the picture itself, upright: it may be reduced. Once `cancelled` is set the decoder ends at its next row or read.
 ///
 /// # Errors
 /// As [`decode()`]; [`Failure::Cancelled`] if `cancelled` was set.
@@ -34,11 +34,11 @@ pub fn decode_from(
     probe: &Probe,
     limits: &PixelLimits,
     cancelled: &Cancel,
-) -> Result<Raster, Failure> {
+) -> Result<Decoded, Failure> {
     check_size(probe.width, probe.height, limits)?;
     let as_stored = |raster| (raster, Orientation::Upright);
     let decoded = match probe.format {
-        Format::Jpeg => jpeg::decode(spares, bytes, cancelled),
+        Format::Jpeg => jpeg::decode(spares, bytes, probe.reduction, cancelled),
         Format::Png => png::decode(bytes, cancelled),
         Format::Gif => gif::decode(bytes, cancelled).map(as_stored),
         Format::Bmp => bmp::decode(bytes, cancelled).map(as_stored),
@@ -49,10 +49,11 @@ pub fn decode_from(
     // A crate whose reader was stopped gives a reason of its own.
     interrupt::check(cancelled)?;
     let (raster, orientation) = decoded?;
-    if (raster.width, raster.height) != (probe.width, probe.height) {
+    if (raster.width, raster.height) != probe.decoded_size() {
         return Err(undecodable("los datos no tienen el tamaño que dice la cabecera"));
     }
-    Ok(upright(drop_opaque_alpha(raster), orientation))
+    let size = orientation.upright_size(probe.width, probe.height);
+    Ok(Decoded { raster: upright(drop_opaque_alpha(raster), orientation), size })
 }
 
 /// An alpha channel that hides nothing is work for everybody after us: the luma alone, where it lies.
@@ -80,7 +81,7 @@ mod tests {
         let probe = crate::pixels::probe(bytes, &limits).unwrap();
         let cancelled = Cancel::default();
         let decoded = || decode_from(&Spares::default(), bytes, &probe, &limits, &cancelled);
-        assert_eq!(decoded().unwrap().samples, [1, 2]);
+        assert_eq!(decoded().unwrap().raster.samples, [1, 2]);
         cancelled.set();
         assert_eq!(decoded(), Err(Failure::Cancelled));
     }

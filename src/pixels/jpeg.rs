@@ -17,7 +17,7 @@ use luma::{Color, Decoder, Error, Header, Scale, Unsupported};
 use scaler::raster::{Channels, Raster};
 use scaler::sys::allocate_huge;
 
-use crate::exchange::job::{Cancel, Failure};
+use crate::exchange::job::{Cancel, Failure, Reduction};
 
 use super::cost;
 use super::exif;
@@ -29,17 +29,35 @@ use super::spares::Spares;
 
 pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     let header = Header::read(bytes).map_err(|error| refusal(&error))?;
-    let (width, height) = (header.width(), header.height());
-    let cost = cost::turnable(cost::area(width, height, 1), header.memory(Scale::Full));
-    Ok(Found { width, height, cost })
+    let cost = cost_of(&header, Scale::Full);
+    Ok(Found { width: header.width(), height: header.height(), cost })
+}
+
+/// Upper bound in bytes of what decoding at that reduction allocates.
+pub(super) fn cost(bytes: &[u8], reduction: Reduction) -> Result<u64, Failure> {
+    Header::read(bytes).map(|header| cost_of(&header, scale(reduction))).map_err(|error| refusal(&error))
+}
+
+fn cost_of(header: &Header, scale: Scale) -> u64 {
+    let (width, height) = header.size(scale);
+    cost::turnable(cost::area(width, height, 1), header.memory(scale))
+}
+
+const fn scale(reduction: Reduction) -> Scale {
+    match reduction {
+        Reduction::None => Scale::Full,
+        Reduction::Half => Scale::Half,
+        Reduction::Quarter => Scale::Quarter,
+    }
 }
 
 pub(super) fn decode(
     spares: &Spares,
     bytes: &[u8],
+    reduction: Reduction,
     cancelled: &Cancel,
 ) -> Result<(Raster, Orientation), Failure> {
-    let mut decoder = Decoder::new(bytes, Scale::Full).map_err(|error| refusal(&error))?;
+    let mut decoder = Decoder::new(bytes, scale(reduction)).map_err(|error| refusal(&error))?;
     let header = decoder.header();
     let orientation = exif::orientation(header.exif(bytes), header.xmp(bytes));
     let color = header.color();
@@ -197,8 +215,11 @@ mod tests {
     fn a_picture_that_is_not_wanted_any_more_ends_between_bands() {
         let bytes = include_bytes!("../../tests/data/fotos/rocket.jpg");
         let cancelled = Cancel::default();
-        assert!(decode(&Spares::default(), bytes, &cancelled).is_ok());
+        assert!(decode(&Spares::default(), bytes, Reduction::None, &cancelled).is_ok());
         cancelled.set();
-        assert!(matches!(decode(&Spares::default(), bytes, &cancelled), Err(Failure::Cancelled)));
+        assert!(matches!(
+            decode(&Spares::default(), bytes, Reduction::None, &cancelled),
+            Err(Failure::Cancelled)
+        ));
     }
 }

@@ -48,6 +48,14 @@ impl Orientation {
         })
     }
 
+    /// Columns and rows of a picture that is stored in this size, turned upright.
+    pub(super) const fn upright_size(self, width: u32, height: u32) -> (u32, u32) {
+        match self {
+            Self::Upright | Self::Mirror | Self::HalfTurn | Self::Flip => (width, height),
+            Self::Transpose | Self::TurnRight | Self::Transverse | Self::TurnLeft => (height, width),
+        }
+    }
+
     /// The orientation in a 12-byte directory entry. It should be a SHORT; programs write integers of every type, and cameras
     /// SLONG (TIFF 6.0, section 2).
     pub(super) fn from_entry(endian: Endian, entry: &[u8]) -> Option<Self> {

@@ -3,7 +3,7 @@
 //! Called on the event loop's thread, so it is quick whatever the bytes are: every walk over segments, chunks or
 //! entries is bounded, and nothing is allocated. What it lets through, a decoder may still refuse.
 
-use crate::exchange::job::{Failure, PixelLimits, Probe};
+use crate::exchange::job::{Failure, PixelLimits, Probe, Reduction};
 use crate::proto::format::{Format, Sniff};
 
 use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
@@ -38,7 +38,19 @@ pub fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<Probe, Failure> {
         Format::Pnm => pnm::probe(bytes),
     }?;
     check_size(found.width, found.height, limits)?;
-    Ok(Probe { format, width: found.width, height: found.height, decode_cost: found.cost })
+    let Found { width, height, cost } = found;
+    Ok(Probe { format, width, height, reduction: Reduction::None, decode_cost: cost })
+}
+
+/// Has a JPEG decoded smaller than it is stored.
+///
+/// # Errors
+/// As of [`probe`].
+pub fn reduce(probe: &mut Probe, bytes: &[u8], reduction: Reduction) -> Result<(), Failure> {
+    if reduction != Reduction::None {
+        (probe.reduction, probe.decode_cost) = (reduction, jpeg::cost(bytes, reduction)?);
+    }
+    Ok(())
 }
 
 /// Holds a size against the limits: at least one pixel, and no more than allowed.
