@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use scaler::resize::Resizer;
+use scaler::resize::resize;
 use scaler::sys;
 use tp2::exchange::job::{Encoding, PixelLimits};
 use tp2::pixels::{decode, encode, probe};
@@ -42,16 +42,15 @@ fn measure(photo: &Path, time: Duration) -> Outcome<[Duration; 3]> {
     let file = std::fs::read(photo)?;
     let limits = PixelLimits { pixels_max: 100_000_000, side_max: 65_535 };
     let encoding = Encoding { format: Format::Jpeg, quality: 85, background: [255; 3] };
-    let mut resizer = Resizer::new(sys::allocate_huge);
     let (mut sums, mut count) = ([Duration::ZERO; 3], 0);
     let mut began_at = None;
     while began_at.is_none_or(|at: Instant| at.elapsed() < time) {
         let start = sys::cpu_time();
         let probe = probe(&file, &limits).map_err(|failure| failure.to_string())?;
-        let mut gray = decode(&file, &probe, &limits).map_err(|failure| failure.to_string())?;
+        let gray = decode(&file, &probe, &limits).map_err(|failure| failure.to_string())?;
         let decoded = sys::cpu_time();
         let (width, height) = ((gray.width / 2).max(1), (gray.height / 2).max(1));
-        let half = resizer.resize(&mut gray, width, height).map_err(|error| error.to_string())?;
+        let half = resize(&gray, width, height).map_err(|error| error.to_string())?;
         let scaled = sys::cpu_time();
         encode(half, &encoding).map_err(|failure| failure.to_string())?;
         let encoded = sys::cpu_time();

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use scaler::child::SessionLimits;
 use scaler::listener::Endpoint;
 use scaler::raster::{Channels, Raster};
-use scaler::resize::Resizer;
+use scaler::resize::resize;
 use scaler::serve::{self, Config};
 use scaler::sys;
 use scaler::wire::{self, Limits, Reply, ReplyDecoder, Target};
@@ -136,12 +136,10 @@ fn picture((width, height): (u32, u32)) -> Raster {
 }
 
 fn in_process(size: (u32, u32), time: Duration) -> Outcome<f64> {
-    let mut source = picture(size);
+    let source = picture(size);
     let (width, height) = HALF.apply(size.0, size.1);
-    let mut resizer = Resizer::new(sys::allocate_huge);
     median(time, || {
-        let result = resizer.resize(&mut source, width, height)?;
-        resizer.recycle(result.samples);
+        resize(&source, width, height)?;
         Ok(())
     })
 }

@@ -20,7 +20,7 @@ use crate::ending;
 use crate::listener::Peer;
 use crate::log::{child_error, child_news};
 use crate::raster::Raster;
-use crate::resize::Resizer;
+use crate::resize;
 use crate::sandbox::{self, Confinement};
 use crate::sys::{self, DIAGNOSTICS, INPUT, Limit, OUTPUT, Pid, SIGTERM};
 use crate::wire::{self, Limits, Request, RequestDecoder, WireError};
@@ -123,7 +123,6 @@ struct Session<'a> {
     /// A socket whose reads wake every tick, as the parent set it up.
     is_socket: bool,
     requests: RequestDecoder,
-    resizer: Resizer,
     scratch: Vec<u8>,
     /// Bytes at the front of `scratch` that belong to the next request.
     left: usize,
@@ -158,7 +157,6 @@ impl<'a> Session<'a> {
             peer,
             is_socket,
             requests: RequestDecoder::new(session_limits.limits, sys::allocate_huge),
-            resizer: Resizer::new(sys::allocate_huge),
             scratch: vec![0; SCRATCH],
             left: 0,
         }
@@ -266,7 +264,7 @@ impl<'a> Session<'a> {
     }
 
     fn answer(&mut self, request: Request) -> Result<(), Stop> {
-        let Request { raster: mut source, width, height } = request;
+        let Request { raster: source, width, height } = request;
         self.tell(|| {
             format!("Imagen recibida con dimensiones originales: {}x{}", source.width, source.height)
         });
@@ -275,14 +273,13 @@ impl<'a> Session<'a> {
             reply(&source)?;
         } else {
             // The decoder vouches for the raster, so only memory can be short.
-            let scaled = self.resizer.resize(&mut source, width, height).map_err(|_| WireError::Memory)?;
+            let scaled = resize::resize(&source, width, height).map_err(|_| WireError::Memory)?;
             self.tell(|| format!("Imagen escalada a {width}x{height}."));
             reply(&scaled)?;
-            self.resizer.recycle(scaled.samples);
         }
         self.tell(|| "Escalado completado, imagen escalada enviada al cliente.".to_owned());
         self.requests.recycle(source.samples);
-        if self.requests.kept() + self.resizer.kept() > KEPT_MAX {
+        if self.requests.kept() > KEPT_MAX {
             self.drop_buffers();
         }
         Ok(())
@@ -290,7 +287,6 @@ impl<'a> Session<'a> {
 
     fn drop_buffers(&mut self) {
         self.requests.drop_buffers();
-        self.resizer.shed();
     }
 
     /// Says why, then waits until the peer has had the chance to read it: closing with input unread would reset the

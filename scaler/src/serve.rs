@@ -28,6 +28,7 @@ use crate::child::{self, ChildContext, Service, SessionLimits};
 use crate::ending::{self, Fault};
 use crate::listener::{self, Listener, Peer, is_clients_doing};
 use crate::log::{Log, Relay};
+use crate::resize;
 use crate::sandbox;
 use crate::sys::{self, Exit, INPUT, Interest, Pid, SignalFd};
 use crate::throttle::{self, Throttle};
@@ -104,6 +105,7 @@ impl Server {
         }
         // For the children, who inherit it: what one of them gives up is to be free for others.
         sys::tune_malloc();
+        resize::prepare();
         sys::restore_default(sys::SIGCHLD);
         if let Some(owner) = config.owner {
             sys::set_name("tp2-scaler");

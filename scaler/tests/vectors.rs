@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use scaler::resize::Resizer;
+use scaler::resize;
 use scaler::wire::{self, Limits, Reply, ReplyDecoder, RequestDecoder, WireError};
 
 #[path = "../../tests/common/vectors.rs"]
@@ -36,7 +36,6 @@ fn vectors() -> Vec<Vector> {
 /// What the scaler answers to `input` that comes in pieces of `step` bytes.
 fn answer(input: &[u8], step: usize, limits: Limits) -> Vec<u8> {
     let mut requests = RequestDecoder::new(limits, wire::allocate);
-    let mut resizer = Resizer::new(wire::allocate);
     let mut replies = Vec::new();
     let mut at = 0;
     let refuse = |error: WireError| wire::emit_error(error.code(), &error.to_string());
@@ -49,8 +48,8 @@ fn answer(input: &[u8], step: usize, limits: Limits) -> Vec<u8> {
                 return replies;
             }
         }
-        if let Some(mut request) = requests.take() {
-            let scaled = resizer.resize(&mut request.raster, request.width, request.height).unwrap();
+        if let Some(request) = requests.take() {
+            let scaled = resize::resize(&request.raster, request.width, request.height).unwrap();
             replies.extend(wire::emit_reply_head(scaled.width, scaled.height, scaled.channels));
             replies.extend(scaled.samples);
         }

@@ -8,7 +8,7 @@
 //! Linux alone: signalfd, PDEATHSIG, close_range and seccomp have no portable form.
 //!
 //! One subject a file: `fd` descriptors, `file` files below a directory, `memory`, `socket`, `process`,
-//! `seccomp`, `signal`. No subject uses another one; what each does with the result of a C function is here.
+//! `seccomp`, `signal`, `vector` instructions. No subject uses another one; what each does with the result of a C function is here.
 
 mod fd;
 mod file;
@@ -17,6 +17,8 @@ mod process;
 mod seccomp;
 mod signal;
 mod socket;
+#[cfg(target_arch = "x86_64")]
+pub mod vector;
 
 use std::ffi::c_int;
 use std::io;

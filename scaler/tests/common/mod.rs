@@ -206,7 +206,7 @@ pub fn expected(width: u32, height: u32, to: (u32, u32)) -> Vec<u8> {
     use scaler::{resize, wire};
     let image = pgm(width, height);
     let samples = image[image.len() - (width * height) as usize..].to_vec();
-    let mut raster = Raster { width, height, channels: Channels::Luma, samples };
-    let scaled = resize::Resizer::new(wire::allocate).resize(&mut raster, to.0, to.1).unwrap();
+    let raster = Raster { width, height, channels: Channels::Luma, samples };
+    let scaled = resize::resize(&raster, to.0, to.1).unwrap();
     [wire::emit_reply_head(to.0, to.1, Channels::Luma), scaled.samples].concat()
 }

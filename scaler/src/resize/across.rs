@@ -1,0 +1,223 @@
+//! The horizontal pass: each row by itself, from one width to another.
+//!
+//! [`Plan`] has the weights of all columns, laid out as the kernels read them. There are two layouts for vectors:
+//!
+//! - [`Narrow`], as long as four neighbours begin within 14 samples of each other, which is down to a fifth of the width (fewer columns than that may begin at the same sample, with many taps): one lane is one
+//!   column, and the samples of two taps for eight columns are gathered from two loads by a shuffle. A weight of 22 bits is split into two
+//!   halves of 11 bits, for the processor multiplies 16 bits: sums of both halves put together are exact.
+//! - [`Wide`], for more taps: one lane is one tap, and each column adds up its lanes in the end. There the two halves would cost
+//!   twice, so the weights are rounded to 16 bits, and it is known by how much a sum may be off then ([`Wide::doubt`]). Where that
+//!   could move the rounding, which is the case of one sample in a hundred, the kernel adds up what rounding took away from the weights as well.
+
+use super::weights::{Axis, POINT, Weights};
+use super::{ResizeError, reserved};
+
+/// The lower half of a weight in [`Narrow`].
+pub(crate) const LOW: u32 = 11;
+/// Bytes behind a row that a kernel may read.
+pub(crate) const SLACK: usize = 64;
+/// Pairs of taps of a [`Narrow`] column, at most.
+const PAIRS_MAX: usize = 16;
+/// Columns of a group.
+const LANES: usize = 8;
+/// Taps that are multiplied at once.
+pub(crate) const TAPS: usize = 16;
+/// Up to so many vectors of weights a column is filled up to as many as all others have, so that nothing is to be counted.
+pub(crate) const EVEN_MAX: usize = 4;
+/// 16 numbers of 16 bits, or 32 bytes.
+pub(crate) type Vector = [u8; 32];
+
+/// From a width to another.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// For each column its first sample, and where its weights begin.
+    starts: Vec<(u32, u32)>,
+    weights: Vec<i32>,
+    /// For vectors; none, if there are none.
+    pub(crate) layout: Option<Layout>,
+}
+
+/// How the weights are laid out for vectors.
+#[derive(Debug)]
+pub(crate) enum Layout {
+    /// For few taps.
+    Narrow(Narrow),
+    /// For many.
+    Wide(Wide),
+}
+
+/// One lane a column.
+#[derive(Debug)]
+pub(crate) struct Narrow {
+    /// Vectors of weights for a group: by pairs of taps, upper halves, then lower halves.
+    pub(crate) pairs: usize,
+    /// All samples of four columns lie within 16 bytes, so that one load is enough.
+    pub(crate) compact: bool,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) weights: Vec<[Vector; 2]>,
+}
+
+/// Eight columns.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// The first samples of columns 0 and 4.
+    pub(crate) bases: [u32; 2],
+    /// Each column's first two samples, counted from its base, in the order of a shuffle of bytes.
+    pub(crate) gather: Vector,
+    /// Each column begins two samples behind the one before it: half the width, where no shuffle is needed.
+    pub(crate) halving: bool,
+}
+
+/// One lane a tap.
+#[derive(Debug)]
+pub(crate) struct Wide {
+    /// Bits behind the binary point of the rounded weights.
+    pub(crate) point: u32,
+    /// By how much a sum of rounded weights may differ from the exact one, in its own last bits.
+    pub(crate) doubt: i32,
+    /// Vectors of weights that every column has; 0 if they have as many as they need.
+    pub(crate) even: usize,
+    /// For two columns each its first sample and its vectors of weights; none for what is behind the last one.
+    pub(crate) columns: Vec<[(u32, u32); 2]>,
+    /// The rounded weights of all columns, one behind the other, each filled up with zeros to 16 taps.
+    pub(crate) weights: Vec<Vector>,
+    /// What rounding took away from them, in the last bits of an exact weight.
+    pub(crate) rests: Vec<Vector>,
+}
+
+impl Plan {
+    /// The widths, and whether vectors will be used.
+    pub(super) fn new(from: usize, to: usize, vectors: bool) -> Result<Self, ResizeError> {
+        let axis = Axis::new(from, to);
+        let mut plan = Self { starts: reserved(to)?, weights: Vec::new(), layout: None };
+        let mut one = Weights::default();
+        for column in 0..to {
+            axis.weigh(column, &mut one);
+            let at = plan.weights.len();
+            plan.weights.try_reserve(one.fixed.len()).map_err(|_| ResizeError::Memory)?;
+            plan.weights.extend_from_slice(&one.fixed);
+            plan.starts.push((narrow(one.first), narrow(at)));
+        }
+        if vectors {
+            let apart = |columns: &[(u32, u32)]| columns[columns.len() - 1].0 - columns[0].0;
+            let spread = plan.starts.chunks(LANES / 2).map(apart).max().unwrap_or(0);
+            plan.layout = Some(if spread <= 14 && axis.taps_max() <= 2 * PAIRS_MAX {
+                Layout::Narrow(Narrow::new(&plan, axis.taps_max().div_ceil(2), spread)?)
+            } else {
+                Layout::Wide(Wide::new(&plan)?)
+            });
+        }
+        Ok(plan)
+    }
+
+    /// Each column's first sample and weights.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = (usize, &[i32])> {
+        (0..self.starts.len()).map(|column| self.output(column))
+    }
+
+    /// A column's first sample and weights.
+    pub(crate) fn output(&self, column: usize) -> (usize, &[i32]) {
+        let (first, at) = self.starts.get(column).copied().unwrap_or_default();
+        let end = self.starts.get(column + 1).map_or(self.weights.len(), |next| next.1 as usize);
+        (first as usize, self.weights.get(at as usize..end).unwrap_or_default())
+    }
+}
+
+impl Narrow {
+    fn new(plan: &Plan, pairs: usize, spread: u32) -> Result<Self, ResizeError> {
+        let columns = plan.starts.len();
+        let count = columns.div_ceil(LANES);
+        let (mut groups, mut weights) = (reserved(count)?, reserved(count * pairs)?);
+        for group in 0..count {
+            // Behind the last column the last one again.
+            let lanes: [(usize, &[i32]); LANES] =
+                std::array::from_fn(|lane| plan.output((group * LANES + lane).min(columns - 1)));
+            let mut gather = [0x80_u8; 32];
+            for (lane, &(first, _)) in lanes.iter().enumerate() {
+                let offset = (first - lanes[lane & 4].0).to_le_bytes()[0];
+                (gather[4 * lane], gather[4 * lane + 2]) = (offset, offset + 1);
+            }
+            groups.push(Group {
+                bases: [narrow(lanes[0].0), narrow(lanes[4].0)],
+                gather,
+                halving: lanes.iter().enumerate().all(|(lane, &(first, _))| first == lanes[0].0 + 2 * lane),
+            });
+            for pair in 0..pairs {
+                let weight = |at: usize| lanes[at / 2].1.get(2 * pair + at % 2).copied().unwrap_or(0);
+                weights.push([
+                    vector(std::array::from_fn(|at| weight(at) >> LOW)),
+                    vector(std::array::from_fn(|at| weight(at) & ((1 << LOW) - 1))),
+                ]);
+            }
+        }
+        Ok(Self { pairs, compact: spread as usize + 2 * pairs <= 16, groups, weights })
+    }
+}
+
+impl Wide {
+    fn new(plan: &Plan) -> Result<Self, ResizeError> {
+        let greatest = plan.weights.iter().map(|weight| weight.unsigned_abs()).max().unwrap_or(0);
+        // The most bits with which the greatest weight still fits 16, its sign included.
+        let cut = (0..POINT).find(|cut| greatest >> cut < 0x7fff).unwrap_or(POINT);
+        let rounded = |weight: i32| if cut == 0 { weight } else { (weight + (1 << (cut - 1))) >> cut };
+        let columns = plan.starts.len();
+        let most = plan.outputs().map(|(_, weights)| weights.len().div_ceil(TAPS)).max().unwrap_or(0);
+        let mut wide = Self {
+            point: POINT - cut,
+            doubt: 0,
+            even: if most <= EVEN_MAX { most } else { 0 },
+            columns: reserved(columns.div_ceil(2))?,
+            weights: Vec::new(),
+            rests: Vec::new(),
+        };
+        let mut doubt = 0;
+        for (column, (first, weights)) in plan.outputs().enumerate() {
+            let rest = |weight: i32| weight - (rounded(weight) << cut);
+            let (mut over, mut under) = (0_i64, 0_i64);
+            for &weight in weights {
+                let rest = i64::from(rest(weight));
+                *(if rest < 0 { &mut under } else { &mut over }) += rest.abs();
+            }
+            doubt = doubt.max(over).max(under);
+            let steps = if wide.even == 0 { weights.len().div_ceil(TAPS) } else { wide.even };
+            wide.weights.try_reserve(steps).map_err(|_| ResizeError::Memory)?;
+            wide.rests.try_reserve(steps).map_err(|_| ResizeError::Memory)?;
+            for step in 0..steps {
+                let all = |part: &dyn Fn(i32) -> i32| {
+                    let weight = |tap: usize| weights.get(step * TAPS + tap);
+                    vector(std::array::from_fn(|tap| weight(tap).map_or(0, |&weight| part(weight))))
+                };
+                wide.weights.push(all(&rounded));
+                wide.rests.push(all(&rest));
+            }
+            let this = (narrow(first), narrow(steps));
+            match wide.columns.last_mut() {
+                Some([_, second]) if column % 2 == 1 => *second = this,
+                _ => wide.columns.push([this, (0, 0)]),
+            }
+        }
+        // Behind an odd last column one of nothing.
+        if let (Some([_, second]), 1) = (wide.columns.last_mut(), columns % 2) {
+            *second = (0, narrow(wide.even));
+            wide.weights.extend(std::iter::repeat_n([0; 32], wide.even));
+            wide.rests.extend(std::iter::repeat_n([0; 32], wide.even));
+        }
+        // Samples are at most 255, and none is negative: errors of one sign alone add up.
+        wide.doubt = i32::try_from(((255 * doubt) >> cut) + 1).unwrap_or(i32::MAX);
+        Ok(wide)
+    }
+}
+
+/// Sides, and weights of a side, fit 32 bits.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// 16 numbers that fit 16 bits each.
+fn vector(numbers: [i32; 16]) -> Vector {
+    let mut all = [0; 32];
+    for (two, number) in all.chunks_exact_mut(2).zip(numbers) {
+        two.copy_from_slice(&number.to_le_bytes()[..2]);
+    }
+    all
+}

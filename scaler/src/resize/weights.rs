@@ -1,0 +1,137 @@
+//! The weights of one sample along one axis: the kernel, laid over the source and made whole numbers.
+//!
+//! Double precision and its order of operations are Pillow's (`precompute_coeffs` and `normalize_coeffs_8bpc` of
+//! src/libImaging/Resample.c, Pillow 13.0): another order would move the last bit of a weight, and with it here and there a sample.
+
+use std::ops::Range;
+
+/// Bits behind the binary point of a weight. Its sums fit 32 bits: the absolute values of the weights come to less than 1.5, and 255 of them to
+/// less than 2^31.
+pub(super) const POINT: u32 = 22;
+/// Half of a sample's step: every sum begins with it, so that cutting off rounds.
+pub(super) const HALF: i32 = 1 << (POINT - 1);
+/// How far the kernel reaches from its middle, in steps of the larger of both grids.
+const REACH: f64 = 2.0;
+
+/// One axis of a picture and of its result.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Axis {
+    from: usize,
+    /// Source samples per sample of the result.
+    scale: f64,
+    /// The same, but at least 1: by this the kernel is stretched.
+    stretch: f64,
+}
+
+/// The weights of one sample of the result: of the source samples from `first` on, one after another.
+#[derive(Debug, Default)]
+pub(super) struct Weights {
+    pub(super) first: usize,
+    /// Whole numbers, 2^22 for 1; in all 2^22 but for what rounding leaves.
+    pub(super) fixed: Vec<i32>,
+    exact: Vec<f64>,
+}
+
+impl Axis {
+    /// From that many samples to that many, at least 1 each.
+    #[expect(clippy::cast_precision_loss, reason = "sides are far below 2^52")]
+    pub(super) fn new(from: usize, to: usize) -> Self {
+        let scale = from as f64 / to as f64;
+        Self { from, scale, stretch: scale.max(1.0) }
+    }
+
+    /// The source samples that lie under the kernel for sample `at` of the result.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "Pillow's way of rounding: cast to int, and `as` saturates below 0"
+    )]
+    pub(super) fn span(&self, at: usize) -> Range<usize> {
+        let (center, reach) = (self.center(at), REACH * self.stretch);
+        let first = (center - reach + 0.5) as usize;
+        first..((center + reach + 0.5) as usize).min(self.from)
+    }
+
+    /// The most samples that a span has.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "4 times a side at most")]
+    pub(super) fn taps_max(&self) -> usize {
+        ((REACH * self.stretch).ceil() as usize * 2 + 1).min(self.from)
+    }
+
+    /// Works out the weights for sample `at` of the result.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "no weight is much larger than 1, and sides are far below 2^52"
+    )]
+    pub(super) fn weigh(&self, at: usize, weights: &mut Weights) {
+        let (span, center, shrink) = (self.span(at), self.center(at), 1.0 / self.stretch);
+        weights.first = span.start;
+        weights.exact.clear();
+        weights.exact.extend(span.map(|sample| cubic((sample as f64 - center + 0.5) * shrink)));
+        let mut sum = 0.0;
+        for weight in &weights.exact {
+            sum += weight;
+        }
+        let unit = f64::from(1 << POINT);
+        weights.fixed.clear();
+        weights.fixed.extend(weights.exact.iter().map(|weight| {
+            let weight = if sum == 0.0 { *weight } else { weight / sum };
+            (if weight < 0.0 { -0.5 + weight * unit } else { 0.5 + weight * unit }) as i32
+        }));
+    }
+
+    /// The middle of sample `at` of the result, in samples of the source.
+    #[expect(clippy::cast_precision_loss, reason = "sides are far below 2^52")]
+    fn center(&self, at: usize) -> f64 {
+        (at as f64 + 0.5) * self.scale
+    }
+}
+
+/// Catmull-Rom: Keys' cubic with a = -0.5.
+fn cubic(x: f64) -> f64 {
+    const A: f64 = -0.5;
+    let x = x.abs();
+    if x < 1.0 {
+        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        (((x - 5.0) * x + 8.0) * x - 4.0) * A
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_come_to_one_and_lie_within_the_source() {
+        for (from, to) in [(1, 1), (1, 9), (2, 1), (9, 1), (640, 320), (640, 639), (101, 1010), (65_535, 7)] {
+            let (axis, mut weights) = (Axis::new(from, to), Weights::default());
+            let mut before = 0;
+            for at in 0..to {
+                axis.weigh(at, &mut weights);
+                let count = weights.fixed.len();
+                assert!(count >= 1 && count <= axis.taps_max() && weights.first + count <= from);
+                assert!(weights.first >= before, "spans go one way");
+                before = weights.first;
+                let sum: i64 = weights.fixed.iter().map(|&weight| i64::from(weight)).sum();
+                assert!(sum.abs_diff(1 << POINT) <= count as u64, "{from} to {to} at {at}: {sum}");
+                let range: i64 = weights.fixed.iter().map(|&weight| i64::from(weight).abs()).sum();
+                assert!(255 * range + i64::from(HALF) < 1 << 31, "{from} to {to} at {at}: sums overflow");
+            }
+        }
+    }
+
+    #[test]
+    fn the_weights_of_a_half_are_the_textbooks() {
+        // Catmull-Rom at the odd quarters, halved: (-0.5, 2.5, -4, 2) and (1.5, -2.5, 0, 1) as polynomials.
+        let mut weights = Weights::default();
+        Axis::new(16, 8).weigh(4, &mut weights);
+        let expected = [-3.0, -9.0, 29.0, 111.0, 111.0, 29.0, -9.0, -3.0].map(|weight: f64| weight / 256.0);
+        assert_eq!(weights.first, 5);
+        let fixed: Vec<f64> = weights.fixed.iter().map(|&weight| f64::from(weight)).collect();
+        assert_eq!(fixed, expected.map(|weight| weight * f64::from(1 << POINT)));
+    }
+}
