@@ -1,11 +1,13 @@
 //! A child's life: confine, serve one connection's requests one after another, end.
 //!
 //! ```text
-//! Idle --first byte--> Receive --complete--> Resize --> Reply --> Idle            end of input in Idle: done
+//! Idle --first byte--> Receive, resize, send what goes --request complete--> Reply --> Idle       end of input in Idle: done
 //!   \--idle time over--> done    \--anything wrong--> ERROR, half-close, discard --> done
 //! ```
 //!
-//! Rules: it reads 0, writes 1, logs to 2, and blocks in nothing but read and write. From the first byte of a request to the last
+//! Rules: it reads 0, writes 1, logs to 2, and blocks in nothing but read, and write once the request is complete. Before that it sends
+//! what a socket takes at once and holds the rest ([`scaling`](crate::scaling)): a client may send all of its request before it reads. When a request breaks off
+//! of whose answer some has gone, there is no place for an ERROR: the connection is closed. From the first byte of a request to the last
 //! of its answer a job has one deadline, kept by the kernel (SIGALRM, default action); nothing the peer does moves it.
 //! SIGTERM is held back during a job and let through between two: that is how the parent drains without cutting an
 //! answer short, and without a signal handler.
@@ -19,22 +21,16 @@ use std::time::{Duration, Instant};
 use crate::ending;
 use crate::listener::Peer;
 use crate::log::{child_error, child_news};
-use crate::raster::Raster;
-use crate::resize;
 use crate::sandbox::{self, Confinement};
+use crate::scaling::{HELD, Scaling};
 use crate::sys::{self, DIAGNOSTICS, INPUT, Limit, OUTPUT, Pid, SIGTERM};
-use crate::wire::{self, Limits, Request, RequestDecoder, WireError};
+use crate::wire::{self, Limits, WireError};
 use crate::words::{self, InWords};
 
 /// How long input is discarded after an ERROR, so that the peer can read it before the connection goes.
 const LINGER: Duration = Duration::from_secs(2);
 /// Heads come in by reads of this size, and what follows them in the same read; the rest goes straight into its buffer.
 const SCRATCH: usize = 4 << 10;
-/// The three buffers are kept from one picture to the next, for fresh memory costs page faults: if all of them together have
-/// no more bytes than this, which a photograph of 13 MP at half size takes, and until a tick of the socket has passed without
-/// work. A child that waits is to be small, for nobody counts what it holds then.
-const KEPT_MAX: usize = 24 << 20;
-
 /// What a child grants a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionLimits {
@@ -122,10 +118,11 @@ struct Session<'a> {
     peer: &'a Peer,
     /// A socket whose reads wake every tick, as the parent set it up.
     is_socket: bool,
-    requests: RequestDecoder,
     scratch: Vec<u8>,
     /// Bytes at the front of `scratch` that belong to the next request.
     left: usize,
+    /// Since malloc last gave back what it had to spare, there was a job.
+    worked: bool,
 }
 
 /// Why a session goes no further.
@@ -152,14 +149,7 @@ impl From<WireError> for Stop {
 
 impl<'a> Session<'a> {
     fn new(session_limits: &'a SessionLimits, peer: &'a Peer, is_socket: bool) -> Self {
-        Self {
-            session_limits,
-            peer,
-            is_socket,
-            requests: RequestDecoder::new(session_limits.limits, sys::allocate_huge),
-            scratch: vec![0; SCRATCH],
-            left: 0,
-        }
+        Self { session_limits, peer, is_socket, scratch: vec![0; SCRATCH], left: 0, worked: false }
     }
 
     fn run(&mut self) -> u8 {
@@ -185,8 +175,10 @@ impl<'a> Session<'a> {
         }
         self.begin_job()?;
         self.tell(|| format!("Recibiendo imagen desde: {}", self.peer));
-        let request = self.receive()?;
-        self.answer(request)?;
+        self.worked = true;
+        let mut scaling = Scaling::new(self.session_limits.limits);
+        self.receive(&mut scaling)?;
+        self.answer(scaling)?;
         self.end_job()
     }
 
@@ -201,7 +193,10 @@ impl<'a> Session<'a> {
                     return Ok(());
                 }
                 Err(error) if self.is_tick(&error) => {
-                    self.drop_buffers();
+                    // Nobody counts what a child holds while it waits.
+                    if std::mem::take(&mut self.worked) {
+                        sys::trim_malloc();
+                    }
                     if self.session_limits.idle.is_some_and(|idle| since.elapsed() >= idle) {
                         return Err(Stop::Done);
                     }
@@ -230,28 +225,53 @@ impl<'a> Session<'a> {
         if sys::cpu_time() > sandbox::CPU_MAX / 2 { Err(Stop::Done) } else { Ok(()) }
     }
 
-    fn receive(&mut self) -> Result<Request, Stop> {
-        let mut head_known = false;
+    /// The request, and of the answer what goes without waiting.
+    fn receive(&mut self, scaling: &mut Scaling) -> Result<(), Stop> {
+        let mut begun = false;
         loop {
-            let consumed = self.requests.push(&self.scratch[..self.left])?;
+            match self.receive_more(scaling) {
+                Ok(()) if scaling.is_received() => return Ok(()),
+                Ok(()) => {}
+                // In the middle of an answer there is no place for another one.
+                Err(Stop::Refused(error)) if begun => {
+                    let kind = io::ErrorKind::UnexpectedEof;
+                    return Err(Stop::Broken(io::Error::new(kind, error.to_string())));
+                }
+                Err(stop) => return Err(stop),
+            }
+            if self.is_socket && scaling.ready().len() >= HELD {
+                match sys::send_now(OUTPUT, scaling.ready()) {
+                    Ok(count) => {
+                        begun = true;
+                        scaling.sent(count)?;
+                    }
+                    Err(error) if self.is_tick(&error) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    }
+
+    /// What is left of the last read, and if that is used up, what another one brings.
+    fn receive_more(&mut self, scaling: &mut Scaling) -> Result<(), Stop> {
+        let is_known = scaling.head().is_some();
+        if let Some(space) = scaling.space()? {
+            let count = sys::read(INPUT, space);
+            let count = self.input(count)?;
+            scaling.filled(count)?;
+        } else {
+            if self.left == 0 {
+                let count = sys::read(INPUT, &mut self.scratch);
+                self.left = self.input(count)?;
+            }
+            let consumed = scaling.push(&self.scratch[..self.left])?;
             self.scratch.copy_within(consumed..self.left, 0);
             self.left -= consumed;
-            if let Some(head) = self.requests.head().filter(|_| !head_known) {
-                head_known = true;
-                self.tell(|| format!("Tamaño de la imagen a recibir: {} bytes.", head.image_bytes));
-            }
-            while let Some(bulk) = self.requests.bulk() {
-                let count = sys::read_append(INPUT, bulk.samples, bulk.missing);
-                self.input(count)?;
-            }
-            let image_bytes = self.requests.head().map_or(0, |head| head.image_bytes);
-            if let Some(request) = self.requests.take() {
-                self.tell(|| format!("Recibido {image_bytes} bytes de imagen."));
-                return Ok(request);
-            }
-            let count = sys::read(INPUT, &mut self.scratch);
-            self.left = self.input(count)?;
         }
+        if let Some(head) = scaling.head().filter(|_| !is_known) {
+            self.tell(|| format!("Tamaño de la imagen a recibir: {} bytes.", head.image_bytes));
+        }
+        Ok(())
     }
 
     /// Judges a read in the middle of a request; a tick is nothing, the deadline is kept elsewhere.
@@ -263,30 +283,20 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn answer(&mut self, request: Request) -> Result<(), Stop> {
-        let Request { raster: source, width, height } = request;
-        self.tell(|| {
-            format!("Imagen recibida con dimensiones originales: {}x{}", source.width, source.height)
-        });
-        if (width, height) == (source.width, source.height) {
-            self.tell(|| format!("Imagen escalada a {width}x{height}."));
-            reply(&source)?;
-        } else {
-            // The decoder vouches for the raster, so only memory can be short.
-            let scaled = resize::resize(&source, width, height).map_err(|_| WireError::Memory)?;
-            self.tell(|| format!("Imagen escalada a {width}x{height}."));
-            reply(&scaled)?;
+    /// The rest of the answer to a complete request.
+    fn answer(&self, mut scaling: Scaling) -> Result<(), Stop> {
+        if let Some(head) = scaling.head() {
+            let (width, height) = head.source();
+            self.tell(|| format!("Recibido {} bytes de imagen.", head.image_bytes));
+            self.tell(|| format!("Imagen recibida con dimensiones originales: {width}x{height}"));
+            self.tell(|| format!("Imagen escalada a {}x{}.", head.width, head.height));
+        }
+        while !scaling.ready().is_empty() {
+            sys::write_all(OUTPUT, scaling.ready())?;
+            scaling.sent(scaling.ready().len())?;
         }
         self.tell(|| "Escalado completado, imagen escalada enviada al cliente.".to_owned());
-        self.requests.recycle(source.samples);
-        if self.requests.kept() > KEPT_MAX {
-            self.drop_buffers();
-        }
         Ok(())
-    }
-
-    fn drop_buffers(&mut self) {
-        self.requests.drop_buffers();
     }
 
     /// Says why, then waits until the peer has had the chance to read it: closing with input unread would reset the
@@ -321,12 +331,12 @@ impl<'a> Session<'a> {
     }
 }
 
-fn reply(raster: &Raster) -> io::Result<()> {
-    let head = wire::emit_reply_head(raster.width, raster.height, raster.channels);
-    sys::writev_all(OUTPUT, &head, &raster.samples)
-}
-
 fn is_peers_doing(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
-    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | TimedOut)
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut, UnexpectedEof,
+    };
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | TimedOut | UnexpectedEof
+    )
 }

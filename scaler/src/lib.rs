@@ -2,11 +2,11 @@
 //!
 //! Rule: this process forks and never threads (tp2 threads, and forks only to start this one).
 //!
-//! Layers, from below: [`sys`] the kernel; [`raster`], [`wire`], [`resize`], [`throttle`], [`exit_stats`], [`ending`], [`usage`],
-//! [`words`] pure; [`log`], [`listener`], [`sandbox`]; [`child`]; [`config`]; [`serve`].
+//! Layers, from below: [`sys`] the kernel; [`raster`], [`wire`], [`resize`], [`scaling`], [`throttle`], [`exit_stats`], [`ending`],
+//! [`usage`], [`words`] pure; [`log`], [`listener`], [`sandbox`]; [`child`]; [`config`]; [`serve`].
 //!
 //! To read it: [`serve`] is the parent's loop, [`sandbox`] what a child gives up, [`child`] what it does then, [`wire`] the bytes
-//! it speaks (`protocol.md` has them in prose), [`resize`] the work itself.
+//! it speaks (`protocol.md` has them in prose), [`resize`] the work itself, [`scaling`] both put together.
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
@@ -19,6 +19,7 @@ pub mod log;
 pub mod raster;
 pub mod resize;
 pub mod sandbox;
+pub mod scaling;
 pub mod serve;
 #[expect(unsafe_code, reason = "the one place where the project talks to the kernel")]
 pub mod sys;

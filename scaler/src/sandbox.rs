@@ -25,7 +25,7 @@ use crate::sys::{self, Exit, Interest, Limit, Pid, SignalFd};
 
 /// Processor time of a child over all its jobs. It retires at half of it, between two requests.
 pub const CPU_MAX: Duration = Duration::from_secs(3600);
-/// Address space beyond the pixels: code, stack, coefficients, what malloc can't join.
+/// Address space beyond the pixels: code, stack, weights, the rows of the work, what malloc can't join.
 const HEADROOM: u64 = 128 << 20;
 
 /// What a child is to be left with.
@@ -113,8 +113,8 @@ impl fmt::Display for Posture {
     }
 }
 
-/// Bytes of address space for jobs of `pixels_max`: what this process has now, and three pictures of two channels (the
-/// source, the one between the passes, the result).
+/// Bytes of address space for jobs of `pixels_max`: what this process has now, and one picture of two channels: the smaller one of source and
+/// result, which is held for a client that sends all before it reads.
 #[must_use]
 pub fn address_space(pixels_max: u64) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -122,7 +122,7 @@ pub fn address_space(pixels_max: u64) -> u64 {
         .lines()
         .find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")?.parse().ok());
     let now = kibibytes.unwrap_or(0_u64).saturating_mul(1024);
-    pixels_max.saturating_mul(3 * 2).saturating_add(now).saturating_add(HEADROOM)
+    pixels_max.saturating_mul(2).saturating_add(now).saturating_add(HEADROOM)
 }
 
 fn reset_signals(_: &Confinement<'_>) -> io::Result<()> {
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn address_space_grows_with_the_largest_job() {
-        assert!(address_space(100_000_000) >= 600_000_000 + HEADROOM);
+        assert!(address_space(100_000_000) >= 200_000_000 + HEADROOM);
         assert!(address_space(0) < 2 << 30);
         assert_eq!(address_space(u64::MAX), u64::MAX);
     }

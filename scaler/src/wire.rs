@@ -32,6 +32,7 @@
 mod decoder;
 mod header;
 
+pub(crate) use decoder::HeadBytes;
 pub use decoder::{Bulk, Decoder, Head, ReplyDecoder, ReplyHead, RequestDecoder, RequestHead};
 
 use std::fmt;

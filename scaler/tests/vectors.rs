@@ -1,12 +1,12 @@
-//! The vectors of `protocol.md`, run through `wire` and `resize` in this process (whole, byte by byte, with trailing data)
+//! The vectors of `protocol.md`, run through `scaling` in this process (whole, byte by byte, with trailing data)
 //! and through `tp2-scaler --stdio`.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use scaler::resize;
-use scaler::wire::{self, Limits, Reply, ReplyDecoder, RequestDecoder, WireError};
+use scaler::scaling::Scaling;
+use scaler::wire::{self, Limits, Reply, ReplyDecoder, WireError};
 
 #[path = "../../tests/common/vectors.rs"]
 mod document;
@@ -33,28 +33,30 @@ fn vectors() -> Vec<Vector> {
     document::blocks("```vector").into_iter().map(vector).collect()
 }
 
-/// What the scaler answers to `input` that comes in pieces of `step` bytes.
+/// What the scaler answers to `input` that comes in pieces of `step` bytes, to a client that reads nothing before it has sent all.
 fn answer(input: &[u8], step: usize, limits: Limits) -> Vec<u8> {
-    let mut requests = RequestDecoder::new(limits, wire::allocate);
+    let mut scaling = Scaling::new(limits);
     let mut replies = Vec::new();
     let mut at = 0;
     let refuse = |error: WireError| wire::emit_error(error.code(), &error.to_string());
     while at < input.len() {
         let piece = &input[at..input.len().min(at + step)];
-        match requests.push(piece) {
+        match scaling.push(piece) {
             Ok(consumed) => at += consumed,
             Err(error) => {
                 replies.extend(refuse(error));
                 return replies;
             }
         }
-        if let Some(request) = requests.take() {
-            let scaled = resize::resize(&request.raster, request.width, request.height).unwrap();
-            replies.extend(wire::emit_reply_head(scaled.width, scaled.height, scaled.channels));
-            replies.extend(scaled.samples);
+        if scaling.is_received() {
+            while !scaling.ready().is_empty() {
+                replies.extend_from_slice(scaling.ready());
+                scaling.sent(scaling.ready().len()).unwrap();
+            }
+            scaling = Scaling::new(limits);
         }
     }
-    replies.extend(requests.finish().err().map(refuse).unwrap_or_default());
+    replies.extend(scaling.finish().err().map(refuse).unwrap_or_default());
     replies
 }
 

@@ -6,6 +6,7 @@ use std::thread;
 
 use mio::{Events, Poll, Token};
 use scaler::raster::{Channels, Raster};
+use scaler::scaling::Scaling;
 use scaler::wire::{self, RequestDecoder, emit_error, emit_reply_head};
 use uuid::Uuid;
 
@@ -31,6 +32,8 @@ enum Script {
     Nonsense,
     /// Refuses.
     Refuse,
+    /// Answers while it reads, reads no more than a little at a time, and reads nothing while its answer is not taken.
+    Stream,
     /// Answers, and then says more than it was asked.
     Chatter,
 }
@@ -64,6 +67,21 @@ fn act(mut stream: UnixStream, script: Script) -> std::io::Result<()> {
     if matches!(script, Script::Hang) {
         return Ok(());
     }
+    while matches!(script, Script::Stream) {
+        let mut scaling = Scaling::new(LIMITS);
+        let mut chunk = [0; 1000];
+        while !scaling.is_received() {
+            let n = stream.read(&mut chunk)?;
+            if n == 0 {
+                return Ok(());
+            }
+            assert_eq!(scaling.push(&chunk[..n]), Ok(n));
+            while !scaling.ready().is_empty() {
+                let n = stream.write(scaling.ready())?;
+                scaling.sent(n).unwrap();
+            }
+        }
+    }
     loop {
         let mut decoder = RequestDecoder::new(LIMITS, wire::allocate);
         let mut chunk = [0; 1 << 16];
@@ -81,7 +99,7 @@ fn act(mut stream: UnixStream, script: Script) -> std::io::Result<()> {
         let mut answer = emit_reply_head(width, height, Channels::Luma);
         answer.resize(answer.len() + (width * height) as usize, 7);
         match script {
-            Script::Hang | Script::ReadAndHang => return Ok(()),
+            Script::Hang | Script::ReadAndHang | Script::Stream => return Ok(()),
             Script::Cut(bytes) => return stream.write_all(&answer[..bytes]),
             Script::Serve => stream.write_all(&answer)?,
             Script::WrongSize => stream.write_all(b"OK\nP5\n1 1\n255\n.")?,
@@ -208,6 +226,23 @@ fn a_connection_that_breaks_at_any_moment_costs_a_retry() {
     ] {
         let result = outcome(scripts);
         assert!(is_right(&result), "{scripts:?}: {:?}", result.err());
+    }
+}
+
+/// Neither direction fits the socket's buffers: were the answer not read while the picture is sent, both would wait for ever.
+#[test]
+fn an_answer_that_begins_before_the_picture_has_ended_is_read() {
+    let path = directory();
+    play(&path.join("s"), &[Script::Stream]);
+    let mut turning = Loop::new(&path.join("s"), 2);
+    turning.submit_sized(0, false, 3001);
+    turning.submit_sized(1, false, 40);
+    let done = turning.run(2);
+    std::fs::remove_dir_all(&path).unwrap();
+    for side in [1500, 20] {
+        let is_it =
+            |raster: &Raster| raster.width == side && raster.samples.iter().all(|&sample| sample == 3);
+        assert!(done.iter().any(|one| matches!(&one.result, Ok(Output::Raster(raster)) if is_it(raster))));
     }
 }
 

@@ -203,12 +203,22 @@ impl Upstream {
             }
         }
         let mut left = TURN_BYTES;
+        let reply = self.take_answer(scratch, &mut left)?;
+        if reply.is_some() {
+            return Ok(reply);
+        }
         self.write(&mut left)?;
-        while self.readiness.read && left > 0 {
+        // An error on write is looked for on the reading side.
+        self.take_answer(scratch, &mut left)
+    }
+
+    /// Reads before it writes: the scaler answers while it reads, and holds what is not taken from it.
+    fn take_answer(&mut self, scratch: &mut [u8], left: &mut usize) -> Result<Option<Reply>, Break> {
+        while self.readiness.read && *left > 0 {
             match self.read(scratch) {
                 Ok(0) => return Err(if self.connected { Break::Lost } else { Break::Refused }),
                 Ok(_) if self.decoder.is_complete() => return Ok(self.decoder.take()),
-                Ok(n) => left = left.saturating_sub(n),
+                Ok(n) => *left = left.saturating_sub(n),
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => self.readiness.read = false,
                     ErrorKind::Interrupted => {}

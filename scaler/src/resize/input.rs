@@ -39,6 +39,18 @@ impl Input {
         self.bytes.get_mut(self.end..self.end + room).unwrap_or_default()
     }
 
+    /// The same, and more of it where none is left: what is not used yet is held.
+    pub(super) fn more_space(&mut self) -> Result<&mut [u8], ResizeError> {
+        if self.space().is_empty() && self.missing > 0 {
+            let whole = self.end + self.missing + SLACK;
+            // All at once, for what is not touched takes no memory, and less than that would be moved again.
+            let bytes = &mut self.bytes;
+            bytes.try_reserve_exact(whole - bytes.len()).map_err(|_| ResizeError::Memory)?;
+            bytes.resize((2 * bytes.len()).min(whole), 0);
+        }
+        Ok(self.space())
+    }
+
     pub(super) fn filled(&mut self, count: usize) {
         self.end += count;
         self.missing -= count;

@@ -29,7 +29,8 @@
 //! whole picture for each axis.
 //!
 //! Rules: gray under alpha is multiplied by it before and divided after ([`alpha`]); the same size is an exact copy; portable and vector
-//! kernels give the same samples; no memory is taken but in [`Resizer::new`].
+//! kernels give the same samples; no memory is taken but in [`Resizer::new`] and
+//! [`Resizer::more_space`].
 
 pub(crate) mod across;
 mod alpha;
@@ -172,6 +173,14 @@ impl Resizer {
         self.input.space()
     }
 
+    /// The same without end: bytes that can't be used before rows of the result have been taken are held.
+    ///
+    /// # Errors
+    /// [`ResizeError::Memory`].
+    pub fn more_space(&mut self) -> Result<&mut [u8], ResizeError> {
+        self.input.more_space()
+    }
+
     /// So many bytes have been put at the front of [`Self::space`].
     pub fn filled(&mut self, count: usize) {
         let count = count.min(self.input.space().len());
@@ -182,6 +191,18 @@ impl Resizer {
     #[must_use]
     pub fn missing(&self) -> usize {
         self.input.missing()
+    }
+
+    /// Bytes of the whole source.
+    #[must_use]
+    pub fn source_bytes(&self) -> usize {
+        self.from.0.saturating_mul(self.from.1).saturating_mul(self.channels.count())
+    }
+
+    /// Bytes of the whole result.
+    #[must_use]
+    pub fn result_bytes(&self) -> usize {
+        self.to.0.saturating_mul(self.to.1).saturating_mul(self.channels.count())
     }
 
     /// Rows of the result that have not gone out.

@@ -2,7 +2,7 @@
 //!
 //! The program first asks which architecture's numbers it is looking at, for the same number is another call elsewhere;
 //! then goes down the table; whatever is left kills the process (SIGSYS, which the parent logs). A child that served jobs
-//! of every size needed read, write, writev and the memory calls; the rest is for its deadline, its per-job limit,
+//! of every size needed read, writev, sendto and the memory calls; the rest is for its deadline, its per-job limit,
 //! the order in which a connection ends, and for an abort that can still say what it is.
 //!
 //! `open` and `stat` are refused with EACCES instead, as OpenSSH's sandbox does: a library that looks into /proc for
@@ -39,6 +39,8 @@ const ALLOWED: &[(libc::c_long, When)] = &[
     (libc::SYS_read, When::Always),
     (libc::SYS_writev, When::Always),
     (libc::SYS_write, When::Always),
+    // send(2) to its own connection, and only so that it never waits. (An address is of no use: its sockets are connected streams.)
+    (libc::SYS_sendto, When::Equals(3, crate::sys::SEND_NOW.cast_unsigned())),
     (libc::SYS_brk, When::Always),
     (libc::SYS_mmap, NO_EXECUTION),
     (libc::SYS_munmap, When::Always),
@@ -260,6 +262,16 @@ mod tests {
         assert_eq!(here(prlimit64, [0; 6]), ALLOW);
         for other in [1, own] {
             assert_eq!(here(prlimit64, [other, 0, 0, 0, 0, 0]), KILL);
+        }
+    }
+
+    #[test]
+    fn a_send_never_waits() {
+        let sendto = number(libc::SYS_sendto);
+        let flags = u64::from(sys::SEND_NOW.cast_unsigned());
+        assert_eq!(here(sendto, [1, 4096, 10, flags, 0, 0]), ALLOW);
+        for other in [0, 0x40, 0x4000, flags | 1, flags | 0x2000_0000] {
+            assert_eq!(here(sendto, [1, 4096, 10, other, 0, 0]), KILL);
         }
     }
 

@@ -42,7 +42,9 @@ pub use self::seccomp::{Instruction, install_filter};
 pub use self::signal::{
     SignalFd, block_signal, ignore_signal, reset_signals, restore_default, unblock_signal,
 };
-pub use self::socket::{Credentials, listen_tcp, listen_unix, peer_credentials, shutdown_write};
+pub use self::socket::{
+    Credentials, SEND_NOW, listen_tcp, listen_unix, peer_credentials, send_now, shutdown_write,
+};
 
 /// What a C function returned, -1 turned into the error of errno.
 fn check(result: c_int) -> io::Result<c_int> {

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use super::check;
+use super::{check, check_count, retry};
 
 /// A listening TCP socket, non-blocking, closed on exec. `SO_REUSEADDR`, so that a restart does not wait for
 /// TIME_WAIT. `v6only` false on an IPv6 address takes IPv4 clients too; it says nothing for IPv4.
@@ -120,6 +120,19 @@ pub fn peer_credentials(socket: impl AsFd) -> io::Result<Credentials> {
 pub fn shutdown_write(socket: impl AsFd) -> io::Result<()> {
     // SAFETY: touches no memory.
     check(unsafe { libc::shutdown(socket.as_fd().as_raw_fd(), libc::SHUT_WR) }).map(drop)
+}
+
+/// The flags of [`send_now`].
+pub const SEND_NOW: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+
+/// Writes to a socket what it takes at once, also if it is a blocking one; how many bytes that was.
+///
+/// # Errors
+/// As send(2), EINTR retried; `WouldBlock` if it takes nothing now.
+pub fn send_now(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: the pointer and length are those of one live slice, which send only reads.
+    retry(|| check_count(unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), SEND_NOW) }))
 }
 
 fn stream_socket(family: c_int) -> io::Result<OwnedFd> {

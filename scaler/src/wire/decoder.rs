@@ -11,9 +11,9 @@
 
 use super::header::{self, Shape};
 use super::{HEAD_MAX, Limits, Reply, Request, Target, WireError};
-use crate::raster::Raster;
+use crate::raster::{Channels, Raster};
 
-/// Decodes requests: the scaler's end.
+/// Decodes whole requests. The scaler itself begins before a request is whole: [`crate::scaling`].
 pub type RequestDecoder = Decoder<RequestHead>;
 /// Decodes replies: the client's end.
 pub type ReplyDecoder = Decoder<ReplyHead>;
@@ -31,8 +31,7 @@ pub struct Decoder<H: Head> {
 
 #[derive(Debug)]
 enum Phase<H> {
-    /// Invariant: `head.len() <= HEAD_MAX`, and it is no complete head.
-    Head(Vec<u8>),
+    Head(HeadBytes),
     /// Invariant: `samples.capacity() >= total`.
     Samples {
         head: H,
@@ -55,7 +54,7 @@ impl<H: Head> Decoder<H> {
     /// `allocate` makes the sample buffers: [`super::allocate`], or one that knows about pages.
     #[must_use]
     pub fn new(limits: Limits, allocate: fn(usize) -> Option<Vec<u8>>) -> Self {
-        Self { limits, allocate, spare: Vec::new(), phase: Phase::Head(Vec::new()) }
+        Self { limits, allocate, spare: Vec::new(), phase: Phase::Head(HeadBytes::default()) }
     }
 
     /// Takes what belongs to this message; returns how many bytes that was. It consumes nothing once the message
@@ -86,15 +85,12 @@ impl<H: Head> Decoder<H> {
             Phase::Samples { .. } => return Ok(0),
             Phase::Broken(error) => return Err(*error),
         };
-        let before = gathered.len();
-        let count = input.len().min(HEAD_MAX - before);
-        gathered.extend_from_slice(&input[..count]);
-        let Some((head, length)) = H::parse(gathered, &self.limits)? else {
-            return if gathered.len() == HEAD_MAX { Err(WireError::HeadTooLong) } else { Ok(count) };
-        };
-        let total = head.samples();
-        self.phase = Phase::Samples { head, samples: self.buffer(total)?, total };
-        Ok(length - before)
+        let (count, head) = gathered.push::<H>(input, &self.limits)?;
+        if let Some(head) = head {
+            let total = head.samples();
+            self.phase = Phase::Samples { head, samples: self.buffer(total)?, total };
+        }
+        Ok(count)
     }
 
     fn buffer(&mut self, capacity: usize) -> Result<Vec<u8>, WireError> {
@@ -123,7 +119,7 @@ impl<H: Head> Decoder<H> {
         if !self.is_complete() {
             return None;
         }
-        match std::mem::replace(&mut self.phase, Phase::Head(Vec::new())) {
+        match std::mem::replace(&mut self.phase, Phase::Head(HeadBytes::default())) {
             Phase::Samples { head, mut samples, total } => {
                 samples.truncate(total); // no more than that was asked for in `bulk`
                 Some(head.finish(samples))
@@ -180,6 +176,36 @@ impl<H: Head> Decoder<H> {
     }
 }
 
+/// The bytes of a head, while they come.
+#[derive(Debug, Default)]
+pub(crate) struct HeadBytes(
+    /// Invariant: no more than [`HEAD_MAX`], and no complete head.
+    Vec<u8>,
+);
+
+impl HeadBytes {
+    /// Takes what belongs to the head: how many bytes that was, and the head, if that is all of it.
+    pub(crate) fn push<H: Head>(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<(usize, Option<H>), WireError> {
+        let Self(gathered) = self;
+        let before = gathered.len();
+        let count = input.len().min(HEAD_MAX - before);
+        gathered.extend_from_slice(&input[..count]);
+        match H::parse(gathered, limits)? {
+            Some((head, length)) => Ok((length - before, Some(head))),
+            None if gathered.len() == HEAD_MAX => Err(WireError::HeadTooLong),
+            None => Ok((count, None)),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// What comes before the samples, and what the two make together.
 pub trait Head: Sized {
     /// The whole message.
@@ -205,8 +231,24 @@ pub struct RequestHead {
     samples: usize,
     /// Bytes of the image as it travels, its header included.
     pub image_bytes: usize,
-    width: u32,
-    height: u32,
+    /// Columns of the result.
+    pub width: u32,
+    /// Rows of the result.
+    pub height: u32,
+}
+
+impl RequestHead {
+    /// Columns and rows of the source.
+    #[must_use]
+    pub const fn source(&self) -> (u32, u32) {
+        (self.shape.width, self.shape.height)
+    }
+
+    /// Of source and result.
+    #[must_use]
+    pub const fn channels(&self) -> Channels {
+        self.shape.channels
+    }
 }
 
 impl Head for RequestHead {
@@ -293,7 +335,6 @@ fn raster(Shape { width, height, channels }: Shape, samples: Vec<u8>) -> Raster 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::Channels;
     use crate::wire::{self, WireError};
 
     const LIMITS: Limits = Limits { pixels_max: 100, side_max: 50 };
