@@ -13,7 +13,7 @@ use super::{ResizeError, zeroed};
 /// Rows that are added up at once.
 pub(crate) const ROWS_MAX: usize = 32;
 /// Rows that are added to the sums at once.
-const SUMMED: usize = 16;
+pub(crate) const SUMMED: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Down {

@@ -68,16 +68,20 @@ impl Axis {
         let (span, center, shrink) = (self.span(at), self.center(at), 1.0 / self.stretch);
         weights.first = span.start;
         weights.exact.clear();
-        weights.exact.extend(span.map(|sample| cubic((sample as f64 - center + 0.5) * shrink)));
+        // Counted in 32 bits, which the compiler can turn into several at once; sides are no longer than that.
+        let (first, count) = (span.start as f64, span.len() as i32);
+        let sample = |tap: i32| first + f64::from(tap);
+        weights.exact.extend((0..count).map(|tap| cubic((sample(tap) - center + 0.5) * shrink)));
         let mut sum = 0.0;
         for weight in &weights.exact {
             sum += weight;
         }
         let unit = f64::from(1 << POINT);
         weights.fixed.clear();
+        let divisor = if sum == 0.0 { 1.0 } else { sum };
         weights.fixed.extend(weights.exact.iter().map(|weight| {
-            let weight = if sum == 0.0 { *weight } else { weight / sum };
-            (if weight < 0.0 { -0.5 + weight * unit } else { 0.5 + weight * unit }) as i32
+            let weight = weight / divisor;
+            (weight * unit + 0.5_f64.copysign(weight)) as i32
         }));
     }
 
@@ -92,10 +96,12 @@ impl Axis {
 fn cubic(x: f64) -> f64 {
     const A: f64 = -0.5;
     let x = x.abs();
+    let near = ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0;
+    let far = (((x - 5.0) * x + 8.0) * x - 4.0) * A;
     if x < 1.0 {
-        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+        near
     } else if x < 2.0 {
-        (((x - 5.0) * x + 8.0) * x - 4.0) * A
+        far
     } else {
         0.0
     }

@@ -22,13 +22,11 @@ use std::ops::Range;
 use super::{BLOCK, GROUP, portable};
 use crate::resize::across::{EVEN_MAX, LOW, Layout, Narrow, Plan, TAPS, Vector, Wide};
 use crate::resize::alpha;
-use crate::resize::down::ROWS_MAX;
+use crate::resize::down::{ROWS_MAX, SUMMED};
 use crate::resize::weights::{HALF, POINT};
 
 /// Vectors of 32 bits for a block of samples.
 const QUARTERS: usize = BLOCK / 8;
-/// Pairs of rows.
-const PAIRS_MAX: usize = ROWS_MAX.div_ceil(2);
 
 #[target_feature(enable = "avx2")]
 pub(crate) fn across(plan: &Plan, source: [&[u8]; GROUP], result: [&mut [u8]; GROUP]) {
@@ -132,8 +130,9 @@ fn across_wide<const EVEN: usize>(wide: &Wide, source: [&[u8]; GROUP], result: [
         // Within `doubt` of a step, on either side of it: the exact sum may lie on the other one.
         let beyond = _mm256_and_si256(_mm256_add_epi32(near, doubt), fraction);
         let mut steps = _mm256_sra_epi32(near, shift);
-        if _mm256_movemask_epi8(_mm256_cmpgt_epi32(beyond, twice)) != -1 {
-            steps = exact_steps(wide, source, columns, span, sums);
+        let sure = _mm256_movemask_epi8(_mm256_cmpgt_epi32(beyond, twice));
+        if sure != -1 {
+            steps = exact_steps(wide, source, columns, span, (sums, sure));
         }
         let words = _mm256_packs_epi32(steps, steps);
         let words = _mm256_packus_epi16(words, words);
@@ -145,7 +144,7 @@ fn across_wide<const EVEN: usize>(wide: &Wide, source: [&[u8]; GROUP], result: [
     }
 }
 
-/// The sums by the rounded weights, and what rounding took away: apart, so that the loop stays small.
+/// `sums` by the rounded weights, and what rounding took away, of those columns that are not `sure`: apart, so that the loop stays small.
 #[cold]
 #[inline(never)]
 #[target_feature(enable = "avx2")]
@@ -154,11 +153,18 @@ fn exact_steps(
     source: [&[u8]; GROUP],
     [(first, count), (second, _)]: &[(u32, u32); 2],
     span: Range<usize>,
-    sums: __m256i,
+    (sums, sure): (__m256i, i32),
 ) -> __m256i {
     let rests = wide.rests.get(span).unwrap_or_default();
     let (near, far) = rests.split_at((*count as usize).min(rests.len()));
-    let rests = together(lanes_sums(source, *first, near), lanes_sums(source, *second, far));
+    let mut rests = [_mm256_setzero_si256(); 2];
+    if sure & 0xffff != 0xffff {
+        rests[0] = lanes_sums(source, *first, near);
+    }
+    if sure >> 16 != -1 {
+        rests[1] = lanes_sums(source, *second, far);
+    }
+    let rests = together(rests[0], rests[1]);
     let cut = _mm_cvtsi32_si128(POINT.cast_signed() - wide.point.cast_signed());
     let exact = _mm256_add_epi32(_mm256_sll_epi32(sums, cut), rests);
     step(_mm256_add_epi32(exact, _mm256_set1_epi32(HALF)))
@@ -211,7 +217,17 @@ fn lanes_sums(source: [&[u8]; GROUP], first: u32, weights: &[Vector]) -> __m256i
 
 #[target_feature(enable = "avx2")]
 pub(crate) fn down(rows: &[&[u8]], weights: &[i32], result: &mut [u8]) {
-    let pairs = Pairs::new(rows, weights);
+    if rows.len() <= SUMMED {
+        down_pairs::<{ SUMMED.div_ceil(2) }>(rows, weights, result);
+    } else {
+        down_pairs::<{ ROWS_MAX.div_ceil(2) }>(rows, weights, result);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn down_pairs<const MAX: usize>(rows: &[&[u8]], weights: &[i32], result: &mut [u8]) {
+    let pairs = Pairs::<MAX>::new(rows, weights);
     for (block, place) in result.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
         *place = samples_of(pairs.sums(block, [_mm256_set1_epi32(HALF); QUARTERS]));
     }
@@ -219,7 +235,7 @@ pub(crate) fn down(rows: &[&[u8]], weights: &[i32], result: &mut [u8]) {
 
 #[target_feature(enable = "avx2")]
 pub(crate) fn add(rows: &[&[u8]], weights: &[i32], sums: &mut [i32]) {
-    let pairs = Pairs::new(rows, weights);
+    let pairs = Pairs::<{ SUMMED.div_ceil(2) }>::new(rows, weights);
     for (block, places) in sums.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
         let before = load_sums(places);
         let after = pairs.sums(block, before);
@@ -237,20 +253,20 @@ pub(crate) fn finish(sums: &[i32], result: &mut [u8]) {
 }
 
 /// Rows two by two, as they are multiplied; an odd last one beside itself, with a weight of 0.
-struct Pairs<'a> {
+struct Pairs<'a, const MAX: usize> {
     count: usize,
-    rows: [[&'a [[u8; BLOCK]]; 2]; PAIRS_MAX],
+    rows: [[&'a [[u8; BLOCK]]; 2]; MAX],
     /// Upper and lower halves.
-    weights: [[__m256i; 2]; PAIRS_MAX],
+    weights: [[__m256i; 2]; MAX],
 }
 
-impl<'a> Pairs<'a> {
+impl<'a, const MAX: usize> Pairs<'a, MAX> {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn new(rows: &[&'a [u8]], weights: &[i32]) -> Self {
         let zero = _mm256_setzero_si256();
-        let mut pairs = Self { count: 0, rows: [[&[]; 2]; PAIRS_MAX], weights: [[zero; 2]; PAIRS_MAX] };
-        for (rows, weights) in rows.chunks(2).zip(weights.chunks(2)).take(PAIRS_MAX) {
+        let mut pairs = Self { count: 0, rows: [[&[]; 2]; MAX], weights: [[zero; 2]; MAX] };
+        for (rows, weights) in rows.chunks(2).zip(weights.chunks(2)).take(MAX) {
             let ([first, .., last] | [first @ last]) = rows else { break };
             pairs.rows[pairs.count] = [first.as_chunks().0, last.as_chunks().0];
             let second = weights.get(1).copied().unwrap_or(0);
