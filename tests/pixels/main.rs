@@ -6,6 +6,7 @@
 //! - `worst`: the worst files that we know of, against bounds of time and memory.
 //! - `tiff`: TIFF files that would cost more than they should.
 //! - `pillow`: every pixel against Python's Pillow, both ways. Skipped, aloud, where there is none, unless `TP2_CI` is set.
+//! - `reduced`: JPEGs decoded at half or a quarter against whole ones.
 //! - `corpus`: a directory of other people's pictures, named by `TP2_CORPUS`.
 #![expect(
     clippy::unwrap_used,
@@ -20,6 +21,7 @@ mod encoded;
 mod fixtures;
 mod memory;
 mod pillow;
+mod reduced;
 mod stored;
 mod tiff;
 mod worst;
