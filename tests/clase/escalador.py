@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The second server of the assignment: socketserver, a process for each connection, one job: resize gray pictures.
 It speaks the scaler's protocol (protocol.md, sections 1 to 3), and so works behind this folder's tp2.py and the Rust tp2."""
-import argparse, re, signal, socket, socketserver, sys
+import argparse, contextlib, re, signal, socket, socketserver
 from PIL import Image
 
 FACTOR, SIZE = re.compile(r"\d+(\.\d*)?|\.\d+"), re.compile(r"0*([1-9]\d*)x0*([1-9]\d*)")
@@ -19,18 +19,19 @@ class Handler(socketserver.StreamRequestHandler):
 
     def handle(self):
         self.server.socket.close()  # inherited: a child that kept it would hold the port when its parent has died
-        try:
-            while line := self.rfile.readline(LINE + 1):
-                signal.alarm(TIME)  # a job that takes longer ends this process, and nothing else
-                self.reply(line.decode("latin-1"))
-                signal.alarm(0)
-        except (Refused, KeyError, ValueError) as error:
-            code, reason = error.args if isinstance(error, Refused) else (400, "la petición está mal formada, o se corta")
-            self.wfile.write(f"ERROR {code} {reason}\n".encode())
-            self.connection.shutdown(socket.SHUT_WR)
-            signal.alarm(2)  # a client gets to read the reason only if its own bytes are taken
-            while self.rfile.read1(65536):
-                pass
+        with contextlib.suppress(ConnectionError, TimeoutError):  # the client is gone, or silent for too long
+            try:
+                while line := self.rfile.readline(LINE + 1):
+                    signal.alarm(TIME)  # a job that takes longer ends this process, and nothing else
+                    self.reply(line.decode("latin-1"))
+                    signal.alarm(0)
+            except (Refused, KeyError, ValueError) as error:
+                code, reason = error.args if isinstance(error, Refused) else (400, "la petición está mal formada, o se corta")
+                self.wfile.write(f"ERROR {code} {reason}\n".encode())
+                self.connection.shutdown(socket.SHUT_WR)
+                signal.alarm(2)  # a client gets to read the reason only if its own bytes are taken
+                while self.rfile.read1(65536):
+                    pass
 
     def reply(self, line):
         """One request, whose first line is here, and its answer."""
@@ -84,7 +85,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Escala imágenes grises")
     parser.add_argument("-p", "--port", type=int, default=8889, help="Puerto de escucha")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Scaler(("127.0.0.1", options.port), Handler) as server:
         print("Iniciando el servidor de escalado en {}:{}".format(*server.server_address), flush=True)
         server.serve_forever()

@@ -97,7 +97,7 @@ async def client(reader, writer):
             line, _, head = (start + await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")
             method, target, _ = line.decode().split(" ")
             status, (body, kind) = await answer(method, urlsplit(target), email.message_from_bytes(head), reader)
-    except (Refused, ValueError, EOFError, asyncio.LimitOverrunError) as error:
+    except (Refused, ValueError, EOFError, OSError, asyncio.LimitOverrunError) as error:
         status, words = error.args if isinstance(error, Refused) else (400, f"la petición no se entiende: {error}")
         kind, body = "application/problem+json", json.dumps({"status": status, "detail": words}).encode()
         body = f"ERROR {status} {words}\n".encode() if is_bare else body
