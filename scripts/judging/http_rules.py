@@ -10,11 +10,13 @@ import time
 from PIL import Image
 from . import pictures, processes, wire
 from .report import NotSeen, Rules, Wrong
-from .service import close, id_of, way_without_http
+from .service import BARE, close, id_of
 
 RULES = Rules()
 rule = RULES.rule
 SLOW, MANY, CUT = 20, 24, 10
+# A small picture that waits so many seconds, and this share of the large one's time, has waited for it.
+WAIT, SHARE = 0.2, 0.3
 MEBI = 1 << 20
 
 
@@ -119,10 +121,16 @@ def formats(service):
 
 @rule("entera", 5, "Una respuesta grande llega entera a quien lee despacio", essential=True)
 def whole(service):
-    side = int(2600 / service.profile.factor) if service.profile.factor < 1 else 2000
-    with wire.connect(service.address, 120, buffer=32768) as stream:
-        stream.sendall(service.message(pictures.noise((side, side))))
-        result = service.receive(stream, pause=0.002, piece=65536)
+    # More than what the kernel takes from a server in advance, if the answer's format is the sent one's.
+    side = int(2400 / service.profile.factor)
+    for kind in ("BMP", "PNG"):
+        data = pictures.file(pictures.noise((side, side)), kind)
+        with wire.connect(service.address, 120, buffer=32768) as stream:
+            with contextlib.suppress(ConnectionError):
+                stream.sendall(service.message(data))
+            result = service.receive(stream, pause=0.001)
+        if result.data is not None:
+            break
     image = result.image()
     return f"{len(result.data) >> 10} KiB, {image.width}x{image.height}"
 
@@ -188,7 +196,7 @@ class Large:
 
     def __init__(self, service, data):
         self.service, self.data = service, data
-        self.sent, self.seconds, self.failure = threading.Event(), None, None
+        self.seconds, self.failure = None, None
         self.thread = threading.Thread(target=self.run)
 
     def run(self):
@@ -198,14 +206,11 @@ class Large:
                 if self.service.way.kind == "crudo":
                     stream.shutdown(socket.SHUT_WR)
                 began = time.monotonic()
-                self.sent.set()
                 result = self.service.receive(stream)
                 self.seconds = time.monotonic() - began
                 result.image()
         except (OSError, Wrong, Image.DecompressionBombError) as error:
             self.failure = error
-        finally:
-            self.sent.set()
 
 
 def beside_large(service, megapixels):
@@ -213,7 +218,7 @@ def beside_large(service, megapixels):
     small, slowest, count = pictures.file(pictures.flat(120), "JPEG"), 0.0, 0
     large = Large(service, pictures.large(megapixels))
     large.thread.start()
-    large.sent.wait()
+    # From before it is sent: whenever the server stops to take care of it alone, a small one is on its way.
     while large.thread.is_alive():
         result = service.send(small, time_max=120)
         result.image()
@@ -235,14 +240,13 @@ def large_picture(service):
         except Wrong:
             megapixels //= 2  # it has its limits
             break
-    service.notes["grande"] = megapixels
+    service.notes["un segundo"] = max(1, megapixels / max(1, seconds))
     for _ in range(2):
-        if slowest < max(0.25, 0.4 * seconds):
+        if slowest < max(WAIT, SHARE * seconds):
             break
         seconds, slowest, count = beside_large(service, megapixels)
-    else:
-        if slowest >= max(0.25, 0.4 * seconds):
-            raise Wrong(f"mientras {megapixels} MP se convierten ({seconds:.2f} s), una pequeña espera {slowest:.2f} s")
+    if slowest >= max(WAIT, SHARE * seconds):
+        raise Wrong(f"mientras {megapixels} MP se convierten ({seconds:.2f} s), una pequeña espera {slowest:.2f} s")
     return f"mientras {megapixels} MP se convierten ({seconds:.2f} s) salen {count} pequeñas, la más lenta en {slowest * 1000:.0f} ms"
 
 
@@ -345,7 +349,7 @@ def watched(service):
     if "procesos" not in service.notes:
         if service.at(socket.AF_INET)[0] != "127.0.0.1" and service.address[0] not in ("127.0.0.1", "::1"):
             raise NotSeen("el servidor está en otra máquina")
-        data = pictures.large(service.notes.get("grande", 12) / 2)
+        data = pictures.large(service.notes.get("un segundo", 4) / 2)
         watch = processes.Watch(service.address[1])
         service.notes["descriptores"] = processes.descriptors(watch.front)
         with watch:
@@ -405,7 +409,7 @@ def descriptors(service):
 def bare(service):
     if not service.profile.bare_too:
         raise NotSeen("el perfil no lo pide")
-    image = service.send(pictures.file(pictures.flat(77), "JPEG"), way_without_http()).image()
+    image = service.send(pictures.file(pictures.flat(77), "JPEG"), BARE).image()
     if not close(image, 77):
         raise Wrong("la imagen salió mal")
     return f"{image.format} de {image.width}x{image.height}"

@@ -103,15 +103,15 @@ def difference(one, other):
 
 
 def large(megapixels):
-    """A JPEG of so many megapixels that takes little room: its work is in the pixels."""
+    """A JPEG of so many megapixels that takes little room, and long to be decoded, because it is progressive."""
     width = int((megapixels * 1e6 * 4 / 3) ** 0.5)
     gradient = Image.linear_gradient("L").resize((width, width * 3 // 4))
-    return file(Image.merge("RGB", [gradient, gradient.transpose(Image.Transpose.ROTATE_180), gradient]), "JPEG")
+    return file(Image.merge("RGB", [gradient, gradient.transpose(Image.Transpose.ROTATE_180), gradient]), "JPEG", progressive=True)
 
 
 def noise(size):
-    """A PNG that does not get smaller by being compressed, whatever is done to it: for large answers. The same every time."""
-    return file(Image.frombytes("L", size, random.Random(601).randbytes(size[0] * size[1])), compress_level=1)
+    """A picture that does not get smaller by being compressed, whatever is done to it: for large answers. The same every time."""
+    return Image.frombytes("L", size, random.Random(601).randbytes(size[0] * size[1]))
 
 
 def bomb(width, height):

@@ -139,15 +139,15 @@ if __name__ == "__main__":
     group.add_argument("-e", "--escala", default=0.5, type=float, metavar="FACTOR", help="Factor de escala, si no se pide otro")
     group.add_argument("-s", "--escalador", metavar="HOST:PUERTO", help="Un escalador que ya está en marcha")
     options = parser.parse_args()
-    try:
-        listener = listen(options.ip, options.port)
-    except OSError as error:
-        sys.exit(f"tp2.py: no se puede escuchar en {options.ip}, puerto {options.port}: {error.strerror or error}")
     if options.escalador:
         options.escalador = options.escalador.rpartition(":")[::2]
-    else:  # forked before there are a loop and threads
+    else:  # forked before there are threads, and before there is a listening socket that it would inherit
         scaler = Scaler(("127.0.0.1", 0), Handler)
         options.escalador = scaler.server_address
         multiprocessing.get_context("fork").Process(target=scaler.serve_forever, daemon=True).start()
         scaler.socket.close()
+    try:
+        listener = listen(options.ip, options.port)
+    except OSError as error:
+        sys.exit(f"tp2.py: no se puede escuchar en {options.ip}, puerto {options.port}: {error.strerror or error}")
     asyncio.run(main(listener))

@@ -1,0 +1,24 @@
+//! The lesson: the assignment in Python beside this file, `scripts/juez`, and whether each works with all the others.
+//!
+//! - `crossings`: each server and client of the two languages with each of the other, by `protocol.md` and HTTP alone.
+//! - `judged`: the grader passes what is right, and fails each server of `mal/` for what is wrong with it and for nothing else.
+//!
+//! Needs `python3` with Pillow, and `nc`; without them the tests are skipped, aloud.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
+
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "shared with the tests of the whole system, which use more of it"
+)]
+#[path = "../common/mod.rs"]
+mod common;
+
+mod crossings;
+mod judged;
+mod python;
