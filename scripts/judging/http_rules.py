@@ -349,11 +349,17 @@ def watched(service):
     if "procesos" not in service.notes:
         if service.at(socket.AF_INET)[0] != "127.0.0.1" and service.address[0] not in ("127.0.0.1", "::1"):
             raise NotSeen("el servidor está en otra máquina")
-        data = pictures.large(service.notes.get("un segundo", 4) / 2)
+        megapixels = service.notes.get("un segundo", 4) / 2
         watch = processes.Watch(service.address[1])
         service.notes["descriptores"] = processes.descriptors(watch.front)
-        with watch:
-            in_threads([lambda: service.send(data, time_max=120).image()] * 4)
+        # A process that lives for a moment may not be seen at once.
+        for _ in range(3):
+            data = pictures.large(megapixels)
+            with watch:
+                in_threads([lambda: service.send(data, time_max=120).image()] * 4)
+            if watch.pairs:
+                break
+            megapixels *= 1.5
         service.notes["procesos"] = watch
     return service.notes["procesos"]
 

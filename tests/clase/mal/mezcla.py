@@ -1,4 +1,4 @@
-"""Keeps the picture in work in a global variable, which all of the crew share. Juez: http muchos"""
+"""Keeps the picture in work in a global variable, which all of the crew share. Juez: http muchos cortadas sigue"""
 from variante import run
 
 run(("tp2.py", "            image, kind = await in_thread(None, to_gray, data)\n",

@@ -1,7 +1,7 @@
 """Runs the small version with some of its text replaced: each server of this folder is wrong in one way, and shows exactly how.
 
-A server's docstring names the criterion of scripts/juez that has to catch it: `Juez: http grande`. Its options are those of the
-small version, of tp2.py or, with `escalador`, of escalador.py.
+A server's docstring names the criterion of scripts/juez that has to catch it: `Juez: http grande`. Where there are several the first
+has to, and the others may. Its options are those of tp2.py, or of escalador.py where the judge is `escalador`.
 """
 import pathlib
 import sys
