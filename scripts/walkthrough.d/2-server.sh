@@ -128,6 +128,9 @@ netcat_mode() {
     must 'entra un JPEG, sale un JPEG' says 'ff d8 ff'
     type_in "head -c 20000 foto.jpg | nc -N 127.0.0.1 $port"
     must 'media foto: una línea de error' says '^ERROR 422 '
+    type_in "printf 'P6\n2 2\n255\n\377\0\0\377\0\0\377\0\0\377\0\0' | nc -N 127.0.0.1 $port | od -A n -t x1"
+    must 'cuatro píxeles rojos son un gris 4c, 76 de 255: el rojo pesa 0.299' says '0a 4c$'
+    open src/pixels/gray.rs luma 'Rec. 601, con las mismas cuentas enteras que Pillow.'
     open src/proto/format.rs sniff 'Los números mágicos. «BM» también podría ser un verbo de HTTP: decide el byte 18.'
     open src/exchange/exchange.rs begin_netcat 'La misma conversación, sin cabeceras.'
 }
