@@ -118,6 +118,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     })
     .map_err(failed("no se puede iniciar el servidor"))?;
 
+    let page = addresses.first().copied().map(reachable);
     for address in addresses {
         // Nobody may be reading; the server serves all the same.
         let _ = writeln!(io::stdout(), "Servidor escuchando en http://{address}");
@@ -125,10 +126,22 @@ fn serve(mut config: Config) -> Result<(), String> {
     for address in links_addresses {
         let _ = writeln!(io::stdout(), "Servidor de archivos escalados escuchando en http://{address}");
     }
+    if let Some(address) = page {
+        let _ = writeln!(io::stdout(), "Abra http://{address}/ en el navegador.");
+    }
     let ended = server.run();
     log.write(Level::Info, Who::default(), "Servidor detenido.");
     log.flush();
     ended.map_err(failed("no se puede esperar a los clientes"))
+}
+
+/// An address that a browser on this machine can open: `0.0.0.0` and `::` are none.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port())
+    } else {
+        address
+    }
 }
 
 /// What keeps tasks; those that were in work when it was last left are taken up again.

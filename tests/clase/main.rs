@@ -1,6 +1,7 @@
 //! The lesson: the assignment in Python beside this file, `scripts/juez`, and whether each works with all the others.
 //!
 //! - `crossings`: each server and client of the two languages with each of the other, by `protocol.md` and HTTP alone.
+//! - `documents`: the documents of the lesson, the tour, README and LEEME: names, lists, and every command typed.
 //! - `judged`: the grader passes what is right, and fails each server of `mal/` for what is wrong with it and for nothing else.
 //!
 //! Needs `python3` with Pillow, and `nc`; without them the tests are skipped, aloud.
@@ -20,5 +21,6 @@
 mod common;
 
 mod crossings;
+mod documents;
 mod judged;
 mod python;
