@@ -11,8 +11,8 @@ the_first_server() {
     type_in "ps -L -o tid,comm -p $front"
     must 'tp2 es el bucle' says ' tp2$'
     must 'log escribe el registro' says ' log$'
-    must 'pixels-0 y los que siguen pasan fotos a gris y codifican el resultado: uno por núcleo' says ' pixels-0$'
-    must 'quick-0 y los que siguen hacen lo mismo con las pequeñas: no esperan detrás de una grande' says ' quick-0$'
+    must 'los pixels pasan fotos a gris y codifican el resultado: uno por núcleo' says ' pixels-[0-9]+$'
+    must 'los quick hacen lo mismo con las pequeñas: no esperan detrás de una grande' says ' quick-[0-9]+$'
     must 'store-write escribe en la base de datos: el bucle no espera al disco' says ' store-write$'
     must 'store-read lee de ella' says ' store-read$'
     type_in "ss -tlnp 'sport = :$port'"

@@ -31,7 +31,7 @@ limits() {
     type_in "curl -sS -H \"X-Larga: \$(head -c 17000 /dev/zero | tr '\\0' a)\" $here/ | grep -oE '\"(status|limite|valor)\":[^,]*'"
     must 'una cabecera de más de 16 KiB' says '"status":431'
     type_in "printf 'no soy una imagen' | curl -sS -F 'imagen=@-;filename=foto.jpg;type=image/jpeg' $here/ | grep -o '\"detail\":\"[^\"]*'"
-    must 'bytes que no son imagen: el nombre y el tipo no cuentan' says 'no es una imagen'
+    must 'bytes que no son imagen: el nombre y el tipo no cuentan' says 'parece texto'
     open src/exchange/upload.rs keep 'Se cuenta cada byte que llega, no lo que se prometió.'
     open src/pixels/appraise.rs appraise 'Las medidas se leen de la cabecera; la memoria se pide después.'
 }
