@@ -26,7 +26,7 @@ the_wire() {
     must 'un error es una línea, con el código de HTTP' says '^ERROR 422 '
     open protocol.md '## 1. Transport' 'El contrato entero, con ejemplos que una prueba repite byte por byte.'
     open scaler/src/wire/decoder.rs push 'Los bytes llegan cortados por donde sea; esta máquina recuerda dónde iba.'
-    open scaler/src/resize.rs resample 'Una suma ponderada de los vecinos (bicúbica): primero un eje, después el otro.'
+    open scaler/src/resize/weights.rs cubic 'Una suma ponderada de los vecinos (bicúbica): primero un eje, después el otro.'
 }
 
 step a_process_each 'Un proceso por conexión'

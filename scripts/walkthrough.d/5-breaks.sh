@@ -11,9 +11,9 @@ broken 'El hijo no cierra lo que heredó' the_confined_child scaler/src/sandbox.
     '("descriptores", keep_descriptors),' '("descriptores", |_| Ok(())),' \
     'fork copia la tabla de descriptores entera: el socket que escucha, las tuberías, los archivos. Si el hijo no los cierra, el puerto queda tomado cuando muere el padre, y el otro extremo de una tubería nunca ve su fin. Aquí el mismo paso pone la conexión en los descriptores 0 y 1: sin él, el hijo lee lo que era la entrada de su padre, encuentra el fin y termina.'
 
-broken 'Otro núcleo para cambiar el tamaño' the_wire scaler/src/resize.rs \
-    'FilterType::CatmullRom' 'FilterType::Box' \
-    'Con Box cada píxel nuevo es la media de los que cubre: 10 y 90. El bicúbico pesa también a los vecinos, algunos en negativo, y por eso da 1b y 85: el borde queda más marcado. protocol.md dice cuál es, y sus ejemplos lo prueban.'
+broken 'Otro núcleo para cambiar el tamaño' the_wire scaler/src/resize/weights.rs \
+    'let x = x.abs();' 'let x = if x.abs() < 0.5 { 0.0 } else { 2.0 };' \
+    'Así cada píxel nuevo es la media de los que cubre: 10 y 90. El bicúbico pesa también a los vecinos, algunos en negativo, y por eso da 1b y 85: el borde queda más marcado. protocol.md dice cuál es, y sus ejemplos lo prueban.'
 
 broken 'Un socket solo de IPv6' http_by_hand src/net/listener.rs \
     'sys::listen_tcp(address, !any, BACKLOG)' 'sys::listen_tcp(address, true, BACKLOG)' \
