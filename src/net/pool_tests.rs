@@ -63,11 +63,9 @@ fn play(path: &Path, scripts: &[Script]) {
     });
 }
 
-fn act(mut stream: UnixStream, script: Script) -> std::io::Result<()> {
-    if matches!(script, Script::Hang) {
-        return Ok(());
-    }
-    while matches!(script, Script::Stream) {
+/// Scales as a child does: with answers that begin before their requests have ended.
+fn scale_as_rows_come(mut stream: UnixStream) -> std::io::Result<()> {
+    loop {
         let mut scaling = Scaling::new(LIMITS);
         let mut chunk = [0; 1000];
         while !scaling.is_received() {
@@ -81,6 +79,15 @@ fn act(mut stream: UnixStream, script: Script) -> std::io::Result<()> {
                 scaling.sent(n).unwrap();
             }
         }
+    }
+}
+
+fn act(mut stream: UnixStream, script: Script) -> std::io::Result<()> {
+    if matches!(script, Script::Hang) {
+        return Ok(());
+    }
+    if matches!(script, Script::Stream) {
+        return scale_as_rows_come(stream);
     }
     loop {
         let mut decoder = RequestDecoder::new(LIMITS, wire::allocate);
