@@ -44,6 +44,8 @@ pub enum Damage {
     QuantizationTable,
     /// Entropy-coded data that are no code of their table.
     Code,
+    /// Entropy-coded data that are left over when all blocks are decoded.
+    LeftOver,
     /// Restart markers out of order, or at the wrong place (T.81 E.2.4).
     Restart,
 }
@@ -104,6 +106,7 @@ impl fmt::Display for Damage {
             Self::HuffmanTable => "Huffman table",
             Self::QuantizationTable => "quantization table",
             Self::Code => "bad Huffman code",
+            Self::LeftOver => "data left over",
             Self::Restart => "restart marker",
         })
     }

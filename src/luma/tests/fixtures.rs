@@ -198,13 +198,53 @@ fn restart_markers_out_of_order_or_place_are_damage() {
     swapped[first + 1] = 0xD1;
     swapped[second + 1] = 0xD0;
     assert_eq!(decoded(&swapped), Err(Damage::Restart.into()));
-    assert_eq!(decoded(&with(&bytes, first, &[0x55; 8])), Err(Damage::Restart.into()));
-    assert_eq!(decoded(&with(&bytes, first, &[0x55; 7])), decoded(&bytes));
+    for left_over in [&[0x55; 8][..], &[0x55], b"\0\xFF\0"] {
+        assert_eq!(decoded(&with(&bytes, first, left_over)), Err(Damage::Restart.into()));
+    }
+    for fill in [&[0; 12][..], &b"\xFF\0".repeat(12)] {
+        assert_eq!(decoded(&with(&bytes, first, fill)), decoded(&bytes));
+    }
     let mut without_one = bytes.clone();
     without_one.drain(first..first + 2);
     assert!(decoded(&without_one).is_err());
     // Fill bytes before a marker are nothing.
     assert_eq!(decoded(&with(&bytes, first, &[0xFF])), decoded(&bytes));
+}
+
+#[test]
+fn data_left_over_behind_the_last_block_are_damage_and_fill_is_not() {
+    for (name, bytes) in small() {
+        let whole = decoded(&bytes);
+        // The first scan's end, and the last one's.
+        let markers = (find(&bytes, 0xDA)..bytes.len() - 1).filter(|&at| bytes[at] == 0xFF);
+        let mut markers = markers.filter(|&at| !matches!(bytes[at + 1], 0 | 0xD0..=0xD7)).skip(1);
+        for end in [markers.next().unwrap(), bytes.len() - 2] {
+            for left_over in
+                [&b"U"[..], b"\0\0\x01", b"\0\xFF\0", &[0x33; 50], &[&[0; 70_000][..], b"U"].concat()]
+            {
+                let error = decoded(&with(&bytes, end, left_over)).map(drop);
+                assert_eq!(error, Err(Damage::LeftOver.into()), "{name} at {end}");
+            }
+            for fill in
+                [&b"\0"[..], b"\xFF\xFF\xFF", b"\xFF\0\xFF\0", &[0; 100_000], &b"\xFF\0".repeat(50_000)]
+            {
+                assert_eq!(decoded(&with(&bytes, end, fill)), whole, "{name} at {end}");
+            }
+        }
+    }
+}
+
+/// A byte that is changed makes the codes lose step: then blocks are missing, or data are left over.
+#[test]
+fn codes_that_lost_step_are_seen_at_the_end_of_their_scan() {
+    let bytes = read("ycc_1x1_1x1_1x1_base.jpg");
+    let mut scan = bytes.len() - 300..bytes.len() - 2;
+    let left_over = scan.any(|at| {
+        let mut bytes = bytes.clone();
+        bytes[at] = 0x5A;
+        decoded(&bytes) == Err(Damage::LeftOver.into())
+    });
+    assert!(left_over);
 }
 
 #[test]

@@ -8,7 +8,6 @@
 
 use memchr::memchr;
 
-use super::walker::end_of_data;
 use crate::error::{Damage, Error};
 
 /// Bytes unstuffed at a time.
@@ -153,16 +152,33 @@ impl<'a> Bits<'a> {
         self.check().err().unwrap_or(error)
     }
 
+    /// Goes to the end of the data; whether what is left there is nothing but fill: the rest of a byte, and whole bytes that
+    /// are all 00 or all FF, which some encoders write to come to an even length. Other bytes mean that the codes lost step.
+    fn is_used_up(&mut self) -> bool {
+        // Never less than none: `check` came before.
+        let rest = self.window.left(self.length).max(0) & 7;
+        self.window.pass(rest.unsigned_abs() as u32);
+        let mut fill = None;
+        loop {
+            self.ready();
+            if self.window.left(self.length) < 8 {
+                return true;
+            }
+            self.window.refill(&self.buffer);
+            let byte = self.window.peek(8);
+            self.window.pass(8);
+            if !matches!(byte, 0 | 0xFF) || *fill.get_or_insert(byte) != byte {
+                return false;
+            }
+        }
+    }
+
     /// Ends an interval and passes over the restart marker of that number, 0 to 7 (T.81 E.2.4, F.2.2.4).
     ///
-    /// Strict where libjpeg warns: another marker, or bytes that are left over, mean that MCUs were lost or made up. Fewer
-    /// than eight left over pass with it too: it has them in hand when it comes upon the marker.
+    /// Strict where libjpeg warns: another marker, or bytes that are left over, mean that MCUs were lost or made up.
     pub(super) fn restart(&mut self, number: u8) -> Result<(), Error> {
         self.check()?;
-        if !self.ended {
-            self.fill();
-        }
-        if !self.ended || self.window.left(self.length) >= 64 {
+        if !self.is_used_up() {
             return Err(Damage::Restart.into());
         }
         match self.bytes.get(self.at + 1) {
@@ -174,10 +190,10 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// Where the marker stands that ends this scan, or the end of the data.
-    pub(super) fn finish(&self) -> usize {
-        let marker =
-            if self.ended { Some(self.at) } else { end_of_data(self.bytes, self.at).map(|(_, at)| at) };
-        marker.unwrap_or(self.bytes.len())
+    /// Ends a scan: where the marker stands that ends it, or the end of the data. Data that are left over are damage, where
+    /// libjpeg warns of extraneous bytes, or is silent as it has fewer than eight of them in hand.
+    pub(super) fn finish(&mut self) -> Result<usize, Error> {
+        self.check()?;
+        if self.is_used_up() { Ok(self.at) } else { Err(Damage::LeftOver.into()) }
     }
 }

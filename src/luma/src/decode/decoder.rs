@@ -48,6 +48,8 @@ enum State {
     /// Bands of what was stored.
     Stored,
     Done,
+    /// A scan that did not end well.
+    Failed(Error),
 }
 
 impl<'a> Decoder<'a> {
@@ -117,6 +119,7 @@ impl<'a> Decoder<'a> {
     pub fn next_rows(&mut self) -> Result<Option<Rows<'_>>, Error> {
         let last = match &mut self.state {
             State::Done => return Ok(None),
+            State::Failed(error) => return Err(*error),
             State::Between => {
                 self.go_on()?;
                 return Ok(Some(self.no_rows()));
@@ -130,7 +133,7 @@ impl<'a> Decoder<'a> {
                 let frame = &self.header.frame;
                 scan.next_row(frame, &mut self.bits, &mut self.planes, &mut self.components)?;
                 if scan.is_done() {
-                    self.end_scan();
+                    self.end_scan()?;
                 }
                 return Ok(Some(self.no_rows()));
             }
@@ -142,7 +145,7 @@ impl<'a> Decoder<'a> {
                 scan.next_row(&mut self.bits, &mut self.planes)?;
                 let last = scan.is_done();
                 if last {
-                    self.end_scan();
+                    self.end_scan()?;
                 }
                 if !wanted {
                     return Ok(Some(self.no_rows()));
@@ -256,8 +259,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// Ends a scan. A sequential picture is complete with the last component: what follows does not matter.
-    fn end_scan(&mut self) {
-        self.walker.at = self.bits.finish();
+    fn end_scan(&mut self) -> Result<(), Error> {
+        self.walker.at = self.bits.finish().inspect_err(|&error| self.state = State::Failed(error))?;
         let all = self.seen.iter().take(self.header.frame.components().len()).all(|&seen| seen);
         self.state = match self.header.frame.process {
             Process::Sequential if !all => State::Between,
@@ -265,6 +268,7 @@ impl<'a> Decoder<'a> {
             Process::Sequential => State::Done,
             Process::Progressive => State::Between,
         };
+        Ok(())
     }
 
     /// Goes on to the next scan, or finds that there is none.

@@ -65,12 +65,6 @@ fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// Where the marker that ends a scan's entropy-coded data begins, if there is one (T.81 B.1.1.5).
-pub(super) fn end_of_data(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
-    let (marker, after) = next_marker(bytes, at)?;
-    Some((marker, after - 2))
-}
-
 impl<'a> Walker<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         if !bytes.starts_with(&[0xFF, 0xD8]) {
@@ -210,7 +204,6 @@ mod tests {
     fn stray_bytes_stuffing_and_fill_bytes_are_passed_over() {
         assert_eq!(next_marker(b"ab\xFF\x00\xFF\xFF\xFF\xC4rest", 0), Some((0xC4, 8)));
         assert_eq!(next_marker(b"ab\xFF\x00\xFF\xFF", 0), None);
-        assert_eq!(end_of_data(b"ab\xFF\x00\xFF\xD9", 0), Some((0xD9, 4)));
     }
 
     #[test]
