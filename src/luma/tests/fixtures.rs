@@ -248,6 +248,24 @@ fn codes_that_lost_step_are_seen_at_the_end_of_their_scan() {
 }
 
 #[test]
+fn scans_of_sequential_pictures_hold_all_coefficients_or_say_nothing_of_them() {
+    for name in ["ycc_2x2_1x1_1x1_base.jpg", "ycc_2x1_1x1_1x1_ni.jpg", "gray.jpg"] {
+        let bytes = read(name);
+        let scan = find(&bytes, 0xDA);
+        let band = scan + 5 + 2 * usize::from(bytes[scan + 4]);
+        let changed = |band_and_bits: [u8; 3]| {
+            let mut bytes = bytes.clone();
+            bytes[band..band + 3].copy_from_slice(&band_and_bits);
+            decoded(&bytes)
+        };
+        assert_eq!(changed([0; 3]), decoded(&bytes), "{name}");
+        for other in [[0, 42, 0xB8], [0, 63, 1], [0, 63, 0x10], [1, 63, 0], [0, 5, 0], [63, 0, 0]] {
+            assert_eq!(changed(other), Err(Damage::Scan.into()), "{name}");
+        }
+    }
+}
+
+#[test]
 fn other_processes_are_named() {
     let bytes = read("ycc_2x2_1x1_1x1_base.jpg");
     let frame = find(&bytes, 0xC0);

@@ -1,7 +1,7 @@
 //! The scan header (T.81 B.2.3), and the order of blocks in an MCU (A.2).
 
 use super::bytes::Fields;
-use super::frame::{Component, Frame};
+use super::frame::{Component, Frame, Process};
 use crate::error::{Damage, Error};
 
 /// Blocks of one MCU of several components (T.81 B.2.3).
@@ -50,6 +50,11 @@ impl ScanHeader {
         }
         let (first, last, bits) = (fields.byte()?, fields.byte()?, fields.byte()?);
         fields.end()?;
+        // A sequential scan has all coefficients, of all bits (T.81 table B.3). Some writers say noughts alone and mean
+        // that; what says anything else is damaged.
+        if frame.process == Process::Sequential && !matches!((first, last, bits), (0, 63, 0) | (0, 0, 0)) {
+            return Err(Damage::Scan.into());
+        }
         let scan = Self { members, count, first, last, high: bits >> 4, low: bits & 15 };
         let blocks: usize = scan.components(frame).map(|c| c.h * c.v).sum();
         if count > 1 && blocks > BLOCKS_MAX {
