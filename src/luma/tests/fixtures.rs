@@ -10,6 +10,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use libjpeg_turbo_rs::{Encoder, PixelFormat};
 use luma::{Damage, Decoder, Error, Header, Scale, Unsupported, decode};
 
 const SCALES: [(Scale, u32); 4] =
@@ -300,6 +301,30 @@ fn luma_sampled_by_fractions_of_the_finest_component_is_refused_by_name() {
     let frame = find(&bytes, 0xC0);
     bytes[frame + 14] = 0x31;
     assert_eq!(decoded(&bytes), Err(Unsupported::Sampling.into()));
+}
+
+/// The buffer of bits is filled anew within the data, at any place of a row.
+#[test]
+fn narrow_tall_pictures_of_many_buffers_come_out_whole() {
+    let mut state = 1u32;
+    for (width, height) in [(8, 20_000), (16, 3_000), (9, 5_000), (1, 60_000)] {
+        let noise: Vec<u8> = (0..width * height)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            })
+            .collect();
+        let bytes = luma::encode(&noise, width, height, 100).unwrap();
+        let whole = decoded(&bytes).unwrap();
+        // Quality 100 quantizes by 1: what is left is rounding, of the coefficients and of the samples.
+        assert!(whole[0].iter().zip(&noise).all(|(&found, &stored)| found.abs_diff(stored) <= 4));
+        for (interval, progressive) in [(1, false), (7, false), (0, true), (7, true)] {
+            let encoder = Encoder::new(&noise, width, height, PixelFormat::Grayscale).quality(100);
+            let bytes = encoder.restart_blocks(interval).progressive(progressive).encode().unwrap();
+            let same = decoded(&bytes).as_ref() == Ok(&whole);
+            assert!(same, "{width}x{height}, restarts {interval}, progressive {progressive}");
+        }
+    }
 }
 
 /// Not a test of what comes out, but that something does: no panic, no endless work, whatever the bytes are.
