@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Writes the small pictures in tests/data/pixels and their index. Needs Pillow 13; run from anywhere.
+"""Writes the small pictures in tests/data/pixels and their index. Needs Pillow 13, cjpeg and jpegtran; run from anywhere.
 
 Good ones in every format and variant that is read, odd ones, and broken ones: cut short, damaged, or bombs. What Pillow
-does not write (16-bit colour, interlacing, tiles, planes, run lengths, wrong headers) is put together here byte by byte.
+does not write (16-bit colour, interlacing, tiles, planes, run lengths, wrong headers) is put together here byte by byte;
+rare samplings of JPEG are cjpeg's and jpegtran's (libjpeg-turbo).
 
 index.tsv has a line a picture: name; verdict (`picture`, `undecodable`, `too_many`); upright width and height; tolerance;
 then Pillow's gray and its alpha (or `-`) at an 8x8 grid, in hexadecimal. So the tests need no Pillow.
 """
 import struct
+import subprocess
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -76,6 +78,11 @@ def xmp(orientation):
 
 
 # ---------------------------------------------------------------- JPEG
+def turbo(data, *command):
+    """What a program of libjpeg-turbo makes of it."""
+    return subprocess.run(command, input=data, capture_output=True, check=True).stdout
+
+
 def jpegs():
     for name, sampling in (("444", 0), ("422", 1), ("420", 2)):
         save(photo, f"jpeg_{name}.jpg", "JPEG", quality=90, subsampling=sampling)
@@ -115,6 +122,33 @@ def jpegs():
     alone = (OUT / "jpeg_gray.jpg").read_bytes()
     sof = alone.index(b"\xff\xc0")
     put("jpeg_gray_2x2.jpg", alone[:sof + 11] + b"\x22" + alone[sof + 12:])
+
+    for name in ("422", "422_progressive"):
+        stored = (OUT / f"jpeg_{name}.jpg").read_bytes()
+        put(f"jpeg_{name}_rotated.jpg", turbo(stored, "jpegtran", "-rotate", "90"))
+        put(f"jpeg_{name}_rotated_progressive.jpg", turbo(stored, "jpegtran", "-rotate", "90", "-progressive"))
+    ppm = BytesIO()
+    photo.save(ppm, "PPM")
+    for name, sampling in (("chroma_2x1", "1x1,2x1,2x1"), ("chroma_2x2", "1x1,2x2,2x2"), ("3x1", "3x1,1x1,1x1"),
+                           ("3x2", "3x2,1x1,1x1"), ("1x2_all", "1x2,1x2,1x2")):
+        coded = turbo(ppm.getvalue(), "cjpeg", "-quality", "90", "-sample", sampling)
+        put(f"jpeg_{name}.jpg", coded)
+        put(f"jpeg_{name}_progressive.jpg", turbo(coded, "jpegtran", "-progressive"))
+    at = whole.index(b"\xff\xdb")
+    put("jpeg_stray.jpg", whole[:at] + b"bytes too many" + b"\xff\0" + whole[at:])
+    sof, sos = whole.index(b"\xff\xc0") + 10, whole.index(b"\xff\xda") + 5
+    same = bytearray(whole)
+    for i in range(3):
+        same[sof + 3 * i] = same[sos + 2 * i] = 1
+    put("jpeg_equal_ids.jpg", bytes(same), like="jpeg_icc.jpg")
+    put("jpeg_fill.jpg", whole[:-2] + bytes(9) + whole[-2:])
+    put("jpeg_no_scan_parameters.jpg", whole[:sos + 6] + bytes(3) + whole[sos + 9:])
+    for name in ("420", "420_progressive"):
+        data = (OUT / f"jpeg_{name}.jpg").read_bytes()
+        put(f"jpeg_{name}_no_end.jpg", data[:-2], like=f"jpeg_{name}.jpg")
+        broken(f"jpeg_{name}_cut_end.jpg", data[:-42] + data[-2:])
+        broken(f"jpeg_{name}_left_over.jpg", data[:-2] + b"left over" + data[-2:])
+    broken("jpeg_scan_parameters.jpg", whole[:sos + 6] + b"\0\x2a\xb8" + whole[sos + 9:])
 
     broken("jpeg_too_many_comments.jpg", whole[:2] + stuffing * 10 + whole[2:])
     sof = whole.index(b"\xff\xc0")
