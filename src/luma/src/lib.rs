@@ -36,9 +36,9 @@
 //! its fancy upsampling. One thing it does is not done here: where a progressive picture ends, by an end mark, before
 //! its last scans, it smooths what came so far.
 //!
-//! Nothing is guessed. Data that end early are an error, whether or not an end mark follows them, and so is what
-//! libjpeg-turbo merely warns of as corrupt, unless nothing of the picture is lost: stray bytes between segments, and a
-//! missing end mark.
+//! Nothing is guessed. Data that end early are an error, whether or not an end mark follows them, and so are data that are
+//! left over when all blocks are decoded, and what else libjpeg-turbo merely warns of as corrupt, unless nothing of the
+//! picture is lost: stray bytes between segments, fill of 00 or FF behind a scan's data, and a missing end mark.
 //!
 //! # Cost
 //! Memory is known from the header ([`Header::memory`]): some rows, and for progressive pictures their coefficients, two
