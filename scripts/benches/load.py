@@ -29,15 +29,18 @@ def wrk(url, connections, seconds, *script):
 
 
 def post(server, path, file, connections, seconds):
-    """Answers a second to a file that is posted over so many connections for so long, and how many answers there were.
+    """Answers a second to a file that is posted over so many connections for so long, and milliseconds of processor time for
+    each, of all the server's processes: it is measured over all answers, the last ones awaited.
 
     Raises RuntimeError if one was not 200."""
-    text = wrk(server.url + path, connections, seconds, "-s", LUA, "--", file, connections)
-    told = re.search(r"TOLD answers=(\d+) failures=(\d+) rate=([\d.]+)", text)
-    answers, failures, rate = int(told[1]), int(told[2]), float(told[3])
-    if failures or not rate:
+    before = server.cpu_time()
+    text = wrk(server.url + path, connections, seconds + 60, "-s", LUA, "--", file, connections, seconds)
+    used = server.cpu_time() - before
+    told = re.search(r"TOLD answers=(\d+) failures=(\d+) idle=(\d+) rate=([\d.]+)", text)
+    answers, failures, idle, rate = int(told[1]), int(told[2]), int(told[3]), float(told[4])
+    if failures or not rate or idle < connections:
         raise RuntimeError(f"{server.name} with {pathlib.Path(file).name}: {failures} failures, {answers} answers\n{text}")
-    return rate, answers
+    return rate, 1000 * used / answers
 
 
 def get(server, path, connections, seconds):

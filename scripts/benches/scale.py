@@ -43,10 +43,8 @@ class Watch:
 
 def row(label, server, photo, connections, seconds):
     seconds = load.enough(peers.check(server, photo), seconds)
-    before = server.cpu_time()
     with Watch(server) as watch:
-        rate, answers = load.post(server, peers.REQUEST, photo, connections, seconds)
-    milliseconds = (server.cpu_time() - before) * 1000 / (answers + connections / 2)
+        rate, milliseconds = load.post(server, peers.REQUEST, photo, connections, seconds)
     figure = lambda value: f"{value:.{0 if value >= 100 else 1}f}"
     cells = [label, figure(rate), f"{peers.megapixels(photo) * rate:.0f}", figure(milliseconds), f"{watch.most:.0f}"]
     print(f"| {' | '.join(map(str, cells))} |", flush=True)
