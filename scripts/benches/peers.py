@@ -4,12 +4,15 @@
     scripts/bench peers [DIR] [--rondas N] [--segundos N] [--seguir]
 
 DIR: JPEGs of your own, instead of those of tests/data/fotos and synthetic ones up to 24 MP (photos.py). Each cell of the table
-is a photograph and a server: POST /?escala=0.5 over 4 connections (8 if the file is under 64 KiB) for so many seconds (3;
-more where answers are slow). A round measures every cell once, the servers of a photograph right after each other and in
-another order each time. Medians of N rounds (5).
+is a factor, a photograph and a server: POST /?escala=FACTOR over 4 connections (8 if the file is under 64 KiB) for so many
+seconds (3; more where answers are slow). Two figures come of it: answers a second, and milliseconds of processor time for
+each, of all processes of the server: the rate is what a client sees, but on a busy machine the time tells more. Half size is
+asked of all photographs; a quarter and a tenth of those that the means are taken over, from the peers that shrink while they
+decode. A round measures every cell once, the servers of a photograph right after each other and in another order each time.
+Medians of N rounds (5).
 
 Every peer's answer is looked at before it is timed: a gray JPEG of the right size. Cells are kept in
-target/peers/cells.jsonl as they come: with --seguir an interrupted run is gone on with. At the end there are the table,
+target/peers/cells.jsonl as they come: with --seguir an interrupted run is gone on with. At the end there are the tables,
 target/peers/peers.json, and the chart, scripts/bench.svg (not for a DIR of your own).
 """
 import argparse
@@ -26,7 +29,6 @@ import load
 import servers
 from servers import PLACE, ROOT, say
 
-# Name and kernel. Those that shrink while they decode do less work for a coarser picture, so they are no yardstick.
 PEERS = [
     ("OpenCV", "opencv"),
     ("Pillow", "pillow"),
@@ -36,11 +38,19 @@ PEERS = [
     ("Pillow reduced", "pillow-reducido"),
 ]
 REQUEST = "/?escala=0.5"
+# Which peers are measured at a factor: None, all. At one half those that shrink while they decode do less work for a coarser
+# picture, so they are no yardstick there; sharp then does not.
+FACTORS = {0.5: None, 0.25: ("OpenCV reduced", "Pillow reduced", "sharp"), 0.1: ("OpenCV reduced", "Pillow reduced", "sharp")}
 # Photographs that the means are taken over, in pixels.
-MEAN_OVER = (2e6, 9e6)
+MEAN_OVER = (2e6, 12.5e6)
 SMALL = "350x418"
-# What is asked of tp2: times as many photographs a second, over the mean and for the small one.
-TARGETS = {"OpenCV": (1.0, None), "Pillow": (2.0, 3.0), "sharp": (4.5, None), "sharp grayscale()": (4.5, None)}
+# What is asked of tp2, over the mean and for the small one: times as many photographs a second, and as little processor time.
+REDUCED_TARGETS = {"OpenCV reduced": (1.4, None), "Pillow reduced": (1.6, None), "sharp": (1.9, None)}
+TARGETS = {
+    0.5: {"OpenCV": (0.95, None), "Pillow": (2.0, 3.0), "sharp": (4.5, None), "sharp grayscale()": (4.5, None)},
+    0.25: REDUCED_TARGETS,
+    0.1: REDUCED_TARGETS,
+}
 
 
 def jpeg_size(file):
@@ -55,20 +65,20 @@ def jpeg_size(file):
     raise ValueError("no JPEG")
 
 
-def check(server, photo):
+def check(server, photo, factor=0.5):
     """Raises RuntimeError unless the answer is what is asked for; the seconds that it took when all was warm."""
     body = photo.read_bytes()
     _, width, height = jpeg_size(body)
     for _ in range(2 * servers.CORES):
         began_at = time.monotonic()
-        status, _, file = server.ask("POST", REQUEST, body)
+        status, _, file = server.ask("POST", f"/?escala={factor}", body)
         took = time.monotonic() - began_at
     if status != 200:
         raise RuntimeError(f"{server.name} with {photo.name}: {status} {file!r}")
     components, columns, rows = jpeg_size(file)
     # Decoders that shrink round up.
     over = 1 if "reduced" in server.name else 0
-    if components != 1 or not 0 <= columns - width // 2 <= over or not 0 <= rows - height // 2 <= over:
+    if components != 1 or not 0 <= columns - int(width * factor) <= over or not 0 <= rows - int(height * factor) <= over:
         raise RuntimeError(f"{server.name} with {photo.name}: {columns}x{rows}, {components} components")
     return took
 
@@ -91,38 +101,45 @@ def megapixels(photo):
     return math.prod(jpeg_size(photo.read_bytes())[1:]) / 1e6
 
 
+def counted(photos):
+    return [photo for photo in photos if MEAN_OVER[0] <= megapixels(photo) * 1e6 <= MEAN_OVER[1]]
+
+
 def measure(running, photos, options):
-    """Answers a second, as a list of rounds for each (photograph, server)."""
-    cells_path, cells, times = PLACE / "cells.jsonl", {}, {}
+    """For each (factor, photograph, server) the rounds, each an answers a second and milliseconds of processor time."""
+    cells_path, cells, times, groups = PLACE / "cells.jsonl", {}, {}, []
     if not options.seguir:
         cells_path.unlink(missing_ok=True)
     elif cells_path.exists():
         for line in cells_path.read_text().splitlines():
-            cell = json.loads(line)
-            cells[cell["round"], cell["photo"], cell["server"]] = cell["rate"]
-    for photo in photos:
-        for server in running:
-            times[photo, server.name] = load.enough(check(server, photo), options.segundos)
+            *key, rate, used = json.loads(line)
+            cells[tuple(key)] = rate, used
+    for factor, names in FACTORS.items():
+        chosen = [server for server in running if names is None or server.name in ("tp2", *names)]
+        groups += [(factor, photo, chosen) for photo in (counted(photos) if names else photos)]
+    for factor, photo, chosen in groups:
+        for server in chosen:
+            times[factor, photo, server.name] = load.enough(check(server, photo, factor), options.segundos)
     total = options.rondas * sum(times.values())
     say(f"{options.rondas} rounds, {len(times)} cells each: about {total / 60:.0f} min")
     began_at = time.monotonic()
     with open(cells_path, "a") as kept:
         for number in range(options.rondas):
-            for photo in photos:
+            for factor, photo, chosen in groups:
                 connections = 8 if photo.stat().st_size < 64 << 10 else 4
-                turn = number % len(running)
-                for server in running[turn:] + running[:turn]:
-                    key = (number, str(photo), server.name)
+                turn = number % len(chosen)
+                for server in chosen[turn:] + chosen[:turn]:
+                    key = (number, factor, str(photo), server.name)
                     if key in cells:
                         continue
-                    rate, _ = load.post(server, REQUEST, photo, connections, times[photo, server.name])
-                    cells[key] = rate
-                    kept.write(json.dumps(dict(zip(("round", "photo", "server", "rate"), (*key, rate)))) + "\n")
+                    seconds = times[factor, photo, server.name]
+                    cells[key] = load.post(server, f"/?escala={factor}", photo, connections, seconds)
+                    kept.write(json.dumps([*key, *cells[key]]) + "\n")
                     kept.flush()
             say(f"round {number + 1} of {options.rondas} after {(time.monotonic() - began_at) / 60:.1f} min")
     return {
-        (photo, server.name): [cells[number, str(photo), server.name] for number in range(options.rondas)]
-        for photo in photos for server in running
+        (factor, photo, name): [cells[number, factor, str(photo), name] for number in range(options.rondas)]
+        for factor, photo, name in times
     }
 
 
@@ -130,47 +147,65 @@ def geometric_mean(values):
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
-def report(rates, photos, names):
-    """Prints the table; returns for each peer how many times as fast tp2 is, over the mean and for the small picture."""
-    medians = {cell: statistics.median(values) for cell, values in rates.items()}
-    width = max(map(len, names)) + 2
-    print(f"\nPhotographs a second, medians; in brackets how many times that tp2 does\n")
-    print(f"{'':24}" + "".join(f"{name:>{width}}" for name in names))
+def table(title, medians, times_ours, photos, names):
+    """Prints a median for each photograph and server, and in brackets what `times_ours` makes of tp2's and theirs."""
+    width = max(map(len, names)) + 3
+    print(f"\n{title}\n{'':30}" + "".join(f"{name:>{width}}" for name in names))
     for photo in photos:
-        row = [f"{photo.stem[:12]:<12}{megapixels(photo):6.2f} MP "]
+        row = f"{photo.stem[:18]:<18}{megapixels(photo):6.2f} MP "
         for name in names:
-            median = medians[photo, name]
-            ratio = "" if name == names[0] else f" ({medians[photo, names[0]] / median:.2f})"
-            row.append(f"{f'{median:.1f}{ratio}':>{width}}")
-        print(f"{row[0]:<24}" + "".join(row[1:]))
-    spread = [max(values) / min(values) for values in rates.values()]
-    print(f"\nwidest cell: {max(spread):.2f} from the slowest round to the fastest; typical: {statistics.median(spread):.2f}")
+            ratio = "" if name == "tp2" else f" ({times_ours(medians[photo, 'tp2'], medians[photo, name]):.2f})"
+            row += f"{f'{medians[photo, name]:.{1 if medians[photo, name] >= 10 else 2}f}{ratio}':>{width}}"
+        print(row)
 
-    counted = [photo for photo in photos if MEAN_OVER[0] <= megapixels(photo) * 1e6 <= MEAN_OVER[1]]
-    small = [photo for photo in photos if photo.stem == SMALL]
+
+def report(cells, photos):
+    """Prints the tables; returns the medians of rates and times, and for each factor and peer how many times as good tp2 is:
+    (by rate, by processor time) over the mean, and the same for the small picture."""
+    medians = {key: [statistics.median(values) for values in zip(*rounds)] for key, rounds in cells.items()}
+    means = [("mean", counted(photos)), (SMALL, [photo for photo in photos if photo.stem == SMALL])]
+    better = [lambda ours, theirs: ours / theirs, lambda ours, theirs: theirs / ours]
+    titles = ["Photographs a second, medians; in brackets how many times that tp2 does",
+              "Milliseconds of processor time for each, medians; in brackets how many times what tp2 takes"]
     ratios = {}
-    for name in names[1:]:
-        ratio = [[medians[photo, names[0]] / medians[photo, name] for photo in those] for those in (counted, small)]
-        ratios[name] = [geometric_mean(values) if values else None for values in ratio]
-    print(f"\ntp2 / peer       geometric mean over {len(counted)} photographs of 2 to 9 MP   {SMALL}")
-    for name, values in ratios.items():
-        words = []
-        for value, target in zip(values, TARGETS.get(name, (None, None))):
-            goal = f" (target {target}{'' if (value or 0) >= target else ', MISSED'})" if target else ""
-            words.append(f"{f'{value:.2f}{goal}' if value else '-':<28}")
-        print(f"{name:<19}" + "".join(words))
-    return medians, counted, small, ratios
+    for factor in dict.fromkeys(factor for factor, _, _ in medians):
+        asked = [photo for photo in photos if (factor, photo, "tp2") in medians]
+        names = list(dict.fromkeys(name for kind, _, name in medians if kind == factor))
+        for index, title in enumerate(titles):
+            values = {(photo, name): medians[factor, photo, name][index] for photo in asked for name in names}
+            table(f"{title}: {factor}", values, better[index], asked, names)
+            for name in names[1:]:
+                for kind, those in means:
+                    if those := [photo for photo in those if photo in asked]:
+                        each = [better[index](values[photo, "tp2"], values[photo, name]) for photo in those]
+                        ratios.setdefault((factor, name, kind), []).append(geometric_mean(each))
+    spread = [[max(values) / min(values) for values in zip(*rounds)] for rounds in cells.values()]
+    words = [f"{statistics.median(values):.2f} (at most {max(values):.2f})" for values in zip(*spread)]
+    print(f"\nfrom the least round to the largest: rate {words[0]}, processor time {words[1]}")
+
+    print(f"\ntp2 / peer: geometric mean over {len(means[0][1])} photographs of 2 to 12 MP, and {SMALL}"
+          f"\n{'':30}{'by rate':>9}{'by processor time':>20}{'target':>9}")
+    for (factor, name, kind), (rate, used) in ratios.items():
+        target = TARGETS[factor].get(name, (None, None))[kind == SMALL]
+        missed = [word for word, value in (("rate", rate), ("time", used)) if target and value < target]
+        print(f"{factor:<6}{name:<19}{kind if kind == SMALL else '':<9}{rate:5.2f}{used:20.2f}{target or '-':>9}"
+              + (f"  MISSED by {' and '.join(missed)}" if missed else ""))
+    return medians, ratios
 
 
-def draw(path, medians, counted, small, names):
+def draw(path, medians, photos):
+    small = [photo for photo in photos if photo.stem == SMALL]
+    asked = [(f"Photographs of 2 to 12 MP, factor {factor}", factor, counted(photos)) for factor in FACTORS]
     groups = []
-    for title, photos in [(f"Photographs of 2 to 9 MP", counted), (f"Pictures of {SMALL}", small)]:
-        if photos:
-            means = {name: geometric_mean([medians[photo, name] for photo in photos]) for name in names}
-            kind = lambda name: "ours" if name == names[0] else "less" if "reduced" in name else "full"
-            rows = [(name, mean, f"{mean:.0f}/s", kind(name)) for name, mean in means.items()]
+    for title, factor, those in [asked[0], (f"Pictures of {SMALL}, factor 0.5", 0.5, small), *asked[1:]]:
+        rows = []
+        for name in [name for kind, photo, name in medians if those and (kind, photo) == (factor, those[0])]:
+            mean = geometric_mean([medians[factor, photo, name][0] for photo in those])
+            kind = "ours" if name == "tp2" else "less" if factor == 0.5 and "reduced" in name else "full"
+            rows.append((name, mean, f"{mean:.0f}/s", kind))
+        if rows:
             groups.append((f"{title}, answered a second", sorted(rows, key=lambda row: -row[1])))
-    note = "Gray, half size, JPEG of quality 85. «reduced»: shrunk while decoding, a coarser picture. scripts/bench peers"
+    note = "Gray JPEG of quality 85. «reduced»: shrunk while decoding, at 0.5 a coarser picture. scripts/bench peers"
     path.write_text(chart.bars(groups, note))
 
 
@@ -186,21 +221,22 @@ def main():
     running = [servers.tp2()]
     try:
         running += [server for name, kernel in PEERS if (server := servers.peer(name, kernel))]
-        rates = measure(running, photos, options)
+        cells = measure(running, photos, options)
     finally:
         for server in running:
             server.__exit__()
-    names = [server.name for server in running]
-    medians, counted, small, ratios = report(rates, photos, names)
+    medians, ratios = report(cells, photos)
     kept = {
-        "rates": [{"photo": photo.name, "megapixels": round(megapixels(photo), 3), "bytes": photo.stat().st_size,
-                   "server": name, "median": medians[photo, name], "rounds": values}
-                  for (photo, name), values in rates.items()],
-        "ratios": {name: {"2 to 9 MP": values[0], SMALL: values[1]} for name, values in ratios.items()},
+        "cells": [{"factor": factor, "photo": photo.name, "megapixels": round(megapixels(photo), 3),
+                   "bytes": photo.stat().st_size, "server": name, "rate": medians[factor, photo, name][0],
+                   "milliseconds": medians[factor, photo, name][1], "rounds": rounds}
+                  for (factor, photo, name), rounds in cells.items()],
+        "ratios": [{"factor": factor, "server": name, "of": kind, "rate": rate, "time": used}
+                   for (factor, name, kind), (rate, used) in ratios.items()],
     }
     (PLACE / "peers.json").write_text(json.dumps(kept, indent=1))
     if not options.directory:
-        draw(ROOT / "scripts/bench.svg", medians, counted, small, names)
+        draw(ROOT / "scripts/bench.svg", medians, photos)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ KERNEL, what is done with a picture:
     pillow           decoded to its Y at full size (draft mode), bicubic
     pillow-reducido  decoded at the smallest of the sizes 1, 1/2, 1/4, 1/8 that is large enough (draft mode), then bicubic
     opencv           decoded to its Y at full size, means of areas
-    opencv-reducido  decoded at half size, then means of areas if there is anything left to do
+    opencv-reducido  decoded at the smallest of the sizes 1, 1/2, 1/4, 1/8 that is large enough, then means of areas if there
+                     is anything left to do
 POOL, who does it: `procesos`, one for each core, which get a copy of the picture; or `hilos`, as many threads: both
 libraries let go of the interpreter's lock while they work. Each kernel has a default, the better of the two as measured.
 """
@@ -50,10 +51,11 @@ def opencv(body, factor, reduced=False):
 
     # The cores are busy with other pictures.
     cv2.setNumThreads(1)
-    flag = cv2.IMREAD_REDUCED_GRAYSCALE_2 if reduced and factor <= 0.5 else cv2.IMREAD_GRAYSCALE
+    divisor = next(n for n in (8, 4, 2, 1) if n == 1 or reduced and factor * n <= 1)
+    flag = getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{divisor}", cv2.IMREAD_GRAYSCALE)
     image = cv2.imdecode(numpy.frombuffer(body, numpy.uint8), flag)
     height, width = image.shape
-    size = scaled(width, height, factor * 2 if flag == cv2.IMREAD_REDUCED_GRAYSCALE_2 else factor)
+    size = scaled(width, height, factor * divisor)
     if (width, height) != size:
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()

@@ -6,9 +6,9 @@
 //
 // KERNEL: `sharp`, scaled in colour and turned gray on the way out, which is less work; or `sharp-grayscale`, which calls
 // grayscale() as most would: libvips then does it first, at full size, in linear light. At exactly one half sharp never
-// shrinks while it decodes, whatever fastShrinkOnLoad says (pipeline.cc: not by the whole factor). PROCESSES: as
-// many as there are cores, a cluster; or 1, pictures side by side in libuv's threads, of which UV_THREADPOOL_SIZE gives the
-// number (a fifth to three quarters slower, as measured).
+// shrinks while it decodes, whatever fastShrinkOnLoad says (pipeline.cc: not by the whole factor); for a quarter it decodes at
+// a half, for a tenth at an eighth. PROCESSES: as many as there are cores, a cluster; or 1, pictures side by side in libuv's
+// threads, of which UV_THREADPOOL_SIZE gives the number (a fifth to three quarters slower, as measured).
 import cluster from 'node:cluster';
 import { createRequire } from 'node:module';
 import http from 'node:http';
