@@ -267,6 +267,24 @@ fn scans_of_sequential_pictures_hold_all_coefficients_or_say_nothing_of_them() {
 }
 
 #[test]
+fn zeros_in_place_of_the_last_data_are_no_fill() {
+    let mut refused = 0;
+    for (name, bytes) in small() {
+        let (whole, end) = (decoded(&bytes), bytes.len() - 2);
+        for length in [4, 20, 60] {
+            let (kept, lost) = bytes[..end].split_at(end - length);
+            if lost.windows(2).any(|two| two[0] == 0xFF && two[1] != 0) {
+                continue;
+            }
+            let found = decoded(&[kept, &vec![0; length], &bytes[end..]].concat());
+            assert!(found.is_err() || found == whole, "{name}: {length}");
+            refused += usize::from(found.is_err());
+        }
+    }
+    assert!(refused > 100);
+}
+
+#[test]
 fn other_processes_are_named() {
     let bytes = read("ycc_2x2_1x1_1x1_base.jpg");
     let frame = find(&bytes, 0xC0);

@@ -153,11 +153,13 @@ impl<'a> Bits<'a> {
     }
 
     /// Goes to the end of the data; whether what is left there is nothing but fill: the rest of a byte, and whole bytes that
-    /// are all 00 or all FF, which some encoders write to come to an even length. Other bytes mean that the codes lost step.
+    /// are all 00 or all FF, which some encoders write to come to an even length. Other bytes mean that the codes lost step;
+    /// so do zeros that began before the last code, which a broken transfer left.
     fn is_used_up(&mut self) -> bool {
         // Never less than none: `check` came before.
-        let rest = self.window.left(self.length).max(0) & 7;
-        self.window.pass(rest.unsigned_abs() as u32);
+        let left = self.window.left(self.length).unsigned_abs();
+        let last = self.length.checked_sub(left / 8 + 1).and_then(|at| self.buffer.get(at)).copied();
+        self.window.pass((left & 7) as u32);
         let mut fill = None;
         loop {
             self.ready();
@@ -167,7 +169,8 @@ impl<'a> Bits<'a> {
             self.window.refill(&self.buffer);
             let byte = self.window.peek(8);
             self.window.pass(8);
-            if !matches!(byte, 0 | 0xFF) || *fill.get_or_insert(byte) != byte {
+            let begun = byte == 0 && last == Some(0);
+            if begun || !matches!(byte, 0 | 0xFF) || *fill.get_or_insert(byte) != byte {
                 return false;
             }
         }
