@@ -285,6 +285,15 @@ fn zeros_in_place_of_the_last_data_are_no_fill() {
 }
 
 #[test]
+fn a_progressive_scan_that_lost_its_marker_is_missing() {
+    for (name, mut bytes) in small().into_iter().filter(|(name, _)| name.contains("prog")) {
+        let last = bytes.windows(2).rposition(|two| two == [0xFF, 0xDA]).unwrap();
+        bytes[last] = 0;
+        assert_eq!(decoded(&bytes), Err(Error::Truncated), "{name}");
+    }
+}
+
+#[test]
 fn other_processes_are_named() {
     let bytes = read("ycc_2x2_1x1_1x1_base.jpg");
     let frame = find(&bytes, 0xC0);

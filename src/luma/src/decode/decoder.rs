@@ -273,20 +273,21 @@ impl<'a> Decoder<'a> {
 
     /// Goes on to the next scan, or finds that there is none.
     fn go_on(&mut self) -> Result<(), Error> {
-        let end_marker = match self.walker.advance()? {
+        let ends = match self.walker.advance()? {
             Event::Scan(scan) => {
                 self.state = State::Scan(scan);
                 return Ok(());
             }
-            Event::End => true,
+            Event::End => !self.walker.strayed,
             Event::Exhausted => false,
         };
-        // A progressive picture may leave out scans (T.81 G.1.1.1 asks for none but that of DC), but not its end marker too.
+        // A progressive picture may leave out scans (T.81 G.1.1.1 asks for none but that of DC), but not its end marker too, and
+        // not where bytes that belong to no segment may have been one of them.
         let count = self.header.frame.components().len();
         let whole = self.header.frame.process == Process::Progressive
             && self.components.iter().take(count).all(|component| {
                 let missing = &component.missing;
-                missing[0] != UNSEEN && (end_marker || missing.iter().all(|&bits| bits == 0))
+                missing[0] != UNSEEN && (ends || missing.iter().all(|&bits| bits == 0))
             });
         if !whole {
             return Err(Error::Truncated);

@@ -36,6 +36,8 @@ pub(super) struct Walker<'a> {
     pub(super) at: usize,
     /// Segments, and bytes between them, that may still come before the first scan; nothing once it has come.
     left: Option<(usize, usize)>,
+    /// Whether bytes came behind the first scan that belong to no segment: one may have lost its marker.
+    pub(super) strayed: bool,
     pub(super) tables: Tables,
     pub(super) frame: Option<Frame>,
     /// MCUs from one restart marker to the next; 0 for none (T.81 B.2.4.4).
@@ -74,6 +76,7 @@ impl<'a> Walker<'a> {
             bytes,
             at: 2,
             left: Some((SEGMENTS_MAX, STRAY_MAX)),
+            strayed: false,
             tables: Tables::default(),
             frame: None,
             restart_interval: 0,
@@ -122,7 +125,11 @@ impl<'a> Walker<'a> {
 
     /// The next marker, and where what follows it starts, within the bounds that hold before the first scan.
     fn next_marker(&mut self) -> Result<Option<(u8, usize)>, Error> {
-        let Some((segments, stray)) = self.left else { return Ok(next_marker(self.bytes, self.at)) };
+        let Some((segments, stray)) = self.left else {
+            let found = next_marker(self.bytes, self.at);
+            self.strayed |= found.is_some_and(|(_, start)| start > self.at + 2);
+            return Ok(found);
+        };
         let end = self.bytes.len().min(self.at.saturating_add(stray).saturating_add(2));
         let found = next_marker(&self.bytes[..end], self.at);
         match found {
