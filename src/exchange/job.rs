@@ -373,7 +373,7 @@ pub enum Output {
     Excerpt(Box<Excerpt>),
 }
 
-/// What a run and its job in flight tell each other: whether the answer is still wanted, and whether work has begun.
+/// What a run and its job in flight tell each other: whether the answer is still wanted, and whether work on the step has begun.
 ///
 /// Both are bits of one atomic, changed by read-modify-write: of a worker that begins and a run that gives up at the same
 /// moment one is first, and the other sees it.
@@ -400,6 +400,11 @@ impl Cancel {
     pub fn begin(&self) -> bool {
         let begun = |state| (state & CANCELLED == 0).then_some(state | BEGUN);
         self.0.fetch_update(Relaxed, Relaxed, begun).is_ok()
+    }
+
+    /// The worker has come back, and the next step has not begun. For the run alone, while the flag is not set.
+    pub fn rest(&self) {
+        self.0.fetch_and(!BEGUN, Relaxed);
     }
 
     /// Whether a worker has begun. Once the flag is set this does not change any more.

@@ -109,8 +109,10 @@ pub struct Run {
 pub enum Reached {
     /// No worker has begun anything of it.
     Nothing,
-    /// A worker has, and may be at it still.
+    /// A worker has begun its step, and may be at it still.
     Worker,
+    /// Workers are done with what they have begun, and the next step waits for one.
+    Between,
     /// Its workers are done with it, and the scaler has it.
     Scaler,
 }
@@ -165,7 +167,7 @@ enum Stage {
 #[expect(clippy::large_enum_variant, reason = "it is matched at once, and never stored")]
 pub enum Step {
     /// The next step is to be done.
-    Job(Job),
+    Job(Box<Job>),
     /// The run is in line again, now for the work.
     Waiting,
     /// The run has ended: see [`Run::outcome`].
@@ -344,9 +346,10 @@ impl Run {
     #[must_use]
     pub fn reached(&self) -> Reached {
         match (self.cancelled.has_begun(), self.at_scaler) {
-            (false, _) => Reached::Nothing,
+            (_, true) => Reached::Scaler,
             (true, false) => Reached::Worker,
-            (true, true) => Reached::Scaler,
+            (false, false) if self.step > 1 => Reached::Between,
+            (false, false) => Reached::Nothing,
         }
     }
 
@@ -407,9 +410,10 @@ impl Run {
 
     fn job(&mut self, lease: Lease, work: Work) -> Step {
         self.step += 1;
+        self.cancelled.rest();
         self.at_scaler = matches!(work, Work::Scale { .. });
         let ticket = Ticket { run: self.key, step: self.step };
-        Step::Job(Job {
+        Step::Job(Box::new(Job {
             ticket,
             id: self.id,
             due: self.due,
@@ -417,7 +421,7 @@ impl Run {
             cancelled: self.cancelled.clone(),
             durable: self.durable,
             work,
-        })
+        }))
     }
 
     fn finish(&mut self, outcome: Outcome) -> Step {

@@ -61,7 +61,7 @@ fn rasters(job: &Job) -> Output {
 
 fn job(step: Step) -> Job {
     match step {
-        Step::Job(job) => job,
+        Step::Job(job) => *job,
         other => panic!("{other:?}"),
     }
 }
@@ -404,5 +404,16 @@ fn how_far_a_run_has_come_is_known_at_its_end() {
         assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));
         assert!(flag.is_set(), "the deadline reaches the decoder");
         assert!(!flag.begin() && run.reached() == reached, "{reached:?}");
+    }
+    // The last step waits for a worker, or has one.
+    for (begins, reached) in [(false, Reached::Between), (true, Reached::Worker)] {
+        let mut run = run(&gate, now);
+        let gray = job(run.admit(now).unwrap());
+        assert!(gray.cancelled.begin());
+        let scale = job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));
+        let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(4, 6)))), now));
+        assert!(!begins || encode.cancelled.begin());
+        assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));
+        assert_eq!(run.reached(), reached);
     }
 }

@@ -206,7 +206,7 @@ impl Runs {
     pub fn handle_done(&mut self, done: Done, now: Instant) -> Option<Next> {
         let key = done.ticket.run;
         match self.runs.get_mut(key)?.run.handle_done(done, now) {
-            Step::Job(job) => Some(Next::Job(job)),
+            Step::Job(job) => Some(Next::Job(*job)),
             Step::Waiting => {
                 self.waiting.push_back(key);
                 None
@@ -301,7 +301,7 @@ fn admit_first(line: &mut VecDeque<Key>, runs: &mut Slab<Watched>, now: Instant)
     match runs.get_mut(*line.front()?)?.run.admit(now).ok()? {
         Step::Job(job) => {
             line.pop_front();
-            Some(job)
+            Some(*job)
         }
         Step::Waiting | Step::Finished | Step::Nothing => None,
     }

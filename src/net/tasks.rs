@@ -8,8 +8,8 @@
 //!   work at each of them when they come in quick succession.
 //! - A failure that has nothing to do with the picture (the scaler is away, no worker came to it) sends a task back to wait.
 //!   What may be chance is tried [`TRIES_MAX`] times, counted in the store: a server that falls or stops in the middle is a try
-//!   as well. What the picture causes is final, and so is lateness once a worker has begun: its thread may be at it still, and
-//!   no second one is given the same.
+//!   as well. What the picture causes is final, and so is lateness while a worker has a step of it: its thread may be at it still,
+//!   and no second one is given the same. One that is late between two steps was tried in vain.
 //! - A result that the store can't take at the moment is kept and offered again: nothing is lost, and since it still
 //!   counts as in work, nothing piles up.
 //! - Other servers may have the same store: then every [`LOOK_TIME`] a claim is tried again, and the store is asked
@@ -419,6 +419,8 @@ impl Tasks {
                 let verdict = match failure {
                     // That there was no memory in time, or no worker, is no fault of the picture's.
                     Failure::Late if reached == Reached::Nothing => Verdict::Again,
+                    // No worker came to its next step, and none is at it.
+                    Failure::Late if reached == Reached::Between => Verdict::Retry,
                     // Nor is it one that the scaler hangs.
                     Failure::Late if reached == Reached::Scaler && service.scaler_hangs() => Verdict::Retry,
                     _ => verdict(failure),

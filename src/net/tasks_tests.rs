@@ -697,6 +697,13 @@ fn lateness_is_final_once_a_worker_has_begun() {
         world.wait(PAUSE);
         world.claim(1, false);
     }
+    // Nor to the next step of it: that is a try, of which there are so many.
+    for _ in 1..TRIES_MAX {
+        world.end_at(1, Err(Failure::Late), Reached::Between);
+        assert!(matches!(world.settled(true), Write::Release { tried: true, .. }));
+        world.wait(PAUSE);
+        world.claim(1, false);
+    }
     for reached in [Reached::Worker, Reached::Scaler] {
         let number = if reached == Reached::Worker { 1 } else { 2 };
         world.end_at(number, Err(Failure::Late), reached);
