@@ -612,7 +612,9 @@ mod tests {
                 "{format:?} {length} {memory}"
             );
         }
-        assert_eq!(Lane::of(&job(&gate, 1, Work::Link(Bytes::new()))), Lane::Long);
+        for (length, lane) in [(0, Lane::Quick), (1 << 20, Lane::Quick), ((1 << 20) + 1, Lane::Long)] {
+            assert_eq!(Lane::of(&job(&gate, 1, Work::Link(vec![0; length].into()))), lane);
+        }
         assert_eq!(Lane::of(&Job { durable: true, ..gray(1, 1) }), Lane::Task);
     }
 

@@ -292,6 +292,9 @@ const QUICK_BYTES_COPIED: usize = 9 << 20;
 /// the picture, such as the tiles of a TIFF. Lossless WebP, which takes most, announces 10 MiB for [`QUICK_PIXELS`].
 const QUICK_MEMORY: u64 = 24 << 20;
 
+/// A link's file of up to so many bytes is written by the quick workers: a JPEG of [`QUICK_PIXELS`] has fewer.
+const QUICK_LINK: usize = 1 << 20;
+
 /// Whether a picture of that size is one of those.
 #[must_use]
 pub fn is_small(width: u32, height: u32) -> bool {
@@ -312,8 +315,10 @@ impl Work {
                     && probe.decode_cost <= QUICK_MEMORY
             }
             Self::Encode { raster, .. } => is_small(raster.width, raster.height),
+            // The last step of a small picture: it is written in about a millisecond.
+            Self::Link(file) => file.len() <= QUICK_LINK,
             // The disk has to turn, a file may be long, and scaling is the other process's work.
-            Self::Open(_) | Self::Link(_) | Self::Read(_) | Self::Scale { .. } => false,
+            Self::Open(_) | Self::Read(_) | Self::Scale { .. } => false,
         }
     }
 
