@@ -87,7 +87,7 @@ pub fn encode_until(raster: Raster, encoding: &Encoding, cancelled: &Cancel) -> 
     }
     interrupt::check(cancelled)?;
     let file = match encoding.format {
-        Format::Jpeg => jpeg(&flatten(raster, encoding.background), encoding.quality),
+        Format::Jpeg => jpeg(&flatten(raster, encoding.background), encoding.quality, cancelled),
         Format::Png => png(&raster, cancelled),
         Format::Gif => gif(&raster, cancelled),
         Format::Bmp => bmp(&flatten(raster, encoding.background), cancelled),
@@ -115,9 +115,15 @@ pub(super) fn flatten(mut raster: Raster, [r, g, b]: [u8; 3]) -> Raster {
 }
 
 /// A baseline JPEG of one component, byte for byte what libjpeg-turbo writes.
-fn jpeg(raster: &Raster, quality: u8) -> Result<Vec<u8>, Failure> {
+fn jpeg(raster: &Raster, quality: u8, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
     let (width, height) = (raster.width as usize, raster.height as usize);
-    ::luma::encode(&raster.samples, width, height, quality).map_err(|_| Failure::Lost)
+    let mut encoder = ::luma::Encoder::new(width, height, quality).map_err(|_| Failure::Lost)?;
+    // Rows of whole blocks: none is held back by the encoder.
+    for rows in raster.samples.chunks((8 * width).max(1)) {
+        interrupt::check(cancelled)?;
+        encoder.push_rows(rows).map_err(|_| Failure::Lost)?;
+    }
+    encoder.finish().map_err(|_| Failure::Lost)
 }
 
 fn png(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
@@ -248,16 +254,20 @@ mod tests {
             assert_eq!(written(&cancelled), encode(raster(Channels::LumaAlpha), &encoding));
             cancelled.set();
             assert_eq!(written(&cancelled), Err(Failure::Cancelled));
+            let gray = raster(Channels::Luma);
             let encoder = match format {
+                Format::Jpeg => {
+                    assert_eq!(jpeg(&gray, 85, &cancelled), Err(Failure::Cancelled));
+                    continue;
+                }
                 Format::Png => png,
                 Format::Gif => gif,
                 Format::Bmp => bmp,
                 Format::WebP => webp,
                 Format::Tiff => tiff,
                 Format::Pnm => pgm,
-                Format::Jpeg => continue,
             };
-            assert_eq!(encoder(&raster(Channels::Luma), &cancelled), Err(Failure::Lost), "{format:?}");
+            assert_eq!(encoder(&gray, &cancelled), Err(Failure::Lost), "{format:?}");
         }
     }
 
