@@ -4,8 +4,8 @@
 //! decoding, as the decoder allocates by them. Of an animation the first frame is drawn on a transparent canvas.
 //!
 //! The flags of the extended header are hints: a picture whose flags promise an alpha, EXIF, XMP or ICC chunk that is
-//! not there is decoded, and alpha is what the stream has. So the decoder is not shown the file but one put together of the
-//! chunks that make the picture, below a header that is true. EXIF and XMP count only where they are flagged, as in libwebp.
+//! not there is decoded. So the decoder is not shown the file but one put together of the
+//! chunks that make the picture, below a header that is true. An alpha plane, EXIF and XMP count only where they are flagged, as in libwebp's demuxer; a lossless stream has its own alpha.
 //!
 //! Work: the walk looks at 4,096 chunks at most and skips what is in them. The head of a lossy frame is read as far as its
 //! partitions' sizes. Prefix codes are walked once before they are decoded (`vp8l.rs`: at most some steps a bit); the
@@ -137,7 +137,7 @@ impl<'a> Header<'a> {
                 b"ANMF" if flags & ANIMATION != 0 && frame.is_none() => {
                     frame = Some(first_frame(content, canvas)?);
                 }
-                b"ALPH" if alpha_plane.is_none() => alpha_plane = Some(content),
+                b"ALPH" if alpha_plane.is_none() && flags & ALPHA != 0 => alpha_plane = Some(content),
                 b"VP8 " | b"VP8L" if flags & ANIMATION == 0 && stream.is_none() => {
                     stream = Stream::read(name, content)?;
                     if stream.is_some_and(|s| (s.width, s.height) != canvas) {
@@ -374,6 +374,20 @@ mod tests {
         let chunks =
             [extended(0, 2, 1), chunk_of(b"????", b"odd"), lossless(3, 2, false), chunk_of(b"VP8 ", b"?")];
         assert_eq!(decoded(&file(&chunks)), Ok(plain));
+    }
+
+    #[test]
+    fn an_alpha_plane_counts_where_it_is_flagged() {
+        let plain = include_bytes!("../../../tests/data/pixels/webp_flag_alpha.webp");
+        let (sides, picture) = (&plain[24..30], plain[30..].to_vec());
+        let Raster { width, height, .. } = decoded(plain).unwrap().0;
+        // Neither compressed nor filtered, all of it clear (RFC 9649, section 2.7.1.2).
+        let plane = chunk_of(b"ALPH", &vec![0; 1 + (width * height) as usize]);
+        let channels = |flags| {
+            let head = chunk_of(b"VP8X", &[&[flags, 0, 0, 0], sides].concat());
+            decoded(&file(&[head, plane.clone(), picture.clone()])).unwrap().0.channels
+        };
+        assert_eq!([0, EXIF, ALPHA].map(channels), [Channels::Luma, Channels::Luma, Channels::LumaAlpha]);
     }
 
     #[test]
