@@ -123,12 +123,12 @@ const MAGIC: &[(Format, &Pattern)] = &[
     (Format::Bmp, BMP),
 ];
 
-/// A method may begin with `BM`, so a sane DIB header must follow the 14 bytes of the file header: its size is 12, 16,
-/// 40, 52, 56, 64, 108 or 124, little-endian.
+/// A method may begin with `BM`, so a sane DIB header must follow the 14 bytes of the file header: its size is 12, 108 or
+/// 124, or 16 to 64 behind a field of OS/2 2.0, little-endian.
 #[rustfmt::skip]
 const BMP: &Pattern = &[
     b"B", b"M", ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY,
-    &[12, 16, 40, 52, 56, 64, 108, 124], b"\0", b"\0", b"\0",
+    &[12, 16, 20, 24, 28, 32, 36, 40, 42, 44, 46, 48, 52, 56, 60, 64, 108, 124], b"\0", b"\0", b"\0",
 ];
 
 /// Whether `data` begins with `pattern`; `None` if it is a shorter beginning of it.
@@ -162,6 +162,7 @@ mod tests {
         (b"P2#comment\n", Format::Pnm),
         (b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x02", Format::Bmp),
         (b"BM\x46\0\0\0\0\0\0\0\x1a\0\0\0\x0c\0\0\0\x02", Format::Bmp),
+        (b"BM\x46\0\0\0\0\0\0\0\x3e\0\0\0\x2e\0\0\0\x02", Format::Bmp),
     ];
 
     #[test]
