@@ -109,8 +109,11 @@ impl Foreign {
             return Some(*kind);
         }
         match first {
-            // Reserved, type (icon or cursor), count, then the first of the pictures: sides, colours, a reserved zero.
-            [0, 0, 1 | 2, 0, count, 0, _, _, _, 0, ..] if *count > 0 => return Some(Self::Icon),
+            // Reserved, type (icon or cursor), count, then the first of the pictures, if it is there: sides, colours, a
+            // reserved zero.
+            [0, 0, 1 | 2, 0, count, 0, rest @ ..] if *count > 0 && matches!(rest.get(3), None | Some(0)) => {
+                return Some(Self::Icon);
+            }
             [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => return Some(Self::Video),
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => return Some(Self::Audio),
             // A pickle's protocol number, from 2 on, and the frame or the first operation of protocol 4.
@@ -477,6 +480,7 @@ mod tests {
             (b"\0\0\0\x0cjP  \r\n\x87\n", Foreign::Jpeg2000),
             (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", Foreign::Pdf),
             (b"\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0", Foreign::Icon),
+            (b"\0\0\x01\0\x01\0\x10\x10", Foreign::Icon),
             (b"8BPS\0\x01\0\0", Foreign::Layers),
             (b"PK\x03\x04\x14\0", Foreign::Zip),
             (b"\x1f\x8b\x08\0", Foreign::Compressed),
