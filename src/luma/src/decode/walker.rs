@@ -52,6 +52,9 @@ pub(super) struct Walker<'a> {
     pub(super) xmp: Option<Range<usize>>,
 }
 
+/// Bytes of 255 that are looked at for the end of the first scan, which the header waits for: noise of 250 MB has so many.
+const LOOKS_MAX: usize = 1 << 20;
+
 /// The next marker from `at` on, and where what follows it starts.
 fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
@@ -184,13 +187,13 @@ impl<'a> Walker<'a> {
     /// The number of lines, where the frame leaves it to a DNL segment directly behind the first scan (T.81 B.2.5).
     pub(super) fn lines(&self) -> Result<u16, Error> {
         let mut at = self.at;
-        loop {
-            let (marker, start) = next_marker(self.bytes, at).ok_or(Error::Truncated)?;
-            at = start;
-            match marker {
-                0xD0..=0xD7 => {}
+        for _ in 0..LOOKS_MAX {
+            at += memchr(0xFF, self.bytes.get(at..).unwrap_or_default()).ok_or(Error::Truncated)? + 1;
+            match self.bytes.get(at).ok_or(Error::Truncated)? {
+                // A stuffed byte, fill bytes, restart markers.
+                0x00 | 0xFF | 0xD0..=0xD7 => {}
                 0xDC => {
-                    let mut fields = Fields(self.bytes.get(start..).unwrap_or_default());
+                    let mut fields = Fields(self.bytes.get(at + 1..).unwrap_or_default());
                     let (length, lines) = (fields.word()?, fields.word()?);
                     if length != 4 || lines == 0 {
                         return Err(Damage::Frame.into());
@@ -200,6 +203,7 @@ impl<'a> Walker<'a> {
                 _ => return Err(Damage::Frame.into()),
             }
         }
+        Err(Error::TooManySegments)
     }
 }
 
@@ -224,6 +228,17 @@ mod tests {
         assert_eq!(walk(&stray(STRAY_MAX + 1)), Err(Error::TooManySegments));
         let stuffed = [&b"\xFF\xD8"[..], &b"\xFF\0".repeat(STRAY_MAX)].concat();
         assert_eq!(walk(&stuffed), Err(Error::TooManySegments));
+    }
+
+    #[test]
+    fn the_search_for_the_number_of_lines_is_bounded() {
+        let lines = |scan: &[u8]| Walker::new(&[b"\xFF\xD8", scan].concat()).unwrap().lines();
+        assert_eq!(lines(b"ab\xFF\0c\xFF\xD0\xFF\xFF\xDC\0\x04\0\x09"), Ok(9));
+        assert_eq!(lines(b"ab\xFF\xDA\0\x04"), Err(Damage::Frame.into()));
+        assert_eq!(lines(b"ab\xFF\0"), Err(Error::Truncated));
+        for mark in [b"\xFF\0", b"\xFF\xD0", b"\xFF\xFF"] {
+            assert_eq!(lines(&mark.repeat(LOOKS_MAX + 1)), Err(Error::TooManySegments));
+        }
     }
 
     #[test]
