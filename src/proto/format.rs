@@ -113,7 +113,8 @@ const ANY: &[u8] = &[];
 const GAP: &[u8] = b" \t\r\n\x0b\x0c#";
 
 const MAGIC: &[(Format, &Pattern)] = &[
-    (Format::Jpeg, &[b"\xff", b"\xd8", b"\xff"]),
+    // SOI alone (T.81 B.2.1): between it and the next marker some programs write bytes that belong to nothing.
+    (Format::Jpeg, &[b"\xff", b"\xd8"]),
     (Format::Png, &[b"\x89", b"P", b"N", b"G", b"\r", b"\n", b"\x1a", b"\n"]),
     (Format::Gif, &[b"G", b"I", b"F", b"8", b"79", b"a"]),
     (Format::WebP, &[b"R", b"I", b"F", b"F", ANY, ANY, ANY, ANY, b"W", b"E", b"B", b"P"]),
@@ -149,6 +150,7 @@ mod tests {
 
     const SAMPLES: &[(&[u8], Format)] = &[
         (b"\xff\xd8\xff\xe0\0\x10JFIF", Format::Jpeg),
+        (b"\xff\xd8\r\n\xff\xe0\0\x10JFIF", Format::Jpeg),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Format::Png),
         (b"GIF87a", Format::Gif),
         (b"GIF89a\x01", Format::Gif),
