@@ -284,15 +284,15 @@ pub enum Work {
 /// Pictures of up to so many pixels count as small: a JPEG of that size is decoded in some milliseconds.
 const QUICK_PIXELS: u64 = 1 << 20;
 /// A compressed file of up to so many bytes is decoded in some tens of milliseconds: the slowest that is met in good pictures,
-/// a JPEG of noise, is read at 64 MB/s. Photographs of [`QUICK_PIXELS`] are shorter, as PNG too.
+/// a JPEG of noise, is read at 64 MB/s. Photographs of a megapixel are shorter, as PNG too.
 const QUICK_BYTES: usize = 2 << 20;
 /// The same where samples are only copied: 8 bytes a pixel are the most that Netpbm has.
 const QUICK_BYTES_COPIED: usize = 9 << 20;
 /// Memory is the trace of work: a decoder that announces more than this for a small picture works on something larger than
-/// the picture, such as the tiles of a TIFF. Lossless WebP, which takes most, announces 10 MiB for [`QUICK_PIXELS`].
+/// the picture, such as the tiles of a TIFF. Lossless WebP, which takes most, announces 10 MiB for a megapixel.
 const QUICK_MEMORY: u64 = 24 << 20;
 
-/// A link's file of up to so many bytes is written by the quick workers: a JPEG of [`QUICK_PIXELS`] has fewer.
+/// A link's file of up to so many bytes is written by the quick workers: a JPEG of a megapixel has fewer.
 const QUICK_LINK: usize = 1 << 20;
 
 /// Whether a picture of that size is one of those.

@@ -164,7 +164,6 @@ enum Stage {
 
 /// What an input to a run leads to.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is matched at once, and never stored")]
 pub enum Step {
     /// The next step is to be done.
     Job(Box<Job>),

@@ -23,8 +23,9 @@ pub fn decode(bytes: &[u8], probe: &Probe, limits: &PixelLimits) -> Result<Raste
     decode_from(&Spares::default(), bytes, probe, limits, &Cancel::default()).map(|decoded| decoded.raster)
 }
 
-/// The same; the samples of a JPEG go into one of the buffers that are kept, if one fits. It may be larger by a quarter, which
-/// is the reason why those are bounded. With it come the columns and rows of the picture itself, upright: it may be reduced. Once `cancelled` is set the decoder ends at its next row or read.
+/// The same; the samples of a JPEG go into one of the buffers that are kept, if one fits. It may be larger by a quarter,
+/// which is the reason why those are bounded. With them come the columns and rows of the picture itself, upright: it may be
+/// reduced. Once `cancelled` is set the decoder ends at its next row or read.
 ///
 /// # Errors
 /// As [`decode()`]; [`Failure::Cancelled`] if `cancelled` was set.
