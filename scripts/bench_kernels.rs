@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use scaler::resize::resize;
 use scaler::sys;
 use tp2::exchange::job::{Encoding, PixelLimits};
+use tp2::http::format::Format;
 use tp2::pixels::{decode, encode, probe};
-use tp2::proto::format::Format;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

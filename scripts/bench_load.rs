@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use scaler::raster::{Channels, Raster};
 use scaler::sys::{self, Limit};
 use tp2::exchange::job::Encoding;
+use tp2::http::format::Format;
 use tp2::pixels::encode;
-use tp2::proto::format::Format;
 
 const IDLE: usize = 3000;
 const SLOW: usize = 1000;

@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 use scaler::raster::{Channels, Raster};
 use scaler::sys;
 use tp2::exchange::job::Encoding;
+use tp2::http::format::Format;
 use tp2::pixels;
-use tp2::proto::format::Format;
 
 const CONNECTIONS: usize = 64;
 /// Bytes of a picture, about.

@@ -30,8 +30,8 @@ use crate::exchange::file::{Edition, Stamp, Wanted};
 use crate::exchange::gate::{Full, Lease};
 use crate::exchange::job::{Brief, Failure, Output, PixelLimits, Product};
 use crate::exchange::service::Policy;
+use crate::http::format::{Format, Sniff};
 use crate::pixels;
-use crate::proto::format::{Format, Sniff};
 
 mod cache;
 pub mod links;

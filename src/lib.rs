@@ -3,10 +3,10 @@
 //! Layers, lowest first; a module uses only what is below it:
 //!
 //! ```text
-//! key, host, page < proto < exchange, client < pixels, log, store < files < workers < net < config < own_scaler < main
+//! key, host, page < http < exchange, client < pixels, log, store < files < workers < net < config < own_scaler < main
 //! ```
 //!
-//! `proto` and `exchange` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
+//! `http` and `exchange` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
 //! `net`, `workers`, `files`, `store`, `log`, `host` and `client`. The `scaler` crate is the second server; shared
 //! with it are `scaler::raster` and `scaler::wire` (pure), `scaler::words` and `scaler::usage` (what both tell people), and
 //! `scaler::sys` (the system calls of both processes).
@@ -18,12 +18,12 @@ pub mod config;
 pub mod exchange;
 pub mod files;
 pub mod host;
+pub mod http;
 pub mod key;
 pub mod log;
 pub mod net;
 pub mod own_scaler;
 pub mod page;
 pub mod pixels;
-pub mod proto;
 pub mod store;
 pub mod workers;

@@ -32,9 +32,9 @@ use crate::exchange::gate::Lease;
 use crate::exchange::job::{Cancel, Decoded, Done, Failure, Job, Output, PixelLimits, Probe, Work};
 use crate::files::Library;
 use crate::files::links::Links;
+use crate::http::format::Format;
 use crate::key::Ticket;
 use crate::pixels::{self, Spares};
-use crate::proto::format::Format;
 
 /// So long after its deadline a job is waited for. Between two looks at the flag the largest picture keeps a codec busy for a
 /// second or so, and for several where all cores have something else to do as well.
@@ -467,8 +467,8 @@ mod tests {
     use super::*;
     use crate::exchange::gate::Gate;
     use crate::exchange::job::{Cancel, Decoded, Encoding, Probe, Reduction};
+    use crate::http::format::Format;
     use crate::key::Key;
-    use crate::proto::format::Format;
     use scaler::raster::{Channels, Raster};
 
     const LIMITS: PixelLimits = PixelLimits { pixels_max: 1 << 20, side_max: 65_535 };

@@ -23,7 +23,7 @@ use tp2::exchange::job::Encoding;
 use tp2::exchange::picture::Picture;
 use tp2::exchange::plan::{Plan, Size};
 use tp2::exchange::task::{State, Status, Submission};
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 use tp2::store::{
     Acceptance, Answer, Ask, Backend, CRASHES_MAX, Claimed, End, Read, Request, Retention, Store, Told,
     Trouble, Write, sqlite,

@@ -39,7 +39,7 @@ http_by_hand() {
     fi
     type_in "printf 'GET /healthz HTTP/1.1\nHost: tp2\n\n' | nc -N 127.0.0.1 $port | head -n 1"
     must 'quien escribe en nc no puede teclear 0d: con 0a solo, también' says '^HTTP/1.1 200 OK'
-    open src/proto/head.rs poll_head 'Busca la línea vacía y entonces lee la cabecera, una sola vez.'
+    open src/http/head.rs poll_head 'Busca la línea vacía y entonces lee la cabecera, una sola vez.'
     open src/exchange/exchange.rs handle_input 'La conversación: bytes que entran, acciones que salen. No conoce ningún socket.'
 }
 
@@ -64,8 +64,8 @@ cat cuerpo; } | nc 127.0.0.1 $port >respuesta; sed '/^\r*\$/q' respuesta"
     must 'un cuarto de 640x427: 160x106' says '^X-Ancho: 160'
     type_in "curl -sS -F imagen=@foto.jpg -F escala=0.25 $url/ | cmp - <(sed '1,/^\r*\$/d' respuesta) && echo iguales"
     must 'curl -F envía lo mismo y recibe lo mismo' says '^iguales$'
-    open src/proto/multipart.rs scan 'El buscador de fronteras: recibe trozos, no guarda la imagen, no copia nada.'
-    open src/proto/form.rs Form 'De las partes al pedido: cuál es la imagen, cuáles los parámetros.'
+    open src/http/multipart.rs scan 'El buscador de fronteras: recibe trozos, no guarda la imagen, no copia nada.'
+    open src/http/form.rs Form 'De las partes al pedido: cuál es la imagen, cuáles los parámetros.'
 }
 
 step the_whole_way 'El camino de una foto'
@@ -115,7 +115,7 @@ two_requests() {
     must 'curl no abre otra' says '^404: conexiones nuevas: 0'
     type_in "curl -sSv -H 'Expect: 100-continue' --data-binary @foto.jpg $url/ -o gris.jpg 2>&1 | grep -E '^[<>] (HTTP|Expect)'"
     must 'antes de enviar la foto, curl pregunta si vale la pena' says '100 Continue'
-    open src/proto/body.rs decode 'Dónde termina un cuerpo: por largo anunciado, o por trozos (chunked).'
+    open src/http/body.rs decode 'Dónde termina un cuerpo: por largo anunciado, o por trozos (chunked).'
     open src/exchange/exchange.rs end_reply 'Qué sigue a una respuesta: otra petición, o el cierre.'
 }
 
@@ -131,7 +131,7 @@ netcat_mode() {
     type_in "printf 'P6\n2 2\n255\n\377\0\0\377\0\0\377\0\0\377\0\0' | nc -N 127.0.0.1 $port | od -A n -t x1"
     must 'cuatro píxeles rojos son un gris 4c, 76 de 255: el rojo pesa 0.299' says '0a 4c$'
     open src/pixels/gray.rs luma 'Rec. 601, con las mismas cuentas enteras que Pillow.'
-    open src/proto/format.rs sniff 'Los números mágicos. «BM» también podría ser un verbo de HTTP: decide el byte 18.'
+    open src/http/format.rs sniff 'Los números mágicos. «BM» también podría ser un verbo de HTTP: decide el byte 18.'
     open src/exchange/exchange.rs begin_netcat 'La misma conversación, sin cabeceras.'
 }
 
@@ -153,6 +153,6 @@ half_close() {
     must 'y el otro sigue sin respuesta: tp2 no sabe si falta algo' magnitude nada.tif 0
     kill "$patient"
     wait "$patient" 2>/dev/null || true
-    open src/proto/image_end.rs push 'Dónde termina una imagen, formato por formato, sin decodificarla.'
+    open src/http/image_end.rs push 'Dónde termina una imagen, formato por formato, sin decodificarla.'
     open src/exchange/upload.rs handle_eof 'El FIN del cliente: a veces es el final de la imagen, a veces un corte.'
 }

@@ -14,7 +14,7 @@ malformed() {
     refused 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' 505 'HTTP/2'
     refused '\026\003\001\002\r\n\r\n' 400 'TLS en un puerto sin TLS'
     refused 'hola\r\n\r\n' 400 'esto no es nada'
-    open src/proto/head/error.rs HeadError 'Cada forma de estar mal tiene un nombre, un código y una frase.'
+    open src/http/head/error.rs HeadError 'Cada forma de estar mal tiene un nombre, un código y una frase.'
     open src/exchange/reject.rs status 'La única tabla de errores: de cada causa, su código.'
 }
 

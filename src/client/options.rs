@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use getopts::Matches;
 
 use super::server::{parse_host, parse_port};
-use crate::proto::format::Format;
+use crate::http::format::Format;
 use scaler::usage::{self, Row};
 
 /// The usage line. Written by hand, for two of the options exclude each other.

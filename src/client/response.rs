@@ -5,8 +5,8 @@
 //! is bounded before it is kept.
 use std::io::{self, ErrorKind, Read};
 
-use crate::proto::body::{BodyDecoder, BodyEvent};
-use crate::proto::head::Framing;
+use crate::http::body::{BodyDecoder, BodyEvent};
+use crate::http::head::Framing;
 
 /// Longest head that is looked at, those of interim responses before it included.
 const HEAD_MAX: usize = 64 << 10;

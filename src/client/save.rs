@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use super::failure::Failure;
-use crate::proto::format::{Format, Sniff};
+use crate::http::format::{Format, Sniff};
 
 /// Saves results; all clones know of the one that is being written.
 #[derive(Clone, Debug, Default)]

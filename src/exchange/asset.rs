@@ -1,8 +1,8 @@
 //! The page and its files as answers: kept by whoever has them, asked about each time, sent again when they change, which
 //! is with the program alone. So a new program never meets an old script.
+use crate::http::conditional::Conditions;
+use crate::http::reply::Reply;
 use crate::page::Asset;
-use crate::proto::conditional::Conditions;
-use crate::proto::reply::Reply;
 
 /// What the page may do. Script and style come from files of the program's own, never out of the document, and no text
 /// is ever taken for markup: names of files and folders are other people's words.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::picture;
 use super::plan::Parameters;
 use super::reject::Reject;
-use crate::proto::reply::Reply;
+use crate::http::reply::Reply;
 
 /// Columns of a face.
 pub const FACE_WIDTH: u32 = 80;

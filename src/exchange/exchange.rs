@@ -44,12 +44,12 @@ use super::run::{Order, Origin};
 use super::service::Service;
 use super::task::Submission;
 use super::upload::{Known, Progress, Received, Upload};
-use crate::proto::buf::{RecvBuf, SendBuf};
-use crate::proto::format::{Format, Sniff};
-use crate::proto::head::{RequestHead, poll_head};
-use crate::proto::image_end::ImageEnd;
-use crate::proto::reply::{CONTINUE, Extent, Frame, LAST_CHUNK, Reply, push_chunk};
-use crate::proto::sniff::{Foreign, Opening};
+use crate::http::buf::{RecvBuf, SendBuf};
+use crate::http::format::{Format, Sniff};
+use crate::http::head::{RequestHead, poll_head};
+use crate::http::image_end::ImageEnd;
+use crate::http::reply::{CONTINUE, Extent, Frame, LAST_CHUNK, Reply, push_chunk};
+use crate::http::sniff::{Foreign, Opening};
 
 /// The most bytes that may be handed to [`Exchange::handle_input`] at once.
 pub const INPUT_MAX: usize = 64 << 10;

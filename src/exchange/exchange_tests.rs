@@ -13,7 +13,7 @@ use crate::exchange::job::Product;
 use crate::exchange::link::tests::excerpt;
 use crate::exchange::plan::{Plan, Size};
 use crate::exchange::service::{Part, Policy};
-use crate::proto::conditional::Selection;
+use crate::http::conditional::Selection;
 
 #[path = "exchange_bank_tests.rs"]
 mod banks;

@@ -9,8 +9,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::SystemTime;
 
 use super::plan::{Plan, Wish};
-use crate::proto::conditional::Conditions;
-use crate::proto::reply::Reply;
+use crate::http::conditional::Conditions;
+use crate::http::reply::Reply;
 
 /// For a minute nobody need ask again, so that a page of thumbnails does not; then a 304 costs a look at the file.
 const CACHE_CONTROL: &str = "public, max-age=60";
@@ -18,7 +18,7 @@ const CACHE_CONTROL: &str = "public, max-age=60";
 /// What a request wants of a file.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// Below the directory, plain components: see [`beneath`](crate::proto::path::beneath).
+    /// Below the directory, plain components: see [`beneath`](crate::http::path::beneath).
     pub path: Vec<u8>,
     /// What is to be done with the picture in it.
     pub wish: Wish,
@@ -104,7 +104,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::exchange::job::Encoding;
     use crate::exchange::plan::Size;
-    use crate::proto::format::Format;
+    use crate::http::format::Format;
     use std::time::Duration;
 
     pub(crate) fn edition() -> Edition {

@@ -24,9 +24,9 @@ use super::picture::Picture;
 use super::reject::Reject;
 use super::service::Service;
 use super::task::{Shape, State, Status, Submission};
-use crate::proto::conditional::{Conditions, Selection, Whole};
-use crate::proto::prefer::Preferences;
-use crate::proto::reply::Reply;
+use crate::http::conditional::{Conditions, Selection, Whole};
+use crate::http::prefer::Preferences;
+use crate::http::reply::Reply;
 
 /// Longest wait for a task to end.
 pub const WAIT_MAX: u32 = 60;

@@ -17,9 +17,9 @@ use super::gate::Lease;
 use super::link::{Excerpt, FOLDER, Sought};
 use super::picture::Picture;
 use super::plan::{Plan, needed};
+use crate::http::format::Format;
+use crate::http::sniff::Foreign;
 use crate::key::Ticket;
-use crate::proto::format::Format;
-use crate::proto::sniff::Foreign;
 
 /// Bounds that hold for every picture, checked on the header before any allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use super::file::Stamp;
 use super::gate::Lease;
 use super::picture::{POLICY, Times};
 use super::reject::Reject;
-use crate::proto::conditional::{Conditions, Selection};
-use crate::proto::reply::Reply;
+use crate::http::conditional::{Conditions, Selection};
+use crate::http::reply::Reply;
 
 /// The folder's name, below the working directory and in a link to the main port.
 pub const FOLDER: &str = "scaled_images";

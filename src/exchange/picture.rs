@@ -9,8 +9,8 @@ use super::file::Edition;
 use super::gate::Lease;
 use super::job::Failure;
 use super::link::{Excerpt, Link};
-use crate::proto::format::Format;
-use crate::proto::reply::Reply;
+use crate::http::format::Format;
+use crate::http::reply::Reply;
 
 /// What a browser may do with a picture that it shows by itself: nothing, but for the style that it puts around it.
 pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";

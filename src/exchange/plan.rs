@@ -12,8 +12,9 @@ use scaler::wire::{FACTOR_MAX, FACTOR_MIN, parse_factor, scaled_side};
 use super::inquiry::WAIT_MAX;
 use super::job::{Encoding, Failure, PixelLimits, Probe};
 use super::reject::Reject;
-use crate::proto::field::Field;
-use crate::proto::{accept, format::Format};
+use crate::http::accept;
+use crate::http::field::Field;
+use crate::http::format::Format;
 
 /// What a request asks for, in range, before the picture has been looked at.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,12 +12,12 @@ use super::asset;
 use super::job::Failure;
 use super::service::Part;
 use super::task::{Problem, State};
-use crate::proto::body::BodyError;
-use crate::proto::form::FormError;
-use crate::proto::head::HeadError;
-use crate::proto::range::unsatisfied;
-use crate::proto::reply::Reply;
-use crate::proto::route::Absent;
+use crate::http::body::BodyError;
+use crate::http::form::FormError;
+use crate::http::head::HeadError;
+use crate::http::range::unsatisfied;
+use crate::http::reply::Reply;
+use crate::http::route::Absent;
 
 mod limits;
 mod page;

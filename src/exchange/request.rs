@@ -18,14 +18,14 @@ use super::plan::{Parameters, Wish};
 use super::reject::Reject;
 use super::service::Service;
 use super::upload::{Known, Sink};
-use crate::proto::accept;
-use crate::proto::conditional::Conditions;
-use crate::proto::form::{Form, is_form, is_without_files};
-use crate::proto::head::{Expectation, Framing, Method, RequestHead, Version};
-use crate::proto::path::beneath;
-use crate::proto::prefer::Preferences;
-use crate::proto::reply::Reply;
-use crate::proto::route::{Absent, Route, route, route_of_links};
+use crate::http::accept;
+use crate::http::conditional::Conditions;
+use crate::http::form::{Form, is_form, is_without_files};
+use crate::http::head::{Expectation, Framing, Method, RequestHead, Version};
+use crate::http::path::beneath;
+use crate::http::prefer::Preferences;
+use crate::http::reply::Reply;
+use crate::http::route::{Absent, Route, route, route_of_links};
 
 /// So much of an unwanted body is read and thrown away, so that the connection can be kept.
 const DISCARD_MAX: u64 = 64 << 10;

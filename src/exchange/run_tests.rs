@@ -5,8 +5,8 @@ use crate::exchange::gate::Gate;
 use crate::exchange::job::{PixelLimits, Probe, Reduction};
 use crate::exchange::link::tests::excerpt;
 use crate::exchange::plan::{Parameters, Wish};
-use crate::proto::conditional::{Conditions, Selection};
-use crate::proto::format::Format;
+use crate::http::conditional::{Conditions, Selection};
+use crate::http::format::Format;
 use bytes::Bytes;
 use scaler::raster::{Channels, Raster};
 

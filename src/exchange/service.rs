@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::gate::Gate;
 use super::job::{Failure, PixelLimits};
 use super::reject::{LimitsInForce, Reject};
-use crate::proto::head::HeadLimits;
-use crate::proto::route::Absent;
+use crate::http::head::HeadLimits;
+use crate::http::route::Absent;
 
 /// The limits and times of every conversation.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::gate::Lease;
 use super::plan::Plan;
-use crate::proto::format::Format;
+use crate::http::format::Format;
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

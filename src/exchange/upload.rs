@@ -13,11 +13,11 @@ use super::gate::Lease;
 use super::link::Sought;
 use super::reject::Reject;
 use super::service::Service;
-use crate::proto::body::{BodyDecoder, BodyEvent};
-use crate::proto::form::Form;
-use crate::proto::head::Framing;
-use crate::proto::image_end::ImageEnd;
-use crate::proto::reply::Reply;
+use crate::http::body::{BodyDecoder, BodyEvent};
+use crate::http::form::Form;
+use crate::http::head::Framing;
+use crate::http::image_end::ImageEnd;
+use crate::http::reply::Reply;
 
 /// A body that is being received.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use hashlink::LruCache;
 use crate::exchange::file::{Edition, Stamp};
 use crate::exchange::gate::Gate;
 use crate::exchange::picture::Picture;
-use crate::proto::format::Format;
+use crate::http::format::Format;
 
 /// What a picture takes beside its bytes, generously: its entry, its lease, its place in the table.
 const ENTRY_BYTES: u64 = 512;

@@ -34,8 +34,8 @@ use super::{SNIFFED, read, refusal, stamp};
 use crate::exchange::gate::{Full, Lease};
 use crate::exchange::job::{Failure, Output};
 use crate::exchange::link::{Excerpt, FOLDER, Sought};
-use crate::proto::conditional::{Selection, Whole};
-use crate::proto::format::{Format, Sniff};
+use crate::http::conditional::{Selection, Whole};
+use crate::http::format::{Format, Sniff};
 
 /// How the hidden names begin of what is being written.
 const ASIDE: &str = ".tp2-";

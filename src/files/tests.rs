@@ -9,7 +9,7 @@ use super::*;
 use crate::exchange::gate::Gate;
 use crate::exchange::picture::Picture;
 use crate::exchange::plan::{Parameters, Wish};
-use crate::proto::conditional::Conditions;
+use crate::http::conditional::Conditions;
 
 /// A picture of 2x2.
 const PGM: &[u8] = b"P5\n2 2\n255\nabcd";

@@ -19,8 +19,8 @@ use uuid::Uuid;
 use crate::exchange::gate::{Gate, Lease};
 use crate::exchange::job::{Cancel, Decoded, Done, Encoding, Job, Output, Probe as Header, Reduction, Work};
 use crate::exchange::service::Part;
+use crate::http::format::Format;
 use crate::key::{Key, Ticket};
-use crate::proto::format::Format;
 use crate::workers::{CREWS, Crew};
 
 /// In the tickets of its jobs: the slot of no run.

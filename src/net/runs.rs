@@ -315,8 +315,8 @@ mod tests {
     use crate::exchange::job::{Decoded, Loaded, Output, Probe, Reduction, Work};
     use crate::exchange::plan::{Parameters, Wish};
     use crate::exchange::service::Policy;
-    use crate::proto::conditional::Conditions;
-    use crate::proto::format::Format;
+    use crate::http::conditional::Conditions;
+    use crate::http::format::Format;
     use scaler::raster::{Channels, Raster};
 
     const CLIENT: Key = Key { index: 5, generation: 5 };

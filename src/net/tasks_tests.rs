@@ -11,7 +11,7 @@ use crate::exchange::picture::{Picture, Times};
 use crate::exchange::plan::{Plan, Size};
 use crate::exchange::service::{Part, Policy};
 use crate::exchange::task::{Shape, Submission};
-use crate::proto::format::Format;
+use crate::http::format::Format;
 
 const PLAN: Plan = Plan {
     size: Size::Factor(0.5),

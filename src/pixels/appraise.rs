@@ -4,7 +4,7 @@ use crate::exchange::job::{Brief, Failure, Loaded, PixelLimits};
 
 use super::encode::{encode_cost, side_max};
 use super::{probe, reduce};
-use crate::proto::format::Format;
+use crate::http::format::Format;
 
 /// Looks at a picture's header before anything is queued for it. Microseconds, and nothing of note is allocated.
 ///

@@ -3,7 +3,7 @@
 use scaler::raster::{Channels, Raster};
 
 use crate::exchange::job::{Cancel, Decoded, Failure, PixelLimits, Probe};
-use crate::proto::format::Format;
+use crate::http::format::Format;
 
 use super::interrupt;
 use super::orient::{Orientation, upright};

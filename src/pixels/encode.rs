@@ -23,7 +23,7 @@ use ::tiff::tags::ExtraSamples;
 use scaler::raster::{Channels, Raster};
 
 use crate::exchange::job::{Cancel, Encoding, Failure};
-use crate::proto::format::Format;
+use crate::http::format::Format;
 
 use super::cost;
 use super::gray::{blend, byte, luma};

@@ -7,7 +7,7 @@ use scaler::raster::Raster;
 use super::encode::{encode, flatten};
 use crate::exchange::bank::Likeness;
 use crate::exchange::job::{Encoding, Failure};
-use crate::proto::format::Format;
+use crate::http::format::Format;
 
 /// How a face is written: as the defaults of any request have it.
 const ENCODING: Encoding = Encoding { format: Format::Jpeg, quality: 85, background: [255; 3] };

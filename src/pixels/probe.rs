@@ -4,7 +4,7 @@
 //! entries is bounded, and nothing is allocated. What it lets through, a decoder may still refuse.
 
 use crate::exchange::job::{Failure, PixelLimits, Probe, Reduction};
-use crate::proto::format::{Format, Sniff};
+use crate::http::format::{Format, Sniff};
 
 use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
 

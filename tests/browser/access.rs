@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::browser::{Browser, DESKTOP, TELEPHONE, Window};
 use super::common::pictures::{pgm, picture};
 use super::common::{Server, request};
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 /// Texts whose contrast with what is behind them is below WCAG 2.2's AA (1.4.3: 4.5 to 1, large ones 3 to 1), and edges of
 /// controls below its 1.4.11 (3 to 1).

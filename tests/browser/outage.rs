@@ -6,7 +6,7 @@ use super::common::pictures::picture;
 use super::common::processes::kill_9;
 use super::common::server::tp2;
 use super::common::tasks::Store;
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 /// The server at the same address again, with the same store.
 fn again(port: u16, store: &Store) -> Server {

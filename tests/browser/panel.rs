@@ -4,7 +4,7 @@ use serde_json::json;
 use super::browser::{Browser, DESKTOP, Window};
 use super::common::Server;
 use super::common::pictures::picture;
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 /// `/metrics` of a server that has made so many pictures.
 fn figures(made: u32) -> String {

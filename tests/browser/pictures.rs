@@ -5,7 +5,7 @@ use super::browser::{Browser, DESKTOP, TELEPHONE, Window};
 use super::common::Server;
 use super::common::pictures::{photo, picture, size_of};
 use super::common::tasks::get;
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 const COMPARED: &str = "!document.querySelector('#comparador').hidden";
 

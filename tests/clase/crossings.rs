@@ -3,7 +3,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
 
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::pictures::{photo, picture, size_of};
 use super::common::processes::Directory;

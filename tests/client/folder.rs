@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 /// Makes `folder` with so many pictures, named by `name`.
 fn fill(place: &Place, folder: &str, numbers: std::ops::Range<usize>, name: impl Fn(usize) -> String) {

@@ -3,7 +3,7 @@ use super::common::pictures::{pgm, size_of};
 use super::common::{Server, request};
 use super::fake::{Answer, Fake};
 use super::run::Place;
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 const LINK: &str = "http://127.0.0.1:8082/scaled_image_1697058295.jpg";
 

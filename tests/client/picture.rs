@@ -5,7 +5,7 @@ use super::common::Server;
 use super::common::pictures::{photo, picture, size_of};
 use super::fake::{Answer, Fake};
 use super::run::{PICTURE, Place};
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 #[test]
 fn the_texts_and_the_result() {

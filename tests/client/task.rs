@@ -4,7 +4,7 @@ use super::common::{Server, request};
 use super::fake::{Answer, Asked, Fake};
 use super::run::{PICTURE, Place};
 use serde_json::json;
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 const ID: &str = "34d6916e-49b8-40f5-9940-a2c1a2e0082c";
 

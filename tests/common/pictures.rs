@@ -1,8 +1,8 @@
 //! Pictures to send, and a look at those that come back.
 use scaler::raster::{Channels, Raster};
 use tp2::exchange::job::{Encoding, PixelLimits};
+use tp2::http::format::Format;
 use tp2::pixels::{decode, encode, probe};
-use tp2::proto::format::Format;
 
 const LIMITS: PixelLimits = PixelLimits { pixels_max: 100_000_000, side_max: 65_535 };
 

@@ -2,9 +2,9 @@
 
 use scaler::raster::{Channels, Raster};
 use tp2::exchange::job::Failure;
+use tp2::http::format::{Format, Sniff};
 use tp2::pixels::gray::{blend, luma};
 use tp2::pixels::{Encoding, encode, side_max};
-use tp2::proto::format::{Format, Sniff};
 
 use crate::fixtures::{fixture, pixels, read};
 

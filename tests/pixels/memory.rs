@@ -7,8 +7,8 @@ use std::cell::Cell;
 
 use scaler::raster::{Channels, Raster};
 use tp2::exchange::job::Failure;
+use tp2::http::format::Format;
 use tp2::pixels::{Encoding, decode, encode, encode_cost, probe, side_max};
-use tp2::proto::format::Format;
 
 use crate::fixtures::{LIMITS, Verdict, Xorshift, fixture, fixtures};
 

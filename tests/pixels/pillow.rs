@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use tp2::http::format::Format;
 use tp2::pixels::{Encoding, encode};
-use tp2::proto::format::Format;
 
 use crate::fixtures::{difference, directory, fixture, fixtures, pixels, read};
 

@@ -3,8 +3,8 @@
 
 use scaler::raster::Raster;
 use tp2::exchange::job::{Cancel, Decoded, PixelLimits, Reduction};
+use tp2::http::format::Format;
 use tp2::pixels::{Encoding, Spares, decode_from, encode, probe, reduce};
-use tp2::proto::format::Format;
 
 const LIMITS: PixelLimits = PixelLimits { pixels_max: 100_000_000, side_max: 65_535 };
 

@@ -2,8 +2,8 @@
 
 use crate::fixtures::{LIMITS, Verdict, Xorshift, difference, fixture, fixtures, pixels, read};
 use tp2::exchange::job::{Failure, PixelLimits};
+use tp2::http::format::Format;
 use tp2::pixels::{decode, probe};
-use tp2::proto::format::Format;
 
 #[test]
 fn every_fixture_meets_its_verdict() {

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::pictures::{decoded, pgm, photo, picture, size_of};
 use super::common::processes::Directory;

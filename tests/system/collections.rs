@@ -1,6 +1,6 @@
 //! The whole server against collections of raw requests and multipart bodies gathered elsewhere, on real sockets.
 //!
-//! `TP2_CORPUS_HTTP1` and `TP2_CORPUS_MULTIPART` name them; `tests/proto_corpus.rs` asks the parsers alone. Each case is
+//! `TP2_CORPUS_HTTP1` and `TP2_CORPUS_MULTIPART` name them; `tests/http_corpus.rs` asks the parsers alone. Each case is
 //! sent whole and byte by byte; then the client closes its side, so that what comes is complete without waiting for a
 //! time-out: an answer that a case waits for is then one about a request that was cut off.
 use std::fs;

@@ -1,7 +1,7 @@
 //! Conversations: keep-alive, pipelining, half-closes and vanishing peers.
 use std::time::Duration;
 
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::fake_scaler::{FakeScaler, Question};
 use super::common::pictures::{pgm, size_of};

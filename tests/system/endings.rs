@@ -2,7 +2,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::fake_scaler::FakeScaler;
 use super::common::http::{chunked, problem_slug};

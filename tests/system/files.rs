@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::fake_scaler::FakeScaler;
 use super::common::pictures::{photo, picture, size_of};

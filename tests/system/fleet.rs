@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::mongodb::FerretDb;
 use super::common::pictures::{photo, picture, size_of};

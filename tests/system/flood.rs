@@ -2,7 +2,7 @@
 use std::net::TcpStream;
 
 use scaler::sys::{self, Limit};
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::pictures::{pgm, size_of};
 use super::common::processes::{open_descriptors, resident_bytes};

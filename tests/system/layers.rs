@@ -32,16 +32,16 @@ fn this_tree_keeps_its_layers() {
 #[test]
 fn violations_are_found_where_they_are() {
     for (path, text, line) in [
-        ("src/proto/head.rs", "//! Docs.\nuse crate::exchange::job::Job;\n", 2),
+        ("src/http/head.rs", "//! Docs.\nuse crate::exchange::job::Job;\n", 2),
         ("src/exchange/run.rs", "fn f() {\n    crate::net::serve();\n}\n", 2),
         ("src/pixels/png.rs", "use crate::workers::Workers;\n", 1),
         ("src/net/pool.rs", "use crate::config::Config;\n", 1),
-        ("src/key.rs", "use crate::{proto, exchange};\n", 1),
+        ("src/key.rs", "use crate::{http, exchange};\n", 1),
         ("src/key.rs", "use scaler::raster::Raster;\n", 1),
-        ("src/proto/head/line.rs", "use super::super::super::net::Slab;\n", 1),
-        ("src/proto/mod.rs", "use super::exchange::Exchange;\n", 1),
-        ("src/proto/body.rs", "use std::net::TcpStream;\n", 1),
-        ("src/proto/body.rs", "let now = Instant::now();\n", 1),
+        ("src/http/head/line.rs", "use super::super::super::net::Slab;\n", 1),
+        ("src/http/mod.rs", "use super::exchange::Exchange;\n", 1),
+        ("src/http/body.rs", "use std::net::TcpStream;\n", 1),
+        ("src/http/body.rs", "let now = Instant::now();\n", 1),
         ("src/exchange/job.rs", "\n\nstd::thread::spawn(f);\n", 3),
         ("src/exchange/job.rs", "println!(\"hola\");\n", 1),
         ("src/workers.rs", "use mio::Waker;\n", 1),
@@ -55,7 +55,7 @@ fn violations_are_found_where_they_are() {
         ("scaler/src/child.rs", "unsafe fn f() {}\n", 1),
         ("scaler/src/serve.rs", "use libc::fork;\n", 1),
         // Behind the tests of another item the rule goes on.
-        ("src/proto/buf.rs", "#[cfg(test)]\nuse std::fmt;\nuse std::fs;\n", 3),
+        ("src/http/buf.rs", "#[cfg(test)]\nuse std::fmt;\nuse std::fs;\n", 3),
     ] {
         let tree = tree(&[(path, text)]);
         let output = check(&tree.0);
@@ -70,13 +70,13 @@ fn violations_are_found_where_they_are() {
 fn what_is_allowed_passes() {
     let tree = tree(&[
         (
-            "src/proto/head.rs",
+            "src/http/head.rs",
             "use std::time::Instant;\nuse super::buf::RecvBuf;\n// crate::net is above.\nlet x = 1; // println!\n",
         ),
-        ("src/proto/head/line.rs", "use super::super::buf::RecvBuf;\n"),
+        ("src/http/head/line.rs", "use super::super::buf::RecvBuf;\n"),
         (
             "src/exchange/run.rs",
-            "use crate::proto::head;\n\n#[cfg(test)]\nmod tests {\n    use std::thread;\n}\n",
+            "use crate::http::head;\n\n#[cfg(test)]\nmod tests {\n    use std::thread;\n}\n",
         ),
         ("src/exchange/exchange_tests.rs", "use std::thread;\n"),
         ("src/pixels/png.rs", "use png::Decoder;\nuse scaler::raster::Raster;\n"),

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::pictures::{pgm, photo, size_of};
 use super::common::processes::Directory;

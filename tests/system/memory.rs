@@ -6,7 +6,7 @@ use super::common::processes::resident_bytes_of_all;
 use super::common::tasks::get;
 use super::common::wait::until;
 use super::common::{Client, Server, post};
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 /// MiB that all processes may have beside `--memoria`.
 const BESIDE: u64 = 80;

@@ -1,5 +1,5 @@
 //! Which factor, which format, which quality: the query, the form, `Accept`, the defaults.
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::pictures::{pgm, photo, picture, size_of};
 use super::common::{Part, Server, form, post, request};

@@ -1,5 +1,5 @@
 //! The same port without HTTP: a picture in, a picture out, as `nc` sends it.
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::pictures::{pgm, photo, picture, size_of};
 use super::common::{Server, post};

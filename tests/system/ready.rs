@@ -8,7 +8,7 @@ use super::common::server::Scaler;
 use super::common::tasks::get;
 use super::common::wait::until;
 use super::common::{Client, Server, post};
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 const SIGSTOP: i32 = 19;
 const SIGCONT: i32 = 18;

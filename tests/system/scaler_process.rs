@@ -2,7 +2,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::fake_scaler::FakeScaler;
 use super::common::pictures::{pgm, photo, picture, size_of};

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::pictures::{photo, picture, size_of};
 use super::common::processes::Directory;

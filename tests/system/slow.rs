@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::http::problem_slug;
 use super::common::pictures::{pgm, size_of};

@@ -4,7 +4,7 @@ use super::common::pictures::{pgm, photo, picture, size_of};
 use super::common::tasks::{Store, get};
 use super::common::wait::until;
 use super::common::{Client, Part, Server, form, post, request};
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 fn submit(fields: &[&str], body: &[u8]) -> Vec<u8> {
     request("POST", "/tareas", fields, body)

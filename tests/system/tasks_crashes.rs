@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::fake_scaler::{FakeScaler, Question};
 use super::common::pictures::{pgm, photo, picture};

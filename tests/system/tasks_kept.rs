@@ -9,7 +9,7 @@ use super::common::server::{Process, tp2};
 use super::common::tasks::{Store, get};
 use super::common::wait::until;
 use super::common::{Client, Server, post, tools};
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 fn is_expired(client: &mut Client, id: &str) -> bool {
     client.status(id)["estado"] == "Vencida"

@@ -7,7 +7,7 @@ use super::common::server::{Process, tp2_scaler};
 use super::common::tasks::{Store, get};
 use super::common::wait::until;
 use super::common::{Client, Server, post};
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 const MIB: usize = 1 << 20;
 

@@ -1,5 +1,5 @@
 //! Every way to send a picture, and what comes back.
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 use super::common::http::chunked;
 use super::common::pictures::{decoded, pgm, photo, picture, size_of};

@@ -1,9 +1,9 @@
 //! Every error from a limit has its members, and the same numbers in its text.
 use super::*;
-use crate::proto::body::BodyError;
-use crate::proto::buf::SendBuf;
-use crate::proto::multipart::MultipartError;
-use crate::proto::reply::{Extent, Frame};
+use crate::http::body::BodyError;
+use crate::http::buf::SendBuf;
+use crate::http::multipart::MultipartError;
+use crate::http::reply::{Extent, Frame};
 use serde_json::json;
 
 const LIMITS: LimitsInForce =

@@ -7,7 +7,7 @@ use super::{LimitsInForce, Reject};
 use crate::exchange::job::Failure;
 use crate::exchange::link::FOLDER;
 use crate::exchange::service::Part;
-use crate::proto::route::Absent;
+use crate::http::route::Absent;
 
 impl fmt::Display for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

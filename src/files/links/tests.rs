@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::exchange::gate::Gate;
-use crate::proto::conditional::Conditions;
+use crate::http::conditional::Conditions;
 
 /// A folder of links in a directory of the test's own.
 struct Tree {

@@ -16,7 +16,7 @@ use crate::exchange::job::Encoding;
 use crate::exchange::picture::Picture;
 use crate::exchange::plan::{Plan, Size};
 use crate::exchange::task::{Claim, Problem, Status, Submission};
-use crate::proto::format::Format;
+use crate::http::format::Format;
 
 pub(super) mod bank;
 pub(super) mod crashes;

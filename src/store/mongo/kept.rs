@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::trouble::Fault;
 use crate::exchange::job::Encoding;
 use crate::exchange::plan::{Plan, Size};
-use crate::proto::format::Format;
+use crate::http::format::Format;
 
 /// As documents of tasks are called.
 pub(super) fn name(id: Uuid) -> String {

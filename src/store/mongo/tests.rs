@@ -13,7 +13,7 @@ use crate::exchange::bank::{FACE_SAMPLES, Face};
 use crate::exchange::gate::Gate;
 use crate::exchange::picture::Picture;
 use crate::exchange::task::{Claim, State, Status, Submission};
-use crate::proto::format::Format;
+use crate::http::format::Format;
 use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};
 use crate::store::{Acceptance, Answer, CRASHES_MAX, Claimed, End, Write, Writer};
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::exchange::plan::Plan;
 use crate::exchange::task::State;
-use crate::proto::format::Format;
+use crate::http::format::Format;
 
 /// A value as it is kept.
 pub(super) struct Kept<T>(pub(super) T);

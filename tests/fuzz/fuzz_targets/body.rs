@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tp2::proto::body::{BodyDecoder, BodyError, BodyEvent};
-use tp2::proto::head::Framing;
+use tp2::http::body::{BodyDecoder, BodyError, BodyEvent};
+use tp2::http::head::Framing;
 
 fuzz_target!(|data: &[u8]| {
     let Some(([seed, kind], stream)) = data.split_first_chunk() else { return };

@@ -16,9 +16,9 @@ use tp2::exchange::gate::Gate;
 use tp2::exchange::job::Failure;
 use tp2::exchange::moment::Moment;
 use tp2::exchange::service::{Policy, Service};
-use tp2::proto::body::{BodyDecoder, BodyEvent};
-use tp2::proto::buf::RecvBuf;
-use tp2::proto::head::{HeadLimits, poll_head};
+use tp2::http::body::{BodyDecoder, BodyEvent};
+use tp2::http::buf::RecvBuf;
+use tp2::http::head::{HeadLimits, poll_head};
 
 /// Small enough that the fuzzer reaches them.
 const HEAD: HeadLimits = HeadLimits { bytes_max: 600, fields_max: 8, target_max: 80 };

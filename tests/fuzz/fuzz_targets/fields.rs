@@ -3,13 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tp2::proto::format::Format;
-use tp2::proto::head::Method;
-use tp2::proto::path::beneath;
-use tp2::proto::prefer::Preferences;
-use tp2::proto::range::{Ranged, ranged};
-use tp2::proto::route::{Absent, Route, route, route_of_links};
-use tp2::proto::{accept, param};
+use tp2::http::format::Format;
+use tp2::http::head::Method;
+use tp2::http::path::beneath;
+use tp2::http::prefer::Preferences;
+use tp2::http::range::{Ranged, ranged};
+use tp2::http::route::{Absent, Route, route, route_of_links};
+use tp2::http::{accept, param};
 
 fuzz_target!(|data: &[u8]| {
     let Some(([choice, number], value)) = data.split_first_chunk() else { return };

@@ -6,9 +6,9 @@
 use std::time::SystemTime;
 
 use libfuzzer_sys::fuzz_target;
-use tp2::proto::buf::RecvBuf;
-use tp2::proto::conditional::{Conditions, Selection, Whole};
-use tp2::proto::head::{Framing, HeadError, HeadLimits, Method, RequestHead, Version, poll_head};
+use tp2::http::buf::RecvBuf;
+use tp2::http::conditional::{Conditions, Selection, Whole};
+use tp2::http::head::{Framing, HeadError, HeadLimits, Method, RequestHead, Version, poll_head};
 
 /// Small enough that the fuzzer reaches them.
 const LIMITS: HeadLimits = HeadLimits { bytes_max: 300, fields_max: 6, target_max: 40 };

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tp2::proto::format::{Format, Sniff};
-use tp2::proto::image_end::{ImageEnd, Malformed};
+use tp2::http::format::{Format, Sniff};
+use tp2::http::image_end::{ImageEnd, Malformed};
 
 fuzz_target!(|data: &[u8]| {
     let Some((seed, picture)) = data.split_first() else { return };

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tp2::proto::form::{Form, FormError, Upload};
-use tp2::proto::multipart::{Event, Scanner};
+use tp2::http::form::{Form, FormError, Upload};
+use tp2::http::multipart::{Event, Scanner};
 
 const TYPES: [&[u8]; 4] = [
     b"multipart/form-data; boundary=x",

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use scaler::sys::thread_cpu_time;
 use tp2::exchange::job::PixelLimits;
 use tp2::pixels::{Encoding, decode, encode, probe};
-use tp2::proto::format::Format;
+use tp2::http::format::Format;
 
 const LIMITS: PixelLimits = PixelLimits { pixels_max: 1 << 20, side_max: 65_535 };
 

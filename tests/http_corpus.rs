@@ -7,10 +7,10 @@
 
 use std::fs;
 
-use tp2::proto::body::{BodyDecoder, BodyEvent};
-use tp2::proto::buf::RecvBuf;
-use tp2::proto::form::{self, Form};
-use tp2::proto::head::{Framing, HeadLimits, Method, RequestHead, poll_head};
+use tp2::http::body::{BodyDecoder, BodyEvent};
+use tp2::http::buf::RecvBuf;
+use tp2::http::form::{self, Form};
+use tp2::http::head::{Framing, HeadLimits, Method, RequestHead, poll_head};
 
 #[path = "common/collections.rs"]
 mod collections;

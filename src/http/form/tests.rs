@@ -1,5 +1,5 @@
 use super::*;
-use crate::proto::limit::Limit;
+use crate::http::limit::Limit;
 
 /// A part: name, file name, data.
 type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);

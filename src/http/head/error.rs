@@ -1,7 +1,7 @@
 //! Every way a request head can be wrong, with its status and the text that tells a person what to do about it.
 use std::fmt;
 
-use crate::proto::limit::Limit;
+use crate::http::limit::Limit;
 
 /// Why a request head was refused. The connection is closed after any of them: where the next request would begin is
 /// no longer certain.

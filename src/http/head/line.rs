@@ -164,6 +164,6 @@ fn find(bytes: &[u8], start: usize, is: impl Fn(u8) -> bool) -> usize {
 }
 
 /// tchar (RFC 9110, 5.6.2).
-pub(in crate::proto) fn is_token_byte(byte: u8) -> bool {
+pub(in crate::http) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};
-//! use tp2::proto::conditional::Conditions;
+//! use self::Conditions;
 //! let conditions = Conditions { if_none_match: Some(b"\"a\", W/\"b\"".to_vec()), ..Conditions::default() };
 //! assert!(conditions.not_modified("\"b\"", SystemTime::UNIX_EPOCH));
 //! assert!(!conditions.not_modified("\"c\"", SystemTime::UNIX_EPOCH));
@@ -177,8 +177,8 @@ fn whole_seconds(time: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::buf::RecvBuf;
-    use crate::proto::head::{HeadLimits, poll_head};
+    use crate::http::buf::RecvBuf;
+    use crate::http::head::{HeadLimits, poll_head};
     use std::time::Duration;
 
     fn tags(list: &str) -> Conditions {

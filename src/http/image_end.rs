@@ -12,13 +12,13 @@
 //! discard.
 //!
 //! ```
-//! use tp2::proto::format::Format;
-//! use tp2::proto::image_end::ImageEnd;
+//! use super::format::Format;
+//! use self::ImageEnd;
 //!
 //! let mut end = ImageEnd::new(Format::Jpeg);
 //! assert_eq!(end.push(b"\xff\xd8\xff\xda\x00\x02data\xff\x00more\xff")?, None);
 //! assert_eq!(end.push(b"\xd9and what a phone appends")?, Some(1));
-//! # Ok::<(), tp2::proto::image_end::Malformed>(())
+//! # Ok::<(), self::Malformed>(())
 //! ```
 use std::fmt;
 

@@ -2,7 +2,7 @@
 use std::fmt;
 
 use super::{BOUNDARY_MAX, EPILOGUE_MAX, HEAD_MAX, PARTS_MAX, PREAMBLE_MAX};
-use crate::proto::limit::Limit;
+use crate::http::limit::Limit;
 
 /// Why a multipart body was refused: always 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::MultipartError;
-use crate::proto::param;
+use crate::http::param;
 
 /// What a part's head says, as far as forms need it.
 #[derive(Clone, Debug, PartialEq, Eq)]

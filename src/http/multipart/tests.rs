@@ -1,5 +1,5 @@
 use super::*;
-use crate::proto::limit::Limit;
+use crate::http::limit::Limit;
 
 /// A part as the tests see it: name, file name, data.
 type Part = (String, Option<String>, Vec<u8>);

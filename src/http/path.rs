@@ -9,7 +9,7 @@
 //! file alone; `scaler::sys::open_beneath` asks the kernel for it.
 //!
 //! ```
-//! use tp2::proto::path::beneath;
+//! use self::beneath;
 //! assert_eq!(beneath(b"/fotos/d%C3%ADa%201.jpg"), Some("fotos/día 1.jpg".into()));
 //! assert_eq!(beneath(b"/fotos/%2e%2e/secreto"), None);
 //! ```

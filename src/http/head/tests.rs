@@ -1,5 +1,5 @@
 use super::*;
-use crate::proto::limit::Limit;
+use crate::http::limit::Limit;
 
 /// What came of a stream of bytes that begins with a head.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 use std::fmt;
 
 use super::{EXTENSION_MAX, TRAILER_MAX};
-use crate::proto::limit::Limit;
+use crate::http::limit::Limit;
 
 /// A fault in the chunk framing of a body: always 400, and the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
