@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use scaler::resize::resize;
 use scaler::sys;
-use tp2::exchange::job::{Encoding, PixelLimits};
+use tp2::exchange::image::{Encoding, PixelLimits};
 use tp2::http::format::Format;
 use tp2::pixels::{decode, encode, probe};
 

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use scaler::raster::{Channels, Raster};
 use scaler::sys::{self, Limit};
-use tp2::exchange::job::Encoding;
+use tp2::exchange::image::Encoding;
 use tp2::http::format::Format;
 use tp2::pixels::encode;
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use scaler::raster::{Channels, Raster};
 use scaler::sys;
-use tp2::exchange::job::Encoding;
+use tp2::exchange::image::Encoding;
 use tp2::http::format::Format;
 use tp2::pixels;
 

@@ -24,19 +24,20 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use bytes::Bytes;
+use cache::Cache;
 use scaler::sys::{glance_beneath, is_local, open_beneath};
 
+use crate::exchange::error::Failure;
 use crate::exchange::file::{Edition, Stamp, Wanted};
 use crate::exchange::gate::{Full, Lease};
-use crate::exchange::job::{Brief, Failure, Output, PixelLimits, Product};
+use crate::exchange::image::PixelLimits;
+use crate::exchange::job::{Brief, Output, Product};
 use crate::exchange::service::Policy;
 use crate::http::format::{Format, Sniff};
 use crate::pixels;
 
 mod cache;
 pub mod links;
-
-use cache::Cache;
 
 /// So many first bytes tell every format.
 const SNIFFED: u64 = 18;

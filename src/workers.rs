@@ -19,7 +19,8 @@
 //!
 //! What it refuses to do: to kill a thread, for what the thread holds (locks, memory) would be lost.
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -28,8 +29,10 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
 use uuid::Uuid;
 
+use crate::exchange::error::Failure;
 use crate::exchange::gate::Lease;
-use crate::exchange::job::{Cancel, Decoded, Done, Failure, Job, Output, PixelLimits, Probe, Work};
+use crate::exchange::image::{PixelLimits, Probe};
+use crate::exchange::job::{Cancel, Decoded, Done, Job, Output, Work};
 use crate::files::Library;
 use crate::files::links::Links;
 use crate::http::format::Format;
@@ -466,7 +469,8 @@ mod tests {
 
     use super::*;
     use crate::exchange::gate::Gate;
-    use crate::exchange::job::{Cancel, Decoded, Encoding, Probe, Reduction};
+    use crate::exchange::image::{Encoding, Probe, Reduction};
+    use crate::exchange::job::{Cancel, Decoded};
     use crate::http::format::Format;
     use crate::key::Key;
     use scaler::raster::{Channels, Raster};

@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use scaler::sys;
 use tp2::exchange::gate::Gate;
-use tp2::exchange::job::Encoding;
+use tp2::exchange::image::Encoding;
 use tp2::exchange::picture::Picture;
 use tp2::exchange::plan::{Plan, Size};
 use tp2::exchange::task::{State, Status, Submission};

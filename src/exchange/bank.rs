@@ -4,27 +4,21 @@
 //! Names are data, never paths: nothing here or below opens a file by one. A folder is made by its first face; a face
 //! is never replaced.
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::face::{Face, Page};
+use super::parameters::Parameters;
 use super::picture;
-use super::plan::Parameters;
 use super::reject::Reject;
+use super::store::{Found, Question};
 use crate::http::reply::Reply;
 
-/// Columns of a face.
-pub const FACE_WIDTH: u32 = 80;
-/// Rows of a face.
-pub const FACE_HEIGHT: u32 = 90;
-/// Samples of a face.
-pub const FACE_SAMPLES: usize = 80 * 90;
 /// Longest name of a folder, in bytes; a MongoDB collection has not many more.
 const FOLDER_MAX: usize = 120;
 /// Longest name of a face, in bytes: that of a file.
@@ -40,37 +34,6 @@ pub const STREAMED: usize = 16;
 
 /// What stands for itself in a segment of a path (RFC 3986 §3.3, the safe part of it).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// One picture of a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Face {
-    /// Its name, unique in its folder: data, never a path.
-    pub name: String,
-    /// The JPEG, in base64 (RFC 4648 §4, with padding): `imagen_str`.
-    pub image: String,
-    /// [`FACE_SAMPLES`] gray samples row by row, before they were encoded; `vector` is each divided by 1000.
-    pub samples: Bytes,
-}
-
-/// A face without its name: what is made of a picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Likeness {
-    /// As in [`Face`].
-    pub image: String,
-    /// As in [`Face`].
-    pub samples: Bytes,
-}
-
-/// Part of a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// Faces in the whole folder.
-    pub total: u64,
-    /// Names of this part.
-    pub names: Vec<String>,
-    /// The first name after this part, if there is one.
-    pub next: Option<String>,
-}
 
 /// What a request wants of the bank.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,38 +77,6 @@ pub enum Wish {
     },
 }
 
-/// What the store is asked.
-#[derive(Debug)]
-pub enum Question {
-    /// Keep this: [`Found::Inserted`].
-    Insert(String, Box<Face>),
-    /// Which of these a folder lacks: [`Found::Missing`].
-    Missing(String, Vec<String>),
-    /// [`Found::Folders`].
-    Folders,
-    /// A folder, the first name, how many: [`Found::Page`].
-    Names(String, Option<String>, usize),
-    /// A folder and a name: [`Found::Faces`].
-    Face(String, String),
-    /// A folder, the name after which, how many: [`Found::Faces`].
-    Faces(String, Option<String>, usize),
-}
-
-/// What it answers.
-#[derive(Debug)]
-pub enum Found {
-    /// False: there was one of that name.
-    Inserted(bool),
-    /// Names.
-    Missing(Vec<String>),
-    /// Folders, and how many faces each has.
-    Folders(Vec<(String, u64)>),
-    /// None: no such folder.
-    Page(Option<Page>),
-    /// None: no such folder.
-    Faces(Option<Vec<Face>>),
-}
-
 /// What of a folder's documents is still to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rest {
@@ -171,38 +102,6 @@ impl Rest {
     #[must_use]
     pub fn take(&self, faces: &[Face]) -> (Vec<u8>, Option<Self>) {
         (lines(faces), Self::after(&self.folder, faces))
-    }
-}
-
-impl Face {
-    /// Appends the document, as the class's own programs wrote it: the same members, in the same order.
-    pub fn write_document(&self, out: &mut Vec<u8>) {
-        /// Each sample divided by 1000, and the comma after it.
-        static NUMBERS: LazyLock<[String; 256]> =
-            LazyLock::new(|| std::array::from_fn(|sample| format!("{},", json!(sample as f64 / 1000.0))));
-        out.reserve(self.samples.len() * 6 + self.image.len() + 128);
-        let text = |text: &str| Value::from(text).to_string();
-        out.extend_from_slice(b"{\"nombre\":");
-        out.extend_from_slice(text(&self.name).as_bytes());
-        // Base64 needs no escapes.
-        out.extend_from_slice(b",\"imagen_str\":\"");
-        out.extend_from_slice(self.image.as_bytes());
-        out.extend_from_slice(b"\",\"vector\":[");
-        for &sample in &self.samples {
-            out.extend_from_slice(NUMBERS[usize::from(sample)].as_bytes());
-        }
-        if out.last() == Some(&b',') {
-            out.pop();
-        }
-        out.extend_from_slice(b"]}\n");
-    }
-}
-
-impl Likeness {
-    /// Under this name.
-    #[must_use]
-    pub fn named(&self, name: &str) -> Face {
-        Face { name: name.to_owned(), image: self.image.clone(), samples: self.samples.clone() }
     }
 }
 

@@ -28,22 +28,24 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::bank::{self, Found, LIST_MAX, Rest};
+use super::bank::{self, LIST_MAX, Rest};
 use super::door::{Door, Side};
+use super::error::Failure;
 use super::event::{Event, Fault, What};
-use super::inquiry::{self, Awaited, Finding, Next, Purpose, Query};
-use super::job::{Failure, Product};
+use super::inquiry::{self, Awaited, Next, Purpose};
+use super::job::{Ending, Outcome, Product};
 use super::link::Link;
 use super::moment::Moment;
 use super::phase::{After, Answer, Continued, Name, Phase, may_follow};
-use super::picture::{Ending, Outcome, Picture, Times};
+use super::picture::{Picture, Times};
 use super::plan::Wish;
 use super::reject::Reject;
 use super::request::{Decision, Kind, Request, decide};
-use super::run::{Order, Origin};
 use super::service::Service;
+use super::store::{Finding, Found, Query, Question};
 use super::task::Submission;
 use super::upload::{Known, Progress, Received, Upload};
+use super::work_request::{Order, Origin};
 use crate::http::buf::{RecvBuf, SendBuf};
 use crate::http::format::{Format, Sniff};
 use crate::http::head::{RequestHead, poll_head};
@@ -170,7 +172,7 @@ impl Exchange {
                         let Purpose::Bank(bank::Wish::Insert { folder, name }) = &request.purpose else {
                             return;
                         };
-                        let question = bank::Question::Insert(folder.clone(), Box::new(likeness.named(name)));
+                        let question = Question::Insert(folder.clone(), Box::new(likeness.named(name)));
                         let next = inquiry::consult(question, now);
                         self.proceed(Name::Waiting, request, next, since, now);
                     }
@@ -613,7 +615,7 @@ impl Exchange {
             if received > LIST_MAX {
                 return Err(Reject::ListTooLong { max: LIST_MAX, received });
             }
-            let question = bank::Question::Missing(folder.clone(), bank::names_of(&picture)?);
+            let question = Question::Missing(folder.clone(), bank::names_of(&picture)?);
             return Ok(Ordered::Known(Box::new(Known::Bank(question))));
         }
         let format =

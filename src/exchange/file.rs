@@ -10,10 +10,6 @@ use std::time::SystemTime;
 
 use super::plan::{Plan, Wish};
 use crate::http::conditional::Conditions;
-use crate::http::reply::Reply;
-
-/// For a minute nobody need ask again, so that a page of thumbnails does not; then a 304 costs a look at the file.
-const CACHE_CONTROL: &str = "public, max-age=60";
 
 /// What a request wants of a file.
 #[derive(Clone, Debug)]
@@ -71,22 +67,6 @@ impl Edition {
     pub fn etag(&self) -> String {
         tag(&(env!("CARGO_PKG_VERSION"), self))
     }
-
-    /// The answer to a client that has it already (RFC 9110 §15.4.5).
-    #[must_use]
-    pub fn not_modified(&self, now: SystemTime) -> Reply {
-        self.describe(Reply::empty(304), now)
-    }
-
-    /// Adds the fields by which a client can keep the answer and ask whether it is still good.
-    #[must_use]
-    pub fn describe(&self, reply: Reply, now: SystemTime) -> Reply {
-        reply
-            .with("ETag", self.etag())
-            .with("Last-Modified", self.stamp.last_modified(now))
-            .with("Cache-Control", CACHE_CONTROL)
-            .with("Vary", "Accept")
-    }
 }
 
 /// Hashed, since an inode's number is nobody's business.
@@ -102,9 +82,10 @@ fn tag(of: &impl Hash) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::exchange::job::Encoding;
+    use crate::exchange::image::Encoding;
     use crate::exchange::plan::Size;
     use crate::http::format::Format;
+    use crate::http::reply::Reply;
     use std::time::Duration;
 
     pub(crate) fn edition() -> Edition {

@@ -17,69 +17,24 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::bank;
+use super::error::Failure;
 use super::gate::Lease;
-use super::job::Failure;
 use super::moment::Moment;
+use super::parameters::WAIT_MAX;
 use super::picture::Picture;
 use super::reject::Reject;
 use super::service::Service;
+use super::store::{Finding, Found, Query, Question};
 use super::task::{Shape, State, Status, Submission};
 use crate::http::conditional::{Conditions, Selection, Whole};
 use crate::http::prefer::Preferences;
 use crate::http::reply::Reply;
 
-/// Longest wait for a task to end.
-pub const WAIT_MAX: u32 = 60;
 /// Longest wait for an answer of the store, which may have to wait for its disk.
 const STORE_TIME: Duration = Duration::from_secs(30);
 
 /// Prometheus's text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// What is asked of the tasks.
-#[derive(Debug)]
-pub enum Query {
-    /// Keep this picture: [`Finding::Accepted`] or [`Finding::Different`].
-    Accept(Box<Submission>),
-    /// What is known of this task: [`Finding::Status`].
-    Status(Uuid),
-    /// The same, once it has ended.
-    Watch(Uuid),
-    /// Part of a result: [`Finding::File`].
-    File {
-        /// Of this task.
-        id: Uuid,
-        /// These of its bytes.
-        range: Range<u64>,
-        /// To hold them.
-        lease: Lease,
-    },
-    /// Forget this task: [`Finding::Deleted`].
-    Delete(Uuid),
-    /// Of the bank: [`Finding::Bank`].
-    Bank(bank::Question),
-    /// Of the server itself: [`Finding::Metrics`].
-    Metrics,
-}
-
-/// What is found.
-#[derive(Debug)]
-pub enum Finding {
-    /// The picture is a task now, or was one already.
-    Accepted(Status),
-    /// Under its key another picture was handed in.
-    Different,
-    /// None: there is no such task.
-    Status(Option<Status>),
-    /// None: it is gone.
-    File(Option<(Bytes, Lease)>),
-    /// Whether there was such a task.
-    Deleted(bool),
-    /// What the bank has.
-    Bank(bank::Found),
-    /// The page of figures.
-    Metrics(Bytes),
-}
 
 /// What a request is after.
 #[derive(Debug)]
@@ -226,7 +181,7 @@ pub fn first(purpose: &Purpose, id: Uuid, service: &Service, now: Moment) -> Nex
 
 /// A question to the bank.
 #[must_use]
-pub fn consult(question: bank::Question, now: Moment) -> Next {
+pub fn consult(question: Question, now: Moment) -> Next {
     Next::Ask { query: Query::Bank(question), awaited: Awaited::Bank, due: now.at + STORE_TIME }
 }
 
@@ -285,11 +240,9 @@ pub fn next(purpose: &Purpose, awaited: Awaited, finding: Finding, service: &Ser
 }
 
 /// What the bank has, as an answer; a whole folder goes on from where its first part ends.
-fn told(wish: &bank::Wish, found: bank::Found) -> Next {
+fn told(wish: &bank::Wish, found: Found) -> Next {
     let rest = match (wish, &found) {
-        (bank::Wish::Documents { folder }, bank::Found::Faces(Some(faces))) => {
-            bank::Rest::after(folder, faces)
-        }
+        (bank::Wish::Documents { folder }, Found::Faces(Some(faces))) => bank::Rest::after(folder, faces),
         _ => None,
     };
     match (wish.answer(found), rest) {

@@ -2,128 +2,25 @@
 //!
 //! A [`Job`] goes out (to a worker, or to a scaler connection) and comes back as exactly one [`Done`] with the
 //! same ticket and the same lease, whatever happened in between.
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use scaler::raster::Raster;
 use uuid::Uuid;
 
-use super::bank::{FACE_HEIGHT, FACE_WIDTH, Likeness};
+use super::error::Failure;
+use super::face::{FACE_HEIGHT, FACE_WIDTH, Likeness};
 use super::file::{Edition, Stamp, Wanted};
 use super::gate::Lease;
-use super::link::{Excerpt, FOLDER, Sought};
-use super::picture::Picture;
+use super::image::{Encoding, PixelLimits, Probe, Reduction, is_small};
+use super::link::{Excerpt, Link, Sought};
+use super::picture::{Picture, Times};
 use super::plan::{Plan, needed};
 use crate::http::format::Format;
-use crate::http::sniff::Foreign;
 use crate::key::Ticket;
-
-/// Bounds that hold for every picture, checked on the header before any allocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PixelLimits {
-    /// Most pixels (width times height) of a picture, in or out: `--max-pixeles`.
-    pub pixels_max: u64,
-    /// Longest side in pixels.
-    pub side_max: u32,
-}
-
-impl PixelLimits {
-    /// Whether a picture of this size may exist here.
-    ///
-    /// # Errors
-    /// [`Failure::TooManyPixels`] if not.
-    pub fn check(&self, width: u32, height: u32) -> Result<(), Failure> {
-        let pixels = u64::from(width) * u64::from(height);
-        if pixels > self.pixels_max || width.max(height) > self.side_max {
-            return Err(Failure::TooManyPixels { width: width.into(), height: height.into() });
-        }
-        Ok(())
-    }
-}
-
-/// What the header of a picture says, known before a byte is allocated for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Probe {
-    /// The format its bytes have.
-    pub format: Format,
-    /// Stored columns, before orientation.
-    pub width: u32,
-    /// Stored rows, before orientation.
-    pub height: u32,
-    /// How much smaller it is decoded.
-    pub reduction: Reduction,
-    /// Upper bound, in bytes, of what decoding it to gray allocates at its peak, the result included.
-    pub decode_cost: u64,
-}
-
-impl Probe {
-    /// Columns and rows of what is decoded, before orientation.
-    #[must_use]
-    pub fn decoded_size(&self) -> (u32, u32) {
-        self.reduction.size(self.width, self.height)
-    }
-}
-
-/// How much smaller than stored a picture is decoded; of all formats a JPEG alone can be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reduction {
-    /// As stored.
-    #[default]
-    None,
-    /// Half the sides, rounded up.
-    Half,
-    /// A quarter of the sides, rounded up.
-    Quarter,
-}
-
-impl Reduction {
-    /// The largest reduction that leaves enough to the resampling from a picture of this size, as it is stored, to one of the
-    /// size `target`: a factor of 2.5 from half the sides, of 3 from a quarter.
-    ///
-    /// With libjpeg's reduced transforms and those factors the result stays within a mean of 0.35 and 12 levels of what full
-    /// decoding gives (measured on photographs; means of 8x8, the next step, are 45 off at hard edges). Only where it divides
-    /// the sides: a last row that stands for half as many as the others would shift all those before it.
-    #[must_use]
-    pub fn for_target((width, height): (u32, u32), target: (u32, u32)) -> Self {
-        let leaves_enough = |reduction: &Self| {
-            let (divisor, least) = (reduction.divisor(), if *reduction == Self::Half { 5 } else { 6 });
-            let enough = |side: u32, target: u32| {
-                side.is_multiple_of(divisor)
-                    && least * u64::from(target) * u64::from(divisor) <= 2 * u64::from(side)
-            };
-            enough(width, target.0) && enough(height, target.1)
-        };
-        [Self::Quarter, Self::Half].into_iter().find(leaves_enough).unwrap_or(Self::None)
-    }
-
-    /// Columns and rows of a picture of this size, reduced.
-    #[must_use]
-    pub fn size(self, width: u32, height: u32) -> (u32, u32) {
-        (width.div_ceil(self.divisor()), height.div_ceil(self.divisor()))
-    }
-
-    const fn divisor(self) -> u32 {
-        match self {
-            Self::None => 1,
-            Self::Half => 2,
-            Self::Quarter => 4,
-        }
-    }
-}
-
-/// How a result is to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Encoding {
-    /// The format of the file.
-    pub format: Format,
-    /// 1 to 100, for the formats that lose: `calidad`.
-    pub quality: u8,
-    /// Red, green, blue behind transparent pixels, where the format has no transparency: `fondo`.
-    pub background: [u8; 3],
-}
 
 /// What is made of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,8 +178,6 @@ pub enum Work {
     Read(Box<Sought>),
 }
 
-/// Pictures of up to so many pixels count as small: a JPEG of that size is decoded in some milliseconds.
-const QUICK_PIXELS: u64 = 1 << 20;
 /// A compressed file of up to so many bytes is decoded in some tens of milliseconds: the slowest that is met in good pictures,
 /// a JPEG of noise, is read at 64 MB/s. Photographs of a megapixel are shorter, as PNG too.
 const QUICK_BYTES: usize = 2 << 20;
@@ -294,12 +189,6 @@ const QUICK_MEMORY: u64 = 24 << 20;
 
 /// A link's file of up to so many bytes is written by the quick workers: a JPEG of a megapixel has fewer.
 const QUICK_LINK: usize = 1 << 20;
-
-/// Whether a picture of that size is one of those.
-#[must_use]
-pub fn is_small(width: u32, height: u32) -> bool {
-    u64::from(width) * u64::from(height) <= QUICK_PIXELS
-}
 
 impl Work {
     /// Whether a worker needs so little for this that it should not stand behind what takes long. What decoding will cost is
@@ -419,131 +308,22 @@ impl Cancel {
     }
 }
 
-/// Why a piece of work came to nothing. `reject` maps each to a status and a Spanish text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The bytes are no picture of a format we read.
-    UnknownFormat,
-    /// The same, and this is what they seem to be.
-    Foreign(Foreign),
-    /// They were sent as the fields of a form without files, and have lost their line ends and NULs on the way.
-    SentAsFields {
-        /// Their first bytes are still those of a picture.
-        known: bool,
-    },
-    /// There are no bytes.
-    Empty,
-    /// There is no such file for us.
-    NoFile,
-    /// There is such a file, but we may not read it.
-    NoPermission,
-    /// A file that is no picture of a format we read.
-    NotAPicture,
-    /// A file longer than a picture may be.
-    FileTooLong {
-        /// Bytes it has.
-        length: u64,
-    },
-    /// A file that was written to while we read it.
-    Changing,
-    /// The system failed to read a file; the reason is for the log.
-    Unreadable(String),
-    /// The client accepts nothing that we write.
-    NotAcceptable,
-    /// As many pictures in hand as allowed.
-    QueueFull,
-    /// There is no room for the file at the moment.
-    MemoryFull {
-        /// Bytes it has.
-        length: u64,
-    },
-    /// A format we read, but these bytes can't be decoded; the reason is Spanish, for the client.
-    Undecodable(String),
-    /// More pixels than allowed, or a side too long.
-    TooManyPixels {
-        /// Columns.
-        width: u64,
-        /// Rows.
-        height: u64,
-    },
-    /// The picture may exist here, but what was asked to be made of it may not.
-    ResultTooLarge {
-        /// Columns it would have.
-        width: u64,
-        /// Rows it would have.
-        height: u64,
-    },
-    /// Its work would need more than all the memory there is for pictures.
-    TooMuchMemory {
-        /// Bytes it would need.
-        needed: u64,
-    },
-    /// The decoder panicked on it: ours to mend, but the next picture is none the worse for it.
-    Panicked,
-    /// Our own fault, whatever the picture: an encoder failed, or an answer was lost.
-    Lost,
-    /// The deadline of one picture passed.
-    Late,
-    /// The scaler broke the connection again and again, or answered nonsense.
-    ScalerLost,
-    /// The scaler is being started again, or the one we were told of does not answer.
-    ScalerAway,
-    /// The scaler refused: its code and its reason.
-    ScalerRefused {
-        /// As in HTTP.
-        code: u16,
-        /// Spanish, from the scaler.
-        reason: String,
-    },
-    /// The server stops, or nobody waits for the answer.
-    Cancelled,
-    /// There is no room on the store's disk; the reason is for the log.
-    StoreFull(String),
-    /// The store can't be reached, or failed; the reason is for the log.
-    StoreBroken(String),
-    /// There is no space left for another link; the reason is Spanish.
-    FolderFull(String),
-    /// The folder of links can't be written to; the reason is Spanish.
-    FolderUnusable(String),
-}
+/// How a run ended.
+pub type Outcome = Result<Ending, Failure>;
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownFormat | Self::SentAsFields { known: false } => {
-                write!(f, "los bytes no son una imagen de un formato conocido")
-            }
-            Self::Foreign(foreign) => write!(f, "lo enviado parece {}: {}", foreign.name(), foreign.advice()),
-            Self::SentAsFields { known: true } => write!(f, "la imagen perdió bytes en el camino"),
-            Self::Empty => write!(f, "no llegó ningún byte"),
-            Self::NoFile => write!(f, "no existe ese archivo"),
-            Self::NoPermission => write!(f, "no hay permiso para leer el archivo"),
-            Self::NotAPicture => write!(f, "el archivo no es una imagen de un formato conocido"),
-            Self::FileTooLong { length } => write!(f, "el archivo tiene {length} bytes y son demasiados"),
-            Self::Changing => write!(f, "el archivo está cambiando; intente de nuevo"),
-            Self::Unreadable(reason) => write!(f, "el archivo no se puede leer: {reason}"),
-            Self::NotAcceptable => write!(f, "el cliente no acepta ningún formato disponible"),
-            Self::QueueFull => write!(f, "ya hay tantas imágenes en proceso como se permiten"),
-            Self::MemoryFull { length } => write!(f, "no hay memoria para un archivo de {length} bytes"),
-            Self::Undecodable(reason) => write!(f, "la imagen no se puede decodificar: {reason}"),
-            Self::TooManyPixels { width, height } => write!(f, "{width}x{height} píxeles son demasiados"),
-            Self::ResultTooLarge { width, height } => {
-                write!(f, "el resultado mediría {width}x{height} píxeles y son demasiados")
-            }
-            Self::TooMuchMemory { needed } => write!(f, "procesarla necesitaría {needed} bytes de memoria"),
-            Self::Panicked => write!(f, "el decodificador falló con esta imagen"),
-            Self::Lost => write!(f, "error interno"),
-            Self::Late => write!(f, "no estuvo lista a tiempo"),
-            Self::ScalerLost => write!(f, "el escalador cortó la conexión varias veces"),
-            Self::ScalerAway => write!(f, "el escalador no está disponible por el momento"),
-            Self::ScalerRefused { code, reason } => write!(f, "el escalador respondió {code}: {reason}"),
-            Self::Cancelled => write!(f, "el trabajo fue cancelado"),
-            Self::StoreFull(reason) => write!(f, "no queda espacio en el disco del almacén: {reason}"),
-            Self::StoreBroken(reason) => write!(f, "el almacén falló: {reason}"),
-            Self::FolderFull(reason) => write!(f, "no hay espacio para la imagen en {FOLDER}: {reason}"),
-            Self::FolderUnusable(reason) => write!(f, "no se puede guardar la imagen en {FOLDER}: {reason}"),
-        }
-    }
+/// How a run ended that did not fail.
+#[derive(Debug)]
+pub enum Ending {
+    /// With a picture, and where the time went.
+    Picture(Arc<Picture>, Times),
+    /// The client has this edition of the file already.
+    NotModified(Edition),
+    /// With a face for the bank, and where the time went.
+    Face(Likeness, Times),
+    /// With a picture that is stored, and where the time went.
+    Link(Link, Times),
+    /// With what is to be sent of a stored picture.
+    Excerpt(Excerpt),
 }
 
 #[cfg(test)]

@@ -2,22 +2,12 @@
 //!
 //! A link is made once, under a name of its own, and its file is never written to again: so its entity tag is strong,
 //! its date too (RFC 9110 §8.8.2.2), and whoever has part of it may fetch the rest.
-use std::time::SystemTime;
 
 use bytes::Bytes;
 
 use super::file::Stamp;
 use super::gate::Lease;
-use super::picture::{POLICY, Times};
-use super::reject::Reject;
 use crate::http::conditional::{Conditions, Selection};
-use crate::http::reply::Reply;
-
-/// The folder's name, below the working directory and in a link to the main port.
-pub const FOLDER: &str = "scaled_images";
-
-/// A name is never given to another picture, but whoever keeps the folder may remove it.
-const CACHE_CONTROL: &str = "public, max-age=3600";
 
 /// A result that is stored.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,17 +25,6 @@ impl Link {
     #[must_use]
     pub fn line(url: &str) -> String {
         format!("Imagen escalada disponible en: {url}\n")
-    }
-
-    /// The answer that carries it (RFC 9110 §15.3.2).
-    #[must_use]
-    pub fn reply(&self, url: &str, times: &Times) -> Reply {
-        Reply::text(201, Self::line(url))
-            .with("Location", url.to_owned())
-            .with("X-Ancho", self.width.to_string())
-            .with("X-Alto", self.height.to_string())
-            .with("Cache-Control", "no-store")
-            .with("Server-Timing", times.field())
     }
 }
 
@@ -79,30 +58,6 @@ impl Excerpt {
     pub fn charged_to(self, lease: Lease) -> Self {
         Self { body: Bytes::from_owner(Charged { bytes: self.body, _lease: lease }), ..self }
     }
-
-    /// The answer that carries it.
-    ///
-    /// # Errors
-    /// What the client asks for is not there (412, 416).
-    pub fn reply(&self, now: SystemTime) -> Result<Reply, Reject> {
-        let length = self.stamp.length;
-        let file = || {
-            Reply::new(200, self.media_type, self.body.clone())
-                .with("Accept-Ranges", "bytes")
-                .with("Content-Security-Policy", POLICY)
-        };
-        let reply = match &self.selection {
-            Selection::Whole => file().of_length(length),
-            Selection::Part(part) => file().into_part(part, length),
-            Selection::NotModified => Reply::empty(304),
-            Selection::Failed => return Err(Reject::Precondition),
-            Selection::Unsatisfiable => return Err(Reject::Range { length }),
-        };
-        Ok(reply
-            .with("ETag", self.stamp.etag())
-            .with("Last-Modified", self.stamp.last_modified(now))
-            .with("Cache-Control", CACHE_CONTROL))
-    }
 }
 
 /// Bytes and what they are charged to.
@@ -122,6 +77,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::exchange::file::tests::edition;
     use crate::exchange::gate::Gate;
+    use crate::exchange::reject::Reject;
+    use crate::http::reply::Reply;
+    use std::time::SystemTime;
 
     pub(crate) fn excerpt(selection: Selection, body: &'static [u8]) -> Excerpt {
         let stamp = Stamp { length: 10, ..edition().stamp };

@@ -5,27 +5,36 @@
 //! that watches a run, and so is a request for a [`mod@file`] or a [`link`]; the port it came to is its [`door`]. A
 //! [`task`] is work that was accepted for good, the [`bank`] has folders of faces: what a conversation says about those
 //! is in [`inquiry`]. The page's files are [`asset`]s. Reading order: [`exchange`], [`request`], [`upload`], [`run`], [`gate`], [`inquiry`], [`reject`].
+mod answers;
 pub mod asset;
 pub mod bank;
 pub mod door;
+pub mod error;
 pub mod event;
 #[expect(clippy::module_inception, reason = "the layer is named for its central machine")]
 pub mod exchange;
+pub mod face;
 pub mod file;
 pub mod gate;
+pub mod image;
 pub mod inquiry;
 pub mod job;
 pub mod link;
+pub mod links_folder;
 pub mod moment;
+pub mod parameters;
 mod phase;
 pub mod picture;
 pub mod plan;
+mod refusal;
 pub mod reject;
 pub mod request;
 pub mod run;
 pub mod service;
+pub mod store;
 pub mod task;
 pub mod upload;
+pub mod work_request;
 
 pub use exchange::Exchange;
 pub use run::Run;

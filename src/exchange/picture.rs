@@ -1,37 +1,14 @@
 //! What comes of a run: a picture, and how long it took to make.
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::bank::Likeness;
 use super::file::Edition;
 use super::gate::Lease;
-use super::job::Failure;
-use super::link::{Excerpt, Link};
 use crate::http::format::Format;
-use crate::http::reply::Reply;
 
 /// What a browser may do with a picture that it shows by itself: nothing, but for the style that it puts around it.
 pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
-
-/// How a run ended.
-pub type Outcome = Result<Ending, Failure>;
-
-/// How a run ended that did not fail.
-#[derive(Debug)]
-pub enum Ending {
-    /// With a picture, and where the time went.
-    Picture(Arc<Picture>, Times),
-    /// The client has this edition of the file already.
-    NotModified(Edition),
-    /// With a face for the bank, and where the time went.
-    Face(Likeness, Times),
-    /// With a picture that is stored, and where the time went.
-    Link(Link, Times),
-    /// With what is to be sent of a stored picture.
-    Excerpt(Excerpt),
-}
 
 /// The result of a run.
 #[derive(Debug)]
@@ -48,27 +25,6 @@ pub struct Picture {
     pub edition: Option<Edition>,
     /// Holds the file's bytes until the last who has the picture lets go of it.
     pub lease: Lease,
-}
-
-impl Picture {
-    /// An answer whose body it is, without anything about how long it is good.
-    #[must_use]
-    pub fn bare_reply(&self, status: u16) -> Reply {
-        Reply::new(status, self.format.media_type(), self.file.clone())
-            .with("X-Ancho", self.width.to_string())
-            .with("X-Alto", self.height.to_string())
-            .with("Content-Security-Policy", POLICY)
-    }
-
-    /// The answer that carries it. What was made of an upload is its sender's alone.
-    #[must_use]
-    pub fn reply(&self, times: &Times, now: SystemTime) -> Reply {
-        let reply = self.bare_reply(200).with("Server-Timing", times.field());
-        match &self.edition {
-            Some(edition) => edition.describe(reply, now),
-            None => reply.with("Vary", "Accept").with("Cache-Control", "no-store"),
-        }
-    }
 }
 
 /// Where the time of a run went; None for a step that it did not take.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
+use words::seconds;
 
 use super::asset;
-use super::job::Failure;
+use super::error::Failure;
 use super::service::Part;
 use super::task::{Problem, State};
 use crate::http::body::BodyError;
@@ -22,8 +23,6 @@ use crate::http::route::Absent;
 mod limits;
 mod page;
 mod words;
-
-use words::seconds;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]

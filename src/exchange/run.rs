@@ -21,44 +21,13 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::error::Failure;
 use super::file::Wanted;
 use super::gate::{Full, Lease};
-use super::job::{Brief, Cancel, Decoded, Done, Failure, Job, Loaded, Output, Product, Work};
+use super::job::{Brief, Cancel, Decoded, Done, Ending, Job, Loaded, Outcome, Output, Product, Work};
 use super::link::{Link, Sought};
-use super::picture::{Ending, Outcome, Picture, Times};
-use super::plan::Plan;
+use super::picture::{Picture, Times};
 use crate::key::{Key, Ticket};
-
-/// What a request hands over once nothing more of it is to come.
-#[derive(Debug)]
-pub struct Order {
-    /// The request's id, which becomes the run's.
-    pub id: Uuid,
-    /// Where the picture comes from.
-    pub origin: Origin,
-    /// Holds the bytes of an upload.
-    pub lease: Lease,
-    /// How long an upload took.
-    pub read: Option<Duration>,
-}
-
-/// Where a picture comes from.
-#[derive(Debug)]
-pub enum Origin {
-    /// The client has sent it.
-    Upload {
-        /// The file as it was sent.
-        picture: Vec<u8>,
-        /// What is wanted.
-        plan: Plan,
-        /// What is to come of it.
-        product: Product,
-    },
-    /// It lies below the directory of `-d`.
-    File(Box<Wanted>),
-    /// It was made before, and lies in the folder of links.
-    Linked(Box<Sought>),
-}
 
 /// How a run begins.
 #[derive(Debug)]

@@ -1,14 +1,17 @@
 //! The machine with a fake clock: every stage, every way out of it, for uploads and for files.
-use super::*;
-use crate::exchange::file::{Edition, Stamp, tests::edition};
-use crate::exchange::gate::Gate;
-use crate::exchange::job::{PixelLimits, Probe, Reduction};
-use crate::exchange::link::tests::excerpt;
-use crate::exchange::plan::{Parameters, Wish};
-use crate::http::conditional::{Conditions, Selection};
-use crate::http::format::Format;
 use bytes::Bytes;
 use scaler::raster::{Channels, Raster};
+
+use super::*;
+use crate::exchange::file::tests::edition;
+use crate::exchange::file::{Edition, Stamp};
+use crate::exchange::gate::Gate;
+use crate::exchange::image::{PixelLimits, Probe, Reduction};
+use crate::exchange::link::tests::excerpt;
+use crate::exchange::parameters::Parameters;
+use crate::exchange::plan::Wish;
+use crate::http::conditional::{Conditions, Selection};
+use crate::http::format::Format;
 
 const KEY: Key = Key { index: 3, generation: 9 };
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::bank::Question;
 use super::file::Wanted;
 use super::gate::Lease;
 use super::link::Sought;
 use super::reject::Reject;
 use super::service::Service;
+use super::store::Question;
 use crate::http::body::{BodyDecoder, BodyEvent};
 use crate::http::form::Form;
 use crate::http::head::Framing;

@@ -31,9 +31,11 @@ use scaler::words::InWords;
 use uuid::Uuid;
 
 use super::{SNIFFED, read, refusal, stamp};
+use crate::exchange::error::Failure;
 use crate::exchange::gate::{Full, Lease};
-use crate::exchange::job::{Failure, Output};
-use crate::exchange::link::{Excerpt, FOLDER, Sought};
+use crate::exchange::job::Output;
+use crate::exchange::link::{Excerpt, Sought};
+use crate::exchange::links_folder::FOLDER;
 use crate::http::conditional::{Selection, Whole};
 use crate::http::format::{Format, Sniff};
 

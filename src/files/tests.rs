@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::exchange::gate::Gate;
+use crate::exchange::parameters::Parameters;
 use crate::exchange::picture::Picture;
-use crate::exchange::plan::{Parameters, Wish};
+use crate::exchange::plan::Wish;
 use crate::http::conditional::Conditions;
 
 /// A picture of 2x2.

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::exchange::door::{Door, Side};
+use crate::exchange::error::Failure;
 use crate::exchange::exchange::{Action, INPUT_MAX};
 use crate::exchange::gate::Gate;
-use crate::exchange::job::Failure;
 use crate::exchange::service::{Policy, Service};
 
 /// xorshift64: enough chance for a test, the same each time.

@@ -19,7 +19,8 @@ use scaler::wire::{Limits, Reply};
 use super::slab::Slab;
 use super::source::Source;
 use super::upstream::{Break, Stream, Task, Turn, Upstream};
-use crate::exchange::job::{Done, Failure, Output};
+use crate::exchange::error::Failure;
+use crate::exchange::job::{Done, Output};
 use crate::key::Key;
 use crate::pixels::Spares;
 

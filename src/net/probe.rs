@@ -17,7 +17,8 @@ use scaler::raster::Raster;
 use uuid::Uuid;
 
 use crate::exchange::gate::{Gate, Lease};
-use crate::exchange::job::{Cancel, Decoded, Done, Encoding, Job, Output, Probe as Header, Reduction, Work};
+use crate::exchange::image::{Encoding, Probe as Header, Reduction};
+use crate::exchange::job::{Cancel, Decoded, Done, Job, Output, Work};
 use crate::exchange::service::Part;
 use crate::http::format::Format;
 use crate::key::{Key, Ticket};
@@ -197,7 +198,8 @@ fn writing(raster: Raster) -> Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::job::{Failure, PixelLimits};
+    use crate::exchange::error::Failure;
+    use crate::exchange::image::PixelLimits;
     use crate::workers::Lane;
     use bytes::Bytes;
 

@@ -19,6 +19,8 @@ use mio::{Events, Interest, Poll, Waker};
 use scaler::exit_stats;
 use scaler::sys::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use scaler::wire::Limits;
+use scaler::words::InWords;
+use upkeep::Upkeep;
 use uuid::Uuid;
 
 use super::acceptor::Acceptor;
@@ -37,27 +39,25 @@ use super::supervisor::Supervisor;
 use super::tasks::Tasks;
 use super::timers::{Armed, Timers};
 use super::upstream::Task;
+use crate::exchange::Exchange;
 use crate::exchange::door::{Door, Side};
+use crate::exchange::error::Failure;
+use crate::exchange::event::Level;
 use crate::exchange::exchange::{Action, INPUT_MAX};
-use crate::exchange::job::{Done, Failure, Job, Work};
+use crate::exchange::job::{Done, Ending, Job, Outcome, Work};
 use crate::exchange::moment::Moment;
-use crate::exchange::picture::{Ending, Outcome};
-use crate::exchange::run::Order;
 use crate::exchange::service::Service;
-use crate::exchange::{Exchange, event::Level};
+use crate::exchange::work_request::Order;
 use crate::files::Library;
 use crate::key::Key;
 use crate::log::{Log, Who};
 use crate::pixels::Spares;
 use crate::store::{self, Answer, Retention, Store};
 use crate::workers::{Deliver, Lane, Toolbox, Workers};
-use scaler::words::InWords;
 
 mod glance;
 mod taskwork;
 mod upkeep;
-
-use upkeep::Upkeep;
 
 /// Tasks in memory for each worker: while one is worked on, another is at the scaler, and others are on their way from
 /// the store or back to it, which takes a turn of the disk each.

@@ -21,14 +21,13 @@ use uuid::Uuid;
 
 use super::recent::Recent;
 use super::watchers::{Asker, Watchers};
-use crate::exchange::bank::{Found, Question};
+use crate::exchange::error::Failure;
 use crate::exchange::event::Level;
-use crate::exchange::inquiry::{Finding, Query};
-use crate::exchange::job::Failure;
+use crate::exchange::job::{Ending, Outcome};
 use crate::exchange::moment::Moment;
-use crate::exchange::picture::{Ending, Outcome};
 use crate::exchange::run::Reached;
 use crate::exchange::service::Service;
+use crate::exchange::store::{Finding, Found, Query, Question};
 use crate::exchange::task::{Claim, Problem, State, Status};
 use crate::key::Key;
 use crate::store::{Acceptance, Answer, Ask, CRASHES_MAX, Claimed, End, Read, Request, Told, Trouble, Write};

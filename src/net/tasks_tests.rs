@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::exchange::gate::Gate;
-use crate::exchange::job::Encoding;
+use crate::exchange::image::Encoding;
 use crate::exchange::picture::{Picture, Times};
 use crate::exchange::plan::{Plan, Size};
 use crate::exchange::service::{Part, Policy};

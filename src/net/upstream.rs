@@ -14,7 +14,8 @@ use scaler::wire::{Limits, Reply, ReplyDecoder, Target, emit_request_head};
 
 use super::client::{Readiness, TURN_BYTES};
 use crate::exchange::gate::Lease;
-use crate::exchange::job::{self, Cancel};
+use crate::exchange::image::is_small;
+use crate::exchange::job::Cancel;
 use crate::key::Ticket;
 
 /// The head of an answer comes in by reads of this size, and what follows it in the same read; the rest of the samples goes
@@ -48,7 +49,7 @@ impl Task {
     /// Whether it takes so little that it should not stand behind what takes long.
     #[must_use]
     pub fn is_small(&self) -> bool {
-        job::is_small(self.raster.width, self.raster.height) && job::is_small(self.width, self.height)
+        is_small(self.raster.width, self.raster.height) && is_small(self.width, self.height)
     }
 }
 

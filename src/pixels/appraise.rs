@@ -1,9 +1,10 @@
 //! Whether a whole job can be done, and what it will take, from the header alone: decoding, scaling and writing.
 
-use crate::exchange::job::{Brief, Failure, Loaded, PixelLimits};
-
 use super::encode::{encode_cost, side_max};
 use super::{probe, reduce};
+use crate::exchange::error::Failure;
+use crate::exchange::image::PixelLimits;
+use crate::exchange::job::{Brief, Loaded};
 use crate::http::format::Format;
 
 /// Looks at a picture's header before anything is queued for it. Microseconds, and nothing of note is allocated.
@@ -35,7 +36,8 @@ pub fn appraise(
 mod tests {
     use super::*;
     use crate::exchange::job::Product;
-    use crate::exchange::plan::{Parameters, Wish};
+    use crate::exchange::parameters::Parameters;
+    use crate::exchange::plan::Wish;
 
     const LIMITS: PixelLimits = PixelLimits { pixels_max: 100_000_000, side_max: 65_535 };
 

@@ -18,14 +18,12 @@
 
 use scaler::raster::{Channels, Raster};
 
-use crate::exchange::job::{Cancel, Failure};
-
 use super::bytes::{le16, le32};
-use super::cost;
 use super::gray::{byte, luma};
-use super::image;
-use super::interrupt;
 use super::probe::{Found, undecodable};
+use super::{cost, image, interrupt};
+use crate::exchange::error::Failure;
+use crate::exchange::job::Cancel;
 
 const NAME: &str = "BMP";
 

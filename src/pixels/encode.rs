@@ -14,20 +14,21 @@ use std::io::Cursor;
 
 use ::image::ExtendedColorType;
 use ::image::codecs::bmp::BmpEncoder;
-use ::image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use ::image::codecs::webp::WebPEncoder;
-use ::png::{BitDepth, ColorType, Compression};
 use ::tiff::encoder::TiffEncoder;
 use ::tiff::encoder::colortype::Gray8;
 use ::tiff::tags::ExtraSamples;
+use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
+use png::{BitDepth, ColorType, Compression};
 use scaler::raster::{Channels, Raster};
-
-use crate::exchange::job::{Cancel, Encoding, Failure};
-use crate::http::format::Format;
 
 use super::cost;
 use super::gray::{blend, byte, luma};
 use super::interrupt::{self, Interruptible, InterruptibleWriter};
+use crate::exchange::error::Failure;
+use crate::exchange::image::Encoding;
+use crate::exchange::job::Cancel;
+use crate::http::format::Format;
 
 /// Both headers of a BMP and its palette.
 const BMP_HEAD: usize = 14 + 40 + 4 * 256;

@@ -12,16 +12,16 @@
 
 use std::io::Read;
 
-use ::gif::{DecodeOptions, DecodingError};
+use gif::{DecodeOptions, DecodingError};
 use scaler::raster::{Channels, Raster};
-
-use crate::exchange::job::{Cancel, Failure};
 
 use super::bytes::le16;
 use super::cost;
 use super::gray::luma;
 use super::interrupt::Interruptible;
 use super::probe::{Found, undecodable};
+use crate::exchange::error::Failure;
+use crate::exchange::job::Cancel;
 
 /// Blocks, sub-blocks and stray bytes walked before the first frame: 16 MiB of comments.
 const BLOCKS_MAX: usize = 65_536;

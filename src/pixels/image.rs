@@ -5,12 +5,11 @@
 
 use std::io::ErrorKind::UnexpectedEof;
 
-use ::image::{ColorType, ImageDecoder, ImageError};
+use image::{ColorType, ImageDecoder, ImageError};
 use scaler::raster::Raster;
 
-use crate::exchange::job::Failure;
-
 use super::gray::{Layout, to_gray_in_place};
+use crate::exchange::error::Failure;
 
 /// What the header of a picture announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,8 @@
 
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom, Write};
 
-use crate::exchange::job::{Cancel, Failure};
+use crate::exchange::error::Failure;
+use crate::exchange::job::Cancel;
 
 /// Bytes between two looks at the flag.
 const PIECE: usize = 16 * 1024;

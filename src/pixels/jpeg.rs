@@ -17,15 +17,14 @@ use luma::{Color, Decoder, Error, Header, Scale, Unsupported};
 use scaler::raster::{Channels, Raster};
 use scaler::sys::allocate_huge;
 
-use crate::exchange::job::{Cancel, Failure, Reduction};
-
-use super::cost;
-use super::exif;
 use super::gray::{cmyk_luma, luma, ycc_to_rgb};
-use super::interrupt;
 use super::orient::Orientation;
 use super::probe::{Found, undecodable};
 use super::spares::Spares;
+use super::{cost, exif, interrupt};
+use crate::exchange::error::Failure;
+use crate::exchange::image::Reduction;
+use crate::exchange::job::Cancel;
 
 pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     let header = Header::read(bytes).map_err(|error| refusal(&error))?;

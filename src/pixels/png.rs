@@ -20,22 +20,21 @@ use std::borrow::Cow;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::mem;
 
-use ::png::{
-    BitDepth, ColorType, DecodeOptions, Decoder, DecodingError, InterlaceInfo, Limits, Transformations,
-};
 use flate2::Crc;
 use flate2::bufread::ZlibDecoder;
+use png::{
+    BitDepth, ColorType, DecodeOptions, Decoder, DecodingError, InterlaceInfo, Limits, Transformations,
+};
 use scaler::raster::{Channels, Raster};
 
-use crate::exchange::job::{Cancel, Failure, PixelLimits};
-
 use super::bytes::be32;
-use super::cost;
-use super::exif;
 use super::gray::{Layout, byte, row_to_gray};
-use super::interrupt;
 use super::orient::Orientation;
 use super::probe::{Found, undecodable};
+use super::{cost, exif, interrupt};
+use crate::exchange::error::Failure;
+use crate::exchange::image::PixelLimits;
+use crate::exchange::job::Cancel;
 
 /// Chunks before the image data; a picture's own list is shorter than twenty.
 const CHUNKS_MAX: usize = 4096;

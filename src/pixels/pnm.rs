@@ -12,13 +12,11 @@
 
 use scaler::raster::Raster;
 
-use crate::exchange::job::{Cancel, Failure};
-
-use super::cost;
 use super::gray::{Layout, row_to_gray, saturate};
-use super::image;
-use super::interrupt;
 use super::probe::{Found, undecodable};
+use super::{cost, image, interrupt};
+use crate::exchange::error::Failure;
+use crate::exchange::job::Cancel;
 
 const NAME: &str = "PNM";
 

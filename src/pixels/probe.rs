@@ -3,10 +3,10 @@
 //! Called on the event loop's thread, so it is quick whatever the bytes are: every walk over segments, chunks or
 //! entries is bounded, and nothing is allocated. What it lets through, a decoder may still refuse.
 
-use crate::exchange::job::{Failure, PixelLimits, Probe, Reduction};
-use crate::http::format::{Format, Sniff};
-
 use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
+use crate::exchange::error::Failure;
+use crate::exchange::image::{PixelLimits, Probe, Reduction};
+use crate::http::format::{Format, Sniff};
 
 /// What a format's header reader finds out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::exchange::bank::{Face, Page};
+use crate::exchange::face::{Face, Page};
 use crate::exchange::gate::Lease;
 use crate::exchange::picture::Picture;
 use crate::exchange::task::{Claim, Problem, State, Status, Submission};

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
-use crate::exchange::job::Encoding;
+use crate::exchange::image::Encoding;
 use crate::exchange::plan::{Plan, Size};
 use crate::exchange::task::Problem;
 

@@ -1,6 +1,6 @@
 //! Pictures to send, and a look at those that come back.
 use scaler::raster::{Channels, Raster};
-use tp2::exchange::job::{Encoding, PixelLimits};
+use tp2::exchange::image::{Encoding, PixelLimits};
 use tp2::http::format::Format;
 use tp2::pixels::{decode, encode, probe};
 

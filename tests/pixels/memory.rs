@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use scaler::raster::{Channels, Raster};
-use tp2::exchange::job::Failure;
+use tp2::exchange::error::Failure;
 use tp2::http::format::Format;
 use tp2::pixels::{Encoding, decode, encode, encode_cost, probe, side_max};
 

@@ -2,7 +2,8 @@
 //! photographs (a mean of 0.35 levels, 12 at most), and of the same size, also where the picture has to be turned.
 
 use scaler::raster::Raster;
-use tp2::exchange::job::{Cancel, Decoded, PixelLimits, Reduction};
+use tp2::exchange::image::{PixelLimits, Reduction};
+use tp2::exchange::job::{Cancel, Decoded};
 use tp2::http::format::Format;
 use tp2::pixels::{Encoding, Spares, decode_from, encode, probe, reduce};
 

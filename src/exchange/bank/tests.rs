@@ -1,5 +1,8 @@
 //! Names, lists, pages and documents, as data.
+use bytes::Bytes;
+
 use super::*;
+use crate::exchange::face::FACE_SAMPLES;
 
 fn face(name: &str) -> Face {
     let samples = (0..FACE_SAMPLES).map(|at| u8::try_from(at % 256).unwrap()).collect::<Vec<_>>().into();

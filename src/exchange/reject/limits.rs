@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::words::{seconds, shortened};
 use super::{LimitsInForce, Reject};
-use crate::exchange::job::Failure;
+use crate::exchange::error::Failure;
 use crate::http::limit;
 
 /// The members that an error from a limit has.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::limits::Passed;
 use super::{LimitsInForce, Reject};
-use crate::exchange::job::Failure;
-use crate::exchange::link::FOLDER;
+use crate::exchange::error::Failure;
+use crate::exchange::links_folder::FOLDER;
 use crate::exchange::service::Part;
 use crate::http::route::Absent;
 

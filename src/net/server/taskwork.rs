@@ -5,9 +5,10 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::{Server, Source, Who};
-use crate::exchange::inquiry::{Finding, Query};
-use crate::exchange::job::{Brief, Failure, Product};
+use crate::exchange::error::Failure;
+use crate::exchange::job::{Brief, Product};
 use crate::exchange::run::Reached;
+use crate::exchange::store::{Finding, Query};
 use crate::exchange::task::{Claim, Submission};
 use crate::key::Key;
 use crate::net::census;

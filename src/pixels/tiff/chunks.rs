@@ -5,11 +5,10 @@
 //! are longer than the file by more than a little. If they still are, chunks lie upon each other and are refused: the work
 //! would not be bounded by the bytes of the file. (Uncompressed ones may: their work is that of their pixels.)
 
-use crate::exchange::job::Failure;
-use crate::pixels::probe::undecodable;
-
 use super::directory::{Directory, Packing};
 use super::truncated;
+use crate::exchange::error::Failure;
+use crate::pixels::probe::undecodable;
 
 /// Bytes that all chunks together may be longer than the file and an eighth of it.
 pub(super) const SLACK: u64 = 16 * 1024;

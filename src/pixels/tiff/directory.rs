@@ -7,7 +7,10 @@
 //! Here the work is bounded: chunks may not be much larger than the picture, nor so narrow or so many that what each row and
 //! each chunk takes by itself would count for more than the pixels.
 
-use crate::exchange::job::Failure;
+use super::chunks::SLACK;
+use super::tags::{Entry, Tags};
+use super::{damaged, jpegs, names, truncated, unpack};
+use crate::exchange::error::Failure;
 use crate::pixels::bytes::Endian;
 use crate::pixels::cost;
 use crate::pixels::gray::{luma, saturate};
@@ -15,10 +18,6 @@ use crate::pixels::orient::Orientation;
 use crate::pixels::probe::undecodable;
 
 pub(super) use super::names::{Ink, Packing};
-
-use super::chunks::SLACK;
-use super::tags::{Entry, Tags};
-use super::{damaged, jpegs, names, truncated, unpack};
 
 /// Strips or tiles of all planes that are read.
 const CHUNKS_MAX: u64 = 250_000;

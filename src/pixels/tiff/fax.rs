@@ -14,10 +14,9 @@ use std::convert::Infallible;
 use fax::BitReader;
 use fax::maps::{Mode, black, mode, white};
 
-use crate::exchange::job::Failure;
-use crate::pixels::probe::undecodable;
-
 use super::{damaged, truncated};
+use crate::exchange::error::Failure;
+use crate::pixels::probe::undecodable;
 
 /// How rows are coded, and what stands between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

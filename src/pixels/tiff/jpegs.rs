@@ -6,13 +6,13 @@
 //! The head of each is walked within its own chunk, and held against the TIFF before anything is allocated: its size, its
 //! components, and that decoding costs no more than was announced, which is what the first one costs.
 
-use crate::exchange::job::{Cancel, Failure};
+use super::directory::{Directory, Ink};
+use super::truncated;
+use crate::exchange::error::Failure;
+use crate::exchange::job::Cancel;
 use crate::pixels::interrupt;
 use crate::pixels::jpeg::{self, Inside, Stored};
 use crate::pixels::probe::undecodable;
-
-use super::directory::{Directory, Ink};
-use super::truncated;
 
 /// What a JPEG may cost beyond the first: they may differ in their metadata.
 const COST_EXTRA: u64 = 64 * 1024;

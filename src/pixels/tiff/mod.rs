@@ -24,7 +24,8 @@ mod unpack;
 
 use scaler::raster::{Channels, Raster};
 
-use crate::exchange::job::{Cancel, Failure};
+use crate::exchange::error::Failure;
+use crate::exchange::job::Cancel;
 
 use super::interrupt;
 use super::orient::Orientation;

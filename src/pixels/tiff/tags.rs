@@ -4,12 +4,11 @@
 //! Nothing is checked here but that the directory ends before the file does, and nothing is allocated. The work is one look at
 //! each of at most 4096 entries.
 
-use crate::exchange::job::Failure;
+use super::{damaged, truncated};
+use crate::exchange::error::Failure;
 use crate::pixels::bytes::Endian;
 use crate::pixels::orient::Orientation;
 use crate::pixels::probe::undecodable;
-
-use super::{damaged, truncated};
 
 /// Entries of the directory that are looked at; real ones have some thirty.
 const ENTRIES_MAX: u64 = 4096;

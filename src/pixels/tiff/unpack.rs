@@ -14,12 +14,12 @@ use flate2::{Decompress, FlushDecompress, Status};
 use weezl::decode::{Configuration, Decoder};
 use weezl::{BitOrder, LzwStatus};
 
-use crate::exchange::job::{Cancel, Failure};
-use crate::pixels::jpeg::Stored;
-
 use super::directory::{Directory, Packing};
 use super::fax::{Rows, rows_cost};
 use super::{damaged, jpegs, truncated};
+use crate::exchange::error::Failure;
+use crate::exchange::job::Cancel;
+use crate::pixels::jpeg::Stored;
 
 /// What the decompressors allocate: flate2 some 45 KiB, weezl some 30.
 const STATE: u64 = 64 * 1024;

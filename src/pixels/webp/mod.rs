@@ -18,7 +18,8 @@ use ::image::ColorType;
 use ::image::codecs::webp::WebPDecoder;
 use scaler::raster::Raster;
 
-use crate::exchange::job::{Cancel, Failure};
+use crate::exchange::error::Failure;
+use crate::exchange::job::Cancel;
 
 use crate::pixels::bytes::{le16, le32};
 use crate::pixels::cost;

@@ -12,7 +12,7 @@ use super::{
     Trouble, Write,
 };
 use crate::exchange::gate::{Gate, Lease};
-use crate::exchange::job::Encoding;
+use crate::exchange::image::Encoding;
 use crate::exchange::picture::Picture;
 use crate::exchange::plan::{Plan, Size};
 use crate::exchange::task::{Claim, Problem, Status, Submission};

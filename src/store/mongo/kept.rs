@@ -6,7 +6,7 @@ use mongodb::bson::{Binary, Bson, DateTime, Document, doc};
 use uuid::Uuid;
 
 use super::trouble::Fault;
-use crate::exchange::job::Encoding;
+use crate::exchange::image::Encoding;
 use crate::exchange::plan::{Plan, Size};
 use crate::http::format::Format;
 

@@ -3,13 +3,13 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use ::mongodb::bson::{Document, doc};
+use mongodb::bson::{Document, doc};
 use uuid::Uuid;
 
 use super::kept::name;
 use super::trouble::Fault;
 use super::*;
-use crate::exchange::bank::{FACE_SAMPLES, Face};
+use crate::exchange::face::{FACE_SAMPLES, Face};
 use crate::exchange::gate::Gate;
 use crate::exchange::picture::Picture;
 use crate::exchange::task::{Claim, State, Status, Submission};

@@ -1,8 +1,7 @@
 //! Changes, one after the other where they are about the same thing, and at once where they are not.
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
@@ -18,7 +17,7 @@ use super::pulse::{self, Server};
 use super::trouble::Fault;
 use super::turns::{self, Granted, Look, Turn};
 use super::{accept, bank, end, retention};
-use crate::exchange::bank::Face;
+use crate::exchange::face::Face;
 use crate::exchange::gate::Lease;
 use crate::exchange::task::Claim;
 use crate::store::{Answer, Brake, Claimed, End, Retention, Told, Trouble, Write, Writer, rules};

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::kept::Kept;
 use super::*;
-use crate::exchange::bank::Face;
+use crate::exchange::face::Face;
 use crate::exchange::gate::Gate;
 use crate::exchange::task::{Problem, State, Submission};
 use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};

@@ -13,7 +13,7 @@ use tp2::exchange::Exchange;
 use tp2::exchange::door::{Door, Side};
 use tp2::exchange::exchange::Action;
 use tp2::exchange::gate::Gate;
-use tp2::exchange::job::Failure;
+use tp2::exchange::error::Failure;
 use tp2::exchange::moment::Moment;
 use tp2::exchange::service::{Policy, Service};
 use tp2::http::body::{BodyDecoder, BodyEvent};

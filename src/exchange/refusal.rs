@@ -1,0 +1,94 @@
+//! Why a request is refused, by the state of the whole: what a client is told that came at a bad moment.
+use std::time::Duration;
+
+use super::error::Failure;
+use super::reject::{LimitsInForce, Reject};
+use super::service::Service;
+use crate::http::route::Absent;
+
+impl Service {
+    /// What a client is told of a failure: what it would be told had it been known at once, else the failure itself
+    /// with the limits that its text names.
+    #[must_use]
+    pub fn failed(&self, failure: Failure) -> Reject {
+        match failure {
+            Failure::NoFile | Failure::NoPermission => return Reject::Absent(Absent::NotFound),
+            Failure::NotAcceptable => return Reject::NotAcceptable,
+            Failure::QueueFull => return self.queue_full(),
+            Failure::MemoryFull { length } => return self.memory_full(length),
+            Failure::Late => return self.late(self.policy.deadline),
+            _ => {}
+        }
+        let limits = LimitsInForce {
+            body_max: self.policy.body_max,
+            pixels_max: self.policy.pixels.pixels_max,
+            side_max: self.policy.pixels.side_max,
+            memory_max: self.gate.bytes_max(),
+        };
+        Reject::Failed { failure, limits }
+    }
+
+    /// Why a picture that came now would have little hope; None if all is well.
+    #[must_use]
+    pub fn unready(&self) -> Option<Reject> {
+        let away = || self.scaler_away.get().then(|| self.failed(Failure::ScalerAway));
+        let stuck = || self.stuck.get().map(Reject::Stuck);
+        let overdue = || self.overdue.get().then_some(Reject::Overdue { deadline: self.policy.deadline });
+        let worn_out = || self.worn_out.get().then_some(Reject::WornOut);
+        let draining = self.draining.get().then_some(Reject::Draining);
+        draining
+            .or_else(|| self.overloaded())
+            .or_else(away)
+            .or_else(worn_out)
+            .or_else(overdue)
+            .or_else(stuck)
+            .or_else(|| self.store_trouble().map(Box::new).map(Reject::Unready))
+    }
+
+    /// Why a picture that came now could not be kept as a task. The queue is none of the reasons: a task waits in the
+    /// store, not in memory.
+    #[must_use]
+    pub fn unable_to_keep(&self) -> Option<Reject> {
+        self.short_of_memory().or_else(|| self.store_trouble())
+    }
+
+    /// Why nothing more could be held in memory now.
+    #[must_use]
+    pub fn short_of_memory(&self) -> Option<Reject> {
+        (self.gate.bytes() >= self.gate.bytes_max()).then(|| self.memory_full(0))
+    }
+
+    fn store_trouble(&self) -> Option<Reject> {
+        self.store_away.borrow().clone().map(|failure| self.failed(failure))
+    }
+
+    /// Why an upload that began now would be turned away; None if it would be taken. A scaler that is away is no
+    /// reason: it is back before most uploads are complete. Nor is it one that the server stops: whoever could still send
+    /// a request did not know, and is answered.
+    #[must_use]
+    pub fn overloaded(&self) -> Option<Reject> {
+        self.overload().map(|failure| self.failed(failure))
+    }
+
+    fn queue_full(&self) -> Reject {
+        let gate = &self.gate;
+        let (max, in_hand) = (gate.places_max(), gate.places());
+        Reject::QueueFull { max, in_hand, retry_after: gate.retry_after() }
+    }
+
+    /// What has so many bytes finds no room: for the moment, or, if it has more than there could ever be, for good.
+    #[must_use]
+    pub fn memory_full(&self, received: u64) -> Reject {
+        let max = self.gate.bytes_max();
+        if received > max {
+            return self.failed(Failure::TooMuchMemory { needed: received });
+        }
+        Reject::MemoryFull { max, received, retry_after: self.gate.retry_after() }
+    }
+
+    /// A picture was not ready when so much time had passed.
+    #[must_use]
+    pub fn late(&self, took: Duration) -> Reject {
+        Reject::Late { deadline: self.policy.deadline, took }
+    }
+}
