@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use scaler::resize::resize;
 use scaler::sys;
-use tp2::exchange::image::{Encoding, PixelLimits};
 use tp2::http::format::Format;
+use tp2::model::image::{Encoding, PixelLimits};
 use tp2::pixels::{decode, encode, probe};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;

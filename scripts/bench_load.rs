@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use scaler::raster::{Channels, Raster};
 use scaler::sys::{self, Limit};
-use tp2::exchange::image::Encoding;
 use tp2::http::format::Format;
+use tp2::model::image::Encoding;
 use tp2::pixels::encode;
 
 const IDLE: usize = 3000;

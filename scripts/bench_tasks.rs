@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use scaler::raster::{Channels, Raster};
 use scaler::sys;
-use tp2::exchange::image::Encoding;
 use tp2::http::format::Format;
+use tp2::model::image::Encoding;
 use tp2::pixels;
 
 const CONNECTIONS: usize = 64;

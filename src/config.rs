@@ -16,9 +16,9 @@ use std::time::Duration;
 use getopts::Matches;
 use scaler::usage::{self, Row};
 
-use crate::exchange::event::Level;
-use crate::exchange::service::Policy;
 use crate::host;
+use crate::model::log_event::Level;
+use crate::model::server_state::Policy;
 use crate::store::Retention;
 
 /// What becomes of an option.

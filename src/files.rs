@@ -27,13 +27,13 @@ use bytes::Bytes;
 use cache::Cache;
 use scaler::sys::{glance_beneath, is_local, open_beneath};
 
-use crate::exchange::error::Failure;
-use crate::exchange::file::{Edition, Stamp, Wanted};
-use crate::exchange::gate::{Full, Lease};
-use crate::exchange::image::PixelLimits;
-use crate::exchange::job::{Brief, Output, Product};
-use crate::exchange::service::Policy;
 use crate::http::format::{Format, Sniff};
+use crate::model::admission::{Full, Lease};
+use crate::model::error::Failure;
+use crate::model::file::{Edition, Stamp, Wanted};
+use crate::model::image::PixelLimits;
+use crate::model::job::{Brief, Output, Product};
+use crate::model::server_state::Policy;
 use crate::pixels;
 
 mod cache;

@@ -29,14 +29,14 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
 use uuid::Uuid;
 
-use crate::exchange::error::Failure;
-use crate::exchange::gate::Lease;
-use crate::exchange::image::{PixelLimits, Probe};
-use crate::exchange::job::{Cancel, Decoded, Done, Job, Output, Work};
 use crate::files::Library;
 use crate::files::links::Links;
 use crate::http::format::Format;
-use crate::key::Ticket;
+use crate::model::admission::Lease;
+use crate::model::error::Failure;
+use crate::model::image::{PixelLimits, Probe};
+use crate::model::job::{Cancel, Decoded, Done, Job, Output, Work};
+use crate::model::key::Ticket;
 use crate::pixels::{self, Spares};
 
 /// So long after its deadline a job is waited for. Between two looks at the flag the largest picture keeps a codec busy for a
@@ -468,11 +468,11 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     use super::*;
-    use crate::exchange::gate::Gate;
-    use crate::exchange::image::{Encoding, Probe, Reduction};
-    use crate::exchange::job::{Cancel, Decoded};
     use crate::http::format::Format;
-    use crate::key::Key;
+    use crate::model::admission::Gate;
+    use crate::model::image::{Encoding, Probe, Reduction};
+    use crate::model::job::{Cancel, Decoded};
+    use crate::model::key::Key;
     use scaler::raster::{Channels, Raster};
 
     const LIMITS: PixelLimits = PixelLimits { pixels_max: 1 << 20, side_max: 65_535 };

@@ -10,12 +10,12 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::ops::Range;
 
-use tp2::exchange::gate::{Gate, Lease};
 use tp2::http::body::{BodyDecoder, BodyEvent};
 use tp2::http::buf::{RecvBuf, SendBuf};
 use tp2::http::head::{Framing, HeadLimits, Version, poll_head};
 use tp2::http::multipart::{Event, Scanner};
 use tp2::http::range::{Ranged, ranged};
+use tp2::model::admission::{Gate, Lease};
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 struct Chance(u64);

@@ -18,12 +18,12 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, SystemTime};
 
 use scaler::sys;
-use tp2::exchange::gate::Gate;
-use tp2::exchange::image::Encoding;
-use tp2::exchange::picture::Picture;
-use tp2::exchange::plan::{Plan, Size};
-use tp2::exchange::task::{State, Status, Submission};
 use tp2::http::format::Format;
+use tp2::model::admission::Gate;
+use tp2::model::image::Encoding;
+use tp2::model::picture::Picture;
+use tp2::model::task::{State, Status, Submission};
+use tp2::model::transform::{Plan, Size};
 use tp2::store::{
     Acceptance, Answer, Ask, Backend, CRASHES_MAX, Claimed, End, Read, Request, Retention, Store, Told,
     Trouble, Write, sqlite,

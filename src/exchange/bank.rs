@@ -12,12 +12,12 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::face::{Face, Page};
 use super::parameters::Parameters;
-use super::picture;
 use super::reject::Reject;
-use super::store::{Found, Question};
 use crate::http::reply::Reply;
+use crate::model::face::{Face, Page};
+use crate::model::picture;
+use crate::model::store::{Found, Question};
 
 /// Longest name of a folder, in bytes; a MongoDB collection has not many more.
 const FOLDER_MAX: usize = 120;

@@ -6,7 +6,7 @@
 //! its own, of which we know nothing.
 //!
 //! Known limit: behind a proxy that speaks TLS the scheme is wrong; the path is right.
-use super::links_folder::FOLDER;
+use crate::model::links_folder::FOLDER;
 
 /// What a port is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

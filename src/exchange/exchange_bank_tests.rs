@@ -1,8 +1,8 @@
 //! Conversations about the bank, with a store that answers when the test says so.
 use super::*;
 use crate::exchange::bank::STREAMED;
-use crate::exchange::face::{FACE_SAMPLES, Face, Likeness, Page};
-use crate::exchange::store::Question;
+use crate::model::face::{FACE_SAMPLES, Face, Likeness, Page};
+use crate::model::store::Question;
 
 fn put(target: &str, fields: &str) -> Vec<u8> {
     let head = format!("PUT {target} HTTP/1.1\r\nHost: a\r\n{fields}Content-Length: {}\r\n\r\n", PNG.len());

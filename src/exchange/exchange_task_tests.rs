@@ -1,6 +1,6 @@
 //! Conversations about tasks, with a store that answers when the test says so.
 use super::*;
-use crate::exchange::task::{Problem, Shape, State, Status};
+use crate::model::task::{Problem, Shape, State, Status};
 
 const ID: Uuid = Uuid::from_u128(0x34d6_916e_0000_4000_8000_0000_0000_0001);
 

@@ -6,14 +6,15 @@ use bytes::Bytes;
 
 use super::*;
 use crate::exchange::door::tests::door;
-use crate::exchange::event::Level;
-use crate::exchange::file::{Wanted, tests::edition};
-use crate::exchange::gate::Gate;
-use crate::exchange::job::Product;
-use crate::exchange::link::tests::excerpt;
-use crate::exchange::plan::{Plan, Size};
-use crate::exchange::service::{Part, Policy};
 use crate::http::conditional::Selection;
+use crate::model::admission::Gate;
+use crate::model::file::Wanted;
+use crate::model::file::tests::edition;
+use crate::model::job::Product;
+use crate::model::links::tests::excerpt;
+use crate::model::log_event::Level;
+use crate::model::server_state::{Part, Policy};
+use crate::model::transform::{Plan, Size};
 
 #[path = "exchange_bank_tests.rs"]
 mod banks;

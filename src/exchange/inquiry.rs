@@ -17,18 +17,18 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::bank;
-use super::error::Failure;
-use super::gate::Lease;
-use super::moment::Moment;
 use super::parameters::WAIT_MAX;
-use super::picture::Picture;
 use super::reject::Reject;
-use super::service::Service;
-use super::store::{Finding, Found, Query, Question};
-use super::task::{Shape, State, Status, Submission};
 use crate::http::conditional::{Conditions, Selection, Whole};
 use crate::http::prefer::Preferences;
 use crate::http::reply::Reply;
+use crate::model::admission::Lease;
+use crate::model::error::Failure;
+use crate::model::now::Moment;
+use crate::model::picture::Picture;
+use crate::model::server_state::Service;
+use crate::model::store::{Finding, Found, Query, Question};
+use crate::model::task::{Shape, State, Status, Submission};
 
 /// Longest wait for an answer of the store, which may have to wait for its disk.
 const STORE_TIME: Duration = Duration::from_secs(30);

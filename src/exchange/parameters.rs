@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use scaler::wire::{FACTOR_MAX, FACTOR_MIN, parse_factor};
 
-use super::plan::{Choice, SIDE_MAX, Size, Wish, parse_colour, parse_quality, parse_side};
 use super::reject::Reject;
 use crate::http::accept;
 use crate::http::field::Field;
 use crate::http::format::Format;
+use crate::model::transform::{Choice, SIDE_MAX, Size, Wish, parse_colour, parse_quality, parse_side};
 
 /// The parameters of a request's head, as sent.
 #[derive(Clone, Debug, Default)]
@@ -163,10 +163,10 @@ pub const WAIT_MAX: u32 = 60;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::error::Failure;
-    use crate::exchange::image::{Encoding, PixelLimits, Probe, Reduction};
-    use crate::exchange::plan::{Plan, Size, Wish, needed};
     use crate::http::format::Format;
+    use crate::model::error::Failure;
+    use crate::model::image::{Encoding, PixelLimits, Probe, Reduction};
+    use crate::model::transform::{Plan, Size, Wish, needed};
 
     fn query(text: &str) -> Parameters {
         Parameters { query: Some(text.into()), ..Parameters::default() }

@@ -8,12 +8,12 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::bank::Rest;
-use super::event::{Fault, Tally, What};
 use super::inquiry::Awaited;
-use super::moment::Moment;
-use super::picture::Picture;
 use super::request::Request;
 use super::upload::Upload;
+use crate::model::log_event::{Fault, Tally, What};
+use crate::model::now::Moment;
+use crate::model::picture::Picture;
 
 #[derive(Debug)]
 pub(super) enum Phase {

@@ -1,10 +1,10 @@
 //! Why a request is refused, by the state of the whole: what a client is told that came at a bad moment.
 use std::time::Duration;
 
-use super::error::Failure;
 use super::reject::{LimitsInForce, Reject};
-use super::service::Service;
 use crate::http::route::Absent;
+use crate::model::error::Failure;
+use crate::model::server_state::Service;
 
 impl Service {
     /// What a client is told of a failure: what it would be told had it been known at once, else the failure itself

@@ -10,15 +10,15 @@ use uuid::Uuid;
 use words::seconds;
 
 use super::asset;
-use super::error::Failure;
-use super::service::Part;
-use super::task::{Problem, State};
 use crate::http::body::BodyError;
 use crate::http::form::FormError;
 use crate::http::head::HeadError;
 use crate::http::range::unsatisfied;
 use crate::http::reply::Reply;
 use crate::http::route::Absent;
+use crate::model::error::Failure;
+use crate::model::server_state::Part;
+use crate::model::task::{Problem, State};
 
 mod limits;
 mod page;

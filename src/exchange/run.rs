@@ -21,13 +21,13 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::error::Failure;
-use super::file::Wanted;
-use super::gate::{Full, Lease};
-use super::job::{Brief, Cancel, Decoded, Done, Ending, Job, Loaded, Outcome, Output, Product, Work};
-use super::link::{Link, Sought};
-use super::picture::{Picture, Times};
-use crate::key::{Key, Ticket};
+use crate::model::admission::{Full, Lease};
+use crate::model::error::Failure;
+use crate::model::file::Wanted;
+use crate::model::job::{Brief, Cancel, Decoded, Done, Ending, Job, Loaded, Outcome, Output, Product, Work};
+use crate::model::key::{Key, Ticket};
+use crate::model::links::{Link, Sought};
+use crate::model::picture::{Picture, Times};
 
 /// How a run begins.
 #[derive(Debug)]

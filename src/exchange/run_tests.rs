@@ -3,15 +3,15 @@ use bytes::Bytes;
 use scaler::raster::{Channels, Raster};
 
 use super::*;
-use crate::exchange::file::tests::edition;
-use crate::exchange::file::{Edition, Stamp};
-use crate::exchange::gate::Gate;
-use crate::exchange::image::{PixelLimits, Probe, Reduction};
-use crate::exchange::link::tests::excerpt;
 use crate::exchange::parameters::Parameters;
-use crate::exchange::plan::Wish;
 use crate::http::conditional::{Conditions, Selection};
 use crate::http::format::Format;
+use crate::model::admission::Gate;
+use crate::model::file::tests::edition;
+use crate::model::file::{Edition, Stamp};
+use crate::model::image::{PixelLimits, Probe, Reduction};
+use crate::model::links::tests::excerpt;
+use crate::model::transform::Wish;
 
 const KEY: Key = Key { index: 3, generation: 9 };
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -7,17 +7,17 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::file::Wanted;
-use super::gate::Lease;
-use super::link::Sought;
 use super::reject::Reject;
-use super::service::Service;
-use super::store::Question;
 use crate::http::body::{BodyDecoder, BodyEvent};
 use crate::http::form::Form;
 use crate::http::head::Framing;
 use crate::http::image_end::ImageEnd;
 use crate::http::reply::Reply;
+use crate::model::admission::Lease;
+use crate::model::file::Wanted;
+use crate::model::links::Sought;
+use crate::model::server_state::Service;
+use crate::model::store::Question;
 
 /// A body that is being received.
 #[derive(Debug)]

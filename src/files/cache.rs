@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use bytes::Bytes;
 use hashlink::LruCache;
 
-use crate::exchange::file::{Edition, Stamp};
-use crate::exchange::gate::Gate;
-use crate::exchange::picture::Picture;
 use crate::http::format::Format;
+use crate::model::admission::Gate;
+use crate::model::file::{Edition, Stamp};
+use crate::model::picture::Picture;
 
 /// What a picture takes beside its bytes, generously: its entry, its lease, its place in the table.
 const ENTRY_BYTES: u64 = 512;
@@ -103,7 +103,7 @@ fn now<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::file::tests::edition;
+    use crate::model::file::tests::edition;
 
     const SIZE: (u32, u32) = (3, 4);
 

@@ -31,13 +31,13 @@ use scaler::words::InWords;
 use uuid::Uuid;
 
 use super::{SNIFFED, read, refusal, stamp};
-use crate::exchange::error::Failure;
-use crate::exchange::gate::{Full, Lease};
-use crate::exchange::job::Output;
-use crate::exchange::link::{Excerpt, Sought};
-use crate::exchange::links_folder::FOLDER;
 use crate::http::conditional::{Selection, Whole};
 use crate::http::format::{Format, Sniff};
+use crate::model::admission::{Full, Lease};
+use crate::model::error::Failure;
+use crate::model::job::Output;
+use crate::model::links::{Excerpt, Sought};
+use crate::model::links_folder::FOLDER;
 
 /// How the hidden names begin of what is being written.
 const ASIDE: &str = ".tp2-";

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::exchange::gate::Gate;
 use crate::exchange::parameters::Parameters;
-use crate::exchange::picture::Picture;
-use crate::exchange::plan::Wish;
 use crate::http::conditional::Conditions;
+use crate::model::admission::Gate;
+use crate::model::picture::Picture;
+use crate::model::transform::Wish;
 
 /// A picture of 2x2.
 const PGM: &[u8] = b"P5\n2 2\n255\nabcd";

@@ -4,7 +4,7 @@
 //! store's time ([`SHARE`]): a count takes the longer the more tasks there are.
 use std::time::{Duration, Instant};
 
-use crate::exchange::task::State;
+use crate::model::task::State;
 use crate::store::{Answer, Claimed, Told};
 
 /// Shortest time from one count to the next.

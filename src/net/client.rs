@@ -13,8 +13,8 @@ use mio::event::Event;
 use super::metrics::Traffic;
 use super::timers::Armed;
 use crate::exchange::Exchange;
-use crate::exchange::moment::Moment;
-use crate::key::Key;
+use crate::model::key::Key;
+use crate::model::now::Moment;
 
 /// Bytes moved for one connection before the others get their turn.
 pub const TURN_BYTES: usize = 256 << 10;

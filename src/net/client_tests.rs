@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::exchange::door::{Door, Side};
-use crate::exchange::error::Failure;
 use crate::exchange::exchange::{Action, INPUT_MAX};
-use crate::exchange::gate::Gate;
-use crate::exchange::service::{Policy, Service};
+use crate::model::admission::Gate;
+use crate::model::error::Failure;
+use crate::model::server_state::{Policy, Service};
 
 /// xorshift64: enough chance for a test, the same each time.
 struct Chance(u64);

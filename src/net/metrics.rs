@@ -17,9 +17,9 @@ use std::time::Duration;
 use scaler::exit_stats::Cause;
 
 use super::census::Counts;
-use crate::exchange::event::{Tally, What};
-use crate::exchange::picture::Times;
-use crate::exchange::service::Part;
+use crate::model::log_event::{Tally, What};
+use crate::model::picture::Times;
+use crate::model::server_state::Part;
 
 mod page;
 mod process;

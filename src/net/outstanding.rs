@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-use crate::key::Ticket;
+use crate::model::key::Ticket;
 
 /// Jobs that were given to the workers and have not come back.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::key::Key;
+    use crate::model::key::Key;
 
     #[test]
     fn the_oldest_decides_until_it_is_back() {

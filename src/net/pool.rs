@@ -19,9 +19,9 @@ use scaler::wire::{Limits, Reply};
 use super::slab::Slab;
 use super::source::Source;
 use super::upstream::{Break, Stream, Task, Turn, Upstream};
-use crate::exchange::error::Failure;
-use crate::exchange::job::{Done, Output};
-use crate::key::Key;
+use crate::model::error::Failure;
+use crate::model::job::{Done, Output};
+use crate::model::key::Key;
 use crate::pixels::Spares;
 
 /// Connections that may break under one task before it is given up.

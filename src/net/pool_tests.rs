@@ -11,9 +11,9 @@ use scaler::wire::{self, RequestDecoder, emit_error, emit_reply_head};
 use uuid::Uuid;
 
 use super::*;
-use crate::exchange::gate::Gate;
-use crate::exchange::job::Cancel;
-use crate::key::Ticket;
+use crate::model::admission::Gate;
+use crate::model::job::Cancel;
+use crate::model::key::Ticket;
 
 /// What the other end does with one connection.
 #[derive(Clone, Copy, Debug)]

@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 use scaler::raster::Raster;
 use uuid::Uuid;
 
-use crate::exchange::gate::{Gate, Lease};
-use crate::exchange::image::{Encoding, Probe as Header, Reduction};
-use crate::exchange::job::{Cancel, Decoded, Done, Job, Output, Work};
-use crate::exchange::service::Part;
 use crate::http::format::Format;
-use crate::key::{Key, Ticket};
+use crate::model::admission::{Gate, Lease};
+use crate::model::image::{Encoding, Probe as Header, Reduction};
+use crate::model::job::{Cancel, Decoded, Done, Job, Output, Work};
+use crate::model::key::{Key, Ticket};
+use crate::model::server_state::Part;
 use crate::workers::{CREWS, Crew};
 
 /// In the tickets of its jobs: the slot of no run.
@@ -198,8 +198,8 @@ fn writing(raster: Raster) -> Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::error::Failure;
-    use crate::exchange::image::PixelLimits;
+    use crate::model::error::Failure;
+    use crate::model::image::PixelLimits;
     use crate::workers::Lane;
     use bytes::Bytes;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-use crate::exchange::task::{Problem, State, Status};
+use crate::model::task::{Problem, State, Status};
 
 /// So many are remembered; at some two hundred bytes each. No more than half of what a table of 32,768 places takes: one
 /// that is fuller makes room for those that come and go by doubling itself, not by tidying up.

@@ -18,14 +18,14 @@ use super::slab::Slab;
 use super::source::Source;
 use super::timers::{Armed, Timers};
 use crate::exchange::Run;
-use crate::exchange::error::Failure;
-use crate::exchange::gate::Gate;
-use crate::exchange::job::{Brief, Done, Job, Outcome, Product};
 use crate::exchange::run::{Entry, Reached, Start, Step};
-use crate::exchange::service::Service;
-use crate::exchange::task::Claim;
-use crate::exchange::work_request::{Order, Origin};
-use crate::key::Key;
+use crate::model::admission::Gate;
+use crate::model::error::Failure;
+use crate::model::job::{Brief, Done, Job, Outcome, Product};
+use crate::model::key::Key;
+use crate::model::server_state::Service;
+use crate::model::task::Claim;
+use crate::model::work_request::{Order, Origin};
 use crate::pixels;
 
 /// A task that finds no memory lets clients pass for so long.
@@ -311,15 +311,15 @@ fn admit_first(line: &mut VecDeque<Key>, runs: &mut Slab<Watched>, now: Instant)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::file::Wanted;
-    use crate::exchange::gate::Lease;
-    use crate::exchange::image::{Probe, Reduction};
-    use crate::exchange::job::{Decoded, Loaded, Output, Work};
     use crate::exchange::parameters::Parameters;
-    use crate::exchange::plan::Wish;
-    use crate::exchange::service::Policy;
     use crate::http::conditional::Conditions;
     use crate::http::format::Format;
+    use crate::model::admission::Lease;
+    use crate::model::file::Wanted;
+    use crate::model::image::{Probe, Reduction};
+    use crate::model::job::{Decoded, Loaded, Output, Work};
+    use crate::model::server_state::Policy;
+    use crate::model::transform::Wish;
     use scaler::raster::{Channels, Raster};
 
     const CLIENT: Key = Key { index: 5, generation: 5 };

@@ -1,6 +1,6 @@
 //! Numbered slots that remember their generation: a [`Key`] of a former tenant finds nobody.
 
-use crate::key::Key;
+use crate::model::key::Key;
 
 /// Tenants by key.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Who an event, a timer or a turn in the run queue belongs to; fits an epoll cookie.
 use mio::Token;
 
-use crate::key::Key;
+use crate::model::key::Key;
 
 /// Whatever the loop gives turns to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

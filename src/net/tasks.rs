@@ -21,15 +21,15 @@ use uuid::Uuid;
 
 use super::recent::Recent;
 use super::watchers::{Asker, Watchers};
-use crate::exchange::error::Failure;
-use crate::exchange::event::Level;
-use crate::exchange::job::{Ending, Outcome};
-use crate::exchange::moment::Moment;
 use crate::exchange::run::Reached;
-use crate::exchange::service::Service;
-use crate::exchange::store::{Finding, Found, Query, Question};
-use crate::exchange::task::{Claim, Problem, State, Status};
-use crate::key::Key;
+use crate::model::error::Failure;
+use crate::model::job::{Ending, Outcome};
+use crate::model::key::Key;
+use crate::model::log_event::Level;
+use crate::model::now::Moment;
+use crate::model::server_state::Service;
+use crate::model::store::{Finding, Found, Query, Question};
+use crate::model::task::{Claim, Problem, State, Status};
 use crate::store::{Acceptance, Answer, Ask, CRASHES_MAX, Claimed, End, Read, Request, Told, Trouble, Write};
 
 /// What may be chance is tried so often.

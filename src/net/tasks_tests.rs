@@ -5,13 +5,13 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use super::*;
-use crate::exchange::gate::Gate;
-use crate::exchange::image::Encoding;
-use crate::exchange::picture::{Picture, Times};
-use crate::exchange::plan::{Plan, Size};
-use crate::exchange::service::{Part, Policy};
-use crate::exchange::task::{Shape, Submission};
 use crate::http::format::Format;
+use crate::model::admission::Gate;
+use crate::model::image::Encoding;
+use crate::model::picture::{Picture, Times};
+use crate::model::server_state::{Part, Policy};
+use crate::model::task::{Shape, Submission};
+use crate::model::transform::{Plan, Size};
 
 const PLAN: Plan = Plan {
     size: Size::Factor(0.5),

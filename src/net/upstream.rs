@@ -13,10 +13,10 @@ use scaler::sys;
 use scaler::wire::{Limits, Reply, ReplyDecoder, Target, emit_request_head};
 
 use super::client::{Readiness, TURN_BYTES};
-use crate::exchange::gate::Lease;
-use crate::exchange::image::is_small;
-use crate::exchange::job::Cancel;
-use crate::key::Ticket;
+use crate::model::admission::Lease;
+use crate::model::image::is_small;
+use crate::model::job::Cancel;
+use crate::model::key::Ticket;
 
 /// The head of an answer comes in by reads of this size, and what follows it in the same read; the rest of the samples goes
 /// straight into its buffer.

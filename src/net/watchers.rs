@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::key::Key;
+use crate::model::key::Key;
 
 /// A client's request that is to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

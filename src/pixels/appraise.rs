@@ -2,10 +2,10 @@
 
 use super::encode::{encode_cost, side_max};
 use super::{probe, reduce};
-use crate::exchange::error::Failure;
-use crate::exchange::image::PixelLimits;
-use crate::exchange::job::{Brief, Loaded};
 use crate::http::format::Format;
+use crate::model::error::Failure;
+use crate::model::image::PixelLimits;
+use crate::model::job::{Brief, Loaded};
 
 /// Looks at a picture's header before anything is queued for it. Microseconds, and nothing of note is allocated.
 ///
@@ -35,9 +35,9 @@ pub fn appraise(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::job::Product;
     use crate::exchange::parameters::Parameters;
-    use crate::exchange::plan::Wish;
+    use crate::model::job::Product;
+    use crate::model::transform::Wish;
 
     const LIMITS: PixelLimits = PixelLimits { pixels_max: 100_000_000, side_max: 65_535 };
 

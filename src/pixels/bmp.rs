@@ -22,8 +22,8 @@ use super::bytes::{le16, le32};
 use super::gray::{byte, luma};
 use super::probe::{Found, undecodable};
 use super::{cost, image, interrupt};
-use crate::exchange::error::Failure;
-use crate::exchange::job::Cancel;
+use crate::model::error::Failure;
+use crate::model::job::Cancel;
 
 const NAME: &str = "BMP";
 

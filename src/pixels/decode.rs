@@ -6,10 +6,10 @@ use super::orient::{Orientation, upright};
 use super::probe::{check_size, undecodable};
 use super::spares::Spares;
 use super::{bmp, gif, interrupt, jpeg, png, pnm, tiff, webp};
-use crate::exchange::error::Failure;
-use crate::exchange::image::{PixelLimits, Probe};
-use crate::exchange::job::{Cancel, Decoded};
 use crate::http::format::Format;
+use crate::model::error::Failure;
+use crate::model::image::{PixelLimits, Probe};
+use crate::model::job::{Cancel, Decoded};
 
 /// Decodes a picture to gray, turned upright: rows from top to bottom, one byte a pixel, or luma and alpha where
 /// some pixel is not opaque.

@@ -25,10 +25,10 @@ use scaler::raster::{Channels, Raster};
 use super::cost;
 use super::gray::{blend, byte, luma};
 use super::interrupt::{self, Interruptible, InterruptibleWriter};
-use crate::exchange::error::Failure;
-use crate::exchange::image::Encoding;
-use crate::exchange::job::Cancel;
 use crate::http::format::Format;
+use crate::model::error::Failure;
+use crate::model::image::Encoding;
+use crate::model::job::Cancel;
 
 /// Both headers of a BMP and its palette.
 const BMP_HEAD: usize = 14 + 40 + 4 * 256;

@@ -5,10 +5,10 @@ use bytes::Bytes;
 use scaler::raster::Raster;
 
 use super::encode::{encode, flatten};
-use crate::exchange::error::Failure;
-use crate::exchange::face::Likeness;
-use crate::exchange::image::Encoding;
 use crate::http::format::Format;
+use crate::model::error::Failure;
+use crate::model::face::Likeness;
+use crate::model::image::Encoding;
 
 /// How a face is written: as the defaults of any request have it.
 const ENCODING: Encoding = Encoding { format: Format::Jpeg, quality: 85, background: [255; 3] };
@@ -36,7 +36,7 @@ mod tests {
         let likeness = likeness(raster).unwrap();
         assert_eq!(likeness.samples, samples);
         let jpeg = STANDARD.decode(&likeness.image).unwrap();
-        let limits = crate::exchange::image::PixelLimits { pixels_max: 1 << 20, side_max: 1 << 16 };
+        let limits = crate::model::image::PixelLimits { pixels_max: 1 << 20, side_max: 1 << 16 };
         let probe = crate::pixels::probe(&jpeg, &limits).unwrap();
         assert_eq!((probe.format, probe.width, probe.height), (Format::Jpeg, 80, 90));
     }

@@ -20,8 +20,8 @@ use super::cost;
 use super::gray::luma;
 use super::interrupt::Interruptible;
 use super::probe::{Found, undecodable};
-use crate::exchange::error::Failure;
-use crate::exchange::job::Cancel;
+use crate::model::error::Failure;
+use crate::model::job::Cancel;
 
 /// Blocks, sub-blocks and stray bytes walked before the first frame: 16 MiB of comments.
 const BLOCKS_MAX: usize = 65_536;

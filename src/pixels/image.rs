@@ -9,7 +9,7 @@ use image::{ColorType, ImageDecoder, ImageError};
 use scaler::raster::Raster;
 
 use super::gray::{Layout, to_gray_in_place};
-use crate::exchange::error::Failure;
+use crate::model::error::Failure;
 
 /// What the header of a picture announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@
 
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom, Write};
 
-use crate::exchange::error::Failure;
-use crate::exchange::job::Cancel;
+use crate::model::error::Failure;
+use crate::model::job::Cancel;
 
 /// Bytes between two looks at the flag.
 const PIECE: usize = 16 * 1024;

@@ -22,9 +22,9 @@ use super::orient::Orientation;
 use super::probe::{Found, undecodable};
 use super::spares::Spares;
 use super::{cost, exif, interrupt};
-use crate::exchange::error::Failure;
-use crate::exchange::image::Reduction;
-use crate::exchange::job::Cancel;
+use crate::model::error::Failure;
+use crate::model::image::Reduction;
+use crate::model::job::Cancel;
 
 pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     let header = Header::read(bytes).map_err(|error| refusal(&error))?;

@@ -4,9 +4,8 @@
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
-use crate::exchange::job::Cancel;
-
 use super::interrupt;
+use crate::model::job::Cancel;
 
 /// The largest number of pieces.
 const PIECES: usize = 8;

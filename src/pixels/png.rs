@@ -32,9 +32,9 @@ use super::gray::{Layout, byte, row_to_gray};
 use super::orient::Orientation;
 use super::probe::{Found, undecodable};
 use super::{cost, exif, interrupt};
-use crate::exchange::error::Failure;
-use crate::exchange::image::PixelLimits;
-use crate::exchange::job::Cancel;
+use crate::model::error::Failure;
+use crate::model::image::PixelLimits;
+use crate::model::job::Cancel;
 
 /// Chunks before the image data; a picture's own list is shorter than twenty.
 const CHUNKS_MAX: usize = 4096;

@@ -15,8 +15,8 @@ use scaler::raster::Raster;
 use super::gray::{Layout, row_to_gray, saturate};
 use super::probe::{Found, undecodable};
 use super::{cost, image, interrupt};
-use crate::exchange::error::Failure;
-use crate::exchange::job::Cancel;
+use crate::model::error::Failure;
+use crate::model::job::Cancel;
 
 const NAME: &str = "PNM";
 

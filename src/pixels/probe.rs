@@ -4,9 +4,9 @@
 //! entries is bounded, and nothing is allocated. What it lets through, a decoder may still refuse.
 
 use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
-use crate::exchange::error::Failure;
-use crate::exchange::image::{PixelLimits, Probe, Reduction};
 use crate::http::format::{Format, Sniff};
+use crate::model::error::Failure;
+use crate::model::image::{PixelLimits, Probe, Reduction};
 
 /// What a format's header reader finds out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,10 +14,10 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::exchange::face::{Face, Page};
-use crate::exchange::gate::Lease;
-use crate::exchange::picture::Picture;
-use crate::exchange::task::{Claim, Problem, State, Status, Submission};
+use crate::model::admission::Lease;
+use crate::model::face::{Face, Page};
+use crate::model::picture::Picture;
+use crate::model::task::{Claim, Problem, State, Status, Submission};
 
 #[cfg(test)]
 mod contract;

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
-use crate::exchange::image::Encoding;
-use crate::exchange::plan::{Plan, Size};
-use crate::exchange::task::Problem;
+use crate::model::image::Encoding;
+use crate::model::task::Problem;
+use crate::model::transform::{Plan, Size};
 
 /// How long it is still known of a task that it has expired.
 pub(super) const TOMBSTONE: Duration = Duration::from_hours(30 * 24);

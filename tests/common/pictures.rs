@@ -1,7 +1,7 @@
 //! Pictures to send, and a look at those that come back.
 use scaler::raster::{Channels, Raster};
-use tp2::exchange::image::{Encoding, PixelLimits};
 use tp2::http::format::Format;
+use tp2::model::image::{Encoding, PixelLimits};
 use tp2::pixels::{decode, encode, probe};
 
 const LIMITS: PixelLimits = PixelLimits { pixels_max: 100_000_000, side_max: 65_535 };

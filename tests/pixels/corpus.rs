@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tp2::exchange::error::Failure;
+use tp2::model::error::Failure;
 
 use crate::fixtures;
 

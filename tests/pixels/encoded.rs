@@ -1,8 +1,8 @@
 //! What is written is read back: exactly where nothing is lost, closely where something is.
 
 use scaler::raster::{Channels, Raster};
-use tp2::exchange::error::Failure;
 use tp2::http::format::{Format, Sniff};
+use tp2::model::error::Failure;
 use tp2::pixels::gray::{blend, luma};
 use tp2::pixels::{Encoding, encode, side_max};
 

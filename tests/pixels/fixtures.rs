@@ -2,8 +2,8 @@
 use std::path::{Path, PathBuf};
 
 use scaler::raster::{Channels, Raster};
-use tp2::exchange::error::Failure;
-use tp2::exchange::image::{PixelLimits, Probe};
+use tp2::model::error::Failure;
+use tp2::model::image::{PixelLimits, Probe};
 use tp2::pixels::{decode, probe};
 
 /// The limits of a server started without options.

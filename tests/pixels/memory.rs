@@ -6,8 +6,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use scaler::raster::{Channels, Raster};
-use tp2::exchange::error::Failure;
 use tp2::http::format::Format;
+use tp2::model::error::Failure;
 use tp2::pixels::{Encoding, decode, encode, encode_cost, probe, side_max};
 
 use crate::fixtures::{LIMITS, Verdict, Xorshift, fixture, fixtures};

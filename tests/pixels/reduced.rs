@@ -2,9 +2,9 @@
 //! photographs (a mean of 0.35 levels, 12 at most), and of the same size, also where the picture has to be turned.
 
 use scaler::raster::Raster;
-use tp2::exchange::image::{PixelLimits, Reduction};
-use tp2::exchange::job::{Cancel, Decoded};
 use tp2::http::format::Format;
+use tp2::model::image::{PixelLimits, Reduction};
+use tp2::model::job::{Cancel, Decoded};
 use tp2::pixels::{Encoding, Spares, decode_from, encode, probe, reduce};
 
 const LIMITS: PixelLimits = PixelLimits { pixels_max: 100_000_000, side_max: 65_535 };

@@ -1,9 +1,9 @@
 //! The pixel layer against stored pictures: every format, variant and fault, with gray values that Pillow found.
 
 use crate::fixtures::{LIMITS, Verdict, Xorshift, difference, fixture, fixtures, pixels, read};
-use tp2::exchange::error::Failure;
-use tp2::exchange::image::PixelLimits;
 use tp2::http::format::Format;
+use tp2::model::error::Failure;
+use tp2::model::image::PixelLimits;
 use tp2::pixels::{decode, probe};
 
 #[test]

@@ -4,8 +4,8 @@
 //! its tags alone, which the allocations show: nothing of the picture's or the chunks' size is made.
 
 use scaler::raster::Channels;
-use tp2::exchange::error::Failure;
-use tp2::exchange::job::Cancel;
+use tp2::model::error::Failure;
+use tp2::model::job::Cancel;
 use tp2::pixels::{Spares, decode, decode_from, probe};
 
 use crate::fixtures::{LIMITS, Xorshift, fixture};

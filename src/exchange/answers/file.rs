@@ -1,8 +1,8 @@
 //! Pictures made of files: what a cache may do with them.
 use std::time::SystemTime;
 
-use crate::exchange::file::Edition;
 use crate::http::reply::Reply;
+use crate::model::file::Edition;
 
 /// For a minute nobody need ask again, so that a page of thumbnails does not; then a 304 costs a look at the file.
 const CACHE_CONTROL: &str = "public, max-age=60";

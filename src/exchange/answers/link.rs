@@ -1,11 +1,11 @@
 //! Links, and the stored files that they lead to.
 use std::time::SystemTime;
 
-use crate::exchange::link::{Excerpt, Link};
-use crate::exchange::picture::{POLICY, Times};
 use crate::exchange::reject::Reject;
 use crate::http::conditional::Selection;
 use crate::http::reply::Reply;
+use crate::model::links::{Excerpt, Link};
+use crate::model::picture::{POLICY, Times};
 
 /// A name is never given to another picture, but whoever keeps the folder may remove it.
 const CACHE_CONTROL: &str = "public, max-age=3600";

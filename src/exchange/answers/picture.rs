@@ -1,8 +1,8 @@
 //! Pictures that were made.
 use std::time::SystemTime;
 
-use crate::exchange::picture::{POLICY, Picture, Times};
 use crate::http::reply::Reply;
+use crate::model::picture::{POLICY, Picture, Times};
 
 impl Picture {
     /// An answer whose body it is, without anything about how long it is good.

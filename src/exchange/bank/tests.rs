@@ -2,7 +2,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::exchange::face::FACE_SAMPLES;
+use crate::model::face::FACE_SAMPLES;
 
 fn face(name: &str) -> Face {
     let samples = (0..FACE_SAMPLES).map(|at| u8::try_from(at % 256).unwrap()).collect::<Vec<_>>().into();

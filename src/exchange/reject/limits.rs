@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 
 use super::words::{seconds, shortened};
 use super::{LimitsInForce, Reject};
-use crate::exchange::error::Failure;
 use crate::http::limit;
+use crate::model::error::Failure;
 
 /// The members that an error from a limit has.
 pub(super) struct Limit {

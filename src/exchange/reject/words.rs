@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::limits::Passed;
 use super::{LimitsInForce, Reject};
-use crate::exchange::error::Failure;
-use crate::exchange::links_folder::FOLDER;
-use crate::exchange::service::Part;
 use crate::http::route::Absent;
+use crate::model::error::Failure;
+use crate::model::links_folder::FOLDER;
+use crate::model::server_state::Part;
 
 impl fmt::Display for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,8 +4,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Duration;
 
 use super::*;
-use crate::exchange::gate::Gate;
 use crate::http::conditional::Conditions;
+use crate::model::admission::Gate;
 
 /// A folder of links in a directory of the test's own.
 struct Tree {

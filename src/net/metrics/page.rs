@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use scaler::exit_stats::Cause;
 
 use super::{BOUNDS, Histogram, Levels, Metrics, STAGES};
-use crate::exchange::service::Part;
+use crate::model::server_state::Part;
 
 /// A page that is being written.
 struct Page(String);
@@ -187,8 +187,8 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::exchange::event::{Tally, What};
-    use crate::exchange::task::State;
+    use crate::model::log_event::{Tally, What};
+    use crate::model::task::State;
     use crate::net::metrics::Process;
 
     fn levels() -> Levels {

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::Server;
-use crate::exchange::error::Failure;
-use crate::exchange::job::{Ending, Outcome, Output};
-use crate::exchange::picture::Times;
-use crate::exchange::work_request::{Order, Origin};
+use crate::model::error::Failure;
+use crate::model::job::{Ending, Outcome, Output};
+use crate::model::picture::Times;
+use crate::model::work_request::{Order, Origin};
 
 impl Server {
     /// How an order for a file ends that need not stand in line, or may not; None for all others.

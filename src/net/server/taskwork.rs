@@ -5,12 +5,12 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::{Server, Source, Who};
-use crate::exchange::error::Failure;
-use crate::exchange::job::{Brief, Product};
 use crate::exchange::run::Reached;
-use crate::exchange::store::{Finding, Query};
-use crate::exchange::task::{Claim, Submission};
-use crate::key::Key;
+use crate::model::error::Failure;
+use crate::model::job::{Brief, Product};
+use crate::model::key::Key;
+use crate::model::store::{Finding, Query};
+use crate::model::task::{Claim, Submission};
 use crate::net::census;
 use crate::net::tasks::Effect;
 use crate::pixels;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use scaler::sys;
 
 use super::{Level, Server, Source, Who};
-use crate::exchange::job::Done;
-use crate::exchange::service::Part;
+use crate::model::job::Done;
+use crate::model::server_state::Part;
 use crate::net::metrics::{Levels, Process};
 use crate::net::probe::Sign;
 use crate::net::timers::Armed;

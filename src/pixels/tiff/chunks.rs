@@ -7,7 +7,7 @@
 
 use super::directory::{Directory, Packing};
 use super::truncated;
-use crate::exchange::error::Failure;
+use crate::model::error::Failure;
 use crate::pixels::probe::undecodable;
 
 /// Bytes that all chunks together may be longer than the file and an eighth of it.

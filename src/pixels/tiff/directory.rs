@@ -10,7 +10,7 @@
 use super::chunks::SLACK;
 use super::tags::{Entry, Tags};
 use super::{damaged, jpegs, names, truncated, unpack};
-use crate::exchange::error::Failure;
+use crate::model::error::Failure;
 use crate::pixels::bytes::Endian;
 use crate::pixels::cost;
 use crate::pixels::gray::{luma, saturate};

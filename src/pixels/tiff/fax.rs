@@ -15,7 +15,7 @@ use fax::BitReader;
 use fax::maps::{Mode, black, mode, white};
 
 use super::{damaged, truncated};
-use crate::exchange::error::Failure;
+use crate::model::error::Failure;
 use crate::pixels::probe::undecodable;
 
 /// How rows are coded, and what stands between them.

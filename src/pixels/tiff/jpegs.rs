@@ -8,8 +8,8 @@
 
 use super::directory::{Directory, Ink};
 use super::truncated;
-use crate::exchange::error::Failure;
-use crate::exchange::job::Cancel;
+use crate::model::error::Failure;
+use crate::model::job::Cancel;
 use crate::pixels::interrupt;
 use crate::pixels::jpeg::{self, Inside, Stored};
 use crate::pixels::probe::undecodable;

@@ -24,8 +24,8 @@ mod unpack;
 
 use scaler::raster::{Channels, Raster};
 
-use crate::exchange::error::Failure;
-use crate::exchange::job::Cancel;
+use crate::model::error::Failure;
+use crate::model::job::Cancel;
 
 use super::interrupt;
 use super::orient::Orientation;

@@ -1,7 +1,7 @@
 //! What a TIFF says of itself in numbers, in words for people: compressions and colours that are not read.
 
 use super::fax::Fax;
-use crate::exchange::error::Failure;
+use crate::model::error::Failure;
 
 /// How strips and tiles are compressed (tag Compression), of what is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

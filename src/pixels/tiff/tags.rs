@@ -5,7 +5,7 @@
 //! each of at most 4096 entries.
 
 use super::{damaged, truncated};
-use crate::exchange::error::Failure;
+use crate::model::error::Failure;
 use crate::pixels::bytes::Endian;
 use crate::pixels::orient::Orientation;
 use crate::pixels::probe::undecodable;

@@ -17,8 +17,8 @@ use weezl::{BitOrder, LzwStatus};
 use super::directory::{Directory, Packing};
 use super::fax::{Rows, rows_cost};
 use super::{damaged, jpegs, truncated};
-use crate::exchange::error::Failure;
-use crate::exchange::job::Cancel;
+use crate::model::error::Failure;
+use crate::model::job::Cancel;
 use crate::pixels::jpeg::Stored;
 
 /// What the decompressors allocate: flate2 some 45 KiB, weezl some 30.

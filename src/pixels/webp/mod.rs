@@ -18,8 +18,8 @@ use ::image::ColorType;
 use ::image::codecs::webp::WebPDecoder;
 use scaler::raster::Raster;
 
-use crate::exchange::error::Failure;
-use crate::exchange::job::Cancel;
+use crate::model::error::Failure;
+use crate::model::job::Cancel;
 
 use crate::pixels::bytes::{le16, le32};
 use crate::pixels::cost;

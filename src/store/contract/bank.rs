@@ -1,6 +1,6 @@
 //! The image bank.
 use super::*;
-use crate::exchange::face::{FACE_SAMPLES, Face};
+use crate::model::face::{FACE_SAMPLES, Face};
 use crate::store::Page;
 
 fn face(name: &str, seed: u64) -> Face {

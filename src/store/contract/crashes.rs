@@ -1,6 +1,6 @@
 //! What is left when a server falls, and when it stops.
 use super::*;
-use crate::exchange::task::State;
+use crate::model::task::State;
 
 pub(crate) fn what_was_answered_is_there_after_a_crash<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);

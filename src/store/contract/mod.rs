@@ -11,12 +11,12 @@ use super::{
     Acceptance, Answer, Ask, Backend, CRASHES_MAX, Claimed, End, Read, Request, Retention, Store, Told,
     Trouble, Write,
 };
-use crate::exchange::gate::{Gate, Lease};
-use crate::exchange::image::Encoding;
-use crate::exchange::picture::Picture;
-use crate::exchange::plan::{Plan, Size};
-use crate::exchange::task::{Claim, Problem, Status, Submission};
 use crate::http::format::Format;
+use crate::model::admission::{Gate, Lease};
+use crate::model::image::Encoding;
+use crate::model::picture::Picture;
+use crate::model::task::{Claim, Problem, Status, Submission};
+use crate::model::transform::{Plan, Size};
 
 pub(super) mod bank;
 pub(super) mod crashes;

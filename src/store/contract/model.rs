@@ -1,6 +1,6 @@
 //! Random sequences of changes, each compared with what a list in memory says.
 use super::*;
-use crate::exchange::task::State;
+use crate::model::task::State;
 
 const RETENTION: Retention = Retention { age: Duration::from_secs(400), bytes_max: 900 };
 

@@ -1,6 +1,6 @@
 //! What expires, and when.
 use super::*;
-use crate::exchange::task::State;
+use crate::model::task::State;
 
 const HOUR: Retention = Retention { age: Duration::from_hours(1), ..KEEP };
 const DAY: u64 = 24 * 3600;

@@ -1,6 +1,6 @@
 //! The life of a task.
 use super::*;
-use crate::exchange::task::{Shape, State};
+use crate::model::task::{Shape, State};
 
 pub(crate) fn a_submission_waits_as_it_was_handed_in<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);

@@ -2,7 +2,7 @@
 use crossbeam_channel::{Receiver, unbounded};
 
 use super::*;
-use crate::exchange::task::State;
+use crate::model::task::State;
 
 fn start<P: Place>(place: &P) -> (Store, Receiver<Answer>) {
     let (writer, reader) = place.open(KEEP, at(0));

@@ -13,7 +13,7 @@ use super::link::{Tables, find, insert, remove, step};
 use super::trouble::Fault;
 use super::turns::{self, Turn};
 use super::{chunks, status};
-use crate::exchange::task::Submission;
+use crate::model::task::Submission;
 use crate::store::{Acceptance, rules};
 
 /// How often a key is looked at that others take and give up at the same time.

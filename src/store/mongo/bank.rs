@@ -12,7 +12,7 @@ use mongodb::{Collection, Database, IndexModel};
 use super::kept::Kept;
 use super::link::{all, insert as insert_one, limit, step};
 use super::trouble::Fault;
-use crate::exchange::face::{FACE_SAMPLES, Face, Page};
+use crate::model::face::{FACE_SAMPLES, Face, Page};
 
 /// What `vector` has for each sample.
 const UNIT: f64 = 1000.0;

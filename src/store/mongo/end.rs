@@ -9,8 +9,8 @@ use super::kept::{count, date};
 use super::link::{Tables, find, insert};
 use super::trouble::Fault;
 use super::turns::{Turn, take_over, tidy};
-use crate::exchange::picture::Picture;
-use crate::exchange::task::Problem;
+use crate::model::picture::Picture;
+use crate::model::task::Problem;
 use crate::store::{CRASHES_MAX, End, rules};
 
 /// States of a document in `resultados`.

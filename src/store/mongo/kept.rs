@@ -6,9 +6,9 @@ use mongodb::bson::{Binary, Bson, DateTime, Document, doc};
 use uuid::Uuid;
 
 use super::trouble::Fault;
-use crate::exchange::image::Encoding;
-use crate::exchange::plan::{Plan, Size};
 use crate::http::format::Format;
+use crate::model::image::Encoding;
+use crate::model::transform::{Plan, Size};
 
 /// As documents of tasks are called.
 pub(super) fn name(id: Uuid) -> String {

@@ -11,8 +11,8 @@ use super::kept::{Kept, name};
 use super::link::{Tables, all, find, step};
 use super::trouble::Fault;
 use super::turns::is_grave;
-use crate::exchange::gate::{Full, Lease};
-use crate::exchange::task::{Problem, Shape, State, Status};
+use crate::model::admission::{Full, Lease};
+use crate::model::task::{Problem, Shape, State, Status};
 
 /// What is known of a task.
 pub(super) async fn status(tables: &Tables, id: Uuid) -> Result<Option<Status>, Fault> {

@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::kept::name;
 use super::trouble::Fault;
 use super::*;
-use crate::exchange::face::{FACE_SAMPLES, Face};
-use crate::exchange::gate::Gate;
-use crate::exchange::picture::Picture;
-use crate::exchange::task::{Claim, State, Status, Submission};
 use crate::http::format::Format;
+use crate::model::admission::Gate;
+use crate::model::face::{FACE_SAMPLES, Face};
+use crate::model::picture::Picture;
+use crate::model::task::{Claim, State, Status, Submission};
 use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};
 use crate::store::{Acceptance, Answer, CRASHES_MAX, Claimed, End, Write, Writer};
 

@@ -14,8 +14,8 @@ use super::end::{EXPIRED, is_of};
 use super::kept::{Kept, count, date, name};
 use super::link::{Tables, all, find, insert, put, remove, step};
 use super::trouble::Fault;
-use crate::exchange::gate::{Full, Lease};
-use crate::exchange::plan::Plan;
+use crate::model::admission::{Full, Lease};
+use crate::model::transform::Plan;
 use crate::store::Claimed;
 
 /// Places that are fetched at once: so many servers may be ahead.

@@ -17,9 +17,9 @@ use super::pulse::{self, Server};
 use super::trouble::Fault;
 use super::turns::{self, Granted, Look, Turn};
 use super::{accept, bank, end, retention};
-use crate::exchange::face::Face;
-use crate::exchange::gate::Lease;
-use crate::exchange::task::Claim;
+use crate::model::admission::Lease;
+use crate::model::face::Face;
+use crate::model::task::Claim;
 use crate::store::{Answer, Brake, Claimed, End, Retention, Told, Trouble, Write, Writer, rules};
 
 /// Changes that are under way at once.

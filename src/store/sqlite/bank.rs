@@ -2,7 +2,7 @@
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::exchange::face::{Face, Page};
+use crate::model::face::{Face, Page};
 use crate::store::Trouble;
 
 /// Keeps a face unless its folder has one of that name; the database itself sees to that.

@@ -5,9 +5,9 @@ use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use uuid::Uuid;
 
-use crate::exchange::plan::Plan;
-use crate::exchange::task::State;
 use crate::http::format::Format;
+use crate::model::task::State;
+use crate::model::transform::Plan;
 
 /// A value as it is kept.
 pub(super) struct Kept<T>(pub(super) T);

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::blob;
 use super::kept::Kept;
-use crate::exchange::gate::{Full, Lease};
-use crate::exchange::task::{Problem, Shape, State, Status};
+use crate::model::admission::{Full, Lease};
+use crate::model::task::{Problem, Shape, State, Status};
 use crate::store::Trouble;
 
 /// What is known of a task.

@@ -8,18 +8,17 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension, named_params};
 use uuid::Uuid;
 
-use super::blob::Unread;
+use super::blob::{self, Unread};
 use super::kept::Kept;
 use super::trouble::is_lasting;
-use super::{blob, retention, status};
-use crate::exchange::gate::{Full, Lease};
-use crate::exchange::picture::Picture;
-use crate::exchange::plan::Plan;
-use crate::exchange::task::{Problem, Submission};
-use crate::store::rules;
-use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, Retention, Told, Trouble};
+use super::{retention, status};
+use crate::model::admission::{Full, Lease};
+use crate::model::picture::Picture;
+use crate::model::task::{Problem, Submission};
+use crate::model::transform::Plan;
+use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, Retention, Told, Trouble, rules};
 
-/// A task whose turn has come: a [`Claim`](crate::exchange::task::Claim) without its lease.
+/// A task whose turn has come: a [`Claim`](crate::model::task::Claim) without its lease.
 pub(super) struct Turn {
     pub(super) id: Uuid,
     pub(super) picture: Vec<u8>,

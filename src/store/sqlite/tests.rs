@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::kept::Kept;
 use super::*;
-use crate::exchange::face::Face;
-use crate::exchange::gate::Gate;
-use crate::exchange::task::{Problem, State, Submission};
+use crate::model::admission::Gate;
+use crate::model::face::Face;
+use crate::model::task::{Problem, State, Submission};
 use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};
 use crate::store::{Acceptance, Answer, CRASHES_MAX, Claimed, End, Write, Writer};
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::lock::Lock;
 use super::tasks::{self, Turn};
 use super::{bank, retention};
-use crate::exchange::task::Claim;
+use crate::model::task::Claim;
 use crate::store::{Answer, Claimed, Retention, Told, Trouble, Write, Writer};
 
 /// The connection that changes things, and the lock that makes it the only one.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::*;
-use crate::exchange::face::Face;
+use crate::model::face::Face;
 
 /// Answers that it was done, notes the size of each batch, and waits for leave before each; tickets of a thousand make
 /// it fail in ways of their own.

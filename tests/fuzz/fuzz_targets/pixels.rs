@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use peak_alloc::PeakAlloc;
-use tp2::exchange::image::PixelLimits;
+use tp2::model::image::PixelLimits;
 use tp2::pixels::{Encoding, decode, encode, encode_cost, probe};
 use tp2::http::format::Format;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use scaler::sys::thread_cpu_time;
-use tp2::exchange::image::PixelLimits;
+use tp2::model::image::PixelLimits;
 use tp2::pixels::{Encoding, decode, encode, probe};
 use tp2::http::format::Format;
 

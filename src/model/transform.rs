@@ -16,10 +16,10 @@ use crate::http::format::Format;
 /// What a request asks for, in range, before the picture has been looked at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wish {
-    pub(super) size: Size,
-    pub(super) quality: u8,
-    pub(super) background: [u8; 3],
-    pub(super) format: Choice,
+    pub(crate) size: Size,
+    pub(crate) quality: u8,
+    pub(crate) background: [u8; 3],
+    pub(crate) format: Choice,
 }
 
 /// Which format the result is to have.
@@ -228,18 +228,18 @@ pub fn needed(
     if needed > memory_max { Err(Failure::TooMuchMemory { needed }) } else { Ok(needed) }
 }
 
-pub(super) fn parse_side(text: &str) -> Option<u32> {
+pub(crate) fn parse_side(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|side| digits && (1..=SIDE_MAX).contains(side))
 }
 
-pub(super) fn parse_quality(text: &str) -> Option<u8> {
+pub(crate) fn parse_quality(text: &str) -> Option<u8> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|quality| digits && (1..=100).contains(quality))
 }
 
 /// `RRGGBB`, with or without `#`.
-pub(super) fn parse_colour(text: &str) -> Option<[u8; 3]> {
+pub(crate) fn parse_colour(text: &str) -> Option<[u8; 3]> {
     let digits = text.strip_prefix('#').unwrap_or(text);
     if digits.len() != 6 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;

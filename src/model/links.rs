@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 
+use super::admission::Lease;
 use super::file::Stamp;
-use super::gate::Lease;
 use crate::http::conditional::{Conditions, Selection};
 
 /// A result that is stored.
@@ -75,10 +75,10 @@ impl AsRef<[u8]> for Charged {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::exchange::file::tests::edition;
-    use crate::exchange::gate::Gate;
     use crate::exchange::reject::Reject;
     use crate::http::reply::Reply;
+    use crate::model::admission::Gate;
+    use crate::model::file::tests::edition;
     use std::time::SystemTime;
 
     pub(crate) fn excerpt(selection: Selection, body: &'static [u8]) -> Excerpt {

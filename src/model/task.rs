@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::gate::Lease;
-use super::plan::Plan;
+use super::admission::Lease;
+use super::transform::Plan;
 use crate::http::format::Format;
 
 /// Where a task stands.

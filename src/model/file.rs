@@ -8,7 +8,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::SystemTime;
 
-use super::plan::{Plan, Wish};
+use super::transform::{Plan, Wish};
 use crate::http::conditional::Conditions;
 
 /// What a request wants of a file.
@@ -82,10 +82,10 @@ fn tag(of: &impl Hash) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::exchange::image::Encoding;
-    use crate::exchange::plan::Size;
     use crate::http::format::Format;
     use crate::http::reply::Reply;
+    use crate::model::image::Encoding;
+    use crate::model::transform::Size;
     use std::time::Duration;
 
     pub(crate) fn edition() -> Edition {

@@ -6,7 +6,8 @@
 //! there, never what was announced; when the upload is complete [`Lease::enter`] takes one of the places and
 //! grows by what decoding will cost. No other queue of the program can be full: each is sized for the places.
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 /// Shared by the loop and by every lease.

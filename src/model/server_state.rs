@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::admission::Gate;
 use super::error::Failure;
-use super::gate::Gate;
 use super::image::PixelLimits;
 use crate::http::head::HeadLimits;
 

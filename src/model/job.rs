@@ -11,16 +11,16 @@ use bytes::Bytes;
 use scaler::raster::Raster;
 use uuid::Uuid;
 
+use super::admission::Lease;
 use super::error::Failure;
 use super::face::{FACE_HEIGHT, FACE_WIDTH, Likeness};
 use super::file::{Edition, Stamp, Wanted};
-use super::gate::Lease;
 use super::image::{Encoding, PixelLimits, Probe, Reduction, is_small};
-use super::link::{Excerpt, Link, Sought};
+use super::key::Ticket;
+use super::links::{Excerpt, Link, Sought};
 use super::picture::{Picture, Times};
-use super::plan::{Plan, needed};
+use super::transform::{Plan, needed};
 use crate::http::format::Format;
-use crate::key::Ticket;
 
 /// What is made of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

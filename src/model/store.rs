@@ -4,8 +4,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::admission::Lease;
 use super::face::{Face, Page};
-use super::gate::Lease;
 use super::task::{Status, Submission};
 
 /// What the store is asked.

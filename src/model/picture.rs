@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::admission::Lease;
 use super::file::Edition;
-use super::gate::Lease;
 use crate::http::format::Format;
 
 /// What a browser may do with a picture that it shows by itself: nothing, but for the style that it puts around it.

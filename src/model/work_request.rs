@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::admission::Lease;
 use super::file::Wanted;
-use super::gate::Lease;
 use super::job::Product;
-use super::link::Sought;
-use super::plan::Plan;
+use super::links::Sought;
+use super::transform::Plan;
 
 /// What a request hands over once nothing more of it is to come.
 #[derive(Debug)]
