@@ -6,7 +6,7 @@
 //! key, host, page < http < exchange, client < pixels, log, store < files < workers < net < config < own_scaler < main
 //! ```
 //!
-//! `http` and `exchange` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
+//! `http` and `conn` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
 //! `net`, `workers`, `files`, `store`, `log`, `host` and `client`. The `scaler` crate is the second server; shared
 //! with it are `scaler::raster` and `scaler::wire` (pure), `scaler::words` and `scaler::usage` (what both tell people), and
 //! `scaler::sys` (the system calls of both processes).
@@ -15,7 +15,7 @@
 
 pub mod client;
 pub mod config;
-pub mod exchange;
+pub mod conn;
 pub mod files;
 pub mod host;
 pub mod http;

@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime};
 use scaler::sys::{self, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ, SignalFd};
 use scaler::words::{self, InWords};
 use tp2::config::{self, Command, Config, ScalerAt, StoreAt};
-use tp2::exchange::door::Side;
+use tp2::conn::local_address::Side;
 use tp2::files::Library;
 use tp2::log::{Log, Who};
 use tp2::model::admission::Gate;

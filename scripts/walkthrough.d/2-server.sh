@@ -40,7 +40,7 @@ http_by_hand() {
     type_in "printf 'GET /healthz HTTP/1.1\nHost: tp2\n\n' | nc -N 127.0.0.1 $port | head -n 1"
     must 'quien escribe en nc no puede teclear 0d: con 0a solo, también' says '^HTTP/1.1 200 OK'
     open src/http/head.rs poll_head 'Busca la línea vacía y entonces lee la cabecera, una sola vez.'
-    open src/exchange/exchange.rs handle_input 'La conversación: bytes que entran, acciones que salen. No conoce ningún socket.'
+    open src/conn/connection.rs handle_input 'La conversación: bytes que entran, acciones que salen. No conoce ningún socket.'
 }
 
 step multipart_bytes 'Un formulario, byte por byte'
@@ -82,7 +82,7 @@ the_whole_way() {
     must 'tp2 deja abierta la conexión para la próxima' says "ESTAB.*pid=$front,"
     type_in "grep -E 'fd=.* POST' tp2.log | tail -n 1"
     must 'cada línea del registro lleva el descriptor y el id' says 'fd=[0-9]+ [0-9a-f-]{36} - POST / 200'
-    open src/exchange/run.rs handle_done 'El trabajo como máquina de estados: gris, escala, código, fin.'
+    open src/conn/run.rs handle_done 'El trabajo como máquina de estados: gris, escala, código, fin.'
     open src/workers.rs submit 'El canal hacia los hilos: un trabajo entra, exactamente una respuesta sale.'
     open src/net/pool.rs assign 'Las conexiones con el escalador, y los reintentos si una se rompe.'
 }
@@ -101,7 +101,7 @@ nobody_blocks() {
     release
     comes 'se fue a mitad de la cabecera: 400, y se le dice por qué' has_line lento.answer '^HTTP/1.1 400 '
     open src/net/client.rs pump 'Leer y escribir hasta WouldBlock, nunca más de 64 KiB seguidos: luego le toca a otro.'
-    open src/exchange/phase.rs Phase 'Cada fase de una conexión tiene un plazo; la cabecera, 10 s.'
+    open src/conn/phase.rs Phase 'Cada fase de una conexión tiene un plazo; la cabecera, 10 s.'
 }
 connected() { ss -tnH "sport = :$1" | grep ESTAB >/dev/null; }
 
@@ -116,7 +116,7 @@ two_requests() {
     type_in "curl -sSv -H 'Expect: 100-continue' --data-binary @foto.jpg $url/ -o gris.jpg 2>&1 | grep -E '^[<>] (HTTP|Expect)'"
     must 'antes de enviar la foto, curl pregunta si vale la pena' says '100 Continue'
     open src/http/body.rs decode 'Dónde termina un cuerpo: por largo anunciado, o por trozos (chunked).'
-    open src/exchange/exchange.rs end_reply 'Qué sigue a una respuesta: otra petición, o el cierre.'
+    open src/conn/connection.rs end_reply 'Qué sigue a una respuesta: otra petición, o el cierre.'
 }
 
 step netcat_mode 'Sin HTTP: la imagen y nada más'
@@ -132,7 +132,7 @@ netcat_mode() {
     must 'cuatro píxeles rojos son un gris 4c, 76 de 255: el rojo pesa 0.299' says '0a 4c$'
     open src/pixels/gray.rs luma 'Rec. 601, con las mismas cuentas enteras que Pillow.'
     open src/http/format.rs sniff 'Los números mágicos. «BM» también podría ser un verbo de HTTP: decide el byte 18.'
-    open src/exchange/exchange.rs begin_netcat 'La misma conversación, sin cabeceras.'
+    open src/conn/connection.rs begin_netcat 'La misma conversación, sin cabeceras.'
 }
 
 step half_close 'Cerrar la mitad'
@@ -154,5 +154,5 @@ half_close() {
     kill "$patient"
     wait "$patient" 2>/dev/null || true
     open src/http/image_end.rs push 'Dónde termina una imagen, formato por formato, sin decodificarla.'
-    open src/exchange/upload.rs handle_eof 'El FIN del cliente: a veces es el final de la imagen, a veces un corte.'
+    open src/conn/upload.rs handle_eof 'El FIN del cliente: a veces es el final de la imagen, a veces un corte.'
 }

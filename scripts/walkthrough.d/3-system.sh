@@ -48,7 +48,7 @@ a_task() {
     must '?espera=30: la respuesta llega cuando hay algo que decir' says '"estado":"Completada"'
     type_in "curl -sS $here/tareas/$task/imagen -o tarea.jpg -w '%{http_code} %{content_type}\n'"
     must 'y ahí está la imagen' says '^200 image/jpeg'
-    open src/exchange/inquiry.rs hand_in 'De una petición a una pregunta al almacén, y de su respuesta a HTTP.'
+    open src/conn/intent.rs submit_task 'De una petición a una pregunta al almacén, y de su respuesta a HTTP.'
     open src/net/watchers.rs Watchers 'Quién espera qué tarea: nadie pregunta cada segundo.'
 }
 
@@ -96,6 +96,6 @@ a_face() {
     type_in "curl -sS $here/carpetas/caras/1A58003.jpg >documento; head -c 90 documento; echo …; tail -c 60 documento"
     type_in "sed 's/.*\"vector\":\[//; s/\].*//' documento | tr ',' '\n' | grep -c ."
     must 'son 7200 números' says '^7200$'
-    open src/exchange/bank.rs write_document 'El documento, escrito igual que lo escribían los programas de la clase.'
+    open src/conn/bank.rs write_document 'El documento, escrito igual que lo escribían los programas de la clase.'
     open src/pixels/face.rs likeness 'De una imagen a 7200 grises.'
 }

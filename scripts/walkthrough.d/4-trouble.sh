@@ -15,7 +15,7 @@ malformed() {
     refused '\026\003\001\002\r\n\r\n' 400 'TLS en un puerto sin TLS'
     refused 'hola\r\n\r\n' 400 'esto no es nada'
     open src/http/head/error.rs HeadError 'Cada forma de estar mal tiene un nombre, un código y una frase.'
-    open src/exchange/reject.rs status 'La única tabla de errores: de cada causa, su código.'
+    open src/conn/problem.rs status 'La única tabla de errores: de cada causa, su código.'
 }
 
 step limits 'Límites, antes de reservar memoria'
@@ -32,7 +32,7 @@ limits() {
     must 'una cabecera de más de 16 KiB' says '"status":431'
     type_in "printf 'no soy una imagen' | curl -sS -F 'imagen=@-;filename=foto.jpg;type=image/jpeg' $here/ | grep -o '\"detail\":\"[^\"]*'"
     must 'bytes que no son imagen: el nombre y el tipo no cuentan' says 'parece texto'
-    open src/exchange/upload.rs keep 'Se cuenta cada byte que llega, no lo que se prometió.'
+    open src/conn/upload.rs keep 'Se cuenta cada byte que llega, no lo que se prometió.'
     open src/pixels/appraise.rs appraise 'Las medidas se leen de la cabecera; la memoria se pide después.'
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::exchange::parameters::Parameters;
+use crate::conn::parameters::Parameters;
 use crate::http::conditional::Conditions;
 use crate::model::admission::Gate;
 use crate::model::picture::Picture;

@@ -75,7 +75,7 @@ impl AsRef<[u8]> for Charged {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::exchange::reject::Reject;
+    use crate::conn::problem::Reject;
     use crate::http::reply::Reply;
     use crate::model::admission::Gate;
     use crate::model::file::tests::edition;

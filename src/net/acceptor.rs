@@ -11,7 +11,7 @@ use mio::{Interest, Registry};
 
 use super::source::Source;
 use super::timers::{Armed, Timers};
-use crate::exchange::door::Side;
+use crate::conn::local_address::Side;
 
 /// Connections accepted in one turn, so that a flood of them does not hold up those that are served.
 const ACCEPTS_A_TURN: usize = 16;

@@ -12,7 +12,7 @@ use mio::event::Event;
 
 use super::metrics::Traffic;
 use super::timers::Armed;
-use crate::exchange::Exchange;
+use crate::conn::Exchange;
 use crate::model::key::Key;
 use crate::model::now::Moment;
 

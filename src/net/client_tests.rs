@@ -7,8 +7,8 @@ use std::time::{Instant, SystemTime};
 use uuid::Uuid;
 
 use super::*;
-use crate::exchange::door::{Door, Side};
-use crate::exchange::exchange::{Action, INPUT_MAX};
+use crate::conn::connection::{Action, INPUT_MAX};
+use crate::conn::local_address::{Door, Side};
 use crate::model::admission::Gate;
 use crate::model::error::Failure;
 use crate::model::server_state::{Policy, Service};

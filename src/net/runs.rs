@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::slab::Slab;
 use super::source::Source;
 use super::timers::{Armed, Timers};
-use crate::exchange::Run;
-use crate::exchange::run::{Entry, Reached, Start, Step};
+use crate::conn::Run;
+use crate::conn::run::{Entry, Reached, Start, Step};
 use crate::model::admission::Gate;
 use crate::model::error::Failure;
 use crate::model::job::{Brief, Done, Job, Outcome, Product};
@@ -311,7 +311,7 @@ fn admit_first(line: &mut VecDeque<Key>, runs: &mut Slab<Watched>, now: Instant)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::parameters::Parameters;
+    use crate::conn::parameters::Parameters;
     use crate::http::conditional::Conditions;
     use crate::http::format::Format;
     use crate::model::admission::Lease;

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::recent::Recent;
 use super::watchers::{Asker, Watchers};
-use crate::exchange::run::Reached;
+use crate::conn::run::Reached;
 use crate::model::error::Failure;
 use crate::model::job::{Ending, Outcome};
 use crate::model::key::Key;

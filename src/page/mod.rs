@@ -1,7 +1,7 @@
 //! The page of `GET /` and what it is made of: files beside this one, compiled in. Plain data.
 //!
 //! Rules: one page, nothing from another host; everything under its own address, so that no script and no style stands
-//! in the document and the policy can forbid both ([`crate::exchange::asset`]). The page is a form that works without a
+//! in the document and the policy can forbid both ([`crate::conn::asset`]). The page is a form that works without a
 //! script; `app.js` and the modules below `/app/` make it better.
 //!
 //! Reading order: `index.html`, `app.js`, then `app/tasks.js` (what happens to one picture) and whatever it names.

@@ -35,7 +35,7 @@ pub fn appraise(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::parameters::Parameters;
+    use crate::conn::parameters::Parameters;
     use crate::model::job::Product;
     use crate::model::transform::Wish;
 

@@ -32,14 +32,14 @@ fn this_tree_keeps_its_layers() {
 #[test]
 fn violations_are_found_where_they_are() {
     for (path, text, line) in [
-        ("src/http/head.rs", "//! Docs.\nuse crate::exchange::job::Job;\n", 2),
-        ("src/exchange/run.rs", "fn f() {\n    crate::net::serve();\n}\n", 2),
+        ("src/http/head.rs", "//! Docs.\nuse crate::conn::job::Job;\n", 2),
+        ("src/conn/run.rs", "fn f() {\n    crate::net::serve();\n}\n", 2),
         ("src/pixels/png.rs", "use crate::workers::Workers;\n", 1),
         ("src/net/pool.rs", "use crate::config::Config;\n", 1),
-        ("src/model/key.rs", "use crate::{http, exchange};\n", 1),
+        ("src/model/key.rs", "use crate::{http, conn};\n", 1),
         ("src/model/key.rs", "use scaler::raster::Raster;\n", 1),
         ("src/http/head/line.rs", "use super::super::super::net::Slab;\n", 1),
-        ("src/http/mod.rs", "use super::exchange::Exchange;\n", 1),
+        ("src/http/mod.rs", "use super::conn::Exchange;\n", 1),
         ("src/http/body.rs", "use std::net::TcpStream;\n", 1),
         ("src/http/body.rs", "let now = Instant::now();\n", 1),
         ("src/model/job.rs", "\n\nstd::thread::spawn(f);\n", 3),
@@ -74,11 +74,8 @@ fn what_is_allowed_passes() {
             "use std::time::Instant;\nuse super::buf::RecvBuf;\n// crate::net is above.\nlet x = 1; // println!\n",
         ),
         ("src/http/head/line.rs", "use super::super::buf::RecvBuf;\n"),
-        (
-            "src/exchange/run.rs",
-            "use crate::http::head;\n\n#[cfg(test)]\nmod tests {\n    use std::thread;\n}\n",
-        ),
-        ("src/exchange/exchange_tests.rs", "use std::thread;\n"),
+        ("src/conn/run.rs", "use crate::http::head;\n\n#[cfg(test)]\nmod tests {\n    use std::thread;\n}\n"),
+        ("src/conn/connection_tests.rs", "use std::thread;\n"),
         ("src/pixels/png.rs", "use png::Decoder;\nuse scaler::raster::Raster;\n"),
         (
             "src/net/server.rs",

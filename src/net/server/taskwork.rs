@@ -5,7 +5,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::{Server, Source, Who};
-use crate::exchange::run::Reached;
+use crate::conn::run::Reached;
 use crate::model::error::Failure;
 use crate::model::job::{Brief, Product};
 use crate::model::key::Key;

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::parameters::Parameters;
-use super::reject::Reject;
+use super::problem::Reject;
 use crate::http::reply::Reply;
 use crate::model::face::{Face, Page};
 use crate::model::picture;

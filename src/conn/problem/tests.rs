@@ -1,10 +1,11 @@
 //! Every error from a limit has its members, and the same numbers in its text.
+use serde_json::json;
+
 use super::*;
 use crate::http::body::BodyError;
 use crate::http::buf::SendBuf;
 use crate::http::multipart::MultipartError;
 use crate::http::reply::{Extent, Frame};
-use serde_json::json;
 
 const LIMITS: LimitsInForce =
     LimitsInForce { body_max: 1000, pixels_max: 100_000, side_max: 65_535, memory_max: 5000 };

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use scaler::raster::{Channels, Raster};
 
 use super::*;
-use crate::exchange::parameters::Parameters;
+use crate::conn::parameters::Parameters;
 use crate::http::conditional::{Conditions, Selection};
 use crate::http::format::Format;
 use crate::model::admission::Gate;

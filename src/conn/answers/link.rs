@@ -1,7 +1,7 @@
 //! Links, and the stored files that they lead to.
 use std::time::SystemTime;
 
-use crate::exchange::reject::Reject;
+use crate::conn::problem::Reject;
 use crate::http::conditional::Selection;
 use crate::http::reply::Reply;
 use crate::model::links::{Excerpt, Link};

@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::asset;
 use super::bank::{self, LIST_MAX};
-use super::door::{Door, Side};
-use super::inquiry::{Handover, Purpose};
+use super::intent::{Handover, Purpose};
+use super::local_address::{Door, Side};
 use super::parameters::Parameters;
-use super::reject::Reject;
+use super::problem::Reject;
 use super::upload::{Known, Sink};
 use crate::http::accept;
 use crate::http::conditional::Conditions;

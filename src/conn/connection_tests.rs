@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use super::*;
-use crate::exchange::door::tests::door;
+use crate::conn::local_address::tests::door;
 use crate::http::conditional::Selection;
 use crate::model::admission::Gate;
 use crate::model::file::Wanted;
@@ -16,9 +16,9 @@ use crate::model::log_event::Level;
 use crate::model::server_state::{Part, Policy};
 use crate::model::transform::{Plan, Size};
 
-#[path = "exchange_bank_tests.rs"]
+#[path = "connection_bank_tests.rs"]
 mod banks;
-#[path = "exchange_task_tests.rs"]
+#[path = "connection_task_tests.rs"]
 mod tasks;
 
 /// An exchange and the world around it.

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::bank;
 use super::parameters::WAIT_MAX;
-use super::reject::Reject;
+use super::problem::Reject;
 use crate::http::conditional::{Conditions, Selection, Whole};
 use crate::http::prefer::Preferences;
 use crate::http::reply::Reply;

@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use libfuzzer_sys::fuzz_target;
-use tp2::exchange::Exchange;
-use tp2::exchange::door::{Door, Side};
-use tp2::exchange::exchange::Action;
+use tp2::conn::Exchange;
+use tp2::conn::local_address::{Door, Side};
+use tp2::conn::connection::Action;
 use tp2::model::admission::Gate;
 use tp2::model::error::Failure;
 use tp2::model::now::Moment;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use scaler::wire::{FACTOR_MAX, FACTOR_MIN, parse_factor};
 
-use super::reject::Reject;
+use super::problem::Reject;
 use crate::http::accept;
 use crate::http::field::Field;
 use crate::http::format::Format;

@@ -1,6 +1,6 @@
 //! Conversations about the bank, with a store that answers when the test says so.
 use super::*;
-use crate::exchange::bank::STREAMED;
+use crate::conn::bank::STREAMED;
 use crate::model::face::{FACE_SAMPLES, Face, Likeness, Page};
 use crate::model::store::Question;
 

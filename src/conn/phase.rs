@@ -1,4 +1,4 @@
-//! The phases of a conversation and the table of what may follow what: the data of [`exchange`](super::exchange).
+//! The phases of a conversation and the table of what may follow what: the data of [`exchange`](super::connection).
 //!
 //! No live phase is without an absolute deadline, its own or that of when it began, and what a phase needs lives inside it: a form exists only in a body,
 //! a reply in flight excludes parsing.
@@ -8,7 +8,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::bank::Rest;
-use super::inquiry::Awaited;
+use super::intent::Awaited;
 use super::request::Request;
 use super::upload::Upload;
 use crate::model::log_event::{Fault, Tally, What};

@@ -29,10 +29,10 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::bank::{self, LIST_MAX, Rest};
-use super::door::{Door, Side};
-use super::inquiry::{self, Awaited, Next, Purpose};
+use super::intent::{self, Awaited, Next, Purpose};
+use super::local_address::{Door, Side};
 use super::phase::{After, Answer, Continued, Name, Phase, may_follow};
-use super::reject::Reject;
+use super::problem::Reject;
 use super::request::{Decision, Kind, Request, decide};
 use super::upload::{Known, Progress, Received, Upload};
 use crate::http::buf::{RecvBuf, SendBuf};
@@ -173,7 +173,7 @@ impl Exchange {
                             return;
                         };
                         let question = Question::Insert(folder.clone(), Box::new(likeness.named(name)));
-                        let next = inquiry::consult(question, now);
+                        let next = intent::consult(question, now);
                         self.proceed(Name::Waiting, request, next, since, now);
                     }
                     Ok(Ending::Link(link, times)) => self.announce(&request, link, times, now),
@@ -208,7 +208,7 @@ impl Exchange {
                     self.log(&request, What::Begun { id: request.id });
                 }
                 let next = match told {
-                    Ok(finding) => inquiry::next(&request.purpose, awaited, finding, &self.service, now),
+                    Ok(finding) => intent::next(&request.purpose, awaited, finding, &self.service, now),
                     Err(failure) => {
                         let reject = self.service.failed(failure.clone());
                         request.fault = Fault::of(&failure, reject.status());
@@ -503,7 +503,7 @@ impl Exchange {
             }
             Ok(Ordered::Task(submission)) => {
                 self.log(&request, What::Received { bytes: request.received });
-                self.proceed(Name::Body, request, inquiry::hand_in(*submission, now), now.at, now);
+                self.proceed(Name::Body, request, intent::hand_in(*submission, now), now.at, now);
             }
         }
     }
@@ -518,18 +518,18 @@ impl Exchange {
             Known::Reply(reply) => self.answer(from, &request, &reply, then, now),
             Known::File(wanted) => self.look(from, request, Origin::File(Box::new(wanted)), then, now),
             Known::Linked(sought) => self.look(from, request, Origin::Linked(Box::new(sought)), then, now),
-            Known::Metrics => self.proceed(from, request, inquiry::measure(now), now.at, now),
+            Known::Metrics => self.proceed(from, request, intent::measure(now), now.at, now),
             Known::Bank(question) => {
                 if then == After::Close {
                     request.close_after();
                 }
-                self.proceed(from, request, inquiry::consult(question, now), now.at, now);
+                self.proceed(from, request, intent::consult(question, now), now.at, now);
             }
             Known::Task(id) => {
                 if then == After::Close {
                     request.close_after();
                 }
-                let next = inquiry::first(&request.purpose, id, &self.service, now);
+                let next = intent::first(&request.purpose, id, &self.service, now);
                 self.proceed(from, request, next, now.at, now);
             }
         }
@@ -548,7 +548,7 @@ impl Exchange {
     fn stop_waiting(&mut self, now: Moment) {
         match mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Waiting { request, awaited, since, .. } => {
-                let next = inquiry::overdue(&awaited, &self.service, now);
+                let next = intent::overdue(&awaited, &self.service, now);
                 self.proceed(Name::Waiting, request, next, since, now);
             }
             other => self.phase = other,
@@ -790,5 +790,5 @@ fn is_blank(input: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "exchange_tests.rs"]
+#[path = "connection_tests.rs"]
 mod tests;

@@ -1,7 +1,7 @@
 //! Why a request is refused, by the state of the whole: what a client is told that came at a bad moment.
 use std::time::Duration;
 
-use super::reject::{LimitsInForce, Reject};
+use super::problem::{LimitsInForce, Reject};
 use crate::http::route::Absent;
 use crate::model::error::Failure;
 use crate::model::server_state::Service;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::reject::Reject;
+use super::problem::Reject;
 use crate::http::body::{BodyDecoder, BodyEvent};
 use crate::http::form::Form;
 use crate::http::head::Framing;
