@@ -35,7 +35,7 @@ use crate::http::format::Format;
 use crate::model::admission::Lease;
 use crate::model::error::Failure;
 use crate::model::image::{PixelLimits, Probe};
-use crate::model::job::{Cancel, Decoded, Done, Job, Output, Work};
+use crate::model::job::{CREWS, Cancel, Crew, Decoded, Done, Job, LANES, Lane, Output, Work};
 use crate::model::key::Ticket;
 use crate::pixels::{self, Spares};
 
@@ -53,46 +53,6 @@ pub fn replacements_max(threads: usize) -> usize {
 
 /// Where answers go; called on the workers' threads.
 pub type Deliver = Arc<dyn Fn(Done) + Send + Sync>;
-
-/// Which queue a job stands in; the discriminant is its place among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// Its client waits, and it takes little.
-    Quick,
-    /// Its client waits.
-    Long,
-    /// Nobody waits, or it holds no place of the gate.
-    Task,
-}
-
-const LANES: usize = 3;
-
-/// Threads that take from the same queues; the discriminant is its place among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Crew {
-    /// Takes [`Lane::Quick`].
-    Quick,
-    /// Takes [`Lane::Long`] and [`Lane::Task`], in turn.
-    Steady,
-}
-
-/// How many [`Crew`]s there are.
-pub const CREWS: usize = 2;
-
-impl Lane {
-    /// The lane of a job like this.
-    #[must_use]
-    pub fn of(job: &Job) -> Self {
-        // What holds no place must not fill a queue of those that do, nor stand behind all of them.
-        if job.durable || matches!(job.work, Work::Read(_)) {
-            Self::Task
-        } else if job.work.is_quick() {
-            Self::Quick
-        } else {
-            Self::Long
-        }
-    }
-}
 
 /// The threads and their queues. Dropping it lets them finish what they have begun.
 pub struct Workers {

@@ -326,6 +326,47 @@ pub enum Ending {
     Excerpt(Excerpt),
 }
 
+/// Which queue a job stands in; the discriminant is its place among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Its client waits, and it takes little.
+    Quick,
+    /// Its client waits.
+    Long,
+    /// Nobody waits, or it holds no place of the gate.
+    Task,
+}
+
+/// How many [`Lane`]s there are.
+pub const LANES: usize = 3;
+
+/// Threads that take from the same queues; the discriminant is its place among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crew {
+    /// Takes [`Lane::Quick`].
+    Quick,
+    /// Takes [`Lane::Long`] and [`Lane::Task`], in turn.
+    Steady,
+}
+
+/// How many [`Crew`]s there are.
+pub const CREWS: usize = 2;
+
+impl Lane {
+    /// The lane of a job like this.
+    #[must_use]
+    pub fn of(job: &Job) -> Self {
+        // What holds no place must not fill a queue of those that do, nor stand behind all of them.
+        if job.durable || matches!(job.work, Work::Read(_)) {
+            Self::Task
+        } else if job.work.is_quick() {
+            Self::Quick
+        } else {
+            Self::Long
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,10 +19,9 @@ use uuid::Uuid;
 use crate::http::format::Format;
 use crate::model::admission::{Gate, Lease};
 use crate::model::image::{Encoding, Probe as Header, Reduction};
-use crate::model::job::{Cancel, Decoded, Done, Job, Output, Work};
+use crate::model::job::{CREWS, Cancel, Crew, Decoded, Done, Job, Output, Work};
 use crate::model::key::{Key, Ticket};
 use crate::model::server_state::Part;
-use crate::workers::{CREWS, Crew};
 
 /// In the tickets of its jobs: the slot of no run.
 pub const KEY: Key = Key { index: u32::MAX, generation: 0 };
@@ -200,7 +199,7 @@ mod tests {
     use super::*;
     use crate::model::error::Failure;
     use crate::model::image::PixelLimits;
-    use crate::workers::Lane;
+    use crate::model::job::Lane;
     use bytes::Bytes;
 
     struct World {

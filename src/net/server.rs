@@ -45,7 +45,7 @@ use crate::conn::local_address::{Door, Side};
 use crate::files::Library;
 use crate::log::{Log, Who};
 use crate::model::error::Failure;
-use crate::model::job::{Done, Ending, Job, Outcome, Work};
+use crate::model::job::{Done, Ending, Job, Lane, Outcome, Work};
 use crate::model::key::Key;
 use crate::model::log_event::Level;
 use crate::model::now::Moment;
@@ -53,7 +53,7 @@ use crate::model::server_state::Service;
 use crate::model::work_request::Order;
 use crate::pixels::Spares;
 use crate::store::{self, Answer, Retention, Store};
-use crate::workers::{Deliver, Lane, Toolbox, Workers};
+use crate::workers::{Deliver, Toolbox, Workers};
 
 mod glance;
 mod taskwork;
