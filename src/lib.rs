@@ -26,4 +26,5 @@ pub mod own_scaler;
 pub mod page;
 pub mod pixels;
 pub mod store;
+pub mod work;
 pub mod workers;

@@ -49,7 +49,7 @@ a_task() {
     type_in "curl -sS $here/tareas/$task/imagen -o tarea.jpg -w '%{http_code} %{content_type}\n'"
     must 'y ahí está la imagen' says '^200 image/jpeg'
     open src/conn/intent.rs submit_task 'De una petición a una pregunta al almacén, y de su respuesta a HTTP.'
-    open src/net/watchers.rs Watchers 'Quién espera qué tarea: nadie pregunta cada segundo.'
+    open src/work/waiters.rs Watchers 'Quién espera qué tarea: nadie pregunta cada segundo.'
 }
 
 step a_crash 'kill -9 a todo'

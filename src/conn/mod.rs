@@ -17,8 +17,6 @@ mod phase;
 pub mod problem;
 mod refusal;
 pub mod request;
-pub mod run;
 pub mod upload;
 
 pub use connection::Exchange;
-pub use run::Run;

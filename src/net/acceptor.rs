@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
 
-use super::source::Source;
-use super::timers::{Armed, Timers};
 use crate::conn::local_address::Side;
+use crate::work::source::Source;
+use crate::work::timers::{Armed, Timers};
 
 /// Connections accepted in one turn, so that a flood of them does not hold up those that are served.
 const ACCEPTS_A_TURN: usize = 16;

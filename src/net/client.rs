@@ -11,10 +11,10 @@ use std::io::{ErrorKind, IoSlice, Read, Write};
 use mio::event::Event;
 
 use super::metrics::Traffic;
-use super::timers::Armed;
 use crate::conn::Exchange;
 use crate::model::key::Key;
 use crate::model::now::Moment;
+use crate::work::timers::Armed;
 
 /// Bytes moved for one connection before the others get their turn.
 pub const TURN_BYTES: usize = 256 << 10;

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use scaler::exit_stats::Cause;
 
-use super::census::Counts;
 use crate::model::log_event::{Tally, What};
 use crate::model::picture::Times;
 use crate::model::server_state::Part;
+use crate::work::counts::Counts;
 
 mod page;
 mod process;

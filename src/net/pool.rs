@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use mio::{Interest, Registry};
 use scaler::wire::{Limits, Reply};
 
-use super::slab::Slab;
-use super::source::Source;
 use super::upstream::{Break, Stream, Task, Turn, Upstream};
 use crate::model::error::Failure;
 use crate::model::job::{Done, Output};
 use crate::model::key::Key;
 use crate::pixels::Spares;
+use crate::work::slab::Slab;
+use crate::work::source::Source;
 
 /// Connections that may break under one task before it is given up.
 const BREAKS_MAX: u32 = 5;

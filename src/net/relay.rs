@@ -8,7 +8,7 @@ use std::process::ChildStderr;
 use mio::unix::pipe::Receiver;
 use mio::{Interest, Registry};
 
-use super::source::Source;
+use crate::work::source::Source;
 
 /// Longest line that is kept together, in bytes.
 const LINE_MAX: usize = 4096;

@@ -24,20 +24,13 @@ use upkeep::Upkeep;
 use uuid::Uuid;
 
 use super::acceptor::Acceptor;
-use super::census::Census;
 use super::client::{Client, Metered, Pumped, pump};
 use super::metrics::Metrics;
 use super::notify::Notifier;
 use super::outstanding::Outstanding;
 use super::pool::{Assigned, Destination, Pool, Served, connections_max};
-use super::probe::{self, Probe};
 use super::relay::Relay;
-use super::runs::{Ended, Next, Runs};
-use super::slab::Slab;
-use super::source::Source;
 use super::supervisor::Supervisor;
-use super::tasks::Tasks;
-use super::timers::{Armed, Timers};
 use super::upstream::Task;
 use crate::conn::Exchange;
 use crate::conn::connection::{Action, INPUT_MAX};
@@ -53,6 +46,13 @@ use crate::model::server_state::Service;
 use crate::model::work_request::Order;
 use crate::pixels::Spares;
 use crate::store::{self, Answer, Retention, Store};
+use crate::work::counts::Census;
+use crate::work::scheduler::{Ended, Next, Runs};
+use crate::work::self_test::{self, Probe};
+use crate::work::slab::Slab;
+use crate::work::source::Source;
+use crate::work::tasks::Tasks;
+use crate::work::timers::{Armed, Timers};
 use crate::workers::{Deliver, Toolbox, Workers};
 
 mod glance;
@@ -285,7 +285,7 @@ impl Server {
     }
 
     fn handle_done(&mut self, done: Done) {
-        if done.ticket.run == probe::KEY {
+        if done.ticket.run == self_test::KEY {
             return self.handle_own(done);
         }
         self.outstanding.note_done(done.ticket);
@@ -305,7 +305,7 @@ impl Server {
             | Work::Link(_)
             | Work::Read(_) => {
                 // Of the server's own picture there is a verdict of its own.
-                if job.ticket.run != probe::KEY {
+                if job.ticket.run != self_test::KEY {
                     self.outstanding.note_job(job.ticket, job.due);
                 }
                 let lane = Lane::of(&job);
@@ -313,7 +313,7 @@ impl Server {
             }
             Work::Scale { raster, width, height } => {
                 let Job { ticket, lease, cancelled, .. } = job;
-                let (fresh, breaks, began_at) = (ticket.run == probe::KEY, 0, None);
+                let (fresh, breaks, began_at) = (ticket.run == self_test::KEY, 0, None);
                 let task = Task { ticket, lease, cancelled, raster, width, height, fresh, breaks, began_at };
                 self.pool.submit(task);
             }

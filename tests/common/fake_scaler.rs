@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use tp2::net::probe::SIZES as PROBE;
+use tp2::work::self_test::SIZES as PROBE;
 
 use super::wait::PATIENCE;
 

@@ -33,7 +33,7 @@ fn this_tree_keeps_its_layers() {
 fn violations_are_found_where_they_are() {
     for (path, text, line) in [
         ("src/http/head.rs", "//! Docs.\nuse crate::conn::job::Job;\n", 2),
-        ("src/conn/run.rs", "fn f() {\n    crate::net::serve();\n}\n", 2),
+        ("src/work/pipeline.rs", "fn f() {\n    crate::net::serve();\n}\n", 2),
         ("src/pixels/png.rs", "use crate::workers::Workers;\n", 1),
         ("src/net/pool.rs", "use crate::config::Config;\n", 1),
         ("src/model/key.rs", "use crate::{http, conn};\n", 1),
@@ -45,10 +45,10 @@ fn violations_are_found_where_they_are() {
         ("src/model/job.rs", "\n\nstd::thread::spawn(f);\n", 3),
         ("src/model/job.rs", "println!(\"hola\");\n", 1),
         ("src/workers.rs", "use mio::Waker;\n", 1),
-        ("src/net/slab.rs", "use png::Decoder;\n", 1),
+        ("src/work/slab.rs", "use png::Decoder;\n", 1),
         ("src/model/job.rs", "use scaler::sys::kill;\n", 1),
-        ("src/net/slab.rs", "use scaler::serve::run;\n", 1),
-        ("src/net/slab.rs", "unsafe { f() }\n", 1),
+        ("src/work/slab.rs", "use scaler::serve::run;\n", 1),
+        ("src/work/slab.rs", "unsafe { f() }\n", 1),
         ("src/inventado.rs", "fn f() {}\n", 1),
         ("scaler/src/wire.rs", "use std::fs::File;\n", 1),
         ("scaler/src/wire/header.rs", "use crate::serve::run;\n", 1),
@@ -74,7 +74,10 @@ fn what_is_allowed_passes() {
             "use std::time::Instant;\nuse super::buf::RecvBuf;\n// crate::net is above.\nlet x = 1; // println!\n",
         ),
         ("src/http/head/line.rs", "use super::super::buf::RecvBuf;\n"),
-        ("src/conn/run.rs", "use crate::http::head;\n\n#[cfg(test)]\nmod tests {\n    use std::thread;\n}\n"),
+        (
+            "src/work/pipeline.rs",
+            "use crate::http::head;\n\n#[cfg(test)]\nmod tests {\n    use std::thread;\n}\n",
+        ),
         ("src/conn/connection_tests.rs", "use std::thread;\n"),
         ("src/pixels/png.rs", "use png::Decoder;\nuse scaler::raster::Raster;\n"),
         (

@@ -1,20 +1,20 @@
-//! The loop's part in the tasks: it carries what conversations ask to [`Tasks`](crate::net::tasks::Tasks), what those
+//! The loop's part in the tasks: it carries what conversations ask to [`Tasks`](crate::work::tasks::Tasks), what those
 //! want to the store, the runs and the clients, and the answers back.
 use std::time::Instant;
 
 use uuid::Uuid;
 
 use super::{Server, Source, Who};
-use crate::conn::run::Reached;
 use crate::model::error::Failure;
 use crate::model::job::{Brief, Product};
 use crate::model::key::Key;
 use crate::model::store::{Finding, Query};
 use crate::model::task::{Claim, Submission};
-use crate::net::census;
-use crate::net::tasks::Effect;
 use crate::pixels;
 use crate::store::{Ask, Read, Request};
+use crate::work::counts;
+use crate::work::pipeline::Reached;
+use crate::work::tasks::Effect;
 
 impl Server {
     /// A conversation asks something of the tasks. What can't be done is refused before it is kept.
@@ -46,7 +46,7 @@ impl Server {
     /// What the store has answered.
     pub(super) fn collect_answers(&mut self) {
         while let Ok(answer) = self.answers.try_recv() {
-            if answer.ticket == census::TICKET {
+            if answer.ticket == counts::TICKET {
                 self.census.handle_answer(&answer, self.now.at);
                 continue;
             }
@@ -61,7 +61,7 @@ impl Server {
         self.tasks.advance(&self.service, self.now);
         self.perform_effects();
         if self.census.begin(self.now.at) {
-            self.store.ask(Request { ticket: census::TICKET, ask: Ask::Read(Read::Counts) });
+            self.store.ask(Request { ticket: counts::TICKET, ask: Ask::Read(Read::Counts) });
         }
         let due = self.census.poll_timeout().into_iter().fold(self.tasks.poll_timeout(), Instant::min);
         self.timers.arm(&mut self.tasks_armed, Some(due), Source::Tasks);

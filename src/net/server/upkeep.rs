@@ -9,8 +9,8 @@ use super::{Level, Server, Source, Who};
 use crate::model::job::Done;
 use crate::model::server_state::Part;
 use crate::net::metrics::{Levels, Process};
-use crate::net::probe::Sign;
-use crate::net::timers::Armed;
+use crate::work::self_test::Sign;
+use crate::work::timers::Armed;
 use crate::workers::{GRACE, Loss};
 
 /// While there are jobs at the workers, it is looked so often whether one of them is overdue.
@@ -162,7 +162,7 @@ impl Server {
                     self.log.write(Level::Error, Who::default(), text);
                 }
                 if part == Part::Scaler {
-                    self.pool.abandon(crate::net::probe::KEY, self.poll.registry());
+                    self.pool.abandon(crate::work::self_test::KEY, self.poll.registry());
                 }
                 if hopeless && let Some(supervisor) = &mut self.supervisor {
                     supervisor.handle_unreachable(self.now.at);

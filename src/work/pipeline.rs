@@ -400,5 +400,5 @@ impl Run {
 }
 
 #[cfg(test)]
-#[path = "run_tests.rs"]
+#[path = "pipeline_tests.rs"]
 mod tests;

@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::pipeline::Reached;
 use super::recent::Recent;
-use super::watchers::{Asker, Watchers};
-use crate::conn::run::Reached;
+use super::waiters::{Asker, Watchers};
 use crate::model::error::Failure;
 use crate::model::job::{Ending, Outcome};
 use crate::model::key::Key;

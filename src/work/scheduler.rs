@@ -14,11 +14,10 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::pipeline::{Entry, Reached, Run, Start, Step};
 use super::slab::Slab;
 use super::source::Source;
 use super::timers::{Armed, Timers};
-use crate::conn::Run;
-use crate::conn::run::{Entry, Reached, Start, Step};
 use crate::model::admission::Gate;
 use crate::model::error::Failure;
 use crate::model::job::{Brief, Done, Job, Outcome, Product};
