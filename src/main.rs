@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime};
 use scaler::sys::{self, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ, SignalFd};
 use scaler::words::{self, InWords};
 use tp2::config::{self, Command, Config, ScalerAt, StoreAt};
-use tp2::conn::local_address::Side;
+use tp2::conn::local_address::ListenerRole;
 use tp2::files::Library;
 use tp2::log::{Log, Who};
 use tp2::model::admission::Gate;
@@ -100,8 +100,8 @@ fn serve(mut config: Config) -> Result<(), String> {
     let gate = Gate::new(config.places_max, config.memory_max - kept_max, config.threads);
     let server = Server::new(Parts {
         listeners: std::iter::chain(
-            listeners.into_iter().map(|listener| (listener, Side::Main)),
-            links.into_iter().map(|listener| (listener, Side::Links)),
+            listeners.into_iter().map(|listener| (listener, ListenerRole::Main)),
+            links.into_iter().map(|listener| (listener, ListenerRole::Links)),
         )
         .collect(),
         signals,

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::parameters::Parameters;
-use super::problem::Reject;
+use super::problem::HttpProblem;
 use crate::http::reply::Reply;
 use crate::model::face::{Face, Page};
 use crate::model::picture;
@@ -37,7 +37,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// What a request wants of the bank.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum BankRequest {
     /// Its picture as a face.
     Insert {
         /// The folder.
@@ -105,7 +105,7 @@ impl Rest {
     }
 }
 
-impl Wish {
+impl BankRequest {
     /// What is asked first; None where that takes the body.
     #[must_use]
     pub fn question(&self) -> Option<Question> {
@@ -118,11 +118,11 @@ impl Wish {
         }
     }
 
-    /// The answer to a request; of [`Wish::Documents`], its beginning.
+    /// The answer to a request; of [`BankRequest::Documents`], its beginning.
     ///
     /// # Errors
     /// There is no such folder or face (404).
-    pub fn answer(&self, found: Found) -> Result<Reply, Reject> {
+    pub fn answer(&self, found: Found) -> Result<Reply, HttpProblem> {
         let uncached = |reply: Reply| reply.with("Cache-Control", "no-store");
         let document =
             |code, value: Value| uncached(Reply::new(code, "application/json", format!("{value}\n")));
@@ -155,8 +155,8 @@ impl Wish {
             }
             (Self::Face { folder, name, as_image }, Found::Faces(faces)) => {
                 let face = faces.ok_or_else(|| no_folder(folder))?.pop();
-                let face =
-                    face.ok_or_else(|| Reject::UnknownFace { folder: folder.clone(), name: name.clone() })?;
+                let face = face
+                    .ok_or_else(|| HttpProblem::UnknownFace { folder: folder.clone(), name: name.clone() })?;
                 let reply = if *as_image { face_image(&face) } else { face_document(&face) };
                 Ok(uncached(reply).with("Vary", "Accept"))
             }
@@ -176,8 +176,8 @@ pub fn lines(faces: &[Face]) -> Vec<u8> {
     lines
 }
 
-fn no_folder(folder: &str) -> Reject {
-    Reject::UnknownFolder { folder: folder.to_owned() }
+fn no_folder(folder: &str) -> HttpProblem {
+    HttpProblem::UnknownFolder { folder: folder.to_owned() }
 }
 
 fn face_document(face: &Face) -> Reply {
@@ -196,7 +196,7 @@ fn face_image(face: &Face) -> Reply {
 ///
 /// # Errors
 /// It is none (422).
-pub fn folder_name(segment: &[u8]) -> Result<String, Reject> {
+pub fn folder_name(segment: &[u8]) -> Result<String, HttpProblem> {
     let is_name = |name: &str| {
         (1..=FOLDER_MAX).contains(&name.len())
             && !name.contains(['$', '/', '\0'])
@@ -215,7 +215,7 @@ pub fn folder_name(segment: &[u8]) -> Result<String, Reject> {
 ///
 /// # Errors
 /// It is none (422).
-pub fn face_name(segment: &[u8]) -> Result<String, Reject> {
+pub fn face_name(segment: &[u8]) -> Result<String, HttpProblem> {
     name(segment, is_face_name, "nombre", "de 1 a 255 bytes de UTF-8, sin /")
 }
 
@@ -228,24 +228,24 @@ fn name(
     is_name: impl Fn(&str) -> bool,
     what: &'static str,
     expected: &'static str,
-) -> Result<String, Reject> {
+) -> Result<String, HttpProblem> {
     let decoded: Vec<u8> = percent_decode(segment).collect();
     String::from_utf8(decoded)
         .map_err(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
         .and_then(|name| if is_name(&name) { Ok(name) } else { Err(name) })
-        .map_err(|value| Reject::Parameter { name: what, value, expected, range: None })
+        .map_err(|value| HttpProblem::Parameter { name: what, value, expected, range: None })
 }
 
 /// What a GET of a folder wants.
 ///
 /// # Errors
 /// A parameter out of range (422).
-pub fn listing(folder: String, parameters: &Parameters) -> Result<Wish, Reject> {
+pub fn listing(folder: String, parameters: &Parameters) -> Result<BankRequest, HttpProblem> {
     match parameters.text("formato").as_deref() {
-        Some("ndjson") => return Ok(Wish::Documents { folder }),
+        Some("ndjson") => return Ok(BankRequest::Documents { folder }),
         None | Some("json") => {}
         Some(other) => {
-            return Err(Reject::Parameter {
+            return Err(HttpProblem::Parameter {
                 name: "formato",
                 value: other.to_owned(),
                 expected: "json o ndjson",
@@ -258,7 +258,7 @@ pub fn listing(folder: String, parameters: &Parameters) -> Result<Wish, Reject> 
         Some(text) => {
             let digits = text.bytes().all(|byte| byte.is_ascii_digit());
             let count = text.parse().ok().filter(|count| digits && (1..=PAGE_MAX).contains(count));
-            count.ok_or(Reject::Parameter {
+            count.ok_or(HttpProblem::Parameter {
                 name: "cantidad",
                 value: text,
                 expected: "un número entero de 1 a 10000",
@@ -266,29 +266,29 @@ pub fn listing(folder: String, parameters: &Parameters) -> Result<Wish, Reject> 
             })?
         }
     };
-    Ok(Wish::Names { folder, from: parameters.data("desde"), max })
+    Ok(BankRequest::Names { folder, from: parameters.data("desde"), max })
 }
 
 /// The names of a list: `{"nombres": ["a.jpg", …]}`. Nothing is built of what is no name: the list is a stranger's.
 ///
 /// # Errors
 /// It is no JSON (400), or another (422).
-pub fn names_of(list: &[u8]) -> Result<Vec<String>, Reject> {
+pub fn names_of(list: &[u8]) -> Result<Vec<String>, HttpProblem> {
     let refused = |error: &serde_json::Error, value: &str| match error.classify() {
-        Category::Data => Reject::NotNames { value: value.to_owned() },
-        Category::Syntax | Category::Eof | Category::Io => Reject::NotJson,
+        Category::Data => HttpProblem::NotNames { value: value.to_owned() },
+        Category::Syntax | Category::Eof | Category::Io => HttpProblem::NotJson,
     };
     // The whole is looked through first: what is broken further on is no list either.
-    let whole: &RawValue = serde_json::from_slice(list).map_err(|_| Reject::NotJson)?;
+    let whole: &RawValue = serde_json::from_slice(list).map_err(|_| HttpProblem::NotJson)?;
     let members: HashMap<String, &RawValue> =
         serde_json::from_str(whole.get()).map_err(|error| refused(&error, ""))?;
-    let names = members.get("nombres").ok_or(Reject::NotNames { value: String::new() })?;
+    let names = members.get("nombres").ok_or(HttpProblem::NotNames { value: String::new() })?;
     let names: Vec<&RawValue> = serde_json::from_str(names.get()).map_err(|error| refused(&error, ""))?;
     names
         .into_iter()
         .map(|name| match serde_json::from_str::<String>(name.get()) {
             Ok(text) if is_face_name(&text) => Ok(text),
-            Ok(_) => Err(Reject::NotNames { value: name.get().to_owned() }),
+            Ok(_) => Err(HttpProblem::NotNames { value: name.get().to_owned() }),
             Err(error) => Err(refused(&error, name.get())),
         })
         .collect()

@@ -19,7 +19,7 @@
 //! phase: cutting a request short is a 400, having sent it whole and half-closed is how netcat asks.
 //!
 //! Its surface is quinn's: `handle_*` take input, `poll_*` give output; each input is followed by a full drain of
-//! [`Exchange::poll_action`].
+//! [`Connection::poll_action`].
 use std::collections::VecDeque;
 use std::mem;
 use std::rc::Rc;
@@ -29,12 +29,12 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::bank::{self, LIST_MAX, Rest};
-use super::intent::{self, Awaited, Next, Purpose};
-use super::local_address::{Door, Side};
-use super::phase::{After, Answer, Continued, Name, Phase, may_follow};
-use super::problem::Reject;
+use super::intent::{self, Intent, Next, Pending};
+use super::local_address::{ListenerRole, LocalAddress};
+use super::phase::{After, Continued, Name, Phase, Replying, may_follow};
+use super::problem::HttpProblem;
 use super::request::{Decision, Kind, Request, decide};
-use super::upload::{Known, Progress, Received, Upload};
+use super::upload::{EarlyReply, Progress, Received, Upload};
 use crate::http::buf::{RecvBuf, SendBuf};
 use crate::http::format::{Format, Sniff};
 use crate::http::head::{RequestHead, poll_head};
@@ -53,7 +53,7 @@ use crate::model::task::Submission;
 use crate::model::transform::Wish;
 use crate::model::work_request::{Order, Origin};
 
-/// The most bytes that may be handed to [`Exchange::handle_input`] at once.
+/// The most bytes that may be handed to [`Connection::handle_input`] at once.
 pub const INPUT_MAX: usize = 64 << 10;
 /// Input that waits its turn while an answer is on its way; past this the kernel keeps it.
 const PIPELINED_MAX: usize = 16 << 10;
@@ -66,7 +66,7 @@ const SLACK: Duration = Duration::from_secs(5);
 
 /// One client connection.
 #[derive(Debug)]
-pub struct Exchange {
+pub struct Connection {
     phase: Phase,
     /// Input that no phase has taken yet.
     recv: RecvBuf,
@@ -76,16 +76,16 @@ pub struct Exchange {
     /// The peer has closed its sending side.
     peer_done: bool,
     /// Where the client came in.
-    door: Door,
+    local_address: LocalAddress,
     service: Rc<Service>,
 }
 
 /// What the shell is to do.
 #[derive(Debug)]
 pub enum Action {
-    /// Have this done; answer with [`Exchange::handle_done`].
+    /// Have this done; answer with [`Connection::handle_done`].
     Submit(Box<Order>),
-    /// Find this out for this request; answer with [`Exchange::handle_told`].
+    /// Find this out for this request; answer with [`Connection::handle_told`].
     Ask(Uuid, Query),
     /// Close the sending side, so that the peer sees the end of the answer.
     ShutdownWrite,
@@ -93,25 +93,25 @@ pub enum Action {
     Log(Event),
 }
 
-impl Exchange {
+impl Connection {
     /// A client has connected.
     #[must_use]
-    pub fn new(service: Rc<Service>, door: Door, now: Moment) -> Self {
+    pub fn new(service: Rc<Service>, local_address: LocalAddress, now: Moment) -> Self {
         let due = now.at + service.policy.idle_time;
         let connected = Event { id: None, what: What::Connected };
         Self {
             // Pictures come without HTTP to the main port alone.
-            phase: Phase::Idle { fresh: door.side == Side::Main, due },
+            phase: Phase::Idle { fresh: local_address.side == ListenerRole::Main, due },
             recv: RecvBuf::new(INPUT_MAX + PIPELINED_MAX),
             send: SendBuf::new(),
             actions: VecDeque::from([Action::Log(connected)]),
             peer_done: false,
-            door,
+            local_address,
             service,
         }
     }
 
-    /// Bytes from the peer, at most [`INPUT_MAX`], and only while [`Exchange::wants_input`].
+    /// Bytes from the peer, at most [`INPUT_MAX`], and only while [`Connection::wants_input`].
     pub fn handle_input(&mut self, mut input: &[u8], now: Moment) {
         while !input.is_empty() && !self.discards_input() {
             if let Phase::Body { upload, .. } = &mut self.phase
@@ -156,7 +156,7 @@ impl Exchange {
     /// The run of request `id` has ended.
     pub fn handle_done(&mut self, id: Uuid, outcome: &Outcome, now: Moment) {
         match mem::replace(&mut self.phase, Phase::Closed) {
-            Phase::Waiting { mut request, awaited: Awaited::Run, since, .. } if request.id == id => {
+            Phase::Waiting { mut request, awaited: Pending::Run, since, .. } if request.id == id => {
                 match outcome {
                     Ok(Ending::Picture(picture, times)) => self.deliver(&request, picture, times, now),
                     Ok(Ending::NotModified(edition)) => {
@@ -169,11 +169,11 @@ impl Exchange {
                         );
                     }
                     Ok(Ending::Face(likeness, _)) => {
-                        let Purpose::Bank(bank::Wish::Insert { folder, name }) = &request.purpose else {
+                        let Intent::Bank(bank::BankRequest::Insert { folder, name }) = &request.intent else {
                             return;
                         };
                         let question = Question::Insert(folder.clone(), Box::new(likeness.named(name)));
-                        let next = intent::consult(question, now);
+                        let next = intent::ask_store(question, now);
                         self.proceed(Name::Waiting, request, next, since, now);
                     }
                     Ok(Ending::Link(link, times)) => self.announce(&request, link, times, now),
@@ -200,7 +200,7 @@ impl Exchange {
     pub fn handle_told(&mut self, id: Uuid, told: Result<Finding, Failure>, now: Moment) {
         match mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Waiting { mut request, awaited, since, .. }
-                if request.id == id && !matches!(awaited, Awaited::Run) =>
+                if request.id == id && !matches!(awaited, Pending::Run) =>
             {
                 if let Ok(Finding::Accepted(status)) = &told
                     && status.id == request.id
@@ -208,7 +208,7 @@ impl Exchange {
                     self.log(&request, What::Begun { id: request.id });
                 }
                 let next = match told {
-                    Ok(finding) => intent::next(&request.purpose, awaited, finding, &self.service, now),
+                    Ok(finding) => intent::next(&request.intent, awaited, finding, &self.service, now),
                     Err(failure) => {
                         let reject = self.service.failed(failure.clone());
                         request.fault = Fault::of(&failure, reject.status());
@@ -264,10 +264,10 @@ impl Exchange {
             Phase::Head { since, .. } => {
                 let (time, took) = (self.service.policy.head_time, now.at - *since);
                 let received = self.recv.len() as u64;
-                self.end_head(&Reject::Slow { time, rate: None, received, took }, now);
+                self.end_head(&HttpProblem::Slow { time, rate: None, received, took }, now);
             }
             Phase::Body { .. } => self.judge_pace(now),
-            Phase::Waiting { request, awaited: Awaited::Run, .. } => {
+            Phase::Waiting { request, awaited: Pending::Run, .. } => {
                 let id = request.id;
                 self.handle_done(id, &Err(Failure::Late), now);
             }
@@ -281,7 +281,7 @@ impl Exchange {
     pub fn handle_drain(&mut self, now: Moment) {
         match &mut self.phase {
             Phase::Idle { due, .. } => *due = (*due).min(now.at + PARTING),
-            Phase::Waiting { awaited: Awaited::Ended(_), .. } => self.stop_waiting(now),
+            Phase::Waiting { awaited: Pending::Ended(_), .. } => self.stop_waiting(now),
             _ => {}
         }
     }
@@ -317,7 +317,7 @@ impl Exchange {
         }
     }
 
-    /// When [`Exchange::handle_timeout`] wants to be called; None once closed.
+    /// When [`Connection::handle_timeout`] wants to be called; None once closed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let policy = &self.service.policy;
@@ -373,7 +373,7 @@ impl Exchange {
     fn judge_eof(&mut self, now: Moment) {
         match &mut self.phase {
             Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => self.phase = Phase::Closed,
-            Phase::Head { .. } => self.end_head(&Reject::Truncated, now),
+            Phase::Head { .. } => self.end_head(&HttpProblem::Truncated, now),
             Phase::Body { upload, .. } => {
                 let progress = upload.handle_eof();
                 self.handle_progress(progress, now);
@@ -407,9 +407,9 @@ impl Exchange {
                         Ok(Some(head)) => self.begin_http(&head, now),
                         // RFC 8446 §5.1: a handshake record, of which no more than this byte may have come.
                         Err(_) if self.recv.data().first() == Some(&0x16) => {
-                            self.refuse_unread(&Reject::Tls, now);
+                            self.refuse_unread(&HttpProblem::Tls, now);
                         }
-                        Err(error) => self.refuse_unread(&Reject::Head(error), now),
+                        Err(error) => self.refuse_unread(&HttpProblem::Head(error), now),
                     }
                 }
                 Phase::Body { upload, .. } => {
@@ -423,7 +423,7 @@ impl Exchange {
     }
 
     /// No more of a head comes: `reject`, unless the connection began with bytes that are neither HTTP nor a picture.
-    fn end_head(&mut self, reject: &Reject, now: Moment) {
+    fn end_head(&mut self, reject: &HttpProblem, now: Moment) {
         let first = self.recv.data();
         let is_fresh = matches!(self.phase, Phase::Head { fresh: true, .. });
         match (Format::sniff(first), Opening::at_end(first)) {
@@ -436,7 +436,7 @@ impl Exchange {
     fn begin_netcat(&mut self, format: Format, now: Moment) {
         let mut request = Request::netcat((self.service.ids)(), now.at);
         if let port @ Some(_) = self.service.policy.links_port {
-            request.purpose = Purpose::Link { base: self.door.base(None, port) };
+            request.intent = Intent::Link { base: self.local_address.base(None, port) };
         }
         if let Some(reject) = self.service.overloaded() {
             return self.refuse(Name::Head, &request, &reject, After::Close, now);
@@ -458,7 +458,7 @@ impl Exchange {
     fn begin_http(&mut self, head: &RequestHead, now: Moment) {
         let id = (self.service.ids)();
         let mut request = Request::http(id, head, now.at);
-        match decide(head, &mut request, &self.door, &self.service) {
+        match decide(head, &mut request, &self.local_address, &self.service) {
             Decision::Answer(known) => self.settle(Name::Head, request, known, After::Next, now),
             Decision::Dismiss(known) => self.settle(Name::Head, request, known, After::Close, now),
             Decision::Read { sink, ask } => {
@@ -503,7 +503,7 @@ impl Exchange {
             }
             Ok(Ordered::Task(submission)) => {
                 self.log(&request, What::Received { bytes: request.received });
-                self.proceed(Name::Body, request, intent::hand_in(*submission, now), now.at, now);
+                self.proceed(Name::Body, request, intent::submit_task(*submission, now), now.at, now);
             }
         }
     }
@@ -513,23 +513,25 @@ impl Exchange {
     }
 
     /// Does what was known from the head alone.
-    fn settle(&mut self, from: Name, mut request: Request, known: Known, then: After, now: Moment) {
+    fn settle(&mut self, from: Name, mut request: Request, known: EarlyReply, then: After, now: Moment) {
         match known {
-            Known::Reply(reply) => self.answer(from, &request, &reply, then, now),
-            Known::File(wanted) => self.look(from, request, Origin::File(Box::new(wanted)), then, now),
-            Known::Linked(sought) => self.look(from, request, Origin::Linked(Box::new(sought)), then, now),
-            Known::Metrics => self.proceed(from, request, intent::measure(now), now.at, now),
-            Known::Bank(question) => {
-                if then == After::Close {
-                    request.close_after();
-                }
-                self.proceed(from, request, intent::consult(question, now), now.at, now);
+            EarlyReply::Reply(reply) => self.answer(from, &request, &reply, then, now),
+            EarlyReply::File(wanted) => self.look(from, request, Origin::File(Box::new(wanted)), then, now),
+            EarlyReply::Linked(sought) => {
+                self.look(from, request, Origin::Linked(Box::new(sought)), then, now)
             }
-            Known::Task(id) => {
+            EarlyReply::Metrics => self.proceed(from, request, intent::measure(now), now.at, now),
+            EarlyReply::Bank(question) => {
                 if then == After::Close {
                     request.close_after();
                 }
-                let next = intent::first(&request.purpose, id, &self.service, now);
+                self.proceed(from, request, intent::ask_store(question, now), now.at, now);
+            }
+            EarlyReply::Task(id) => {
+                if then == After::Close {
+                    request.close_after();
+                }
+                let next = intent::first(&request.intent, id, &self.service, now);
                 self.proceed(from, request, next, now.at, now);
             }
         }
@@ -602,38 +604,38 @@ impl Exchange {
     fn watch(&mut self, from: Name, request: Request, order: Box<Order>, now: Moment) {
         self.actions.push_back(Action::Submit(order));
         let due = now.at + self.service.policy.deadline + SLACK;
-        self.enter(from, Phase::Waiting { request, awaited: Awaited::Run, since: now.at, due });
+        self.enter(from, Phase::Waiting { request, awaited: Pending::Run, since: now.at, due });
     }
 
-    fn order(&self, request: &Request, upload: Upload, now: Moment) -> Result<Ordered, Reject> {
+    fn order(&self, request: &Request, upload: Upload, now: Moment) -> Result<Ordered, HttpProblem> {
         let received = upload.received();
         let (picture, fields, lease) = match upload.finish()? {
             Received::Discarded(known) => return Ok(Ordered::Known(known)),
             Received::Picture { picture, fields, lease } => (picture, fields, lease),
         };
-        if let Purpose::Bank(bank::Wish::Missing { folder }) = &request.purpose {
+        if let Intent::Bank(bank::BankRequest::Missing { folder }) = &request.intent {
             if received > LIST_MAX {
-                return Err(Reject::ListTooLong { max: LIST_MAX, received });
+                return Err(HttpProblem::ListTooLong { max: LIST_MAX, received });
             }
             let question = Question::Missing(folder.clone(), bank::names_of(&picture)?);
-            return Ok(Ordered::Known(Box::new(Known::Bank(question))));
+            return Ok(Ordered::Known(Box::new(EarlyReply::Bank(question))));
         }
         let format =
             format_of(&picture, request.as_fields).map_err(|failure| self.service.failed(failure))?;
         let wish = Wish::read(&request.parameters, &fields, self.service.policy.factor)?;
-        if let Purpose::Task(handover) = &request.purpose {
+        if let Intent::Task(handover) = &request.intent {
             // Who asks for a task accepts a document about it; the picture comes later, to another request.
             let plan =
                 wish.plan(format).or_else(|| handover.is_told_later().then(|| wish.plan_as_input(format)));
-            let (plan, key) = (plan.ok_or(Reject::NotAcceptable)?, handover.key.clone());
+            let (plan, key) = (plan.ok_or(HttpProblem::NotAcceptable)?, handover.key.clone());
             let submission = Submission { id: request.id, picture, plan, key, at: now.wall, lease };
             return Ok(Ordered::Task(Box::new(submission)));
         }
-        let (plan, product) = match &request.purpose {
+        let (plan, product) = match &request.intent {
             // What is kept here is a JPEG, whatever its sender would take in an answer.
-            Purpose::Link { .. } => (wish.plan_for_link(), Product::Link),
-            Purpose::Bank(_) => (wish.plan_for_link(), Product::Face),
-            _ => (wish.plan(format).ok_or(Reject::NotAcceptable)?, Product::File),
+            Intent::Link { .. } => (wish.plan_for_link(), Product::Link),
+            Intent::Bank(_) => (wish.plan_for_link(), Product::Face),
+            _ => (wish.plan(format).ok_or(HttpProblem::NotAcceptable)?, Product::File),
         };
         let origin = Origin::Upload { picture, plan, product };
         let read = Some(now.at - request.began_at);
@@ -653,7 +655,7 @@ impl Exchange {
 
     /// Answers with a link.
     fn announce(&mut self, request: &Request, link: &Link, times: &Times, now: Moment) {
-        let base = if let Purpose::Link { base } = &request.purpose { base } else { "" };
+        let base = if let Intent::Link { base } = &request.intent { base } else { "" };
         let url = format!("{base}{}", link.name);
         if request.kind == Kind::Netcat {
             self.send.push(Link::line(&url).into_bytes());
@@ -665,7 +667,7 @@ impl Exchange {
     }
 
     /// Answers with an error.
-    fn refuse(&mut self, from: Name, request: &Request, reject: &Reject, then: After, now: Moment) {
+    fn refuse(&mut self, from: Name, request: &Request, reject: &HttpProblem, then: After, now: Moment) {
         if request.kind == Kind::Netcat {
             self.send.push(reject.line().into_bytes());
             self.begin_reply(from, request, reject.status(), After::Close, None, now);
@@ -678,7 +680,7 @@ impl Exchange {
     }
 
     /// Answers what could not be read as a request.
-    fn refuse_unread(&mut self, reject: &Reject, now: Moment) {
+    fn refuse_unread(&mut self, reject: &HttpProblem, now: Moment) {
         let since = match &self.phase {
             Phase::Head { since, .. } => *since,
             _ => now.at,
@@ -722,7 +724,7 @@ impl Exchange {
         picture: Option<Arc<Picture>>,
         now: Moment,
     ) {
-        let answer = Answer {
+        let answer = Replying {
             id: request.id,
             shown: request.shown.clone(),
             status,
@@ -767,7 +769,7 @@ impl Exchange {
 enum Ordered {
     Work(Box<Order>),
     Task(Box<Submission>),
-    Known(Box<Known>),
+    Known(Box<EarlyReply>),
 }
 
 /// The format of what was sent as a picture; `as_fields`: with the type of a form without files.

@@ -172,10 +172,10 @@ fn a_client_that_leaves_before_its_face_is_kept_is_told_nothing() {
     let mut world = World::new();
     world.feed(&put("/carpetas/c/a.jpg", ""));
     world.done(&Ok(Ending::Face(likeness(), Times::default())));
-    world.exchange.handle_gone(world.now);
+    world.connection.handle_gone(world.now);
     world.drain_actions();
     world.found(Found::Inserted(true));
-    assert!(world.exchange.is_closed() && world.text().is_empty());
+    assert!(world.connection.is_closed() && world.text().is_empty());
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn a_longer_one_comes_in_chunks_as_the_client_takes_them() {
             names(&parts.concat()),
             faces(0..count).iter().map(|face| face.name.clone()).collect::<Vec<_>>()
         );
-        assert!(!world.exchange.is_closed() && !world.half_closed);
+        assert!(!world.connection.is_closed() && !world.half_closed);
         assert!(matches!(world.events.last().unwrap().what, What::Answered { status: 200, cut: false, .. }));
     }
 }
@@ -354,16 +354,16 @@ fn the_next_part_is_asked_for_when_the_last_is_with_the_kernel() {
     world.asked(&get("/carpetas/c?formato=ndjson", ""));
     let (request, _) = world.queries.remove(0);
     let all = Ok(Finding::Bank(Found::Faces(Some(faces(0..STREAMED)))));
-    world.exchange.handle_told(request, all, world.now);
+    world.connection.handle_told(request, all, world.now);
     world.drain_actions();
-    while let Some(pending) = world.exchange.poll_transmit() {
+    while let Some(pending) = world.connection.poll_transmit() {
         assert!(world.queries.is_empty());
         let length = pending.len();
-        world.exchange.sent(length.min(1000), world.now);
+        world.connection.sent(length.min(1000), world.now);
         world.drain_actions();
     }
     world.assert_asked_after(STREAMED - 1);
-    assert!(!world.exchange.is_closed());
+    assert!(!world.connection.is_closed());
 }
 
 #[test]
@@ -403,7 +403,7 @@ fn a_store_that_fails_in_the_middle_leaves_no_last_chunk() {
         world.found_faces(0..STREAMED);
         world.assert_asked_after(STREAMED - 1);
         world.told(told);
-        assert!(world.exchange.is_closed(), "no other way is left to say it");
+        assert!(world.connection.is_closed(), "no other way is left to say it");
         assert!(!world.sent.ends_with(LAST_CHUNK));
         assert!(matches!(world.events.last().unwrap().what, What::Answered { cut: true, .. }));
     }
@@ -411,9 +411,9 @@ fn a_store_that_fails_in_the_middle_leaves_no_last_chunk() {
     silent.asked(&get("/carpetas/c?formato=ndjson", ""));
     silent.found_faces(0..STREAMED);
     silent.wait(Duration::from_secs(29));
-    assert!(!silent.exchange.is_closed());
+    assert!(!silent.connection.is_closed());
     silent.wait(Duration::from_secs(1));
-    assert!(silent.exchange.is_closed() && !silent.sent.ends_with(LAST_CHUNK));
+    assert!(silent.connection.is_closed() && !silent.sent.ends_with(LAST_CHUNK));
 }
 
 #[test]
@@ -421,11 +421,11 @@ fn a_client_that_leaves_in_the_middle_ends_it() {
     let mut world = World::new();
     world.asked(&get("/carpetas/c?formato=ndjson", ""));
     world.found_faces(0..STREAMED);
-    world.exchange.handle_gone(world.now);
+    world.connection.handle_gone(world.now);
     world.drain_actions();
     let sent = world.sent.len();
     world.found_faces(STREAMED..STREAMED + 1);
-    assert!(world.exchange.is_closed() && world.queries.is_empty());
+    assert!(world.connection.is_closed() && world.queries.is_empty());
     assert_eq!(world.sent.len(), sent);
 }
 
@@ -454,6 +454,6 @@ fn a_half_closed_client_gets_the_whole_stream() {
     world.found_faces(0..STREAMED);
     world.assert_asked_after(STREAMED - 1);
     world.found_faces(0..0);
-    assert!(world.has("Connection: close") && world.exchange.is_closed());
+    assert!(world.has("Connection: close") && world.connection.is_closed());
     assert_eq!(names(&unchunked(world.sent_body()).concat()).len(), STREAMED);
 }

@@ -243,7 +243,7 @@ fn whoever_waits_for_the_end_is_answered_then_or_when_the_time_is_over() {
     let mut stopping = World::new();
     stopping.query(&get(&format!("/estado/{ID}?espera=60"), ""));
     stopping.service.draining.set(true);
-    stopping.exchange.handle_drain(stopping.now);
+    stopping.connection.handle_drain(stopping.now);
     stopping.drain_actions();
     stopping.queries.remove(0);
     stopping.told_status(Some(status(ID, State::Pending)));
@@ -288,7 +288,7 @@ fn a_store_that_does_not_answer_is_not_waited_for_forever() {
     world.transmit();
     assert_eq!(world.statuses(), [503]);
     let (request, _) = world.queries.remove(0);
-    world.exchange.handle_told(request, Ok(Finding::Status(None)), world.now);
+    world.connection.handle_told(request, Ok(Finding::Status(None)), world.now);
     world.transmit();
     assert_eq!(world.statuses(), [503], "too late");
 }
@@ -427,9 +427,9 @@ fn what_is_wrong_with_a_body_comes_before_what_is_wrong_with_a_parameter() {
 fn a_client_that_leaves_is_told_nothing() {
     let mut world = World::new();
     world.query(&submit("/tareas", ""));
-    world.exchange.handle_gone(world.now);
+    world.connection.handle_gone(world.now);
     world.drain_actions();
-    assert!(world.exchange.is_closed());
+    assert!(world.connection.is_closed());
     world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
     assert!(world.text().is_empty());
 }

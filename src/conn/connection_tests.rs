@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use super::*;
-use crate::conn::local_address::tests::door;
+use crate::conn::local_address::tests::local_address;
 use crate::http::conditional::Selection;
 use crate::model::admission::Gate;
 use crate::model::file::Wanted;
@@ -21,10 +21,10 @@ mod banks;
 #[path = "connection_task_tests.rs"]
 mod tasks;
 
-/// An exchange and the world around it.
+/// A connection and the world around it.
 struct World {
     service: Rc<Service>,
-    exchange: Exchange,
+    connection: Connection,
     now: Moment,
     /// Everything that was sent.
     sent: Vec<u8>,
@@ -50,28 +50,28 @@ impl World {
     }
 
     fn with(policy: Policy, gate: Gate) -> Self {
-        Self::behind(Side::Main, policy, gate)
+        Self::behind(ListenerRole::Main, policy, gate)
     }
 
     /// The client has come to a port for this.
-    fn behind(side: Side, policy: Policy, gate: Gate) -> Self {
+    fn behind(side: ListenerRole, policy: Policy, gate: Gate) -> Self {
         let service = Rc::new(Service::new(policy, gate, ids));
         let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        let exchange = Exchange::new(Rc::clone(&service), door(side), now);
+        let connection = Connection::new(Rc::clone(&service), local_address(side), now);
         let (sent, orders, queries, events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut world = Self { service, exchange, now, sent, orders, queries, events, half_closed: false };
+        let mut world = Self { service, connection, now, sent, orders, queries, events, half_closed: false };
         world.drain_actions();
         world
     }
 
     fn feed(&mut self, bytes: &[u8]) {
-        assert!(self.exchange.wants_input() || bytes.is_empty(), "not now: {}", self.text());
-        self.exchange.handle_input(bytes, self.now);
+        assert!(self.connection.wants_input() || bytes.is_empty(), "not now: {}", self.text());
+        self.connection.handle_input(bytes, self.now);
         self.drain_actions();
     }
 
     fn drain_actions(&mut self) {
-        while let Some(action) = self.exchange.poll_action() {
+        while let Some(action) = self.connection.poll_action() {
             match action {
                 Action::Submit(order) => self.orders.push(*order),
                 Action::Ask(request, query) => self.queries.push((request, query)),
@@ -83,20 +83,20 @@ impl World {
 
     /// Lets the socket take everything, a few bytes at a time.
     fn transmit(&mut self) {
-        while let Some(pending) = self.exchange.poll_transmit() {
+        while let Some(pending) = self.connection.poll_transmit() {
             let mut slices = [IoSlice::new(&[]); 2];
             let count = pending.io_slices(&mut slices);
             assert!(count > 0);
             let n = slices[0].len().min(7);
             self.sent.extend_from_slice(&slices[0][..n]);
-            self.exchange.sent(n, self.now);
+            self.connection.sent(n, self.now);
             self.drain_actions();
         }
     }
 
     fn done(&mut self, outcome: &Outcome) {
         let order = self.orders.remove(0);
-        self.exchange.handle_done(order.id, outcome, self.now);
+        self.connection.handle_done(order.id, outcome, self.now);
         drop(order);
         self.drain_actions();
         self.transmit();
@@ -111,14 +111,14 @@ impl World {
     }
 
     fn eof(&mut self) {
-        self.exchange.handle_eof(self.now);
+        self.connection.handle_eof(self.now);
         self.drain_actions();
         self.transmit();
     }
 
     fn wait(&mut self, time: Duration) {
         self.now.at += time;
-        self.exchange.handle_timeout(self.now);
+        self.connection.handle_timeout(self.now);
         self.drain_actions();
     }
 
@@ -135,7 +135,7 @@ impl World {
 
     fn told(&mut self, told: Result<Finding, Failure>) {
         let (request, _) = self.queries.remove(0);
-        self.exchange.handle_told(request, told, self.now);
+        self.connection.handle_told(request, told, self.now);
         self.drain_actions();
         self.transmit();
     }
@@ -236,7 +236,7 @@ fn pipelined_requests_are_answered_in_order() {
     assert_eq!(world.orders.len(), 1, "the last has begun");
     world.done(&outcome);
     assert_eq!(world.statuses(), [200, 200, 404, 200]);
-    assert!(!world.exchange.is_closed());
+    assert!(!world.connection.is_closed());
 }
 
 #[test]
@@ -246,13 +246,13 @@ fn requests_before_a_half_close_are_all_answered() {
     bytes.extend(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
     world.feed(&bytes);
     world.eof();
-    assert!(!world.exchange.is_closed());
+    assert!(!world.connection.is_closed());
     let outcome = picture(&world.service);
     world.done(&outcome);
     assert_eq!(world.statuses(), [200, 200]);
     assert!(world.text().trim_end().ends_with("ok"));
     assert_eq!(world.text().matches("Connection: close").count(), 1);
-    assert!(world.exchange.is_closed());
+    assert!(world.connection.is_closed());
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn input_waits_while_an_answer_is_on_its_way() {
     world.feed(&post(PNG));
     let piece = [b'\n'; 1000];
     let mut fed = 0;
-    while world.exchange.wants_input() {
+    while world.connection.wants_input() {
         world.feed(&piece);
         fed += piece.len();
     }
@@ -282,7 +282,7 @@ fn a_picture_without_http_is_answered_with_bytes_alone() {
         assert_eq!(world.sent, b"GRAY");
         assert!(world.half_closed);
         world.eof();
-        assert!(world.exchange.is_closed());
+        assert!(world.connection.is_closed());
     }
 }
 
@@ -300,9 +300,9 @@ fn what_comes_behind_a_bare_picture_is_read_up_to_two_seconds_after_the_answer()
         assert!(world.half_closed);
         world.wait(policy.linger_time - Duration::from_millis(1));
         world.feed(&[0xff; 100_000]);
-        assert!(!world.exchange.is_closed());
+        assert!(!world.connection.is_closed());
         world.wait(Duration::from_millis(1));
-        assert!(world.exchange.is_closed());
+        assert!(world.connection.is_closed());
     }
 }
 
@@ -347,7 +347,7 @@ fn the_end_of_input_is_judged_by_the_phase() {
         world.feed(sent);
         world.eof();
         assert_eq!(world.statuses().first().copied(), status, "{}", sent.escape_ascii());
-        assert!(world.exchange.is_closed());
+        assert!(world.connection.is_closed());
     }
 }
 
@@ -357,9 +357,9 @@ fn every_phase_has_its_deadline() {
     // Idle: closed without a word.
     let mut world = World::new();
     world.wait(policy.idle_time - Duration::from_millis(1));
-    assert!(!world.exchange.is_closed());
+    assert!(!world.connection.is_closed());
     world.wait(Duration::from_millis(1));
-    assert!(world.exchange.is_closed() && world.sent.is_empty());
+    assert!(world.connection.is_closed() && world.sent.is_empty());
 
     // Head: the deadline is that of its first byte, however many follow.
     let mut world = World::new();
@@ -377,7 +377,7 @@ fn every_phase_has_its_deadline() {
         let mut world = World::new();
         world.feed(beginning);
         world.wait(policy.head_time - Duration::from_millis(1));
-        assert!(world.exchange.poll_transmit().is_none());
+        assert!(world.connection.poll_transmit().is_none());
         world.wait(Duration::from_millis(1));
         world.transmit();
         assert_eq!(world.statuses(), [408], "{}", beginning.escape_ascii());
@@ -386,7 +386,7 @@ fn every_phase_has_its_deadline() {
     // Linger: two seconds, whatever the peer still sends.
     world.feed(&[0; 60_000]);
     world.wait(policy.linger_time);
-    assert!(world.exchange.is_closed());
+    assert!(world.connection.is_closed());
 
     // Body: 1 KiB/s in every ten seconds.
     let mut world = World::new();
@@ -412,11 +412,11 @@ fn every_phase_has_its_deadline() {
     let mut world = World::new();
     world.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     world.wait(policy.reply_time - Duration::from_secs(1));
-    world.exchange.sent(10, world.now);
+    world.connection.sent(10, world.now);
     world.wait(policy.reply_time - Duration::from_secs(1));
-    assert!(!world.exchange.is_closed());
+    assert!(!world.connection.is_closed());
     world.wait(Duration::from_secs(1));
-    assert!(world.exchange.is_closed());
+    assert!(world.connection.is_closed());
     assert!(matches!(world.events.last().unwrap().what, What::Answered { cut: true, sent: 10, .. }));
 }
 
@@ -478,9 +478,9 @@ fn the_body_limit_holds_announced_and_counted() {
     assert_eq!(world.statuses(), [413]);
     assert_eq!(world.service.gate.bytes(), 0);
     world.feed(&[0; 50_000]);
-    assert!(!world.exchange.is_closed());
+    assert!(!world.connection.is_closed());
     world.eof();
-    assert!(world.exchange.is_closed());
+    assert!(world.connection.is_closed());
     assert_eq!(world.statuses(), [413], "one answer");
 }
 
@@ -859,7 +859,7 @@ fn bytes_that_are_neither_http_nor_a_picture_are_told_what_they_seem_to_be() {
             if ends {
                 world.transmit();
                 assert!(world.sent.is_empty());
-                world.exchange.handle_eof(world.now);
+                world.connection.handle_eof(world.now);
             }
             world.transmit();
             assert!(world.text().starts_with(text), "{text}: {}", world.text());
@@ -870,7 +870,7 @@ fn bytes_that_are_neither_http_nor_a_picture_are_told_what_they_seem_to_be() {
     let mut world = World::new();
     world.feed(b"\x80\x04\x95");
     world.now.at += world.service.policy.head_time;
-    world.exchange.handle_timeout(world.now);
+    world.connection.handle_timeout(world.now);
     world.transmit();
     assert!(
         world.text().starts_with("ERROR 415 lo enviado parece un objeto serializado con pickle"),
@@ -918,12 +918,12 @@ fn the_checks_come_in_their_order() {
 fn a_client_that_leaves_is_told_of_once() {
     let mut world = World::new();
     world.feed(&post(PNG));
-    world.exchange.handle_gone(world.now);
-    world.exchange.handle_gone(world.now);
+    world.connection.handle_gone(world.now);
+    world.connection.handle_gone(world.now);
     world.drain_actions();
     let left = world.events.iter().filter(|event| matches!(event.what, What::Left { .. })).count();
     assert_eq!(left, 1);
-    assert!(world.exchange.is_closed());
+    assert!(world.connection.is_closed());
     let outcome = picture(&world.service);
     world.done(&outcome);
     assert!(world.sent.is_empty());
@@ -934,8 +934,8 @@ fn a_result_of_another_request_is_ignored() {
     let mut world = World::new();
     world.feed(&post(PNG));
     let outcome = picture(&world.service);
-    world.exchange.handle_done(Uuid::from_u128(u128::MAX), &outcome, world.now);
-    assert!(world.exchange.poll_transmit().is_none());
+    world.connection.handle_done(Uuid::from_u128(u128::MAX), &outcome, world.now);
+    assert!(world.connection.poll_transmit().is_none());
     world.done(&outcome);
     assert_eq!(world.statuses(), [200]);
 }
@@ -946,15 +946,15 @@ fn a_stopping_server_answers_and_keeps_nothing() {
     idle.feed(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
     idle.transmit();
     idle.service.draining.set(true);
-    idle.exchange.handle_drain(idle.now);
+    idle.connection.handle_drain(idle.now);
     idle.wait(PARTING - Duration::from_millis(1));
-    assert!(!idle.exchange.is_closed(), "a request may be on its way");
+    assert!(!idle.connection.is_closed(), "a request may be on its way");
     idle.wait(Duration::from_millis(1));
-    assert!(idle.exchange.is_closed());
+    assert!(idle.connection.is_closed());
 
     let mut late = World::new();
     late.service.draining.set(true);
-    late.exchange.handle_drain(late.now);
+    late.connection.handle_drain(late.now);
     late.feed(&post(PNG));
     let outcome = picture(&late.service);
     late.done(&outcome);
@@ -964,7 +964,7 @@ fn a_stopping_server_answers_and_keeps_nothing() {
     let mut busy = World::new();
     busy.feed(&post(PNG));
     busy.service.draining.set(true);
-    busy.exchange.handle_drain(busy.now);
+    busy.connection.handle_drain(busy.now);
     let outcome = picture(&busy.service);
     busy.done(&outcome);
     assert_eq!(busy.statuses(), [200]);
@@ -1011,7 +1011,7 @@ fn an_empty_line_behind_a_body_is_no_request() {
     world.transmit();
     world.wait(Policy::default().head_time);
     assert_eq!(world.statuses(), [200], "no 408");
-    assert!(!world.exchange.is_closed());
+    assert!(!world.connection.is_closed());
     world.feed(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
     world.transmit();
     assert_eq!(world.statuses(), [200, 200]);
@@ -1206,7 +1206,7 @@ fn a_body_that_comes_with_a_get_is_read_past_or_ends_the_connection() {
         world.feed(&[0; 50_000]);
         world.eof();
         assert_eq!(world.statuses(), [200], "{head}");
-        assert!(world.exchange.is_closed());
+        assert!(world.connection.is_closed());
     }
 }
 
@@ -1224,7 +1224,7 @@ fn link_to(name: &str) -> Outcome {
 }
 
 /// A world in which links have a port of their own.
-fn with_links_port(side: Side) -> World {
+fn with_links_port(side: ListenerRole) -> World {
     World::behind(side, Policy { links_port: Some(8082), ..Policy::default() }, Gate::new(4, 1 << 20, 1))
 }
 
@@ -1242,9 +1242,9 @@ fn a_link_is_answered_with_its_address() {
         (World::new(), "foto.example:81", "http://foto.example:81/scaled_images/a.jpg"),
         (World::new(), "foto.example", "http://foto.example/scaled_images/a.jpg"),
         (World::new(), "", "http://192.0.2.7:8080/scaled_images/a.jpg"),
-        (with_links_port(Side::Main), "foto.example:81", "http://foto.example:8082/a.jpg"),
-        (with_links_port(Side::Main), "[::1]:81", "http://[::1]:8082/a.jpg"),
-        (with_links_port(Side::Main), "a,b", "http://192.0.2.7:8082/a.jpg"),
+        (with_links_port(ListenerRole::Main), "foto.example:81", "http://foto.example:8082/a.jpg"),
+        (with_links_port(ListenerRole::Main), "[::1]:81", "http://[::1]:8082/a.jpg"),
+        (with_links_port(ListenerRole::Main), "a,b", "http://192.0.2.7:8082/a.jpg"),
     ] {
         world.feed(&post_for_link("?formato=png&calidad=9", host));
         let Origin::Upload { picture, plan, product: Product::Link } = &world.orders[0].origin else {
@@ -1262,7 +1262,7 @@ fn a_link_is_answered_with_its_address() {
         let linked = What::Linked { url: url.into() };
         assert!(told.contains(&&linked) && linked.level() == Level::Info);
         assert_eq!(linked.to_string(), format!("Enlace de imagen escalada enviado al cliente: {url}"));
-        assert!(!world.exchange.is_closed());
+        assert!(!world.connection.is_closed());
     }
 }
 
@@ -1292,14 +1292,14 @@ fn a_link_is_refused_as_any_upload_is() {
 
 #[test]
 fn without_http_a_link_is_one_line_where_links_have_a_port() {
-    let mut world = with_links_port(Side::Main);
+    let mut world = with_links_port(ListenerRole::Main);
     world.feed(PNG);
     let Origin::Upload { plan, product: Product::Link, .. } = &world.orders[0].origin else { panic!() };
     assert_eq!(plan.encoding.format, Format::Jpeg);
     world.done(&link_to("a.jpg"));
     assert_eq!(world.text(), "Imagen escalada disponible en: http://192.0.2.7:8082/a.jpg\n");
     assert!(world.half_closed);
-    let mut world = with_links_port(Side::Main);
+    let mut world = with_links_port(ListenerRole::Main);
     world.feed(PNG);
     world.done(&Err(Failure::FolderUnusable("no es un directorio".into())));
     assert!(world.text().starts_with("ERROR 500 "), "{}", world.text());
@@ -1308,7 +1308,8 @@ fn without_http_a_link_is_one_line_where_links_have_a_port() {
 
 #[test]
 fn stored_pictures_are_served_where_links_lead() {
-    for (mut world, prefix) in [(World::new(), "/scaled_images"), (with_links_port(Side::Links), "")] {
+    for (mut world, prefix) in [(World::new(), "/scaled_images"), (with_links_port(ListenerRole::Links), "")]
+    {
         world.feed(&get(&format!("{prefix}/a%2ejpg?x"), "Range: bytes=2-3\r\n"));
         let Origin::Linked(sought) = &world.orders[0].origin else { panic!("{prefix}") };
         assert_eq!((&sought.name[..], sought.head_only), (&b"a.jpg"[..], false));
@@ -1337,7 +1338,7 @@ fn stored_pictures_are_served_where_links_lead() {
             world.transmit();
             assert_eq!((world.statuses().last(), world.orders.len()), (Some(&404), 0), "{path}");
         }
-        assert!(!world.exchange.is_closed());
+        assert!(!world.connection.is_closed());
     }
 }
 
@@ -1351,18 +1352,18 @@ fn a_port_for_links_has_nothing_else() {
         (b"DELETE /a.jpg HTTP/1.1\r\nHost: a\r\n\r\n", 405),
         (b"OPTIONS /a.jpg HTTP/1.1\r\nHost: a\r\n\r\n", 204),
     ] {
-        let mut world = with_links_port(Side::Links);
+        let mut world = with_links_port(ListenerRole::Links);
         world.feed(request);
         world.transmit();
         assert_eq!((world.statuses(), world.orders.len()), (vec![status], 0), "{}", request.escape_ascii());
         if status != 404 {
             assert!(world.text().contains("Allow: GET, HEAD, OPTIONS\r\n"), "{}", world.text());
         }
-        assert!(!world.exchange.is_closed());
+        assert!(!world.connection.is_closed());
     }
     // What is no request is no picture either.
     for begin in [PNG, b"\xff\xd8\xff\xe0\0\x10JFIF", b"P5\n2 2\n255\nabcd"] {
-        let mut world = with_links_port(Side::Links);
+        let mut world = with_links_port(ListenerRole::Links);
         world.feed(begin);
         world.transmit();
         assert_eq!(world.statuses(), [400], "{}", begin.escape_ascii());
@@ -1372,7 +1373,7 @@ fn a_port_for_links_has_nothing_else() {
 
 #[test]
 fn with_a_port_of_their_own_links_are_not_served_on_the_main_one() {
-    let mut world = with_links_port(Side::Main);
+    let mut world = with_links_port(ListenerRole::Main);
     world.feed(&get("/scaled_images/a.jpg", ""));
     world.transmit();
     assert_eq!((world.statuses(), world.orders.len()), (vec![404], 0));

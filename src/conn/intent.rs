@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::bank;
 use super::parameters::WAIT_MAX;
-use super::problem::Reject;
+use super::problem::HttpProblem;
 use crate::http::conditional::{Conditions, Selection, Whole};
 use crate::http::prefer::Preferences;
 use crate::http::reply::Reply;
@@ -38,7 +38,7 @@ const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What a request is after.
 #[derive(Debug)]
-pub enum Purpose {
+pub enum Intent {
     /// The picture, in the answer to its upload, or whatever needs no task.
     Picture,
     /// A link to the picture.
@@ -47,7 +47,7 @@ pub enum Purpose {
         base: String,
     },
     /// That its picture is kept as a task.
-    Task(Handover),
+    Task(TaskPreferences),
     /// What is known of a task.
     Status {
         /// The id as it was sent.
@@ -68,12 +68,12 @@ pub enum Purpose {
         asked: String,
     },
     /// Something of the bank.
-    Bank(bank::Wish),
+    Bank(bank::BankRequest),
 }
 
 /// How a picture is handed in.
 #[derive(Debug, Default)]
-pub struct Handover {
+pub struct TaskPreferences {
     /// The client's name for the request, under which it may send it again.
     pub key: Option<Vec<u8>>,
     /// What it prefers.
@@ -84,7 +84,7 @@ pub struct Handover {
 
 /// What a conversation waits for.
 #[derive(Debug)]
-pub enum Awaited {
+pub enum Pending {
     /// The end of a run.
     Run,
     /// That its picture is kept.
@@ -119,7 +119,7 @@ pub enum Next {
         /// The question.
         query: Query,
         /// What its answer will be taken for.
-        awaited: Awaited,
+        awaited: Pending,
         /// How long to wait.
         due: Instant,
     },
@@ -140,10 +140,10 @@ pub enum Next {
         rest: bank::Rest,
     },
     /// Refuse it.
-    Refuse(Reject),
+    Refuse(HttpProblem),
 }
 
-impl Handover {
+impl TaskPreferences {
     /// How long the client waits for the result itself.
     fn wait(&self) -> Option<u32> {
         self.preferences.wait.map(|seconds| seconds.min(WAIT_MAX)).filter(|&seconds| seconds > 0)
@@ -169,11 +169,11 @@ impl Handover {
 
 /// The first question about the task `id`.
 #[must_use]
-pub fn first(purpose: &Purpose, id: Uuid, service: &Service, now: Moment) -> Next {
-    match purpose {
-        Purpose::Status { wait, .. } if !wait.is_zero() => watch(id, *wait, service, now),
-        Purpose::Delete { .. } => {
-            Next::Ask { query: Query::Delete(id), awaited: Awaited::Deleted(id), due: now.at + STORE_TIME }
+pub fn first(intent: &Intent, id: Uuid, service: &Service, now: Moment) -> Next {
+    match intent {
+        Intent::Status { wait, .. } if !wait.is_zero() => watch(id, *wait, service, now),
+        Intent::Delete { .. } => {
+            Next::Ask { query: Query::Delete(id), awaited: Pending::Deleted(id), due: now.at + STORE_TIME }
         }
         _ => look(id, now),
     }
@@ -181,58 +181,58 @@ pub fn first(purpose: &Purpose, id: Uuid, service: &Service, now: Moment) -> Nex
 
 /// A question to the bank.
 #[must_use]
-pub fn consult(question: Question, now: Moment) -> Next {
-    Next::Ask { query: Query::Bank(question), awaited: Awaited::Bank, due: now.at + STORE_TIME }
+pub fn ask_store(question: Question, now: Moment) -> Next {
+    Next::Ask { query: Query::Bank(question), awaited: Pending::Bank, due: now.at + STORE_TIME }
 }
 
 /// Asks for the server's figures.
 #[must_use]
 pub fn measure(now: Moment) -> Next {
-    Next::Ask { query: Query::Metrics, awaited: Awaited::Metrics, due: now.at + STORE_TIME }
+    Next::Ask { query: Query::Metrics, awaited: Pending::Metrics, due: now.at + STORE_TIME }
 }
 
 /// Hands a picture in.
 #[must_use]
-pub fn hand_in(submission: Submission, now: Moment) -> Next {
+pub fn submit_task(submission: Submission, now: Moment) -> Next {
     let query = Query::Accept(Box::new(submission));
-    Next::Ask { query, awaited: Awaited::Accepted, due: now.at + STORE_TIME }
+    Next::Ask { query, awaited: Pending::Accepted, due: now.at + STORE_TIME }
 }
 
 /// The time to wait is over.
 #[must_use]
-pub fn overdue(awaited: &Awaited, service: &Service, now: Moment) -> Next {
+pub fn overdue(awaited: &Pending, service: &Service, now: Moment) -> Next {
     match awaited {
-        Awaited::Ended(id) => look(*id, now),
-        Awaited::Run => Next::Refuse(service.failed(Failure::Late)),
+        Pending::Ended(id) => look(*id, now),
+        Pending::Run => Next::Refuse(service.failed(Failure::Late)),
         _ => Next::Refuse(service.failed(Failure::StoreBroken("no respondió a tiempo".into()))),
     }
 }
 
 /// What to do about an answer.
 #[must_use]
-pub fn next(purpose: &Purpose, awaited: Awaited, finding: Finding, service: &Service, now: Moment) -> Next {
+pub fn next(intent: &Intent, awaited: Pending, finding: Finding, service: &Service, now: Moment) -> Next {
     match (awaited, finding) {
-        (Awaited::Accepted, Finding::Accepted(status)) => match purpose {
-            Purpose::Task(handover) => match handover.wait() {
+        (Pending::Accepted, Finding::Accepted(status)) => match intent {
+            Intent::Task(handover) => match handover.wait() {
                 Some(seconds) => watch(status.id, Duration::from_secs(seconds.into()), service, now),
                 None => accepted(handover, &status),
             },
             _ => lost(service),
         },
-        (Awaited::Accepted, Finding::Different) => Next::Refuse(Reject::OtherBody),
-        (Awaited::Ended(id) | Awaited::Status(id), Finding::Status(status)) => match status {
-            Some(status) => known(purpose, status, service, now),
-            None => unknown(purpose, id),
+        (Pending::Accepted, Finding::Different) => Next::Refuse(HttpProblem::OtherBody),
+        (Pending::Ended(id) | Pending::Status(id), Finding::Status(status)) => match status {
+            Some(status) => known(intent, status, service, now),
+            None => unknown(intent, id),
         },
-        (Awaited::File(part), Finding::File(Some((bytes, lease)))) => deliver(purpose, *part, bytes, lease),
-        (Awaited::File(part), Finding::File(None)) => Next::Refuse(Reject::Expired(part.status.id)),
-        (Awaited::Deleted(_), Finding::Deleted(true)) => answer(Reply::empty(204)),
-        (Awaited::Deleted(id), Finding::Deleted(false)) => unknown(purpose, id),
-        (Awaited::Metrics, Finding::Metrics(page)) => {
+        (Pending::File(part), Finding::File(Some((bytes, lease)))) => deliver(intent, *part, bytes, lease),
+        (Pending::File(part), Finding::File(None)) => Next::Refuse(HttpProblem::Expired(part.status.id)),
+        (Pending::Deleted(_), Finding::Deleted(true)) => answer(Reply::empty(204)),
+        (Pending::Deleted(id), Finding::Deleted(false)) => unknown(intent, id),
+        (Pending::Metrics, Finding::Metrics(page)) => {
             answer(Reply::new(200, METRICS_TYPE, page).with("Cache-Control", "no-store"))
         }
-        (Awaited::Bank, Finding::Bank(found)) => match purpose {
-            Purpose::Bank(wish) => told(wish, found),
+        (Pending::Bank, Finding::Bank(found)) => match intent {
+            Intent::Bank(wish) => told(wish, found),
             _ => lost(service),
         },
         _ => lost(service),
@@ -240,9 +240,11 @@ pub fn next(purpose: &Purpose, awaited: Awaited, finding: Finding, service: &Ser
 }
 
 /// What the bank has, as an answer; a whole folder goes on from where its first part ends.
-fn told(wish: &bank::Wish, found: Found) -> Next {
+fn told(wish: &bank::BankRequest, found: Found) -> Next {
     let rest = match (wish, &found) {
-        (bank::Wish::Documents { folder }, Found::Faces(Some(faces))) => bank::Rest::after(folder, faces),
+        (bank::BankRequest::Documents { folder }, Found::Faces(Some(faces))) => {
+            bank::Rest::after(folder, faces)
+        }
         _ => None,
     };
     match (wish.answer(found), rest) {
@@ -253,7 +255,7 @@ fn told(wish: &bank::Wish, found: Found) -> Next {
 }
 
 fn look(id: Uuid, now: Moment) -> Next {
-    Next::Ask { query: Query::Status(id), awaited: Awaited::Status(id), due: now.at + STORE_TIME }
+    Next::Ask { query: Query::Status(id), awaited: Pending::Status(id), due: now.at + STORE_TIME }
 }
 
 /// Waits for the end; not on a server that stops, which begins no task.
@@ -261,17 +263,17 @@ fn watch(id: Uuid, time: Duration, service: &Service, now: Moment) -> Next {
     if service.draining.get() {
         return look(id, now);
     }
-    Next::Ask { query: Query::Watch(id), awaited: Awaited::Ended(id), due: now.at + time }
+    Next::Ask { query: Query::Watch(id), awaited: Pending::Ended(id), due: now.at + time }
 }
 
 /// What is known of the task.
-fn known(purpose: &Purpose, status: Status, service: &Service, now: Moment) -> Next {
-    match purpose {
-        Purpose::Status { .. } => answer(status_reply(200, &status)),
-        Purpose::Task(handover) if !status.state.is_final() => accepted(handover, &status),
-        Purpose::Task(_) => fetch(status, &Conditions::default(), service, now),
-        Purpose::Result { conditions, .. } => fetch(status, conditions, service, now),
-        Purpose::Picture | Purpose::Link { .. } | Purpose::Delete { .. } | Purpose::Bank(_) => lost(service),
+fn known(intent: &Intent, status: Status, service: &Service, now: Moment) -> Next {
+    match intent {
+        Intent::Status { .. } => answer(status_reply(200, &status)),
+        Intent::Task(handover) if !status.state.is_final() => accepted(handover, &status),
+        Intent::Task(_) => fetch(status, &Conditions::default(), service, now),
+        Intent::Result { conditions, .. } => fetch(status, conditions, service, now),
+        Intent::Picture | Intent::Link { .. } | Intent::Delete { .. } | Intent::Bank(_) => lost(service),
     }
 }
 
@@ -285,33 +287,33 @@ fn fetch(status: Status, conditions: &Conditions, service: &Service, now: Moment
                 Selection::Whole => 0..length,
                 Selection::Part(range) => range,
                 Selection::NotModified => return answer(described(Reply::empty(304), &status)),
-                Selection::Failed => return Next::Refuse(Reject::Precondition),
-                Selection::Unsatisfiable => return Next::Refuse(Reject::Range { length }),
+                Selection::Failed => return Next::Refuse(HttpProblem::Precondition),
+                Selection::Unsatisfiable => return Next::Refuse(HttpProblem::Range { length }),
             };
             let (id, lease) = (status.id, service.gate.lease());
             let query = Query::File { id, range: range.clone(), lease };
-            let awaited = Awaited::File(Box::new(Part { status, shape, range }));
+            let awaited = Pending::File(Box::new(Part { status, shape, range }));
             Next::Ask { query, awaited, due: now.at + STORE_TIME }
         }
-        (State::Done, None) => Next::Refuse(Reject::NotKept(status.id)),
+        (State::Done, None) => Next::Refuse(HttpProblem::NotKept(status.id)),
         (State::Pending | State::Running, _) => {
-            Next::Refuse(Reject::NotReady { id: status.id, state: status.state })
+            Next::Refuse(HttpProblem::NotReady { id: status.id, state: status.state })
         }
-        (State::Expired, _) => Next::Refuse(Reject::Expired(status.id)),
+        (State::Expired, _) => Next::Refuse(HttpProblem::Expired(status.id)),
         (State::Failed, _) => Next::Refuse(match status.problem {
-            Some(problem) => Reject::TaskFailed(status.id, problem),
+            Some(problem) => HttpProblem::TaskFailed(status.id, problem),
             None => service.failed(Failure::Lost),
         }),
     }
 }
 
 /// The result is here.
-fn deliver(purpose: &Purpose, part: Part, file: Bytes, lease: Lease) -> Next {
+fn deliver(intent: &Intent, part: Part, file: Bytes, lease: Lease) -> Next {
     let Part { status, shape: Shape { format, width, height, length }, range } = part;
     let picture = Picture { file, format, width, height, edition: None, lease };
     let reply = picture.bare_reply(200);
-    let (reply, id) = match purpose {
-        Purpose::Task(handover) => {
+    let (reply, id) = match intent {
+        Intent::Task(handover) => {
             let reply = reply.with("Server-Timing", status.timing()).with("Vary", "Accept");
             (handover.applied(reply.with("Cache-Control", "no-store")), Some(status.id))
         }
@@ -334,7 +336,7 @@ fn described(reply: Reply, status: &Status) -> Reply {
 }
 
 /// The id of a task, for a client that will come again.
-fn accepted(handover: &Handover, status: &Status) -> Next {
+fn accepted(handover: &TaskPreferences, status: &Status) -> Next {
     let reply = status_reply(202, status)
         .with("Location", format!("/estado/{}", status.id.as_hyphenated()))
         .with("Retry-After", "1");
@@ -346,15 +348,15 @@ fn status_reply(code: u16, status: &Status) -> Reply {
     Reply::new(code, "application/json", body).with("Cache-Control", "no-store")
 }
 
-fn unknown(purpose: &Purpose, id: Uuid) -> Next {
-    let asked = match purpose {
-        Purpose::Status { asked, .. } | Purpose::Result { asked, .. } | Purpose::Delete { asked } => asked,
+fn unknown(intent: &Intent, id: Uuid) -> Next {
+    let asked = match intent {
+        Intent::Status { asked, .. } | Intent::Result { asked, .. } | Intent::Delete { asked } => asked,
         // It has been deleted while its sender waited for it.
-        Purpose::Task(_) | Purpose::Picture | Purpose::Link { .. } | Purpose::Bank(_) => {
-            return Next::Refuse(Reject::Expired(id));
+        Intent::Task(_) | Intent::Picture | Intent::Link { .. } | Intent::Bank(_) => {
+            return Next::Refuse(HttpProblem::Expired(id));
         }
     };
-    Next::Refuse(Reject::UnknownTask { asked: asked.clone() })
+    Next::Refuse(HttpProblem::UnknownTask { asked: asked.clone() })
 }
 
 fn answer(reply: Reply) -> Next {

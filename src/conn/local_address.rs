@@ -10,7 +10,7 @@ use crate::model::links_folder::FOLDER;
 
 /// What a port is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum ListenerRole {
     /// `-p`: everything.
     Main,
     /// `-l`: the folder of links, for reading.
@@ -19,16 +19,16 @@ pub enum Side {
 
 /// Where a connection was accepted.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct LocalAddress {
     /// What the port is for.
-    pub side: Side,
+    pub side: ListenerRole,
     /// Our address, as a URL has it: IPv6 in brackets.
     pub host: String,
     /// Our port.
     pub port: u16,
 }
 
-impl Door {
+impl LocalAddress {
     /// What stands before a file's name in a link: `host` is what the client calls us, if it does, and `links_port` the
     /// port of `-l`.
     #[must_use]
@@ -68,14 +68,14 @@ pub(crate) mod tests {
     use super::*;
 
     /// Of a client that came to 192.0.2.7, port 8080.
-    pub(crate) fn door(side: Side) -> Door {
-        Door { side, host: "192.0.2.7".into(), port: 8080 }
+    pub(crate) fn local_address(side: ListenerRole) -> LocalAddress {
+        LocalAddress { side, host: "192.0.2.7".into(), port: 8080 }
     }
 
     #[test]
     fn a_link_names_the_host_that_the_client_used() {
-        let own = |host: &[u8]| door(Side::Main).base(Some(host), Some(8082));
-        let main = |host: &[u8]| door(Side::Main).base(Some(host), None);
+        let own = |host: &[u8]| local_address(ListenerRole::Main).base(Some(host), Some(8082));
+        let main = |host: &[u8]| local_address(ListenerRole::Main).base(Some(host), None);
         for (host, with_port, without) in [
             ("localhost:8080", "http://localhost:8082/", "http://localhost:8080/scaled_images/"),
             ("localhost", "http://localhost:8082/", "http://localhost/scaled_images/"),
@@ -111,11 +111,13 @@ pub(crate) mod tests {
             b"[a]b]",
         ];
         for host in hosts {
-            let (own, main) =
-                (door(Side::Main).base(Some(host), Some(1)), door(Side::Main).base(Some(host), None));
+            let (own, main) = (
+                local_address(ListenerRole::Main).base(Some(host), Some(1)),
+                local_address(ListenerRole::Main).base(Some(host), None),
+            );
             assert_eq!(own, "http://192.0.2.7:1/", "{}", host.escape_ascii());
             assert_eq!(main, "http://192.0.2.7:8080/scaled_images/", "{}", host.escape_ascii());
         }
-        assert_eq!(door(Side::Main).base(None, Some(1)), "http://192.0.2.7:1/");
+        assert_eq!(local_address(ListenerRole::Main).base(None, Some(1)), "http://192.0.2.7:1/");
     }
 }

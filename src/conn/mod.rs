@@ -19,4 +19,4 @@ mod refusal;
 pub mod request;
 pub mod upload;
 
-pub use connection::Exchange;
+pub use connection::Connection;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use scaler::wire::{FACTOR_MAX, FACTOR_MIN, parse_factor};
 
-use super::problem::Reject;
+use super::problem::HttpProblem;
 use crate::http::accept;
 use crate::http::field::Field;
 use crate::http::format::Format;
@@ -54,10 +54,10 @@ impl Parameters {
     }
 
     /// Refuses a query with a name that is nearly a parameter's.
-    fn check_names(&self) -> Result<(), Reject> {
+    fn check_names(&self) -> Result<(), HttpProblem> {
         for (name, _) in form_urlencoded::parse(self.query.as_deref().unwrap_or_default()) {
             if let Field::Misspelt(meant) = Field::of(&name) {
-                return Err(Reject::UnknownParameter { name: name.into_owned(), meant });
+                return Err(HttpProblem::UnknownParameter { name: name.into_owned(), meant });
             }
         }
         Ok(())
@@ -67,12 +67,12 @@ impl Parameters {
     ///
     /// # Errors
     /// Out of range (422).
-    pub fn wait(&self) -> Result<Duration, Reject> {
+    pub fn wait(&self) -> Result<Duration, HttpProblem> {
         let Some(text) = self.value(&[], "espera") else { return Ok(Duration::ZERO) };
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse::<u32>().ok().filter(|seconds| digits && *seconds <= WAIT_MAX) {
             Some(seconds) => Ok(Duration::from_secs(seconds.into())),
-            None => Err(Reject::Parameter {
+            None => Err(HttpProblem::Parameter {
                 name: "espera",
                 value: text,
                 expected: "un número entero de 0 a 60",
@@ -91,12 +91,12 @@ impl Wish {
         parameters: &Parameters,
         form: &[(String, Vec<u8>)],
         default_factor: f64,
-    ) -> Result<Self, Reject> {
+    ) -> Result<Self, HttpProblem> {
         parameters.check_names()?;
         let value = |name| parameters.value(form, name);
         let side = |name| {
             let Some(text) = value(name) else { return Ok(None) };
-            parse_side(&text).map(Some).ok_or(Reject::Parameter {
+            parse_side(&text).map(Some).ok_or(HttpProblem::Parameter {
                 name,
                 value: text,
                 expected: "un número entero de píxeles de 1 a 65535",
@@ -107,7 +107,7 @@ impl Wish {
             (None, None, None) => Size::Factor(default_factor),
             (None, width, height) => Size::Within { width, height },
             (Some(text), None, None) => {
-                Size::Factor(parse_factor(text.as_bytes()).ok_or(Reject::Parameter {
+                Size::Factor(parse_factor(text.as_bytes()).ok_or(HttpProblem::Parameter {
                     name: "escala",
                     value: text,
                     expected: "un número decimal con punto entre 0.001 y 10, por ejemplo 0.5",
@@ -115,7 +115,7 @@ impl Wish {
                 })?)
             }
             (Some(text), ..) => {
-                return Err(Reject::Parameter {
+                return Err(HttpProblem::Parameter {
                     name: "escala",
                     value: text,
                     expected: "omitido donde se pide un tamaño con «ancho» o «alto»",
@@ -125,7 +125,7 @@ impl Wish {
         };
         let quality = match value("calidad") {
             None => 85,
-            Some(text) => parse_quality(&text).ok_or(Reject::Parameter {
+            Some(text) => parse_quality(&text).ok_or(HttpProblem::Parameter {
                 name: "calidad",
                 value: text,
                 expected: "un número entero de 1 a 100",
@@ -134,7 +134,7 @@ impl Wish {
         };
         let background = match value("fondo") {
             None => [255; 3],
-            Some(text) => parse_colour(&text).ok_or(Reject::Parameter {
+            Some(text) => parse_colour(&text).ok_or(HttpProblem::Parameter {
                 name: "fondo",
                 value: text,
                 expected: "un color RRGGBB en hexadecimal, por ejemplo FFFFFF",
@@ -142,7 +142,7 @@ impl Wish {
             })?,
         };
         let format = match value("formato") {
-            Some(text) => Choice::Named(Format::from_parameter(&text).ok_or(Reject::Parameter {
+            Some(text) => Choice::Named(Format::from_parameter(&text).ok_or(HttpProblem::Parameter {
                 name: "formato",
                 value: text,
                 expected: "uno de jpeg, png, webp, gif, bmp, tiff, pgm",
@@ -214,7 +214,7 @@ mod tests {
             ("formato=heic", "formato"),
         ] {
             match Wish::read(&query(text), &[], 0.5) {
-                Err(Reject::Parameter { name: refused, .. }) => assert_eq!(refused, name, "{text}"),
+                Err(HttpProblem::Parameter { name: refused, .. }) => assert_eq!(refused, name, "{text}"),
                 other => panic!("{text}: {other:?}"),
             }
         }
@@ -288,7 +288,7 @@ mod tests {
             ("alto=10px", "alto"),
         ] {
             match Wish::read(&query(text), &[], 0.5) {
-                Err(Reject::Parameter { name, .. }) => assert_eq!(name, refused, "{text}"),
+                Err(HttpProblem::Parameter { name, .. }) => assert_eq!(name, refused, "{text}"),
                 other => panic!("{text}: {other:?}"),
             }
         }

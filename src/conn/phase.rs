@@ -1,4 +1,4 @@
-//! The phases of a conversation and the table of what may follow what: the data of [`exchange`](super::connection).
+//! The phases of a conversation and the table of what may follow what: the data of [`connection`](super::connection).
 //!
 //! No live phase is without an absolute deadline, its own or that of when it began, and what a phase needs lives inside it: a form exists only in a body,
 //! a reply in flight excludes parsing.
@@ -8,7 +8,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::bank::Rest;
-use super::intent::Awaited;
+use super::intent::Pending;
 use super::request::Request;
 use super::upload::Upload;
 use crate::model::log_event::{Fault, Tally, What};
@@ -24,11 +24,11 @@ pub(super) enum Phase {
     /// A body is coming.
     Body { request: Request, upload: Box<Upload> },
     /// Somebody else has the picture, or looks for what was asked.
-    Waiting { request: Request, awaited: Awaited, since: Instant, due: Instant },
+    Waiting { request: Request, awaited: Pending, since: Instant, due: Instant },
     /// An answer is on its way; `_picture` keeps the lease of its bytes, `rest` is what comes after them.
     Reply {
         then: After,
-        answer: Answer,
+        answer: Replying,
         due: Instant,
         rest: Option<Box<Continued>>,
         _picture: Option<Arc<Picture>>,
@@ -59,7 +59,7 @@ pub(super) struct Continued {
 
 /// What the log will say of an answer.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Replying {
     pub(super) id: Uuid,
     pub(super) shown: String,
     pub(super) status: u16,
@@ -113,7 +113,7 @@ impl Phase {
     }
 }
 
-impl Answer {
+impl Replying {
     pub(super) fn told(self, cut: bool, now: Moment) -> What {
         let Self { shown, status, received, sent, began_at, answered_at, tally, probe, fault, .. } = self;
         let (took, writing) = (now.at - began_at, now.at - answered_at);

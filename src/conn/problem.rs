@@ -26,7 +26,7 @@ mod words;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
-pub enum Reject {
+pub enum HttpProblem {
     /// The head can't be read.
     Head(HeadError),
     /// The framing of the body is broken.
@@ -180,7 +180,7 @@ pub enum Reject {
         value: String,
     },
     /// The service is not ready, because a picture would be answered with this.
-    Unready(Box<Reject>),
+    Unready(Box<HttpProblem>),
     /// Under the same key something else was handed in before.
     OtherBody,
 }
@@ -198,7 +198,7 @@ pub struct LimitsInForce {
     pub memory_max: u64,
 }
 
-impl Reject {
+impl HttpProblem {
     /// The HTTP status; netcat mode and the scaler's protocol use the same.
     #[must_use]
     pub fn status(&self) -> u16 {

@@ -1,7 +1,7 @@
 //! Why a request is refused, by the state of the whole: what a client is told that came at a bad moment.
 use std::time::Duration;
 
-use super::problem::{LimitsInForce, Reject};
+use super::problem::{HttpProblem, LimitsInForce};
 use crate::http::route::Absent;
 use crate::model::error::Failure;
 use crate::model::server_state::Service;
@@ -10,10 +10,10 @@ impl Service {
     /// What a client is told of a failure: what it would be told had it been known at once, else the failure itself
     /// with the limits that its text names.
     #[must_use]
-    pub fn failed(&self, failure: Failure) -> Reject {
+    pub fn failed(&self, failure: Failure) -> HttpProblem {
         match failure {
-            Failure::NoFile | Failure::NoPermission => return Reject::Absent(Absent::NotFound),
-            Failure::NotAcceptable => return Reject::NotAcceptable,
+            Failure::NoFile | Failure::NoPermission => return HttpProblem::Absent(Absent::NotFound),
+            Failure::NotAcceptable => return HttpProblem::NotAcceptable,
             Failure::QueueFull => return self.queue_full(),
             Failure::MemoryFull { length } => return self.memory_full(length),
             Failure::Late => return self.late(self.policy.deadline),
@@ -25,40 +25,41 @@ impl Service {
             side_max: self.policy.pixels.side_max,
             memory_max: self.gate.bytes_max(),
         };
-        Reject::Failed { failure, limits }
+        HttpProblem::Failed { failure, limits }
     }
 
     /// Why a picture that came now would have little hope; None if all is well.
     #[must_use]
-    pub fn unready(&self) -> Option<Reject> {
+    pub fn unready(&self) -> Option<HttpProblem> {
         let away = || self.scaler_away.get().then(|| self.failed(Failure::ScalerAway));
-        let stuck = || self.stuck.get().map(Reject::Stuck);
-        let overdue = || self.overdue.get().then_some(Reject::Overdue { deadline: self.policy.deadline });
-        let worn_out = || self.worn_out.get().then_some(Reject::WornOut);
-        let draining = self.draining.get().then_some(Reject::Draining);
+        let stuck = || self.stuck.get().map(HttpProblem::Stuck);
+        let overdue =
+            || self.overdue.get().then_some(HttpProblem::Overdue { deadline: self.policy.deadline });
+        let worn_out = || self.worn_out.get().then_some(HttpProblem::WornOut);
+        let draining = self.draining.get().then_some(HttpProblem::Draining);
         draining
             .or_else(|| self.overloaded())
             .or_else(away)
             .or_else(worn_out)
             .or_else(overdue)
             .or_else(stuck)
-            .or_else(|| self.store_trouble().map(Box::new).map(Reject::Unready))
+            .or_else(|| self.store_trouble().map(Box::new).map(HttpProblem::Unready))
     }
 
     /// Why a picture that came now could not be kept as a task. The queue is none of the reasons: a task waits in the
     /// store, not in memory.
     #[must_use]
-    pub fn unable_to_keep(&self) -> Option<Reject> {
+    pub fn unable_to_keep(&self) -> Option<HttpProblem> {
         self.short_of_memory().or_else(|| self.store_trouble())
     }
 
     /// Why nothing more could be held in memory now.
     #[must_use]
-    pub fn short_of_memory(&self) -> Option<Reject> {
+    pub fn short_of_memory(&self) -> Option<HttpProblem> {
         (self.gate.bytes() >= self.gate.bytes_max()).then(|| self.memory_full(0))
     }
 
-    fn store_trouble(&self) -> Option<Reject> {
+    fn store_trouble(&self) -> Option<HttpProblem> {
         self.store_away.borrow().clone().map(|failure| self.failed(failure))
     }
 
@@ -66,29 +67,29 @@ impl Service {
     /// reason: it is back before most uploads are complete. Nor is it one that the server stops: whoever could still send
     /// a request did not know, and is answered.
     #[must_use]
-    pub fn overloaded(&self) -> Option<Reject> {
+    pub fn overloaded(&self) -> Option<HttpProblem> {
         self.overload().map(|failure| self.failed(failure))
     }
 
-    fn queue_full(&self) -> Reject {
+    fn queue_full(&self) -> HttpProblem {
         let gate = &self.gate;
         let (max, in_hand) = (gate.places_max(), gate.places());
-        Reject::QueueFull { max, in_hand, retry_after: gate.retry_after() }
+        HttpProblem::QueueFull { max, in_hand, retry_after: gate.retry_after() }
     }
 
     /// What has so many bytes finds no room: for the moment, or, if it has more than there could ever be, for good.
     #[must_use]
-    pub fn memory_full(&self, received: u64) -> Reject {
+    pub fn memory_full(&self, received: u64) -> HttpProblem {
         let max = self.gate.bytes_max();
         if received > max {
             return self.failed(Failure::TooMuchMemory { needed: received });
         }
-        Reject::MemoryFull { max, received, retry_after: self.gate.retry_after() }
+        HttpProblem::MemoryFull { max, received, retry_after: self.gate.retry_after() }
     }
 
     /// A picture was not ready when so much time had passed.
     #[must_use]
-    pub fn late(&self, took: Duration) -> Reject {
-        Reject::Late { deadline: self.policy.deadline, took }
+    pub fn late(&self, took: Duration) -> HttpProblem {
+        HttpProblem::Late { deadline: self.policy.deadline, took }
     }
 }

@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::asset;
 use super::bank::{self, LIST_MAX};
-use super::intent::{Handover, Purpose};
-use super::local_address::{Door, Side};
+use super::intent::{Intent, TaskPreferences};
+use super::local_address::{ListenerRole, LocalAddress};
 use super::parameters::Parameters;
-use super::problem::Reject;
-use super::upload::{Known, Sink};
+use super::problem::HttpProblem;
+use super::upload::{EarlyReply, Sink};
 use crate::http::accept;
 use crate::http::conditional::Conditions;
 use crate::http::form::{Form, is_form, is_without_files};
@@ -48,7 +48,7 @@ pub struct Request {
     /// Method and target for the log: bounded, printable.
     pub shown: String,
     /// What it is after.
-    pub purpose: Purpose,
+    pub intent: Intent,
     /// What the run's plan is made of.
     pub parameters: Parameters,
     /// When its head was complete; of one that could not be read, when it began.
@@ -94,9 +94,9 @@ pub enum Decision {
         ask: bool,
     },
     /// Go on with this; there is no body, so the connection can be kept.
-    Answer(Known),
+    Answer(EarlyReply),
     /// Go on with this without reading the body: it is too long, or the client has not been asked for it.
-    Dismiss(Known),
+    Dismiss(EarlyReply),
 }
 
 impl Request {
@@ -140,20 +140,20 @@ impl Request {
     }
 
     /// Its answer is this refusal.
-    fn refused(&mut self, reject: &Reject) -> Known {
+    fn refused(&mut self, reject: &HttpProblem) -> EarlyReply {
         self.tally.refused = Some(reject.reason());
-        Known::Reply(reject.reply(self.id, self.as_page))
+        EarlyReply::Reply(reject.reply(self.id, self.as_page))
     }
 
     /// Nothing is known of it yet.
     fn bare(id: Uuid, began_at: Instant) -> Self {
         let kind = Kind::Http { keep_alive: false, head_only: false };
-        let (shown, purpose, parameters) = ("-".into(), Purpose::Picture, Parameters::default());
+        let (shown, intent, parameters) = ("-".into(), Intent::Picture, Parameters::default());
         Self {
             id,
             kind,
             shown,
-            purpose,
+            intent,
             parameters,
             began_at,
             as_fields: false,
@@ -169,21 +169,26 @@ impl Request {
 
 /// Decides on a head, and notes whether it is a probe's or wants a link; only cheap checks, in this order: expectation, route, length, form, admission.
 #[must_use]
-pub fn decide(head: &RequestHead, request: &mut Request, door: &Door, service: &Service) -> Decision {
+pub fn decide(
+    head: &RequestHead,
+    request: &mut Request,
+    local_address: &LocalAddress,
+    service: &Service,
+) -> Decision {
     let framing = head.framing();
     let body_max = service.policy.body_max;
     let has_body = !matches!(framing, Framing::None | Framing::Length(0));
     let ask = has_body && head.expectation() == Expectation::Continue;
-    let known = match known_of(head, request, door, service) {
+    let known = match known_of(head, request, local_address, service) {
         Ok(None) if !has_body => {
-            let reject = match (framing, &request.purpose) {
-                (_, purpose) if wants_list(purpose) => Reject::NotJson,
-                (Framing::None, _) => Reject::LengthRequired,
+            let reject = match (framing, &request.intent) {
+                (_, intent) if wants_list(intent) => HttpProblem::NotJson,
+                (Framing::None, _) => HttpProblem::LengthRequired,
                 _ => service.failed(Failure::Empty),
             };
             request.refused(&reject)
         }
-        Ok(None) => match sink_for(head, &request.purpose, service) {
+        Ok(None) => match sink_for(head, &request.intent, service) {
             Ok(sink) => return Decision::Read { sink, ask },
             Err(reject) => request.refused(&reject),
         },
@@ -191,9 +196,9 @@ pub fn decide(head: &RequestHead, request: &mut Request, door: &Door, service: &
         // What is wrong with the body comes before what is wrong with a parameter, as far as the head tells.
         Err(reject) if reject.status() == 422 && reads_body(head.method()) => match framing {
             Framing::Length(received) if received > body_max => {
-                request.refused(&Reject::BodyTooLong { max: body_max, received })
+                request.refused(&HttpProblem::BodyTooLong { max: body_max, received })
             }
-            Framing::None => request.refused(&Reject::LengthRequired),
+            Framing::None => request.refused(&HttpProblem::LengthRequired),
             _ if !has_body => request.refused(&service.failed(Failure::Empty)),
             _ => match check_coding(head) {
                 Ok(()) => request.refused(&reject),
@@ -218,79 +223,80 @@ fn reads_body(method: &Method) -> bool {
 fn known_of(
     head: &RequestHead,
     request: &mut Request,
-    door: &Door,
+    local_address: &LocalAddress,
     service: &Service,
-) -> Result<Option<Known>, Reject> {
+) -> Result<Option<EarlyReply>, HttpProblem> {
     if head.expectation() == Expectation::Unknown {
-        return Err(Reject::Expectation);
+        return Err(HttpProblem::Expectation);
     }
-    let linked = links_path(head.path(), door, service);
+    let linked = links_path(head.path(), local_address, service);
     let found = match linked {
         Some(path) => route_of_links(head.method(), path),
         None => route(head.method(), head.path(), service.policy.files),
     };
-    let found = found.map_err(Reject::Absent)?;
+    let found = found.map_err(HttpProblem::Absent)?;
     request.tally.route = found.name();
     request.probe = matches!(found, Route::Health | Route::Ready | Route::Metrics);
-    Ok(Some(Known::Reply(match found {
+    Ok(Some(EarlyReply::Reply(match found {
         Route::Process => {
             let preferences = Preferences::of(head);
             // A preference is never an error: where no task can be kept, the picture is waited for.
             let is_preferred = preferences != Preferences::default();
             if is_preferred && service.store_away.borrow().is_none() {
-                request.purpose = Purpose::Task(handover(head, preferences, false)?);
+                request.intent = Intent::Task(handover(head, preferences, false)?);
             }
             return Ok(None);
         }
         Route::Submit => {
-            request.purpose = Purpose::Task(handover(head, Preferences::of(head), true)?);
+            request.intent = Intent::Task(handover(head, Preferences::of(head), true)?);
             return Ok(None);
         }
         Route::Status(asked) => {
             let wait = request.parameters.wait()?;
             let (asked, id) = task_id(asked)?;
-            request.purpose = Purpose::Status { asked, wait };
-            return Ok(Some(Known::Task(id)));
+            request.intent = Intent::Status { asked, wait };
+            return Ok(Some(EarlyReply::Task(id)));
         }
         Route::Result(asked) => {
             let (asked, id) = task_id(asked)?;
-            request.purpose = Purpose::Result { asked, conditions: Conditions::of(head) };
-            return Ok(Some(Known::Task(id)));
+            request.intent = Intent::Result { asked, conditions: Conditions::of(head) };
+            return Ok(Some(EarlyReply::Task(id)));
         }
         Route::Forget(asked) => {
             let (asked, id) = task_id(asked)?;
-            request.purpose = Purpose::Delete { asked };
-            return Ok(Some(Known::Task(id)));
+            request.intent = Intent::Delete { asked };
+            return Ok(Some(EarlyReply::Task(id)));
         }
         Route::Link => {
-            request.purpose = Purpose::Link { base: door.base(head.host(), service.policy.links_port) };
+            request.intent =
+                Intent::Link { base: local_address.base(head.host(), service.policy.links_port) };
             return Ok(None);
         }
         Route::Linked => {
             return sought(head, linked.unwrap_or_default(), service)
-                .map(|sought| Some(Known::Linked(sought)));
+                .map(|sought| Some(EarlyReply::Linked(sought)));
         }
-        Route::File => return wanted(head, request, service).map(|wanted| Some(Known::File(wanted))),
-        Route::Folders => return consult(request, bank::Wish::Folders),
+        Route::File => return wanted(head, request, service).map(|wanted| Some(EarlyReply::File(wanted))),
+        Route::Folders => return ask_store(request, bank::BankRequest::Folders),
         Route::Folder(folder) => {
             let wish = bank::listing(bank::folder_name(folder)?, &request.parameters)?;
-            return consult(request, wish);
+            return ask_store(request, wish);
         }
         Route::Face(folder, name) => {
             let as_image = request.parameters.accept.as_deref().is_some_and(accept::prefers_picture);
             let (folder, name) = (bank::folder_name(folder)?, bank::face_name(name)?);
-            return consult(request, bank::Wish::Face { folder, name, as_image });
+            return ask_store(request, bank::BankRequest::Face { folder, name, as_image });
         }
         Route::Missing(folder) => {
             let folder = bank::folder_name(folder)?;
-            return consult(request, bank::Wish::Missing { folder });
+            return ask_store(request, bank::BankRequest::Missing { folder });
         }
         Route::Insert(folder, name) => {
             let (folder, name) = (bank::folder_name(folder)?, bank::face_name(name)?);
-            return consult(request, bank::Wish::Insert { folder, name });
+            return ask_store(request, bank::BankRequest::Insert { folder, name });
         }
         Route::Page(file) => asset::reply(file, &Conditions::of(head)),
-        Route::Metrics => return Ok(Some(Known::Metrics)),
+        Route::Metrics => return Ok(Some(EarlyReply::Metrics)),
         Route::Health => uncached(Reply::text(200, "ok\n")),
         Route::Ready => match service.unready() {
             None => uncached(Reply::text(200, "listo\n")),
@@ -301,62 +307,66 @@ fn known_of(
 }
 
 /// What is asked of the bank, if that does not take the body.
-fn consult(request: &mut Request, wish: bank::Wish) -> Result<Option<Known>, Reject> {
+fn ask_store(request: &mut Request, wish: bank::BankRequest) -> Result<Option<EarlyReply>, HttpProblem> {
     let question = wish.question();
-    request.purpose = Purpose::Bank(wish);
-    Ok(question.map(Known::Bank))
+    request.intent = Intent::Bank(wish);
+    Ok(question.map(EarlyReply::Bank))
 }
 
 /// How a picture is to be handed in.
-fn handover(head: &RequestHead, preferences: Preferences, explicit: bool) -> Result<Handover, Reject> {
+fn handover(
+    head: &RequestHead,
+    preferences: Preferences,
+    explicit: bool,
+) -> Result<TaskPreferences, HttpProblem> {
     let key = head.field("idempotency-key").map(<[u8]>::to_vec);
     match key {
-        Some(key) if key.is_empty() || key.len() > KEY_MAX => Err(Reject::Parameter {
+        Some(key) if key.is_empty() || key.len() > KEY_MAX => Err(HttpProblem::Parameter {
             name: "Idempotency-Key",
             value: String::from_utf8_lossy(&key).into_owned(),
             expected: "un texto de 1 a 255 bytes",
             range: None,
         }),
-        key => Ok(Handover { key, preferences, explicit }),
+        key => Ok(TaskPreferences { key, preferences, explicit }),
     }
 }
 
 /// The id in a path: as it was sent, for whoever is told that there is none, and as it was given out.
-fn task_id(sent: &[u8]) -> Result<(String, Uuid), Reject> {
+fn task_id(sent: &[u8]) -> Result<(String, Uuid), HttpProblem> {
     let asked: String = String::from_utf8_lossy(sent).chars().take(ASKED_MAX).collect();
     // Of the ways to write one, only that in which it was given out.
     let id = Uuid::try_parse_ascii(sent).ok().filter(|_| sent.len() == uuid::fmt::Hyphenated::LENGTH);
     match id {
         Some(id) => Ok((asked, id)),
-        None => Err(Reject::UnknownTask { asked }),
+        None => Err(HttpProblem::UnknownTask { asked }),
     }
 }
 
 /// What is wanted of a file; checked in the order 404, 422, as far as a head tells. Whether there is room for it is asked
 /// when it turns out that work is to be done for it.
-fn wanted(head: &RequestHead, request: &Request, service: &Service) -> Result<Wanted, Reject> {
-    let path = beneath(head.path()).ok_or(Reject::Absent(Absent::NotFound))?;
+fn wanted(head: &RequestHead, request: &Request, service: &Service) -> Result<Wanted, HttpProblem> {
+    let path = beneath(head.path()).ok_or(HttpProblem::Absent(Absent::NotFound))?;
     let wish = Wish::read(&request.parameters, &[], service.policy.factor)?;
     Ok(Wanted { path, wish, conditions: Conditions::of(head) })
 }
 
 /// The part of a path that names a link, where links are served: all of it on a port of their own, else what follows
 /// the folder's name.
-fn links_path<'a>(path: &'a [u8], door: &Door, service: &Service) -> Option<&'a [u8]> {
-    match (door.side, service.policy.links_port) {
-        (Side::Links, _) => Some(path),
-        (Side::Main, None) => {
+fn links_path<'a>(path: &'a [u8], local_address: &LocalAddress, service: &Service) -> Option<&'a [u8]> {
+    match (local_address.side, service.policy.links_port) {
+        (ListenerRole::Links, _) => Some(path),
+        (ListenerRole::Main, None) => {
             let rest = path.strip_prefix(b"/")?.strip_prefix(FOLDER.as_bytes())?;
             rest.starts_with(b"/").then_some(rest)
         }
-        (Side::Main, Some(_)) => None,
+        (ListenerRole::Main, Some(_)) => None,
     }
 }
 
 /// What is wanted of a link: a file of the folder itself, and none that hides (what is being written has such a name).
-fn sought(head: &RequestHead, path: &[u8], service: &Service) -> Result<Sought, Reject> {
+fn sought(head: &RequestHead, path: &[u8], service: &Service) -> Result<Sought, HttpProblem> {
     let name = beneath(path).filter(|name| !name.contains(&b'/') && !name.starts_with(b"."));
-    let name = name.ok_or(Reject::Absent(Absent::NotFound))?;
+    let name = name.ok_or(HttpProblem::Absent(Absent::NotFound))?;
     match service.short_of_memory() {
         Some(reject) => Err(reject),
         None => {
@@ -370,7 +380,7 @@ fn uncached(reply: Reply) -> Reply {
 }
 
 /// Refuses a body that is compressed: what it would become is not known before it has taken its room.
-fn check_coding(head: &RequestHead) -> Result<(), Reject> {
+fn check_coding(head: &RequestHead) -> Result<(), HttpProblem> {
     // RFC 9110, section 8.4.1: codings are listed in any case; `identity` is none.
     let codings: Vec<_> =
         head.fields("content-encoding").flat_map(|field| field.split(|&byte| byte == b',')).collect();
@@ -378,33 +388,33 @@ fn check_coding(head: &RequestHead) -> Result<(), Reject> {
     if codings.iter().all(|coding| is_plain(coding.trim_ascii())) {
         return Ok(());
     }
-    Err(Reject::Encoded(String::from_utf8_lossy(&codings.join(&b","[..])).trim().to_owned()))
+    Err(HttpProblem::Encoded(String::from_utf8_lossy(&codings.join(&b","[..])).trim().to_owned()))
 }
 
 /// Whether the body is to be a list of names, and no picture.
-fn wants_list(purpose: &Purpose) -> bool {
-    matches!(purpose, Purpose::Bank(bank::Wish::Missing { .. }))
+fn wants_list(intent: &Intent) -> bool {
+    matches!(intent, Intent::Bank(bank::BankRequest::Missing { .. }))
 }
 
 /// Where the body of an upload goes, if it may come at all.
-fn sink_for(head: &RequestHead, purpose: &Purpose, service: &Service) -> Result<Sink, Reject> {
+fn sink_for(head: &RequestHead, intent: &Intent, service: &Service) -> Result<Sink, HttpProblem> {
     let body_max = service.policy.body_max;
     if let Framing::Length(length) = head.framing()
         && length > body_max
     {
-        return Err(Reject::BodyTooLong { max: body_max, received: length });
+        return Err(HttpProblem::BodyTooLong { max: body_max, received: length });
     }
-    let is_list = wants_list(purpose);
+    let is_list = wants_list(intent);
     if is_list
         && let Framing::Length(received) = head.framing()
         && received > LIST_MAX
     {
-        return Err(Reject::ListTooLong { max: LIST_MAX, received });
+        return Err(HttpProblem::ListTooLong { max: LIST_MAX, received });
     }
     check_coding(head)?;
     let content_type = head.field("content-type").unwrap_or_default();
     let sink = if is_form(content_type) && !is_list {
-        Sink::Form(Box::new(Form::new(content_type).map_err(Reject::Form)?))
+        Sink::Form(Box::new(Form::new(content_type).map_err(HttpProblem::Form)?))
     } else {
         Sink::Raw(Vec::new())
     };
@@ -413,10 +423,10 @@ fn sink_for(head: &RequestHead, purpose: &Purpose, service: &Service) -> Result<
     {
         return Err(service.failed(Failure::TooMuchMemory { needed }));
     }
-    let obstacle = match purpose {
-        Purpose::Task(_) => service.unable_to_keep(),
-        Purpose::Bank(_) if is_list => service.unable_to_keep(),
-        Purpose::Bank(_) => service.overloaded().or_else(|| service.unable_to_keep()),
+    let obstacle = match intent {
+        Intent::Task(_) => service.unable_to_keep(),
+        Intent::Bank(_) if is_list => service.unable_to_keep(),
+        Intent::Bank(_) => service.overloaded().or_else(|| service.unable_to_keep()),
         _ => service.overloaded(),
     };
     match obstacle {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::problem::Reject;
+use super::problem::HttpProblem;
 use crate::http::body::{BodyDecoder, BodyEvent};
 use crate::http::form::Form;
 use crate::http::head::Framing;
@@ -55,12 +55,12 @@ pub enum Sink {
     /// `multipart/form-data`.
     Form(Box<Form>),
     /// Nowhere: this comes next, once at most so many bytes more have come.
-    Discard(Box<Known>, u64),
+    Discard(Box<EarlyReply>, u64),
 }
 
 /// What a request gets, where that is known from its head alone.
 #[derive(Debug)]
-pub enum Known {
+pub enum EarlyReply {
     /// This answer.
     Reply(Reply),
     /// What comes of looking at a file.
@@ -83,9 +83,9 @@ pub enum Progress {
     /// The body is complete.
     Complete,
     /// Refused; the rest of the body is still to come, if its framing holds at all.
-    Refused(Reject),
+    Refused(HttpProblem),
     /// What was known from the start can't wait for so long a body.
-    TooLongToDiscard(Box<Known>),
+    TooLongToDiscard(Box<EarlyReply>),
 }
 
 /// A complete upload.
@@ -101,7 +101,7 @@ pub enum Received {
         lease: Lease,
     },
     /// Nothing was kept: this comes next.
-    Discarded(Box<Known>),
+    Discarded(Box<EarlyReply>),
 }
 
 impl Upload {
@@ -132,7 +132,7 @@ impl Upload {
                     }
                     Ok((n, BodyEvent::NeedMore)) => return (used + n, Progress::More),
                     Ok((n, BodyEvent::Done)) => return (used + n, Progress::Complete),
-                    Err(error) => return (input.len(), Progress::Refused(Reject::Body(error))),
+                    Err(error) => return (input.len(), Progress::Refused(HttpProblem::Body(error))),
                 },
                 Delimiter::Picture(end) => {
                     let rest = &input[used..];
@@ -165,7 +165,7 @@ impl Upload {
         self.received = self.received.saturating_add(data.len() as u64);
         let body_max = service.policy.body_max;
         if self.received > body_max {
-            return Progress::Refused(Reject::BodyTooLong { max: body_max, received: self.received });
+            return Progress::Refused(HttpProblem::BodyTooLong { max: body_max, received: self.received });
         }
         if let Sink::Discard(known, left) = &mut self.sink {
             return match left.checked_sub(data.len() as u64) {
@@ -174,7 +174,7 @@ impl Upload {
                     Progress::More
                 }
                 None => {
-                    let nothing = Box::new(Known::Reply(Reply::empty(500)));
+                    let nothing = Box::new(EarlyReply::Reply(Reply::empty(500)));
                     Progress::TooLongToDiscard(std::mem::replace(known, nothing))
                 }
             };
@@ -193,7 +193,7 @@ impl Upload {
             }
             Sink::Form(form) => {
                 if let Err(error) = form.push(data) {
-                    return Progress::Refused(Reject::Form(error));
+                    return Progress::Refused(HttpProblem::Form(error));
                 }
             }
             Sink::Discard(..) => {}
@@ -205,7 +205,7 @@ impl Upload {
     pub fn handle_eof(&mut self) -> Progress {
         match &self.framing {
             Delimiter::Picture(_) => Progress::Complete,
-            Delimiter::Http(_) => Progress::Refused(Reject::Truncated),
+            Delimiter::Http(_) => Progress::Refused(HttpProblem::Truncated),
         }
     }
 
@@ -213,16 +213,16 @@ impl Upload {
     ///
     /// # Errors
     /// A form that is malformed, or has no picture in it.
-    pub fn finish(self) -> Result<Received, Reject> {
+    pub fn finish(self) -> Result<Received, HttpProblem> {
         let mut lease = self.lease;
         let (picture, fields) = match self.sink {
             Sink::Discard(known, _) => return Ok(Received::Discarded(known)),
             Sink::Raw(picture) => (picture, Vec::new()),
             Sink::Form(form) => {
-                let upload = form.finish().map_err(Reject::Form)?;
-                let picture = upload.picture.ok_or(Reject::NoPicture(upload.names_seen))?;
+                let upload = form.finish().map_err(HttpProblem::Form)?;
+                let picture = upload.picture.ok_or(HttpProblem::NoPicture(upload.names_seen))?;
                 if let Some((name, meant)) = upload.misspelt {
-                    return Err(Reject::UnknownParameter { name, meant });
+                    return Err(HttpProblem::UnknownParameter { name, meant });
                 }
                 lease.shrink_to(picture.len() as u64);
                 (picture, upload.fields)
@@ -242,11 +242,11 @@ impl Upload {
     ///
     /// # Errors
     /// The peer has been too slow.
-    pub fn keep_pace(&mut self, service: &Service, now: Instant) -> Result<(), Reject> {
+    pub fn keep_pace(&mut self, service: &Service, now: Instant) -> Result<(), HttpProblem> {
         let (time, rate) = (service.policy.body_stretch, service.policy.body_rate);
         let came = self.received.saturating_sub(self.before);
         if came < rate.saturating_mul(time.as_secs()) {
-            return Err(Reject::Slow { time, rate: Some(rate), received: came, took: now - self.since });
+            return Err(HttpProblem::Slow { time, rate: Some(rate), received: came, took: now - self.since });
         }
         (self.since, self.before) = (now, self.received);
         Ok(())

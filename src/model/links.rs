@@ -75,7 +75,7 @@ impl AsRef<[u8]> for Charged {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::conn::problem::Reject;
+    use crate::conn::problem::HttpProblem;
     use crate::http::reply::Reply;
     use crate::model::admission::Gate;
     use crate::model::file::tests::edition;
@@ -104,8 +104,8 @@ pub(crate) mod tests {
         let same = reply(Selection::NotModified, b"").unwrap();
         assert_eq!((same.status, field(&same, "ETag")), (304, field(&whole, "ETag")));
         assert!(field(&same, "ETag").is_some() && field(&same, "Cache-Control").is_some());
-        assert!(matches!(reply(Selection::Failed, b""), Err(Reject::Precondition)));
-        assert!(matches!(reply(Selection::Unsatisfiable, b""), Err(Reject::Range { length: 10 })));
+        assert!(matches!(reply(Selection::Failed, b""), Err(HttpProblem::Precondition)));
+        assert!(matches!(reply(Selection::Unsatisfiable, b""), Err(HttpProblem::Range { length: 10 })));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
 
-use crate::conn::local_address::Side;
+use crate::conn::local_address::ListenerRole;
 use crate::work::source::Source;
 use crate::work::timers::{Armed, Timers};
 
@@ -29,7 +29,7 @@ pub struct Acceptor {
 struct Listener {
     socket: TcpListener,
     /// What its port is for.
-    side: Side,
+    side: ListenerRole,
     /// Accept may bring something, and waits for room or for its next turn.
     pending: bool,
 }
@@ -39,7 +39,7 @@ pub struct Accepted {
     /// New connections.
     pub streams: Vec<TcpStream>,
     /// What the port is for that they came to.
-    pub side: Side,
+    pub side: ListenerRole,
     /// There may be more: back of the queue.
     pub again: bool,
     /// The system has no room; retried later. Told once a pause.
@@ -52,7 +52,7 @@ impl Acceptor {
     /// # Errors
     /// epoll refuses one.
     pub fn new(
-        listeners: Vec<(std::net::TcpListener, Side)>,
+        listeners: Vec<(std::net::TcpListener, ListenerRole)>,
         registry: &Registry,
         clients_max: usize,
     ) -> io::Result<Self> {
@@ -73,7 +73,8 @@ impl Acceptor {
 
     /// Accepts at most `room` connections.
     pub fn accept(&mut self, number: u32, room: usize, now: Instant) -> Accepted {
-        let mut accepted = Accepted { streams: Vec::new(), side: Side::Main, again: false, error: None };
+        let mut accepted =
+            Accepted { streams: Vec::new(), side: ListenerRole::Main, again: false, error: None };
         let Some(listener) = self.listeners.get_mut(number as usize) else { return accepted };
         accepted.side = listener.side;
         listener.pending = true;

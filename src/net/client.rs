@@ -1,4 +1,4 @@
-//! One client connection: its socket, its readiness, its exchange, and the pump between them.
+//! One client connection: its socket, its readiness, its connection, and the pump between them.
 //!
 //! mio registers edge-triggered: an event comes once per change, so the readiness bits are kept here. Events only
 //! ever set them ("readiness events should be considered hints", mio's `Poll`, Portability); they are cleared by
@@ -11,7 +11,7 @@ use std::io::{ErrorKind, IoSlice, Read, Write};
 use mio::event::Event;
 
 use super::metrics::Traffic;
-use crate::conn::Exchange;
+use crate::conn::Connection;
 use crate::model::key::Key;
 use crate::model::now::Moment;
 use crate::work::timers::Armed;
@@ -27,10 +27,10 @@ pub struct Client {
     /// The socket.
     pub stream: mio::net::TcpStream,
     /// The conversation.
-    pub exchange: Exchange,
+    pub connection: Connection,
     /// What the socket can do.
     pub readiness: Readiness,
-    /// The run whose end the exchange waits for.
+    /// The run whose end the connection waits for.
     pub watching: Option<Key>,
     /// Its entry among the timers.
     pub armed: Armed,
@@ -98,12 +98,12 @@ pub enum Pumped {
     Gone,
 }
 
-/// Moves bytes between a stream and its exchange until neither can go on: writes first, so that what is done leaves
+/// Moves bytes between a stream and its connection until neither can go on: writes first, so that what is done leaves
 /// before more work comes in.
 pub fn pump<S: Read + Write>(
     stream: &mut S,
     readiness: &mut Readiness,
-    exchange: &mut Exchange,
+    connection: &mut Connection,
     scratch: &mut [u8],
     now: Moment,
 ) -> Pumped {
@@ -114,14 +114,14 @@ pub fn pump<S: Read + Write>(
         }
         let before = spent;
         if readiness.write
-            && let Some(pending) = exchange.poll_transmit()
+            && let Some(pending) = connection.poll_transmit()
         {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = pending.io_slices(&mut slices);
             match stream.write_vectored(&slices[..count]) {
                 Ok(0) => return Pumped::Gone,
                 Ok(n) => {
-                    exchange.sent(n, now);
+                    connection.sent(n, now);
                     spent += n;
                 }
                 Err(error) => match error.kind() {
@@ -131,16 +131,16 @@ pub fn pump<S: Read + Write>(
                 },
             }
         }
-        if readiness.read && exchange.wants_input() {
+        if readiness.read && connection.wants_input() {
             match stream.read(scratch) {
                 Ok(0) => {
                     readiness.read = false;
-                    exchange.handle_eof(now);
+                    connection.handle_eof(now);
                     spent += 1;
                 }
                 Ok(n) => {
                     readiness.read = n == scratch.len() || readiness.half_closed;
-                    exchange.handle_input(&scratch[..n], now);
+                    connection.handle_input(&scratch[..n], now);
                     spent += n;
                 }
                 Err(error) => match error.kind() {

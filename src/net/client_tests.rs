@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::conn::connection::{Action, INPUT_MAX};
-use crate::conn::local_address::{Door, Side};
+use crate::conn::local_address::{ListenerRole, LocalAddress};
 use crate::model::admission::Gate;
 use crate::model::error::Failure;
 use crate::model::server_state::{Policy, Service};
@@ -76,17 +76,17 @@ impl Write for Faulty {
     }
 }
 
-fn exchange(now: Moment) -> Exchange {
+fn connection(now: Moment) -> Connection {
     let gate = Gate::new(4, 1 << 24, 1);
     let service = Service::new(Policy::default(), gate, Uuid::new_v4);
-    let door = Door { side: Side::Main, host: "localhost".into(), port: 80 };
-    Exchange::new(Rc::new(service), door, now)
+    let local_address = LocalAddress { side: ListenerRole::Main, host: "localhost".into(), port: 80 };
+    Connection::new(Rc::new(service), local_address, now)
 }
 
-/// Pumps with whatever readiness epoll might report until the exchange closes; answers orders with a failure.
+/// Pumps with whatever readiness epoll might report until the connection closes; answers orders with a failure.
 fn converse(stream: &mut Faulty) -> Pumped {
     let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-    let mut exchange = exchange(now);
+    let mut connection = connection(now);
     let mut readiness = Readiness::default();
     let mut scratch = vec![0; INPUT_MAX];
     for _ in 0..100_000 {
@@ -94,13 +94,13 @@ fn converse(stream: &mut Faulty) -> Pumped {
         readiness.read = true;
         readiness.write = true;
         readiness.half_closed = stream.ends;
-        let pumped = pump(stream, &mut readiness, &mut exchange, &mut scratch, now);
-        while let Some(action) = exchange.poll_action() {
+        let pumped = pump(stream, &mut readiness, &mut connection, &mut scratch, now);
+        while let Some(action) = connection.poll_action() {
             if let Action::Submit(order) = action {
-                exchange.handle_done(order.id, &Err(Failure::Undecodable("prueba".into())), now);
+                connection.handle_done(order.id, &Err(Failure::Undecodable("prueba".into())), now);
             }
         }
-        if pumped == Pumped::Gone || exchange.is_closed() {
+        if pumped == Pumped::Gone || connection.is_closed() {
             return pumped;
         }
     }
@@ -178,9 +178,9 @@ impl Write for Endless {
 #[test]
 fn nobody_keeps_the_turn() {
     let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-    let mut exchange = exchange(now);
-    exchange.handle_input(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n", now);
+    let mut connection = connection(now);
+    connection.handle_input(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n", now);
     let mut readiness = Readiness { read: true, write: true, half_closed: false };
     let mut scratch = vec![0; INPUT_MAX];
-    assert_eq!(pump(&mut Endless, &mut readiness, &mut exchange, &mut scratch, now), Pumped::Again);
+    assert_eq!(pump(&mut Endless, &mut readiness, &mut connection, &mut scratch, now), Pumped::Again);
 }

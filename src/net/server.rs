@@ -32,9 +32,9 @@ use super::pool::{Assigned, Destination, Pool, Served, connections_max};
 use super::relay::Relay;
 use super::supervisor::Supervisor;
 use super::upstream::Task;
-use crate::conn::Exchange;
+use crate::conn::Connection;
 use crate::conn::connection::{Action, INPUT_MAX};
-use crate::conn::local_address::{Door, Side};
+use crate::conn::local_address::{ListenerRole, LocalAddress};
 use crate::files::Library;
 use crate::log::{Log, Who};
 use crate::model::error::Failure;
@@ -74,7 +74,7 @@ const STOP_TIME: Duration = Duration::from_secs(20);
 /// What the loop is made of.
 pub struct Parts {
     /// Bound sockets, and what each is for.
-    pub listeners: Vec<(std::net::TcpListener, Side)>,
+    pub listeners: Vec<(std::net::TcpListener, ListenerRole)>,
     /// TERM, INT, CHLD, HUP; blocked before any thread began.
     pub signals: SignalFd,
     /// Limits and state of the service.
@@ -326,7 +326,7 @@ impl Server {
                 Source::Client(key) => {
                     let Some(client) = self.clients.get_mut(key) else { continue };
                     if client.armed.rang(at) {
-                        client.exchange.handle_timeout(self.now);
+                        client.connection.handle_timeout(self.now);
                         self.queue_client(key);
                     }
                 }
@@ -398,36 +398,36 @@ impl Server {
             }
         }
         let Some(client) = self.clients.get_mut(key) else { return };
-        if client.exchange.is_closed() {
+        if client.connection.is_closed() {
             self.close_client(key);
         } else {
-            let due = client.exchange.poll_timeout().map(|due| due.min(self.now.at + LOOK_AGAIN));
+            let due = client.connection.poll_timeout().map(|due| due.min(self.now.at + LOOK_AGAIN));
             self.timers.arm(&mut client.armed, due, Source::Client(key));
         }
     }
 
     fn pump_client(&mut self, key: Key) {
         let Some(client) = self.clients.get_mut(key) else { return };
-        let Client { stream, exchange, readiness, .. } = client;
+        let Client { stream, connection, readiness, .. } = client;
         let mut stream = Metered { stream, traffic: &mut self.metrics.traffic };
-        match pump(&mut stream, readiness, exchange, &mut self.scratch, self.now) {
+        match pump(&mut stream, readiness, connection, &mut self.scratch, self.now) {
             Pumped::Idle => {}
             Pumped::Again => self.queue_client(key),
-            Pumped::Gone => exchange.handle_gone(self.now),
+            Pumped::Gone => connection.handle_gone(self.now),
         }
     }
 
-    /// Does what an exchange wants done; whether one of its requests was answered on the spot.
+    /// Does what a connection wants done; whether one of its requests was answered on the spot.
     fn perform_actions(&mut self, key: Key) -> bool {
         let mut answered = false;
         while let Some(client) = self.clients.get_mut(key) {
-            match client.exchange.poll_action() {
+            match client.connection.poll_action() {
                 None => break,
                 Some(Action::Submit(order)) => match self.glance(&order) {
                     Some(outcome) => {
                         answered = true;
                         if let Some(client) = self.clients.get_mut(key) {
-                            client.exchange.handle_done(order.id, &outcome, self.now);
+                            client.connection.handle_done(order.id, &outcome, self.now);
                         }
                     }
                     None => self.submit(key, *order),
@@ -507,7 +507,7 @@ impl Server {
     fn tell(&mut self, watcher: Key, id: Uuid, outcome: &Outcome) {
         if let Some(client) = self.clients.get_mut(watcher) {
             client.watching = None;
-            client.exchange.handle_done(id, outcome, self.now);
+            client.connection.handle_done(id, outcome, self.now);
             self.queue_client(watcher);
         }
     }
@@ -537,7 +537,7 @@ impl Server {
         let room = self.acceptor.clients_max().saturating_sub(self.clients.len());
         let accepted = self.acceptor.accept(number, room, self.now.at);
         for mut stream in accepted.streams {
-            let door = door_of(&stream, accepted.side);
+            let local_address = door_of(&stream, accepted.side);
             let (service, now) = (Rc::clone(&self.service), self.now);
             let registry = self.poll.registry();
             let mut registered = Ok(());
@@ -546,7 +546,7 @@ impl Server {
                 registered = registry.register(&mut stream, Source::Client(key).token(), interest);
                 Client {
                     stream,
-                    exchange: Exchange::new(service, door, now),
+                    connection: Connection::new(service, local_address, now),
                     readiness: super::client::Readiness::default(),
                     watching: None,
                     armed: Armed::default(),
@@ -670,7 +670,7 @@ impl Server {
         let keys: Vec<Key> = self.clients.iter().map(|(key, _)| key).collect();
         for key in keys {
             if let Some(client) = self.clients.get_mut(key) {
-                client.exchange.handle_drain(self.now);
+                client.connection.handle_drain(self.now);
                 self.queue_client(key);
             }
         }
@@ -691,7 +691,7 @@ fn inbox<T: Send + 'static>(waker: &Arc<Waker>) -> (Arc<dyn Fn(T) + Send + Sync>
 }
 
 /// Where a connection was accepted. One that is broken already has no address, and needs none.
-fn door_of(stream: &mio::net::TcpStream, side: Side) -> Door {
+fn door_of(stream: &mio::net::TcpStream, side: ListenerRole) -> LocalAddress {
     let address = stream.local_addr().ok();
     // What comes over IPv4 to a socket of both families has an address of IPv4 to its client.
     let host = match address.map(|address| address.ip().to_canonical()) {
@@ -699,5 +699,5 @@ fn door_of(stream: &mio::net::TcpStream, side: Side) -> Door {
         Some(IpAddr::V6(ip)) => format!("[{ip}]"),
         None => "localhost".to_owned(),
     };
-    Door { side, host, port: address.map_or(0, |address| address.port()) }
+    LocalAddress { side, host, port: address.map_or(0, |address| address.port()) }
 }

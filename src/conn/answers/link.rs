@@ -1,7 +1,7 @@
 //! Links, and the stored files that they lead to.
 use std::time::SystemTime;
 
-use crate::conn::problem::Reject;
+use crate::conn::problem::HttpProblem;
 use crate::http::conditional::Selection;
 use crate::http::reply::Reply;
 use crate::model::links::{Excerpt, Link};
@@ -28,7 +28,7 @@ impl Excerpt {
     ///
     /// # Errors
     /// What the client asks for is not there (412, 416).
-    pub fn reply(&self, now: SystemTime) -> Result<Reply, Reject> {
+    pub fn reply(&self, now: SystemTime) -> Result<Reply, HttpProblem> {
         let length = self.stamp.length;
         let file = || {
             Reply::new(200, self.media_type, self.body.clone())
@@ -39,8 +39,8 @@ impl Excerpt {
             Selection::Whole => file().of_length(length),
             Selection::Part(part) => file().into_part(part, length),
             Selection::NotModified => Reply::empty(304),
-            Selection::Failed => return Err(Reject::Precondition),
-            Selection::Unsatisfiable => return Err(Reject::Range { length }),
+            Selection::Failed => return Err(HttpProblem::Precondition),
+            Selection::Unsatisfiable => return Err(HttpProblem::Range { length }),
         };
         Ok(reply
             .with("ETag", self.stamp.etag())

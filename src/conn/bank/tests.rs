@@ -28,11 +28,11 @@ fn field<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
 }
 
 /// What a segment of a path is refused with, and which rule it broke.
-fn refusal(result: Result<String, Reject>) -> (u16, &'static str, String) {
+fn refusal(result: Result<String, HttpProblem>) -> (u16, &'static str, String) {
     match result {
-        Err(reject @ Reject::Parameter { .. }) => {
+        Err(reject @ HttpProblem::Parameter { .. }) => {
             let status = reject.status();
-            let Reject::Parameter { name, value, .. } = reject else { unreachable!() };
+            let HttpProblem::Parameter { name, value, .. } = reject else { unreachable!() };
             (status, name, value)
         }
         other => panic!("{other:?}"),
@@ -110,7 +110,7 @@ fn folders_have_more_rules() {
 
 #[test]
 fn lengths_are_counted_in_bytes() {
-    type Name = fn(&[u8]) -> Result<String, Reject>;
+    type Name = fn(&[u8]) -> Result<String, HttpProblem>;
     for (name, max) in [(folder_name as Name, 120), (face_name as Name, 255)] {
         for letter in ["a", "é", "文", "😀"] {
             let longest = letter.repeat(max / letter.len());
@@ -171,14 +171,14 @@ fn a_face_that_somebody_else_wrote_is_no_crash() {
     let nothing = Face { name: "a".into(), image: "no es base64".into(), samples: Bytes::new() };
     assert_eq!(document(&nothing), "{\"nombre\":\"a\",\"imagen_str\":\"no es base64\",\"vector\":[]}\n");
     let (folder, name) = ("c".to_owned(), "a".to_owned());
-    let wish = Wish::Face { folder, name, as_image: true };
+    let wish = BankRequest::Face { folder, name, as_image: true };
     let reply = wish.answer(Found::Faces(Some(vec![nothing]))).unwrap();
     assert_eq!((reply.status, reply.body.len()), (200, 0));
 }
 
 #[test]
 fn what_comes_of_an_insertion() {
-    let wish = Wish::Insert { folder: "mis caras".into(), name: "a/ñ?.jpg".into() };
+    let wish = BankRequest::Insert { folder: "mis caras".into(), name: "a/ñ?.jpg".into() };
     for (fresh, code, result) in [(true, 201, "insertada"), (false, 200, "ya existe")] {
         let reply = wish.answer(Found::Inserted(fresh)).unwrap();
         assert_eq!(reply.status, code);
@@ -194,14 +194,14 @@ fn what_comes_of_an_insertion() {
 
 #[test]
 fn folders_pages_and_lists() {
-    let reply = Wish::Folders.answer(Found::Folders(vec![("b".into(), 2), ("a".into(), 1)])).unwrap();
+    let reply = BankRequest::Folders.answer(Found::Folders(vec![("b".into(), 2), ("a".into(), 1)])).unwrap();
     assert_eq!(
         reply.body,
         "{\"carpetas\":[{\"nombre\":\"b\",\"imagenes\":2},{\"nombre\":\"a\",\"imagenes\":1}]}\n"
     );
-    assert_eq!(Wish::Folders.answer(Found::Folders(vec![])).unwrap().body, "{\"carpetas\":[]}\n");
+    assert_eq!(BankRequest::Folders.answer(Found::Folders(vec![])).unwrap().body, "{\"carpetas\":[]}\n");
 
-    let wish = Wish::Names { folder: "c".into(), from: None, max: 2 };
+    let wish = BankRequest::Names { folder: "c".into(), from: None, max: 2 };
     let page = |next: Option<&str>| {
         Found::Page(Some(Page { total: 7, names: vec!["a".into(), "b".into()], next: next.map(Into::into) }))
     };
@@ -211,17 +211,21 @@ fn folders_pages_and_lists() {
     );
     assert_eq!(body(&wish.answer(page(None)).unwrap())["siguiente"], Value::Null);
 
-    let wish = Wish::Missing { folder: "c".into() };
+    let wish = BankRequest::Missing { folder: "c".into() };
     assert_eq!(wish.answer(Found::Missing(vec!["x".into()])).unwrap().body, "{\"faltantes\":[\"x\"]}\n");
 }
 
 #[test]
 fn what_is_not_there() {
     let (folder, name) = (|| "c".to_owned(), || "a".to_owned());
-    let one = || Wish::Face { folder: folder(), name: name(), as_image: false };
+    let one = || BankRequest::Face { folder: folder(), name: name(), as_image: false };
     for (wish, found, slug) in [
-        (Wish::Names { folder: folder(), from: None, max: 1 }, Found::Page(None), "carpeta-desconocida"),
-        (Wish::Documents { folder: folder() }, Found::Faces(None), "carpeta-desconocida"),
+        (
+            BankRequest::Names { folder: folder(), from: None, max: 1 },
+            Found::Page(None),
+            "carpeta-desconocida",
+        ),
+        (BankRequest::Documents { folder: folder() }, Found::Faces(None), "carpeta-desconocida"),
         (one(), Found::Faces(None), "carpeta-desconocida"),
         (one(), Found::Faces(Some(vec![])), "imagen-desconocida"),
     ] {
@@ -229,7 +233,7 @@ fn what_is_not_there() {
         assert_eq!((reject.status(), &*reject.problem().slug), (404, slug));
     }
     // A folder without faces is one all the same.
-    let wish = Wish::Documents { folder: folder() };
+    let wish = BankRequest::Documents { folder: folder() };
     let reply = wish.answer(Found::Faces(Some(vec![]))).unwrap();
     assert_eq!((reply.status, reply.body.len()), (200, 0));
     // An answer to another question ends in no panic.
@@ -238,7 +242,7 @@ fn what_is_not_there() {
 
 #[test]
 fn one_face_as_document_or_picture() {
-    let wish = |as_image| Wish::Face { folder: "c".into(), name: "a".into(), as_image };
+    let wish = |as_image| BankRequest::Face { folder: "c".into(), name: "a".into(), as_image };
     let found = || Found::Faces(Some(vec![face("a")]));
     let reply = wish(false).answer(found()).unwrap();
     assert_eq!(reply.body, document(&face("a")));
@@ -270,7 +274,8 @@ fn a_folder_goes_on_after_a_full_part() {
 
 #[test]
 fn what_a_listing_asks_for() {
-    let names = |from: Option<&str>, max| Wish::Names { folder: "c".into(), from: from.map(Into::into), max };
+    let names =
+        |from: Option<&str>, max| BankRequest::Names { folder: "c".into(), from: from.map(Into::into), max };
     for (query, wish) in [
         ("", names(None, 1000)),
         ("desde=&cantidad=&formato=", names(None, 1000)),
@@ -278,7 +283,7 @@ fn what_a_listing_asks_for() {
         ("cantidad=1&desde=a%20b+c%2B.jpg", names(Some("a b c+.jpg"), 1)),
         ("desde=%20a%20", names(Some(" a "), 1000)),
         ("cantidad=10000&formato=json", names(None, 10_000)),
-        ("formato=ndjson", Wish::Documents { folder: "c".into() }),
+        ("formato=ndjson", BankRequest::Documents { folder: "c".into() }),
         ("nada=1", names(None, 1000)),
     ] {
         assert_eq!(listing("c".into(), &parameters(query)).unwrap(), wish, "{query}");
@@ -341,7 +346,7 @@ fn lists_of_names() {
     let deep = format!("{{\"nombres\": [{}{}]}}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(names_of(deep.as_bytes()).unwrap_err().status(), 422);
     match names_of(br#"{"nombres": ["a", {"b": 1}]}"#) {
-        Err(Reject::NotNames { value }) => assert_eq!(value, r#"{"b": 1}"#),
+        Err(HttpProblem::NotNames { value }) => assert_eq!(value, r#"{"b": 1}"#),
         other => panic!("{other:?}"),
     }
     for (length, taken) in [(255, true), (256, false)] {

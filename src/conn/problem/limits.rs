@@ -2,7 +2,7 @@
 use serde_json::{Value, json};
 
 use super::words::{seconds, shortened};
-use super::{LimitsInForce, Reject};
+use super::{HttpProblem, LimitsInForce};
 use crate::http::limit;
 use crate::model::error::Failure;
 
@@ -21,7 +21,7 @@ impl From<limit::Limit> for Limit {
     }
 }
 
-impl Reject {
+impl HttpProblem {
     /// The limit that it comes from, if it comes from one.
     pub(super) fn limit(&self) -> Option<Limit> {
         let limit = |name, max: Value, received: Value, option| Some(Limit { name, max, received, option });

@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 
 use uuid::Uuid;
 
-use super::Reject;
+use super::HttpProblem;
 
 /// Its media type.
 pub(super) const MEDIA_TYPE: &str = "text/html; charset=utf-8";
 
-impl Reject {
+impl HttpProblem {
     /// The document.
     pub(super) fn page(&self, id: Uuid) -> String {
         let mut page = String::from(
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn what_a_client_sent_is_no_markup() {
         let value = "<script>alert('\"&')</script>".to_owned();
-        let reject = Reject::Parameter { name: "fondo", value, expected: "un color", range: None };
+        let reject = HttpProblem::Parameter { name: "fondo", value, expected: "un color", range: None };
         let page = reject.page(Uuid::nil());
         assert!(!page.contains("<script"), "{page}");
         let text = "<p>El parámetro «fondo» vale «&lt;script&gt;alert(&#39;&quot;&amp;&#39;)&lt;/script&gt;» y debe ser un color.</p>";

@@ -10,12 +10,12 @@ use crate::http::reply::{Extent, Frame};
 const LIMITS: LimitsInForce =
     LimitsInForce { body_max: 1000, pixels_max: 100_000, side_max: 65_535, memory_max: 5000 };
 
-fn failed(failure: Failure) -> Reject {
-    Reject::Failed { failure, limits: LIMITS }
+fn failed(failure: Failure) -> HttpProblem {
+    HttpProblem::Failed { failure, limits: LIMITS }
 }
 
 /// The body of the answer.
-fn problem(reject: &Reject) -> Value {
+fn problem(reject: &HttpProblem) -> Value {
     let date = std::time::SystemTime::UNIX_EPOCH;
     let frame = Frame { id: Uuid::nil(), date, keep_alive: true, head_only: false, extent: Extent::Whole };
     let mut out = SendBuf::new();
@@ -27,29 +27,48 @@ fn problem(reject: &Reject) -> Value {
     serde_json::from_slice(&bytes[body..]).unwrap()
 }
 
-fn parameter(name: &'static str, value: &str, limit: &'static str, bounds: &str) -> Reject {
+fn parameter(name: &'static str, value: &str, limit: &'static str, bounds: &str) -> HttpProblem {
     let range = Some((limit, bounds.to_owned()));
-    Reject::Parameter { name, value: value.to_owned(), expected: "otro", range }
+    HttpProblem::Parameter { name, value: value.to_owned(), expected: "otro", range }
 }
 
-fn slow(rate: Option<u64>) -> Reject {
-    Reject::Slow { time: Duration::from_secs(10), rate, received: 77, took: Duration::from_millis(15_250) }
+fn slow(rate: Option<u64>) -> HttpProblem {
+    HttpProblem::Slow {
+        time: Duration::from_secs(10),
+        rate,
+        received: 77,
+        took: Duration::from_millis(15_250),
+    }
 }
 
 #[test]
 fn an_error_from_a_limit_names_it_with_its_value_what_came_and_the_option() {
-    let late = Reject::Late { deadline: Duration::from_secs(1), took: Duration::from_millis(1500) };
+    let late = HttpProblem::Late { deadline: Duration::from_secs(1), took: Duration::from_millis(1500) };
     let field = FormError::FieldTooLong { name: "fondo".into() };
     let wide = failed(Failure::TooManyPixels { width: 65_536, height: 1 });
     let large = failed(Failure::ResultTooLarge { width: 1000, height: 1000 });
     let fields = HeadError::TooManyFields { max: 64, received: 70 };
     for (reject, status, limit, value, received, option) in [
-        (Reject::Head(HeadError::TargetTooLong { max: 8192 }), 414, "ruta", json!(8192), json!(8193), ""),
-        (Reject::Head(HeadError::TooLarge { max: 16 }), 431, "cabecera", json!(16), json!(17), ""),
-        (Reject::Head(fields), 431, "campos", json!(64), json!(70), ""),
-        (Reject::Body(BodyError::TrailerTooLong), 400, "campos tras el cuerpo", json!(8192), json!(8193), ""),
-        (Reject::Form(MultipartError::TooManyParts.into()), 400, "partes", json!(128), json!(129), ""),
-        (Reject::Form(field), 422, "campo del formulario", json!(1024), json!(1025), ""),
+        (
+            HttpProblem::Head(HeadError::TargetTooLong { max: 8192 }),
+            414,
+            "ruta",
+            json!(8192),
+            json!(8193),
+            "",
+        ),
+        (HttpProblem::Head(HeadError::TooLarge { max: 16 }), 431, "cabecera", json!(16), json!(17), ""),
+        (HttpProblem::Head(fields), 431, "campos", json!(64), json!(70), ""),
+        (
+            HttpProblem::Body(BodyError::TrailerTooLong),
+            400,
+            "campos tras el cuerpo",
+            json!(8192),
+            json!(8193),
+            "",
+        ),
+        (HttpProblem::Form(MultipartError::TooManyParts.into()), 400, "partes", json!(128), json!(129), ""),
+        (HttpProblem::Form(field), 422, "campo del formulario", json!(1024), json!(1025), ""),
         (
             parameter("escala", "99", "factor", "0.001 a 10"),
             422,
@@ -62,7 +81,14 @@ fn an_error_from_a_limit_names_it_with_its_value_what_came_and_the_option() {
         (slow(None), 408, "tiempo", json!(10), json!(77), ""),
         (slow(Some(1024)), 408, "tiempo", json!(10), json!(77), ""),
         (late, 504, "plazo", json!(1), json!(1.5), "--plazo"),
-        (Reject::QueueFull { max: 3, in_hand: 4, retry_after: 9 }, 503, "cola", json!(3), json!(4), "--cola"),
+        (
+            HttpProblem::QueueFull { max: 3, in_hand: 4, retry_after: 9 },
+            503,
+            "cola",
+            json!(3),
+            json!(4),
+            "--cola",
+        ),
         (
             failed(Failure::TooMuchMemory { needed: 6000 }),
             422,
@@ -81,12 +107,12 @@ fn an_error_from_a_limit_names_it_with_its_value_what_came_and_the_option() {
         let text = problem["detail"].as_str().unwrap();
         let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         // What a parameter should be is told in words of its own.
-        let has_value = matches!(reject, Reject::Parameter { .. }) || text.contains(&shown(&value));
+        let has_value = matches!(reject, HttpProblem::Parameter { .. }) || text.contains(&shown(&value));
         assert!(has_value && text.contains(&shown(&received)) && text.contains(option), "{text}");
         assert!(reject.line().starts_with(&format!("ERROR {status} ")));
     }
     assert_eq!(problem(&slow(None))["segundos"], json!(15.25));
-    assert_eq!(problem(&Reject::Draining).get("limite"), None);
+    assert_eq!(problem(&HttpProblem::Draining).get("limite"), None);
 }
 
 #[test]
@@ -106,7 +132,7 @@ fn it_is_the_result_that_is_too_large_where_the_picture_is_not() {
 
 #[test]
 fn one_picture_is_no_pictures() {
-    let text = |in_hand| Reject::QueueFull { max: 1, in_hand, retry_after: 2 }.to_string();
+    let text = |in_hand| HttpProblem::QueueFull { max: 1, in_hand, retry_after: 2 }.to_string();
     assert!(text(1).starts_with("ya hay 1 imagen en espera"), "{}", text(1));
     assert!(text(2).starts_with("ya hay 2 imágenes en espera"), "{}", text(2));
 }
@@ -120,9 +146,9 @@ fn a_long_value_is_shown_in_part() {
 
 #[test]
 fn a_range_behind_the_end_is_told_where_the_end_is() {
-    let reject = Reject::Range { length: 47 };
+    let reject = HttpProblem::Range { length: 47 };
     let reply = reject.reply(Uuid::nil(), false);
-    assert_eq!((reply.status, Reject::Precondition.status()), (416, 412));
+    assert_eq!((reply.status, HttpProblem::Precondition.status()), (416, 412));
     assert!(reply.fields.iter().any(|(name, value)| *name == "Content-Range" && value == "bytes */47"));
     assert!(reject.to_string().contains("47 bytes"));
 }

@@ -3,13 +3,13 @@ use std::fmt;
 use std::time::Duration;
 
 use super::limits::Passed;
-use super::{LimitsInForce, Reject};
+use super::{HttpProblem, LimitsInForce};
 use crate::http::route::Absent;
 use crate::model::error::Failure;
 use crate::model::links_folder::FOLDER;
 use crate::model::server_state::Part;
 
-impl fmt::Display for Reject {
+impl fmt::Display for HttpProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head(error) => write!(f, "{error}"),

@@ -102,7 +102,7 @@ impl Server {
 
     fn answer(&mut self, client: Key, request: Uuid, told: Result<Finding, Failure>) {
         if let Some(found) = self.clients.get_mut(client) {
-            found.exchange.handle_told(request, told, self.now);
+            found.connection.handle_told(request, told, self.now);
             self.queue_client(client);
         }
     }

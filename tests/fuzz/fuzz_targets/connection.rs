@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use libfuzzer_sys::fuzz_target;
-use tp2::conn::Exchange;
-use tp2::conn::local_address::{Door, Side};
+use tp2::conn::Connection;
+use tp2::conn::local_address::{LocalAddress, ListenerRole};
 use tp2::conn::connection::Action;
 use tp2::model::admission::Gate;
 use tp2::model::error::Failure;
@@ -46,10 +46,10 @@ fn converse(pieces: &[&[u8]], seed: u8) -> Vec<String> {
     policy.links_port = (seed % 3 == 0).then_some(82);
     let gate = Gate::new(2, 1 << 20, 1);
     let service = Rc::new(Service::new(policy, gate.clone(), uuid::Uuid::nil));
-    let side = if seed % 5 == 0 { Side::Links } else { Side::Main };
-    let door = Door { side, host: "192.0.2.7".into(), port: 80 };
+    let side = if seed % 5 == 0 { ListenerRole::Links } else { ListenerRole::Main };
+    let door = LocalAddress { side, host: "192.0.2.7".into(), port: 80 };
     let now = Moment { at: *START, wall: SystemTime::UNIX_EPOCH };
-    let mut exchange = Exchange::new(service, door, now);
+    let mut exchange = Connection::new(service, door, now);
     let mut sent = Vec::new();
     for piece in pieces {
         if exchange.wants_input() {
@@ -71,7 +71,7 @@ fn converse(pieces: &[&[u8]], seed: u8) -> Vec<String> {
 }
 
 /// Does all that can be done without more input: work comes to nothing, and the socket takes everything.
-fn settle(exchange: &mut Exchange, sent: &mut Vec<u8>, now: Moment) {
+fn settle(exchange: &mut Connection, sent: &mut Vec<u8>, now: Moment) {
     loop {
         while let Some(action) = exchange.poll_action() {
             match action {
