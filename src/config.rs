@@ -18,7 +18,7 @@ use scaler::usage::{self, Row};
 
 use crate::host;
 use crate::model::log_event::Level;
-use crate::model::server_state::Policy;
+use crate::model::server_state::Limits;
 use crate::store::Retention;
 
 /// What becomes of an option.
@@ -296,7 +296,7 @@ pub struct Config {
     /// The log's level.
     pub level: Level,
     /// Limits and times.
-    pub policy: Policy,
+    pub policy: Limits,
     /// Connections at once.
     pub clients_max: usize,
     /// Pictures in hand.
@@ -321,7 +321,7 @@ impl Config {
             threads: host::cores(),
             log_file: None,
             level: Level::Info,
-            policy: Policy::default(),
+            policy: Limits::default(),
             clients_max: 10_000,
             places_max: 0,
             memory_max: host::memory() / 2,

@@ -28,12 +28,12 @@ use cache::Cache;
 use scaler::sys::{glance_beneath, is_local, open_beneath};
 
 use crate::http::format::{Format, Sniff};
-use crate::model::admission::{Full, Lease};
-use crate::model::error::Failure;
-use crate::model::file::{Edition, Stamp, Wanted};
+use crate::model::admission::{Full, Reservation};
+use crate::model::error::WorkError;
+use crate::model::file::{FileRequest, FileVersion, Variant};
 use crate::model::image::PixelLimits;
 use crate::model::job::{Brief, Output, Product};
-use crate::model::server_state::Policy;
+use crate::model::server_state::Limits;
 use crate::pixels;
 
 mod cache;
@@ -59,7 +59,7 @@ impl Library {
     ///
     /// # Errors
     /// It can't be read, or is no directory.
-    pub fn open(directory: &Path, policy: &Policy, cache_bytes: u64) -> io::Result<Self> {
+    pub fn open(directory: &Path, policy: &Limits, cache_bytes: u64) -> io::Result<Self> {
         // Also says whether it may be listed, which an operator who names it expects.
         std::fs::read_dir(directory)?;
         let directory = File::open(directory)?;
@@ -76,14 +76,14 @@ impl Library {
     /// What [`Library::fetch`] would say, if that is that the client has it already or that it is kept, and if it is known
     /// without waiting for anything; None: have it fetched.
     #[must_use]
-    pub fn glance(&self, wanted: &Wanted) -> Option<Output> {
+    pub fn glance(&self, wanted: &FileRequest) -> Option<Output> {
         if !self.is_local {
             return None;
         }
         let file = glance_beneath(self.directory.as_fd(), &wanted.path).ok()?;
         let stamp = stamp(&file).ok()?;
         let plan = wanted.wish.plan(self.cache.format_now(&stamp)?)?;
-        let edition = Edition { stamp, plan };
+        let edition = Variant { stamp, plan };
         if wanted.conditions.not_modified(&edition.etag(), stamp.modified) {
             return Some(Output::NotModified(edition));
         }
@@ -94,28 +94,28 @@ impl Library {
     ///
     /// # Errors
     /// There is no such file, it is no picture for us, or there is no room for it.
-    pub fn fetch(&self, wanted: &Wanted, lease: &mut Lease) -> Result<Output, Failure> {
+    pub fn fetch(&self, wanted: &FileRequest, lease: &mut Reservation) -> Result<Output, WorkError> {
         let file = open_beneath(self.directory.as_fd(), &wanted.path).map_err(|error| refusal(&error))?;
         let stamp = stamp(&file)?;
         let length = stamp.length;
         if length > self.length_max {
-            return Err(Failure::FileTooLong { length });
+            return Err(WorkError::FileTooLong { length });
         }
         let mut picture = Vec::new();
         read(&file, SNIFFED, &mut picture)?;
-        let Sniff::Picture(format) = Format::sniff(&picture) else { return Err(Failure::NotAPicture) };
+        let Sniff::Picture(format) = Format::sniff(&picture) else { return Err(WorkError::NotAPicture) };
         if self.is_local && self::stamp(&file)? == stamp {
             self.cache.note(stamp, format);
         }
-        let plan = wanted.wish.plan(format).ok_or(Failure::NotAcceptable)?;
-        let edition = Edition { stamp, plan };
+        let plan = wanted.wish.plan(format).ok_or(WorkError::NotAcceptable)?;
+        let edition = Variant { stamp, plan };
         if wanted.conditions.not_modified(&edition.etag(), stamp.modified) {
             return Ok(Output::NotModified(edition));
         }
         if let Some(kept) = self.cache.find(&edition) {
             return Ok(Output::Picture(kept));
         }
-        lease.grow(length).map_err(|Full| Failure::MemoryFull { length })?;
+        lease.grow(length).map_err(|Full| WorkError::MemoryFull { length })?;
         read_rest(&file, &stamp, &mut picture)?;
         let brief = Brief { plan, stamp: Some(stamp), product: Product::File };
         let loaded = pixels::appraise(picture, brief, &self.limits, lease.bytes_max())?;
@@ -124,7 +124,7 @@ impl Library {
 
     /// A result, kept if there is room; `size` is its columns and rows.
     #[must_use]
-    pub fn keep(&self, edition: Edition, file: Vec<u8>, size: (u32, u32)) -> Output {
+    pub fn keep(&self, edition: Variant, file: Vec<u8>, size: (u32, u32)) -> Output {
         // As long as it is, without what the encoder had reserved.
         let file = Bytes::from(file.into_boxed_slice());
         match self.cache.keep(edition, &file, size) {
@@ -135,12 +135,12 @@ impl Library {
 }
 
 /// The state of a regular file; nothing else is a file here.
-fn stamp(file: &File) -> Result<Stamp, Failure> {
+fn stamp(file: &File) -> Result<FileVersion, WorkError> {
     let metadata = file.metadata().map_err(|error| refusal(&error))?;
     if !metadata.is_file() {
-        return Err(Failure::NoFile);
+        return Err(WorkError::NoFile);
     }
-    Ok(Stamp {
+    Ok(FileVersion {
         device: metadata.dev(),
         inode: metadata.ino(),
         length: metadata.len(),
@@ -150,30 +150,30 @@ fn stamp(file: &File) -> Result<Stamp, Failure> {
 }
 
 /// Reads on to the end of a file in this state.
-fn read_rest(file: &File, stamp: &Stamp, picture: &mut Vec<u8>) -> Result<(), Failure> {
+fn read_rest(file: &File, stamp: &FileVersion, picture: &mut Vec<u8>) -> Result<(), WorkError> {
     let length = stamp.length;
     let rest = length.saturating_sub(picture.len() as u64);
-    let room = usize::try_from(rest).map_err(|_| Failure::FileTooLong { length })?;
-    picture.try_reserve_exact(room).map_err(|_| Failure::MemoryFull { length })?;
+    let room = usize::try_from(rest).map_err(|_| WorkError::FileTooLong { length })?;
+    picture.try_reserve_exact(room).map_err(|_| WorkError::MemoryFull { length })?;
     read(file, rest, picture)?;
     // A strong tag stands for bytes that were there together.
     if picture.len() as u64 == length && self::stamp(file)? == *stamp {
         Ok(())
     } else {
-        Err(Failure::Changing)
+        Err(WorkError::Changing)
     }
 }
 
 /// Appends the next `length` bytes, or all that are left.
-fn read(file: &File, length: u64, into: &mut Vec<u8>) -> Result<(), Failure> {
+fn read(file: &File, length: u64, into: &mut Vec<u8>) -> Result<(), WorkError> {
     file.take(length).read_to_end(into).map(drop).map_err(|error| refusal(&error))
 }
 
-fn refusal(error: &io::Error) -> Failure {
+fn refusal(error: &io::Error) -> WorkError {
     match error.kind() {
-        io::ErrorKind::NotFound => Failure::NoFile,
-        io::ErrorKind::PermissionDenied => Failure::NoPermission,
-        _ => Failure::Unreadable(error.to_string()),
+        io::ErrorKind::NotFound => WorkError::NoFile,
+        io::ErrorKind::PermissionDenied => WorkError::NoPermission,
+        _ => WorkError::Unreadable(error.to_string()),
     }
 }
 

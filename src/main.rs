@@ -14,9 +14,9 @@ use tp2::config::{self, Command, Config, ScalerAt, StoreAt};
 use tp2::conn::local_address::ListenerRole;
 use tp2::files::Library;
 use tp2::log::{Log, Who};
-use tp2::model::admission::Gate;
+use tp2::model::admission::Admission;
 use tp2::model::log_event::Level;
-use tp2::model::server_state::Service;
+use tp2::model::server_state::ServerState;
 use tp2::net::listener::listen;
 use tp2::net::notify::Notifier;
 use tp2::net::pool::{Destination, connections_max};
@@ -97,7 +97,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     config.policy.links_port = links_addresses.first().map(SocketAddr::port);
     let store = store_of(&config)?;
     let (supervisor, scaler) = scaler_of(&config)?;
-    let gate = Gate::new(config.places_max, config.memory_max - kept_max, config.threads);
+    let gate = Admission::new(config.places_max, config.memory_max - kept_max, config.threads);
     let server = Server::new(Parts {
         listeners: std::iter::chain(
             listeners.into_iter().map(|listener| (listener, ListenerRole::Main)),
@@ -105,7 +105,7 @@ fn serve(mut config: Config) -> Result<(), String> {
         )
         .collect(),
         signals,
-        service: Service::new(config.policy, gate, Uuid::new_v4),
+        service: ServerState::new(config.policy, gate, Uuid::new_v4),
         supervisor,
         scaler,
         library,

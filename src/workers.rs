@@ -1,4 +1,4 @@
-//! Threads that turn [`Job`]s into [`Done`]s: files, the gray step and the encoders, everything that costs time.
+//! Threads that turn [`Job`]s into [`Completion`]s: files, the gray step and the encoders, everything that costs time.
 //!
 //! There are three queues: for quick and for long jobs whose clients wait, and for tasks. N threads take quick jobs alone, N
 //! others the rest, from the two queues in turn while both have something: so neither starves, however long the other
@@ -7,10 +7,10 @@
 //! their turn comes to a small picture, and then wait with it: four photographs of 9 MP at a time beside, it took
 //! 2.5 ms (p99 14) with three threads of which one took quick jobs alone, 1.7 ms (p99 12) with two and two.
 //!
-//! Rules: exactly one `Done` for each `Job`, also when a decoder panics ([`Promise`] answers when it is dropped
+//! Rules: exactly one `Completion` for each `Job`, also when a decoder panics ([`Promise`] answers when it is dropped
 //! unfulfilled). The clients' queues have room for the places of the gate, so a job always fits. The tasks' has no bound of its
 //! own: a task that was late before it had begun is claimed anew while its old job may still stand here, with no place but with
-//! its memory, so that `--memoria` bounds it. This file knows no event loop: what happens with a `Done` is a closure.
+//! its memory, so that `--memoria` bounds it. This file knows no event loop: what happens with a `Completion` is a closure.
 //!
 //! A job whose answer is no longer wanted is not begun. One that is running ends at its decoder's or encoder's next look at the
 //! flag. A thread that is not back [`GRACE`] after the deadline of its job is written off: another takes its place, at most
@@ -32,10 +32,12 @@ use uuid::Uuid;
 use crate::files::Library;
 use crate::files::links::Links;
 use crate::http::format::Format;
-use crate::model::admission::Lease;
-use crate::model::error::Failure;
-use crate::model::image::{PixelLimits, Probe};
-use crate::model::job::{CREWS, Cancel, Crew, Decoded, Done, Job, LANES, Lane, Output, Work};
+use crate::model::admission::Reservation;
+use crate::model::error::WorkError;
+use crate::model::image::{ImageInfo, PixelLimits};
+use crate::model::job::{
+    CLASSES, Cancel, Completion, Decoded, Job, Output, QUEUES, Queue, Work, WorkerClass,
+};
 use crate::model::key::Ticket;
 use crate::pixels::{self, Spares};
 
@@ -52,14 +54,14 @@ pub fn replacements_max(threads: usize) -> usize {
 }
 
 /// Where answers go; called on the workers' threads.
-pub type Deliver = Arc<dyn Fn(Done) + Send + Sync>;
+pub type Deliver = Arc<dyn Fn(Completion) + Send + Sync>;
 
 /// The threads and their queues. Dropping it lets them finish what they have begun.
 pub struct Workers {
-    /// One for each [`Lane`], in their order.
-    lanes: [Sender<Job>; LANES],
+    /// One for each [`Queue`], in their order.
+    lanes: [Sender<Job>; QUEUES],
     /// The other ends, for threads that take the place of others.
-    queues: [Receiver<Job>; LANES],
+    queues: [Receiver<Job>; QUEUES],
     toolbox: Arc<Toolbox>,
     deliver: Deliver,
     threads: Vec<Worker>,
@@ -73,7 +75,7 @@ pub struct Workers {
 
 /// A thread that takes jobs.
 struct Worker {
-    crew: Crew,
+    crew: WorkerClass,
     thread: JoinHandle<()>,
     station: Arc<Station>,
 }
@@ -106,14 +108,14 @@ impl Workers {
             queues: [quick_queue, long_queue, tasks_queue],
             toolbox: Arc::new(toolbox),
             deliver,
-            threads: Vec::with_capacity(CREWS * threads),
+            threads: Vec::with_capacity(CLASSES * threads),
             begun: 0,
             replaced: 0,
             replaced_max: replacements_max(threads),
             worn_out: false,
             counts: Counts::default(),
         };
-        for crew in [Crew::Quick, Crew::Steady] {
+        for crew in [WorkerClass::Quick, WorkerClass::Steady] {
             for _ in 0..threads {
                 let worker = workers.begin(crew)?;
                 workers.threads.push(worker);
@@ -123,11 +125,11 @@ impl Workers {
     }
 
     /// Starts a thread of this crew.
-    fn begin(&mut self, crew: Crew) -> std::io::Result<Worker> {
+    fn begin(&mut self, crew: WorkerClass) -> std::io::Result<Worker> {
         let [quick, long, tasks] = &self.queues;
         let (kind, queues) = match crew {
-            Crew::Quick => ("quick", vec![quick.clone()]),
-            Crew::Steady => ("pixels", vec![long.clone(), tasks.clone()]),
+            WorkerClass::Quick => ("quick", vec![quick.clone()]),
+            WorkerClass::Steady => ("pixels", vec![long.clone(), tasks.clone()]),
         };
         let station = Arc::new(Station { crew, counts: self.counts.clone(), state: Mutex::default() });
         let (toolbox, deliver) = (Arc::clone(&self.toolbox), Arc::clone(&self.deliver));
@@ -191,14 +193,14 @@ impl Workers {
         self.counts.busy.load(Relaxed)
     }
 
-    /// How many jobs have come of each [`Crew`]: while it hangs, that stands still.
+    /// How many jobs have come of each [`WorkerClass`]: while it hangs, that stands still.
     #[must_use]
-    pub fn finished(&self) -> [usize; CREWS] {
+    pub fn finished(&self) -> [usize; CLASSES] {
         self.counts.finished.each_ref().map(|count| count.load(Relaxed))
     }
 
     /// Queues a job.
-    pub fn submit(&self, job: Job, lane: Lane) {
+    pub fn submit(&self, job: Job, lane: Queue) {
         if let Err(refused) = self.lanes[lane as usize].try_send(job) {
             debug_assert!(false, "a job that holds a place fits the queue");
             let job = refused.into_inner();
@@ -220,14 +222,14 @@ impl Workers {
 #[derive(Clone, Default)]
 struct Counts {
     busy: Arc<AtomicUsize>,
-    finished: [Arc<AtomicUsize>; CREWS],
+    finished: [Arc<AtomicUsize>; CLASSES],
     /// Replaced, and not back yet.
     lost: Arc<AtomicUsize>,
 }
 
 /// What a thread has in hand. The thread and [`Workers`] change it under one lock, so that each change is seen by both.
 struct Station {
-    crew: Crew,
+    crew: WorkerClass,
     counts: Counts,
     state: Mutex<InHand>,
 }
@@ -290,7 +292,7 @@ impl Station {
 }
 
 /// How a picture is decoded: [`pixels::decode_from`].
-pub type Decode = fn(&Spares, &[u8], &Probe, &PixelLimits, &Cancel) -> Result<Decoded, Failure>;
+pub type Decode = fn(&Spares, &[u8], &ImageInfo, &PixelLimits, &Cancel) -> Result<Decoded, WorkError>;
 
 /// What all threads work with.
 pub struct Toolbox {
@@ -343,11 +345,11 @@ fn work(mut queues: Vec<Receiver<Job>>, toolbox: &Toolbox, deliver: &Deliver, st
         let Job { ticket, id, due, lease, cancelled, work, .. } = job;
         let mut promise = Promise::new(ticket, lease, Arc::clone(deliver));
         if !cancelled.begin() {
-            promise.fulfil(Err(Failure::Cancelled), Duration::ZERO);
+            promise.fulfil(Err(WorkError::Cancelled), Duration::ZERO);
             continue;
         }
         let began_at = Instant::now();
-        let blame = if matches!(work, Work::Gray { .. }) { Failure::Panicked } else { Failure::Lost };
+        let blame = if matches!(work, Work::Gray { .. }) { WorkError::Panicked } else { WorkError::Lost };
         // The server's own picture may have stood in line for longer than others may.
         station.take_up(id, work.format(), due.max(began_at) + GRACE);
         let perform = AssertUnwindSafe(|| toolbox.perform(work, &cancelled, promise.lease()));
@@ -362,12 +364,17 @@ fn work(mut queues: Vec<Receiver<Job>>, toolbox: &Toolbox, deliver: &Deliver, st
 
 impl Toolbox {
     /// Does the work; the job's lease is there to be charged for what is read.
-    fn perform(&self, work: Work, cancelled: &Cancel, lease: Option<&mut Lease>) -> Result<Output, Failure> {
+    fn perform(
+        &self,
+        work: Work,
+        cancelled: &Cancel,
+        lease: Option<&mut Reservation>,
+    ) -> Result<Output, WorkError> {
         match work {
             Work::Open(wanted) => match (&self.library, lease) {
                 (Some(library), Some(lease)) => library.fetch(&wanted, lease),
                 // Without a library no file is asked for, and a job has its lease until it is answered.
-                _ => Err(Failure::Lost),
+                _ => Err(WorkError::Lost),
             },
             Work::Gray { picture, probe } => {
                 (self.decode)(&self.spares, &picture, &probe, &self.limits, cancelled).map(Output::Gray)
@@ -384,10 +391,10 @@ impl Toolbox {
             Work::Link(file) => self.links.keep(&file, SystemTime::now()).map(Output::Linked),
             Work::Read(sought) => match lease {
                 Some(lease) => self.links.fetch(&sought, lease),
-                None => Err(Failure::Lost),
+                None => Err(WorkError::Lost),
             },
             // Scaling is the other process's work; the loop sends none here.
-            Work::Scale { .. } => Err(Failure::Lost),
+            Work::Scale { .. } => Err(WorkError::Lost),
         }
     }
 }
@@ -395,22 +402,22 @@ impl Toolbox {
 /// The duty to answer a job: dropped unfulfilled, it answers that the work was lost.
 struct Promise {
     /// None once fulfilled.
-    due: Option<(Ticket, Lease)>,
+    due: Option<(Ticket, Reservation)>,
     deliver: Deliver,
 }
 
 impl Promise {
-    fn new(ticket: Ticket, lease: Lease, deliver: Deliver) -> Self {
+    fn new(ticket: Ticket, lease: Reservation, deliver: Deliver) -> Self {
         Self { due: Some((ticket, lease)), deliver }
     }
 
-    fn lease(&mut self) -> Option<&mut Lease> {
+    fn lease(&mut self) -> Option<&mut Reservation> {
         self.due.as_mut().map(|(_, lease)| lease)
     }
 
-    fn fulfil(mut self, result: Result<Output, Failure>, took: Duration) {
+    fn fulfil(mut self, result: Result<Output, WorkError>, took: Duration) {
         if let Some((ticket, lease)) = self.due.take() {
-            (self.deliver)(Done { ticket, lease, result, took });
+            (self.deliver)(Completion { ticket, lease, result, took });
         }
     }
 }
@@ -418,7 +425,7 @@ impl Promise {
 impl Drop for Promise {
     fn drop(&mut self) {
         if let Some((ticket, lease)) = self.due.take() {
-            (self.deliver)(Done { ticket, lease, result: Err(Failure::Lost), took: Duration::ZERO });
+            (self.deliver)(Completion { ticket, lease, result: Err(WorkError::Lost), took: Duration::ZERO });
         }
     }
 }
@@ -429,15 +436,15 @@ mod tests {
 
     use super::*;
     use crate::http::format::Format;
-    use crate::model::admission::Gate;
-    use crate::model::image::{Encoding, Probe, Reduction};
+    use crate::model::admission::Admission;
+    use crate::model::image::{Encoding, ImageInfo, Reduction};
     use crate::model::job::{Cancel, Decoded};
     use crate::model::key::Key;
     use scaler::raster::{Channels, Raster};
 
     const LIMITS: PixelLimits = PixelLimits { pixels_max: 1 << 20, side_max: 65_535 };
 
-    fn start(threads: usize) -> (Workers, Receiver<Done>) {
+    fn start(threads: usize) -> (Workers, Receiver<Completion>) {
         let (answers, inbox) = bounded(64);
         let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
         (Workers::start(threads, 64, toolbox(), deliver).unwrap(), inbox)
@@ -447,7 +454,7 @@ mod tests {
         Toolbox::new(LIMITS, None, Arc::default())
     }
 
-    fn job(gate: &Gate, step: u32, work: Work) -> Job {
+    fn job(gate: &Admission, step: u32, work: Work) -> Job {
         let mut lease = gate.lease();
         lease.enter(10).unwrap();
         let ticket = Ticket { run: Key { index: 0, generation: 0 }, step };
@@ -463,7 +470,7 @@ mod tests {
 
     #[test]
     fn each_job_is_answered_once_with_its_lease() {
-        let gate = Gate::new(64, 1000, 1);
+        let gate = Admission::new(64, 1000, 1);
         let (workers, inbox) = start(4);
         for step in 0..32 {
             submit(&workers, job(&gate, step, encode()));
@@ -484,12 +491,12 @@ mod tests {
 
     /// As if it were long, or a task: for the steady crew.
     fn submit(workers: &Workers, job: Job) {
-        let lane = if job.durable { Lane::Task } else { Lane::Long };
+        let lane = if job.durable { Queue::Task } else { Queue::Long };
         workers.submit(job, lane);
     }
 
     /// A thread in each crew, and both wait for a nod after each of their answers.
-    fn start_nodding() -> (Workers, Receiver<Done>, Sender<()>) {
+    fn start_nodding() -> (Workers, Receiver<Completion>, Sender<()>) {
         let ((answers, inbox), (nods, nod)) = (unbounded(), unbounded());
         let deliver: Deliver = Arc::new(move |done| {
             answers.send(done).unwrap();
@@ -501,7 +508,7 @@ mod tests {
 
     #[test]
     fn clients_and_tasks_take_turns() {
-        let gate = Gate::new(64, 1000, 1);
+        let gate = Admission::new(64, 1000, 1);
         let (workers, inbox, nods) = start_nodding();
         let task = |step| Job { durable: true, ..job(&gate, step, encode()) };
         let next = || inbox.recv_timeout(Duration::from_secs(10)).unwrap().ticket.step;
@@ -526,13 +533,13 @@ mod tests {
 
     #[test]
     fn neither_crew_waits_for_the_other() {
-        let gate = Gate::new(64, 1000, 1);
+        let gate = Admission::new(64, 1000, 1);
         let (workers, inbox, nods) = start_nodding();
         let next = || inbox.recv_timeout(Duration::from_secs(10)).unwrap().ticket.step;
         let quick = |step| {
             let job = job(&gate, step, encode());
-            assert_eq!(Lane::of(&job), Lane::Quick);
-            workers.submit(job, Lane::Quick);
+            assert_eq!(Queue::of(&job), Queue::Quick);
+            workers.submit(job, Queue::Quick);
         };
         submit(&workers, job(&gate, 0, encode()));
         assert_eq!(next(), 0);
@@ -553,38 +560,38 @@ mod tests {
 
     #[test]
     fn lanes_go_by_who_waits_and_how_long_it_takes() {
-        let gate = Gate::new(64, 1000, 1);
+        let gate = Admission::new(64, 1000, 1);
         let decoding = |format, width, height, length, decode_cost| {
-            let probe = Probe { format, width, height, reduction: Reduction::None, decode_cost };
+            let probe = ImageInfo { format, width, height, reduction: Reduction::None, decode_cost };
             job(&gate, 1, Work::Gray { picture: vec![0; length], probe })
         };
         let gray = |width, height| decoding(Format::Png, width, height, 0, 1);
-        assert_eq!(Lane::of(&gray(1024, 1024)), Lane::Quick);
-        assert_eq!(Lane::of(&gray(1025, 1024)), Lane::Long);
-        assert_eq!(Lane::of(&gray(u32::MAX, u32::MAX)), Lane::Long);
+        assert_eq!(Queue::of(&gray(1024, 1024)), Queue::Quick);
+        assert_eq!(Queue::of(&gray(1025, 1024)), Queue::Long);
+        assert_eq!(Queue::of(&gray(u32::MAX, u32::MAX)), Queue::Long);
         // Few pixels, and all the same much to do.
         for (format, length, memory, lane) in [
-            (Format::Jpeg, 2 << 20, 24 << 20, Lane::Quick),
-            (Format::Jpeg, (2 << 20) + 1, 1, Lane::Long),
-            (Format::Tiff, 1, (24 << 20) + 1, Lane::Long),
-            (Format::Pnm, 8 << 20, 1, Lane::Quick),
-            (Format::Bmp, 10 << 20, 1, Lane::Long),
+            (Format::Jpeg, 2 << 20, 24 << 20, Queue::Quick),
+            (Format::Jpeg, (2 << 20) + 1, 1, Queue::Long),
+            (Format::Tiff, 1, (24 << 20) + 1, Queue::Long),
+            (Format::Pnm, 8 << 20, 1, Queue::Quick),
+            (Format::Bmp, 10 << 20, 1, Queue::Long),
         ] {
             assert_eq!(
-                Lane::of(&decoding(format, 1, 1, length, memory)),
+                Queue::of(&decoding(format, 1, 1, length, memory)),
                 lane,
                 "{format:?} {length} {memory}"
             );
         }
-        for (length, lane) in [(0, Lane::Quick), (1 << 20, Lane::Quick), ((1 << 20) + 1, Lane::Long)] {
-            assert_eq!(Lane::of(&job(&gate, 1, Work::Link(vec![0; length].into()))), lane);
+        for (length, lane) in [(0, Queue::Quick), (1 << 20, Queue::Quick), ((1 << 20) + 1, Queue::Long)] {
+            assert_eq!(Queue::of(&job(&gate, 1, Work::Link(vec![0; length].into()))), lane);
         }
-        assert_eq!(Lane::of(&Job { durable: true, ..gray(1, 1) }), Lane::Task);
+        assert_eq!(Queue::of(&Job { durable: true, ..gray(1, 1) }), Queue::Task);
     }
 
     #[test]
     fn any_number_of_tasks_fits_the_queue() {
-        let gate = Gate::new(1000, 10_000, 1);
+        let gate = Admission::new(1000, 10_000, 1);
         let (workers, inbox, nods) = start_nodding();
         for step in 0..1000 {
             submit(&workers, Job { durable: true, ..job(&gate, step, encode()) });
@@ -596,18 +603,18 @@ mod tests {
 
     #[test]
     fn a_cancelled_job_is_answered_without_work() {
-        let gate = Gate::new(64, 1000, 1);
+        let gate = Admission::new(64, 1000, 1);
         let (workers, inbox) = start(1);
         let job = job(&gate, 1, encode());
         job.cancelled.set();
         submit(&workers, job);
         let done = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
-        assert_eq!(done.result.unwrap_err(), Failure::Cancelled);
+        assert_eq!(done.result.unwrap_err(), WorkError::Cancelled);
     }
 
     #[test]
     fn a_panic_is_an_answer_and_the_thread_lives() {
-        let gate = Gate::new(64, 1000, 1);
+        let gate = Admission::new(64, 1000, 1);
         let (workers, inbox) = start(1);
         // A raster that lies about its size: our own invariant broken, as a bug would.
         let raster = Raster { width: 50, height: 50, channels: Channels::Luma, samples: vec![1] };
@@ -626,16 +633,27 @@ mod tests {
     static RELEASED: [AtomicBool; 8] = [const { AtomicBool::new(false) }; 8];
 
     /// Does not look at the flag, and comes back when it is told to; its picture is its number.
-    fn hang(_: &Spares, picture: &[u8], _: &Probe, _: &PixelLimits, _: &Cancel) -> Result<Decoded, Failure> {
+    fn hang(
+        _: &Spares,
+        picture: &[u8],
+        _: &ImageInfo,
+        _: &PixelLimits,
+        _: &Cancel,
+    ) -> Result<Decoded, WorkError> {
         while !RELEASED[usize::from(picture[0])].load(Relaxed) {
             std::thread::yield_now();
         }
-        Err(Failure::Cancelled)
+        Err(WorkError::Cancelled)
     }
 
-    fn hanging(gate: &Gate, number: u8) -> Job {
-        let probe =
-            Probe { format: Format::Tiff, width: 1, height: 1, reduction: Reduction::None, decode_cost: 1 };
+    fn hanging(gate: &Admission, number: u8) -> Job {
+        let probe = ImageInfo {
+            format: Format::Tiff,
+            width: 1,
+            height: 1,
+            reduction: Reduction::None,
+            decode_cost: 1,
+        };
         job(gate, number.into(), Work::Gray { picture: vec![number], probe })
     }
 
@@ -650,7 +668,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_does_not_come_back_is_replaced_and_its_answer_comes_once() {
-        let gate = Gate::new(64, 1000, 1);
+        let gate = Admission::new(64, 1000, 1);
         let (answers, inbox) = bounded(64);
         let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
         let mut workers = Workers::start(1, 64, Toolbox { decode: hang, ..toolbox() }, deliver).unwrap();
@@ -674,7 +692,7 @@ mod tests {
         assert!(inbox.try_recv().is_err());
         RELEASED[0].store(true, Relaxed);
         let late = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
-        assert_eq!((late.ticket.step, late.result.unwrap_err()), (0, Failure::Cancelled));
+        assert_eq!((late.ticket.step, late.result.unwrap_err()), (0, WorkError::Cancelled));
         drop(late.lease);
         assert_eq!((gate.places(), workers.lost(), workers.finished()), (0, 0, [0, 1]));
         workers.finish();
@@ -683,7 +701,7 @@ mod tests {
 
     #[test]
     fn so_many_are_replaced_and_no_more() {
-        let gate = Gate::new(64, 1000, 1);
+        let gate = Admission::new(64, 1000, 1);
         let (answers, inbox) = bounded(64);
         let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
         let mut workers = Workers::start(1, 64, Toolbox { decode: hang, ..toolbox() }, deliver).unwrap();
@@ -725,20 +743,20 @@ mod tests {
 
     #[test]
     fn a_lost_promise_answers() {
-        let gate = Gate::new(1, 100, 1);
+        let gate = Admission::new(1, 100, 1);
         let (answers, inbox) = bounded(1);
         let Job { ticket, lease, .. } = job(&gate, 3, encode());
         drop(Promise::new(ticket, lease, Arc::new(move |done| answers.send(done).unwrap())));
         let done = inbox.recv().unwrap();
-        assert_eq!(done.result.unwrap_err(), Failure::Lost);
+        assert_eq!(done.result.unwrap_err(), WorkError::Lost);
         assert_eq!(done.ticket, ticket);
     }
 
     #[test]
     fn garbage_is_a_failure() {
-        let gate = Gate::new(1, 100, 1);
+        let gate = Admission::new(1, 100, 1);
         let (workers, inbox) = start(1);
-        let probe = Probe {
+        let probe = ImageInfo {
             format: Format::Png,
             width: 4,
             height: 4,
@@ -747,6 +765,6 @@ mod tests {
         };
         submit(&workers, job(&gate, 1, Work::Gray { picture: b"\x89PNG\r\n\x1a\nxxx".to_vec(), probe }));
         let done = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
-        assert!(matches!(done.result, Err(Failure::Undecodable(_))), "{done:?}");
+        assert!(matches!(done.result, Err(WorkError::Undecodable(_))), "{done:?}");
     }
 }

@@ -15,7 +15,7 @@ use tp2::http::buf::{RecvBuf, SendBuf};
 use tp2::http::head::{Framing, HeadLimits, Version, poll_head};
 use tp2::http::multipart::{Event, Scanner};
 use tp2::http::range::{Ranged, ranged};
-use tp2::model::admission::{Gate, Lease};
+use tp2::model::admission::{Admission, Reservation};
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 struct Chance(u64);
@@ -322,8 +322,8 @@ fn a_range_is_what_its_positions_say() {
 fn the_gate_counts_what_its_leases_hold() {
     seeds(0..1000, |chance| {
         let (places_max, bytes_max) = (chance.within(1..6), chance.within(1..1000) as u64);
-        let gate = Gate::new(places_max, bytes_max, 1);
-        let mut leases: Vec<(Lease, u64, bool)> = Vec::new();
+        let gate = Admission::new(places_max, bytes_max, 1);
+        let mut leases: Vec<(Reservation, u64, bool)> = Vec::new();
         for _ in 0..200 {
             let amount = chance.next() % (bytes_max + 10);
             let held: u64 = leases.iter().map(|(_, bytes, _)| bytes).sum();

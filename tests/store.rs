@@ -19,11 +19,11 @@ use std::time::{Duration, SystemTime};
 
 use scaler::sys;
 use tp2::http::format::Format;
-use tp2::model::admission::Gate;
+use tp2::model::admission::Admission;
 use tp2::model::image::Encoding;
 use tp2::model::picture::Picture;
-use tp2::model::task::{State, Status, Submission};
-use tp2::model::transform::{Plan, Size};
+use tp2::model::task::{Status, Submission, TaskState};
+use tp2::model::transform::{Size, Transform};
 use tp2::store::{
     Acceptance, Answer, Ask, Backend, CRASHES_MAX, Claimed, End, Read, Request, Retention, Store, Told,
     Trouble, Write, sqlite,
@@ -74,15 +74,15 @@ fn bytes(id: Uuid, length: usize) -> Vec<u8> {
     id.as_bytes().iter().copied().cycle().take(length).collect()
 }
 
-fn accept(gate: &Gate, id: Uuid, length: usize) -> Ask {
+fn accept(gate: &Admission, id: Uuid, length: usize) -> Ask {
     let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
     let (plan, picture, lease) =
-        (Plan { size: Size::Factor(0.5), encoding }, bytes(id, length), gate.lease());
+        (Transform { size: Size::Factor(0.5), encoding }, bytes(id, length), gate.lease());
     let submission = Submission { id, picture, plan, key: None, at: SystemTime::now(), lease };
     Ask::Write(Write::Accept(Box::new(submission)))
 }
 
-fn claim(gate: &Gate) -> Ask {
+fn claim(gate: &Admission) -> Ask {
     Ask::Write(Write::Claim {
         crashes_max: CRASHES_MAX,
         in_work: 0,
@@ -91,7 +91,7 @@ fn claim(gate: &Gate) -> Ask {
     })
 }
 
-fn end(gate: &Gate, id: Uuid) -> Ask {
+fn end(gate: &Admission, id: Uuid) -> Ask {
     let (file, lease) = (bytes(id, 700).into(), gate.lease());
     let picture = Picture { file, format: Format::Pnm, width: 1, height: 1, edition: None, lease };
     Ask::Write(Write::End { id, at: SystemTime::now(), end: End::Done(Arc::new(picture)) })
@@ -105,7 +105,7 @@ fn status(backend: &mut Backend, id: Uuid) -> Option<Status> {
 }
 
 fn result(backend: &mut Backend, id: Uuid) -> Vec<u8> {
-    let lease = Gate::new(1, 1 << 20, 1).lease();
+    let lease = Admission::new(1, 1 << 20, 1).lease();
     match backend.1.read(Read::File { id, range: 0..700, lease }) {
         Ok(Told::File(Some((bytes, _)))) => bytes.to_vec(),
         other => panic!("{other:?}"),
@@ -130,7 +130,7 @@ fn parse(line: &str) -> Option<(String, Uuid)> {
 #[ignore = "a role, played for the other tests"]
 fn role_that_never_stops() {
     let (store, inbox) = start();
-    let gate = Gate::new(1, 1 << 30, 1);
+    let gate = Admission::new(1, 1 << 30, 1);
     let mut asked: HashMap<u64, Uuid> = HashMap::new();
     let mut ticket = 0;
     let mut ask = |asked: &mut HashMap<u64, Uuid>, id: Uuid, ask: Ask| {
@@ -192,13 +192,13 @@ fn what_was_answered_survives_kill_9() {
     for &id in &accepted {
         let status = status(&mut backend, id).unwrap();
         match status.state {
-            State::Done => assert_eq!(result(&mut backend, id), bytes(id, 700)),
-            State::Pending => {}
+            TaskState::Done => assert_eq!(result(&mut backend, id), bytes(id, 700)),
+            TaskState::Pending => {}
             // It may have been in work at each of several crashes.
-            State::Failed => assert_eq!(status.problem.unwrap().slug, "imagen-hizo-caer"),
+            TaskState::Failed => assert_eq!(status.problem.unwrap().slug, "imagen-hizo-caer"),
             other => panic!("{other:?}"),
         }
-        assert!(!ended.contains(&id) || status.state == State::Done, "{id} had ended");
+        assert!(!ended.contains(&id) || status.state == TaskState::Done, "{id} had ended");
         assert!(!begun.contains(&id) || status.begun_at.is_some() == status.state.is_final());
     }
 }
@@ -210,7 +210,7 @@ fn role_without_room() {
     sys::ignore_signal(sys::SIGXFSZ);
     let (_, hard) = sys::limits(sys::Limit::FileSize).unwrap();
     let (store, inbox) = start();
-    let gate = Gate::new(1, 1 << 30, 1);
+    let gate = Admission::new(1, 1 << 30, 1);
     sys::set_limits(sys::Limit::FileSize, 2 << 20, hard).unwrap();
     let mut fulls = 0;
     for ticket in 0..300 {
@@ -260,7 +260,7 @@ fn a_full_disk_refuses_and_goes_on() {
     for (word, id) in &said {
         let state = status(&mut backend, *id).map(|status| status.state);
         match word.as_str() {
-            "accepted" => assert_eq!(state, Some(State::Pending)),
+            "accepted" => assert_eq!(state, Some(TaskState::Pending)),
             _ => assert_eq!(state, None),
         }
     }

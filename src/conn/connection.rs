@@ -41,17 +41,17 @@ use crate::http::head::{RequestHead, poll_head};
 use crate::http::image_end::ImageEnd;
 use crate::http::reply::{CONTINUE, Extent, Frame, LAST_CHUNK, Reply, push_chunk};
 use crate::http::sniff::{Foreign, Opening};
-use crate::model::error::Failure;
-use crate::model::job::{Ending, Outcome, Product};
+use crate::model::error::WorkError;
+use crate::model::job::{Product, WorkOutput, WorkResult};
 use crate::model::links::Link;
-use crate::model::log_event::{Event, Fault, What};
-use crate::model::now::Moment;
+use crate::model::log_event::{EventKind, LogEvent, LogNote};
+use crate::model::now::Now;
 use crate::model::picture::{Picture, Times};
-use crate::model::server_state::Service;
+use crate::model::server_state::ServerState;
 use crate::model::store::{Finding, Found, Query, Question};
 use crate::model::task::Submission;
-use crate::model::transform::Wish;
-use crate::model::work_request::{Order, Origin};
+use crate::model::transform::RequestedTransform;
+use crate::model::work_request::{WorkRequest, WorkSource};
 
 /// The most bytes that may be handed to [`Connection::handle_input`] at once.
 pub const INPUT_MAX: usize = 64 << 10;
@@ -77,28 +77,28 @@ pub struct Connection {
     peer_done: bool,
     /// Where the client came in.
     local_address: LocalAddress,
-    service: Rc<Service>,
+    service: Rc<ServerState>,
 }
 
-/// What the shell is to do.
+/// EventKind the shell is to do.
 #[derive(Debug)]
 pub enum Action {
     /// Have this done; answer with [`Connection::handle_done`].
-    Submit(Box<Order>),
+    Submit(Box<WorkRequest>),
     /// Find this out for this request; answer with [`Connection::handle_told`].
     Ask(Uuid, Query),
     /// Close the sending side, so that the peer sees the end of the answer.
     ShutdownWrite,
     /// Tell the log.
-    Log(Event),
+    Log(LogEvent),
 }
 
 impl Connection {
     /// A client has connected.
     #[must_use]
-    pub fn new(service: Rc<Service>, local_address: LocalAddress, now: Moment) -> Self {
+    pub fn new(service: Rc<ServerState>, local_address: LocalAddress, now: Now) -> Self {
         let due = now.at + service.policy.idle_time;
-        let connected = Event { id: None, what: What::Connected };
+        let connected = LogEvent { id: None, what: EventKind::Connected };
         Self {
             // Pictures come without HTTP to the main port alone.
             phase: Phase::Idle { fresh: local_address.side == ListenerRole::Main, due },
@@ -112,7 +112,7 @@ impl Connection {
     }
 
     /// Bytes from the peer, at most [`INPUT_MAX`], and only while [`Connection::wants_input`].
-    pub fn handle_input(&mut self, mut input: &[u8], now: Moment) {
+    pub fn handle_input(&mut self, mut input: &[u8], now: Now) {
         while !input.is_empty() && !self.discards_input() {
             if let Phase::Body { upload, .. } = &mut self.phase
                 && self.recv.is_empty()
@@ -135,14 +135,14 @@ impl Connection {
     }
 
     /// The peer has closed its sending side.
-    pub fn handle_eof(&mut self, now: Moment) {
+    pub fn handle_eof(&mut self, now: Now) {
         self.peer_done = true;
         self.judge_eof(now);
     }
 
     /// The connection is broken: reset, or an error on write.
-    pub fn handle_gone(&mut self, now: Moment) {
-        let during = |during| What::Left { during };
+    pub fn handle_gone(&mut self, now: Now) {
+        let during = |during| EventKind::Left { during };
         let (id, what) = match mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => return,
             Phase::Head { .. } => (None, during("la cabecera")),
@@ -150,16 +150,16 @@ impl Connection {
             Phase::Waiting { request, .. } => (Some(request.id), during("el proceso de la imagen")),
             Phase::Reply { answer, .. } => (Some(answer.id), answer.told(true, now)),
         };
-        self.actions.push_back(Action::Log(Event { id, what }));
+        self.actions.push_back(Action::Log(LogEvent { id, what }));
     }
 
     /// The run of request `id` has ended.
-    pub fn handle_done(&mut self, id: Uuid, outcome: &Outcome, now: Moment) {
+    pub fn handle_done(&mut self, id: Uuid, outcome: &WorkResult, now: Now) {
         match mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Waiting { mut request, awaited: Pending::Run, since, .. } if request.id == id => {
                 match outcome {
-                    Ok(Ending::Picture(picture, times)) => self.deliver(&request, picture, times, now),
-                    Ok(Ending::NotModified(edition)) => {
+                    Ok(WorkOutput::Picture(picture, times)) => self.deliver(&request, picture, times, now),
+                    Ok(WorkOutput::NotModified(edition)) => {
                         self.answer(
                             Name::Waiting,
                             &request,
@@ -168,7 +168,7 @@ impl Connection {
                             now,
                         );
                     }
-                    Ok(Ending::Face(likeness, _)) => {
+                    Ok(WorkOutput::Face(likeness, _)) => {
                         let Intent::Bank(bank::BankRequest::Insert { folder, name }) = &request.intent else {
                             return;
                         };
@@ -176,17 +176,17 @@ impl Connection {
                         let next = intent::ask_store(question, now);
                         self.proceed(Name::Waiting, request, next, since, now);
                     }
-                    Ok(Ending::Link(link, times)) => self.announce(&request, link, times, now),
-                    Ok(Ending::Excerpt(excerpt)) => match excerpt.reply(now.wall) {
+                    Ok(WorkOutput::Link(link, times)) => self.announce(&request, link, times, now),
+                    Ok(WorkOutput::Excerpt(excerpt)) => match excerpt.reply(now.wall) {
                         Ok(reply) => self.answer(Name::Waiting, &request, &reply, After::Next, now),
                         Err(reject) => self.refuse(Name::Waiting, &request, &reject, After::Next, now),
                     },
                     Err(failure) => {
                         let reject = match failure {
-                            Failure::Late => self.service.late(now.at - since),
+                            WorkError::Late => self.service.late(now.at - since),
                             other => self.service.failed(other.clone()),
                         };
-                        request.fault = Fault::of(failure, reject.status());
+                        request.fault = LogNote::of(failure, reject.status());
                         self.refuse(Name::Waiting, &request, &reject, After::Next, now);
                     }
                 }
@@ -196,8 +196,8 @@ impl Connection {
         self.advance(now);
     }
 
-    /// What request `id` asked of the tasks was found out, or why not.
-    pub fn handle_told(&mut self, id: Uuid, told: Result<Finding, Failure>, now: Moment) {
+    /// EventKind request `id` asked of the tasks was found out, or why not.
+    pub fn handle_told(&mut self, id: Uuid, told: Result<Finding, WorkError>, now: Now) {
         match mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Waiting { mut request, awaited, since, .. }
                 if request.id == id && !matches!(awaited, Pending::Run) =>
@@ -205,13 +205,13 @@ impl Connection {
                 if let Ok(Finding::Accepted(status)) = &told
                     && status.id == request.id
                 {
-                    self.log(&request, What::Begun { id: request.id });
+                    self.log(&request, EventKind::Begun { id: request.id });
                 }
                 let next = match told {
                     Ok(finding) => intent::next(&request.intent, awaited, finding, &self.service, now),
                     Err(failure) => {
                         let reject = self.service.failed(failure.clone());
-                        request.fault = Fault::of(&failure, reject.status());
+                        request.fault = LogNote::of(&failure, reject.status());
                         Next::Refuse(reject)
                     }
                 };
@@ -226,7 +226,7 @@ impl Connection {
     }
 
     /// The next part of an answer that goes on has come; if it has not, the client sees an end without a last chunk.
-    fn go_on(&mut self, id: Uuid, told: Result<Finding, Failure>, now: Moment) {
+    fn go_on(&mut self, id: Uuid, told: Result<Finding, WorkError>, now: Now) {
         let Phase::Reply { answer, rest: rest @ Some(_), due, .. } = &mut self.phase else { return };
         let Some(continued) = rest.as_mut().filter(|continued| continued.asked && answer.id == id) else {
             return;
@@ -255,7 +255,7 @@ impl Connection {
     }
 
     /// The deadline of the phase may have passed.
-    pub fn handle_timeout(&mut self, now: Moment) {
+    pub fn handle_timeout(&mut self, now: Now) {
         if self.poll_timeout().is_none_or(|due| now.at < due) {
             return;
         }
@@ -269,7 +269,7 @@ impl Connection {
             Phase::Body { .. } => self.judge_pace(now),
             Phase::Waiting { request, awaited: Pending::Run, .. } => {
                 let id = request.id;
-                self.handle_done(id, &Err(Failure::Late), now);
+                self.handle_done(id, &Err(WorkError::Late), now);
             }
             Phase::Waiting { .. } => self.stop_waiting(now),
             Phase::Reply { .. } => self.handle_gone(now),
@@ -278,7 +278,7 @@ impl Connection {
 
     /// The server is stopping: another request ends the connection with its answer, and none within a moment ends it too
     /// (one may be on its way already, and its sender could not know); who waits for a task to end is told how it stands.
-    pub fn handle_drain(&mut self, now: Moment) {
+    pub fn handle_drain(&mut self, now: Now) {
         match &mut self.phase {
             Phase::Idle { due, .. } => *due = (*due).min(now.at + PARTING),
             Phase::Waiting { awaited: Pending::Ended(_), .. } => self.stop_waiting(now),
@@ -286,19 +286,19 @@ impl Connection {
         }
     }
 
-    /// What the shell is to do next.
+    /// EventKind the shell is to do next.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// What is to be sent.
+    /// EventKind is to be sent.
     #[must_use]
     pub fn poll_transmit(&self) -> Option<&SendBuf> {
         (!self.send.is_empty()).then_some(&self.send)
     }
 
     /// The socket has taken `n` bytes.
-    pub fn sent(&mut self, n: usize, now: Moment) {
+    pub fn sent(&mut self, n: usize, now: Now) {
         self.send.consume(n);
         let Phase::Reply { due, answer, rest, .. } = &mut self.phase else { return };
         answer.sent += n as u64;
@@ -362,7 +362,7 @@ impl Connection {
     }
 
     /// Works through what waits in `recv` until it takes no more; if nothing will follow it, judges that too.
-    fn advance(&mut self, now: Moment) {
+    fn advance(&mut self, now: Now) {
         self.work_through(now);
         if self.peer_done {
             self.judge_eof(now);
@@ -370,7 +370,7 @@ impl Connection {
     }
 
     /// All input has been looked at, and there will be no more.
-    fn judge_eof(&mut self, now: Moment) {
+    fn judge_eof(&mut self, now: Now) {
         match &mut self.phase {
             Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => self.phase = Phase::Closed,
             Phase::Head { .. } => self.end_head(&HttpProblem::Truncated, now),
@@ -383,7 +383,7 @@ impl Connection {
         }
     }
 
-    fn work_through(&mut self, now: Moment) {
+    fn work_through(&mut self, now: Now) {
         while !self.recv.is_empty() {
             match &mut self.phase {
                 // RFC 9112 §2.2: an empty line between requests is none of the next one's.
@@ -423,7 +423,7 @@ impl Connection {
     }
 
     /// No more of a head comes: `reject`, unless the connection began with bytes that are neither HTTP nor a picture.
-    fn end_head(&mut self, reject: &HttpProblem, now: Moment) {
+    fn end_head(&mut self, reject: &HttpProblem, now: Now) {
         let first = self.recv.data();
         let is_fresh = matches!(self.phase, Phase::Head { fresh: true, .. });
         match (Format::sniff(first), Opening::at_end(first)) {
@@ -433,7 +433,7 @@ impl Connection {
     }
 
     /// The connection's first bytes are a picture's.
-    fn begin_netcat(&mut self, format: Format, now: Moment) {
+    fn begin_netcat(&mut self, format: Format, now: Now) {
         let mut request = Request::netcat((self.service.ids)(), now.at);
         if let port @ Some(_) = self.service.policy.links_port {
             request.intent = Intent::Link { base: self.local_address.base(None, port) };
@@ -446,16 +446,16 @@ impl Connection {
     }
 
     /// The connection's first bytes, so many of them, are neither HTTP nor a picture: netcat is told what they seem to be.
-    fn refuse_foreign(&mut self, judged: usize, now: Moment) {
+    fn refuse_foreign(&mut self, judged: usize, now: Now) {
         let first = self.recv.data();
-        let failure = Foreign::of(&first[..judged]).map_or(Failure::UnknownFormat, Failure::Foreign);
+        let failure = Foreign::of(&first[..judged]).map_or(WorkError::UnknownFormat, WorkError::Foreign);
         let request = Request::netcat((self.service.ids)(), now.at);
         let reject = self.service.failed(failure);
         self.refuse(Name::Head, &request, &reject, After::Close, now);
     }
 
     /// A head is complete.
-    fn begin_http(&mut self, head: &RequestHead, now: Moment) {
+    fn begin_http(&mut self, head: &RequestHead, now: Now) {
         let id = (self.service.ids)();
         let mut request = Request::http(id, head, now.at);
         match decide(head, &mut request, &self.local_address, &self.service) {
@@ -473,7 +473,7 @@ impl Connection {
     }
 
     /// The body has moved on.
-    fn handle_progress(&mut self, progress: Progress, now: Moment) {
+    fn handle_progress(&mut self, progress: Progress, now: Now) {
         if matches!(progress, Progress::More) {
             return;
         }
@@ -492,33 +492,35 @@ impl Connection {
     }
 
     /// The upload is complete: checks what can be checked without looking into the picture, and hands it over.
-    fn submit(&mut self, request: Request, upload: Upload, now: Moment) {
+    fn submit(&mut self, request: Request, upload: Upload, now: Now) {
         match self.order(&request, upload, now) {
             Err(reject) => self.refuse(Name::Body, &request, &reject, After::Next, now),
             Ok(Ordered::Known(known)) => self.settle(Name::Body, request, *known, After::Next, now),
             Ok(Ordered::Work(order)) => {
-                self.log(&request, What::Received { bytes: request.received });
-                self.log(&request, What::Begun { id: request.id });
+                self.log(&request, EventKind::Received { bytes: request.received });
+                self.log(&request, EventKind::Begun { id: request.id });
                 self.watch(Name::Body, request, order, now);
             }
             Ok(Ordered::Task(submission)) => {
-                self.log(&request, What::Received { bytes: request.received });
+                self.log(&request, EventKind::Received { bytes: request.received });
                 self.proceed(Name::Body, request, intent::submit_task(*submission, now), now.at, now);
             }
         }
     }
 
-    fn log(&mut self, request: &Request, what: What) {
-        self.actions.push_back(Action::Log(Event { id: Some(request.id), what }));
+    fn log(&mut self, request: &Request, what: EventKind) {
+        self.actions.push_back(Action::Log(LogEvent { id: Some(request.id), what }));
     }
 
     /// Does what was known from the head alone.
-    fn settle(&mut self, from: Name, mut request: Request, known: EarlyReply, then: After, now: Moment) {
+    fn settle(&mut self, from: Name, mut request: Request, known: EarlyReply, then: After, now: Now) {
         match known {
             EarlyReply::Reply(reply) => self.answer(from, &request, &reply, then, now),
-            EarlyReply::File(wanted) => self.look(from, request, Origin::File(Box::new(wanted)), then, now),
+            EarlyReply::File(wanted) => {
+                self.look(from, request, WorkSource::File(Box::new(wanted)), then, now)
+            }
             EarlyReply::Linked(sought) => {
-                self.look(from, request, Origin::Linked(Box::new(sought)), then, now)
+                self.look(from, request, WorkSource::Linked(Box::new(sought)), then, now)
             }
             EarlyReply::Metrics => self.proceed(from, request, intent::measure(now), now.at, now),
             EarlyReply::Bank(question) => {
@@ -538,7 +540,7 @@ impl Connection {
     }
 
     /// A stretch of the body is over.
-    fn judge_pace(&mut self, now: Moment) {
+    fn judge_pace(&mut self, now: Now) {
         if let Phase::Body { upload, .. } = &mut self.phase
             && let Err(reject) = upload.keep_pace(&self.service, now.at)
         {
@@ -547,7 +549,7 @@ impl Connection {
     }
 
     /// The client's time to wait is over, or ours.
-    fn stop_waiting(&mut self, now: Moment) {
+    fn stop_waiting(&mut self, now: Now) {
         match mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Waiting { request, awaited, since, .. } => {
                 let next = intent::overdue(&awaited, &self.service, now);
@@ -559,7 +561,7 @@ impl Connection {
     }
 
     /// Does what was decided about a request that concerns a task.
-    fn proceed(&mut self, from: Name, mut request: Request, next: Next, since: Instant, now: Moment) {
+    fn proceed(&mut self, from: Name, mut request: Request, next: Next, since: Instant, now: Now) {
         match next {
             Next::Ask { query, awaited, due } => {
                 self.actions.push_back(Action::Ask(request.id, query));
@@ -577,17 +579,17 @@ impl Connection {
     }
 
     /// Has a file looked at.
-    fn look(&mut self, from: Name, mut request: Request, origin: Origin, then: After, now: Moment) {
+    fn look(&mut self, from: Name, mut request: Request, origin: WorkSource, then: After, now: Now) {
         if then == After::Close {
             request.close_after();
         }
         let (id, lease) = (request.id, self.service.gate.lease());
-        let order = Order { id, origin, lease, read: None };
+        let order = WorkRequest { id, origin, lease, read: None };
         self.watch(from, request, Box::new(order), now);
     }
 
     /// Begins an answer that goes on.
-    fn stream(&mut self, from: Name, request: &Request, reply: &Reply, rest: Rest, now: Moment) {
+    fn stream(&mut self, from: Name, request: &Request, reply: &Reply, rest: Rest, now: Now) {
         let chunked = request.chunks;
         let extent = if chunked { Extent::Chunked } else { Extent::UntilClose };
         let after = if chunked { After::Next } else { After::Close };
@@ -601,13 +603,13 @@ impl Connection {
     }
 
     /// Hands work over and waits for its end.
-    fn watch(&mut self, from: Name, request: Request, order: Box<Order>, now: Moment) {
+    fn watch(&mut self, from: Name, request: Request, order: Box<WorkRequest>, now: Now) {
         self.actions.push_back(Action::Submit(order));
         let due = now.at + self.service.policy.deadline + SLACK;
         self.enter(from, Phase::Waiting { request, awaited: Pending::Run, since: now.at, due });
     }
 
-    fn order(&self, request: &Request, upload: Upload, now: Moment) -> Result<Ordered, HttpProblem> {
+    fn order(&self, request: &Request, upload: Upload, now: Now) -> Result<Ordered, HttpProblem> {
         let received = upload.received();
         let (picture, fields, lease) = match upload.finish()? {
             Received::Discarded(known) => return Ok(Ordered::Known(known)),
@@ -622,7 +624,7 @@ impl Connection {
         }
         let format =
             format_of(&picture, request.as_fields).map_err(|failure| self.service.failed(failure))?;
-        let wish = Wish::read(&request.parameters, &fields, self.service.policy.factor)?;
+        let wish = RequestedTransform::read(&request.parameters, &fields, self.service.policy.factor)?;
         if let Intent::Task(handover) = &request.intent {
             // Who asks for a task accepts a document about it; the picture comes later, to another request.
             let plan =
@@ -632,18 +634,18 @@ impl Connection {
             return Ok(Ordered::Task(Box::new(submission)));
         }
         let (plan, product) = match &request.intent {
-            // What is kept here is a JPEG, whatever its sender would take in an answer.
+            // EventKind is kept here is a JPEG, whatever its sender would take in an answer.
             Intent::Link { .. } => (wish.plan_for_link(), Product::Link),
             Intent::Bank(_) => (wish.plan_for_link(), Product::Face),
             _ => (wish.plan(format).ok_or(HttpProblem::NotAcceptable)?, Product::File),
         };
-        let origin = Origin::Upload { picture, plan, product };
+        let origin = WorkSource::Upload { picture, plan, product };
         let read = Some(now.at - request.began_at);
-        Ok(Ordered::Work(Box::new(Order { id: request.id, origin, lease, read })))
+        Ok(Ordered::Work(Box::new(WorkRequest { id: request.id, origin, lease, read })))
     }
 
     /// Answers with a picture.
-    fn deliver(&mut self, request: &Request, picture: &Arc<Picture>, times: &Times, now: Moment) {
+    fn deliver(&mut self, request: &Request, picture: &Arc<Picture>, times: &Times, now: Now) {
         if request.kind == Kind::Netcat {
             self.send.push(picture.file.clone());
             self.begin_reply(Name::Waiting, request, 200, After::Close, Some(Arc::clone(picture)), now);
@@ -654,7 +656,7 @@ impl Connection {
     }
 
     /// Answers with a link.
-    fn announce(&mut self, request: &Request, link: &Link, times: &Times, now: Moment) {
+    fn announce(&mut self, request: &Request, link: &Link, times: &Times, now: Now) {
         let base = if let Intent::Link { base } = &request.intent { base } else { "" };
         let url = format!("{base}{}", link.name);
         if request.kind == Kind::Netcat {
@@ -663,11 +665,12 @@ impl Connection {
         } else {
             self.answer(Name::Waiting, request, &link.reply(&url, times), After::Next, now);
         }
-        self.actions.push_back(Action::Log(Event { id: Some(request.id), what: What::Linked { url } }));
+        self.actions
+            .push_back(Action::Log(LogEvent { id: Some(request.id), what: EventKind::Linked { url } }));
     }
 
     /// Answers with an error.
-    fn refuse(&mut self, from: Name, request: &Request, reject: &HttpProblem, then: After, now: Moment) {
+    fn refuse(&mut self, from: Name, request: &Request, reject: &HttpProblem, then: After, now: Now) {
         if request.kind == Kind::Netcat {
             self.send.push(reject.line().into_bytes());
             self.begin_reply(from, request, reject.status(), After::Close, None, now);
@@ -680,7 +683,7 @@ impl Connection {
     }
 
     /// Answers what could not be read as a request.
-    fn refuse_unread(&mut self, reject: &HttpProblem, now: Moment) {
+    fn refuse_unread(&mut self, reject: &HttpProblem, now: Now) {
         let since = match &self.phase {
             Phase::Head { since, .. } => *since,
             _ => now.at,
@@ -689,24 +692,17 @@ impl Connection {
         self.refuse(Name::Head, &request, reject, After::Close, now);
     }
 
-    fn answer(&mut self, from: Name, request: &Request, reply: &Reply, then: After, now: Moment) {
+    fn answer(&mut self, from: Name, request: &Request, reply: &Reply, then: After, now: Now) {
         let then = self.emit(request, reply, then, now);
         self.begin_reply(from, request, reply.status, then, None, now);
     }
 
     /// Puts an answer into the send buffer; says what will follow it.
-    fn emit(&mut self, request: &Request, reply: &Reply, then: After, now: Moment) -> After {
+    fn emit(&mut self, request: &Request, reply: &Reply, then: After, now: Now) -> After {
         self.emit_as(request, reply, Extent::Whole, then, now)
     }
 
-    fn emit_as(
-        &mut self,
-        request: &Request,
-        reply: &Reply,
-        extent: Extent,
-        then: After,
-        now: Moment,
-    ) -> After {
+    fn emit_as(&mut self, request: &Request, reply: &Reply, extent: Extent, then: After, now: Now) -> After {
         let Kind::Http { keep_alive, head_only } = request.kind else { return After::Close };
         let last = self.service.draining.get() || self.peer_done && self.recv.is_empty();
         let keep_alive = keep_alive && then == After::Next && !last;
@@ -722,7 +718,7 @@ impl Connection {
         status: u16,
         then: After,
         picture: Option<Arc<Picture>>,
-        now: Moment,
+        now: Now,
     ) {
         let answer = Replying {
             id: request.id,
@@ -741,9 +737,9 @@ impl Connection {
     }
 
     /// The last byte of an answer is with the kernel.
-    fn end_reply(&mut self, now: Moment) {
+    fn end_reply(&mut self, now: Now) {
         let Phase::Reply { then, answer, .. } = mem::replace(&mut self.phase, Phase::Closed) else { return };
-        let event = Event { id: Some(answer.id), what: answer.told(false, now) };
+        let event = LogEvent { id: Some(answer.id), what: answer.told(false, now) };
         self.actions.push_back(Action::Log(event));
         let policy = &self.service.policy;
         let next = match then {
@@ -765,24 +761,24 @@ impl Connection {
     }
 }
 
-/// What a complete upload turns out to be.
+/// EventKind a complete upload turns out to be.
 enum Ordered {
-    Work(Box<Order>),
+    Work(Box<WorkRequest>),
     Task(Box<Submission>),
     Known(Box<EarlyReply>),
 }
 
 /// The format of what was sent as a picture; `as_fields`: with the type of a form without files.
-fn format_of(picture: &[u8], as_fields: bool) -> Result<Format, Failure> {
-    // What `curl -d` takes out of a file, and what no file of these formats is without (of Netpbm there is one in text).
+fn format_of(picture: &[u8], as_fields: bool) -> Result<Format, WorkError> {
+    // EventKind `curl -d` takes out of a file, and what no file of these formats is without (of Netpbm there is one in text).
     let is_stripped = as_fields && memchr::memchr3(b'\r', b'\n', 0, picture).is_none();
     match (Format::sniff(picture), Foreign::of(picture)) {
-        _ if picture.is_empty() => Err(Failure::Empty),
+        _ if picture.is_empty() => Err(WorkError::Empty),
         (Sniff::Picture(format), _) if !is_stripped || format == Format::Pnm => Ok(format),
-        (Sniff::Picture(_), _) => Err(Failure::SentAsFields { known: true }),
-        (_, None | Some(Foreign::LineEnds)) if is_stripped => Err(Failure::SentAsFields { known: false }),
-        (_, Some(foreign)) => Err(Failure::Foreign(foreign)),
-        (_, None) => Err(Failure::UnknownFormat),
+        (Sniff::Picture(_), _) => Err(WorkError::SentAsFields { known: true }),
+        (_, None | Some(Foreign::LineEnds)) if is_stripped => Err(WorkError::SentAsFields { known: false }),
+        (_, Some(foreign)) => Err(WorkError::Foreign(foreign)),
+        (_, None) => Err(WorkError::UnknownFormat),
     }
 }
 

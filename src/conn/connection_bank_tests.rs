@@ -1,7 +1,7 @@
 //! Conversations about the bank, with a store that answers when the test says so.
 use super::*;
 use crate::conn::bank::STREAMED;
-use crate::model::face::{FACE_SAMPLES, Face, Likeness, Page};
+use crate::model::face::{FACE_SAMPLES, Face, FaceImage, Page};
 use crate::model::store::Question;
 
 fn put(target: &str, fields: &str) -> Vec<u8> {
@@ -14,8 +14,8 @@ fn list(target: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-fn likeness() -> Likeness {
-    Likeness { image: "/9j/2Q==".into(), samples: vec![7; FACE_SAMPLES].into() }
+fn likeness() -> FaceImage {
+    FaceImage { image: "/9j/2Q==".into(), samples: vec![7; FACE_SAMPLES].into() }
 }
 
 fn faces(numbers: std::ops::Range<usize>) -> Vec<Face> {
@@ -73,7 +73,7 @@ impl World {
         }
     }
 
-    /// What was sent behind the head.
+    /// EventKind was sent behind the head.
     fn sent_body(&self) -> &[u8] {
         let at = self.sent.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
         &self.sent[at + 4..]
@@ -86,10 +86,10 @@ fn a_picture_becomes_a_face_then_a_question_then_an_answer() {
         let mut world = World::new();
         // Whatever it would take in an answer: what is kept is a JPEG.
         world.feed(&put("/carpetas/mis%20caras/%C3%B1.jpg", "Accept: application/json\r\n"));
-        let Origin::Upload { picture, product, .. } = &world.orders[0].origin else { panic!() };
+        let WorkSource::Upload { picture, product, .. } = &world.orders[0].origin else { panic!() };
         assert_eq!((&picture[..], product), (PNG, &Product::Face));
         assert!(world.queries.is_empty(), "the store is asked when there is a face");
-        world.done(&Ok(Ending::Face(likeness(), Times::default())));
+        world.done(&Ok(WorkOutput::Face(likeness(), Times::default())));
         let Query::Bank(Question::Insert(folder, face)) = world.question() else { panic!() };
         assert_eq!((&*folder, *face), ("mis caras", likeness().named("ñ.jpg")));
         assert!(world.text().is_empty(), "nothing is promised before the store has it");
@@ -105,9 +105,11 @@ fn a_picture_becomes_a_face_then_a_question_then_an_answer() {
 
 #[test]
 fn a_picture_that_is_none_never_gets_to_the_store() {
-    for (failure, code) in
-        [(Failure::Undecodable("faltan datos".into()), 422), (Failure::ScalerLost, 502), (Failure::Late, 504)]
-    {
+    for (failure, code) in [
+        (WorkError::Undecodable("faltan datos".into()), 422),
+        (WorkError::ScalerLost, 502),
+        (WorkError::Late, 504),
+    ] {
         let mut world = World::new();
         world.feed(&put("/carpetas/c/a.jpg", ""));
         world.done(&Err(failure));
@@ -144,11 +146,11 @@ fn names_are_judged_before_the_picture_is_asked_for() {
 #[test]
 fn a_store_that_can_not_keep_it_says_so() {
     for (failure, code) in
-        [(Failure::StoreFull("SQLITE_FULL".into()), 507), (Failure::StoreBroken("EIO".into()), 503)]
+        [(WorkError::StoreFull("SQLITE_FULL".into()), 507), (WorkError::StoreBroken("EIO".into()), 503)]
     {
         let mut world = World::new();
         world.feed(&put("/carpetas/c/a.jpg", ""));
-        world.done(&Ok(Ending::Face(likeness(), Times::default())));
+        world.done(&Ok(WorkOutput::Face(likeness(), Times::default())));
         world.told(Err(failure.clone()));
         assert_eq!(world.statuses(), [code]);
         assert!(!world.text().contains("SQLITE") && !world.text().contains("EIO"), "reasons are for the log");
@@ -161,7 +163,7 @@ fn a_store_that_can_not_keep_it_says_so() {
     }
     let mut silent = World::new();
     silent.feed(&put("/carpetas/c/a.jpg", ""));
-    silent.done(&Ok(Ending::Face(likeness(), Times::default())));
+    silent.done(&Ok(WorkOutput::Face(likeness(), Times::default())));
     silent.wait(Duration::from_secs(30));
     silent.transmit();
     assert_eq!(silent.statuses(), [503]);
@@ -171,7 +173,7 @@ fn a_store_that_can_not_keep_it_says_so() {
 fn a_client_that_leaves_before_its_face_is_kept_is_told_nothing() {
     let mut world = World::new();
     world.feed(&put("/carpetas/c/a.jpg", ""));
-    world.done(&Ok(Ending::Face(likeness(), Times::default())));
+    world.done(&Ok(WorkOutput::Face(likeness(), Times::default())));
     world.connection.handle_gone(world.now);
     world.drain_actions();
     world.found(Found::Inserted(true));
@@ -194,7 +196,7 @@ fn what_is_missing_is_asked_with_the_list_in_the_body() {
     );
 
     // It is no picture: no place in the queue is needed, and no form is looked for.
-    let mut full = World::with(Policy::default(), Gate::new(1, 1 << 20, 1));
+    let mut full = World::with(Limits::default(), Admission::new(1, 1 << 20, 1));
     let mut taken = full.service.gate.lease();
     taken.enter(0).unwrap();
     let form = b"POST /carpetas/c/faltantes HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data\r\n\
@@ -223,7 +225,7 @@ fn a_list_that_is_none() {
 
 #[test]
 fn a_list_that_is_too_long() {
-    let roomy = || World::with(Policy::default(), Gate::new(4, 64 << 20, 1));
+    let roomy = || World::with(Limits::default(), Admission::new(4, 64 << 20, 1));
     let mut announced = roomy();
     let head =
         format!("POST /carpetas/c/faltantes HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", LIST_MAX + 1);
@@ -344,7 +346,10 @@ fn a_longer_one_comes_in_chunks_as_the_client_takes_them() {
             faces(0..count).iter().map(|face| face.name.clone()).collect::<Vec<_>>()
         );
         assert!(!world.connection.is_closed() && !world.half_closed);
-        assert!(matches!(world.events.last().unwrap().what, What::Answered { status: 200, cut: false, .. }));
+        assert!(matches!(
+            world.events.last().unwrap().what,
+            EventKind::Answered { status: 200, cut: false, .. }
+        ));
     }
 }
 
@@ -397,7 +402,7 @@ fn head_of_a_whole_folder_asks_no_further() {
 
 #[test]
 fn a_store_that_fails_in_the_middle_leaves_no_last_chunk() {
-    for told in [Err(Failure::StoreBroken("EIO".into())), Ok(Finding::Bank(Found::Faces(None)))] {
+    for told in [Err(WorkError::StoreBroken("EIO".into())), Ok(Finding::Bank(Found::Faces(None)))] {
         let mut world = World::new();
         world.asked(&get("/carpetas/c?formato=ndjson", ""));
         world.found_faces(0..STREAMED);
@@ -405,7 +410,7 @@ fn a_store_that_fails_in_the_middle_leaves_no_last_chunk() {
         world.told(told);
         assert!(world.connection.is_closed(), "no other way is left to say it");
         assert!(!world.sent.ends_with(LAST_CHUNK));
-        assert!(matches!(world.events.last().unwrap().what, What::Answered { cut: true, .. }));
+        assert!(matches!(world.events.last().unwrap().what, EventKind::Answered { cut: true, .. }));
     }
     let mut silent = World::new();
     silent.asked(&get("/carpetas/c?formato=ndjson", ""));

@@ -1,21 +1,21 @@
 //! Conversations about tasks, with a store that answers when the test says so.
 use super::*;
-use crate::model::task::{Problem, Shape, State, Status};
+use crate::model::task::{Problem, Shape, Status, TaskState};
 
 const ID: Uuid = Uuid::from_u128(0x34d6_916e_0000_4000_8000_0000_0000_0001);
 
-fn status(id: Uuid, state: State) -> Status {
+fn status(id: Uuid, state: TaskState) -> Status {
     let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-    let is_done = state == State::Done;
+    let is_done = state == TaskState::Done;
     Status {
         id,
         state,
         received: 75,
         accepted_at: at(1_000_000_000),
-        begun_at: (state != State::Pending).then(|| at(1_000_000_001)),
+        begun_at: (state != TaskState::Pending).then(|| at(1_000_000_001)),
         ended_at: state.is_final().then(|| at(1_000_000_003)),
         result: is_done.then_some(Shape { format: Format::Png, width: 1, height: 2, length: 4 }),
-        problem: (state == State::Failed).then(|| Problem {
+        problem: (state == TaskState::Failed).then(|| Problem {
             code: 422,
             slug: "imagen-ilegible".into(),
             detail: "la imagen no se puede decodificar: faltan datos".into(),
@@ -54,9 +54,9 @@ fn a_picture_that_is_handed_in_is_answered_when_it_is_kept() {
     assert_eq!(submission.lease.bytes(), PNG.len() as u64);
     let id = submission.id;
     drop(submission);
-    let begun = |world: &World| world.events.iter().any(|event| event.what == What::Begun { id });
+    let begun = |world: &World| world.events.iter().any(|event| event.what == EventKind::Begun { id });
     assert!(!begun(&world));
-    world.told(Ok(Finding::Accepted(status(id, State::Pending))));
+    world.told(Ok(Finding::Accepted(status(id, TaskState::Pending))));
     assert!(begun(&world), "its id is told once it is a task");
     assert_eq!(world.statuses(), [202]);
     assert!(world.has(&format!("Location: /estado/{id}")) && world.has("Retry-After: 1"));
@@ -70,7 +70,7 @@ fn a_picture_that_is_handed_in_is_answered_when_it_is_kept() {
 fn a_key_leads_to_the_task_of_the_first_time_or_is_refused() {
     let mut world = World::new();
     world.query(&submit("/tareas", "Idempotency-Key: k\r\n"));
-    world.told(Ok(Finding::Accepted(status(ID, State::Done))));
+    world.told(Ok(Finding::Accepted(status(ID, TaskState::Done))));
     assert_eq!(world.statuses(), [202]);
     assert!(world.has(&format!("X-Tarea: {ID}")) && world.has(&format!("Location: /estado/{ID}")));
     assert_eq!(world.body()["estado"], "Completada");
@@ -93,9 +93,9 @@ fn a_key_leads_to_the_task_of_the_first_time_or_is_refused() {
 #[test]
 fn a_store_that_can_keep_nothing_is_no_crash() {
     for (failure, code, level) in [
-        (Failure::StoreFull("SQLITE_FULL".into()), 507, Level::Error),
-        (Failure::StoreBroken("EIO".into()), 503, Level::Warning),
-        (Failure::UnknownFormat, 415, Level::Info),
+        (WorkError::StoreFull("SQLITE_FULL".into()), 507, Level::Error),
+        (WorkError::StoreBroken("EIO".into()), 503, Level::Warning),
+        (WorkError::UnknownFormat, 415, Level::Info),
     ] {
         let mut world = World::new();
         world.query(&submit("/tareas", ""));
@@ -118,7 +118,7 @@ fn preferences_make_a_task_of_an_ordinary_upload() {
     let mut world = World::new();
     let Query::Accept(submission) = world.query(&submit("/", "Prefer: respond-async\r\n")) else { panic!() };
     assert!(submission.key.is_none());
-    world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
+    world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
     assert_eq!(world.statuses(), [202]);
     assert!(world.has("Preference-Applied: respond-async"));
 
@@ -131,9 +131,9 @@ fn preferences_make_a_task_of_an_ordinary_upload() {
 fn an_upload_with_patience_gets_the_picture_if_it_is_ready_in_time() {
     let mut world = World::new();
     world.query(&submit("/", "Prefer: wait=5\r\n"));
-    world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
+    world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
     assert!(matches!(world.question(), Query::Watch(ID)));
-    world.told_status(Some(status(ID, State::Done)));
+    world.told_status(Some(status(ID, TaskState::Done)));
     world.told_file(b"GRAY");
     assert_eq!(world.statuses(), [200]);
     assert!(world.text().ends_with("\r\n\r\nGRAY"));
@@ -150,13 +150,13 @@ fn an_upload_with_patience_gets_the_picture_if_it_is_ready_in_time() {
 fn and_the_id_if_it_is_not() {
     let mut world = World::new();
     world.query(&submit("/tareas", "Prefer: respond-async, wait=5\r\n"));
-    world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
+    world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
     world.wait(Duration::from_millis(4999));
     assert_eq!(world.queries.len(), 1);
     world.wait(Duration::from_millis(1));
     world.queries.remove(0);
     assert!(matches!(world.question(), Query::Status(ID)), "the time is over");
-    world.told_status(Some(status(ID, State::Running)));
+    world.told_status(Some(status(ID, TaskState::Running)));
     assert_eq!((world.statuses(), &world.body()["estado"]), (vec![202], &"En progreso".into()));
     assert!(world.has("Preference-Applied: respond-async, wait=5"));
 }
@@ -165,8 +165,8 @@ fn and_the_id_if_it_is_not() {
 fn a_failure_that_was_waited_for_is_told_with_its_own_code() {
     let mut world = World::new();
     world.query(&submit("/", "Prefer: wait=5\r\n"));
-    world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
-    world.told_status(Some(status(ID, State::Failed)));
+    world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
+    world.told_status(Some(status(ID, TaskState::Failed)));
     assert_eq!(
         (world.statuses(), &world.body()["type"]),
         (vec![422], &"urn:tp2:error:imagen-ilegible".into())
@@ -176,11 +176,11 @@ fn a_failure_that_was_waited_for_is_told_with_its_own_code() {
 #[test]
 fn the_states_as_the_seeds_have_them() {
     for (state, word) in [
-        (State::Pending, "Pendiente"),
-        (State::Running, "En progreso"),
-        (State::Done, "Completada"),
-        (State::Failed, "Error"),
-        (State::Expired, "Vencida"),
+        (TaskState::Pending, "Pendiente"),
+        (TaskState::Running, "En progreso"),
+        (TaskState::Done, "Completada"),
+        (TaskState::Failed, "Error"),
+        (TaskState::Expired, "Vencida"),
     ] {
         let mut world = World::new();
         assert!(matches!(world.query(&get(&format!("/estado/{ID}"), "")), Query::Status(ID)));
@@ -192,7 +192,7 @@ fn the_states_as_the_seeds_have_them() {
         );
         let members: Vec<&String> = body.as_object().unwrap().keys().take(2).collect();
         assert_eq!(members, ["id_tarea", "estado"]);
-        assert_eq!(body["imagen"].is_string(), state == State::Done);
+        assert_eq!(body["imagen"].is_string(), state == TaskState::Done);
         assert!(body["detalle"].as_str().is_some_and(|text| !text.is_empty()));
         assert_eq!(body["creada"], "2001-09-09T01:46:40.000Z");
     }
@@ -229,7 +229,7 @@ fn whoever_waits_for_the_end_is_answered_then_or_when_the_time_is_over() {
     assert!(matches!(world.query(&get(&format!("/estado/{ID}?espera=60"), "")), Query::Watch(ID)));
     world.wait(Duration::from_secs(59));
     assert!(world.text().is_empty());
-    world.told_status(Some(status(ID, State::Done)));
+    world.told_status(Some(status(ID, TaskState::Done)));
     assert_eq!(world.body()["estado"], "Completada");
 
     let mut world = World::new();
@@ -237,7 +237,7 @@ fn whoever_waits_for_the_end_is_answered_then_or_when_the_time_is_over() {
     world.wait(Duration::from_secs(60));
     world.queries.remove(0);
     assert!(matches!(world.question(), Query::Status(ID)));
-    world.told_status(Some(status(ID, State::Pending)));
+    world.told_status(Some(status(ID, TaskState::Pending)));
     assert_eq!(world.body()["estado"], "Pendiente");
 
     let mut stopping = World::new();
@@ -246,7 +246,7 @@ fn whoever_waits_for_the_end_is_answered_then_or_when_the_time_is_over() {
     stopping.connection.handle_drain(stopping.now);
     stopping.drain_actions();
     stopping.queries.remove(0);
-    stopping.told_status(Some(status(ID, State::Pending)));
+    stopping.told_status(Some(status(ID, TaskState::Pending)));
     assert!(stopping.has("Connection: close") && stopping.half_closed);
 }
 
@@ -262,9 +262,9 @@ fn nobody_begins_to_wait_on_a_server_that_stops() {
     world.feed(first);
     world.service.draining.set(true);
     world.query(second);
-    world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
+    world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
     assert!(matches!(world.question(), Query::Status(ID)));
-    world.told_status(Some(status(ID, State::Pending)));
+    world.told_status(Some(status(ID, TaskState::Pending)));
     assert_eq!(world.statuses(), [202]);
 }
 
@@ -298,7 +298,7 @@ fn the_result_of_a_task() {
     let target = format!("/tareas/{ID}/imagen");
     let mut world = World::new();
     assert!(matches!(world.query(&get(&target, "")), Query::Status(ID)));
-    world.told_status(Some(status(ID, State::Done)));
+    world.told_status(Some(status(ID, TaskState::Done)));
     world.told_file(b"GRAY");
     assert_eq!(world.statuses(), [200]);
     let tag = format!("\"{ID}\"");
@@ -315,13 +315,13 @@ fn the_result_of_a_task() {
 
     let mut known = World::new();
     known.query(&get(&target, &format!("If-None-Match: {tag}\r\n")));
-    known.told_status(Some(status(ID, State::Done)));
+    known.told_status(Some(status(ID, TaskState::Done)));
     assert_eq!(known.statuses(), [304]);
     assert!(known.has(&format!("ETag: {tag}")) && known.queries.is_empty());
 
     let mut head = World::new();
     head.query(&[b"HEAD", &get(&target, "")[3..]].concat());
-    head.told_status(Some(status(ID, State::Done)));
+    head.told_status(Some(status(ID, TaskState::Done)));
     head.told_file(b"GRAY");
     assert!(head.has("Content-Length: 4") && head.text().ends_with("\r\n\r\n"));
 }
@@ -331,7 +331,7 @@ fn part_of_a_result() {
     let target = format!("/tareas/{ID}/imagen");
     let mut world = World::new();
     world.query(&get(&target, "Range: bytes=1-2\r\n"));
-    world.told_status(Some(status(ID, State::Done)));
+    world.told_status(Some(status(ID, TaskState::Done)));
     let Query::File { range, lease, .. } = world.question() else { panic!() };
     assert_eq!(range, 1..3, "no more is read than is sent");
     world.told(Ok(Finding::File(Some((Bytes::from_static(b"RA"), lease)))));
@@ -341,20 +341,20 @@ fn part_of_a_result() {
     for (fields, code) in [("Range: bytes=4-\r\n", 416), ("If-Match: \"otra\"\r\n", 412)] {
         let mut refused = World::new();
         refused.query(&get(&target, fields));
-        refused.told_status(Some(status(ID, State::Done)));
+        refused.told_status(Some(status(ID, TaskState::Done)));
         assert_eq!(refused.statuses(), [code]);
     }
 }
 
 #[test]
 fn a_result_that_is_not_there() {
-    let mut not_kept = status(ID, State::Done);
+    let mut not_kept = status(ID, TaskState::Done);
     not_kept.result = None;
     for (status, code) in [
-        (status(ID, State::Pending), 409),
-        (status(ID, State::Running), 409),
-        (status(ID, State::Expired), 410),
-        (status(ID, State::Failed), 422),
+        (status(ID, TaskState::Pending), 409),
+        (status(ID, TaskState::Running), 409),
+        (status(ID, TaskState::Expired), 410),
+        (status(ID, TaskState::Failed), 422),
         (not_kept, 404),
     ] {
         let mut world = World::new();
@@ -366,7 +366,7 @@ fn a_result_that_is_not_there() {
     }
     let mut swept = World::new();
     swept.query(&get(&format!("/tareas/{ID}/imagen"), ""));
-    swept.told_status(Some(status(ID, State::Done)));
+    swept.told_status(Some(status(ID, TaskState::Done)));
     swept.told(Ok(Finding::File(None)));
     assert_eq!(swept.statuses(), [410], "it expired between two looks");
 }
@@ -384,7 +384,7 @@ fn a_task_is_forgotten_once() {
 
 #[test]
 fn a_task_needs_no_place_and_no_picture_in_accept() {
-    let mut world = World::with(Policy::default(), Gate::new(1, 1 << 20, 1));
+    let mut world = World::with(Limits::default(), Admission::new(1, 1 << 20, 1));
     let mut taken = world.service.gate.lease();
     taken.enter(0).unwrap();
     assert!(matches!(world.query(&submit("/tareas", "Accept: application/json\r\n")), Query::Accept(_)));
@@ -400,11 +400,11 @@ fn a_task_needs_no_place_and_no_picture_in_accept() {
 #[test]
 fn a_preference_is_never_an_error() {
     let mut world = World::new();
-    *world.service.store_away.borrow_mut() = Some(Failure::StoreFull("ENOSPC".into()));
+    *world.service.store_away.borrow_mut() = Some(WorkError::StoreFull("ENOSPC".into()));
     world.feed(&submit("/", "Prefer: respond-async, wait=5\r\n"));
     assert!(world.queries.is_empty() && world.orders.len() == 1, "the picture is waited for");
     let mut ready = World::new();
-    *ready.service.store_away.borrow_mut() = Some(Failure::StoreFull("ENOSPC".into()));
+    *ready.service.store_away.borrow_mut() = Some(WorkError::StoreFull("ENOSPC".into()));
     ready.feed(&get("/readyz", ""));
     ready.transmit();
     assert_eq!((ready.statuses(), &ready.body()["type"]), (vec![503], &"urn:tp2:error:almacen-lleno".into()));
@@ -430,6 +430,6 @@ fn a_client_that_leaves_is_told_nothing() {
     world.connection.handle_gone(world.now);
     world.drain_actions();
     assert!(world.connection.is_closed());
-    world.told(Ok(Finding::Accepted(status(ID, State::Pending))));
+    world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
     assert!(world.text().is_empty());
 }

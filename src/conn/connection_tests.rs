@@ -7,14 +7,14 @@ use bytes::Bytes;
 use super::*;
 use crate::conn::local_address::tests::local_address;
 use crate::http::conditional::Selection;
-use crate::model::admission::Gate;
-use crate::model::file::Wanted;
+use crate::model::admission::Admission;
+use crate::model::file::FileRequest;
 use crate::model::file::tests::edition;
 use crate::model::job::Product;
 use crate::model::links::tests::excerpt;
 use crate::model::log_event::Level;
-use crate::model::server_state::{Part, Policy};
-use crate::model::transform::{Plan, Size};
+use crate::model::server_state::{Limits, Part};
+use crate::model::transform::{Size, Transform};
 
 #[path = "connection_bank_tests.rs"]
 mod banks;
@@ -23,14 +23,14 @@ mod tasks;
 
 /// A connection and the world around it.
 struct World {
-    service: Rc<Service>,
+    service: Rc<ServerState>,
     connection: Connection,
-    now: Moment,
+    now: Now,
     /// Everything that was sent.
     sent: Vec<u8>,
-    orders: Vec<Order>,
+    orders: Vec<WorkRequest>,
     queries: Vec<(Uuid, Query)>,
-    events: Vec<Event>,
+    events: Vec<LogEvent>,
     half_closed: bool,
 }
 
@@ -46,17 +46,17 @@ fn ids() -> Uuid {
 
 impl World {
     fn new() -> Self {
-        Self::with(Policy::default(), Gate::new(4, 1 << 20, 1))
+        Self::with(Limits::default(), Admission::new(4, 1 << 20, 1))
     }
 
-    fn with(policy: Policy, gate: Gate) -> Self {
+    fn with(policy: Limits, gate: Admission) -> Self {
         Self::behind(ListenerRole::Main, policy, gate)
     }
 
     /// The client has come to a port for this.
-    fn behind(side: ListenerRole, policy: Policy, gate: Gate) -> Self {
-        let service = Rc::new(Service::new(policy, gate, ids));
-        let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+    fn behind(side: ListenerRole, policy: Limits, gate: Admission) -> Self {
+        let service = Rc::new(ServerState::new(policy, gate, ids));
+        let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         let connection = Connection::new(Rc::clone(&service), local_address(side), now);
         let (sent, orders, queries, events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut world = Self { service, connection, now, sent, orders, queries, events, half_closed: false };
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    fn done(&mut self, outcome: &Outcome) {
+    fn done(&mut self, outcome: &WorkResult) {
         let order = self.orders.remove(0);
         self.connection.handle_done(order.id, outcome, self.now);
         drop(order);
@@ -103,9 +103,9 @@ impl World {
     }
 
     /// Picture and plan of the first order.
-    fn uploaded(&self) -> (&[u8], &Plan) {
+    fn uploaded(&self) -> (&[u8], &Transform) {
         match &self.orders[0].origin {
-            Origin::Upload { picture, plan, .. } => (picture, plan),
+            WorkSource::Upload { picture, plan, .. } => (picture, plan),
             other => panic!("{other:?}"),
         }
     }
@@ -133,7 +133,7 @@ impl World {
         self.queries[0].1.take()
     }
 
-    fn told(&mut self, told: Result<Finding, Failure>) {
+    fn told(&mut self, told: Result<Finding, WorkError>) {
         let (request, _) = self.queries.remove(0);
         self.connection.handle_told(request, told, self.now);
         self.drain_actions();
@@ -172,13 +172,13 @@ fn get(target: &str, fields: &str) -> Vec<u8> {
     format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes()
 }
 
-fn picture(service: &Service) -> Outcome {
+fn picture(service: &ServerState) -> WorkResult {
     let mut lease = service.gate.lease();
     lease.grow(4).unwrap();
     let file = Bytes::from_static(b"GRAY");
     let times = Times { read: Some(Duration::ZERO), ..Times::default() };
     let picture = Picture { file, format: Format::Png, width: 1, height: 1, edition: None, lease };
-    Ok(Ending::Picture(Arc::new(picture), times))
+    Ok(WorkOutput::Picture(Arc::new(picture), times))
 }
 
 fn post(body: &[u8]) -> Vec<u8> {
@@ -275,7 +275,7 @@ fn a_picture_without_http_is_answered_with_bytes_alone() {
         world.feed(&PNG[..split]);
         world.feed(&PNG[split..]);
         assert_eq!(world.orders.len(), 1, "split at {split}: no half-close is needed");
-        // What a phone appends is thrown away.
+        // EventKind a phone appends is thrown away.
         world.feed(&[0xff; 5000]);
         let outcome = picture(&world.service);
         world.done(&outcome);
@@ -288,8 +288,8 @@ fn a_picture_without_http_is_answered_with_bytes_alone() {
 
 #[test]
 fn what_comes_behind_a_bare_picture_is_read_up_to_two_seconds_after_the_answer() {
-    let policy = Policy::default();
-    for outcome in [None, Some(Err(Failure::ScalerLost))] {
+    let policy = Limits::default();
+    for outcome in [None, Some(Err(WorkError::ScalerLost))] {
         let mut world = World::new();
         world.feed(PNG);
         // As long as the work may take.
@@ -310,11 +310,11 @@ fn what_comes_behind_a_bare_picture_is_read_up_to_two_seconds_after_the_answer()
 fn netcat_errors_are_one_line() {
     for (failure, line) in [
         (
-            Failure::Undecodable("faltan datos".into()),
+            WorkError::Undecodable("faltan datos".into()),
             "ERROR 422 la imagen no se puede decodificar: faltan datos\n",
         ),
-        (Failure::Lost, "ERROR 500 error interno\n"),
-        (Failure::ScalerLost, "ERROR 502 el escalador cortó la conexión varias veces\n"),
+        (WorkError::Lost, "ERROR 500 error interno\n"),
+        (WorkError::ScalerLost, "ERROR 502 el escalador cortó la conexión varias veces\n"),
     ] {
         let mut world = World::new();
         world.feed(PNG);
@@ -353,7 +353,7 @@ fn the_end_of_input_is_judged_by_the_phase() {
 
 #[test]
 fn every_phase_has_its_deadline() {
-    let policy = Policy::default();
+    let policy = Limits::default();
     // Idle: closed without a word.
     let mut world = World::new();
     world.wait(policy.idle_time - Duration::from_millis(1));
@@ -417,7 +417,7 @@ fn every_phase_has_its_deadline() {
     assert!(!world.connection.is_closed());
     world.wait(Duration::from_secs(1));
     assert!(world.connection.is_closed());
-    assert!(matches!(world.events.last().unwrap().what, What::Answered { cut: true, sent: 10, .. }));
+    assert!(matches!(world.events.last().unwrap().what, EventKind::Answered { cut: true, sent: 10, .. }));
 }
 
 /// Whoever keeps the pace is read for as long as it takes; whoever stops has ten seconds and what is left of those that
@@ -460,7 +460,7 @@ fn a_body_keeps_its_pace_to_the_end() {
 
 #[test]
 fn the_body_limit_holds_announced_and_counted() {
-    let small = || World::with(Policy { body_max: 1000, ..Policy::default() }, Gate::new(4, 1 << 20, 1));
+    let small = || World::with(Limits { body_max: 1000, ..Limits::default() }, Admission::new(4, 1 << 20, 1));
     let mut world = small();
     world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1073741824\r\n\r\n");
     world.transmit();
@@ -525,7 +525,7 @@ fn continue_is_said_only_to_those_who_may() {
 
 #[test]
 fn memory_is_charged_as_bytes_arrive() {
-    let mut world = World::with(Policy::default(), Gate::new(4, 1000, 1));
+    let mut world = World::with(Limits::default(), Admission::new(4, 1000, 1));
     world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
     assert_eq!(world.service.gate.bytes(), 0, "nothing for what is merely announced");
     world.feed(&[0; 500]);
@@ -541,7 +541,7 @@ fn memory_is_charged_as_bytes_arrive() {
 
 #[test]
 fn what_can_never_fit_into_memory_is_not_asked_to_come_again() {
-    let small = || World::with(Policy { files: true, ..Policy::default() }, Gate::new(4, 1000, 1));
+    let small = || World::with(Limits { files: true, ..Limits::default() }, Admission::new(4, 1000, 1));
     let assert_refused = |world: &World, received: &str| {
         assert_eq!(world.statuses(), [422]);
         let text = world.text();
@@ -573,7 +573,7 @@ fn what_can_never_fit_into_memory_is_not_asked_to_come_again() {
     // A file that was found to be longer.
     let mut world = small();
     world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
-    world.done(&Err(Failure::MemoryFull { length: 1001 }));
+    world.done(&Err(WorkError::MemoryFull { length: 1001 }));
     assert_refused(&world, "\"recibido\":1001");
 }
 
@@ -600,11 +600,11 @@ fn probes_are_told_of_by_their_route_and_not_by_their_looks() {
 #[test]
 fn the_line_of_an_answer_tells_what_went_wrong() {
     for (failure, status, level, reason) in [
-        (Failure::Panicked, 422, Level::Error, Some("el decodificador falló con esta imagen")),
-        (Failure::NoPermission, 404, Level::Warning, Some("no hay permiso para leer el archivo")),
-        (Failure::Lost, 500, Level::Error, Some("error interno")),
-        (Failure::ScalerAway, 503, Level::Warning, Some("el escalador no está disponible por el momento")),
-        (Failure::NoFile, 404, Level::Info, None),
+        (WorkError::Panicked, 422, Level::Error, Some("el decodificador falló con esta imagen")),
+        (WorkError::NoPermission, 404, Level::Warning, Some("no hay permiso para leer el archivo")),
+        (WorkError::Lost, 500, Level::Error, Some("error interno")),
+        (WorkError::ScalerAway, 503, Level::Warning, Some("el escalador no está disponible por el momento")),
+        (WorkError::NoFile, 404, Level::Info, None),
     ] {
         let mut world = World::new();
         world.feed(&post(PNG));
@@ -627,7 +627,7 @@ fn who_is_slow_or_late_is_told_how_much_came_and_how_long_it_took() {
     world.transmit();
     assert!(world.text().contains("\"recibido\":16,"), "{}", world.text());
     assert!(world.text().contains("\"segundos\":10.0"), "{}", world.text());
-    let What::Answered { took, .. } = &world.events.last().unwrap().what else { panic!() };
+    let EventKind::Answered { took, .. } = &world.events.last().unwrap().what else { panic!() };
     assert_eq!(*took, Duration::from_secs(10), "since its first byte, not since it was refused");
 
     let mut world = World::new();
@@ -641,7 +641,7 @@ fn who_is_slow_or_late_is_told_how_much_came_and_how_long_it_took() {
     let mut world = World::new();
     world.feed(&post(PNG));
     world.now.at += Duration::from_millis(30_012);
-    world.done(&Err(Failure::Late));
+    world.done(&Err(WorkError::Late));
     assert_eq!(world.statuses(), [504]);
     let text = world.text();
     assert!(text.contains("\"recibido\":30.012") && text.contains("\"opcion\":\"--plazo\""), "{text}");
@@ -834,7 +834,7 @@ fn a_name_that_is_nearly_a_parameters_is_told() {
     }
     let mut world = World::new();
     world.feed(b"POST /?SCALE=0.25&Format=png&otra=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nGIF89a");
-    let Origin::Upload { plan, .. } = &world.orders[0].origin else { panic!() };
+    let WorkSource::Upload { plan, .. } = &world.orders[0].origin else { panic!() };
     assert_eq!((plan.size, plan.encoding.format), (Size::Factor(0.25), Format::Png));
 }
 
@@ -921,7 +921,7 @@ fn a_client_that_leaves_is_told_of_once() {
     world.connection.handle_gone(world.now);
     world.connection.handle_gone(world.now);
     world.drain_actions();
-    let left = world.events.iter().filter(|event| matches!(event.what, What::Left { .. })).count();
+    let left = world.events.iter().filter(|event| matches!(event.what, EventKind::Left { .. })).count();
     assert_eq!(left, 1);
     assert!(world.connection.is_closed());
     let outcome = picture(&world.service);
@@ -973,7 +973,7 @@ fn a_stopping_server_answers_and_keeps_nothing() {
 
 #[test]
 fn readiness_has_reasons_and_health_has_none() {
-    let get = |path: &str, prepare: fn(&Service)| {
+    let get = |path: &str, prepare: fn(&ServerState)| {
         let mut world = World::new();
         prepare(&world.service);
         world.feed(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
@@ -1009,7 +1009,7 @@ fn an_empty_line_behind_a_body_is_no_request() {
     let mut world = World::new();
     world.feed(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n\r\n");
     world.transmit();
-    world.wait(Policy::default().head_time);
+    world.wait(Limits::default().head_time);
     assert_eq!(world.statuses(), [200], "no 408");
     assert!(!world.connection.is_closed());
     world.feed(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -1030,12 +1030,12 @@ fn head_and_options() {
 
 /// A world with files.
 fn with_files() -> World {
-    World::with(Policy { files: true, ..Policy::default() }, Gate::new(4, 1 << 20, 1))
+    World::with(Limits { files: true, ..Limits::default() }, Admission::new(4, 1 << 20, 1))
 }
 
-fn wanted(world: &World) -> &Wanted {
+fn wanted(world: &World) -> &FileRequest {
     match &world.orders[0].origin {
-        Origin::File(wanted) => wanted,
+        WorkSource::File(wanted) => wanted,
         other => panic!("{other:?}"),
     }
 }
@@ -1053,10 +1053,10 @@ fn a_file_is_asked_for_and_its_picture_can_be_kept_by_the_client() {
     assert_eq!((plan.size, plan.encoding.format), (Size::Factor(0.25), Format::WebP));
     assert_eq!((world.orders[0].lease.bytes(), world.orders[0].read), (0, None));
 
-    let Ok(Ending::Picture(made, _)) = picture(&world.service) else { panic!() };
+    let Ok(WorkOutput::Picture(made, _)) = picture(&world.service) else { panic!() };
     let made = Picture { edition: Some(edition()), ..Arc::into_inner(made).unwrap() };
     let times = Times { open: Some(Duration::from_millis(2)), ..Times::default() };
-    world.done(&Ok(Ending::Picture(Arc::new(made), times)));
+    world.done(&Ok(WorkOutput::Picture(Arc::new(made), times)));
     let text = world.text();
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\nGRAY"), "{text}");
     for field in [
@@ -1079,7 +1079,7 @@ fn a_file_that_the_client_has_is_304_without_a_body() {
     for method in ["GET", "HEAD"] {
         let mut world = with_files();
         world.feed(format!("{method} /a.png HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
-        world.done(&Ok(Ending::NotModified(edition())));
+        world.done(&Ok(WorkOutput::NotModified(edition())));
         let text = world.text();
         assert!(text.starts_with("HTTP/1.1 304 Not Modified\r\n") && text.ends_with("\r\n\r\n"), "{text}");
         for field in ["ETag: \"", "Last-Modified: ", "Cache-Control: public", "Vary: Accept", "X-Tarea: "] {
@@ -1129,19 +1129,19 @@ fn what_a_head_tells_of_a_file_is_answered_at_once() {
 #[test]
 fn failures_of_a_file_have_their_codes_and_keep_the_connection() {
     for (failure, status, words) in [
-        (Failure::NoFile, 404, "urn:tp2:error:no-encontrado"),
-        (Failure::NoPermission, 404, "urn:tp2:error:no-encontrado"),
-        (Failure::NotAPicture, 415, "el archivo no es una imagen"),
-        (Failure::NotAcceptable, 406, "Vary: Accept"),
+        (WorkError::NoFile, 404, "urn:tp2:error:no-encontrado"),
+        (WorkError::NoPermission, 404, "urn:tp2:error:no-encontrado"),
+        (WorkError::NotAPicture, 415, "el archivo no es una imagen"),
+        (WorkError::NotAcceptable, 406, "Vary: Accept"),
         (
-            Failure::FileTooLong { length: 40_000_000 },
+            WorkError::FileTooLong { length: 40_000_000 },
             422,
             "\"recibido\":40000000,\"opcion\":\"--max-cuerpo\"",
         ),
-        (Failure::MemoryFull { length: 77 }, 503, "--memoria"),
-        (Failure::Changing, 503, "Retry-After: 1\r\n"),
-        (Failure::Unreadable("EIO".into()), 500, "el archivo no se puede leer"),
-        (Failure::Undecodable("faltan datos".into()), 422, "faltan datos"),
+        (WorkError::MemoryFull { length: 77 }, 503, "--memoria"),
+        (WorkError::Changing, 503, "Retry-After: 1\r\n"),
+        (WorkError::Unreadable("EIO".into()), 500, "el archivo no se puede leer"),
+        (WorkError::Undecodable("faltan datos".into()), 422, "faltan datos"),
     ] {
         let mut world = with_files();
         world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -1218,14 +1218,14 @@ fn without_a_directory_there_are_no_files() {
     assert_eq!((world.statuses(), world.orders.len()), (vec![404, 404], 0));
 }
 
-fn link_to(name: &str) -> Outcome {
+fn link_to(name: &str) -> WorkResult {
     let link = Link { name: name.into(), width: 3, height: 4 };
-    Ok(Ending::Link(link, Times { keep: Some(Duration::from_millis(5)), ..Times::default() }))
+    Ok(WorkOutput::Link(link, Times { keep: Some(Duration::from_millis(5)), ..Times::default() }))
 }
 
 /// A world in which links have a port of their own.
 fn with_links_port(side: ListenerRole) -> World {
-    World::behind(side, Policy { links_port: Some(8082), ..Policy::default() }, Gate::new(4, 1 << 20, 1))
+    World::behind(side, Limits { links_port: Some(8082), ..Limits::default() }, Admission::new(4, 1 << 20, 1))
 }
 
 fn post_for_link(query: &str, host: &str) -> Vec<u8> {
@@ -1247,7 +1247,7 @@ fn a_link_is_answered_with_its_address() {
         (with_links_port(ListenerRole::Main), "a,b", "http://192.0.2.7:8082/a.jpg"),
     ] {
         world.feed(&post_for_link("?formato=png&calidad=9", host));
-        let Origin::Upload { picture, plan, product: Product::Link } = &world.orders[0].origin else {
+        let WorkSource::Upload { picture, plan, product: Product::Link } = &world.orders[0].origin else {
             panic!("{host}")
         };
         assert_eq!((&picture[..], plan.encoding.format, plan.encoding.quality), (PNG, Format::Jpeg, 9));
@@ -1258,8 +1258,8 @@ fn a_link_is_answered_with_its_address() {
         assert!(text.contains("\r\nContent-Type: text/plain; charset=utf-8\r\n"), "{text}");
         assert!(text.contains("keep;dur=5.0") && text.contains("X-Ancho: 3\r\nX-Alto: 4\r\n"), "{text}");
         assert!(text.ends_with(&format!("\r\n\r\nImagen escalada disponible en: {url}\n")), "{text}");
-        let told: Vec<&What> = world.events.iter().map(|event| &event.what).collect();
-        let linked = What::Linked { url: url.into() };
+        let told: Vec<&EventKind> = world.events.iter().map(|event| &event.what).collect();
+        let linked = EventKind::Linked { url: url.into() };
         assert!(told.contains(&&linked) && linked.level() == Level::Info);
         assert_eq!(linked.to_string(), format!("Enlace de imagen escalada enviado al cliente: {url}"));
         assert!(!world.connection.is_closed());
@@ -1277,15 +1277,15 @@ fn a_link_is_refused_as_any_upload_is() {
     world.transmit();
     assert_eq!(world.statuses(), [422, 422, 411, 405, 415]);
     for (failure, status, text) in [
-        (Failure::FolderFull("ENOSPC".into()), 507, "disco-lleno"),
-        (Failure::FolderUnusable("no es un directorio".into()), 500, "(no es un directorio)"),
+        (WorkError::FolderFull("ENOSPC".into()), 507, "disco-lleno"),
+        (WorkError::FolderUnusable("no es un directorio".into()), 500, "(no es un directorio)"),
     ] {
         let mut world = World::new();
         world.feed(&post_for_link("", "a"));
         world.done(&Err(failure));
         assert_eq!(world.statuses(), [status]);
         assert!(world.text().contains(text) && world.text().contains("scaled_images"), "{}", world.text());
-        let Some(Event { id: Some(_), what }) = world.events.last() else { panic!() };
+        let Some(LogEvent { id: Some(_), what }) = world.events.last() else { panic!() };
         assert_eq!(what.level(), Level::Error);
     }
 }
@@ -1294,14 +1294,14 @@ fn a_link_is_refused_as_any_upload_is() {
 fn without_http_a_link_is_one_line_where_links_have_a_port() {
     let mut world = with_links_port(ListenerRole::Main);
     world.feed(PNG);
-    let Origin::Upload { plan, product: Product::Link, .. } = &world.orders[0].origin else { panic!() };
+    let WorkSource::Upload { plan, product: Product::Link, .. } = &world.orders[0].origin else { panic!() };
     assert_eq!(plan.encoding.format, Format::Jpeg);
     world.done(&link_to("a.jpg"));
     assert_eq!(world.text(), "Imagen escalada disponible en: http://192.0.2.7:8082/a.jpg\n");
     assert!(world.half_closed);
     let mut world = with_links_port(ListenerRole::Main);
     world.feed(PNG);
-    world.done(&Err(Failure::FolderUnusable("no es un directorio".into())));
+    world.done(&Err(WorkError::FolderUnusable("no es un directorio".into())));
     assert!(world.text().starts_with("ERROR 500 "), "{}", world.text());
     assert_eq!(world.text().lines().count(), 1);
 }
@@ -1311,27 +1311,27 @@ fn stored_pictures_are_served_where_links_lead() {
     for (mut world, prefix) in [(World::new(), "/scaled_images"), (with_links_port(ListenerRole::Links), "")]
     {
         world.feed(&get(&format!("{prefix}/a%2ejpg?x"), "Range: bytes=2-3\r\n"));
-        let Origin::Linked(sought) = &world.orders[0].origin else { panic!("{prefix}") };
+        let WorkSource::Linked(sought) = &world.orders[0].origin else { panic!("{prefix}") };
         assert_eq!((&sought.name[..], sought.head_only), (&b"a.jpg"[..], false));
         assert_eq!(sought.conditions.range, Some(b"bytes=2-3".to_vec()));
-        world.done(&Ok(Ending::Excerpt(excerpt(Selection::Part(2..4), b"23"))));
+        world.done(&Ok(WorkOutput::Excerpt(excerpt(Selection::Part(2..4), b"23"))));
         assert!(world.text().starts_with("HTTP/1.1 206 Partial Content\r\n"), "{}", world.text());
         assert!(world.text().ends_with("\r\n\r\n23"), "{}", world.text());
 
         world.feed(format!("HEAD {prefix}/a.jpg HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
-        let Origin::Linked(sought) = &world.orders[0].origin else { panic!("{prefix}") };
+        let WorkSource::Linked(sought) = &world.orders[0].origin else { panic!("{prefix}") };
         assert!(sought.head_only);
-        world.done(&Ok(Ending::Excerpt(excerpt(Selection::Whole, b""))));
+        world.done(&Ok(WorkOutput::Excerpt(excerpt(Selection::Whole, b""))));
         assert!(world.text().contains("Content-Length: 10\r\n"), "{}", world.text());
         for (selection, status) in
             [(Selection::NotModified, 304), (Selection::Failed, 412), (Selection::Unsatisfiable, 416)]
         {
             world.feed(&get(&format!("{prefix}/a.jpg"), ""));
-            world.done(&Ok(Ending::Excerpt(excerpt(selection, b""))));
+            world.done(&Ok(WorkOutput::Excerpt(excerpt(selection, b""))));
             assert_eq!(world.statuses().last(), Some(&status));
         }
         world.feed(&get(&format!("{prefix}/a.jpg"), ""));
-        world.done(&Err(Failure::NoFile));
+        world.done(&Err(WorkError::NoFile));
         assert_eq!(world.statuses().last(), Some(&404));
         for path in ["/", "/.tp2-1", "/%2etp2-1", "/a/b", "/..", "/a%2fb", "//a"] {
             world.feed(&get(&format!("{prefix}{path}"), ""));
@@ -1361,7 +1361,7 @@ fn a_port_for_links_has_nothing_else() {
         }
         assert!(!world.connection.is_closed());
     }
-    // What is no request is no picture either.
+    // EventKind is no request is no picture either.
     for begin in [PNG, b"\xff\xd8\xff\xe0\0\x10JFIF", b"P5\n2 2\n255\nabcd"] {
         let mut world = with_links_port(ListenerRole::Links);
         world.feed(begin);
@@ -1377,12 +1377,12 @@ fn with_a_port_of_their_own_links_are_not_served_on_the_main_one() {
     world.feed(&get("/scaled_images/a.jpg", ""));
     world.transmit();
     assert_eq!((world.statuses(), world.orders.len()), (vec![404], 0));
-    let policy = Policy { links_port: Some(8082), files: true, ..Policy::default() };
-    let mut world = World::with(policy, Gate::new(4, 1 << 20, 1));
+    let policy = Limits { links_port: Some(8082), files: true, ..Limits::default() };
+    let mut world = World::with(policy, Admission::new(4, 1 << 20, 1));
     world.feed(&get("/scaled_images/a.jpg", ""));
     assert_eq!(wanted(&world).path, b"scaled_images/a.jpg");
     // Without one they win over files of that name.
     let mut world = with_files();
     world.feed(&get("/scaled_images/a.jpg", ""));
-    assert!(matches!(world.orders[0].origin, Origin::Linked(_)));
+    assert!(matches!(world.orders[0].origin, WorkSource::Linked(_)));
 }

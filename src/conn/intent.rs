@@ -22,13 +22,13 @@ use super::problem::HttpProblem;
 use crate::http::conditional::{Conditions, Selection, Whole};
 use crate::http::prefer::Preferences;
 use crate::http::reply::Reply;
-use crate::model::admission::Lease;
-use crate::model::error::Failure;
-use crate::model::now::Moment;
+use crate::model::admission::Reservation;
+use crate::model::error::WorkError;
+use crate::model::now::Now;
 use crate::model::picture::Picture;
-use crate::model::server_state::Service;
+use crate::model::server_state::ServerState;
 use crate::model::store::{Finding, Found, Query, Question};
-use crate::model::task::{Shape, State, Status, Submission};
+use crate::model::task::{Shape, Status, Submission, TaskState};
 
 /// Longest wait for an answer of the store, which may have to wait for its disk.
 const STORE_TIME: Duration = Duration::from_secs(30);
@@ -169,7 +169,7 @@ impl TaskPreferences {
 
 /// The first question about the task `id`.
 #[must_use]
-pub fn first(intent: &Intent, id: Uuid, service: &Service, now: Moment) -> Next {
+pub fn first(intent: &Intent, id: Uuid, service: &ServerState, now: Now) -> Next {
     match intent {
         Intent::Status { wait, .. } if !wait.is_zero() => watch(id, *wait, service, now),
         Intent::Delete { .. } => {
@@ -181,36 +181,36 @@ pub fn first(intent: &Intent, id: Uuid, service: &Service, now: Moment) -> Next 
 
 /// A question to the bank.
 #[must_use]
-pub fn ask_store(question: Question, now: Moment) -> Next {
+pub fn ask_store(question: Question, now: Now) -> Next {
     Next::Ask { query: Query::Bank(question), awaited: Pending::Bank, due: now.at + STORE_TIME }
 }
 
 /// Asks for the server's figures.
 #[must_use]
-pub fn measure(now: Moment) -> Next {
+pub fn measure(now: Now) -> Next {
     Next::Ask { query: Query::Metrics, awaited: Pending::Metrics, due: now.at + STORE_TIME }
 }
 
 /// Hands a picture in.
 #[must_use]
-pub fn submit_task(submission: Submission, now: Moment) -> Next {
+pub fn submit_task(submission: Submission, now: Now) -> Next {
     let query = Query::Accept(Box::new(submission));
     Next::Ask { query, awaited: Pending::Accepted, due: now.at + STORE_TIME }
 }
 
 /// The time to wait is over.
 #[must_use]
-pub fn overdue(awaited: &Pending, service: &Service, now: Moment) -> Next {
+pub fn overdue(awaited: &Pending, service: &ServerState, now: Now) -> Next {
     match awaited {
         Pending::Ended(id) => look(*id, now),
-        Pending::Run => Next::Refuse(service.failed(Failure::Late)),
-        _ => Next::Refuse(service.failed(Failure::StoreBroken("no respondió a tiempo".into()))),
+        Pending::Run => Next::Refuse(service.failed(WorkError::Late)),
+        _ => Next::Refuse(service.failed(WorkError::StoreBroken("no respondió a tiempo".into()))),
     }
 }
 
 /// What to do about an answer.
 #[must_use]
-pub fn next(intent: &Intent, awaited: Pending, finding: Finding, service: &Service, now: Moment) -> Next {
+pub fn next(intent: &Intent, awaited: Pending, finding: Finding, service: &ServerState, now: Now) -> Next {
     match (awaited, finding) {
         (Pending::Accepted, Finding::Accepted(status)) => match intent {
             Intent::Task(handover) => match handover.wait() {
@@ -254,12 +254,12 @@ fn told(wish: &bank::BankRequest, found: Found) -> Next {
     }
 }
 
-fn look(id: Uuid, now: Moment) -> Next {
+fn look(id: Uuid, now: Now) -> Next {
     Next::Ask { query: Query::Status(id), awaited: Pending::Status(id), due: now.at + STORE_TIME }
 }
 
 /// Waits for the end; not on a server that stops, which begins no task.
-fn watch(id: Uuid, time: Duration, service: &Service, now: Moment) -> Next {
+fn watch(id: Uuid, time: Duration, service: &ServerState, now: Now) -> Next {
     if service.draining.get() {
         return look(id, now);
     }
@@ -267,7 +267,7 @@ fn watch(id: Uuid, time: Duration, service: &Service, now: Moment) -> Next {
 }
 
 /// What is known of the task.
-fn known(intent: &Intent, status: Status, service: &Service, now: Moment) -> Next {
+fn known(intent: &Intent, status: Status, service: &ServerState, now: Now) -> Next {
     match intent {
         Intent::Status { .. } => answer(status_reply(200, &status)),
         Intent::Task(handover) if !status.state.is_final() => accepted(handover, &status),
@@ -278,9 +278,9 @@ fn known(intent: &Intent, status: Status, service: &Service, now: Moment) -> Nex
 }
 
 /// Asks for what the client wants of the result, if there is one.
-fn fetch(status: Status, conditions: &Conditions, service: &Service, now: Moment) -> Next {
+fn fetch(status: Status, conditions: &Conditions, service: &ServerState, now: Now) -> Next {
     match (status.state, status.result) {
-        (State::Done, Some(shape)) => {
+        (TaskState::Done, Some(shape)) => {
             let (length, etag) = (shape.length, status.etag());
             let modified = status.ended_at.unwrap_or(status.accepted_at);
             let range = match conditions.select(&Whole { length, etag: &etag, modified }) {
@@ -295,20 +295,20 @@ fn fetch(status: Status, conditions: &Conditions, service: &Service, now: Moment
             let awaited = Pending::File(Box::new(Part { status, shape, range }));
             Next::Ask { query, awaited, due: now.at + STORE_TIME }
         }
-        (State::Done, None) => Next::Refuse(HttpProblem::NotKept(status.id)),
-        (State::Pending | State::Running, _) => {
+        (TaskState::Done, None) => Next::Refuse(HttpProblem::NotKept(status.id)),
+        (TaskState::Pending | TaskState::Running, _) => {
             Next::Refuse(HttpProblem::NotReady { id: status.id, state: status.state })
         }
-        (State::Expired, _) => Next::Refuse(HttpProblem::Expired(status.id)),
-        (State::Failed, _) => Next::Refuse(match status.problem {
+        (TaskState::Expired, _) => Next::Refuse(HttpProblem::Expired(status.id)),
+        (TaskState::Failed, _) => Next::Refuse(match status.problem {
             Some(problem) => HttpProblem::TaskFailed(status.id, problem),
-            None => service.failed(Failure::Lost),
+            None => service.failed(WorkError::Lost),
         }),
     }
 }
 
 /// The result is here.
-fn deliver(intent: &Intent, part: Part, file: Bytes, lease: Lease) -> Next {
+fn deliver(intent: &Intent, part: Part, file: Bytes, lease: Reservation) -> Next {
     let Part { status, shape: Shape { format, width, height, length }, range } = part;
     let picture = Picture { file, format, width, height, edition: None, lease };
     let reply = picture.bare_reply(200);
@@ -364,6 +364,6 @@ fn answer(reply: Reply) -> Next {
 }
 
 /// An answer to another question: nobody gives one.
-fn lost(service: &Service) -> Next {
-    Next::Refuse(service.failed(Failure::Lost))
+fn lost(service: &ServerState) -> Next {
+    Next::Refuse(service.failed(WorkError::Lost))
 }

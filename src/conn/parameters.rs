@@ -9,7 +9,9 @@ use super::problem::HttpProblem;
 use crate::http::accept;
 use crate::http::field::Field;
 use crate::http::format::Format;
-use crate::model::transform::{Choice, SIDE_MAX, Size, Wish, parse_colour, parse_quality, parse_side};
+use crate::model::transform::{
+    Choice, RequestedTransform, SIDE_MAX, Size, parse_colour, parse_quality, parse_side,
+};
 
 /// The parameters of a request's head, as sent.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +84,7 @@ impl Parameters {
     }
 }
 
-impl Wish {
+impl RequestedTransform {
     /// Reads the parameters of a request; `form` has the form's fields.
     ///
     /// # Errors
@@ -164,22 +166,22 @@ pub const WAIT_MAX: u32 = 60;
 mod tests {
     use super::*;
     use crate::http::format::Format;
-    use crate::model::error::Failure;
-    use crate::model::image::{Encoding, PixelLimits, Probe, Reduction};
-    use crate::model::transform::{Plan, Size, Wish, needed};
+    use crate::model::error::WorkError;
+    use crate::model::image::{Encoding, ImageInfo, PixelLimits, Reduction};
+    use crate::model::transform::{RequestedTransform, Size, Transform, needed};
 
     fn query(text: &str) -> Parameters {
         Parameters { query: Some(text.into()), ..Parameters::default() }
     }
 
-    fn plan(parameters: &Parameters, form: &[(String, Vec<u8>)], input: Format) -> Plan {
-        Wish::read(parameters, form, 0.5).unwrap().plan(input).unwrap()
+    fn plan(parameters: &Parameters, form: &[(String, Vec<u8>)], input: Format) -> Transform {
+        RequestedTransform::read(parameters, form, 0.5).unwrap().plan(input).unwrap()
     }
 
     #[test]
     fn defaults() {
         let encoding = Encoding { format: Format::Gif, quality: 85, background: [255; 3] };
-        let expected = Plan { size: Size::Factor(0.5), encoding };
+        let expected = Transform { size: Size::Factor(0.5), encoding };
         assert_eq!(plan(&Parameters::default(), &[], Format::Gif), expected);
         assert_eq!(plan(&query("escala=&calidad=&formato=&fondo="), &[], Format::Gif), expected);
     }
@@ -213,7 +215,7 @@ mod tests {
             ("fondo=%2B12345", "fondo"),
             ("formato=heic", "formato"),
         ] {
-            match Wish::read(&query(text), &[], 0.5) {
+            match RequestedTransform::read(&query(text), &[], 0.5) {
                 Err(HttpProblem::Parameter { name: refused, .. }) => assert_eq!(refused, name, "{text}"),
                 other => panic!("{text}: {other:?}"),
             }
@@ -225,7 +227,7 @@ mod tests {
         let choose = |formato: &str, accept: Option<&str>| {
             let mut parameters = query(formato);
             parameters.accept = accept.map(|field| field.as_bytes().to_vec());
-            let wish = Wish::read(&parameters, &[], 0.5).unwrap();
+            let wish = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
             wish.plan(Format::Gif).map(|plan| plan.encoding.format)
         };
         assert_eq!(choose("formato=PGM", Some("image/png")).unwrap(), Format::Pnm);
@@ -240,9 +242,9 @@ mod tests {
     fn a_link_is_a_jpeg_whatever_else_would_do() {
         let mut parameters = query("formato=png&calidad=9&escala=2&fondo=000000");
         parameters.accept = Some(b"text/plain".to_vec());
-        let plan = Wish::read(&parameters, &[], 0.5).unwrap().plan_for_link();
+        let plan = RequestedTransform::read(&parameters, &[], 0.5).unwrap().plan_for_link();
         let encoding = Encoding { format: Format::Jpeg, quality: 9, background: [0; 3] };
-        assert_eq!(plan, Plan { size: Size::Factor(2.0), encoding });
+        assert_eq!(plan, Transform { size: Size::Factor(2.0), encoding });
     }
 
     #[test]
@@ -287,7 +289,7 @@ mod tests {
             ("alto=-1", "alto"),
             ("alto=10px", "alto"),
         ] {
-            match Wish::read(&query(text), &[], 0.5) {
+            match RequestedTransform::read(&query(text), &[], 0.5) {
                 Err(HttpProblem::Parameter { name, .. }) => assert_eq!(name, refused, "{text}"),
                 other => panic!("{text}: {other:?}"),
             }
@@ -305,7 +307,7 @@ mod tests {
             "alto=600&formato=webp&calidad=100&fondo=000000",
             "ancho=800&alto=600&formato=tiff&calidad=85&fondo=FFFFFF",
         ] {
-            assert_eq!(Plan::parse(text).unwrap().to_string(), text);
+            assert_eq!(Transform::parse(text).unwrap().to_string(), text);
         }
         for text in [
             "",
@@ -317,14 +319,14 @@ mod tests {
             "escala=0.5&formato=jpeg&calidad=85&fondo=FFFFFF&x=1",
             "escala=0.5&formato=jpeg&calidad=101&fondo=FFFFFF",
         ] {
-            assert_eq!(Plan::parse(text), None, "{text}");
+            assert_eq!(Transform::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn the_result_is_bounded_too() {
         let limits = PixelLimits { pixels_max: 1000, side_max: 100 };
-        let probe = |width, height| Probe {
+        let probe = |width, height| ImageInfo {
             format: Format::Jpeg,
             width,
             height,
@@ -337,8 +339,8 @@ mod tests {
         };
         let bytes = 2 * 9 + 90 + 2 * 900;
         assert_eq!(memory(3, 3, bytes), Ok(bytes));
-        assert_eq!(memory(3, 3, bytes - 1), Err(Failure::TooMuchMemory { needed: bytes }));
-        assert!(matches!(memory(4, 4, u64::MAX), Err(Failure::ResultTooLarge { width: 40, height: 40 })));
-        assert!(matches!(memory(11, 1, u64::MAX), Err(Failure::ResultTooLarge { width: 110, height: 10 })));
+        assert_eq!(memory(3, 3, bytes - 1), Err(WorkError::TooMuchMemory { needed: bytes }));
+        assert!(matches!(memory(4, 4, u64::MAX), Err(WorkError::ResultTooLarge { width: 40, height: 40 })));
+        assert!(matches!(memory(11, 1, u64::MAX), Err(WorkError::ResultTooLarge { width: 110, height: 10 })));
     }
 }

@@ -11,8 +11,8 @@ use super::bank::Rest;
 use super::intent::Pending;
 use super::request::Request;
 use super::upload::Upload;
-use crate::model::log_event::{Fault, Tally, What};
-use crate::model::now::Moment;
+use crate::model::log_event::{EventKind, LogNote, MetricLabels};
+use crate::model::now::Now;
 use crate::model::picture::Picture;
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) enum Phase {
     Closed,
 }
 
-/// What follows an answer.
+/// EventKind follows an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
     Next,
@@ -49,7 +49,7 @@ pub(super) enum After {
 /// An answer that goes on when the store has brought more.
 #[derive(Debug)]
 pub(super) struct Continued {
-    /// What is to come.
+    /// EventKind is to come.
     pub(super) rest: Rest,
     /// Each part is a chunk (RFC 9112 §7.1); otherwise the end of the connection is the end.
     pub(super) chunked: bool,
@@ -57,7 +57,7 @@ pub(super) struct Continued {
     pub(super) asked: bool,
 }
 
-/// What the log will say of an answer.
+/// EventKind the log will say of an answer.
 #[derive(Debug)]
 pub(super) struct Replying {
     pub(super) id: Uuid,
@@ -68,11 +68,11 @@ pub(super) struct Replying {
     pub(super) began_at: Instant,
     /// When the answer began.
     pub(super) answered_at: Instant,
-    pub(super) tally: Tally,
+    pub(super) tally: MetricLabels,
     /// A probe's: of interest to nobody while the probe is answered.
     pub(super) probe: bool,
-    /// What went wrong, where the status does not tell it.
-    pub(super) fault: Option<Fault>,
+    /// EventKind went wrong, where the status does not tell it.
+    pub(super) fault: Option<LogNote>,
 }
 
 /// The names of the phases, for the table.
@@ -114,10 +114,10 @@ impl Phase {
 }
 
 impl Replying {
-    pub(super) fn told(self, cut: bool, now: Moment) -> What {
+    pub(super) fn told(self, cut: bool, now: Now) -> EventKind {
         let Self { shown, status, received, sent, began_at, answered_at, tally, probe, fault, .. } = self;
         let (took, writing) = (now.at - began_at, now.at - answered_at);
-        What::Answered { shown, status, received, sent, took, writing, tally, cut, probe, fault }
+        EventKind::Answered { shown, status, received, sent, took, writing, tally, cut, probe, fault }
     }
 }
 

@@ -16,9 +16,9 @@ use crate::http::head::HeadError;
 use crate::http::range::unsatisfied;
 use crate::http::reply::Reply;
 use crate::http::route::Absent;
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::server_state::Part;
-use crate::model::task::{Problem, State};
+use crate::model::task::{Problem, TaskState};
 
 mod limits;
 mod page;
@@ -95,7 +95,7 @@ pub enum HttpProblem {
     /// The work came to nothing.
     Failed {
         /// Why.
-        failure: Failure,
+        failure: WorkError,
         /// The limits in force, for the text.
         limits: LimitsInForce,
     },
@@ -145,7 +145,7 @@ pub enum HttpProblem {
         /// The task.
         id: Uuid,
         /// How it stands.
-        state: State,
+        state: TaskState,
     },
     /// The task's result is no longer kept.
     Expired(Uuid),
@@ -185,7 +185,7 @@ pub enum HttpProblem {
     OtherBody,
 }
 
-/// Values of limits that a [`Failure`] does not carry.
+/// Values of limits that a [`WorkError`] does not carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitsInForce {
     /// `--max-cuerpo`, bytes.
@@ -231,33 +231,33 @@ impl HttpProblem {
             Self::QueueFull { .. } | Self::MemoryFull { .. } | Self::Draining => 503,
             Self::Stuck(_) | Self::Overdue { .. } | Self::WornOut => 503,
             Self::Failed { failure, .. } => match failure {
-                Failure::NoFile | Failure::NoPermission => 404,
-                Failure::NotAcceptable => 406,
-                Failure::UnknownFormat
-                | Failure::Foreign(_)
-                | Failure::SentAsFields { known: false }
-                | Failure::Empty
-                | Failure::NotAPicture => 415,
-                Failure::SentAsFields { known: true } => 422,
-                Failure::FileTooLong { .. }
-                | Failure::Undecodable(_)
-                | Failure::TooManyPixels { .. }
-                | Failure::ResultTooLarge { .. }
-                | Failure::TooMuchMemory { .. }
-                | Failure::Panicked => 422,
-                Failure::Lost | Failure::Unreadable(_) | Failure::FolderUnusable(_) => 500,
-                Failure::FolderFull(_) => 507,
-                Failure::ScalerRefused { code: 413 | 422, .. } => 422,
-                Failure::ScalerRefused { code: 503, .. }
-                | Failure::ScalerAway
-                | Failure::Cancelled
-                | Failure::Changing
-                | Failure::StoreBroken(_)
-                | Failure::QueueFull
-                | Failure::MemoryFull { .. } => 503,
-                Failure::StoreFull(_) => 507,
-                Failure::ScalerRefused { code: 504, .. } | Failure::Late => 504,
-                Failure::ScalerRefused { .. } | Failure::ScalerLost => 502,
+                WorkError::NoFile | WorkError::NoPermission => 404,
+                WorkError::NotAcceptable => 406,
+                WorkError::UnknownFormat
+                | WorkError::Foreign(_)
+                | WorkError::SentAsFields { known: false }
+                | WorkError::Empty
+                | WorkError::NotAPicture => 415,
+                WorkError::SentAsFields { known: true } => 422,
+                WorkError::FileTooLong { .. }
+                | WorkError::Undecodable(_)
+                | WorkError::TooManyPixels { .. }
+                | WorkError::ResultTooLarge { .. }
+                | WorkError::TooMuchMemory { .. }
+                | WorkError::Panicked => 422,
+                WorkError::Lost | WorkError::Unreadable(_) | WorkError::FolderUnusable(_) => 500,
+                WorkError::FolderFull(_) => 507,
+                WorkError::ScalerRefused { code: 413 | 422, .. } => 422,
+                WorkError::ScalerRefused { code: 503, .. }
+                | WorkError::ScalerAway
+                | WorkError::Cancelled
+                | WorkError::Changing
+                | WorkError::StoreBroken(_)
+                | WorkError::QueueFull
+                | WorkError::MemoryFull { .. } => 503,
+                WorkError::StoreFull(_) => 507,
+                WorkError::ScalerRefused { code: 504, .. } | WorkError::Late => 504,
+                WorkError::ScalerRefused { .. } | WorkError::ScalerLost => 502,
             },
         }
     }
@@ -313,31 +313,31 @@ impl HttpProblem {
             Self::NotJson => "json-mal-formado",
             Self::NotNames { .. } => "lista-de-nombres",
             Self::Failed { failure, .. } => match failure {
-                Failure::NoFile | Failure::NoPermission => "no-encontrado",
-                Failure::NotAcceptable => "formato-no-aceptable",
-                Failure::UnknownFormat
-                | Failure::Foreign(_)
-                | Failure::SentAsFields { known: false }
-                | Failure::Empty
-                | Failure::NotAPicture => "formato-desconocido",
-                Failure::SentAsFields { known: true } => "imagen-ilegible",
-                Failure::FileTooLong { .. } => "archivo-demasiado-largo",
-                Failure::Changing => "archivo-cambiante",
-                Failure::Unreadable(_) => "archivo-ilegible",
-                Failure::QueueFull => "cola-llena",
-                Failure::MemoryFull { .. } => "memoria-llena",
-                Failure::Undecodable(_) | Failure::Panicked => "imagen-ilegible",
-                Failure::TooManyPixels { .. } | Failure::ResultTooLarge { .. } => "demasiados-pixeles",
-                Failure::TooMuchMemory { .. } => "memoria-insuficiente",
-                Failure::Late => "plazo-vencido",
-                Failure::ScalerLost | Failure::ScalerRefused { .. } => "escalador-perdido",
-                Failure::ScalerAway => "escalador-ausente",
-                Failure::Cancelled => "trabajo-cancelado",
-                Failure::Lost => "error-interno",
-                Failure::StoreFull(_) => "almacen-lleno",
-                Failure::StoreBroken(_) => "almacen-ausente",
-                Failure::FolderFull(_) => "disco-lleno",
-                Failure::FolderUnusable(_) => "carpeta-inutilizable",
+                WorkError::NoFile | WorkError::NoPermission => "no-encontrado",
+                WorkError::NotAcceptable => "formato-no-aceptable",
+                WorkError::UnknownFormat
+                | WorkError::Foreign(_)
+                | WorkError::SentAsFields { known: false }
+                | WorkError::Empty
+                | WorkError::NotAPicture => "formato-desconocido",
+                WorkError::SentAsFields { known: true } => "imagen-ilegible",
+                WorkError::FileTooLong { .. } => "archivo-demasiado-largo",
+                WorkError::Changing => "archivo-cambiante",
+                WorkError::Unreadable(_) => "archivo-ilegible",
+                WorkError::QueueFull => "cola-llena",
+                WorkError::MemoryFull { .. } => "memoria-llena",
+                WorkError::Undecodable(_) | WorkError::Panicked => "imagen-ilegible",
+                WorkError::TooManyPixels { .. } | WorkError::ResultTooLarge { .. } => "demasiados-pixeles",
+                WorkError::TooMuchMemory { .. } => "memoria-insuficiente",
+                WorkError::Late => "plazo-vencido",
+                WorkError::ScalerLost | WorkError::ScalerRefused { .. } => "escalador-perdido",
+                WorkError::ScalerAway => "escalador-ausente",
+                WorkError::Cancelled => "trabajo-cancelado",
+                WorkError::Lost => "error-interno",
+                WorkError::StoreFull(_) => "almacen-lleno",
+                WorkError::StoreBroken(_) => "almacen-ausente",
+                WorkError::FolderFull(_) => "disco-lleno",
+                WorkError::FolderUnusable(_) => "carpeta-inutilizable",
             },
         }
     }

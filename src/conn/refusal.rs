@@ -3,20 +3,20 @@ use std::time::Duration;
 
 use super::problem::{HttpProblem, LimitsInForce};
 use crate::http::route::Absent;
-use crate::model::error::Failure;
-use crate::model::server_state::Service;
+use crate::model::error::WorkError;
+use crate::model::server_state::ServerState;
 
-impl Service {
+impl ServerState {
     /// What a client is told of a failure: what it would be told had it been known at once, else the failure itself
     /// with the limits that its text names.
     #[must_use]
-    pub fn failed(&self, failure: Failure) -> HttpProblem {
+    pub fn failed(&self, failure: WorkError) -> HttpProblem {
         match failure {
-            Failure::NoFile | Failure::NoPermission => return HttpProblem::Absent(Absent::NotFound),
-            Failure::NotAcceptable => return HttpProblem::NotAcceptable,
-            Failure::QueueFull => return self.queue_full(),
-            Failure::MemoryFull { length } => return self.memory_full(length),
-            Failure::Late => return self.late(self.policy.deadline),
+            WorkError::NoFile | WorkError::NoPermission => return HttpProblem::Absent(Absent::NotFound),
+            WorkError::NotAcceptable => return HttpProblem::NotAcceptable,
+            WorkError::QueueFull => return self.queue_full(),
+            WorkError::MemoryFull { length } => return self.memory_full(length),
+            WorkError::Late => return self.late(self.policy.deadline),
             _ => {}
         }
         let limits = LimitsInForce {
@@ -31,7 +31,7 @@ impl Service {
     /// Why a picture that came now would have little hope; None if all is well.
     #[must_use]
     pub fn unready(&self) -> Option<HttpProblem> {
-        let away = || self.scaler_away.get().then(|| self.failed(Failure::ScalerAway));
+        let away = || self.scaler_away.get().then(|| self.failed(WorkError::ScalerAway));
         let stuck = || self.stuck.get().map(HttpProblem::Stuck);
         let overdue =
             || self.overdue.get().then_some(HttpProblem::Overdue { deadline: self.policy.deadline });
@@ -82,7 +82,7 @@ impl Service {
     pub fn memory_full(&self, received: u64) -> HttpProblem {
         let max = self.gate.bytes_max();
         if received > max {
-            return self.failed(Failure::TooMuchMemory { needed: received });
+            return self.failed(WorkError::TooMuchMemory { needed: received });
         }
         HttpProblem::MemoryFull { max, received, retry_after: self.gate.retry_after() }
     }

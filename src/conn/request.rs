@@ -21,13 +21,13 @@ use crate::http::path::beneath;
 use crate::http::prefer::Preferences;
 use crate::http::reply::Reply;
 use crate::http::route::{Absent, Route, route, route_of_links};
-use crate::model::error::Failure;
-use crate::model::file::Wanted;
-use crate::model::links::Sought;
+use crate::model::error::WorkError;
+use crate::model::file::FileRequest;
+use crate::model::links::LinkRequest;
 use crate::model::links_folder::FOLDER;
-use crate::model::log_event::{Fault, Tally};
-use crate::model::server_state::Service;
-use crate::model::transform::Wish;
+use crate::model::log_event::{LogNote, MetricLabels};
+use crate::model::server_state::ServerState;
+use crate::model::transform::RequestedTransform;
 
 /// So much of an unwanted body is read and thrown away, so that the connection can be kept.
 const DISCARD_MAX: u64 = 64 << 10;
@@ -62,11 +62,11 @@ pub struct Request {
     /// Body bytes that came with it, once it is complete or refused.
     pub received: u64,
     /// What its answer counts as.
-    pub tally: Tally,
+    pub tally: MetricLabels,
     /// It asks whether the server is well: `/healthz`, `/readyz`, `/metrics`.
     pub probe: bool,
     /// What went wrong, where the status of its answer does not tell it.
-    pub fault: Option<Fault>,
+    pub fault: Option<LogNote>,
 }
 
 /// How the answer is framed.
@@ -115,7 +115,7 @@ impl Request {
         let shown = format!("{} {}", head.method().as_str(), cut.escape_ascii());
         let as_fields = is_without_files(head.field("content-type").unwrap_or_default());
         let chunks = head.version() == Version::Http11;
-        let tally = Tally { method: head.method().name(), ..Tally::UNREAD };
+        let tally = MetricLabels { method: head.method().name(), ..MetricLabels::UNREAD };
         let as_page = parameters.accept.as_deref().is_some_and(accept::prefers_page);
         Self { kind, shown, parameters, as_fields, as_page, chunks, tally, ..Self::bare(id, now) }
     }
@@ -123,7 +123,12 @@ impl Request {
     /// A picture without HTTP.
     #[must_use]
     pub fn netcat(id: Uuid, now: Instant) -> Self {
-        Self { kind: Kind::Netcat, shown: "netcat".into(), tally: Tally::NETCAT, ..Self::bare(id, now) }
+        Self {
+            kind: Kind::Netcat,
+            shown: "netcat".into(),
+            tally: MetricLabels::NETCAT,
+            ..Self::bare(id, now)
+        }
     }
 
     /// Bytes that could not be read as a request, and came from this moment on.
@@ -160,7 +165,7 @@ impl Request {
             as_page: false,
             chunks: false,
             received: 0,
-            tally: Tally::UNREAD,
+            tally: MetricLabels::UNREAD,
             probe: false,
             fault: None,
         }
@@ -173,7 +178,7 @@ pub fn decide(
     head: &RequestHead,
     request: &mut Request,
     local_address: &LocalAddress,
-    service: &Service,
+    service: &ServerState,
 ) -> Decision {
     let framing = head.framing();
     let body_max = service.policy.body_max;
@@ -184,7 +189,7 @@ pub fn decide(
             let reject = match (framing, &request.intent) {
                 (_, intent) if wants_list(intent) => HttpProblem::NotJson,
                 (Framing::None, _) => HttpProblem::LengthRequired,
-                _ => service.failed(Failure::Empty),
+                _ => service.failed(WorkError::Empty),
             };
             request.refused(&reject)
         }
@@ -199,7 +204,7 @@ pub fn decide(
                 request.refused(&HttpProblem::BodyTooLong { max: body_max, received })
             }
             Framing::None => request.refused(&HttpProblem::LengthRequired),
-            _ if !has_body => request.refused(&service.failed(Failure::Empty)),
+            _ if !has_body => request.refused(&service.failed(WorkError::Empty)),
             _ => match check_coding(head) {
                 Ok(()) => request.refused(&reject),
                 Err(reject) => request.refused(&reject),
@@ -224,7 +229,7 @@ fn known_of(
     head: &RequestHead,
     request: &mut Request,
     local_address: &LocalAddress,
-    service: &Service,
+    service: &ServerState,
 ) -> Result<Option<EarlyReply>, HttpProblem> {
     if head.expectation() == Expectation::Unknown {
         return Err(HttpProblem::Expectation);
@@ -344,15 +349,15 @@ fn task_id(sent: &[u8]) -> Result<(String, Uuid), HttpProblem> {
 
 /// What is wanted of a file; checked in the order 404, 422, as far as a head tells. Whether there is room for it is asked
 /// when it turns out that work is to be done for it.
-fn wanted(head: &RequestHead, request: &Request, service: &Service) -> Result<Wanted, HttpProblem> {
+fn wanted(head: &RequestHead, request: &Request, service: &ServerState) -> Result<FileRequest, HttpProblem> {
     let path = beneath(head.path()).ok_or(HttpProblem::Absent(Absent::NotFound))?;
-    let wish = Wish::read(&request.parameters, &[], service.policy.factor)?;
-    Ok(Wanted { path, wish, conditions: Conditions::of(head) })
+    let wish = RequestedTransform::read(&request.parameters, &[], service.policy.factor)?;
+    Ok(FileRequest { path, wish, conditions: Conditions::of(head) })
 }
 
 /// The part of a path that names a link, where links are served: all of it on a port of their own, else what follows
 /// the folder's name.
-fn links_path<'a>(path: &'a [u8], local_address: &LocalAddress, service: &Service) -> Option<&'a [u8]> {
+fn links_path<'a>(path: &'a [u8], local_address: &LocalAddress, service: &ServerState) -> Option<&'a [u8]> {
     match (local_address.side, service.policy.links_port) {
         (ListenerRole::Links, _) => Some(path),
         (ListenerRole::Main, None) => {
@@ -364,14 +369,16 @@ fn links_path<'a>(path: &'a [u8], local_address: &LocalAddress, service: &Servic
 }
 
 /// What is wanted of a link: a file of the folder itself, and none that hides (what is being written has such a name).
-fn sought(head: &RequestHead, path: &[u8], service: &Service) -> Result<Sought, HttpProblem> {
+fn sought(head: &RequestHead, path: &[u8], service: &ServerState) -> Result<LinkRequest, HttpProblem> {
     let name = beneath(path).filter(|name| !name.contains(&b'/') && !name.starts_with(b"."));
     let name = name.ok_or(HttpProblem::Absent(Absent::NotFound))?;
     match service.short_of_memory() {
         Some(reject) => Err(reject),
-        None => {
-            Ok(Sought { name, conditions: Conditions::of(head), head_only: *head.method() == Method::Head })
-        }
+        None => Ok(LinkRequest {
+            name,
+            conditions: Conditions::of(head),
+            head_only: *head.method() == Method::Head,
+        }),
     }
 }
 
@@ -397,7 +404,7 @@ fn wants_list(intent: &Intent) -> bool {
 }
 
 /// Where the body of an upload goes, if it may come at all.
-fn sink_for(head: &RequestHead, intent: &Intent, service: &Service) -> Result<Sink, HttpProblem> {
+fn sink_for(head: &RequestHead, intent: &Intent, service: &ServerState) -> Result<Sink, HttpProblem> {
     let body_max = service.policy.body_max;
     if let Framing::Length(length) = head.framing()
         && length > body_max
@@ -421,7 +428,7 @@ fn sink_for(head: &RequestHead, intent: &Intent, service: &Service) -> Result<Si
     if let Framing::Length(needed) = head.framing()
         && needed > service.gate.bytes_max()
     {
-        return Err(service.failed(Failure::TooMuchMemory { needed }));
+        return Err(service.failed(WorkError::TooMuchMemory { needed }));
     }
     let obstacle = match intent {
         Intent::Task(_) => service.unable_to_keep(),

@@ -13,10 +13,10 @@ use crate::http::form::Form;
 use crate::http::head::Framing;
 use crate::http::image_end::ImageEnd;
 use crate::http::reply::Reply;
-use crate::model::admission::Lease;
-use crate::model::file::Wanted;
-use crate::model::links::Sought;
-use crate::model::server_state::Service;
+use crate::model::admission::Reservation;
+use crate::model::file::FileRequest;
+use crate::model::links::LinkRequest;
+use crate::model::server_state::ServerState;
 use crate::model::store::Question;
 
 /// A body that is being received.
@@ -24,7 +24,7 @@ use crate::model::store::Question;
 pub struct Upload {
     framing: Delimiter,
     sink: Sink,
-    lease: Lease,
+    lease: Reservation,
     /// When the stretch began in which the peer has to show that it keeps the pace.
     since: Instant,
     /// Body bytes so far, framing not counted.
@@ -64,11 +64,11 @@ pub enum EarlyReply {
     /// This answer.
     Reply(Reply),
     /// What comes of looking at a file.
-    File(Wanted),
+    File(FileRequest),
     /// What is found out about this task.
     Task(Uuid),
     /// What comes of looking at a link.
-    Linked(Sought),
+    Linked(LinkRequest),
     /// What the bank has.
     Bank(Question),
     /// Figures of the server's own.
@@ -98,7 +98,7 @@ pub enum Received {
         /// Fields of the form.
         fields: Vec<(String, Vec<u8>)>,
         /// Holds the picture's bytes.
-        lease: Lease,
+        lease: Reservation,
     },
     /// Nothing was kept: this comes next.
     Discarded(Box<EarlyReply>),
@@ -107,7 +107,7 @@ pub enum Received {
 impl Upload {
     /// The body of an HTTP request.
     #[must_use]
-    pub fn http(framing: Framing, sink: Sink, lease: Lease, now: Instant) -> Self {
+    pub fn http(framing: Framing, sink: Sink, lease: Reservation, now: Instant) -> Self {
         let announced = if let Framing::Length(length) = framing { length } else { 0 };
         let framing = Delimiter::Http(BodyDecoder::new(framing));
         Self { framing, sink, lease, since: now, received: 0, before: 0, announced }
@@ -115,13 +115,13 @@ impl Upload {
 
     /// A picture that comes without HTTP.
     #[must_use]
-    pub fn picture(end: ImageEnd, lease: Lease, now: Instant) -> Self {
+    pub fn picture(end: ImageEnd, lease: Reservation, now: Instant) -> Self {
         let (framing, sink) = (Delimiter::Picture(end), Sink::Raw(Vec::new()));
         Self { framing, sink, lease, since: now, received: 0, before: 0, announced: 0 }
     }
 
     /// Takes input; says how many of its bytes belong to this body.
-    pub fn push(&mut self, input: &[u8], service: &Service) -> (usize, Progress) {
+    pub fn push(&mut self, input: &[u8], service: &ServerState) -> (usize, Progress) {
         let mut used = 0;
         loop {
             let data = match &mut self.framing {
@@ -161,7 +161,7 @@ impl Upload {
         }
     }
 
-    fn keep(&mut self, data: &[u8], service: &Service) -> Progress {
+    fn keep(&mut self, data: &[u8], service: &ServerState) -> Progress {
         self.received = self.received.saturating_add(data.len() as u64);
         let body_max = service.policy.body_max;
         if self.received > body_max {
@@ -233,7 +233,7 @@ impl Upload {
 
     /// When it is looked at whether the peer keeps the pace. No byte pushes it back.
     #[must_use]
-    pub fn due(&self, service: &Service) -> Instant {
+    pub fn due(&self, service: &ServerState) -> Instant {
         self.since + service.policy.body_stretch
     }
 
@@ -242,7 +242,7 @@ impl Upload {
     ///
     /// # Errors
     /// The peer has been too slow.
-    pub fn keep_pace(&mut self, service: &Service, now: Instant) -> Result<(), HttpProblem> {
+    pub fn keep_pace(&mut self, service: &ServerState, now: Instant) -> Result<(), HttpProblem> {
         let (time, rate) = (service.policy.body_stretch, service.policy.body_rate);
         let came = self.received.saturating_sub(self.before);
         if came < rate.saturating_mul(time.as_secs()) {

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use hashlink::LruCache;
 
 use crate::http::format::Format;
-use crate::model::admission::Gate;
-use crate::model::file::{Edition, Stamp};
+use crate::model::admission::Admission;
+use crate::model::file::{FileVersion, Variant};
 use crate::model::picture::Picture;
 
 /// What a picture takes beside its bytes, generously: its entry, its lease, its place in the table.
@@ -27,45 +27,45 @@ const FORMATS_MAX: usize = 4096;
 /// Pictures by edition, formats by state of a file.
 #[derive(Debug)]
 pub(super) struct Cache {
-    gate: Gate,
-    formats: Mutex<LruCache<Stamp, Format>>,
-    pictures: Mutex<LruCache<Edition, Arc<Picture>>>,
+    gate: Admission,
+    formats: Mutex<LruCache<FileVersion, Format>>,
+    pictures: Mutex<LruCache<Variant, Arc<Picture>>>,
 }
 
 impl Cache {
     /// A cache of so many bytes; of none, it keeps nothing.
     pub(super) fn new(bytes_max: u64) -> Self {
         Self {
-            gate: Gate::new(0, bytes_max, 1),
+            gate: Admission::new(0, bytes_max, 1),
             formats: Mutex::new(LruCache::new(FORMATS_MAX)),
             pictures: Mutex::new(LruCache::new_unbounded()),
         }
     }
 
     /// A file in this state has this format.
-    pub(super) fn note(&self, stamp: Stamp, format: Format) {
+    pub(super) fn note(&self, stamp: FileVersion, format: Format) {
         self.formats.lock().unwrap_or_else(PoisonError::into_inner).insert(stamp, format);
     }
 
     /// The format of a file in this state, if it is remembered and to be had without waiting.
-    pub(super) fn format_now(&self, stamp: &Stamp) -> Option<Format> {
+    pub(super) fn format_now(&self, stamp: &FileVersion) -> Option<Format> {
         now(&self.formats)?.get(stamp).copied()
     }
 
     /// The picture of this edition, if it is kept and to be had without waiting.
-    pub(super) fn find_now(&self, edition: &Edition) -> Option<Arc<Picture>> {
+    pub(super) fn find_now(&self, edition: &Variant) -> Option<Arc<Picture>> {
         now(&self.pictures)?.get(edition).cloned()
     }
 
     /// The picture of this edition, if it is kept.
-    pub(super) fn find(&self, edition: &Edition) -> Option<Arc<Picture>> {
+    pub(super) fn find(&self, edition: &Variant) -> Option<Arc<Picture>> {
         self.pictures().get(edition).cloned()
     }
 
     /// Keeps a picture of this size (columns, rows); None if there is no room for it.
     pub(super) fn keep(
         &self,
-        edition: Edition,
+        edition: Variant,
         file: &Bytes,
         (width, height): (u32, u32),
     ) -> Option<Arc<Picture>> {
@@ -86,7 +86,7 @@ impl Cache {
     }
 
     /// A thread that panicked with the lock held can't have left the list in disorder: each use of it is one call.
-    fn pictures(&self) -> MutexGuard<'_, LruCache<Edition, Arc<Picture>>> {
+    fn pictures(&self) -> MutexGuard<'_, LruCache<Variant, Arc<Picture>>> {
         self.pictures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -107,7 +107,7 @@ mod tests {
 
     const SIZE: (u32, u32) = (3, 4);
 
-    fn numbered(number: u64) -> Edition {
+    fn numbered(number: u64) -> Variant {
         let mut edition = edition();
         edition.stamp.inode = number;
         edition

@@ -33,10 +33,10 @@ use uuid::Uuid;
 use super::{SNIFFED, read, refusal, stamp};
 use crate::http::conditional::{Selection, Whole};
 use crate::http::format::{Format, Sniff};
-use crate::model::admission::{Full, Lease};
-use crate::model::error::Failure;
+use crate::model::admission::{Full, Reservation};
+use crate::model::error::WorkError;
 use crate::model::job::Output;
-use crate::model::links::{Excerpt, Sought};
+use crate::model::links::{FilePart, LinkRequest};
 use crate::model::links_folder::FOLDER;
 
 /// How the hidden names begin of what is being written.
@@ -78,8 +78,8 @@ impl Links {
     /// Stores a JPEG for good; says under which name.
     ///
     /// # Errors
-    /// [`Failure::FolderFull`], [`Failure::FolderUnusable`]: nothing was stored then.
-    pub fn keep(&self, file: &[u8], now: SystemTime) -> Result<String, Failure> {
+    /// [`WorkError::FolderFull`], [`WorkError::FolderUnusable`]: nothing was stored then.
+    pub fn keep(&self, file: &[u8], now: SystemTime) -> Result<String, WorkError> {
         if !self.swept.swap(true, Ordering::Relaxed) {
             self.sweep();
         }
@@ -167,9 +167,9 @@ impl Links {
     ///
     /// # Errors
     /// There is no such file, it can't be read, or there is no room for it.
-    pub fn fetch(&self, sought: &Sought, lease: &mut Lease) -> Result<Output, Failure> {
+    pub fn fetch(&self, sought: &LinkRequest, lease: &mut Reservation) -> Result<Output, WorkError> {
         let folder = self.open().map_err(|error| match error.kind() {
-            io::ErrorKind::NotADirectory => Failure::NoFile,
+            io::ErrorKind::NotADirectory => WorkError::NoFile,
             _ => refusal(&error),
         })?;
         let mut file = open_beneath(folder.as_fd(), &sought.name).map_err(|error| refusal(&error))?;
@@ -191,17 +191,17 @@ impl Links {
         let length = range.end - range.start;
         let mut body = Vec::new();
         if length > 0 {
-            lease.grow(length).map_err(|Full| Failure::MemoryFull { length })?;
-            let room = usize::try_from(length).map_err(|_| Failure::MemoryFull { length })?;
-            body.try_reserve_exact(room).map_err(|_| Failure::MemoryFull { length })?;
+            lease.grow(length).map_err(|Full| WorkError::MemoryFull { length })?;
+            let room = usize::try_from(length).map_err(|_| WorkError::MemoryFull { length })?;
+            body.try_reserve_exact(room).map_err(|_| WorkError::MemoryFull { length })?;
             file.seek(SeekFrom::Start(range.start)).map_err(|error| refusal(&error))?;
             read(&file, length, &mut body)?;
             // Somebody writes to it who should not: a strong tag stands for bytes that were there together.
             if body.len() as u64 != length || self::stamp(&file)? != stamp {
-                return Err(Failure::Changing);
+                return Err(WorkError::Changing);
             }
         }
-        Ok(Output::Excerpt(Box::new(Excerpt { selection, stamp, media_type, body: Bytes::from(body) })))
+        Ok(Output::Excerpt(Box::new(FilePart { selection, stamp, media_type, body: Bytes::from(body) })))
     }
 }
 
@@ -216,12 +216,12 @@ fn sync(directory: &File) -> io::Result<()> {
     }
 }
 
-fn failure(error: &io::Error) -> Failure {
+fn failure(error: &io::Error) -> WorkError {
     let reason = InWords(error).to_string();
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Failure::FolderFull(reason),
-        io::ErrorKind::NotADirectory => Failure::FolderUnusable("no es un directorio".into()),
-        _ => Failure::FolderUnusable(reason),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => WorkError::FolderFull(reason),
+        io::ErrorKind::NotADirectory => WorkError::FolderUnusable("no es un directorio".into()),
+        _ => WorkError::FolderUnusable(reason),
     }
 }
 

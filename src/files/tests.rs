@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::conn::parameters::Parameters;
 use crate::http::conditional::Conditions;
-use crate::model::admission::Gate;
+use crate::model::admission::Admission;
 use crate::model::picture::Picture;
-use crate::model::transform::Wish;
+use crate::model::transform::RequestedTransform;
 
 /// A picture of 2x2.
 const PGM: &[u8] = b"P5\n2 2\n255\nabcd";
@@ -19,15 +19,15 @@ const PGM: &[u8] = b"P5\n2 2\n255\nabcd";
 struct Tree {
     root: PathBuf,
     library: Library,
-    gate: Gate,
+    gate: Admission,
 }
 
 impl Tree {
     fn new() -> Self {
-        Self::with(&Policy::default(), 1 << 20)
+        Self::with(&Limits::default(), 1 << 20)
     }
 
-    fn with(policy: &Policy, memory: u64) -> Self {
+    fn with(policy: &Limits, memory: u64) -> Self {
         let root = std::env::temp_dir().join(format!("tp2-files-{}", uuid::Uuid::new_v4().simple()));
         let inside = root.join("inside");
         fs::create_dir_all(inside.join("a/b")).unwrap();
@@ -35,24 +35,24 @@ impl Tree {
             fs::write(root.join(path), PGM).unwrap();
         }
         let library = Library::open(&inside, policy, 64 << 10).unwrap();
-        Self { root, library, gate: Gate::new(4, memory, 1) }
+        Self { root, library, gate: Admission::new(4, memory, 1) }
     }
 
     fn inside(&self, path: &str) -> PathBuf {
         self.root.join("inside").join(path)
     }
 
-    fn ask(&self, path: &[u8], query: &str, conditions: Conditions) -> Result<Output, Failure> {
+    fn ask(&self, path: &[u8], query: &str, conditions: Conditions) -> Result<Output, WorkError> {
         let parameters = Parameters { query: Some(query.into()), accept: None };
-        let wish = Wish::read(&parameters, &[], 0.5).unwrap();
-        self.library.fetch(&Wanted { path: path.to_vec(), wish, conditions }, &mut self.gate.lease())
+        let wish = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
+        self.library.fetch(&FileRequest { path: path.to_vec(), wish, conditions }, &mut self.gate.lease())
     }
 
-    fn fetch(&self, path: &str) -> Result<Output, Failure> {
+    fn fetch(&self, path: &str) -> Result<Output, WorkError> {
         self.ask(path.as_bytes(), "", Conditions::default())
     }
 
-    fn edition(&self, path: &str, query: &str) -> Edition {
+    fn edition(&self, path: &str, query: &str) -> Variant {
         match self.ask(path.as_bytes(), query, Conditions::default()) {
             Ok(Output::Loaded(loaded)) => loaded.brief.edition().unwrap(),
             Ok(Output::Picture(picture)) => picture.edition.unwrap(),
@@ -60,7 +60,7 @@ impl Tree {
         }
     }
 
-    fn keep(&self, edition: Edition) -> Arc<Picture> {
+    fn keep(&self, edition: Variant) -> Arc<Picture> {
         match self.library.keep(edition, b"result".to_vec(), (1, 1)) {
             Output::Picture(picture) => picture,
             other => panic!("{other:?}"),
@@ -74,7 +74,7 @@ impl Drop for Tree {
     }
 }
 
-fn refused(output: Result<Output, Failure>) -> Failure {
+fn refused(output: Result<Output, WorkError>) -> WorkError {
     output.expect_err("nothing of it is for a client")
 }
 
@@ -82,8 +82,8 @@ fn refused(output: Result<Output, Failure>) -> Failure {
 fn a_picture_is_read_whole_and_charged() {
     let tree = Tree::new();
     for path in ["x.pgm", "a/b/y.pgm", "día 1.pgm"] {
-        let wish = Wish::read(&Parameters::default(), &[], 0.5).unwrap();
-        let wanted = Wanted { path: path.into(), wish, conditions: Conditions::default() };
+        let wish = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
+        let wanted = FileRequest { path: path.into(), wish, conditions: Conditions::default() };
         let mut lease = tree.gate.lease();
         let Ok(Output::Loaded(loaded)) = tree.library.fetch(&wanted, &mut lease) else { panic!("{path}") };
         assert_eq!(loaded.picture, PGM);
@@ -129,9 +129,9 @@ fn nothing_outside_is_reached() {
         "nada.pgm",
         "x.pgm/y.pgm",
     ] {
-        assert_eq!(refused(tree.fetch(path)), Failure::NoFile, "{path:?}");
+        assert_eq!(refused(tree.fetch(path)), WorkError::NoFile, "{path:?}");
     }
-    assert_eq!(refused(tree.ask(&[b'a'; 5000], "", Conditions::default())), Failure::NoFile);
+    assert_eq!(refused(tree.ask(&[b'a'; 5000], "", Conditions::default())), WorkError::NoFile);
     assert_eq!(tree.gate.bytes(), 0);
 }
 
@@ -142,52 +142,52 @@ fn only_regular_files_are_files() {
     let mkfifo = std::process::Command::new("mkfifo").arg(tree.inside("fifo")).status();
     assert!(mkfifo.unwrap().success());
     for path in ["a", "a/b", "socket", "fifo"] {
-        assert_eq!(refused(tree.fetch(path)), Failure::NoFile, "{path}");
+        assert_eq!(refused(tree.fetch(path)), WorkError::NoFile, "{path}");
     }
-    let devices = Library::open(Path::new("/dev"), &Policy::default(), 0).unwrap();
-    let wish = Wish::read(&Parameters::default(), &[], 0.5).unwrap();
+    let devices = Library::open(Path::new("/dev"), &Limits::default(), 0).unwrap();
+    let wish = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
     for path in ["null", "zero", "tty"] {
         let (wish, path) = (wish.clone(), path.as_bytes().to_vec());
-        let wanted = Wanted { path, wish, conditions: Conditions::default() };
-        assert_eq!(refused(devices.fetch(&wanted, &mut tree.gate.lease())), Failure::NoFile);
+        let wanted = FileRequest { path, wish, conditions: Conditions::default() };
+        assert_eq!(refused(devices.fetch(&wanted, &mut tree.gate.lease())), WorkError::NoFile);
     }
 }
 
 #[test]
 fn what_is_no_picture_for_us_is_refused_by_its_bytes() {
-    let tree = Tree::with(&Policy { body_max: 1000, ..Policy::default() }, 600);
+    let tree = Tree::with(&Limits { body_max: 1000, ..Limits::default() }, 600);
     for (name, content, failure) in [
-        ("empty.png", &b""[..], Failure::NotAPicture),
-        ("text.png", b"not a picture", Failure::NotAPicture),
-        ("begun.png", b"\x89PNG", Failure::NotAPicture),
-        ("long.pgm", &[b'P'; 1001], Failure::FileTooLong { length: 1001 }),
+        ("empty.png", &b""[..], WorkError::NotAPicture),
+        ("text.png", b"not a picture", WorkError::NotAPicture),
+        ("begun.png", b"\x89PNG", WorkError::NotAPicture),
+        ("long.pgm", &[b'P'; 1001], WorkError::FileTooLong { length: 1001 }),
     ] {
         fs::write(tree.inside(name), content).unwrap();
         assert_eq!(refused(tree.fetch(name)), failure, "{name}");
     }
     fs::write(tree.inside("head.png"), b"\x89PNG\r\n\x1a\nbut then no more").unwrap();
-    assert!(matches!(refused(tree.fetch("head.png")), Failure::Undecodable(_)));
+    assert!(matches!(refused(tree.fetch("head.png")), WorkError::Undecodable(_)));
     fs::write(tree.inside("zeros.pgm"), [b"P5\n30 30\n255\n", &[0; 900][..]].concat()).unwrap();
-    assert_eq!(refused(tree.fetch("zeros.pgm")), Failure::MemoryFull { length: 913 });
+    assert_eq!(refused(tree.fetch("zeros.pgm")), WorkError::MemoryFull { length: 913 });
     assert_eq!(tree.gate.bytes(), 0);
     // The file has room, the work on it never would.
     fs::write(tree.inside("large.pgm"), [b"P5\n22 20\n255\n", &[0; 440][..]].concat()).unwrap();
-    assert!(matches!(refused(tree.fetch("large.pgm")), Failure::TooMuchMemory { .. }));
+    assert!(matches!(refused(tree.fetch("large.pgm")), WorkError::TooMuchMemory { .. }));
     let none = Conditions::default();
     let parameters = Parameters { query: None, accept: Some(b"text/plain".to_vec()) };
-    let wish = Wish::read(&parameters, &[], 0.5).unwrap();
-    let wanted = Wanted { path: b"x.pgm".to_vec(), wish, conditions: none };
-    assert_eq!(refused(tree.library.fetch(&wanted, &mut tree.gate.lease())), Failure::NotAcceptable);
+    let wish = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
+    let wanted = FileRequest { path: b"x.pgm".to_vec(), wish, conditions: none };
+    assert_eq!(refused(tree.library.fetch(&wanted, &mut tree.gate.lease())), WorkError::NotAcceptable);
 }
 
 #[test]
 fn a_client_that_has_it_is_told_so_without_reading_on() {
     // No room for the file: it is not read.
-    let tree = Tree::with(&Policy::default(), 5);
+    let tree = Tree::with(&Limits::default(), 5);
     let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     let file = OpenOptions::new().write(true).open(tree.inside("x.pgm")).unwrap();
     file.set_times(FileTimes::new().set_modified(modified)).unwrap();
-    assert!(matches!(refused(tree.fetch("x.pgm")), Failure::MemoryFull { .. }));
+    assert!(matches!(refused(tree.fetch("x.pgm")), WorkError::MemoryFull { .. }));
 
     let since = |date: &str| Conditions { if_modified_since: Some(date.into()), ..Conditions::default() };
     let ask = |conditions| tree.ask(b"x.pgm", "", conditions);
@@ -243,7 +243,7 @@ fn a_kept_result_is_found_until_the_file_changes() {
     fs::write(tree.inside("x.pgm"), [PGM, b"more"].concat()).unwrap();
     assert!(matches!(tree.fetch("x.pgm"), Ok(Output::Loaded(_))));
     fs::remove_file(tree.inside("x.pgm")).unwrap();
-    assert_eq!(refused(tree.fetch("x.pgm")), Failure::NoFile, "kept, but no longer there");
+    assert_eq!(refused(tree.fetch("x.pgm")), WorkError::NoFile, "kept, but no longer there");
 }
 
 #[test]
@@ -257,8 +257,8 @@ fn what_is_kept_is_found_at_a_glance_until_the_file_changes() {
     }
     let glance = |path: &str, query: &str, conditions| {
         let parameters = Parameters { query: Some(query.into()), accept: None };
-        let wish = Wish::read(&parameters, &[], 0.5).unwrap();
-        tree.library.glance(&Wanted { path: path.into(), wish, conditions })
+        let wish = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
+        tree.library.glance(&FileRequest { path: path.into(), wish, conditions })
     };
     let plain = |path| glance(path, "", Conditions::default());
     assert!(plain("x.pgm").is_none(), "nobody has looked at it");
@@ -299,23 +299,23 @@ fn a_file_that_changes_while_it_is_read_is_no_picture_yet() {
         while stamp(&file).unwrap() == before {
             fs::write(tree.inside("x.pgm"), content).unwrap();
         }
-        assert_eq!(read_rest(&file, &before, &mut picture), Err(Failure::Changing));
+        assert_eq!(read_rest(&file, &before, &mut picture), Err(WorkError::Changing));
     }
 }
 
 #[test]
 fn errors_of_the_system_are_told_apart() {
     let failure = |kind: io::ErrorKind| refusal(&kind.into());
-    assert_eq!(failure(io::ErrorKind::NotFound), Failure::NoFile);
-    assert_eq!(failure(io::ErrorKind::PermissionDenied), Failure::NoPermission);
-    assert!(matches!(failure(io::ErrorKind::Other), Failure::Unreadable(_)));
+    assert_eq!(failure(io::ErrorKind::NotFound), WorkError::NoFile);
+    assert_eq!(failure(io::ErrorKind::PermissionDenied), WorkError::NoPermission);
+    assert!(matches!(failure(io::ErrorKind::Other), WorkError::Unreadable(_)));
 }
 
 #[test]
 fn a_library_is_a_directory_that_can_be_read() {
     let tree = Tree::new();
     let open =
-        |path: &Path| Library::open(path, &Policy::default(), 0).map(drop).map_err(|error| error.kind());
+        |path: &Path| Library::open(path, &Limits::default(), 0).map(drop).map_err(|error| error.kind());
     assert_eq!(open(&tree.inside("x.pgm")), Err(io::ErrorKind::NotADirectory));
     assert_eq!(open(&tree.inside("nada")), Err(io::ErrorKind::NotFound));
     assert_eq!(open(Path::new("")), Err(io::ErrorKind::NotFound));

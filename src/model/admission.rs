@@ -1,9 +1,9 @@
 //! The one admission counter: how many pictures are in hand, and how many bytes they hold.
 //!
-//! A [`Lease`] is taken when an upload begins and moves with its bytes: Body -> Job -> Done -> Reply. Dropping
+//! A [`Reservation`] is taken when an upload begins and moves with its bytes: Body -> Job -> Done -> Reply. Dropping
 //! it, wherever that happens (a worker that panicked, a client that left), gives everything back. Three moments:
-//! at the request's head [`Gate::is_full`] only looks; as body bytes arrive [`Lease::grow`] charges what is
-//! there, never what was announced; when the upload is complete [`Lease::enter`] takes one of the places and
+//! at the request's head [`Admission::is_full`] only looks; as body bytes arrive [`Reservation::grow`] charges what is
+//! there, never what was announced; when the upload is complete [`Reservation::enter`] takes one of the places and
 //! grows by what decoding will cost. No other queue of the program can be full: each is sized for the places.
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Shared by the loop and by every lease.
 #[derive(Clone, Debug)]
-pub struct Gate(Arc<Counters>);
+pub struct Admission(Arc<Counters>);
 
 #[derive(Debug)]
 struct Counters {
@@ -31,7 +31,7 @@ struct Counters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-impl Gate {
+impl Admission {
     /// A gate with so many places (`--cola`) and bytes (`--memoria`), behind which so many threads work.
     #[must_use]
     pub fn new(places_max: usize, bytes_max: u64, threads: usize) -> Self {
@@ -91,20 +91,20 @@ impl Gate {
 
     /// An empty lease: no byte, no place.
     #[must_use]
-    pub fn lease(&self) -> Lease {
-        Lease { gate: self.clone(), bytes: 0, placed: false }
+    pub fn lease(&self) -> Reservation {
+        Reservation { gate: self.clone(), bytes: 0, placed: false }
     }
 }
 
-/// What one picture holds of a [`Gate`].
+/// What one picture holds of a [`Admission`].
 #[derive(Debug)]
-pub struct Lease {
-    gate: Gate,
+pub struct Reservation {
+    gate: Admission,
     bytes: u64,
     placed: bool,
 }
 
-impl Lease {
+impl Reservation {
     /// Charges `more` bytes.
     ///
     /// # Errors
@@ -172,7 +172,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.leave();
         self.shrink_to(0);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_dropped_lease_returns_everything() {
-        let gate = Gate::new(1, 100, 1);
+        let gate = Admission::new(1, 100, 1);
         let mut lease = gate.lease();
         lease.grow(40).unwrap();
         lease.enter(90).unwrap();
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn refusal_takes_nothing() {
-        let gate = Gate::new(1, 100, 1);
+        let gate = Admission::new(1, 100, 1);
         let mut first = gate.lease();
         assert_eq!(first.grow(101), Err(Full));
         assert_eq!(first.grow(u64::MAX), Err(Full));
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_lease_enters_with_what_it_already_holds() {
-        let gate = Gate::new(2, 100, 1);
+        let gate = Admission::new(2, 100, 1);
         let mut lease = gate.lease();
         lease.grow(100).unwrap();
         lease.enter(70).unwrap();
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn leases_are_counted_across_threads() {
-        let gate = Gate::new(8, 1 << 20, 8);
+        let gate = Admission::new(8, 1 << 20, 8);
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
@@ -246,9 +246,9 @@ mod tests {
 
     #[test]
     fn retry_after_follows_the_pace() {
-        let gate = Gate::new(32, 100, 2);
+        let gate = Admission::new(32, 100, 2);
         assert_eq!(gate.retry_after(), 1);
-        let _leases: Vec<Lease> = (0..32)
+        let _leases: Vec<Reservation> = (0..32)
             .map(|_| {
                 let mut lease = gate.lease();
                 lease.enter(0).unwrap();

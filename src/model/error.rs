@@ -6,7 +6,7 @@ use crate::http::sniff::Foreign;
 
 /// Why a piece of work came to nothing. `reject` maps each to a status and a Spanish text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum WorkError {
     /// The bytes are no picture of a format we read.
     UnknownFormat,
     /// The same, and this is what they seem to be.
@@ -92,7 +92,7 @@ pub enum Failure {
     FolderUnusable(String),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for WorkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownFormat | Self::SentAsFields { known: false } => {

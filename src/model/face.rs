@@ -28,7 +28,7 @@ pub struct Face {
 
 /// A face without its name: what is made of a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Likeness {
+pub struct FaceImage {
     /// As in [`Face`].
     pub image: String,
     /// As in [`Face`].
@@ -70,7 +70,7 @@ impl Face {
     }
 }
 
-impl Likeness {
+impl FaceImage {
     /// Under this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Face {

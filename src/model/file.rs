@@ -1,30 +1,30 @@
 //! Files below the directory of `-d`: what a request wants of one, and which state of it an answer shows.
 //!
-//! An [`Edition`] is everything that the bytes of an answer depend on: the state of the file and the whole plan. It is
-//! the key under which results are kept, and its [`etag`](Edition::etag) is strong (RFC 9110 §8.8.1): other bytes,
+//! An [`Variant`] is everything that the bytes of an answer depend on: the state of the file and the whole plan. It is
+//! the key under which results are kept, and its [`etag`](Variant::etag) is strong (RFC 9110 §8.8.1): other bytes,
 //! another tag. The time of the last change of the inode counts too, because anybody may set back the time of the last
 //! modification. Known limit: a file that is rewritten twice within one tick of the file system's clock, to the same
 //! length, between two of our looks.
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::SystemTime;
 
-use super::transform::{Plan, Wish};
+use super::transform::{RequestedTransform, Transform};
 use crate::http::conditional::Conditions;
 
 /// What a request wants of a file.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct FileRequest {
     /// Below the directory, plain components: see [`beneath`](crate::http::path::beneath).
     pub path: Vec<u8>,
     /// What is to be done with the picture in it.
-    pub wish: Wish,
+    pub wish: RequestedTransform,
     /// What the client has already.
     pub conditions: Conditions,
 }
 
 /// One state of one file, as fstat(2) tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Stamp {
+pub struct FileVersion {
     /// The file system.
     pub device: u64,
     /// The file in it.
@@ -39,14 +39,14 @@ pub struct Stamp {
 
 /// One state of a file, processed in one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Edition {
+pub struct Variant {
     /// Of what.
-    pub stamp: Stamp,
+    pub stamp: FileVersion,
     /// How.
-    pub plan: Plan,
+    pub plan: Transform,
 }
 
-impl Stamp {
+impl FileVersion {
     /// The entity tag of the file's own bytes, with its quotes.
     #[must_use]
     pub fn etag(&self) -> String {
@@ -61,7 +61,7 @@ impl Stamp {
     }
 }
 
-impl Edition {
+impl Variant {
     /// The entity tag, with its quotes; over this program's version too, since another one may write other bytes.
     #[must_use]
     pub fn etag(&self) -> String {
@@ -88,11 +88,11 @@ pub(crate) mod tests {
     use crate::model::transform::Size;
     use std::time::Duration;
 
-    pub(crate) fn edition() -> Edition {
+    pub(crate) fn edition() -> Variant {
         let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(784_111_777_500);
-        let stamp = Stamp { device: 1, inode: 2, length: 3, modified, changed: (4, 5) };
+        let stamp = FileVersion { device: 1, inode: 2, length: 3, modified, changed: (4, 5) };
         let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
-        Edition { stamp, plan: Plan { size: Size::Factor(0.5), encoding } }
+        Variant { stamp, plan: Transform { size: Size::Factor(0.5), encoding } }
     }
 
     fn fields(reply: &Reply) -> Vec<(&str, &str)> {
@@ -115,7 +115,7 @@ pub(crate) mod tests {
         others[9].stamp.changed = (5, 5);
         others[10].plan.size = Size::Within { width: Some(5), height: None };
         others[11].plan.size = Size::Within { width: None, height: Some(5) };
-        let mut tags: Vec<String> = others.iter().chain([&same]).map(Edition::etag).collect();
+        let mut tags: Vec<String> = others.iter().chain([&same]).map(Variant::etag).collect();
         assert_eq!(same.etag(), edition().etag());
         tags.sort_unstable();
         tags.dedup();

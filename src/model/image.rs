@@ -1,5 +1,5 @@
 //! What is known of a picture before it is decoded, the bounds that hold for each, and how a result is written.
-use super::error::Failure;
+use super::error::WorkError;
 use crate::http::format::Format;
 
 /// Bounds that hold for every picture, checked on the header before any allocation.
@@ -15,11 +15,11 @@ impl PixelLimits {
     /// Whether a picture of this size may exist here.
     ///
     /// # Errors
-    /// [`Failure::TooManyPixels`] if not.
-    pub fn check(&self, width: u32, height: u32) -> Result<(), Failure> {
+    /// [`WorkError::TooManyPixels`] if not.
+    pub fn check(&self, width: u32, height: u32) -> Result<(), WorkError> {
         let pixels = u64::from(width) * u64::from(height);
         if pixels > self.pixels_max || width.max(height) > self.side_max {
-            return Err(Failure::TooManyPixels { width: width.into(), height: height.into() });
+            return Err(WorkError::TooManyPixels { width: width.into(), height: height.into() });
         }
         Ok(())
     }
@@ -27,7 +27,7 @@ impl PixelLimits {
 
 /// What the header of a picture says, known before a byte is allocated for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Probe {
+pub struct ImageInfo {
     /// The format its bytes have.
     pub format: Format,
     /// Stored columns, before orientation.
@@ -40,7 +40,7 @@ pub struct Probe {
     pub decode_cost: u64,
 }
 
-impl Probe {
+impl ImageInfo {
     /// Columns and rows of what is decoded, before orientation.
     #[must_use]
     pub fn decoded_size(&self) -> (u32, u32) {

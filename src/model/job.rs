@@ -1,6 +1,6 @@
 //! Plain data that crosses threads: the steps of a picture's work, their results, and every way they can fail.
 //!
-//! A [`Job`] goes out (to a worker, or to a scaler connection) and comes back as exactly one [`Done`] with the
+//! A [`Job`] goes out (to a worker, or to a scaler connection) and comes back as exactly one [`Completion`] with the
 //! same ticket and the same lease, whatever happened in between.
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
@@ -11,15 +11,15 @@ use bytes::Bytes;
 use scaler::raster::Raster;
 use uuid::Uuid;
 
-use super::admission::Lease;
-use super::error::Failure;
-use super::face::{FACE_HEIGHT, FACE_WIDTH, Likeness};
-use super::file::{Edition, Stamp, Wanted};
-use super::image::{Encoding, PixelLimits, Probe, Reduction, is_small};
+use super::admission::Reservation;
+use super::error::WorkError;
+use super::face::{FACE_HEIGHT, FACE_WIDTH, FaceImage};
+use super::file::{FileRequest, FileVersion, Variant};
+use super::image::{Encoding, ImageInfo, PixelLimits, Reduction, is_small};
 use super::key::Ticket;
-use super::links::{Excerpt, Link, Sought};
+use super::links::{FilePart, Link, LinkRequest};
 use super::picture::{Picture, Times};
-use super::transform::{Plan, needed};
+use super::transform::{Transform, needed};
 use crate::http::format::Format;
 
 /// What is made of a picture.
@@ -37,9 +37,9 @@ pub enum Product {
 #[derive(Clone, Copy, Debug)]
 pub struct Brief {
     /// What is to be done with it.
-    pub plan: Plan,
+    pub plan: Transform,
     /// Which state of which file it is; None for an upload.
-    pub stamp: Option<Stamp>,
+    pub stamp: Option<FileVersion>,
     /// What is to come of it.
     pub product: Product,
 }
@@ -47,7 +47,7 @@ pub struct Brief {
 impl Brief {
     /// Of an upload.
     #[must_use]
-    pub fn new(plan: Plan, product: Product) -> Self {
+    pub fn new(plan: Transform, product: Product) -> Self {
         Self { plan, stamp: None, product }
     }
 
@@ -84,8 +84,8 @@ impl Brief {
 
     /// What its result will be an edition of.
     #[must_use]
-    pub fn edition(&self) -> Option<Edition> {
-        self.stamp.map(|stamp| Edition { stamp, plan: self.plan })
+    pub fn edition(&self) -> Option<Variant> {
+        self.stamp.map(|stamp| Variant { stamp, plan: self.plan })
     }
 }
 
@@ -95,7 +95,7 @@ pub struct Loaded {
     /// The file.
     pub picture: Vec<u8>,
     /// What its header says.
-    pub probe: Probe,
+    pub probe: ImageInfo,
     /// What it is for.
     pub brief: Brief,
     /// The most bytes that the work on it holds at once.
@@ -109,12 +109,12 @@ impl Loaded {
     /// The result would pass the limits, or the work need more than `memory_max` bytes.
     pub fn appraise(
         picture: Vec<u8>,
-        probe: Probe,
+        probe: ImageInfo,
         brief: Brief,
         limits: &PixelLimits,
         encode_cost: u64,
         memory_max: u64,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, WorkError> {
         let target = brief.largest_target(probe.width, probe.height);
         let memory = needed(picture.len(), &probe, target, limits, encode_cost, memory_max)?;
         Ok(Self { picture, probe, brief, memory })
@@ -131,7 +131,7 @@ pub struct Job {
     /// When its run must have ended: `--plazo`.
     pub due: Instant,
     /// Moves with the bytes, so that work whose client has left still counts.
-    pub lease: Lease,
+    pub lease: Reservation,
     /// Set when the answer is no longer wanted; looked at before the work begins, and by decoders and encoders during it.
     pub cancelled: Cancel,
     /// It is a task's: the workers take turns between those and what clients wait for.
@@ -144,13 +144,13 @@ pub struct Job {
 #[derive(Debug)]
 pub enum Work {
     /// Look at a file, and read it if its picture has to be made; for a worker.
-    Open(Box<Wanted>),
+    Open(Box<FileRequest>),
     /// Decode to gray, upright; for a worker.
     Gray {
         /// The file as it was sent.
         picture: Vec<u8>,
         /// What its header says.
-        probe: Probe,
+        probe: ImageInfo,
     },
     /// Resample; for the scaler.
     Scale {
@@ -168,14 +168,14 @@ pub enum Work {
         /// How.
         encoding: Encoding,
         /// Keep the result under this name for those who ask for the same.
-        keep: Option<Edition>,
+        keep: Option<Variant>,
     },
     /// Make a face of it; for a worker.
     Face(Raster),
     /// Store in the folder of links, under a name of its own; for a worker.
     Link(Bytes),
     /// Look at a file in the folder of links, and read what is wanted of it; for a worker.
-    Read(Box<Sought>),
+    Read(Box<LinkRequest>),
 }
 
 /// A compressed file of up to so many bytes is decoded in some tens of milliseconds: the slowest that is met in good pictures,
@@ -224,13 +224,13 @@ impl Work {
 
 /// The one answer to a [`Job`].
 #[derive(Debug)]
-pub struct Done {
+pub struct Completion {
     /// The job's ticket.
     pub ticket: Ticket,
     /// The job's lease.
-    pub lease: Lease,
+    pub lease: Reservation,
     /// What came of it.
-    pub result: Result<Output, Failure>,
+    pub result: Result<Output, WorkError>,
     /// How long the work itself took, without waiting for its turn.
     pub took: Duration,
 }
@@ -248,7 +248,7 @@ pub struct Decoded {
 #[derive(Debug)]
 pub enum Output {
     /// Of [`Work::Open`]: the client has it already.
-    NotModified(Edition),
+    NotModified(Variant),
     /// Of [`Work::Open`]: there is work to do, and the lease holds the file's bytes.
     Loaded(Box<Loaded>),
     /// Of [`Work::Gray`].
@@ -260,11 +260,11 @@ pub enum Output {
     /// Of [`Work::Encode`] and [`Work::Open`]: a result that is kept, and has a lease of its own.
     Picture(Arc<Picture>),
     /// Of [`Work::Face`].
-    Face(Likeness),
+    Face(FaceImage),
     /// Of [`Work::Link`]: the name in the folder.
     Linked(String),
     /// Of [`Work::Read`]: the lease holds its bytes.
-    Excerpt(Box<Excerpt>),
+    Excerpt(Box<FilePart>),
 }
 
 /// What a run and its job in flight tell each other: whether the answer is still wanted, and whether work on the step has begun.
@@ -309,26 +309,26 @@ impl Cancel {
 }
 
 /// How a run ended.
-pub type Outcome = Result<Ending, Failure>;
+pub type WorkResult = Result<WorkOutput, WorkError>;
 
 /// How a run ended that did not fail.
 #[derive(Debug)]
-pub enum Ending {
+pub enum WorkOutput {
     /// With a picture, and where the time went.
     Picture(Arc<Picture>, Times),
     /// The client has this edition of the file already.
-    NotModified(Edition),
+    NotModified(Variant),
     /// With a face for the bank, and where the time went.
-    Face(Likeness, Times),
+    Face(FaceImage, Times),
     /// With a picture that is stored, and where the time went.
     Link(Link, Times),
     /// With what is to be sent of a stored picture.
-    Excerpt(Excerpt),
+    Excerpt(FilePart),
 }
 
 /// Which queue a job stands in; the discriminant is its place among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
+pub enum Queue {
     /// Its client waits, and it takes little.
     Quick,
     /// Its client waits.
@@ -337,22 +337,22 @@ pub enum Lane {
     Task,
 }
 
-/// How many [`Lane`]s there are.
-pub const LANES: usize = 3;
+/// How many [`Queue`]s there are.
+pub const QUEUES: usize = 3;
 
 /// Threads that take from the same queues; the discriminant is its place among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Crew {
-    /// Takes [`Lane::Quick`].
+pub enum WorkerClass {
+    /// Takes [`Queue::Quick`].
     Quick,
-    /// Takes [`Lane::Long`] and [`Lane::Task`], in turn.
+    /// Takes [`Queue::Long`] and [`Queue::Task`], in turn.
     Steady,
 }
 
-/// How many [`Crew`]s there are.
-pub const CREWS: usize = 2;
+/// How many [`WorkerClass`]s there are.
+pub const CLASSES: usize = 2;
 
-impl Lane {
+impl Queue {
     /// The lane of a job like this.
     #[must_use]
     pub fn of(job: &Job) -> Self {

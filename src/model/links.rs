@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 
-use super::admission::Lease;
-use super::file::Stamp;
+use super::admission::Reservation;
+use super::file::FileVersion;
 use crate::http::conditional::{Conditions, Selection};
 
 /// A result that is stored.
@@ -30,7 +30,7 @@ impl Link {
 
 /// What a request wants of a stored file.
 #[derive(Clone, Debug)]
-pub struct Sought {
+pub struct LinkRequest {
     /// Its name in the folder: one plain component.
     pub name: Vec<u8>,
     /// What the client has already, and which part it wants.
@@ -41,21 +41,21 @@ pub struct Sought {
 
 /// What is sent of a stored file.
 #[derive(Debug)]
-pub struct Excerpt {
+pub struct FilePart {
     /// How much of it.
     pub selection: Selection,
     /// The file's state.
-    pub stamp: Stamp,
+    pub stamp: FileVersion,
     /// What its first bytes say it is.
     pub media_type: &'static str,
     /// The bytes selected; none of them for HEAD.
     pub body: Bytes,
 }
 
-impl Excerpt {
+impl FilePart {
     /// With its bytes charged to this lease until the last of them is sent.
     #[must_use]
-    pub fn charged_to(self, lease: Lease) -> Self {
+    pub fn charged_to(self, lease: Reservation) -> Self {
         Self { body: Bytes::from_owner(Charged { bytes: self.body, _lease: lease }), ..self }
     }
 }
@@ -63,7 +63,7 @@ impl Excerpt {
 /// Bytes and what they are charged to.
 struct Charged {
     bytes: Bytes,
-    _lease: Lease,
+    _lease: Reservation,
 }
 
 impl AsRef<[u8]> for Charged {
@@ -77,13 +77,13 @@ pub(crate) mod tests {
     use super::*;
     use crate::conn::problem::HttpProblem;
     use crate::http::reply::Reply;
-    use crate::model::admission::Gate;
+    use crate::model::admission::Admission;
     use crate::model::file::tests::edition;
     use std::time::SystemTime;
 
-    pub(crate) fn excerpt(selection: Selection, body: &'static [u8]) -> Excerpt {
-        let stamp = Stamp { length: 10, ..edition().stamp };
-        Excerpt { selection, stamp, media_type: "image/jpeg", body: Bytes::from_static(body) }
+    pub(crate) fn excerpt(selection: Selection, body: &'static [u8]) -> FilePart {
+        let stamp = FileVersion { length: 10, ..edition().stamp };
+        FilePart { selection, stamp, media_type: "image/jpeg", body: Bytes::from_static(body) }
     }
 
     fn field<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
@@ -110,7 +110,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_bytes_are_charged_until_the_last_copy_is_gone() {
-        let gate = Gate::new(1, 100, 1);
+        let gate = Admission::new(1, 100, 1);
         let mut lease = gate.lease();
         lease.grow(10).unwrap();
         let excerpt = excerpt(Selection::Whole, b"0123456789").charged_to(lease);

@@ -1,10 +1,10 @@
-//! What a conversation has to tell the log: data here, words in Spanish, written by the shell.
+//! EventKind a conversation has to tell the log: data here, words in Spanish, written by the shell.
 use std::fmt;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::error::Failure;
+use super::error::WorkError;
 
 /// How much an event matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,9 +13,9 @@ pub enum Level {
     Error,
     /// Unusual, but handled.
     Warning,
-    /// What an operator wants to see.
+    /// EventKind an operator wants to see.
     Info,
-    /// What someone who studies the server wants to see.
+    /// EventKind someone who studies the server wants to see.
     Debug,
 }
 
@@ -32,17 +32,17 @@ impl fmt::Display for Level {
 
 /// One line of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct LogEvent {
     /// The request it belongs to, if there is one yet.
     pub id: Option<Uuid>,
-    /// What happened.
-    pub what: What,
+    /// EventKind happened.
+    pub what: EventKind,
 }
 
-/// What an answer counts as: words from short, fixed lists, whatever the client has sent.
+/// EventKind an answer counts as: words from short, fixed lists, whatever the client has sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tally {
-    /// What was asked for: `netcat`, `none` for what could not be read or leads nowhere, else a route's name.
+pub struct MetricLabels {
+    /// EventKind was asked for: `netcat`, `none` for what could not be read or leads nowhere, else a route's name.
     pub route: &'static str,
     /// How: `none` without HTTP, `other` for a method that is not ours.
     pub method: &'static str,
@@ -50,16 +50,16 @@ pub struct Tally {
     pub refused: Option<&'static str>,
 }
 
-impl Tally {
+impl MetricLabels {
     /// Of what can't be read.
     pub const UNREAD: Self = Self { route: "none", method: "none", refused: None };
     /// Of a picture without HTTP.
     pub const NETCAT: Self = Self { route: "netcat", method: "none", refused: None };
 }
 
-/// What happened on a connection.
+/// EventKind happened on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum EventKind {
     /// A client has connected.
     Connected,
     /// A picture has arrived whole.
@@ -86,14 +86,14 @@ pub enum What {
         took: Duration,
         /// From the answer's first byte to its last.
         writing: Duration,
-        /// What it counts as.
-        tally: Tally,
+        /// EventKind it counts as.
+        tally: MetricLabels,
         /// The client was gone before the end.
         cut: bool,
         /// It was `/healthz`, `/readyz` or `/metrics` that was asked for.
         probe: bool,
-        /// What went wrong, where the status does not tell it.
-        fault: Option<Fault>,
+        /// EventKind went wrong, where the status does not tell it.
+        fault: Option<LogNote>,
     },
     /// A client is given a link.
     Linked {
@@ -102,12 +102,12 @@ pub enum What {
     },
     /// The client left before there was anything to answer.
     Left {
-        /// What it was in the middle of, in Spanish.
+        /// EventKind it was in the middle of, in Spanish.
         during: &'static str,
     },
 }
 
-impl What {
+impl EventKind {
     /// How much it matters.
     #[must_use]
     pub fn level(&self) -> Level {
@@ -116,33 +116,33 @@ impl What {
             Self::Linked { .. } => Level::Info,
             Self::Answered { probe: true, .. } => Level::Debug,
             Self::Answered { fault: Some(fault), .. } => fault.level,
-            // What we do not speak (501, 505) is no fault of ours.
+            // EventKind we do not speak (501, 505) is no fault of ours.
             Self::Begun { .. } | Self::Answered { status: 501 | 505, .. } => Level::Info,
             Self::Answered { status, .. } => level_of(*status),
         }
     }
 }
 
-/// What went wrong behind an answer, for the operator: the client is not told all of it.
+/// EventKind went wrong behind an answer, for the operator: the client is not told all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct LogNote {
     /// How much it matters.
     pub level: Level,
     /// Spanish.
     pub reason: String,
 }
 
-impl Fault {
-    /// What the line about an answer with this status has to add of a failure; None if the status says it all.
+impl LogNote {
+    /// EventKind the line about an answer with this status has to add of a failure; None if the status says it all.
     #[must_use]
-    pub fn of(failure: &Failure, status: u16) -> Option<Self> {
+    pub fn of(failure: &WorkError, status: u16) -> Option<Self> {
         let level = match failure {
             // The client sees a 404 like any other.
-            Failure::NoPermission => Level::Warning,
+            WorkError::NoPermission => Level::Warning,
             // It sees what it would see of a picture that is broken, but the decoder is.
-            Failure::Panicked => Level::Error,
+            WorkError::Panicked => Level::Error,
             // Ordinary, and said in full to the client.
-            Failure::Changing | Failure::QueueFull | Failure::MemoryFull { .. } => return None,
+            WorkError::Changing | WorkError::QueueFull | WorkError::MemoryFull { .. } => return None,
             _ if status >= 500 => level_of(status),
             _ => return None,
         };
@@ -159,7 +159,7 @@ fn level_of(status: u16) -> Level {
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connected => write!(f, "Cliente conectado."),
@@ -182,10 +182,10 @@ impl fmt::Display for What {
 mod tests {
     use super::*;
 
-    fn answered(status: u16, probe: bool, fault: Option<Fault>) -> What {
+    fn answered(status: u16, probe: bool, fault: Option<LogNote>) -> EventKind {
         let took = Duration::from_millis(41);
-        let (shown, writing, tally, cut) = ("GET /".into(), took, Tally::UNREAD, false);
-        What::Answered { shown, status, received: 1, sent: 2, took, writing, tally, cut, probe, fault }
+        let (shown, writing, tally, cut) = ("GET /".into(), took, MetricLabels::UNREAD, false);
+        EventKind::Answered { shown, status, received: 1, sent: 2, took, writing, tally, cut, probe, fault }
     }
 
     #[test]
@@ -206,20 +206,20 @@ mod tests {
             assert_eq!(answered(status, true, None).level(), Level::Debug, "{status}");
         }
         for (failure, status, level) in [
-            (Failure::Panicked, 422, Some(Level::Error)),
-            (Failure::NoPermission, 404, Some(Level::Warning)),
-            (Failure::ScalerLost, 502, Some(Level::Error)),
-            (Failure::ScalerAway, 503, Some(Level::Warning)),
-            (Failure::Late, 504, Some(Level::Error)),
-            (Failure::FolderUnusable("no es un directorio".into()), 500, Some(Level::Error)),
-            (Failure::FolderFull("ENOSPC".into()), 507, Some(Level::Error)),
-            (Failure::NoFile, 404, None),
-            (Failure::Changing, 503, None),
-            (Failure::QueueFull, 503, None),
-            (Failure::MemoryFull { length: 1 }, 503, None),
-            (Failure::Undecodable("faltan datos".into()), 422, None),
+            (WorkError::Panicked, 422, Some(Level::Error)),
+            (WorkError::NoPermission, 404, Some(Level::Warning)),
+            (WorkError::ScalerLost, 502, Some(Level::Error)),
+            (WorkError::ScalerAway, 503, Some(Level::Warning)),
+            (WorkError::Late, 504, Some(Level::Error)),
+            (WorkError::FolderUnusable("no es un directorio".into()), 500, Some(Level::Error)),
+            (WorkError::FolderFull("ENOSPC".into()), 507, Some(Level::Error)),
+            (WorkError::NoFile, 404, None),
+            (WorkError::Changing, 503, None),
+            (WorkError::QueueFull, 503, None),
+            (WorkError::MemoryFull { length: 1 }, 503, None),
+            (WorkError::Undecodable("faltan datos".into()), 422, None),
         ] {
-            let fault = Fault::of(&failure, status);
+            let fault = LogNote::of(&failure, status);
             assert_eq!(fault.as_ref().map(|fault| fault.level), level, "{failure:?}");
             if let Some(level) = level {
                 assert_eq!(answered(status, false, fault).level(), level);
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn the_line_of_an_answer_ends_with_the_reason() {
-        let fault = Fault::of(&Failure::Unreadable("EIO".into()), 500);
+        let fault = LogNote::of(&WorkError::Unreadable("EIO".into()), 500);
         let line = answered(500, false, fault).to_string();
         assert_eq!(line, "GET / 500 1 → 2 bytes, 41 ms - el archivo no se puede leer: EIO");
         assert_eq!(answered(200, false, None).to_string(), "GET / 200 1 → 2 bytes, 41 ms");

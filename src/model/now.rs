@@ -3,7 +3,7 @@ use std::time::{Instant, SystemTime};
 
 /// The monotonic clock for deadlines and the wall clock for `Date`.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment {
+pub struct Now {
     /// For deadlines and durations.
     pub at: Instant,
     /// For what people and protocols read.

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::admission::Lease;
-use super::file::Edition;
+use super::admission::Reservation;
+use super::file::Variant;
 use crate::http::format::Format;
 
 /// What a browser may do with a picture that it shows by itself: nothing, but for the style that it puts around it.
@@ -22,9 +22,9 @@ pub struct Picture {
     /// Rows.
     pub height: u32,
     /// Of which file it was made, and how; None for an upload.
-    pub edition: Option<Edition>,
+    pub edition: Option<Variant>,
     /// Holds the file's bytes until the last who has the picture lets go of it.
-    pub lease: Lease,
+    pub lease: Reservation,
 }
 
 /// Where the time of a run went; None for a step that it did not take.

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::admission::Gate;
-use super::error::Failure;
+use super::admission::Admission;
+use super::error::WorkError;
 use super::image::PixelLimits;
 use crate::http::head::HeadLimits;
 
 /// The limits and times of every conversation.
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub struct Limits {
     /// Of the request head.
     pub head: HeadLimits,
     /// Most bytes of a body, and of a file: `--max-cuerpo`.
@@ -28,7 +28,7 @@ pub struct Policy {
     pub factor: f64,
     /// From the first byte of a request to the end of its head.
     pub head_time: Duration,
-    /// In each stretch of so long a body must keep up [`Policy::body_rate`]; whole seconds.
+    /// In each stretch of so long a body must keep up [`Limits::body_rate`]; whole seconds.
     pub body_stretch: Duration,
     /// Bytes per second.
     pub body_rate: u64,
@@ -40,7 +40,7 @@ pub struct Policy {
     pub linger_time: Duration,
 }
 
-impl Default for Policy {
+impl Default for Limits {
     fn default() -> Self {
         Self {
             head: HeadLimits { bytes_max: 16 << 10, fields_max: 64, target_max: 8 << 10 },
@@ -85,11 +85,11 @@ impl Part {
 
 /// Shared by all exchanges and by the loop that drives them.
 #[derive(Debug)]
-pub struct Service {
+pub struct ServerState {
     /// The limits in force.
-    pub policy: Policy,
+    pub policy: Limits,
     /// The admission counter.
-    pub gate: Gate,
+    pub gate: Admission,
     /// Makes the id of a request: version 4 in production, countable in tests.
     pub ids: fn() -> Uuid,
     /// The server is stopping: no connection is kept.
@@ -103,13 +103,13 @@ pub struct Service {
     /// So many threads have not come back and were replaced that no more are.
     pub worn_out: Cell<bool>,
     /// Why the store can't keep anything at the moment.
-    pub store_away: RefCell<Option<Failure>>,
+    pub store_away: RefCell<Option<WorkError>>,
 }
 
-impl Service {
+impl ServerState {
     /// A service that runs.
     #[must_use]
-    pub fn new(policy: Policy, gate: Gate, ids: fn() -> Uuid) -> Self {
+    pub fn new(policy: Limits, gate: Admission, ids: fn() -> Uuid) -> Self {
         Self {
             policy,
             gate,
@@ -131,12 +131,12 @@ impl Service {
 
     /// The same as a failure: why work could not begin now.
     #[must_use]
-    pub fn overload(&self) -> Option<Failure> {
+    pub fn overload(&self) -> Option<WorkError> {
         let gate = &self.gate;
         if gate.places() >= gate.places_max() {
-            Some(Failure::QueueFull)
+            Some(WorkError::QueueFull)
         } else {
-            (gate.bytes() >= gate.bytes_max()).then_some(Failure::MemoryFull { length: 0 })
+            (gate.bytes() >= gate.bytes_max()).then_some(WorkError::MemoryFull { length: 0 })
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::admission::Lease;
+use super::admission::Reservation;
 use super::face::{Face, Page};
 use super::task::{Status, Submission};
 
@@ -56,7 +56,7 @@ pub enum Query {
         /// These of its bytes.
         range: Range<u64>,
         /// To hold them.
-        lease: Lease,
+        lease: Reservation,
     },
     /// Forget this task: [`Finding::Deleted`].
     Delete(Uuid),
@@ -76,7 +76,7 @@ pub enum Finding {
     /// None: there is no such task.
     Status(Option<Status>),
     /// None: it is gone.
-    File(Option<(Bytes, Lease)>),
+    File(Option<(Bytes, Reservation)>),
     /// Whether there was such a task.
     Deleted(bool),
     /// What the bank has.

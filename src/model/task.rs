@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::admission::Lease;
-use super::transform::Plan;
+use super::admission::Reservation;
+use super::transform::Transform;
 use crate::http::format::Format;
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum TaskState {
     /// It waits for its turn.
     Pending,
     /// It is being worked on.
@@ -26,7 +26,7 @@ pub enum State {
     Expired,
 }
 
-impl State {
+impl TaskState {
     /// The word for it, as the interface has it.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -52,7 +52,7 @@ pub struct Status {
     /// Its name, which nobody can guess.
     pub id: Uuid,
     /// Where it stands.
-    pub state: State,
+    pub state: TaskState,
     /// Bytes of the picture that was handed in.
     pub received: u64,
     /// When it was accepted.
@@ -81,7 +81,7 @@ impl Status {
         let mut document = Map::new();
         document.insert("id_tarea".into(), id.to_string().into());
         document.insert("estado".into(), self.state.word().into());
-        if let Some(shape) = self.result.filter(|_| self.state == State::Done) {
+        if let Some(shape) = self.result.filter(|_| self.state == TaskState::Done) {
             document.insert("imagen".into(), format!("/tareas/{id}/imagen").into());
             document.insert("formato".into(), shape.format.name().into());
             document.insert("ancho".into(), shape.width.into());
@@ -106,13 +106,13 @@ impl Status {
     /// One sentence about the state, for people.
     fn detail(&self) -> &str {
         match (self.state, &self.problem) {
-            (State::Failed, Some(problem)) => &problem.detail,
-            (State::Failed, None) => "la tarea falló",
-            (State::Pending, _) => "en espera de su turno",
-            (State::Running, _) => "en proceso",
-            (State::Done, _) if self.result.is_some() => "la imagen está lista",
-            (State::Done, _) => "la imagen se entregó a quien la envió",
-            (State::Expired, _) => "el resultado ya no se guarda",
+            (TaskState::Failed, Some(problem)) => &problem.detail,
+            (TaskState::Failed, None) => "la tarea falló",
+            (TaskState::Pending, _) => "en espera de su turno",
+            (TaskState::Running, _) => "en proceso",
+            (TaskState::Done, _) if self.result.is_some() => "la imagen está lista",
+            (TaskState::Done, _) => "la imagen se entregó a quien la envió",
+            (TaskState::Expired, _) => "el resultado ya no se guarda",
         }
     }
 
@@ -166,13 +166,13 @@ pub struct Submission {
     /// The file as it was sent.
     pub picture: Vec<u8>,
     /// What is to be done with it.
-    pub plan: Plan,
+    pub plan: Transform,
     /// The client's name for this request, under which it may send it again.
     pub key: Option<Vec<u8>>,
     /// When it was complete.
     pub at: SystemTime,
     /// Holds the picture's bytes until they are durable.
-    pub lease: Lease,
+    pub lease: Reservation,
 }
 
 /// A task whose turn has come.
@@ -183,11 +183,11 @@ pub struct Claim {
     /// The file as it was sent.
     pub picture: Vec<u8>,
     /// What is to be done with it.
-    pub plan: Plan,
+    pub plan: Transform,
     /// It was in work when a server fell: until it has ended, no other is to be in work beside it.
     pub suspect: bool,
     /// How often it was tried in vain before; a server that fell or stopped in the middle counts.
     pub tries: u32,
     /// Holds the picture's bytes.
-    pub lease: Lease,
+    pub lease: Reservation,
 }

@@ -1,6 +1,6 @@
 //! What a request wants done, from its parameters and its `Accept`: checked whole before any work is queued.
 //!
-//! A [`Wish`] is what the request alone says; with the format that the picture turns out to have it becomes a [`Plan`].
+//! A [`RequestedTransform`] is what the request alone says; with the format that the picture turns out to have it becomes a [`Transform`].
 //! The form wins over the query; an empty value means the default.
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -8,14 +8,14 @@ use std::hash::{Hash, Hasher};
 use scaler::raster::Channels;
 use scaler::wire::{parse_factor, scaled_side};
 
-use super::error::Failure;
-use super::image::{Encoding, PixelLimits, Probe};
+use super::error::WorkError;
+use super::image::{Encoding, ImageInfo, PixelLimits};
 use crate::http::accept;
 use crate::http::format::Format;
 
 /// What a request asks for, in range, before the picture has been looked at.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wish {
+pub struct RequestedTransform {
     pub(crate) size: Size,
     pub(crate) quality: u8,
     pub(crate) background: [u8; 3],
@@ -94,43 +94,43 @@ fn proportional(side: u32, part: u32, whole: u32) -> u32 {
 /// It has one canonical text, which the store keeps: `escala=0.5&formato=jpeg&calidad=85&fondo=FFFFFF`, or `ancho=800&alto=600`
 /// in place of the factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Plan {
+pub struct Transform {
     /// How large the result is to be.
     pub size: Size,
     /// How the result is written.
     pub encoding: Encoding,
 }
 
-impl Wish {
+impl RequestedTransform {
     /// The plan for a picture of this format whose result keeps it unless `formato` names another.
     #[must_use]
-    pub fn plan_as_input(&self, input: Format) -> Plan {
+    pub fn plan_as_input(&self, input: Format) -> Transform {
         let Self { size, quality, background, .. } = *self;
         let format = if let Choice::Named(format) = self.format { format } else { input };
-        Plan { size, encoding: Encoding { format, quality, background } }
+        Transform { size, encoding: Encoding { format, quality, background } }
     }
 
     /// The plan for a picture of this format; None if the client accepts nothing that we write (406).
     #[must_use]
-    pub fn plan(&self, input: Format) -> Option<Plan> {
+    pub fn plan(&self, input: Format) -> Option<Transform> {
         let Self { size, quality, background, .. } = *self;
         let format = match &self.format {
             Choice::Named(format) => *format,
             Choice::Accepted(field) => accept::choose(field, input)?,
             Choice::Input => input,
         };
-        Some(Plan { size, encoding: Encoding { format, quality, background } })
+        Some(Transform { size, encoding: Encoding { format, quality, background } })
     }
 
     /// The plan for a picture that is to be kept as a link: always a JPEG, whatever its sender would take in an answer.
     #[must_use]
-    pub fn plan_for_link(&self) -> Plan {
+    pub fn plan_for_link(&self) -> Transform {
         let Self { size, quality, background, .. } = *self;
-        Plan { size, encoding: Encoding { format: Format::Jpeg, quality, background } }
+        Transform { size, encoding: Encoding { format: Format::Jpeg, quality, background } }
     }
 }
 
-impl Plan {
+impl Transform {
     /// The size of the result for a source of this size, upright.
     #[must_use]
     pub fn target(&self, width: u32, height: u32) -> (u32, u32) {
@@ -182,7 +182,7 @@ impl fmt::Display for Size {
     }
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for Transform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Encoding { format, quality, background: [red, green, blue] } = self.encoding;
         write!(
@@ -203,18 +203,18 @@ impl fmt::Display for Plan {
 /// tell whether there is transparency.
 ///
 /// # Errors
-/// [`Failure::ResultTooLarge`] if the result would pass the limits, [`Failure::TooMuchMemory`] if the work would need
+/// [`WorkError::ResultTooLarge`] if the result would pass the limits, [`WorkError::TooMuchMemory`] if the work would need
 /// more than `memory_max` bytes.
 pub fn needed(
     picture_bytes: usize,
-    probe: &Probe,
+    probe: &ImageInfo,
     (width, height): (u32, u32),
     limits: &PixelLimits,
     encode_cost: u64,
     memory_max: u64,
-) -> Result<u64, Failure> {
+) -> Result<u64, WorkError> {
     if limits.check(width, height).is_err() {
-        return Err(Failure::ResultTooLarge { width: width.into(), height: height.into() });
+        return Err(WorkError::ResultTooLarge { width: width.into(), height: height.into() });
     }
     let area = |width: u32, height: u32| u64::from(width) * u64::from(height);
     let channels = if probe.format == Format::Jpeg { Channels::Luma } else { Channels::LumaAlpha };
@@ -225,7 +225,7 @@ pub fn needed(
     let channels = channels.count() as u64;
     let writing = (area(width, height) * channels).saturating_add(encode_cost);
     let needed = decoding.max(scaling * channels).max(writing);
-    if needed > memory_max { Err(Failure::TooMuchMemory { needed }) } else { Ok(needed) }
+    if needed > memory_max { Err(WorkError::TooMuchMemory { needed }) } else { Ok(needed) }
 }
 
 pub(crate) fn parse_side(text: &str) -> Option<u32> {

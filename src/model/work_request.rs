@@ -3,39 +3,39 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::admission::Lease;
-use super::file::Wanted;
+use super::admission::Reservation;
+use super::file::FileRequest;
 use super::job::Product;
-use super::links::Sought;
-use super::transform::Plan;
+use super::links::LinkRequest;
+use super::transform::Transform;
 
 /// What a request hands over once nothing more of it is to come.
 #[derive(Debug)]
-pub struct Order {
+pub struct WorkRequest {
     /// The request's id, which becomes the run's.
     pub id: Uuid,
     /// Where the picture comes from.
-    pub origin: Origin,
+    pub origin: WorkSource,
     /// Holds the bytes of an upload.
-    pub lease: Lease,
+    pub lease: Reservation,
     /// How long an upload took.
     pub read: Option<Duration>,
 }
 
 /// Where a picture comes from.
 #[derive(Debug)]
-pub enum Origin {
+pub enum WorkSource {
     /// The client has sent it.
     Upload {
         /// The file as it was sent.
         picture: Vec<u8>,
         /// What is wanted.
-        plan: Plan,
+        plan: Transform,
         /// What is to come of it.
         product: Product,
     },
     /// It lies below the directory of `-d`.
-    File(Box<Wanted>),
+    File(Box<FileRequest>),
     /// It was made before, and lies in the folder of links.
-    Linked(Box<Sought>),
+    Linked(Box<LinkRequest>),
 }

@@ -13,7 +13,7 @@ use mio::event::Event;
 use super::metrics::Traffic;
 use crate::conn::Connection;
 use crate::model::key::Key;
-use crate::model::now::Moment;
+use crate::model::now::Now;
 use crate::work::timers::Armed;
 
 /// Bytes moved for one connection before the others get their turn.
@@ -105,7 +105,7 @@ pub fn pump<S: Read + Write>(
     readiness: &mut Readiness,
     connection: &mut Connection,
     scratch: &mut [u8],
-    now: Moment,
+    now: Now,
 ) -> Pumped {
     let mut spent = 0;
     loop {

@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::*;
 use crate::conn::connection::{Action, INPUT_MAX};
 use crate::conn::local_address::{ListenerRole, LocalAddress};
-use crate::model::admission::Gate;
-use crate::model::error::Failure;
-use crate::model::server_state::{Policy, Service};
+use crate::model::admission::Admission;
+use crate::model::error::WorkError;
+use crate::model::server_state::{Limits, ServerState};
 
 /// xorshift64: enough chance for a test, the same each time.
 struct Chance(u64);
@@ -76,16 +76,16 @@ impl Write for Faulty {
     }
 }
 
-fn connection(now: Moment) -> Connection {
-    let gate = Gate::new(4, 1 << 24, 1);
-    let service = Service::new(Policy::default(), gate, Uuid::new_v4);
+fn connection(now: Now) -> Connection {
+    let gate = Admission::new(4, 1 << 24, 1);
+    let service = ServerState::new(Limits::default(), gate, Uuid::new_v4);
     let local_address = LocalAddress { side: ListenerRole::Main, host: "localhost".into(), port: 80 };
     Connection::new(Rc::new(service), local_address, now)
 }
 
 /// Pumps with whatever readiness epoll might report until the connection closes; answers orders with a failure.
 fn converse(stream: &mut Faulty) -> Pumped {
-    let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+    let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
     let mut connection = connection(now);
     let mut readiness = Readiness::default();
     let mut scratch = vec![0; INPUT_MAX];
@@ -97,7 +97,7 @@ fn converse(stream: &mut Faulty) -> Pumped {
         let pumped = pump(stream, &mut readiness, &mut connection, &mut scratch, now);
         while let Some(action) = connection.poll_action() {
             if let Action::Submit(order) = action {
-                connection.handle_done(order.id, &Err(Failure::Undecodable("prueba".into())), now);
+                connection.handle_done(order.id, &Err(WorkError::Undecodable("prueba".into())), now);
             }
         }
         if pumped == Pumped::Gone || connection.is_closed() {
@@ -177,7 +177,7 @@ impl Write for Endless {
 
 #[test]
 fn nobody_keeps_the_turn() {
-    let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+    let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
     let mut connection = connection(now);
     connection.handle_input(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n", now);
     let mut readiness = Readiness { read: true, write: true, half_closed: false };

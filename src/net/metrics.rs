@@ -1,12 +1,12 @@
-//! What the server counts of itself, and the page of `GET /metrics`.
+//! EventKind the server counts of itself, and the page of `GET /metrics`.
 //!
 //! Counters are plain integers of the loop's thread: to count is an addition, or a look into a map whose keys are words of
 //! short, fixed lists. So what a client sends never makes another series; and since no other thread counts, there is
-//! nothing to lock. What is a state rather than a count ([`Levels`]) is gathered when the page is asked for.
+//! nothing to lock. EventKind is a state rather than a count ([`Levels`]) is gathered when the page is asked for.
 //!
 //! Why no library: prometheus-client (11 more crates, a procedural macro among them) writes OpenMetrics and not the text
 //! format 0.0.4; prometheus (8 more) and metrics-exporter-prometheus (over 30) bring locks, atomics and registries for
-//! counters that many threads share. What is left of the matter for one thread is this file and a hundred lines of
+//! counters that many threads share. EventKind is left of the matter for one thread is this file and a hundred lines of
 //! [`page`]; a parser that others wrote is among the tests.
 //!
 //! Known limit: a request is counted when its answer has been sent, or cut off; one that its client gave up before there
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use scaler::exit_stats::Cause;
 
-use crate::model::log_event::{Tally, What};
+use crate::model::log_event::{EventKind, MetricLabels};
 use crate::model::picture::Times;
 use crate::model::server_state::Part;
 use crate::work::counts::Counts;
@@ -116,11 +116,16 @@ impl Histogram {
 
 impl Metrics {
     /// Something happened on a connection.
-    pub fn note(&mut self, what: &What) {
+    pub fn note(&mut self, what: &EventKind) {
         match what {
-            What::Connected => self.accepted += 1,
-            What::Answered {
-                tally: Tally { route, method, refused }, status, took, writing, probe, ..
+            EventKind::Connected => self.accepted += 1,
+            EventKind::Answered {
+                tally: MetricLabels { route, method, refused },
+                status,
+                took,
+                writing,
+                probe,
+                ..
             } => {
                 *self.requests.entry((route, method, *status)).or_default() += 1;
                 self.durations.entry(route).or_default().observe(*took);
@@ -131,7 +136,10 @@ impl Metrics {
                     self.observe("write", Some(*writing));
                 }
             }
-            What::Received { .. } | What::Begun { .. } | What::Linked { .. } | What::Left { .. } => {}
+            EventKind::Received { .. }
+            | EventKind::Begun { .. }
+            | EventKind::Linked { .. }
+            | EventKind::Left { .. } => {}
         }
     }
 

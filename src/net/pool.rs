@@ -17,8 +17,8 @@ use mio::{Interest, Registry};
 use scaler::wire::{Limits, Reply};
 
 use super::upstream::{Break, Stream, Task, Turn, Upstream};
-use crate::model::error::Failure;
-use crate::model::job::{Done, Output};
+use crate::model::error::WorkError;
+use crate::model::job::{Completion, Output};
 use crate::model::key::Key;
 use crate::pixels::Spares;
 use crate::work::slab::Slab;
@@ -66,7 +66,7 @@ pub enum Assigned {
     /// It is on this connection, which wants a turn.
     Begun(Key),
     /// It is given up.
-    Done(Done),
+    Done(Completion),
 }
 
 /// What a connection's turn led to.
@@ -76,7 +76,7 @@ pub enum Served {
     /// It wants another turn.
     Again,
     /// Its task is done.
-    Done(Done),
+    Done(Completion),
 }
 
 /// Since when, and until when, connects are not to be tried.
@@ -178,9 +178,9 @@ impl Pool {
     }
 
     /// Why a task need not wait any longer.
-    fn hopeless(&self, task: &Task, now: Instant) -> Option<Failure> {
-        let away = self.is_away(now).then_some(Failure::ScalerAway);
-        if task.cancelled.is_set() { Some(Failure::Cancelled) } else { away }
+    fn hopeless(&self, task: &Task, now: Instant) -> Option<WorkError> {
+        let away = self.is_away(now).then_some(WorkError::ScalerAway);
+        if task.cancelled.is_set() { Some(WorkError::Cancelled) } else { away }
     }
 
     /// An idle connection, or a new one.
@@ -284,7 +284,7 @@ impl Pool {
             task.breaks += 1;
         }
         if task.breaks > BREAKS_MAX || cause == Break::Nonsense {
-            return Served::Done(answer(task, Err(Failure::ScalerLost), now));
+            return Served::Done(answer(task, Err(WorkError::ScalerLost), now));
         }
         self.put_back(task);
         Served::Nothing
@@ -380,12 +380,12 @@ impl Pool {
     }
 }
 
-fn answer(task: Task, result: Result<Output, Failure>, now: Instant) -> Done {
+fn answer(task: Task, result: Result<Output, WorkError>, now: Instant) -> Completion {
     let took = task.began_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-    Done { ticket: task.ticket, lease: task.lease, result, took }
+    Completion { ticket: task.ticket, lease: task.lease, result, took }
 }
 
-fn judge(task: &Task, reply: Reply) -> Result<Output, Failure> {
+fn judge(task: &Task, reply: Reply) -> Result<Output, WorkError> {
     match reply {
         Reply::Image(raster)
             if (raster.width, raster.height) == (task.width, task.height)
@@ -393,8 +393,8 @@ fn judge(task: &Task, reply: Reply) -> Result<Output, Failure> {
         {
             Ok(Output::Raster(raster))
         }
-        Reply::Image(_) => Err(Failure::ScalerLost),
-        Reply::Error { code, reason } => Err(Failure::ScalerRefused { code, reason }),
+        Reply::Image(_) => Err(WorkError::ScalerLost),
+        Reply::Error { code, reason } => Err(WorkError::ScalerRefused { code, reason }),
     }
 }
 

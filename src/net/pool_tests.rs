@@ -11,7 +11,7 @@ use scaler::wire::{self, RequestDecoder, emit_error, emit_reply_head};
 use uuid::Uuid;
 
 use super::*;
-use crate::model::admission::Gate;
+use crate::model::admission::Admission;
 use crate::model::job::Cancel;
 use crate::model::key::Ticket;
 
@@ -123,13 +123,13 @@ fn act(mut stream: UnixStream, script: Script) -> std::io::Result<()> {
 struct Loop {
     poll: Poll,
     pool: Pool,
-    gate: Gate,
+    gate: Admission,
 }
 
 impl Loop {
     fn new(path: &Path, size: usize) -> Self {
         let pool = Pool::new(Destination::Unix(path.to_path_buf()), LIMITS, size, Arc::default());
-        Self { poll: Poll::new().unwrap(), pool, gate: Gate::new(100, 1 << 30, 1) }
+        Self { poll: Poll::new().unwrap(), pool, gate: Admission::new(100, 1 << 30, 1) }
     }
 
     fn submit(&mut self, number: u32) -> Cancel {
@@ -168,7 +168,7 @@ impl Loop {
     }
 
     /// Turns until so many tasks are done.
-    fn run(&mut self, count: usize) -> Vec<Done> {
+    fn run(&mut self, count: usize) -> Vec<Completion> {
         let mut done = Vec::new();
         let mut queue = Vec::new();
         let mut scratch = vec![0; 1 << 16];
@@ -207,7 +207,7 @@ impl Loop {
 }
 
 /// One task over these scripts.
-fn outcome(scripts: &[Script]) -> Result<Output, Failure> {
+fn outcome(scripts: &[Script]) -> Result<Output, WorkError> {
     let path = directory();
     play(&path.join("s"), scripts);
     let mut turning = Loop::new(&path.join("s"), 2);
@@ -217,7 +217,7 @@ fn outcome(scripts: &[Script]) -> Result<Output, Failure> {
     done.result
 }
 
-fn is_right(result: &Result<Output, Failure>) -> bool {
+fn is_right(result: &Result<Output, WorkError>) -> bool {
     matches!(result, Ok(Output::Raster(raster))
         if (raster.width, raster.height) == (SIDE / 2, SIDE / 2) && raster.samples.iter().all(|&sample| sample == 7))
 }
@@ -269,14 +269,14 @@ fn the_buffer_of_a_picture_that_was_scaled_is_kept() {
 
 #[test]
 fn the_sixth_break_is_the_end() {
-    assert_eq!(outcome(&[Script::ReadAndHang]).unwrap_err(), Failure::ScalerLost);
+    assert_eq!(outcome(&[Script::ReadAndHang]).unwrap_err(), WorkError::ScalerLost);
 }
 
 #[test]
 fn nonsense_is_not_asked_again_and_a_refusal_is_passed_on() {
-    assert_eq!(outcome(&[Script::Nonsense, Script::Serve]).unwrap_err(), Failure::ScalerLost);
-    assert_eq!(outcome(&[Script::WrongSize, Script::Serve]).unwrap_err(), Failure::ScalerLost);
-    let refused = Failure::ScalerRefused { code: 422, reason: "no cabe".into() };
+    assert_eq!(outcome(&[Script::Nonsense, Script::Serve]).unwrap_err(), WorkError::ScalerLost);
+    assert_eq!(outcome(&[Script::WrongSize, Script::Serve]).unwrap_err(), WorkError::ScalerLost);
+    let refused = WorkError::ScalerRefused { code: 422, reason: "no cabe".into() };
     assert_eq!(outcome(&[Script::Refuse]).unwrap_err(), refused);
 }
 
@@ -312,7 +312,7 @@ fn a_large_picture_that_nobody_wants_leaves_while_it_waits() {
     unwanted.set();
     let assigned = turning.pool.assign(turning.poll.registry(), Instant::now());
     let Some(Assigned::Done(done)) = assigned else { panic!() };
-    assert_eq!((done.ticket.run.index, done.result.unwrap_err()), (4, Failure::Cancelled));
+    assert_eq!((done.ticket.run.index, done.result.unwrap_err()), (4, WorkError::Cancelled));
     std::fs::remove_dir_all(&path).unwrap();
 }
 
@@ -358,7 +358,7 @@ fn a_scaler_that_is_late_is_waited_for_and_one_that_stays_away_is_not() {
     let later = now + AWAY_AFTER;
     assert!(turning.pool.is_away(later));
     let Some(Assigned::Done(done)) = turning.pool.assign(turning.poll.registry(), later) else { panic!() };
-    assert_eq!(done.result.unwrap_err(), Failure::ScalerAway);
+    assert_eq!(done.result.unwrap_err(), WorkError::ScalerAway);
 
     play(&socket, &[Script::Serve]);
     turning.submit(1);
@@ -373,7 +373,7 @@ fn a_cancelled_task_is_not_begun_and_an_abandoned_one_is_let_go() {
     play(&path.join("s"), &[Script::Serve]);
     let mut turning = Loop::new(&path.join("s"), 1);
     turning.submit(0).set();
-    assert_eq!(turning.run(1).remove(0).result.unwrap_err(), Failure::Cancelled);
+    assert_eq!(turning.run(1).remove(0).result.unwrap_err(), WorkError::Cancelled);
 
     turning.submit(1);
     let now = Instant::now();

@@ -2,7 +2,7 @@
 //!
 //! Rules: an event only sets readiness bits and queues its owner; [`Server::run_queue`] is the one place where a
 //! connection makes progress or dies. Whoever has spent its turn goes to the back of the queue. The clock is read once
-//! a turn. Everything that finishes elsewhere (workers, scaler) comes back as a `Done` through one door, is looked up
+//! a turn. Everything that finishes elsewhere (workers, scaler) comes back as a `Completion` through one door, is looked up
 //! by its ticket, and meets nobody if its run has ended. The loop never waits but in `poll`, and never touches a pixel
 //! except for the header that `pixels::probe` reads.
 use std::collections::VecDeque;
@@ -37,13 +37,13 @@ use crate::conn::connection::{Action, INPUT_MAX};
 use crate::conn::local_address::{ListenerRole, LocalAddress};
 use crate::files::Library;
 use crate::log::{Log, Who};
-use crate::model::error::Failure;
-use crate::model::job::{Done, Ending, Job, Lane, Outcome, Work};
+use crate::model::error::WorkError;
+use crate::model::job::{Completion, Job, Queue, Work, WorkOutput, WorkResult};
 use crate::model::key::Key;
 use crate::model::log_event::Level;
-use crate::model::now::Moment;
-use crate::model::server_state::Service;
-use crate::model::work_request::Order;
+use crate::model::now::Now;
+use crate::model::server_state::ServerState;
+use crate::model::work_request::WorkRequest;
 use crate::pixels::Spares;
 use crate::store::{self, Answer, Retention, Store};
 use crate::work::counts::Census;
@@ -78,7 +78,7 @@ pub struct Parts {
     /// TERM, INT, CHLD, HUP; blocked before any thread began.
     pub signals: SignalFd,
     /// Limits and state of the service.
-    pub service: Service,
+    pub service: ServerState,
     /// The scaler of our own; None if one runs elsewhere.
     pub supervisor: Option<Supervisor>,
     /// Where the scaler listens.
@@ -102,7 +102,7 @@ pub struct Parts {
 /// The event loop and everything that it owns.
 pub struct Server {
     poll: Poll,
-    now: Moment,
+    now: Now,
     /// Who has something to do now; a client at most once.
     queue: VecDeque<Source>,
     timers: Timers,
@@ -117,7 +117,7 @@ pub struct Server {
     /// The files of `-d`, at which the loop only glances.
     library: Option<Arc<Library>>,
     /// The one door through which finished work comes back.
-    done: Receiver<Done>,
+    done: Receiver<Completion>,
     tasks: Tasks,
     tasks_armed: Armed,
     census: Census,
@@ -129,7 +129,7 @@ pub struct Server {
     relay: Option<Relay>,
     scaler_armed: Armed,
     signals: SignalFd,
-    service: Rc<Service>,
+    service: Rc<ServerState>,
     log: Log,
     metrics: Metrics,
     probe: Probe,
@@ -162,7 +162,7 @@ impl Server {
         let (tell, answers): (store::Deliver, _) = inbox(&waker);
         let policy = &parts.service.policy;
         let places = parts.service.gate.places_max();
-        let now = Moment { at: Instant::now(), wall: SystemTime::now() };
+        let now = Now { at: Instant::now(), wall: SystemTime::now() };
         let mut tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
         let library = parts.library.map(Arc::new);
         let spares = Arc::new(Spares::new(parts.service.gate.bytes_max()));
@@ -222,7 +222,7 @@ impl Server {
         self.keep_up();
         while !self.is_finished() {
             self.sleep(&mut events)?;
-            self.now = Moment { at: Instant::now(), wall: SystemTime::now() };
+            self.now = Now { at: Instant::now(), wall: SystemTime::now() };
             for event in &events {
                 self.mark(event);
             }
@@ -284,7 +284,7 @@ impl Server {
         self.probe.note_work(self.workers.finished(), self.now.at);
     }
 
-    fn handle_done(&mut self, done: Done) {
+    fn handle_done(&mut self, done: Completion) {
         if done.ticket.run == self_test::KEY {
             return self.handle_own(done);
         }
@@ -308,7 +308,7 @@ impl Server {
                 if job.ticket.run != self_test::KEY {
                     self.outstanding.note_job(job.ticket, job.due);
                 }
-                let lane = Lane::of(&job);
+                let lane = Queue::of(&job);
                 self.workers.submit(job, lane);
             }
             Work::Scale { raster, width, height } => {
@@ -450,7 +450,7 @@ impl Server {
         answered
     }
 
-    fn submit(&mut self, watcher: Key, order: Order) {
+    fn submit(&mut self, watcher: Key, order: WorkRequest) {
         let id = order.id;
         self.tasks.note_begin(id, order.lease.bytes(), self.now);
         match self.runs.submit(watcher, order, &self.service, &mut self.timers, self.now.at) {
@@ -484,13 +484,13 @@ impl Server {
     /// A run has ended: its client is told, and a scaler connection that still has it is let go.
     fn end_run(&mut self, ended: &Ended) {
         match &ended.outcome {
-            Ok(Ending::Picture(_, times) | Ending::Face(_, times) | Ending::Link(_, times)) => {
+            Ok(WorkOutput::Picture(_, times) | WorkOutput::Face(_, times) | WorkOutput::Link(_, times)) => {
                 self.metrics.note_times(times);
                 if let Some(work) = times.work() {
                     self.service.gate.observe(work);
                 }
             }
-            Ok(Ending::NotModified(_) | Ending::Excerpt(_)) => {}
+            Ok(WorkOutput::NotModified(_) | WorkOutput::Excerpt(_)) => {}
             // What went wrong is told with the line about the answer; a client that has left gets none.
             Err(_) => self.pool.abandon(ended.run, self.poll.registry()),
         }
@@ -504,7 +504,7 @@ impl Server {
         }
     }
 
-    fn tell(&mut self, watcher: Key, id: Uuid, outcome: &Outcome) {
+    fn tell(&mut self, watcher: Key, id: Uuid, outcome: &WorkResult) {
         if let Some(client) = self.clients.get_mut(watcher) {
             client.watching = None;
             client.connection.handle_done(id, outcome, self.now);
@@ -525,7 +525,7 @@ impl Server {
         if let Some(run) = client.watching
             && let Some(id) = self.runs.forget(run)
         {
-            self.tasks.note_end(id, Some(&Failure::Cancelled), &self.service, self.now);
+            self.tasks.note_end(id, Some(&WorkError::Cancelled), &self.service, self.now);
         }
         for number in self.acceptor.handle_room() {
             self.queue.push_back(Source::Listener(number));

@@ -13,7 +13,7 @@ use scaler::sys;
 use scaler::wire::{Limits, Reply, ReplyDecoder, Target, emit_request_head};
 
 use super::client::{Readiness, TURN_BYTES};
-use crate::model::admission::Lease;
+use crate::model::admission::Reservation;
 use crate::model::image::is_small;
 use crate::model::job::Cancel;
 use crate::model::key::Ticket;
@@ -28,7 +28,7 @@ pub struct Task {
     /// The job's.
     pub ticket: Ticket,
     /// The job's.
-    pub lease: Lease,
+    pub lease: Reservation,
     /// The job's.
     pub cancelled: Cancel,
     /// The gray picture.

@@ -22,7 +22,7 @@ use super::bytes::{le16, le32};
 use super::gray::{byte, luma};
 use super::probe::{Found, undecodable};
 use super::{cost, image, interrupt};
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::job::Cancel;
 
 const NAME: &str = "BMP";
@@ -63,7 +63,7 @@ struct Header {
 }
 
 impl Header {
-    fn read(bytes: &[u8]) -> Result<Self, Failure> {
+    fn read(bytes: &[u8]) -> Result<Self, WorkError> {
         let field = |at| le32(bytes, at).ok_or_else(truncated);
         let short = |at| le16(bytes, at).ok_or_else(truncated);
         let (start, length) = (field(10)?, field(14)?);
@@ -74,13 +74,13 @@ impl Header {
             12 => (short(18)?.into(), short(20)?.into(), short(24)?, 0, 0),
             16..=64 | 108 | 124 => (field(18)?, field(22)?, short(28)?, optional(30)?, optional(46)?),
             _ => {
-                return Err(Failure::Undecodable(format!(
+                return Err(WorkError::Undecodable(format!(
                     "el BMP tiene una cabecera de {length} bytes, una variante que no se lee"
                 )));
             }
         };
         if !matches!(bits, 1 | 4 | 8 | 16 | 24 | 32) {
-            return Err(Failure::Undecodable(format!(
+            return Err(WorkError::Undecodable(format!(
                 "el BMP tiene {bits} bits por píxel y solo se leen los de 1, 4, 8, 16, 24 y 32"
             )));
         }
@@ -145,7 +145,7 @@ impl Header {
     }
 
     /// `windows`: the header is one of Windows, where two numbers mean something else than in those of OS/2.
-    fn coding(compression: u32, bits: u16, windows: bool) -> Result<Coding, Failure> {
+    fn coding(compression: u32, bits: u16, windows: bool) -> Result<Coding, WorkError> {
         Ok(match (compression, bits) {
             (0, _) => Coding::Plain,
             (1, 1..=8) => Coding::Runs8,
@@ -161,7 +161,7 @@ impl Header {
             (5, _) => return Err(undecodable("el BMP lleva dentro un PNG y esa variante no se lee")),
             (11..=13, _) => return Err(undecodable("el BMP está en CMYK y esa variante no se lee")),
             (1..=6, _) => {
-                return Err(Failure::Undecodable(format!(
+                return Err(WorkError::Undecodable(format!(
                     "el BMP usa una compresión que no existe con {bits} bits por píxel"
                 )));
             }
@@ -226,17 +226,17 @@ impl Part {
     }
 }
 
-fn truncated() -> Failure {
+fn truncated() -> WorkError {
     image::truncated(NAME)
 }
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
+pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
     let header = Header::read(bytes)?;
     let raster = cost::area(header.width, header.height, header.channels().count() as u64);
     Ok(Found { width: header.width, height: header.height, cost: cost::BASE.saturating_add(raster) })
 }
 
-pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, Failure> {
+pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkError> {
     let header = Header::read(bytes)?;
     let Header { width, height, coding, .. } = header;
     let channels = header.channels();
@@ -346,7 +346,7 @@ impl Runs<'_> {
         height: usize,
         cancelled: &Cancel,
         mut draw: impl FnMut(usize, usize, &[u8]),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), WorkError> {
         let mut buffer = [0; 255];
         let (mut x, mut y) = (0, 0);
         while y < height {
@@ -454,7 +454,7 @@ mod tests {
     use super::*;
 
     /// Of a picture that stays wanted.
-    fn decode(bytes: &[u8]) -> Result<Raster, Failure> {
+    fn decode(bytes: &[u8]) -> Result<Raster, WorkError> {
         super::decode(bytes, &Cancel::default())
     }
 

@@ -7,8 +7,8 @@ use super::probe::{check_size, undecodable};
 use super::spares::Spares;
 use super::{bmp, gif, interrupt, jpeg, png, pnm, tiff, webp};
 use crate::http::format::Format;
-use crate::model::error::Failure;
-use crate::model::image::{PixelLimits, Probe};
+use crate::model::error::WorkError;
+use crate::model::image::{ImageInfo, PixelLimits};
 use crate::model::job::{Cancel, Decoded};
 
 /// Decodes a picture to gray, turned upright: rows from top to bottom, one byte a pixel, or luma and alpha where
@@ -17,9 +17,9 @@ use crate::model::job::{Cancel, Decoded};
 /// `probe` is what [`probe`](super::probe()) said about the same bytes. Allocates at most its `decode_cost`.
 ///
 /// # Errors
-/// [`Failure::Undecodable`] with a Spanish reason if the data are damaged, end early, or use what we don't read;
-/// [`Failure::TooManyPixels`] past `limits`.
-pub fn decode(bytes: &[u8], probe: &Probe, limits: &PixelLimits) -> Result<Raster, Failure> {
+/// [`WorkError::Undecodable`] with a Spanish reason if the data are damaged, end early, or use what we don't read;
+/// [`WorkError::TooManyPixels`] past `limits`.
+pub fn decode(bytes: &[u8], probe: &ImageInfo, limits: &PixelLimits) -> Result<Raster, WorkError> {
     decode_from(&Spares::default(), bytes, probe, limits, &Cancel::default()).map(|decoded| decoded.raster)
 }
 
@@ -28,14 +28,14 @@ pub fn decode(bytes: &[u8], probe: &Probe, limits: &PixelLimits) -> Result<Raste
 /// reduced. Once `cancelled` is set the decoder ends at its next row or read.
 ///
 /// # Errors
-/// As [`decode()`]; [`Failure::Cancelled`] if `cancelled` was set.
+/// As [`decode()`]; [`WorkError::Cancelled`] if `cancelled` was set.
 pub fn decode_from(
     spares: &Spares,
     bytes: &[u8],
-    probe: &Probe,
+    probe: &ImageInfo,
     limits: &PixelLimits,
     cancelled: &Cancel,
-) -> Result<Decoded, Failure> {
+) -> Result<Decoded, WorkError> {
     check_size(probe.width, probe.height, limits)?;
     let as_stored = |raster| (raster, Orientation::Upright);
     let decoded = match probe.format {
@@ -84,7 +84,7 @@ mod tests {
         let decoded = || decode_from(&Spares::default(), bytes, &probe, &limits, &cancelled);
         assert_eq!(decoded().unwrap().raster.samples, [1, 2]);
         cancelled.set();
-        assert_eq!(decoded(), Err(Failure::Cancelled));
+        assert_eq!(decoded(), Err(WorkError::Cancelled));
     }
 
     #[test]

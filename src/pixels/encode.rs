@@ -26,7 +26,7 @@ use super::cost;
 use super::gray::{blend, byte, luma};
 use super::interrupt::{self, Interruptible, InterruptibleWriter};
 use crate::http::format::Format;
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::image::Encoding;
 use crate::model::job::Cancel;
 
@@ -72,19 +72,19 @@ pub fn encode_cost(width: u32, height: u32, format: Format) -> u64 {
 /// Writes the picture.
 ///
 /// # Errors
-/// [`Failure::TooManyPixels`] if a side is longer than [`side_max`], [`Failure::Lost`] if an encoder fails, which none
+/// [`WorkError::TooManyPixels`] if a side is longer than [`side_max`], [`WorkError::Lost`] if an encoder fails, which none
 /// does on a sound raster.
-pub fn encode(raster: Raster, encoding: &Encoding) -> Result<Vec<u8>, Failure> {
+pub fn encode(raster: Raster, encoding: &Encoding) -> Result<Vec<u8>, WorkError> {
     encode_until(raster, encoding, &Cancel::default())
 }
 
 /// The same; once `cancelled` is set the encoder ends at its next write.
 ///
 /// # Errors
-/// As [`encode()`]; [`Failure::Cancelled`] if `cancelled` was set.
-pub fn encode_until(raster: Raster, encoding: &Encoding, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
+/// As [`encode()`]; [`WorkError::Cancelled`] if `cancelled` was set.
+pub fn encode_until(raster: Raster, encoding: &Encoding, cancelled: &Cancel) -> Result<Vec<u8>, WorkError> {
     if raster.width.max(raster.height) > side_max(encoding.format) {
-        return Err(Failure::TooManyPixels { width: raster.width.into(), height: raster.height.into() });
+        return Err(WorkError::TooManyPixels { width: raster.width.into(), height: raster.height.into() });
     }
     interrupt::check(cancelled)?;
     let file = match encoding.format {
@@ -116,18 +116,18 @@ pub(super) fn flatten(mut raster: Raster, [r, g, b]: [u8; 3]) -> Raster {
 }
 
 /// A baseline JPEG of one component, byte for byte what libjpeg-turbo writes.
-fn jpeg(raster: &Raster, quality: u8, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
+fn jpeg(raster: &Raster, quality: u8, cancelled: &Cancel) -> Result<Vec<u8>, WorkError> {
     let (width, height) = (raster.width as usize, raster.height as usize);
-    let mut encoder = ::luma::Encoder::new(width, height, quality).map_err(|_| Failure::Lost)?;
+    let mut encoder = ::luma::Encoder::new(width, height, quality).map_err(|_| WorkError::Lost)?;
     // Rows of whole blocks: none is held back by the encoder.
     for rows in raster.samples.chunks((8 * width).max(1)) {
         interrupt::check(cancelled)?;
-        encoder.push_rows(rows).map_err(|_| Failure::Lost)?;
+        encoder.push_rows(rows).map_err(|_| WorkError::Lost)?;
     }
-    encoder.finish().map_err(|_| Failure::Lost)
+    encoder.finish().map_err(|_| WorkError::Lost)
 }
 
-fn png(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
+fn png(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, WorkError> {
     let mut bytes = Vec::with_capacity(raster.samples.len() / 2);
     let mut encoder =
         ::png::Encoder::new(InterruptibleWriter::new(&mut bytes, cancelled), raster.width, raster.height);
@@ -137,13 +137,13 @@ fn png(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
     });
     encoder.set_depth(BitDepth::Eight);
     encoder.set_compression(Compression::Fast);
-    let mut writer = encoder.write_header().map_err(|_| Failure::Lost)?;
-    writer.write_image_data(&raster.samples).map_err(|_| Failure::Lost)?;
-    writer.finish().map_err(|_| Failure::Lost)?;
+    let mut writer = encoder.write_header().map_err(|_| WorkError::Lost)?;
+    writer.write_image_data(&raster.samples).map_err(|_| WorkError::Lost)?;
+    writer.finish().map_err(|_| WorkError::Lost)?;
     Ok(bytes)
 }
 
-fn webp(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
+fn webp(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, WorkError> {
     let color = match raster.channels {
         Channels::Luma => ExtendedColorType::L8,
         Channels::LumaAlpha => ExtendedColorType::La8,
@@ -151,15 +151,15 @@ fn webp(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::with_capacity(raster.samples.len() / 2);
     WebPEncoder::new_lossless(InterruptibleWriter::new(&mut bytes, cancelled))
         .encode(&raster.samples, raster.width, raster.height, color)
-        .map_err(|_| Failure::Lost)?;
+        .map_err(|_| WorkError::Lost)?;
     Ok(bytes)
 }
 
 /// A GIF of one frame. With transparency index 255 is the transparent one and the others are 255 grays, so that a
 /// gray moves by half a step at most.
-fn gif(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
+fn gif(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, WorkError> {
     let (Ok(width), Ok(height)) = (u16::try_from(raster.width), u16::try_from(raster.height)) else {
-        return Err(Failure::Lost);
+        return Err(WorkError::Lost);
     };
     let transparent = (raster.channels == Channels::LumaAlpha).then_some(255);
     let (palette, indices): (Vec<u8>, Cow<'_, [u8]>) = match raster.channels {
@@ -173,17 +173,18 @@ fn gif(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
         }
     };
     let mut bytes = Vec::with_capacity(raster.samples.len() / 2);
-    let mut encoder = ::gif::Encoder::new(&mut bytes, width, height, &palette).map_err(|_| Failure::Lost)?;
+    let mut encoder =
+        ::gif::Encoder::new(&mut bytes, width, height, &palette).map_err(|_| WorkError::Lost)?;
     let buffer = lzw(&indices, cancelled)?.into();
     let frame = ::gif::Frame { width, height, transparent, buffer, ..::gif::Frame::default() };
-    encoder.write_lzw_pre_encoded_frame(&frame).map_err(|_| Failure::Lost)?;
-    encoder.into_inner().map_err(|_| Failure::Lost)?;
+    encoder.write_lzw_pre_encoded_frame(&frame).map_err(|_| WorkError::Lost)?;
+    encoder.into_inner().map_err(|_| WorkError::Lost)?;
     Ok(bytes)
 }
 
 /// The codes of a GIF's frame, behind the byte that says how many bits the first have (GIF89a, section 22). It takes 10 to
 /// 25 ms a megapixel, far more than all else about a GIF, and so the indices are read until the picture is no longer wanted.
-fn lzw(indices: &[u8], cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
+fn lzw(indices: &[u8], cancelled: &Cancel) -> Result<Vec<u8>, WorkError> {
     let colours = indices.iter().max().map_or(0, |&index| u32::from(index) + 1);
     let bits = byte(colours.max(4).next_power_of_two().trailing_zeros());
     let mut codes = Vec::with_capacity(indices.len() / 4);
@@ -191,25 +192,25 @@ fn lzw(indices: &[u8], cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
     let mut encoder = weezl::encode::Encoder::new(weezl::BitOrder::Lsb, bits);
     let mut stream = encoder.into_stream(&mut codes);
     stream.set_buffer_size(64 << 10);
-    stream.encode_all(Interruptible::new(indices, cancelled)).status.map_err(|_| Failure::Lost)?;
+    stream.encode_all(Interruptible::new(indices, cancelled)).status.map_err(|_| WorkError::Lost)?;
     Ok(codes)
 }
 
 /// Eight bits with a palette of 256 grays, from the bottom up.
-fn bmp(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
+fn bmp(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, WorkError> {
     let rows = (raster.width as usize).next_multiple_of(4) * raster.height as usize;
     let mut bytes = Vec::with_capacity(BMP_HEAD + rows);
     BmpEncoder::new(&mut InterruptibleWriter::new(&mut bytes, cancelled))
         .encode(&raster.samples, raster.width, raster.height, ExtendedColorType::L8)
-        .map_err(|_| Failure::Lost)?;
+        .map_err(|_| WorkError::Lost)?;
     Ok(bytes)
 }
 
 /// Uncompressed strips; alpha is not multiplied into the gray.
-fn tiff(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
+fn tiff(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, WorkError> {
     let mut bytes = Cursor::new(Vec::with_capacity(raster.samples.len() + 4096));
     let mut encoder =
-        TiffEncoder::new(InterruptibleWriter::new(&mut bytes, cancelled)).map_err(|_| Failure::Lost)?;
+        TiffEncoder::new(InterruptibleWriter::new(&mut bytes, cancelled)).map_err(|_| WorkError::Lost)?;
     match raster.channels {
         Channels::Luma => encoder.write_image::<Gray8>(raster.width, raster.height, &raster.samples),
         Channels::LumaAlpha => {
@@ -219,17 +220,17 @@ fn tiff(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
             })
         }
     }
-    .map_err(|_| Failure::Lost)?;
+    .map_err(|_| WorkError::Lost)?;
     Ok(bytes.into_inner())
 }
 
 /// Binary gray, asked for by name: left to itself the encoder writes a PAM.
-fn pgm(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, Failure> {
+fn pgm(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, WorkError> {
     let mut bytes = Vec::with_capacity(PGM_HEAD + raster.samples.len());
     PnmEncoder::new(InterruptibleWriter::new(&mut bytes, cancelled))
         .with_subtype(PnmSubtype::Graymap(SampleEncoding::Binary))
         .encode(raster.samples.as_slice(), raster.width, raster.height, ExtendedColorType::L8)
-        .map_err(|_| Failure::Lost)?;
+        .map_err(|_| WorkError::Lost)?;
     // It puts maxval behind the sides; the scaler, and readers that go by lines, have it on a line of its own.
     if let Some(blank) = memchr::memchr_iter(b' ', &bytes).nth(1) {
         bytes[blank] = b'\n';
@@ -254,11 +255,11 @@ mod tests {
             let written = |cancelled| encode_until(raster(Channels::LumaAlpha), &encoding, cancelled);
             assert_eq!(written(&cancelled), encode(raster(Channels::LumaAlpha), &encoding));
             cancelled.set();
-            assert_eq!(written(&cancelled), Err(Failure::Cancelled));
+            assert_eq!(written(&cancelled), Err(WorkError::Cancelled));
             let gray = raster(Channels::Luma);
             let encoder = match format {
                 Format::Jpeg => {
-                    assert_eq!(jpeg(&gray, 85, &cancelled), Err(Failure::Cancelled));
+                    assert_eq!(jpeg(&gray, 85, &cancelled), Err(WorkError::Cancelled));
                     continue;
                 }
                 Format::Png => png,
@@ -268,7 +269,7 @@ mod tests {
                 Format::Tiff => tiff,
                 Format::Pnm => pgm,
             };
-            assert_eq!(encoder(&gray, &cancelled), Err(Failure::Lost), "{format:?}");
+            assert_eq!(encoder(&gray, &cancelled), Err(WorkError::Lost), "{format:?}");
         }
     }
 

@@ -6,8 +6,8 @@ use scaler::raster::Raster;
 
 use super::encode::{encode, flatten};
 use crate::http::format::Format;
-use crate::model::error::Failure;
-use crate::model::face::Likeness;
+use crate::model::error::WorkError;
+use crate::model::face::FaceImage;
 use crate::model::image::Encoding;
 
 /// How a face is written: as the defaults of any request have it.
@@ -17,11 +17,11 @@ const ENCODING: Encoding = Encoding { format: Format::Jpeg, quality: 85, backgro
 ///
 /// # Errors
 /// The encoder fails, which it does not on a sound raster.
-pub fn likeness(raster: Raster) -> Result<Likeness, Failure> {
+pub fn likeness(raster: Raster) -> Result<FaceImage, WorkError> {
     let raster = flatten(raster, ENCODING.background);
     let samples = Bytes::copy_from_slice(&raster.samples);
     let file = encode(raster, &ENCODING)?;
-    Ok(Likeness { image: STANDARD.encode(file), samples })
+    Ok(FaceImage { image: STANDARD.encode(file), samples })
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::cost;
 use super::gray::luma;
 use super::interrupt::Interruptible;
 use super::probe::{Found, undecodable};
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::job::Cancel;
 
 /// Blocks, sub-blocks and stray bytes walked before the first frame: 16 MiB of comments.
@@ -45,7 +45,7 @@ struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, Failure> {
+    fn read(bytes: &'a [u8]) -> Result<Self, WorkError> {
         let (Some(width), Some(height), Some(&flags)) = (le16(bytes, 6), le16(bytes, 8), bytes.get(10))
         else {
             return Err(truncated());
@@ -80,7 +80,7 @@ impl<'a> Header<'a> {
         (width, height): (u16, u16),
         table: &'a [u8],
         transparent: Option<u8>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, WorkError> {
         let side = |at| le16(frame, at).map(u32::from).ok_or_else(truncated);
         let (left, top, frame_width, frame_height) = (side(1)?, side(3)?, side(5)?, side(7)?);
         if frame_width == 0 || frame_height == 0 {
@@ -119,7 +119,7 @@ impl<'a> Header<'a> {
 }
 
 /// Where the sub-blocks that start at `at` end, their terminator included.
-fn skip_sub_blocks(bytes: &[u8], mut at: usize, budget: &mut usize) -> Result<usize, Failure> {
+fn skip_sub_blocks(bytes: &[u8], mut at: usize, budget: &mut usize) -> Result<usize, WorkError> {
     loop {
         spend(budget)?;
         match *bytes.get(at).ok_or_else(truncated)? {
@@ -130,17 +130,17 @@ fn skip_sub_blocks(bytes: &[u8], mut at: usize, budget: &mut usize) -> Result<us
 }
 
 /// One more block is walked.
-fn spend(budget: &mut usize) -> Result<(), Failure> {
+fn spend(budget: &mut usize) -> Result<(), WorkError> {
     let rest = budget.checked_sub(1);
     *budget = rest.ok_or_else(|| undecodable("el GIF tiene demasiados bloques antes de la imagen"))?;
     Ok(())
 }
 
-fn truncated() -> Failure {
+fn truncated() -> WorkError {
     undecodable("el GIF está incompleto")
 }
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
+pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
     let header = Header::read(bytes)?;
     let indices = cost::area(header.frame_width, header.frame_height, 1);
     // Those of an opaque frame become its grays where they lie.
@@ -151,7 +151,7 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     Ok(Found { width: header.width, height: header.height, cost: cost::BASE + indices + canvas })
 }
 
-pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, Failure> {
+pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkError> {
     let header = Header::read(bytes)?;
     let (mut indices, grays) = indices(&header, bytes, cancelled).map_err(|e| refusal(&e))?;
     let (width, height, channels) = (header.width, header.height, header.channels());
@@ -191,7 +191,7 @@ fn indices(
     Ok((indices, grays))
 }
 
-fn refusal(error: &DecodingError) -> Failure {
+fn refusal(error: &DecodingError) -> WorkError {
     match error {
         DecodingError::UnexpectedEof => truncated(),
         // The crate has no other way to say that the codes end before the picture does.

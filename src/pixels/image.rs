@@ -9,7 +9,7 @@ use image::{ColorType, ImageDecoder, ImageError};
 use scaler::raster::Raster;
 
 use super::gray::{Layout, to_gray_in_place};
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 
 /// What the header of a picture announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) fn decode(
     name: &str,
     decoder: impl ImageDecoder,
     announced: Announced,
-) -> Result<Raster, Failure> {
+) -> Result<Raster, WorkError> {
     let (width, height) = announced.sides;
     if decoder.dimensions() != announced.sides || decoder.color_type() != announced.color {
         return Err(damaged(name));
@@ -69,24 +69,24 @@ fn keep_high_bytes(samples: &mut Vec<u8>) {
 }
 
 /// Why the image crate refuses a picture, for people.
-pub(super) fn refusal(name: &str, error: &ImageError) -> Failure {
+pub(super) fn refusal(name: &str, error: &ImageError) -> WorkError {
     match error {
         ImageError::IoError(e) if e.kind() == UnexpectedEof => truncated(name),
         ImageError::Unsupported(_) => {
-            Failure::Undecodable(format!("el {name} usa una variante que no se lee"))
+            WorkError::Undecodable(format!("el {name} usa una variante que no se lee"))
         }
         _ => damaged(name),
     }
 }
 
 /// The file ends before the picture does.
-pub(super) fn truncated(name: &str) -> Failure {
-    Failure::Undecodable(format!("el {name} está incompleto"))
+pub(super) fn truncated(name: &str) -> WorkError {
+    WorkError::Undecodable(format!("el {name} está incompleto"))
 }
 
 /// The file says what makes no sense.
-pub(super) fn damaged(name: &str) -> Failure {
-    Failure::Undecodable(format!("el {name} está dañado"))
+pub(super) fn damaged(name: &str) -> WorkError {
+    WorkError::Undecodable(format!("el {name} está dañado"))
 }
 
 #[cfg(test)]

@@ -9,15 +9,15 @@
 
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom, Write};
 
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::job::Cancel;
 
 /// Bytes between two looks at the flag.
 const PIECE: usize = 16 * 1024;
 
 /// Fails once the picture is no longer wanted.
-pub(super) fn check(cancelled: &Cancel) -> Result<(), Failure> {
-    if cancelled.is_set() { Err(Failure::Cancelled) } else { Ok(()) }
+pub(super) fn check(cancelled: &Cancel) -> Result<(), WorkError> {
+    if cancelled.is_set() { Err(WorkError::Cancelled) } else { Ok(()) }
 }
 
 /// The bytes of a file, until the picture is no longer wanted.

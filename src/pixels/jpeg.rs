@@ -22,18 +22,18 @@ use super::orient::Orientation;
 use super::probe::{Found, undecodable};
 use super::spares::Spares;
 use super::{cost, exif, interrupt};
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::image::Reduction;
 use crate::model::job::Cancel;
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
+pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
     let header = Header::read(bytes).map_err(|error| refusal(&error))?;
     let cost = cost_of(&header, Scale::Full);
     Ok(Found { width: header.width(), height: header.height(), cost })
 }
 
 /// Upper bound in bytes of what decoding at that reduction allocates.
-pub(super) fn cost(bytes: &[u8], reduction: Reduction) -> Result<u64, Failure> {
+pub(super) fn cost(bytes: &[u8], reduction: Reduction) -> Result<u64, WorkError> {
     Header::read(bytes).map(|header| cost_of(&header, scale(reduction))).map_err(|error| refusal(&error))
 }
 
@@ -55,7 +55,7 @@ pub(super) fn decode(
     bytes: &[u8],
     reduction: Reduction,
     cancelled: &Cancel,
-) -> Result<(Raster, Orientation), Failure> {
+) -> Result<(Raster, Orientation), WorkError> {
     let mut decoder = Decoder::new(bytes, scale(reduction)).map_err(|error| refusal(&error))?;
     let header = decoder.header();
     let orientation = exif::orientation(header.exif(bytes), header.xmp(bytes));
@@ -94,7 +94,7 @@ pub(super) struct Stored {
 }
 
 /// The head of a JPEG inside another file, of which all components are wanted, or the first of luma and chroma alone.
-pub(super) fn probe_inside(bytes: &[u8], luma_alone: bool) -> Result<Inside, Failure> {
+pub(super) fn probe_inside(bytes: &[u8], luma_alone: bool) -> Result<Inside, WorkError> {
     let header = Header::read(bytes).map_err(|error| refusal(&error))?;
     let (width, height, components) = (header.width(), header.height(), header.components());
     let wanted = if luma_alone { 1 } else { components as u64 };
@@ -104,7 +104,7 @@ pub(super) fn probe_inside(bytes: &[u8], luma_alone: bool) -> Result<Inside, Fai
 }
 
 /// The samples of a JPEG inside another file, whatever it says about its colours.
-pub(super) fn decode_inside(bytes: &[u8], luma_alone: bool, cancelled: &Cancel) -> Result<Stored, Failure> {
+pub(super) fn decode_inside(bytes: &[u8], luma_alone: bool, cancelled: &Cancel) -> Result<Stored, WorkError> {
     let begin = if luma_alone { Decoder::new } else { Decoder::with_all_components };
     let mut decoder = begin(bytes, Scale::Full).map_err(|error| refusal(&error))?;
     let header = decoder.header();
@@ -136,9 +136,9 @@ pub(super) fn decode_inside(bytes: &[u8], luma_alone: bool, cancelled: &Cancel) 
 
 /// An empty buffer with room for so many samples: one that was used before, or fresh memory in huge pages, where that of an
 /// ordinary vector would come in pages of 4 KiB, each with a fault.
-fn room(spares: &Spares, length: usize) -> Result<Vec<u8>, Failure> {
+fn room(spares: &Spares, length: usize) -> Result<Vec<u8>, WorkError> {
     let buffer = spares.take(length);
-    if buffer.capacity() >= length { Some(buffer) } else { allocate_huge(length) }.ok_or(Failure::Lost)
+    if buffer.capacity() >= length { Some(buffer) } else { allocate_huge(length) }.ok_or(WorkError::Lost)
 }
 
 /// Appends one row of gray, made of rows of the components of equal length.
@@ -158,19 +158,19 @@ fn append_gray(color: Color, [a, b, c, d]: [&[u8]; 4], samples: &mut Vec<u8>) {
     }
 }
 
-fn refusal(error: &Error) -> Failure {
+fn refusal(error: &Error) -> WorkError {
     undecodable(match error {
         Error::Truncated => return truncated(),
         Error::NoImage => "el JPEG termina antes de la imagen",
         Error::TooManyScans => "el JPEG tiene demasiados barridos",
         Error::TooManySegments => "el JPEG tiene demasiados segmentos antes de la imagen",
         Error::Unsupported(Unsupported::Precision(bits)) => {
-            return Failure::Undecodable(format!(
+            return WorkError::Undecodable(format!(
                 "el JPEG tiene muestras de {bits} bits y solo se leen las de 8"
             ));
         }
         Error::Unsupported(Unsupported::Components(count)) => {
-            return Failure::Undecodable(format!(
+            return WorkError::Undecodable(format!(
                 "el JPEG tiene {count} componentes y solo se leen 1, 3 o 4"
             ));
         }
@@ -182,16 +182,16 @@ fn refusal(error: &Error) -> Failure {
         }
         Error::Unsupported(Unsupported::Hierarchical) => "el JPEG es jerárquico y esa variante no se lee",
         Error::Unsupported(_) => "el JPEG usa un submuestreo que no se lee",
-        Error::OutOfMemory => return Failure::Lost,
+        Error::OutOfMemory => return WorkError::Lost,
         _ => return damaged(),
     })
 }
 
-fn truncated() -> Failure {
+fn truncated() -> WorkError {
     undecodable("el JPEG está incompleto")
 }
 
-fn damaged() -> Failure {
+fn damaged() -> WorkError {
     undecodable("el JPEG está dañado")
 }
 
@@ -218,7 +218,7 @@ mod tests {
         cancelled.set();
         assert!(matches!(
             decode(&Spares::default(), bytes, Reduction::None, &cancelled),
-            Err(Failure::Cancelled)
+            Err(WorkError::Cancelled)
         ));
     }
 }

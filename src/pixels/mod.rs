@@ -7,7 +7,7 @@
 //! Rules:
 //! - The format is what the first bytes say, never what somebody claims.
 //! - Nothing is allocated for a picture before its header passed the limits, and decoding never takes more memory
-//!   than the [`decode_cost`](crate::model::image::Probe::decode_cost) announced by the probe.
+//!   than the [`decode_cost`](crate::model::image::ImageInfo::decode_cost) announced by the probe.
 //! - Gray is ITU-R BT.601 luma, in the integer arithmetic of [`gray`]; of a JPEG in YCbCr it is the stored Y.
 //! - 16-bit samples are cut to their high byte. Colour profiles and gamma are ignored.
 //! - Orientation (EXIF, TIFF) is applied, and then all metadata is gone.

@@ -32,7 +32,7 @@ use super::gray::{Layout, byte, row_to_gray};
 use super::orient::Orientation;
 use super::probe::{Found, undecodable};
 use super::{cost, exif, interrupt};
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::image::PixelLimits;
 use crate::model::job::Cancel;
 
@@ -87,7 +87,7 @@ struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, Failure> {
+    fn read(bytes: &'a [u8]) -> Result<Self, WorkError> {
         // Signature, length and type of the first chunk: 16 bytes; IHDR must be first (5.6).
         let ihdr = match bytes.get(8..16) {
             None => return Err(truncated()),
@@ -131,7 +131,7 @@ impl<'a> Header<'a> {
     }
 
     /// Looks at the chunks between IHDR and the image data.
-    fn walk(&mut self, bytes: &'a [u8], color: u8) -> Result<(), Failure> {
+    fn walk(&mut self, bytes: &'a [u8], color: u8) -> Result<(), WorkError> {
         self.data = START;
         for _ in 0..CHUNKS_MAX {
             let kind = self.data.checked_add(4).and_then(|at| bytes.get(at..)?.first_chunk::<4>());
@@ -196,15 +196,15 @@ impl<'a> Header<'a> {
     }
 }
 
-fn truncated() -> Failure {
+fn truncated() -> WorkError {
     undecodable("el PNG está incompleto")
 }
 
-fn damaged() -> Failure {
+fn damaged() -> WorkError {
     undecodable("el PNG está dañado")
 }
 
-pub(super) fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<Found, Failure> {
+pub(super) fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<Found, WorkError> {
     // A size past a limit is the better reason to refuse it than what is wrong behind its header.
     if bytes.get(12..16) == Some(b"IHDR")
         && let (Some(width @ 1..), Some(height @ 1..)) = (be32(bytes, 16), be32(bytes, 20))
@@ -228,7 +228,7 @@ struct Surroundings<'a> {
 
 impl<'a> Surroundings<'a> {
     /// Walks over all chunks behind IHDR.
-    fn read(bytes: &'a [u8], cancelled: &Cancel) -> Result<Self, Failure> {
+    fn read(bytes: &'a [u8], cancelled: &Cancel) -> Result<Self, WorkError> {
         let mut found = Self::default();
         let mut at = START;
         while let Some(chunk) = Chunk::read(bytes, at) {
@@ -381,7 +381,7 @@ impl Seek for Picture<'_> {
     }
 }
 
-pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), Failure> {
+pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), WorkError> {
     let header = Header::read(bytes)?;
     let surroundings = Surroundings::read(bytes, cancelled)?;
     let orientation = surroundings.orientation();
@@ -425,7 +425,7 @@ pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orient
     Ok((Raster { width: header.width, height: header.height, channels, samples }, orientation))
 }
 
-fn refusal(error: &DecodingError) -> Failure {
+fn refusal(error: &DecodingError) -> WorkError {
     match error {
         DecodingError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => truncated(),
         // The crate has no other way to say that the data end before the picture does.
@@ -447,7 +447,7 @@ mod tests {
 
     use super::*;
 
-    fn decoded(bytes: &[u8]) -> Result<Vec<u8>, Failure> {
+    fn decoded(bytes: &[u8]) -> Result<Vec<u8>, WorkError> {
         probe(bytes, &PixelLimits { pixels_max: u64::MAX, side_max: u32::MAX })?;
         decode(bytes, &Cancel::default()).map(|(raster, _)| raster.samples)
     }
@@ -491,7 +491,7 @@ mod tests {
         unsound[8] ^= 1;
         assert_eq!(indexed(&[palette.clone(), unsound]).unwrap(), [9, 7, 0, 9, 7, 0]);
         for length in [0, 1, 2, 4, 49, 767, 769, 771] {
-            let Err(Failure::Undecodable(reason)) = indexed(&[chunk(b"PLTE", &vec![7; length])]) else {
+            let Err(WorkError::Undecodable(reason)) = indexed(&[chunk(b"PLTE", &vec![7; length])]) else {
                 panic!("{length}")
             };
             assert!(reason.contains("paleta"), "{reason}");
@@ -526,7 +526,7 @@ mod tests {
         unsound[START - 1] ^= 1;
         assert!(decoded(&unsound).is_err());
         let apple = [&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"CgBI", b"\x50\0\x20\x06")].concat();
-        let Err(Failure::Undecodable(reason)) = decoded(&apple) else { panic!() };
+        let Err(WorkError::Undecodable(reason)) = decoded(&apple) else { panic!() };
         assert!(reason.contains("iPhone") && reason.contains("expórtelo"), "{reason}");
         // A thousand of them are passed over; five thousand are refused.
         assert!(gray(&vec![chunk(b"tEXt", b""); 1000]).is_ok());

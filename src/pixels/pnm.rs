@@ -15,7 +15,7 @@ use scaler::raster::Raster;
 use super::gray::{Layout, row_to_gray, saturate};
 use super::probe::{Found, undecodable};
 use super::{cost, image, interrupt};
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::job::Cancel;
 
 const NAME: &str = "PNM";
@@ -47,7 +47,7 @@ struct Header {
 }
 
 impl Header {
-    fn read(bytes: &[u8]) -> Result<Self, Failure> {
+    fn read(bytes: &[u8]) -> Result<Self, WorkError> {
         let head = &bytes[..bytes.len().min(HEADER_MAX)];
         match bytes.get(1) {
             Some(b'1') => Self::plain(head, 1, Coding::Text, true),
@@ -62,7 +62,7 @@ impl Header {
     }
 
     /// P1 to P6: width, height, and maxval unless it is a bitmap; the samples.
-    fn plain(head: &[u8], depth: u32, coding: Coding, bitmap: bool) -> Result<Self, Failure> {
+    fn plain(head: &[u8], depth: u32, coding: Coding, bitmap: bool) -> Result<Self, WorkError> {
         let mut rest = head.get(2..).unwrap_or_default();
         let (width, height) = (number(&mut rest)?, number(&mut rest)?);
         let maxval = if bitmap { 1 } else { number(&mut rest)? };
@@ -70,7 +70,7 @@ impl Header {
     }
 
     /// P7: lines of a keyword and its value, until ENDHDR.
-    fn pam(head: &[u8]) -> Result<Self, Failure> {
+    fn pam(head: &[u8]) -> Result<Self, WorkError> {
         let (mut width, mut height, mut depth, mut maxval) = (0, 0, 0, 0);
         let mut tuple: &[u8] = b"";
         let mut rest = head.strip_prefix(b"P7\n").ok_or_else(damaged)?;
@@ -94,7 +94,7 @@ impl Header {
             }
         }
         if !(1..=4).contains(&depth) {
-            return Err(Failure::Undecodable(format!(
+            return Err(WorkError::Undecodable(format!(
                 "el PAM tiene {depth} canales por píxel, que no son de gris ni de color"
             )));
         }
@@ -114,7 +114,7 @@ impl Header {
     }
 
     /// Whether there may be a picture of that size, and samples enough.
-    fn check(&self, bytes: &[u8]) -> Result<(), Failure> {
+    fn check(&self, bytes: &[u8]) -> Result<(), WorkError> {
         let Header { width, height, depth, maxval, .. } = *self;
         if width == 0 || height == 0 || !(1..=65_535).contains(&maxval) {
             return Err(damaged());
@@ -125,7 +125,7 @@ impl Header {
             Coding::Binary => cost::area(width, height, self.sample_bytes() * u64::from(depth)),
         };
         if (bytes.len().saturating_sub(self.length) as u64) < needed {
-            return Err(Failure::Undecodable(format!(
+            return Err(WorkError::Undecodable(format!(
                 "el PNM está incompleto: declara {width}x{height} píxeles y no trae tantos"
             )));
         }
@@ -158,7 +158,7 @@ impl Header {
 }
 
 /// The next number of a header, and the character behind it; what stands before it is white space and comments.
-fn number(rest: &mut &[u8]) -> Result<u32, Failure> {
+fn number(rest: &mut &[u8]) -> Result<u32, WorkError> {
     skip_space(rest);
     let length = rest.iter().take_while(|b| !b.is_ascii_whitespace() && **b != b'#').count();
     let (word, after) = rest.split_at(length);
@@ -194,15 +194,15 @@ fn digits(word: &[u8]) -> Option<u32> {
     })
 }
 
-fn truncated() -> Failure {
+fn truncated() -> WorkError {
     image::truncated(NAME)
 }
 
-fn damaged() -> Failure {
+fn damaged() -> WorkError {
     undecodable("la cabecera del PNM está mal escrita")
 }
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
+pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
     let header = Header::read(bytes)?;
     header.check(bytes)?;
     let Header { width, height, depth, .. } = header;
@@ -211,7 +211,7 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
     Ok(Found { width, height, cost: cost::BASE.saturating_add(raster).saturating_add(row) })
 }
 
-pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, Failure> {
+pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkError> {
     let header = Header::read(bytes)?;
     header.check(bytes)?;
     let Header { width, height, depth, maxval, coding, length } = header;
@@ -265,7 +265,7 @@ pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, Failure
 }
 
 /// A pixel of a bitmap in text: 1 is black, and nothing needs to part it from the next.
-fn text_bit(rest: &mut &[u8]) -> Result<u8, Failure> {
+fn text_bit(rest: &mut &[u8]) -> Result<u8, WorkError> {
     skip_space(rest);
     let (bit, behind) = rest.split_first().ok_or_else(truncated)?;
     *rest = behind;
@@ -277,7 +277,7 @@ fn text_bit(rest: &mut &[u8]) -> Result<u8, Failure> {
 }
 
 /// A sample in text; one that no number of ours can hold is as good as the largest.
-fn text_number(rest: &mut &[u8]) -> Result<u32, Failure> {
+fn text_number(rest: &mut &[u8]) -> Result<u32, WorkError> {
     skip_space(rest);
     let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, behind) = rest.split_at(length);
@@ -292,7 +292,7 @@ fn text_number(rest: &mut &[u8]) -> Result<u32, Failure> {
     Ok(digits.iter().fold(0, value))
 }
 
-fn no_number() -> Failure {
+fn no_number() -> WorkError {
     undecodable("el PNM trae algo que no es un número entre sus píxeles")
 }
 
@@ -300,7 +300,7 @@ fn no_number() -> Failure {
 mod tests {
     use super::*;
 
-    fn gray(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Failure> {
+    fn gray(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), WorkError> {
         decode(bytes, &Cancel::default()).map(|r| (r.width, r.height, r.samples))
     }
 

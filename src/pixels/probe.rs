@@ -5,8 +5,8 @@
 
 use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
 use crate::http::format::{Format, Sniff};
-use crate::model::error::Failure;
-use crate::model::image::{PixelLimits, Probe, Reduction};
+use crate::model::error::WorkError;
+use crate::model::image::{ImageInfo, PixelLimits, Reduction};
 
 /// What a format's header reader finds out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +22,11 @@ pub(super) struct Found {
 /// Reads the header of a picture: its format by magic number, its stored size, and what decoding it costs.
 ///
 /// # Errors
-/// [`Failure::UnknownFormat`] if the first bytes are those of no format we read, [`Failure::TooManyPixels`] past
-/// `limits`, [`Failure::Undecodable`] with a Spanish reason if no decoder can make a picture of this header.
-pub fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<Probe, Failure> {
+/// [`WorkError::UnknownFormat`] if the first bytes are those of no format we read, [`WorkError::TooManyPixels`] past
+/// `limits`, [`WorkError::Undecodable`] with a Spanish reason if no decoder can make a picture of this header.
+pub fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<ImageInfo, WorkError> {
     let Sniff::Picture(format) = Format::sniff(bytes) else {
-        return Err(Failure::UnknownFormat);
+        return Err(WorkError::UnknownFormat);
     };
     let found = match format {
         Format::Jpeg => jpeg::probe(bytes),
@@ -39,14 +39,14 @@ pub fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<Probe, Failure> {
     }?;
     check_size(found.width, found.height, limits)?;
     let Found { width, height, cost } = found;
-    Ok(Probe { format, width, height, reduction: Reduction::None, decode_cost: cost })
+    Ok(ImageInfo { format, width, height, reduction: Reduction::None, decode_cost: cost })
 }
 
 /// Has a JPEG decoded smaller than it is stored.
 ///
 /// # Errors
 /// As of [`probe`].
-pub fn reduce(probe: &mut Probe, bytes: &[u8], reduction: Reduction) -> Result<(), Failure> {
+pub fn reduce(probe: &mut ImageInfo, bytes: &[u8], reduction: Reduction) -> Result<(), WorkError> {
     if reduction != Reduction::None {
         (probe.reduction, probe.decode_cost) = (reduction, jpeg::cost(bytes, reduction)?);
     }
@@ -54,18 +54,18 @@ pub fn reduce(probe: &mut Probe, bytes: &[u8], reduction: Reduction) -> Result<(
 }
 
 /// Holds a size against the limits: at least one pixel, and no more than allowed.
-pub(super) fn check_size(width: u32, height: u32, limits: &PixelLimits) -> Result<(), Failure> {
+pub(super) fn check_size(width: u32, height: u32, limits: &PixelLimits) -> Result<(), WorkError> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
         return Err(undecodable("la imagen mide cero píxeles"));
     }
     if pixels > limits.pixels_max || width.max(height) > limits.side_max {
-        return Err(Failure::TooManyPixels { width: width.into(), height: height.into() });
+        return Err(WorkError::TooManyPixels { width: width.into(), height: height.into() });
     }
     Ok(())
 }
 
 /// A refusal with its Spanish reason.
-pub(super) fn undecodable(reason: &str) -> Failure {
-    Failure::Undecodable(reason.to_owned())
+pub(super) fn undecodable(reason: &str) -> WorkError {
+    WorkError::Undecodable(reason.to_owned())
 }

@@ -14,10 +14,10 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::model::admission::Lease;
+use crate::model::admission::Reservation;
 use crate::model::face::{Face, Page};
 use crate::model::picture::Picture;
-use crate::model::task::{Claim, Problem, State, Status, Submission};
+use crate::model::task::{Claim, Problem, Status, Submission, TaskState};
 
 #[cfg(test)]
 mod contract;
@@ -81,7 +81,7 @@ pub enum Write {
         /// When.
         at: SystemTime,
         /// Empty: grows by the picture's bytes before they are read.
-        lease: Lease,
+        lease: Reservation,
     },
     /// A task in work has ended: [`Told::Known`]. The picture handed in is forgotten, the result kept.
     End {
@@ -143,7 +143,7 @@ pub enum Read {
         /// Which bytes, within the length that [`Status`] tells.
         range: Range<u64>,
         /// Empty: grows by as many bytes before they are read.
-        lease: Lease,
+        lease: Reservation,
     },
     /// How many tasks there are in each state: [`Told::Counts`].
     Counts,
@@ -215,9 +215,9 @@ pub enum Told {
     /// Tasks that have ended; in no order.
     Ended(Vec<Uuid>),
     /// The bytes, and the lease that holds them; None if they are gone.
-    File(Option<(Bytes, Lease)>),
+    File(Option<(Bytes, Reservation)>),
     /// Tasks by state, each state once.
-    Counts([(State, u64); 5]),
+    Counts([(TaskState, u64); 5]),
     /// Of a face: false if its folder had one of that name.
     Inserted(bool),
     /// Names.

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::image::Encoding;
 use crate::model::task::Problem;
-use crate::model::transform::{Plan, Size};
+use crate::model::transform::{Size, Transform};
 
 /// How long it is still known of a task that it has expired.
 pub(super) const TOMBSTONE: Duration = Duration::from_hours(30 * 24);
@@ -30,8 +30,8 @@ pub(super) fn room_for(range: &Range<u64>) -> Option<(usize, usize, Vec<u8>)> {
 }
 
 /// What an `Idempotency-Key` stands for: everything of a request that its result depends on. SHA-256.
-pub(super) fn digest(picture: &[u8], plan: &Plan) -> [u8; 32] {
-    let Plan { size, encoding: Encoding { format, quality, background } } = plan;
+pub(super) fn digest(picture: &[u8], plan: &Transform) -> [u8; 32] {
+    let Transform { size, encoding: Encoding { format, quality, background } } = plan;
     let mut hasher = Sha256::new();
     match size {
         // As of old: digests that are kept stay comparable.

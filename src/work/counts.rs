@@ -4,7 +4,7 @@
 //! store's time ([`SHARE`]): a count takes the longer the more tasks there are.
 use std::time::{Duration, Instant};
 
-use crate::model::task::State;
+use crate::model::task::TaskState;
 use crate::store::{Answer, Claimed, Told};
 
 /// Shortest time from one count to the next.
@@ -16,7 +16,7 @@ const SHARE: u32 = 50;
 pub const TICKET: u64 = u64::MAX;
 
 /// Tasks by state, each state once.
-pub type Counts = [(State, u64); 5];
+pub type Counts = [(TaskState, u64); 5];
 
 /// The last count, and when the next one is due.
 #[derive(Debug)]
@@ -86,8 +86,13 @@ mod tests {
     use super::*;
     use crate::store::Trouble;
 
-    const COUNTS: Counts =
-        [(State::Pending, 1), (State::Running, 2), (State::Done, 3), (State::Failed, 4), (State::Expired, 5)];
+    const COUNTS: Counts = [
+        (TaskState::Pending, 1),
+        (TaskState::Running, 2),
+        (TaskState::Done, 3),
+        (TaskState::Failed, 4),
+        (TaskState::Expired, 5),
+    ];
 
     #[test]
     fn it_is_counted_after_a_change_and_seldom() {

@@ -3,30 +3,32 @@
 //! ```text
 //!           admit          done            admit         done          done           done
 //!    Named -------> Open --------> Waiting -------> Gray -------> Scale ------> Encode ------> Finished(Ok)
-//!    Sought           |                |              |             |             | \              ^ ^
+//!    LinkRequest           |                |              |             |             | \              ^ ^
 //!      |              |                |              |             |             |  Keep ---done-+ |
 //!      |              +--- the client has it already, the result is kept, a link is read: done -----+
 //!      +---- handle_timeout, a failed step -----------+-------------+-------------+-----------> Finished(Err)
 //! ```
-//! An upload begins in Waiting, a file in Named, a stored picture in Sought; Keep is for whoever wants a link to the
+//! An upload begins in Waiting, a file in Named, a stored picture in LinkRequest; Keep is for whoever wants a link to the
 //! result. All lines are for a place; Waiting's is for memory too. A durable run, a task's, waits for memory alone: places
 //! are for those whose clients wait. A run that has opened its file gives its place back before it waits again, so that no
 //! place is ever held by somebody who waits.
 //!
 //! A run is work, a connection is a conversation: the run does not know who watches it, or over what. It refuses
 //! answers to any step but the one that is out (the ticket's number tells), so each step counts once. While a step
-//! is out, picture and lease are away with it; they come back in the `Done`, or are dropped by whoever has them.
+//! is out, picture and lease are away with it; they come back in the `Completion`, or are dropped by whoever has them.
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::model::admission::{Full, Lease};
-use crate::model::error::Failure;
-use crate::model::file::Wanted;
-use crate::model::job::{Brief, Cancel, Decoded, Done, Ending, Job, Loaded, Outcome, Output, Product, Work};
+use crate::model::admission::{Full, Reservation};
+use crate::model::error::WorkError;
+use crate::model::file::FileRequest;
+use crate::model::job::{
+    Brief, Cancel, Completion, Decoded, Job, Loaded, Output, Product, Work, WorkOutput, WorkResult,
+};
 use crate::model::key::{Key, Ticket};
-use crate::model::links::{Link, Sought};
+use crate::model::links::{Link, LinkRequest};
 use crate::model::picture::{Picture, Times};
 
 /// How a run begins.
@@ -37,7 +39,7 @@ pub struct Entry {
     /// With what.
     pub start: Start,
     /// Holds the bytes of an upload.
-    pub lease: Lease,
+    pub lease: Reservation,
     /// How long an upload took.
     pub read: Option<Duration>,
     /// When the run must have ended.
@@ -50,11 +52,11 @@ pub struct Entry {
 #[derive(Debug)]
 pub enum Start {
     /// The name of a file.
-    Named(Box<Wanted>),
+    Named(Box<FileRequest>),
     /// A picture whose header was looked at.
     Loaded(Loaded),
     /// The name of a link.
-    Sought(Box<Sought>),
+    Sought(Box<LinkRequest>),
 }
 
 /// One piece of work.
@@ -90,14 +92,14 @@ pub enum Reached {
 enum Stage {
     /// In line for a look at the file.
     Named {
-        wanted: Box<Wanted>,
-        lease: Lease,
+        wanted: Box<FileRequest>,
+        lease: Reservation,
         since: Instant,
     },
     /// In line for a look at a link.
     Sought {
-        sought: Box<Sought>,
-        lease: Lease,
+        sought: Box<LinkRequest>,
+        lease: Reservation,
         since: Instant,
     },
     Open {
@@ -106,7 +108,7 @@ enum Stage {
     /// In line for the work.
     Waiting {
         loaded: Loaded,
-        lease: Lease,
+        lease: Reservation,
         since: Instant,
     },
     Gray {
@@ -128,7 +130,7 @@ enum Stage {
         width: u32,
         height: u32,
     },
-    Finished(Outcome),
+    Finished(WorkResult),
 }
 
 /// What an input to a run leads to.
@@ -204,31 +206,31 @@ impl Run {
     }
 
     /// A step has ended.
-    pub fn handle_done(&mut self, done: Done, now: Instant) -> Step {
+    pub fn handle_done(&mut self, done: Completion, now: Instant) -> Step {
         let late = done.ticket != (Ticket { run: self.key, step: self.step });
         if late || self.waiting_since().is_some() || matches!(self.stage, Stage::Finished(_)) {
             return Step::Nothing;
         }
-        let Done { mut lease, result, took, .. } = done;
+        let Completion { mut lease, result, took, .. } = done;
         let output = match result {
             Ok(output) => output,
             Err(failure) => return self.finish(Err(failure)),
         };
         if self.cancelled.is_set() {
-            return self.finish(Err(Failure::Cancelled));
+            return self.finish(Err(WorkError::Cancelled));
         }
         match (self.take_stage(), output) {
             (Stage::Open { since }, Output::NotModified(edition)) => {
                 self.times.open = self.spent(since, took, now);
-                self.finish(Ok(Ending::NotModified(edition)))
+                self.finish(Ok(WorkOutput::NotModified(edition)))
             }
             (Stage::Open { since }, Output::Picture(picture)) => {
                 self.times.open = self.spent(since, took, now);
-                self.finish(Ok(Ending::Picture(picture, self.times)))
+                self.finish(Ok(WorkOutput::Picture(picture, self.times)))
             }
             (Stage::Open { .. }, Output::Excerpt(excerpt)) => {
                 lease.leave();
-                self.finish(Ok(Ending::Excerpt(excerpt.charged_to(lease))))
+                self.finish(Ok(WorkOutput::Excerpt(excerpt.charged_to(lease))))
             }
             (Stage::Open { since }, Output::Loaded(loaded)) => {
                 self.times.open = self.spent(since, took, now);
@@ -254,7 +256,7 @@ impl Run {
             }
             (Stage::Encode { since, .. }, Output::Face(likeness)) => {
                 self.times.encode = self.spent(since, took, now);
-                self.finish(Ok(Ending::Face(likeness, self.times)))
+                self.finish(Ok(WorkOutput::Face(likeness, self.times)))
             }
             (Stage::Encode { brief, since, width, height }, Output::File(file))
                 if brief.product == Product::Link =>
@@ -266,7 +268,7 @@ impl Run {
             }
             (Stage::Keep { since, width, height }, Output::Linked(name)) => {
                 self.times.keep = self.spent(since, took, now);
-                self.finish(Ok(Ending::Link(Link { name, width, height }, self.times)))
+                self.finish(Ok(WorkOutput::Link(Link { name, width, height }, self.times)))
             }
             (Stage::Encode { brief, since, width, height }, Output::File(file)) => {
                 self.times.encode = self.spent(since, took, now);
@@ -274,14 +276,14 @@ impl Run {
                 lease.shrink_to(file.len() as u64);
                 let (format, edition) = (brief.plan.encoding.format, brief.edition());
                 let picture = Picture { file, format, width, height, edition, lease };
-                self.finish(Ok(Ending::Picture(Arc::new(picture), self.times)))
+                self.finish(Ok(WorkOutput::Picture(Arc::new(picture), self.times)))
             }
             (Stage::Encode { since, .. }, Output::Picture(picture)) => {
                 self.times.encode = self.spent(since, took, now);
-                self.finish(Ok(Ending::Picture(picture, self.times)))
+                self.finish(Ok(WorkOutput::Picture(picture, self.times)))
             }
             // A carrier answered with the wrong kind of output: no carrier does.
-            _ => self.finish(Err(Failure::Lost)),
+            _ => self.finish(Err(WorkError::Lost)),
         }
     }
 
@@ -290,7 +292,7 @@ impl Run {
         if now < self.due || matches!(self.stage, Stage::Finished(_)) {
             return Step::Nothing;
         }
-        self.finish(Err(Failure::Late))
+        self.finish(Err(WorkError::Late))
     }
 
     /// Nobody wants the result any more: no other step begins, and the one that is out is skipped if it still can be.
@@ -349,7 +351,7 @@ impl Run {
 
     /// The end, once it is there.
     #[must_use]
-    pub fn outcome(&self) -> Option<&Outcome> {
+    pub fn outcome(&self) -> Option<&WorkResult> {
         match &self.stage {
             Stage::Finished(outcome) => Some(outcome),
             _ => None,
@@ -358,7 +360,7 @@ impl Run {
 
     /// The end, if it is there.
     #[must_use]
-    pub fn into_outcome(self) -> Option<Outcome> {
+    pub fn into_outcome(self) -> Option<WorkResult> {
         match self.stage {
             Stage::Finished(outcome) => Some(outcome),
             _ => None,
@@ -367,7 +369,7 @@ impl Run {
 
     /// Whoever takes it puts the next one in.
     fn take_stage(&mut self) -> Stage {
-        std::mem::replace(&mut self.stage, Stage::Finished(Err(Failure::Cancelled)))
+        std::mem::replace(&mut self.stage, Stage::Finished(Err(WorkError::Cancelled)))
     }
 
     /// A step that was out `since` then took so long; the rest it spent in queues.
@@ -376,7 +378,7 @@ impl Run {
         Some(took)
     }
 
-    fn job(&mut self, lease: Lease, work: Work) -> Step {
+    fn job(&mut self, lease: Reservation, work: Work) -> Step {
         self.step += 1;
         self.cancelled.rest();
         self.at_scaler = matches!(work, Work::Scale { .. });
@@ -392,7 +394,7 @@ impl Run {
         }))
     }
 
-    fn finish(&mut self, outcome: Outcome) -> Step {
+    fn finish(&mut self, outcome: WorkResult) -> Step {
         self.cancelled.set();
         self.stage = Stage::Finished(outcome);
         Step::Finished

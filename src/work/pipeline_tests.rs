@@ -6,27 +6,27 @@ use super::*;
 use crate::conn::parameters::Parameters;
 use crate::http::conditional::{Conditions, Selection};
 use crate::http::format::Format;
-use crate::model::admission::Gate;
+use crate::model::admission::Admission;
 use crate::model::file::tests::edition;
-use crate::model::file::{Edition, Stamp};
-use crate::model::image::{PixelLimits, Probe, Reduction};
+use crate::model::file::{FileVersion, Variant};
+use crate::model::image::{ImageInfo, PixelLimits, Reduction};
 use crate::model::links::tests::excerpt;
-use crate::model::transform::Wish;
+use crate::model::transform::RequestedTransform;
 
 const KEY: Key = Key { index: 3, generation: 9 };
 const DEADLINE: Duration = Duration::from_secs(30);
 
 const LIMITS: PixelLimits = PixelLimits { pixels_max: 100, side_max: 100 };
 
-fn loaded(stamp: Option<Stamp>) -> Loaded {
-    let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Png).unwrap();
+fn loaded(stamp: Option<FileVersion>) -> Loaded {
+    let plan = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Png).unwrap();
     let probe =
-        Probe { format: Format::Png, width: 4, height: 6, reduction: Reduction::None, decode_cost: 200 };
+        ImageInfo { format: Format::Png, width: 4, height: 6, reduction: Reduction::None, decode_cost: 200 };
     Loaded::appraise(vec![1; 5], probe, Brief { plan, stamp, product: Product::File }, &LIMITS, 0, 1000)
         .unwrap()
 }
 
-fn begin(gate: &Gate, start: Start, bytes: u64, now: Instant) -> Run {
+fn begin(gate: &Admission, start: Start, bytes: u64, now: Instant) -> Run {
     let mut lease = gate.lease();
     lease.grow(bytes).unwrap();
     let read = (bytes > 0).then_some(Duration::ZERO);
@@ -38,14 +38,14 @@ fn begin(gate: &Gate, start: Start, bytes: u64, now: Instant) -> Run {
 }
 
 /// Of an upload.
-fn run(gate: &Gate, now: Instant) -> Run {
+fn run(gate: &Admission, now: Instant) -> Run {
     begin(gate, Start::Loaded(loaded(None)), 5, now)
 }
 
 /// Of a file.
-fn file_run(gate: &Gate, now: Instant) -> Run {
-    let wish = Wish::read(&Parameters::default(), &[], 0.5).unwrap();
-    let wanted = Wanted { path: b"a.png".to_vec(), wish, conditions: Conditions::default() };
+fn file_run(gate: &Admission, now: Instant) -> Run {
+    let wish = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
+    let wanted = FileRequest { path: b"a.png".to_vec(), wish, conditions: Conditions::default() };
     begin(gate, Start::Named(Box::new(wanted)), 0, now)
 }
 
@@ -69,13 +69,13 @@ fn job(step: Step) -> Job {
     }
 }
 
-fn done(job: Job, result: Result<Output, Failure>) -> Done {
-    Done { ticket: job.ticket, lease: job.lease, result, took: Duration::from_millis(4) }
+fn done(job: Job, result: Result<Output, WorkError>) -> Completion {
+    Completion { ticket: job.ticket, lease: job.lease, result, took: Duration::from_millis(4) }
 }
 
 #[test]
 fn the_whole_way() {
-    let gate = Gate::new(1, 1000, 1);
+    let gate = Admission::new(1, 1000, 1);
     let now = Instant::now();
     let mut run = run(&gate, now);
     assert_eq!(run.waiting_since(), Some(now));
@@ -90,7 +90,7 @@ fn the_whole_way() {
     let end = run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now);
     assert!(matches!(end, Step::Finished));
 
-    let Ending::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
+    let WorkOutput::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
     assert_eq!((picture.width, picture.height, &picture.file[..]), (2, 3, &b"file"[..]));
     assert_eq!(times.queue, Duration::from_secs(1));
     assert_eq!(times.work(), Some(Duration::from_millis(12)));
@@ -102,20 +102,20 @@ fn the_whole_way() {
 
 #[test]
 fn waits_while_there_is_no_room() {
-    let gate = Gate::new(2, 300, 1);
+    let gate = Admission::new(2, 300, 1);
     let now = Instant::now();
     let (mut first, mut second) = (run(&gate, now), run(&gate, now));
     let held = job(first.admit(now).unwrap());
     assert!(matches!(second.admit(now), Err(Full)));
     assert_eq!(second.waiting_since(), Some(now));
-    assert!(matches!(first.handle_done(done(held, Err(Failure::Panicked)), now), Step::Finished));
+    assert!(matches!(first.handle_done(done(held, Err(WorkError::Panicked)), now), Step::Finished));
     assert!(matches!(second.admit(now), Ok(Step::Job(_))));
 }
 
 #[test]
 fn every_stage_can_fail_and_gives_everything_back() {
     for stage in 0..3 {
-        let gate = Gate::new(1, 1000, 1);
+        let gate = Admission::new(1, 1000, 1);
         let now = Instant::now();
         let mut run = run(&gate, now);
         let mut out = job(run.admit(now).unwrap());
@@ -123,15 +123,15 @@ fn every_stage_can_fail_and_gives_everything_back() {
             let rasters = rasters(&out);
             out = job(run.handle_done(done(out, Ok(rasters)), now));
         }
-        assert!(matches!(run.handle_done(done(out, Err(Failure::ScalerLost)), now), Step::Finished));
-        assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::ScalerLost);
+        assert!(matches!(run.handle_done(done(out, Err(WorkError::ScalerLost)), now), Step::Finished));
+        assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::ScalerLost);
         assert_eq!((gate.places(), gate.bytes()), (0, 0));
     }
 }
 
 #[test]
 fn the_deadline_ends_it_and_late_answers_meet_nobody() {
-    let gate = Gate::new(1, 1000, 1);
+    let gate = Admission::new(1, 1000, 1);
     let now = Instant::now();
     let mut run = run(&gate, now);
     let gray = job(run.admit(now).unwrap());
@@ -143,12 +143,12 @@ fn the_deadline_ends_it_and_late_answers_meet_nobody() {
     assert_eq!(gate.places(), 1, "the work is still out");
     assert!(matches!(run.handle_done(done(gray, Ok(gray_of(4, 6))), now), Step::Nothing));
     assert_eq!((gate.places(), gate.bytes()), (0, 0));
-    assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::Late);
+    assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::Late);
 }
 
 #[test]
 fn an_answer_to_another_step_is_ignored() {
-    let gate = Gate::new(1, 1000, 1);
+    let gate = Admission::new(1, 1000, 1);
     let now = Instant::now();
     let mut run = run(&gate, now);
     let mut gray = job(run.admit(now).unwrap());
@@ -158,14 +158,14 @@ fn an_answer_to_another_step_is_ignored() {
 }
 
 /// A worker has read the file and charged its bytes.
-fn opened(mut job: Job) -> Done {
+fn opened(mut job: Job) -> Completion {
     job.lease.grow(5).unwrap();
     done(job, Ok(Output::Loaded(Box::new(loaded(Some(edition().stamp))))))
 }
 
 #[test]
 fn a_file_goes_the_whole_way() {
-    let gate = Gate::new(1, 1000, 1);
+    let gate = Admission::new(1, 1000, 1);
     let now = Instant::now();
     let mut run = file_run(&gate, now);
     let open = job(run.admit(now + Duration::from_secs(1)).unwrap());
@@ -186,7 +186,7 @@ fn a_file_goes_the_whole_way() {
     assert_eq!(keep.stamp, edition().stamp);
     let end = run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now);
     assert!(matches!(end, Step::Finished));
-    let Ending::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
+    let WorkOutput::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
     assert_eq!(picture.edition, Some(keep));
     assert_eq!((times.read, times.open), (None, Some(Duration::from_millis(4))));
     // The first line, the look but for its own time, the second line.
@@ -194,21 +194,21 @@ fn a_file_goes_the_whole_way() {
     assert_eq!((gate.places(), gate.bytes()), (0, 4));
 }
 
-fn kept(edition: Edition) -> Arc<Picture> {
-    let lease = Gate::new(0, 100, 1).lease();
+fn kept(edition: Variant) -> Arc<Picture> {
+    let lease = Admission::new(0, 100, 1).lease();
     let file = Bytes::from_static(b"kept");
     Arc::new(Picture { file, format: Format::Png, width: 2, height: 3, edition: Some(edition), lease })
 }
 
 #[test]
 fn a_result_that_is_kept_ends_it_before_or_after_the_work() {
-    let gate = Gate::new(1, 1000, 1);
+    let gate = Admission::new(1, 1000, 1);
     let now = Instant::now();
     let mut run = file_run(&gate, now);
     let open = job(run.admit(now).unwrap());
     let end = run.handle_done(done(open, Ok(Output::Picture(kept(edition())))), now);
     assert!(matches!(end, Step::Finished));
-    let Ending::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
+    let WorkOutput::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
     assert_eq!((&picture.file[..], times.work(), times.decode), (&b"kept"[..], None, None));
     assert_eq!((gate.places(), gate.bytes()), (0, 0));
 
@@ -220,24 +220,24 @@ fn a_result_that_is_kept_ends_it_before_or_after_the_work() {
     let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
     let end = run.handle_done(done(encode, Ok(Output::Picture(kept(edition())))), now);
     assert!(matches!(end, Step::Finished));
-    let Ending::Picture(_, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
+    let WorkOutput::Picture(_, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
     assert_eq!(times.work(), Some(Duration::from_millis(12)));
     assert_eq!((gate.places(), gate.bytes()), (0, 0), "it has a lease of its own");
 }
 
 #[test]
 fn what_the_client_has_already_ends_it() {
-    let gate = Gate::new(1, 1000, 1);
+    let gate = Admission::new(1, 1000, 1);
     let now = Instant::now();
     let mut run = file_run(&gate, now);
     let open = job(run.admit(now).unwrap());
     assert!(matches!(run.handle_done(done(open, Ok(Output::NotModified(edition()))), now), Step::Finished));
-    assert!(matches!(run.outcome(), Some(Ok(Ending::NotModified(same))) if *same == edition()));
+    assert!(matches!(run.outcome(), Some(Ok(WorkOutput::NotModified(same))) if *same == edition()));
     assert_eq!((gate.places(), gate.bytes()), (0, 0));
 }
 
 /// A file's run with so many steps behind it, and the job that is out; none is while it waits in line.
-fn advanced(gate: &Gate, steps: usize, now: Instant) -> (Run, Option<Job>) {
+fn advanced(gate: &Admission, steps: usize, now: Instant) -> (Run, Option<Job>) {
     let mut run = file_run(gate, now);
     let mut out = None;
     for step in 0..steps {
@@ -263,11 +263,11 @@ fn every_stage_of_a_file_can_fail_be_cancelled_or_be_too_late() {
     // Named, Open, Waiting, Gray, Scale, Encode.
     for steps in 0..6 {
         let now = Instant::now();
-        let gate = Gate::new(1, 1000, 1);
+        let gate = Admission::new(1, 1000, 1);
         let (mut run, out) = advanced(&gate, steps, now);
         if let Some(out) = out {
-            assert!(matches!(run.handle_done(done(out, Err(Failure::NoFile)), now), Step::Finished));
-            assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::NoFile);
+            assert!(matches!(run.handle_done(done(out, Err(WorkError::NoFile)), now), Step::Finished));
+            assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::NoFile);
         }
         drop(run);
         assert_eq!((gate.places(), gate.bytes()), (0, 0), "failed after {steps}");
@@ -279,9 +279,9 @@ fn every_stage_of_a_file_can_fail_be_cancelled_or_be_too_late() {
             // An answer that would have led on leads to the end.
             let output = if steps == 1 { opened(out).result } else { Ok(gray_of(4, 6)) };
             let ticket = Ticket { run: KEY, step: run.step };
-            let late = Done { ticket, lease: gate.lease(), result: output, took: Duration::ZERO };
+            let late = Completion { ticket, lease: gate.lease(), result: output, took: Duration::ZERO };
             assert!(matches!(run.handle_done(late, now), Step::Finished));
-            assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::Cancelled);
+            assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::Cancelled);
         }
         drop(run);
         assert_eq!((gate.places(), gate.bytes()), (0, 0), "cancelled after {steps}");
@@ -289,7 +289,7 @@ fn every_stage_of_a_file_can_fail_be_cancelled_or_be_too_late() {
         let (mut run, out) = advanced(&gate, steps, now);
         assert_eq!(run.poll_timeout(), Some(now + DEADLINE), "the same in every stage");
         assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));
-        assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::Late);
+        assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::Late);
         if let Some(out) = out {
             assert!(matches!(run.handle_done(opened(out), now), Step::Nothing));
         }
@@ -299,7 +299,7 @@ fn every_stage_of_a_file_can_fail_be_cancelled_or_be_too_late() {
 
 #[test]
 fn a_file_that_was_read_waits_for_memory_without_a_place() {
-    let gate = Gate::new(1, 300, 1);
+    let gate = Admission::new(1, 300, 1);
     let now = Instant::now();
     let mut run = file_run(&gate, now);
     let open = job(run.admit(now).unwrap());
@@ -313,7 +313,7 @@ fn a_file_that_was_read_waits_for_memory_without_a_place() {
 }
 
 /// A run that is to end in a link, with Encode out.
-fn encoding_for_link(gate: &Gate, now: Instant) -> (Run, Job) {
+fn encoding_for_link(gate: &Admission, now: Instant) -> (Run, Job) {
     let mut to_link = loaded(None);
     to_link.brief.product = Product::Link;
     let mut run = begin(gate, Start::Loaded(to_link), 5, now);
@@ -325,7 +325,7 @@ fn encoding_for_link(gate: &Gate, now: Instant) -> (Run, Job) {
 
 #[test]
 fn a_link_is_kept_after_it_was_made() {
-    let gate = Gate::new(1, 1000, 1);
+    let gate = Admission::new(1, 1000, 1);
     let now = Instant::now();
     let (mut run, encode) = encoding_for_link(&gate, now);
     let keep = job(run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now));
@@ -333,7 +333,7 @@ fn a_link_is_kept_after_it_was_made() {
     assert_eq!((gate.places(), gate.bytes()), (1, 4), "it holds its place until it is on the disk");
     let end = run.handle_done(done(keep, Ok(Output::Linked("a.jpg".into()))), now);
     assert!(matches!(end, Step::Finished));
-    let Ending::Link(link, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
+    let WorkOutput::Link(link, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
     assert_eq!(*link, Link { name: "a.jpg".into(), width: 2, height: 3 });
     assert_eq!((times.work(), times.keep), (Some(Duration::from_millis(12)), Some(Duration::from_millis(4))));
     assert_eq!((gate.places(), gate.bytes()), (0, 0));
@@ -342,8 +342,8 @@ fn a_link_is_kept_after_it_was_made() {
 #[test]
 fn a_link_that_is_not_kept_ends_in_failure() {
     let now = Instant::now();
-    for failure in [Failure::FolderFull("ENOSPC".into()), Failure::FolderUnusable("EACCES".into())] {
-        let gate = Gate::new(1, 1000, 1);
+    for failure in [WorkError::FolderFull("ENOSPC".into()), WorkError::FolderUnusable("EACCES".into())] {
+        let gate = Admission::new(1, 1000, 1);
         let (mut run, encode) = encoding_for_link(&gate, now);
         let keep = job(run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now));
         assert!(matches!(run.handle_done(done(keep, Err(failure.clone())), now), Step::Finished));
@@ -351,12 +351,12 @@ fn a_link_that_is_not_kept_ends_in_failure() {
         assert_eq!((gate.places(), gate.bytes()), (0, 0));
     }
     // Nobody wants it any more: it is not stored.
-    let gate = Gate::new(1, 1000, 1);
+    let gate = Admission::new(1, 1000, 1);
     let (mut run, encode) = encoding_for_link(&gate, now);
     run.cancel();
     let end = run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now);
     assert!(matches!(end, Step::Finished));
-    assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &Failure::Cancelled);
+    assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::Cancelled);
     // Too late: it may have been stored, under a name that nobody is told.
     let (mut run, encode) = encoding_for_link(&gate, now);
     let keep = job(run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now));
@@ -367,9 +367,9 @@ fn a_link_that_is_not_kept_ends_in_failure() {
 
 #[test]
 fn a_link_is_read_in_one_step_and_its_bytes_stay_charged() {
-    let gate = Gate::new(1, 1000, 1);
+    let gate = Admission::new(1, 1000, 1);
     let now = Instant::now();
-    let sought = Sought { name: b"a.jpg".to_vec(), conditions: Conditions::default(), head_only: false };
+    let sought = LinkRequest { name: b"a.jpg".to_vec(), conditions: Conditions::default(), head_only: false };
     let mut run = begin(&gate, Start::Sought(Box::new(sought)), 0, now);
     assert_eq!(run.waiting_since(), Some(now));
     let mut read = job(run.admit(now).unwrap());
@@ -381,7 +381,7 @@ fn a_link_is_read_in_one_step_and_its_bytes_stay_charged() {
         run.handle_done(done(read, Ok(Output::Excerpt(Box::new(excerpt)))), now),
         Step::Finished
     ));
-    let Ok(Ending::Excerpt(excerpt)) = run.outcome().unwrap() else { panic!() };
+    let Ok(WorkOutput::Excerpt(excerpt)) = run.outcome().unwrap() else { panic!() };
     assert_eq!((&excerpt.body[..], gate.places(), gate.bytes()), (&b"0123456789"[..], 0, 10));
     drop(run);
     assert_eq!(gate.bytes(), 0);
@@ -389,7 +389,7 @@ fn a_link_is_read_in_one_step_and_its_bytes_stay_charged() {
 
 #[test]
 fn how_far_a_run_has_come_is_known_at_its_end() {
-    let gate = Gate::new(1, 1000, 1);
+    let gate = Admission::new(1, 1000, 1);
     let now = Instant::now();
     for (begins, decoded, reached) in
         [(false, false, Reached::Nothing), (true, false, Reached::Worker), (true, true, Reached::Scaler)]

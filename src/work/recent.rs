@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-use crate::model::task::{Problem, State, Status};
+use crate::model::task::{Problem, Status, TaskState};
 
 /// So many are remembered; at some two hundred bytes each. No more than half of what a table of 32,768 places takes: one
 /// that is fuller makes room for those that come and go by doubling itself, not by tidying up.
@@ -32,7 +32,7 @@ impl Recent {
             self.known.remove(oldest);
             self.order.pop_front();
         }
-        let (state, accepted_at) = (State::Pending, at);
+        let (state, accepted_at) = (TaskState::Pending, at);
         let (begun_at, ended_at, result, problem) = (None, None, None, None);
         let status = Status { id, state, received, accepted_at, begun_at, ended_at, result, problem };
         if self.known.insert(id, status).is_none() {
@@ -43,9 +43,9 @@ impl Recent {
     /// Work on it has begun.
     pub fn run(&mut self, id: Uuid, at: SystemTime) {
         if let Some(status) = self.known.get_mut(&id)
-            && status.state == State::Pending
+            && status.state == TaskState::Pending
         {
-            (status.state, status.begun_at) = (State::Running, Some(at));
+            (status.state, status.begun_at) = (TaskState::Running, Some(at));
         }
     }
 
@@ -53,7 +53,7 @@ impl Recent {
     pub fn end(&mut self, id: Uuid, at: SystemTime, problem: Option<Problem>) -> Option<&Status> {
         let status = self.known.get_mut(&id)?;
         if !status.state.is_final() {
-            status.state = if problem.is_some() { State::Failed } else { State::Done };
+            status.state = if problem.is_some() { TaskState::Failed } else { TaskState::Done };
             (status.ended_at, status.problem) = (Some(at), problem);
         }
         Some(status)
@@ -84,14 +84,14 @@ mod tests {
         let (mut recent, start) = (Recent::default(), SystemTime::UNIX_EPOCH);
         let at = |seconds| start + Duration::from_secs(seconds);
         recent.begin(id(1), 7, start);
-        assert_eq!(recent.find(id(1), at(1)).unwrap().state, State::Pending);
+        assert_eq!(recent.find(id(1), at(1)).unwrap().state, TaskState::Pending);
         recent.run(id(1), at(1));
-        assert_eq!(recent.find(id(1), at(1)).unwrap().state, State::Running);
+        assert_eq!(recent.find(id(1), at(1)).unwrap().state, TaskState::Running);
         let ended = recent.end(id(1), at(3), None).unwrap();
-        assert_eq!((ended.state, ended.ended_at, ended.received), (State::Done, Some(at(3)), 7));
+        assert_eq!((ended.state, ended.ended_at, ended.received), (TaskState::Done, Some(at(3)), 7));
         let problem = Problem { code: 504, slug: "x".into(), detail: "y".into() };
         recent.end(id(1), at(4), Some(problem));
-        assert_eq!(recent.find(id(1), at(600)).unwrap().state, State::Done, "it ends once");
+        assert_eq!(recent.find(id(1), at(600)).unwrap().state, TaskState::Done, "it ends once");
         assert!(recent.find(id(1), at(601)).is_none());
         assert!(recent.end(id(2), at(1), None).is_none());
     }

@@ -18,13 +18,13 @@ use super::pipeline::{Entry, Reached, Run, Start, Step};
 use super::slab::Slab;
 use super::source::Source;
 use super::timers::{Armed, Timers};
-use crate::model::admission::Gate;
-use crate::model::error::Failure;
-use crate::model::job::{Brief, Done, Job, Outcome, Product};
+use crate::model::admission::Admission;
+use crate::model::error::WorkError;
+use crate::model::job::{Brief, Completion, Job, Product, WorkResult};
 use crate::model::key::Key;
-use crate::model::server_state::Service;
+use crate::model::server_state::ServerState;
 use crate::model::task::Claim;
-use crate::model::work_request::{Order, Origin};
+use crate::model::work_request::{WorkRequest, WorkSource};
 use crate::pixels;
 
 /// A task that finds no memory lets clients pass for so long.
@@ -74,7 +74,7 @@ pub struct Ended {
     /// How far it had come.
     pub reached: Reached,
     /// How.
-    pub outcome: Outcome,
+    pub outcome: WorkResult,
 }
 
 /// What an input led to.
@@ -95,21 +95,21 @@ impl Runs {
     pub fn submit(
         &mut self,
         watcher: Key,
-        order: Order,
-        service: &Service,
+        order: WorkRequest,
+        service: &ServerState,
         timers: &mut Timers,
         now: Instant,
-    ) -> Result<Key, Failure> {
+    ) -> Result<Key, WorkError> {
         let policy = &service.policy;
-        let Order { id, origin, lease, read } = order;
+        let WorkRequest { id, origin, lease, read } = order;
         let (start, line) = match origin {
-            Origin::Upload { picture, plan, product } => {
+            WorkSource::Upload { picture, plan, product } => {
                 let brief = Brief::new(plan, product);
                 let loaded = pixels::appraise(picture, brief, &policy.pixels, service.gate.bytes_max())?;
                 (Start::Loaded(loaded), &mut self.waiting)
             }
-            Origin::File(wanted) => (Start::Named(wanted), &mut self.looking),
-            Origin::Linked(sought) => (Start::Sought(sought), &mut self.looking),
+            WorkSource::File(wanted) => (Start::Named(wanted), &mut self.looking),
+            WorkSource::Linked(sought) => (Start::Sought(sought), &mut self.looking),
         };
         let entry = Entry { id, start, lease, read, due: now + policy.deadline, durable: false };
         let key = insert(&mut self.runs, Some(watcher), entry, now)?;
@@ -125,10 +125,10 @@ impl Runs {
     pub fn submit_task(
         &mut self,
         claim: Claim,
-        service: &Service,
+        service: &ServerState,
         timers: &mut Timers,
         now: Instant,
-    ) -> Result<Key, Failure> {
+    ) -> Result<Key, WorkError> {
         let policy = &service.policy;
         let Claim { id, picture, plan, lease, .. } = claim;
         let brief = Brief::new(plan, Product::File);
@@ -142,7 +142,7 @@ impl Runs {
     }
 
     /// Lets the next run in, if there is one and room for it.
-    pub fn admit(&mut self, gate: &Gate, now: Instant) -> Option<Job> {
+    pub fn admit(&mut self, gate: &Admission, now: Instant) -> Option<Job> {
         let task_since = self.task_since(gate);
         let job = match task_since {
             Some(since) if self.task_turn => {
@@ -171,7 +171,7 @@ impl Runs {
     }
 
     /// Since when a task waits that may be let in: beside others, only while enough is left.
-    fn task_since(&mut self, gate: &Gate) -> Option<Instant> {
+    fn task_since(&mut self, gate: &Admission) -> Option<Instant> {
         let since = since_of_first(&mut self.tasks, &mut self.runs)?;
         let lacks = self.runs.get_mut(*self.tasks.front()?)?.run.lacks();
         let leaves_enough = gate.bytes().saturating_add(lacks) <= gate.bytes_max() / TASKS_PART;
@@ -185,7 +185,7 @@ impl Runs {
         while self.tasks.len() > 1 {
             let key = self.tasks.pop_back()?;
             let Some(Watched { run, .. }) = self.runs.remove(key) else { continue };
-            let outcome = Err(Failure::MemoryFull { length: run.lacks() });
+            let outcome = Err(WorkError::MemoryFull { length: run.lacks() });
             let (id, reached) = (run.id(), run.reached());
             return Some(Ended { run: key, watcher: None, id, durable: true, reached, outcome });
         }
@@ -203,7 +203,7 @@ impl Runs {
     }
 
     /// A step is done. One whose run has ended is dropped here, and gives its lease back.
-    pub fn handle_done(&mut self, done: Done, now: Instant) -> Option<Next> {
+    pub fn handle_done(&mut self, done: Completion, now: Instant) -> Option<Next> {
         let key = done.ticket.run;
         match self.runs.get_mut(key)?.run.handle_done(done, now) {
             Step::Job(job) => Some(Next::Job(*job)),
@@ -277,12 +277,12 @@ fn insert(
     watcher: Option<Key>,
     entry: Entry,
     now: Instant,
-) -> Result<Key, Failure> {
+) -> Result<Key, WorkError> {
     let watched = |key| {
         let (run, armed) = (Run::new(key, entry, now), Armed::default());
         Watched { run, watcher, at_work: false, armed }
     };
-    runs.insert_with(watched).ok_or(Failure::Cancelled)
+    runs.insert_with(watched).ok_or(WorkError::Cancelled)
 }
 
 /// Since when the first of a line has stood in it; those who are gone are dropped on the way.
@@ -313,26 +313,27 @@ mod tests {
     use crate::conn::parameters::Parameters;
     use crate::http::conditional::Conditions;
     use crate::http::format::Format;
-    use crate::model::admission::Lease;
-    use crate::model::file::Wanted;
-    use crate::model::image::{Probe, Reduction};
+    use crate::model::admission::Reservation;
+    use crate::model::file::FileRequest;
+    use crate::model::image::{ImageInfo, Reduction};
     use crate::model::job::{Decoded, Loaded, Output, Work};
-    use crate::model::server_state::Policy;
-    use crate::model::transform::Wish;
+    use crate::model::server_state::Limits;
+    use crate::model::transform::RequestedTransform;
     use scaler::raster::{Channels, Raster};
 
     const CLIENT: Key = Key { index: 5, generation: 5 };
 
-    fn service(places: usize) -> Service {
-        Service::new(Policy::default(), Gate::new(places, 1 << 20, 1), Uuid::new_v4)
+    fn service(places: usize) -> ServerState {
+        ServerState::new(Limits::default(), Admission::new(places, 1 << 20, 1), Uuid::new_v4)
     }
 
-    fn order(service: &Service, picture: &[u8]) -> Order {
+    fn order(service: &ServerState, picture: &[u8]) -> WorkRequest {
         let mut lease = service.gate.lease();
         lease.grow(picture.len() as u64).unwrap();
-        let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
-        let origin = Origin::Upload { picture: picture.to_vec(), plan, product: Product::File };
-        Order { id: Uuid::new_v4(), origin, lease, read: Some(Duration::ZERO) }
+        let plan =
+            RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
+        let origin = WorkSource::Upload { picture: picture.to_vec(), plan, product: Product::File };
+        WorkRequest { id: Uuid::new_v4(), origin, lease, read: Some(Duration::ZERO) }
     }
 
     #[test]
@@ -347,16 +348,16 @@ mod tests {
         assert_eq!(first.ticket.run, keys[0]);
         assert!(runs.admit(&service.gate, now).is_none(), "one place");
         runs.forget(keys[1]);
-        let late = Done {
+        let late = Completion {
             ticket: first.ticket,
             lease: service.gate.lease(),
-            result: Err(Failure::Lost),
+            result: Err(WorkError::Lost),
             took: Duration::ZERO,
         };
-        let done = Done {
+        let done = Completion {
             ticket: first.ticket,
             lease: first.lease,
-            result: Err(Failure::Lost),
+            result: Err(WorkError::Lost),
             took: Duration::ZERO,
         };
         let Some(Next::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
@@ -380,9 +381,9 @@ mod tests {
         assert!(job.cancelled.is_set());
         let raster = Raster { width: 2, height: 2, channels: Channels::Luma, samples: vec![0; 4] };
         let result = Ok(Output::Gray(Decoded { raster, size: (2, 2) }));
-        let done = Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO };
+        let done = Completion { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO };
         let Some(Next::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
-        assert_eq!((ended.watcher, ended.outcome.unwrap_err()), (None, Failure::Cancelled));
+        assert_eq!((ended.watcher, ended.outcome.unwrap_err()), (None, WorkError::Cancelled));
         assert_eq!(service.gate.places(), 0);
         let again =
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
@@ -414,28 +415,34 @@ mod tests {
         let (at, source) = timers.pop(later).unwrap();
         assert_eq!(source, Source::Run(key));
         let ended = runs.handle_timer(key, at, &mut timers, later).unwrap();
-        assert_eq!(ended.outcome.unwrap_err(), Failure::Late);
+        assert_eq!(ended.outcome.unwrap_err(), WorkError::Late);
         assert!(runs.admit(&service.gate, later).is_none());
     }
 
-    fn file(service: &Service) -> Order {
-        let wish = Wish::read(&Parameters::default(), &[], 0.5).unwrap();
-        let wanted = Wanted { path: b"a.pgm".to_vec(), wish, conditions: Conditions::default() };
-        let origin = Origin::File(Box::new(wanted));
-        Order { id: Uuid::new_v4(), origin, lease: service.gate.lease(), read: None }
+    fn file(service: &ServerState) -> WorkRequest {
+        let wish = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
+        let wanted = FileRequest { path: b"a.pgm".to_vec(), wish, conditions: Conditions::default() };
+        let origin = WorkSource::File(Box::new(wanted));
+        WorkRequest { id: Uuid::new_v4(), origin, lease: service.gate.lease(), read: None }
     }
 
     /// A worker has read the file, and found out what the work would take.
-    fn opened(mut job: Job, memory: u64) -> Done {
+    fn opened(mut job: Job, memory: u64) -> Completion {
         assert!(matches!(job.work, Work::Open(_)));
         job.lease.grow(15).unwrap();
-        let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
-        let probe =
-            Probe { format: Format::Pnm, width: 2, height: 2, reduction: Reduction::None, decode_cost: 100 };
+        let plan =
+            RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
+        let probe = ImageInfo {
+            format: Format::Pnm,
+            width: 2,
+            height: 2,
+            reduction: Reduction::None,
+            decode_cost: 100,
+        };
         let brief = Brief::new(plan, Product::File);
         let loaded = Loaded { picture: b"P5 2 2 255 abcd".to_vec(), probe, brief, memory };
         let result = Ok(Output::Loaded(Box::new(loaded)));
-        Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO }
+        Completion { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO }
     }
 
     #[test]
@@ -468,8 +475,8 @@ mod tests {
             let job = runs.admit(&service.gate, later(5)).unwrap();
             assert!(matches!(job.work, Work::Gray { .. }));
             assert_eq!(job.ticket.run, key);
-            let result = Err(Failure::Lost);
-            let done = Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO };
+            let result = Err(WorkError::Lost);
+            let done = Completion { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO };
             assert!(runs.handle_done(done, later(5)).is_some());
         }
         assert_eq!((service.gate.places(), service.gate.bytes()), (0, 0));
@@ -489,10 +496,10 @@ mod tests {
         for key in keys {
             let job = runs.admit(&service.gate, now + Duration::from_secs(1)).unwrap();
             assert_eq!(job.ticket.run, key);
-            let done = Done {
+            let done = Completion {
                 ticket: job.ticket,
                 lease: job.lease,
-                result: Err(Failure::Lost),
+                result: Err(WorkError::Lost),
                 took: Duration::ZERO,
             };
             assert!(runs.handle_done(done, now).is_some());
@@ -500,16 +507,17 @@ mod tests {
         assert!(runs.admit(&service.gate, now).is_none());
     }
 
-    fn task(service: &Service, number: u128) -> Claim {
+    fn task(service: &ServerState, number: u128) -> Claim {
         let mut lease = service.gate.lease();
         lease.grow(15).unwrap();
-        let plan = Wish::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
+        let plan =
+            RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
         let (id, picture) = (Uuid::from_u128(number), b"P5 2 2 255 abcd".to_vec());
         Claim { id, picture, plan, suspect: false, tries: 0, lease }
     }
 
     /// So many of each stand in line, in this service; whether each that is let in, one at a time, is a task.
-    fn turns(service: &Service, clients: usize, tasks: u128) -> Vec<bool> {
+    fn turns(service: &ServerState, clients: usize, tasks: u128) -> Vec<bool> {
         let (now, mut timers, mut runs) = (Instant::now(), Timers::default(), Runs::default());
         for _ in 0..clients {
             let order = order(service, b"P5 2 2 255 abcd");
@@ -521,9 +529,9 @@ mod tests {
         let mut turns = Vec::new();
         while let Some(job) = runs.admit(&service.gate, now) {
             turns.push(job.durable);
-            let result = Err(Failure::Lost);
+            let result = Err(WorkError::Lost);
             runs.handle_done(
-                Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO },
+                Completion { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO },
                 now,
             );
         }
@@ -552,11 +560,11 @@ mod tests {
 
     /// A line of clients and tasks, in memory that is mostly taken.
     struct Line {
-        service: Service,
+        service: ServerState,
         runs: Runs,
         timers: Timers,
         now: Instant,
-        taken: Option<Lease>,
+        taken: Option<Reservation>,
     }
 
     impl Line {
@@ -623,8 +631,8 @@ mod tests {
         let client = line.client(SMALL);
         assert_eq!((line.admit(), line.admit()), (Some(client), None), "nor does it stop anybody");
         let done = |job: Job| {
-            let result = Err(Failure::Lost);
-            Done { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO }
+            let result = Err(WorkError::Lost);
+            Completion { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO }
         };
         line.runs.handle_done(done(first), line.now);
         let second = line.runs.admit(&line.service.gate, line.now).unwrap();
@@ -652,7 +660,7 @@ mod tests {
         for key in [keys[2], keys[1]] {
             let ended = line.runs.send_back().unwrap();
             assert_eq!((ended.run, ended.durable), (key, true));
-            assert!(matches!(ended.outcome, Err(Failure::MemoryFull { .. })));
+            assert!(matches!(ended.outcome, Err(WorkError::MemoryFull { .. })));
         }
         assert!(line.runs.send_back().is_none());
         assert_eq!(line.service.gate.bytes(), before + 15, "what the first holds");
@@ -670,12 +678,12 @@ mod tests {
         };
         let huge = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\0\0\0\0\x0f\xd3\xa4\x5e";
         let failure = refuse(huge);
-        assert!(matches!(failure, Failure::TooManyPixels { .. }), "{failure:?}");
+        assert!(matches!(failure, WorkError::TooManyPixels { .. }), "{failure:?}");
         let large = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x13\x88\0\0\x13\x88\x08\0\0\0\0\x78\xf3\xd8\x17\
             \0\0\0\0IDAT";
         let failure = refuse(large);
-        assert!(matches!(failure, Failure::TooMuchMemory { .. }), "{failure:?}");
-        assert!(matches!(refuse(b"\xff\xd8\xff"), Failure::Undecodable(_)));
+        assert!(matches!(failure, WorkError::TooMuchMemory { .. }), "{failure:?}");
+        assert!(matches!(refuse(b"\xff\xd8\xff"), WorkError::Undecodable(_)));
         assert_eq!(service.gate.bytes(), 0);
     }
 }

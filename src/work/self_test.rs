@@ -17,9 +17,9 @@ use scaler::raster::Raster;
 use uuid::Uuid;
 
 use crate::http::format::Format;
-use crate::model::admission::{Gate, Lease};
-use crate::model::image::{Encoding, Probe as Header, Reduction};
-use crate::model::job::{CREWS, Cancel, Crew, Decoded, Done, Job, Output, Work};
+use crate::model::admission::{Admission, Reservation};
+use crate::model::image::{Encoding, ImageInfo as Header, Reduction};
+use crate::model::job::{CLASSES, Cancel, Completion, Decoded, Job, Output, Work, WorkerClass};
 use crate::model::key::{Key, Ticket};
 use crate::model::server_state::Part;
 
@@ -51,9 +51,9 @@ pub struct Probe {
     /// Pictures lost at the scaler in a row.
     losses: u32,
     /// When each crew last brought anything.
-    workers_at: [Instant; CREWS],
+    workers_at: [Instant; CLASSES],
     /// Jobs that had come of each by then.
-    finished: [usize; CREWS],
+    finished: [usize; CLASSES],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,13 +94,13 @@ impl Probe {
             cancelled: Cancel::default(),
             verdict: None,
             losses: 0,
-            finished: [0; CREWS],
-            workers_at: [now; CREWS],
+            finished: [0; CLASSES],
+            workers_at: [now; CLASSES],
         }
     }
 
     /// So many jobs have come of each crew, whatever they are.
-    pub fn note_work(&mut self, finished: [usize; CREWS], now: Instant) {
+    pub fn note_work(&mut self, finished: [usize; CLASSES], now: Instant) {
         for (crew, at) in self.workers_at.iter_mut().enumerate() {
             if std::mem::replace(&mut self.finished[crew], finished[crew]) != finished[crew] {
                 *at = now;
@@ -109,11 +109,11 @@ impl Probe {
     }
 
     /// A job has come back.
-    pub fn handle_done(&mut self, done: Done, now: Instant) -> Sign {
+    pub fn handle_done(&mut self, done: Completion, now: Instant) -> Sign {
         if done.ticket.step != self.step {
             return Sign::Nothing;
         }
-        let Done { lease, result, .. } = done;
+        let Completion { lease, result, .. } = done;
         match (self.stage, result) {
             (Stage::Gray { .. }, Ok(Output::Gray(Decoded { raster, .. }))) => {
                 self.stage = Stage::Scale { since: now };
@@ -138,7 +138,7 @@ impl Probe {
     }
 
     /// Something may be due: a new picture, or the end of patience with the one that is out.
-    pub fn handle_timeout(&mut self, gate: &Gate, now: Instant) -> Sign {
+    pub fn handle_timeout(&mut self, gate: &Admission, now: Instant) -> Sign {
         if now < self.poll_timeout() {
             return Sign::Nothing;
         }
@@ -154,7 +154,7 @@ impl Probe {
             Stage::Gray { .. } | Stage::Encode { .. } => {
                 let news = self.verdict.replace(Part::Workers) != Some(Part::Workers);
                 // It is asked again after as long, in case they have moved meanwhile.
-                self.workers_at = [now; CREWS];
+                self.workers_at = [now; CLASSES];
                 Sign::Stuck { part: Part::Workers, news, hopeless: false }
             }
             Stage::Scale { .. } => {
@@ -173,13 +173,13 @@ impl Probe {
     pub fn poll_timeout(&self) -> Instant {
         match self.stage {
             Stage::Resting { until } => until,
-            Stage::Gray { since } => since.max(self.workers_at[Crew::Steady as usize]) + PATIENCE,
-            Stage::Encode { since } => since.max(self.workers_at[Crew::Quick as usize]) + PATIENCE,
+            Stage::Gray { since } => since.max(self.workers_at[WorkerClass::Steady as usize]) + PATIENCE,
+            Stage::Encode { since } => since.max(self.workers_at[WorkerClass::Quick as usize]) + PATIENCE,
             Stage::Scale { since } => since + PATIENCE,
         }
     }
 
-    fn job(&mut self, lease: Lease, work: Work, now: Instant) -> Box<Job> {
+    fn job(&mut self, lease: Reservation, work: Work, now: Instant) -> Box<Job> {
         self.step += 1;
         let ticket = Ticket { run: KEY, step: self.step };
         // First in the line of tasks, which needs no place, and at last in that for quick jobs, which has one for it.
@@ -197,21 +197,21 @@ fn writing(raster: Raster) -> Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::error::Failure;
+    use crate::model::error::WorkError;
     use crate::model::image::PixelLimits;
-    use crate::model::job::Lane;
+    use crate::model::job::Queue;
     use bytes::Bytes;
 
     struct World {
         probe: Probe,
-        gate: Gate,
+        gate: Admission,
         now: Instant,
     }
 
     impl World {
         fn new() -> Self {
             let now = Instant::now();
-            Self { probe: Probe::new(now), gate: Gate::new(1, 1, 1), now }
+            Self { probe: Probe::new(now), gate: Admission::new(1, 1, 1), now }
         }
 
         fn wait(&mut self, time: Duration) -> Sign {
@@ -225,9 +225,9 @@ mod tests {
             job(self.wait(rest))
         }
 
-        fn bring(&mut self, job: Job, result: Result<Output, Failure>) -> Sign {
+        fn bring(&mut self, job: Job, result: Result<Output, WorkError>) -> Sign {
             let Job { ticket, lease, .. } = job;
-            self.probe.handle_done(Done { ticket, lease, result, took: Duration::ZERO }, self.now)
+            self.probe.handle_done(Completion { ticket, lease, result, took: Duration::ZERO }, self.now)
         }
 
         /// A worker's or the scaler's answer, as they would give it.
@@ -290,7 +290,7 @@ mod tests {
         let Sign::Stuck { part, news, hopeless } = world.wait(Duration::from_millis(1)) else { panic!() };
         assert_eq!((part, news, hopeless), (Part::Scaler, true, false));
         assert!(at_scaler.cancelled.is_set());
-        assert!(matches!(world.bring(at_scaler, Err(Failure::Cancelled)), Sign::Nothing), "a late answer");
+        assert!(matches!(world.bring(at_scaler, Err(WorkError::Cancelled)), Sign::Nothing), "a late answer");
 
         let again = world.begin();
         let at_scaler = job(world.perform(again));
@@ -312,7 +312,7 @@ mod tests {
     fn workers_are_stuck_once_nothing_comes_of_them() {
         let mut world = World::new();
         let first = world.begin();
-        assert_eq!(Lane::of(&first), Lane::Task);
+        assert_eq!(Queue::of(&first), Queue::Task);
         for finished in 1..=20 {
             assert!(matches!(world.wait(PATIENCE / 2), Sign::Nothing));
             world.probe.note_work([0, finished], world.now);
@@ -325,7 +325,7 @@ mod tests {
         assert!(matches!(world.wait(PATIENCE), Sign::Stuck { news: false, .. }));
         let second = job(world.perform(first));
         let third = job(world.perform(second));
-        assert_eq!(Lane::of(&third), Lane::Quick);
+        assert_eq!(Queue::of(&third), Queue::Quick);
         world.now += PATIENCE / 2;
         world.probe.note_work([10, 20], world.now);
         assert!(matches!(world.wait(PATIENCE / 2), Sign::Nothing));
@@ -340,7 +340,7 @@ mod tests {
         let mut world = World::new();
         let first = world.begin();
         let at_scaler = job(world.perform(first));
-        assert!(matches!(world.bring(at_scaler, Err(Failure::ScalerAway)), Sign::Nothing));
+        assert!(matches!(world.bring(at_scaler, Err(WorkError::ScalerAway)), Sign::Nothing));
         assert_eq!(world.probe.poll_timeout(), world.now + PAUSE_AFTER_LOSS);
     }
 }

@@ -22,14 +22,14 @@ use uuid::Uuid;
 use super::pipeline::Reached;
 use super::recent::Recent;
 use super::waiters::{Asker, Watchers};
-use crate::model::error::Failure;
-use crate::model::job::{Ending, Outcome};
+use crate::model::error::WorkError;
+use crate::model::job::{WorkOutput, WorkResult};
 use crate::model::key::Key;
 use crate::model::log_event::Level;
-use crate::model::now::Moment;
-use crate::model::server_state::Service;
+use crate::model::now::Now;
+use crate::model::server_state::ServerState;
 use crate::model::store::{Finding, Found, Query, Question};
-use crate::model::task::{Claim, Problem, State, Status};
+use crate::model::task::{Claim, Problem, Status, TaskState};
 use crate::store::{Acceptance, Answer, Ask, CRASHES_MAX, Claimed, End, Read, Request, Told, Trouble, Write};
 
 /// What may be chance is tried so often.
@@ -60,7 +60,7 @@ pub enum Effect {
         /// Its request.
         request: Uuid,
         /// What was found out.
-        told: Result<Finding, Failure>,
+        told: Result<Finding, WorkError>,
     },
     /// Work on this task: [`Tasks::begun`] or [`Tasks::handle_end`] follows.
     Begin(Box<Claim>),
@@ -169,7 +169,7 @@ enum Asked {
 #[derive(Clone, Debug)]
 struct Unsettled {
     id: Uuid,
-    at: Moment,
+    at: Now,
     what: Settlement,
 }
 
@@ -185,7 +185,7 @@ enum Settlement {
 impl Tasks {
     /// No task is in work; at most so many will be at once. Those that have ended are kept for `retention`.
     #[must_use]
-    pub fn new(in_work_max: usize, retention: Duration, now: Moment) -> Self {
+    pub fn new(in_work_max: usize, retention: Duration, now: Now) -> Self {
         Self {
             in_work_max,
             window: in_work_max,
@@ -210,19 +210,20 @@ impl Tasks {
     }
 
     /// Other servers have the same store.
-    pub fn share(&mut self, now: Moment) {
+    pub fn share(&mut self, now: Now) {
         self.look_at = Some(now.at);
     }
 
     /// A conversation asks something.
-    pub fn handle_query(&mut self, client: Key, request: Uuid, query: Query, now: Moment) {
+    pub fn handle_query(&mut self, client: Key, request: Uuid, query: Query, now: Now) {
         self.watchers.remove(client);
         let asker = Asker { client, request };
         match query {
             Query::Accept(submission) => {
                 let (id, received, accepted_at) =
                     (submission.id, submission.picture.len() as u64, submission.at);
-                let (state, begun_at, ended_at, result, problem) = (State::Pending, None, None, None, None);
+                let (state, begun_at, ended_at, result, problem) =
+                    (TaskState::Pending, None, None, None, None);
                 let status = Status { id, state, received, accepted_at, begun_at, ended_at, result, problem };
                 self.write(Asked::Accept { asker, status }, Write::Accept(submission));
             }
@@ -258,7 +259,7 @@ impl Tasks {
                 }
             }
             // The server's own affair, and answered by it.
-            Query::Metrics => self.tell(asker, Err(Failure::Lost)),
+            Query::Metrics => self.tell(asker, Err(WorkError::Lost)),
             Query::Delete(task) => self.write(Asked::Delete { asker, task }, Write::Delete { id: task }),
         }
     }
@@ -269,7 +270,7 @@ impl Tasks {
     }
 
     /// The store has answered.
-    pub fn handle_answer(&mut self, answer: Answer, service: &Service, now: Moment) {
+    pub fn handle_answer(&mut self, answer: Answer, service: &ServerState, now: Now) {
         let Some(asked) = self.asked.remove(&answer.ticket) else { return };
         let is_write = !matches!(
             asked,
@@ -322,7 +323,7 @@ impl Tasks {
             }
             (Asked::File(asker), Ok(Told::File(file))) => self.tell(asker, Ok(Finding::File(file))),
             (Asked::Bank(asker), Ok(told)) => {
-                self.tell(asker, found(told).map(Finding::Bank).ok_or(Failure::Lost));
+                self.tell(asker, found(told).map(Finding::Bank).ok_or(WorkError::Lost));
             }
             (Asked::Delete { asker, task }, Ok(Told::Known(known))) => {
                 if let Some(run) = self.in_work.get(&task).and_then(|work| work.run) {
@@ -361,7 +362,7 @@ impl Tasks {
                 result,
             ) => {
                 // An answer to another question: no store gives one.
-                let failure = result.err().unwrap_or(Failure::Lost);
+                let failure = result.err().unwrap_or(WorkError::Lost);
                 self.watchers.remove(asker.client);
                 self.tell(asker, Err(failure));
             }
@@ -394,21 +395,24 @@ impl Tasks {
     pub fn handle_end(
         &mut self,
         id: Uuid,
-        outcome: &Outcome,
+        outcome: &WorkResult,
         reached: Reached,
-        service: &Service,
-        now: Moment,
+        service: &ServerState,
+        now: Now,
     ) {
         let Some(work) = self.in_work.get_mut(&id) else { return };
         work.run = None;
         work.memory = Memory::Enough;
         let tries = work.tries;
         let what = match outcome {
-            Ok(Ending::Picture(picture, _)) => Settlement::End(End::Done(picture.clone())),
-            Ok(Ending::NotModified(_) | Ending::Face(..) | Ending::Link(..) | Ending::Excerpt(_)) => {
-                Settlement::End(End::Failed(problem_of(&Failure::Lost, service)))
-            }
-            Err(Failure::MemoryFull { .. }) => {
+            Ok(WorkOutput::Picture(picture, _)) => Settlement::End(End::Done(picture.clone())),
+            Ok(
+                WorkOutput::NotModified(_)
+                | WorkOutput::Face(..)
+                | WorkOutput::Link(..)
+                | WorkOutput::Excerpt(_),
+            ) => Settlement::End(End::Failed(problem_of(&WorkError::Lost, service))),
+            Err(WorkError::MemoryFull { .. }) => {
                 // Sent back: the one that waits, and those that work, are as many as there is memory for.
                 let stay = self.in_work.values().filter(|work| work.run.is_some()).count();
                 self.window = stay.clamp(1, self.in_work_max);
@@ -417,11 +421,11 @@ impl Tasks {
             Err(failure) => {
                 let verdict = match failure {
                     // That there was no memory in time, or no worker, is no fault of the picture's.
-                    Failure::Late if reached == Reached::Nothing => Verdict::Again,
+                    WorkError::Late if reached == Reached::Nothing => Verdict::Again,
                     // No worker came to its next step, and none is at it.
-                    Failure::Late if reached == Reached::Between => Verdict::Retry,
+                    WorkError::Late if reached == Reached::Between => Verdict::Retry,
                     // Nor is it one that the scaler hangs.
-                    Failure::Late if reached == Reached::Scaler && service.scaler_hangs() => Verdict::Retry,
+                    WorkError::Late if reached == Reached::Scaler && service.scaler_hangs() => Verdict::Retry,
                     _ => verdict(failure),
                 };
                 match verdict {
@@ -442,7 +446,7 @@ impl Tasks {
     }
 
     /// The server ends: tasks whose run `is_unbegun` wait again as if they had not been claimed.
-    pub fn release(&mut self, mut is_unbegun: impl FnMut(Key) -> bool, now: Moment) {
+    pub fn release(&mut self, mut is_unbegun: impl FnMut(Key) -> bool, now: Now) {
         let unbegun: Vec<Uuid> = self
             .in_work
             .iter()
@@ -455,17 +459,17 @@ impl Tasks {
     }
 
     /// A picture was taken on whose client waits.
-    pub fn note_begin(&mut self, id: Uuid, received: u64, now: Moment) {
+    pub fn note_begin(&mut self, id: Uuid, received: u64, now: Now) {
         self.recent.begin(id, received, now.wall);
     }
 
     /// Work on such a picture has begun.
-    pub fn note_run(&mut self, id: Uuid, now: Moment) {
+    pub fn note_run(&mut self, id: Uuid, now: Now) {
         self.recent.run(id, now.wall);
     }
 
     /// Work on such a picture has ended; with this failure, if it failed.
-    pub fn note_end(&mut self, id: Uuid, failure: Option<&Failure>, service: &Service, now: Moment) {
+    pub fn note_end(&mut self, id: Uuid, failure: Option<&WorkError>, service: &ServerState, now: Now) {
         let problem = failure.map(|failure| problem_of(failure, service));
         let status = self.recent.end(id, now.wall, problem).cloned();
         if status.is_some() {
@@ -474,7 +478,7 @@ impl Tasks {
     }
 
     /// Takes on more tasks, if there is work to be done and somebody to do it; and sees to what is due.
-    pub fn advance(&mut self, service: &Service, now: Moment) {
+    pub fn advance(&mut self, service: &ServerState, now: Now) {
         if now.at >= self.sweep_at {
             self.sweep_at = now.at + self.sweep_time;
             self.write(Asked::Sweep, Write::Sweep { at: now.wall });
@@ -565,10 +569,10 @@ impl Tasks {
 
     fn handle_claimed(
         &mut self,
-        result: Result<Told, Failure>,
+        result: Result<Told, WorkError>,
         crashes_max: u32,
-        service: &Service,
-        now: Moment,
+        service: &ServerState,
+        now: Now,
     ) {
         // An older claim knows nothing of those that may be had since.
         let is_current = crashes_max == self.crashes_max;
@@ -595,7 +599,7 @@ impl Tasks {
             Claimed::TooLarge { id, length } => {
                 self.in_work
                     .insert(id, InWork { run: None, suspect: false, tries: 0, memory: Memory::Enough });
-                let failure = Failure::TooMuchMemory { needed: length };
+                let failure = WorkError::TooMuchMemory { needed: length };
                 self.handle_end(id, &Err(failure), Reached::Nothing, service, now);
             }
             Claimed::Unreadable { id } => {
@@ -609,7 +613,7 @@ impl Tasks {
     }
 
     /// It is to wait again, and no other is begun for a moment.
-    fn again(&mut self, tried: bool, now: Moment) -> Settlement {
+    fn again(&mut self, tried: bool, now: Now) -> Settlement {
         self.claim_at = Some(now.at + PAUSE);
         Settlement::Wait { tried }
     }
@@ -650,7 +654,7 @@ impl Tasks {
         }
     }
 
-    fn note_trouble(&mut self, trouble: &Trouble, service: &Service, now: Moment) {
+    fn note_trouble(&mut self, trouble: &Trouble, service: &ServerState, now: Now) {
         if let Trouble::Damaged(_) = trouble {
             self.effects.push_back(Effect::Log(Level::Error, None, format!("{trouble}.")));
         }
@@ -664,7 +668,7 @@ impl Tasks {
         self.retry_at.get_or_insert(now.at + RETRY_TIME);
     }
 
-    fn note_success(&mut self, service: &Service) {
+    fn note_success(&mut self, service: &ServerState) {
         if service.store_away.borrow_mut().take().is_some() {
             let text = "El almacén funciona de nuevo.".to_owned();
             self.effects.push_back(Effect::Log(Level::Warning, None, text));
@@ -677,7 +681,7 @@ impl Tasks {
         }
     }
 
-    fn tell(&mut self, asker: Asker, told: Result<Finding, Failure>) {
+    fn tell(&mut self, asker: Asker, told: Result<Finding, WorkError>) {
         let Asker { client, request } = asker;
         self.effects.push_back(Effect::Tell { client, request, told });
     }
@@ -720,26 +724,26 @@ fn found(told: Told) -> Option<Found> {
 }
 
 /// What is to become of a task whose work failed.
-fn verdict(failure: &Failure) -> Verdict {
+fn verdict(failure: &WorkError) -> Verdict {
     match failure {
-        Failure::ScalerAway | Failure::Cancelled => Verdict::Again,
-        Failure::Lost | Failure::ScalerLost | Failure::ScalerRefused { code: 503 | 504, .. } => {
+        WorkError::ScalerAway | WorkError::Cancelled => Verdict::Again,
+        WorkError::Lost | WorkError::ScalerLost | WorkError::ScalerRefused { code: 503 | 504, .. } => {
             Verdict::Retry
         }
         _ => Verdict::Final,
     }
 }
 
-fn problem_of(failure: &Failure, service: &Service) -> Problem {
+fn problem_of(failure: &WorkError, service: &ServerState) -> Problem {
     service.failed(failure.clone()).problem()
 }
 
-fn failure_of(trouble: Trouble) -> Failure {
+fn failure_of(trouble: Trouble) -> WorkError {
     match trouble {
-        Trouble::Full(reason) => Failure::StoreFull(reason),
-        Trouble::NoRoom { length } => Failure::MemoryFull { length },
-        Trouble::Damaged(_) => Failure::Lost,
-        Trouble::Broken(reason) => Failure::StoreBroken(reason),
+        Trouble::Full(reason) => WorkError::StoreFull(reason),
+        Trouble::NoRoom { length } => WorkError::MemoryFull { length },
+        Trouble::Damaged(_) => WorkError::Lost,
+        Trouble::Broken(reason) => WorkError::StoreBroken(reason),
     }
 }
 

@@ -6,25 +6,25 @@ use bytes::Bytes;
 
 use super::*;
 use crate::http::format::Format;
-use crate::model::admission::Gate;
+use crate::model::admission::Admission;
 use crate::model::image::Encoding;
 use crate::model::picture::{Picture, Times};
-use crate::model::server_state::{Part, Policy};
+use crate::model::server_state::{Limits, Part};
 use crate::model::task::{Shape, Submission};
-use crate::model::transform::{Plan, Size};
+use crate::model::transform::{Size, Transform};
 
-const PLAN: Plan = Plan {
+const PLAN: Transform = Transform {
     size: Size::Factor(0.5),
     encoding: Encoding { format: Format::Png, quality: 85, background: [255; 3] },
 };
 
 /// What was told to whom.
-type Answered = (Key, Uuid, Result<Finding, Failure>);
+type Answered = (Key, Uuid, Result<Finding, WorkError>);
 
 struct World {
     tasks: Tasks,
-    service: Service,
-    now: Moment,
+    service: ServerState,
+    now: Now,
     asked: Vec<Request>,
     told: Vec<Answered>,
     begun: Vec<Claim>,
@@ -42,11 +42,11 @@ fn key(index: u32) -> Key {
     Key { index, generation: 0 }
 }
 
-fn status(id: Uuid, state: State) -> Status {
+fn status(id: Uuid, state: TaskState) -> Status {
     let at = SystemTime::UNIX_EPOCH;
     let ended_at = state.is_final().then_some(at);
     let shape = Shape { format: Format::Png, width: 1, height: 1, length: 3 };
-    let result = (state == State::Done).then_some(shape);
+    let result = (state == TaskState::Done).then_some(shape);
     Status { id, state, received: 5, accepted_at: at, begun_at: None, ended_at, result, problem: None }
 }
 
@@ -67,8 +67,8 @@ impl World {
 
     /// One that has just begun.
     fn young(in_work_max: usize, retention: Duration) -> Self {
-        let now = Moment { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        let service = Service::new(Policy::default(), Gate::new(1, 1000, 1), Uuid::new_v4);
+        let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+        let service = ServerState::new(Limits::default(), Admission::new(1, 1000, 1), Uuid::new_v4);
         Self {
             tasks: Tasks::new(in_work_max, retention, now),
             service,
@@ -129,11 +129,11 @@ impl World {
         let until = self.now.at + time;
         while self.tasks.poll_timeout() <= until {
             let time = self.tasks.poll_timeout().saturating_duration_since(self.now.at);
-            self.now = Moment { at: self.now.at + time, wall: self.now.wall + time };
+            self.now = Now { at: self.now.at + time, wall: self.now.wall + time };
             self.advance();
         }
         let rest = until - self.now.at;
-        self.now = Moment { at: until, wall: self.now.wall + rest };
+        self.now = Now { at: until, wall: self.now.wall + rest };
     }
 
     fn query(&mut self, client: u32, query: Query) {
@@ -198,20 +198,20 @@ impl World {
         self.asked.iter().filter(is_claim).count()
     }
 
-    fn end(&mut self, number: u128, outcome: Outcome) {
+    fn end(&mut self, number: u128, outcome: WorkResult) {
         self.end_at(number, outcome, Reached::Worker);
     }
 
-    fn end_at(&mut self, number: u128, outcome: Outcome, reached: Reached) {
+    fn end_at(&mut self, number: u128, outcome: WorkResult, reached: Reached) {
         self.tasks.handle_end(id(number), &outcome, reached, &self.service, self.now);
         self.drain();
     }
 
-    fn done(&self) -> Outcome {
+    fn done(&self) -> WorkResult {
         let lease = self.service.gate.lease();
         let file = Bytes::from_static(b"png");
         let picture = Picture { file, format: Format::Png, width: 1, height: 1, edition: None, lease };
-        Ok(Ending::Picture(Arc::new(picture), Times::default()))
+        Ok(WorkOutput::Picture(Arc::new(picture), Times::default()))
     }
 
     fn settled(&mut self, known: bool) -> Write {
@@ -224,7 +224,7 @@ impl World {
     }
 
     /// What the one client that was told something was told of the state.
-    fn told_state(&mut self) -> Option<State> {
+    fn told_state(&mut self) -> Option<TaskState> {
         match self.told.remove(0).2 {
             Ok(Finding::Status(status)) => status.map(|status| status.state),
             other => panic!("{other:?}"),
@@ -259,12 +259,12 @@ fn a_picture_counts_as_accepted_when_the_store_says_so() {
     let (client, request, told) = world.told.remove(0);
     assert_eq!((client, request), (key(7), id(7)));
     let Ok(Finding::Accepted(accepted)) = told else { panic!("{told:?}") };
-    assert_eq!((accepted.id, accepted.state, accepted.received), (id(1), State::Pending, 5));
+    assert_eq!((accepted.id, accepted.state, accepted.received), (id(1), TaskState::Pending, 5));
     world.advance();
     assert_eq!(world.claims(), 2, "there is work again");
 
     world.submit(7, 2);
-    world.answer(Ok(Told::Accepted(Acceptance::Same(status(id(1), State::Done)))), is_accept);
+    world.answer(Ok(Told::Accepted(Acceptance::Same(status(id(1), TaskState::Done)))), is_accept);
     assert!(matches!(&world.told.remove(0).2, Ok(Finding::Accepted(known)) if known.id == id(1)));
     world.submit(7, 3);
     world.answer(Ok(Told::Accepted(Acceptance::Different)), is_accept);
@@ -328,7 +328,7 @@ fn a_suspect_is_worked_on_alone() {
     world.claim(5, true);
 
     // One that has to go back to wait is a suspect still.
-    world.end(5, Err(Failure::ScalerAway));
+    world.end(5, Err(WorkError::ScalerAway));
     assert!(matches!(world.settled(true), Write::Release { .. }));
     world.wait(PAUSE);
     assert_eq!(world.claims(), 1);
@@ -390,20 +390,20 @@ fn suspects_are_left_alone_at_first() {
 
 #[test]
 fn what_becomes_of_a_failure() {
-    let refused = |code| Failure::ScalerRefused { code, reason: "no".into() };
+    let refused = |code| WorkError::ScalerRefused { code, reason: "no".into() };
     for (failure, tries, code) in [
-        (Failure::Undecodable("x".into()), 1, 422),
-        (Failure::Panicked, 1, 422),
-        (Failure::TooMuchMemory { needed: 1 << 40 }, 1, 422),
+        (WorkError::Undecodable("x".into()), 1, 422),
+        (WorkError::Panicked, 1, 422),
+        (WorkError::TooMuchMemory { needed: 1 << 40 }, 1, 422),
         (refused(422), 1, 422),
-        (Failure::Late, 1, 504),
-        (Failure::Lost, TRIES_MAX, 500),
-        (Failure::ScalerLost, TRIES_MAX, 502),
+        (WorkError::Late, 1, 504),
+        (WorkError::Lost, TRIES_MAX, 500),
+        (WorkError::ScalerLost, TRIES_MAX, 502),
         (refused(503), TRIES_MAX, 503),
         (refused(504), TRIES_MAX, 504),
-        (Failure::ScalerAway, u32::MAX, 0),
-        (Failure::Cancelled, u32::MAX, 0),
-        (Failure::MemoryFull { length: 9 }, u32::MAX, 0),
+        (WorkError::ScalerAway, u32::MAX, 0),
+        (WorkError::Cancelled, u32::MAX, 0),
+        (WorkError::MemoryFull { length: 9 }, u32::MAX, 0),
     ] {
         let mut world = World::new(1);
         for number in 1..=10 {
@@ -426,8 +426,8 @@ fn what_becomes_of_a_failure() {
 #[test]
 fn a_failure_is_told_to_the_log_as_it_matters() {
     let mut world = World::busy(2, &[1, 2]);
-    world.end(1, Err(Failure::Undecodable("faltan datos".into())));
-    world.end(2, Err(Failure::Panicked));
+    world.end(1, Err(WorkError::Undecodable("faltan datos".into())));
+    world.end(2, Err(WorkError::Panicked));
     assert_eq!(world.log[0].0, Level::Info);
     assert!(world.log[0].1.starts_with("Tarea terminada con error 422: "), "{:?}", world.log);
 }
@@ -438,9 +438,9 @@ fn a_result_that_the_store_can_not_take_is_kept_and_offered_again() {
     let done = world.done();
     world.end(1, done);
     world.answer_write(Err(full()));
-    assert!(matches!(*world.service.store_away.borrow(), Some(Failure::StoreFull(_))));
+    assert!(matches!(*world.service.store_away.borrow(), Some(WorkError::StoreFull(_))));
     assert_eq!(world.log.len(), 1, "{:?}", world.log);
-    world.end(2, Err(Failure::Undecodable("x".into())));
+    world.end(2, Err(WorkError::Undecodable("x".into())));
     world.answer_write(Err(full()));
     world.advance();
     assert_eq!(world.claims(), 0, "both are in memory still");
@@ -469,7 +469,7 @@ fn a_store_that_fails_is_knocked_at_until_it_opens() {
     let mut world = World::idle(2);
     world.submit(1, 1);
     world.answer_write(Err(broken()));
-    assert!(matches!(world.told.remove(0).2, Err(Failure::StoreBroken(_))));
+    assert!(matches!(world.told.remove(0).2, Err(WorkError::StoreBroken(_))));
     world.wait(RETRY_TIME / 2);
     assert!(world.asked.is_empty());
     world.wait(RETRY_TIME / 2);
@@ -487,9 +487,9 @@ fn a_store_that_fails_is_knocked_at_until_it_opens() {
 #[test]
 fn no_task_is_begun_while_it_could_not_be_worked_on() {
     for hinder in [
-        |service: &Service| service.draining.set(true),
-        |service: &Service| service.scaler_away.set(true),
-        |service: &Service| *service.store_away.borrow_mut() = Some(Failure::StoreBroken("x".into())),
+        |service: &ServerState| service.draining.set(true),
+        |service: &ServerState| service.scaler_away.set(true),
+        |service: &ServerState| *service.store_away.borrow_mut() = Some(WorkError::StoreBroken("x".into())),
     ] {
         let mut world = World::busy(2, &[1, 2]);
         world.end(1, world.done());
@@ -520,7 +520,7 @@ fn while_a_task_waits_for_memory_no_other_is_taken_on() {
     world.wait(PAUSE);
     assert_eq!(world.claims(), 0);
     // That it waits in vain is no fault of its own, however often.
-    world.end_at(1, Err(Failure::Late), Reached::Nothing);
+    world.end_at(1, Err(WorkError::Late), Reached::Nothing);
     assert!(matches!(world.settled(true), Write::Release { tried: false, .. }));
     world.wait(PAUSE);
     world.advance();
@@ -542,7 +542,7 @@ fn so_many_are_taken_on_as_have_found_memory_lately() {
     }
     world.tasks.admitted(id(1));
     for sent_back in [5, 4, 3] {
-        world.end(sent_back, Err(Failure::MemoryFull { length: 9 }));
+        world.end(sent_back, Err(WorkError::MemoryFull { length: 9 }));
         assert!(matches!(world.settled(true), Write::Release { .. }));
     }
     world.advance();
@@ -576,9 +576,9 @@ fn a_task_that_the_memory_could_never_hold_ends() {
 fn a_task_that_cannot_be_read_is_told_of_and_the_next_is_claimed() {
     let mut world = World::new(1);
     world.query(11, Query::Watch(id(1)));
-    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Pending)))));
+    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Pending)))));
     world.told_of_claim(Claimed::Unreadable { id: id(1) });
-    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Failed)))));
+    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Failed)))));
     assert_eq!(world.told.len(), 1);
     world.advance();
     assert_eq!(world.claims(), 1);
@@ -589,16 +589,16 @@ fn whoever_waits_is_told_at_the_end() {
     let mut world = World::busy(2, &[1]);
     for client in [11, 12, 13] {
         world.query(client, Query::Watch(id(1)));
-        assert!(matches!(world.answer_read(Ok(Told::Status(Some(status(id(1), State::Running))))),
+        assert!(matches!(world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Running))))),
             Read::Status(asked) if asked == id(1)));
     }
     world.tasks.forget(key(12));
     assert!(world.told.is_empty());
     world.end(1, world.done());
     world.settled(true);
-    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Done)))));
+    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Done)))));
     assert_eq!([world.told[0].0, world.told[1].0], [key(11), key(13)]);
-    assert_eq!([world.told_state(), world.told_state()], [Some(State::Done); 2]);
+    assert_eq!([world.told_state(), world.told_state()], [Some(TaskState::Done); 2]);
     assert!(world.told.is_empty());
 }
 
@@ -608,8 +608,8 @@ fn an_end_between_the_question_and_the_look_is_told_once() {
     let mut world = World::busy(2, &[1]);
     world.query(11, Query::Watch(id(1)));
     world.end(1, world.done());
-    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Done)))));
-    assert_eq!(world.told_state(), Some(State::Done));
+    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Done)))));
+    assert_eq!(world.told_state(), Some(TaskState::Done));
     world.settled(true);
     assert!(world.told.is_empty() && !world.asked.iter().any(|request| matches!(request.ask, Ask::Read(_))));
 
@@ -618,10 +618,10 @@ fn an_end_between_the_question_and_the_look_is_told_once() {
     world.query(11, Query::Watch(id(1)));
     world.end(1, world.done());
     world.settled(true);
-    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Running)))));
+    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Running)))));
     assert!(world.told.is_empty());
-    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Done)))));
-    assert_eq!(world.told_state(), Some(State::Done));
+    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Done)))));
+    assert_eq!(world.told_state(), Some(TaskState::Done));
 }
 
 #[test]
@@ -629,7 +629,7 @@ fn who_waits_for_something_else_by_now_is_not_told() {
     let mut world = World::busy(2, &[1, 2]);
     world.query(11, Query::Watch(id(1)));
     world.query(11, Query::Watch(id(2)));
-    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Done)))));
+    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Done)))));
     assert!(world.told.is_empty());
     world.answer_read(Ok(Told::Status(None)));
     assert_eq!(world.told_state(), None, "it was never given out");
@@ -640,20 +640,20 @@ fn a_look_that_fails_is_told_to_all_who_wait_for_it() {
     let mut world = World::busy(2, &[1]);
     for client in [11, 12] {
         world.query(client, Query::Watch(id(1)));
-        world.answer_read(Ok(Told::Status(Some(status(id(1), State::Running)))));
+        world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Running)))));
     }
     world.end(1, world.done());
     world.settled(true);
     world.answer_read(Err(broken()));
     assert_eq!(world.told.len(), 2);
-    assert!(world.told.iter().all(|(.., told)| matches!(told, Err(Failure::StoreBroken(_)))));
+    assert!(world.told.iter().all(|(.., told)| matches!(told, Err(WorkError::StoreBroken(_)))));
 }
 
 #[test]
 fn a_deleted_task_is_stopped_and_told_to_who_waits() {
     let mut world = World::busy(2, &[1, 2]);
     world.query(11, Query::Watch(id(1)));
-    world.answer_read(Ok(Told::Status(Some(status(id(1), State::Running)))));
+    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Running)))));
     world.query(12, Query::Delete(id(1)));
     assert!(world.told.is_empty() && world.cancelled.is_empty(), "not before the store says so");
     world.answer_write(Ok(Told::Known(true)));
@@ -661,7 +661,7 @@ fn a_deleted_task_is_stopped_and_told_to_who_waits() {
     assert_eq!(world.told_state(), None);
     assert!(matches!(world.told.remove(0), (client, _, Ok(Finding::Deleted(true))) if client == key(12)));
     // Its step was out.
-    world.end(1, Err(Failure::Cancelled));
+    world.end(1, Err(WorkError::Cancelled));
     world.settled(false);
     world.query(12, Query::Delete(id(2)));
     world.answer_write(Ok(Told::Known(true)));
@@ -676,13 +676,13 @@ fn a_deleted_task_is_stopped_and_told_to_who_waits() {
 #[test]
 fn nothing_is_remembered_of_a_task_that_was_deleted() {
     let mut world = World::busy(1, &[1]);
-    world.end(1, Err(Failure::Lost));
+    world.end(1, Err(WorkError::Lost));
     world.settled(true);
     world.wait(PAUSE);
     world.claim(1, false);
     world.query(12, Query::Delete(id(1)));
     world.answer_write(Ok(Told::Known(true)));
-    world.end(1, Err(Failure::Lost));
+    world.end(1, Err(WorkError::Lost));
     world.settled(false);
     assert!(world.tasks.in_work.is_empty());
 }
@@ -692,21 +692,21 @@ fn lateness_is_final_once_a_worker_has_begun() {
     let mut world = World::busy(3, &[1, 2]);
     // No worker came to it, however often.
     for _ in 0..TRIES_MAX + 1 {
-        world.end_at(1, Err(Failure::Late), Reached::Nothing);
+        world.end_at(1, Err(WorkError::Late), Reached::Nothing);
         assert!(matches!(world.settled(true), Write::Release { tried: false, .. }));
         world.wait(PAUSE);
         world.claim(1, false);
     }
     // Nor to the next step of it: that is a try, of which there are so many.
     for _ in 1..TRIES_MAX {
-        world.end_at(1, Err(Failure::Late), Reached::Between);
+        world.end_at(1, Err(WorkError::Late), Reached::Between);
         assert!(matches!(world.settled(true), Write::Release { tried: true, .. }));
         world.wait(PAUSE);
         world.claim(1, false);
     }
     for reached in [Reached::Worker, Reached::Scaler] {
         let number = if reached == Reached::Worker { 1 } else { 2 };
-        world.end_at(number, Err(Failure::Late), reached);
+        world.end_at(number, Err(WorkError::Late), reached);
         let Write::End { end: End::Failed(problem), .. } = world.settled(true) else { panic!() };
         assert_eq!(problem.code, 504);
         assert!(problem.detail.contains("--plazo"), "{problem:?}");
@@ -718,9 +718,9 @@ fn a_scaler_that_hangs_is_no_fault_of_the_picture() {
     let mut world = World::busy(2, &[1, 2]);
     world.service.stuck.set(Some(Part::Scaler));
     // Its thread may still have it.
-    world.end_at(1, Err(Failure::Late), Reached::Worker);
+    world.end_at(1, Err(WorkError::Late), Reached::Worker);
     assert!(matches!(world.settled(true), Write::End { .. }));
-    world.end_at(2, Err(Failure::Late), Reached::Scaler);
+    world.end_at(2, Err(WorkError::Late), Reached::Scaler);
     assert!(matches!(world.settled(true), Write::Release { tried: true, .. }));
 }
 
@@ -729,11 +729,11 @@ fn tries_before_a_restart_count() {
     let mut world = World::new(1);
     world.tries.insert(id(1), TRIES_MAX - 1);
     world.claim(1, false);
-    world.end(1, Err(Failure::ScalerAway));
+    world.end(1, Err(WorkError::ScalerAway));
     assert!(matches!(world.settled(true), Write::Release { tried: false, .. }));
     world.wait(PAUSE);
     world.claim(1, false);
-    world.end(1, Err(Failure::ScalerLost));
+    world.end(1, Err(WorkError::ScalerLost));
     assert!(matches!(world.settled(true), Write::End { end: End::Failed(_), .. }));
     // So many restarts say little about it: it has a last try all the same.
     world.tries.insert(id(2), 40);
@@ -781,16 +781,16 @@ fn work_for_clients_is_remembered_and_can_be_waited_for() {
     let mut world = World::idle(1);
     world.tasks.note_begin(id(5), 10, world.now);
     world.query(1, Query::Status(id(5)));
-    assert_eq!(world.told_state(), Some(State::Pending));
+    assert_eq!(world.told_state(), Some(TaskState::Pending));
     world.tasks.note_run(id(5), world.now);
     world.query(2, Query::Watch(id(5)));
     world.query(1, Query::Status(id(5)));
-    assert_eq!(world.told_state(), Some(State::Running));
-    world.tasks.note_end(id(5), Some(&Failure::Late), &world.service, world.now);
+    assert_eq!(world.told_state(), Some(TaskState::Running));
+    world.tasks.note_end(id(5), Some(&WorkError::Late), &world.service, world.now);
     world.drain();
-    assert_eq!((world.told[0].0, world.told_state()), (key(2), Some(State::Failed)));
+    assert_eq!((world.told[0].0, world.told_state()), (key(2), Some(TaskState::Failed)));
     world.query(2, Query::Watch(id(5)));
-    assert_eq!(world.told_state(), Some(State::Failed));
+    assert_eq!(world.told_state(), Some(TaskState::Failed));
     assert!(world.asked.is_empty(), "the store knows nothing of it");
     world.wait(Duration::from_secs(601));
     world.query(1, Query::Status(id(5)));
@@ -805,7 +805,7 @@ fn an_answer_to_no_question_is_nobodys() {
     world.query(1, Query::Status(id(1)));
     // Of the wrong kind: the client is answered all the same.
     world.answer_read(Ok(Told::Known(true)));
-    assert!(matches!(world.told.remove(0).2, Err(Failure::Lost)));
+    assert!(matches!(world.told.remove(0).2, Err(WorkError::Lost)));
     world.drain();
     assert!(world.told.is_empty());
 }
@@ -841,7 +841,7 @@ fn who_waits_for_a_task_of_another_server_is_told() {
     world.claim(1, false);
     for (client, task) in [(11, 1), (12, 2), (13, 2), (14, 3)] {
         world.query(client, Query::Watch(id(task)));
-        world.answer_read(Ok(Told::Status(Some(status(id(task), State::Running)))));
+        world.answer_read(Ok(Told::Status(Some(status(id(task), TaskState::Running)))));
     }
     world.wait(LOOK_TIME);
     let asks = |ask: &Ask| matches!(ask, Ask::Read(Read::Ended(_)));
@@ -850,7 +850,7 @@ fn who_waits_for_a_task_of_another_server_is_told() {
     };
     asked.sort_unstable();
     assert_eq!(asked, [id(2), id(3)], "of what is in work here the end is seen anyhow");
-    let Read::Status(task) = world.answer_read(Ok(Told::Status(Some(status(id(2), State::Done))))) else {
+    let Read::Status(task) = world.answer_read(Ok(Told::Status(Some(status(id(2), TaskState::Done))))) else {
         panic!()
     };
     assert_eq!(task, id(2));
@@ -869,7 +869,7 @@ fn who_waits_for_a_task_of_another_server_is_told() {
 #[test]
 fn a_result_that_meets_something_unreadable_is_offered_again_and_puts_no_store_away() {
     let mut world = World::busy(1, &[1]);
-    world.end(1, Err(Failure::TooManyPixels { width: 9, height: 9 }));
+    world.end(1, Err(WorkError::TooManyPixels { width: 9, height: 9 }));
     let damaged = || Err(Trouble::Damaged("un documento guardado no es lo que debería".into()));
     assert!(matches!(world.answer_write(damaged()), Write::End { id: of, .. } if of == id(1)));
     assert!(world.service.store_away.borrow().is_none());

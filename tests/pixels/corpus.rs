@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tp2::model::error::Failure;
+use tp2::model::error::WorkError;
 
 use crate::fixtures;
 
@@ -18,7 +18,7 @@ use crate::fixtures;
 enum Outcome {
     /// Its stored sides.
     Picture(u32, u32),
-    Refused(Failure),
+    Refused(WorkError),
     Panicked,
 }
 

@@ -2,7 +2,7 @@
 
 use scaler::raster::{Channels, Raster};
 use tp2::http::format::{Format, Sniff};
-use tp2::model::error::Failure;
+use tp2::model::error::WorkError;
 use tp2::pixels::gray::{blend, luma};
 use tp2::pixels::{Encoding, encode, side_max};
 
@@ -125,7 +125,7 @@ fn a_side_the_format_cannot_say_is_refused() {
     {
         assert_eq!(side_max(format), longest);
         assert!(encode(raster(longest), &encoding(format)).is_ok(), "{format:?}");
-        let refused = Err(Failure::TooManyPixels { width: u64::from(longest) + 1, height: 1 });
+        let refused = Err(WorkError::TooManyPixels { width: u64::from(longest) + 1, height: 1 });
         assert_eq!(encode(raster(longest + 1), &encoding(format)), refused, "{format:?}");
     }
     for format in [Format::Png, Format::Tiff, Format::Pnm] {

@@ -2,8 +2,8 @@
 use std::path::{Path, PathBuf};
 
 use scaler::raster::{Channels, Raster};
-use tp2::model::error::Failure;
-use tp2::model::image::{PixelLimits, Probe};
+use tp2::model::error::WorkError;
+use tp2::model::image::{ImageInfo, PixelLimits};
 use tp2::pixels::{decode, probe};
 
 /// The limits of a server started without options.
@@ -83,8 +83,8 @@ pub(crate) fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(directory().join(name)).expect(name)
 }
 
-/// Probe, then decode.
-pub(crate) fn read(bytes: &[u8]) -> Result<(Probe, Raster), Failure> {
+/// ImageInfo, then decode.
+pub(crate) fn read(bytes: &[u8]) -> Result<(ImageInfo, Raster), WorkError> {
     let probed = probe(bytes, &LIMITS)?;
     Ok((probed, decode(bytes, &probed, &LIMITS)?))
 }

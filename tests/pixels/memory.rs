@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use scaler::raster::{Channels, Raster};
 use tp2::http::format::Format;
-use tp2::model::error::Failure;
+use tp2::model::error::WorkError;
 use tp2::pixels::{Encoding, decode, encode, encode_cost, probe, side_max};
 
 use crate::fixtures::{LIMITS, Verdict, Xorshift, fixture, fixtures};
@@ -152,7 +152,7 @@ fn a_bomb_costs_nothing() {
         assert!(promise || allocated < 2_000_000, "{}: {allocated} bytes", bomb.name);
     }
     let endless = fixture("jpeg_too_many_comments.jpg");
-    assert!(matches!(probe(&endless, &LIMITS), Err(Failure::Undecodable(_))));
+    assert!(matches!(probe(&endless, &LIMITS), Err(WorkError::Undecodable(_))));
 }
 
 /// What a decoder might collect before it comes to the picture.

@@ -2,7 +2,7 @@
 
 use crate::fixtures::{LIMITS, Verdict, Xorshift, difference, fixture, fixtures, pixels, read};
 use tp2::http::format::Format;
-use tp2::model::error::Failure;
+use tp2::model::error::WorkError;
 use tp2::model::image::PixelLimits;
 use tp2::pixels::{decode, probe};
 
@@ -16,11 +16,11 @@ fn every_fixture_meets_its_verdict() {
                 let count = raster.width as usize * raster.height as usize * raster.channels.count();
                 assert_eq!(raster.samples.len(), count, "{name}");
             }
-            (Verdict::Undecodable, Err(Failure::Undecodable(reason))) => {
+            (Verdict::Undecodable, Err(WorkError::Undecodable(reason))) => {
                 assert!(reason.len() > 15, "{name}: a reason that tells little: {reason}");
             }
-            (Verdict::TooMany, Err(Failure::TooManyPixels { .. })) => {}
-            (Verdict::Unknown, Err(Failure::UnknownFormat)) => {}
+            (Verdict::TooMany, Err(WorkError::TooManyPixels { .. })) => {}
+            (Verdict::Unknown, Err(WorkError::UnknownFormat)) => {}
             (verdict, outcome) => panic!("{name}: {verdict:?} expected, not {outcome:?}"),
         }
     }
@@ -93,7 +93,7 @@ fn limits_are_inclusive() {
         let bytes = fixture(name);
         let limits = |pixels_max, side_max| PixelLimits { pixels_max, side_max };
         assert!(probe(&bytes, &limits(61 * 43, 61)).is_ok(), "{name}");
-        let refused = Err(Failure::TooManyPixels { width: 61, height: 43 });
+        let refused = Err(WorkError::TooManyPixels { width: 61, height: 43 });
         assert_eq!(probe(&bytes, &limits(61 * 43 - 1, 61)), refused, "{name}");
         assert_eq!(probe(&bytes, &limits(61 * 43, 60)), refused, "{name}");
         let probed = probe(&bytes, &LIMITS).unwrap();

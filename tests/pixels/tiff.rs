@@ -4,7 +4,7 @@
 //! its tags alone, which the allocations show: nothing of the picture's or the chunks' size is made.
 
 use scaler::raster::Channels;
-use tp2::model::error::Failure;
+use tp2::model::error::WorkError;
 use tp2::model::job::Cancel;
 use tp2::pixels::{Spares, decode, decode_from, probe};
 
@@ -85,7 +85,7 @@ fn lzw(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// What becomes of a file, and the most that its probe and its decoding had on the heap.
-fn outcome(bytes: &[u8]) -> (Result<(), Failure>, u64, u64) {
+fn outcome(bytes: &[u8]) -> (Result<(), WorkError>, u64, u64) {
     let (probed, probing) = peak(|| probe(bytes, &LIMITS));
     assert!(probing < 1024, "the probe allocated {probing} bytes");
     let Ok(probed) = probed else { return (probed.map(drop), 0, 0) };
@@ -96,7 +96,7 @@ fn outcome(bytes: &[u8]) -> (Result<(), Failure>, u64, u64) {
 #[track_caller]
 fn assert_refused(name: &str, bytes: &[u8], reason: &str) {
     let (outcome, decoding, _) = outcome(bytes);
-    assert_eq!(outcome, Err(Failure::Undecodable(reason.to_owned())), "{name}");
+    assert_eq!(outcome, Err(WorkError::Undecodable(reason.to_owned())), "{name}");
     assert!(decoding < 128 * 1024, "{name}: {decoding} bytes");
 }
 
@@ -186,7 +186,7 @@ fn a_jpeg_inside_is_held_against_the_tiff() {
     assert_refused("too wide", &inside("jpeg_gray.jpg", 60, 43, &[]), reason);
     for (width, height) in [(62, 43), (61, 44)] {
         let bytes = inside("jpeg_gray.jpg", width, height, &[]);
-        assert_eq!(outcome(&bytes).0, Err(Failure::Undecodable(reason.to_owned())));
+        assert_eq!(outcome(&bytes).0, Err(WorkError::Undecodable(reason.to_owned())));
     }
     // The last strip may be as tall as the ones before it.
     assert!(outcome(&inside("jpeg_gray.jpg", 61, 40, &[(STRIP_ROWS, 43)])).0.is_ok());
@@ -294,7 +294,7 @@ fn a_picture_that_is_not_wanted_any_more_is_not_decoded() {
         let decoded = || decode_from(&Spares::default(), &bytes, &probed, &LIMITS, &cancelled).map(drop);
         assert_eq!(decoded(), Ok(()));
         cancelled.set();
-        assert_eq!(decoded(), Err(Failure::Cancelled));
+        assert_eq!(decoded(), Err(WorkError::Cancelled));
     }
 }
 

@@ -2,12 +2,12 @@
 use std::time::SystemTime;
 
 use crate::http::reply::Reply;
-use crate::model::file::Edition;
+use crate::model::file::Variant;
 
 /// For a minute nobody need ask again, so that a page of thumbnails does not; then a 304 costs a look at the file.
 const CACHE_CONTROL: &str = "public, max-age=60";
 
-impl Edition {
+impl Variant {
     /// The answer to a client that has it already (RFC 9110 §15.4.5).
     #[must_use]
     pub fn not_modified(&self, now: SystemTime) -> Reply {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 use crate::conn::problem::HttpProblem;
 use crate::http::conditional::Selection;
 use crate::http::reply::Reply;
-use crate::model::links::{Excerpt, Link};
+use crate::model::links::{FilePart, Link};
 use crate::model::picture::{POLICY, Times};
 
 /// A name is never given to another picture, but whoever keeps the folder may remove it.
@@ -23,7 +23,7 @@ impl Link {
     }
 }
 
-impl Excerpt {
+impl FilePart {
     /// The answer that carries it.
     ///
     /// # Errors

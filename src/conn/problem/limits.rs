@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::words::{seconds, shortened};
 use super::{HttpProblem, LimitsInForce};
 use crate::http::limit;
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 
 /// The members that an error from a limit has.
 pub(super) struct Limit {
@@ -47,10 +47,10 @@ impl HttpProblem {
                 limit(name, json!(bounds), json!(shortened(value)), None)
             }
             Self::Failed { failure, limits } => match failure {
-                Failure::FileTooLong { length } => {
+                WorkError::FileTooLong { length } => {
                     limit("archivo", json!(limits.body_max), json!(length), Some("--max-cuerpo"))
                 }
-                Failure::TooManyPixels { width, height } | Failure::ResultTooLarge { width, height } => {
+                WorkError::TooManyPixels { width, height } | WorkError::ResultTooLarge { width, height } => {
                     match limits.passed_by(*width, *height) {
                         Some(Passed::Side(side)) => limit("lado", json!(limits.side_max), json!(side), None),
                         Some(Passed::Pixels(pixels)) => {
@@ -59,7 +59,7 @@ impl HttpProblem {
                         None => None,
                     }
                 }
-                Failure::TooMuchMemory { needed } => {
+                WorkError::TooMuchMemory { needed } => {
                     limit("memoria", json!(limits.memory_max), json!(needed), Some("--memoria"))
                 }
                 _ => None,

@@ -10,7 +10,7 @@ use crate::http::reply::{Extent, Frame};
 const LIMITS: LimitsInForce =
     LimitsInForce { body_max: 1000, pixels_max: 100_000, side_max: 65_535, memory_max: 5000 };
 
-fn failed(failure: Failure) -> HttpProblem {
+fn failed(failure: WorkError) -> HttpProblem {
     HttpProblem::Failed { failure, limits: LIMITS }
 }
 
@@ -45,8 +45,8 @@ fn slow(rate: Option<u64>) -> HttpProblem {
 fn an_error_from_a_limit_names_it_with_its_value_what_came_and_the_option() {
     let late = HttpProblem::Late { deadline: Duration::from_secs(1), took: Duration::from_millis(1500) };
     let field = FormError::FieldTooLong { name: "fondo".into() };
-    let wide = failed(Failure::TooManyPixels { width: 65_536, height: 1 });
-    let large = failed(Failure::ResultTooLarge { width: 1000, height: 1000 });
+    let wide = failed(WorkError::TooManyPixels { width: 65_536, height: 1 });
+    let large = failed(WorkError::ResultTooLarge { width: 1000, height: 1000 });
     let fields = HeadError::TooManyFields { max: 64, received: 70 };
     for (reject, status, limit, value, received, option) in [
         (
@@ -90,7 +90,7 @@ fn an_error_from_a_limit_names_it_with_its_value_what_came_and_the_option() {
             "--cola",
         ),
         (
-            failed(Failure::TooMuchMemory { needed: 6000 }),
+            failed(WorkError::TooMuchMemory { needed: 6000 }),
             422,
             "memoria",
             json!(5000),
@@ -118,14 +118,14 @@ fn an_error_from_a_limit_names_it_with_its_value_what_came_and_the_option() {
 #[test]
 fn it_is_the_result_that_is_too_large_where_the_picture_is_not() {
     let text = |failure| failed(failure).to_string();
-    let result = |width, height| text(Failure::ResultTooLarge { width, height });
+    let result = |width, height| text(WorkError::ResultTooLarge { width, height });
     assert_eq!(result(98_302, 1), "el resultado mediría 98302x1 y cada lado puede medir hasta 65535");
     assert!(result(1000, 1000).starts_with("el resultado tendría 1000x1000 = 1000000 píxeles"));
-    let source = |width, height| text(Failure::TooManyPixels { width, height });
+    let source = |width, height| text(WorkError::TooManyPixels { width, height });
     assert!(source(98_302, 1).starts_with("la imagen mide 98302x1"));
     assert!(source(1000, 1000).starts_with("la imagen tiene 1000x1000"));
     // Within both limits: only the format can have refused it.
-    let format = failed(Failure::TooManyPixels { width: 16_384, height: 1 });
+    let format = failed(WorkError::TooManyPixels { width: 16_384, height: 1 });
     assert!(format.to_string().starts_with("el formato pedido no admite una imagen de 16384x1"));
     assert_eq!(problem(&format).get("limite"), None);
 }

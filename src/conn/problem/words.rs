@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::limits::Passed;
 use super::{HttpProblem, LimitsInForce};
 use crate::http::route::Absent;
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::links_folder::FOLDER;
 use crate::model::server_state::Part;
 
@@ -152,56 +152,56 @@ impl fmt::Display for HttpProblem {
                 "con esa misma «Idempotency-Key» ya se envió otra imagen, u otros parámetros: use otra clave"
             ),
             Self::Failed { failure, limits } => match failure {
-                Failure::Empty => {
+                WorkError::Empty => {
                     write!(
                         f,
                         "la imagen está vacía: no llegó ningún byte; revise el archivo y envíelo de nuevo"
                     )
                 }
-                Failure::UnknownFormat => write!(f, "{NO_PICTURE}"),
-                Failure::Foreign(foreign) => {
+                WorkError::UnknownFormat => write!(f, "{NO_PICTURE}"),
+                WorkError::Foreign(foreign) => {
                     write!(f, "lo enviado parece {}: {}; se admiten {READ}", foreign.name(), foreign.advice())
                 }
-                Failure::SentAsFields { known } => write!(
+                WorkError::SentAsFields { known } => write!(
                     f,
                     "{}; llegó como application/x-www-form-urlencoded y sin saltos de línea ni bytes nulos, que es lo que \
                      quita curl -d: pruebe con curl -F imagen=@foto.jpg o con --data-binary",
                     if *known { "la imagen perdió bytes en el camino" } else { NO_PICTURE }
                 ),
-                Failure::NotAPicture => {
+                WorkError::NotAPicture => {
                     write!(f, "el archivo no es una imagen JPEG, PNG, GIF, WebP, BMP, TIFF o PNM")
                 }
-                Failure::FileTooLong { length } => write!(
+                WorkError::FileTooLong { length } => write!(
                     f,
                     "el archivo tiene {length} bytes y el límite son {} (opción --max-cuerpo)",
                     limits.body_max
                 ),
-                Failure::Unreadable(_) => write!(f, "el archivo no se puede leer"),
-                Failure::StoreFull(_) => write!(
+                WorkError::Unreadable(_) => write!(f, "el archivo no se puede leer"),
+                WorkError::StoreFull(_) => write!(
                     f,
                     "no queda espacio en el disco del almacén: intente más tarde; las imágenes que se envían con POST a / \
                      se procesan igual"
                 ),
-                Failure::StoreBroken(_) => {
+                WorkError::StoreBroken(_) => {
                     write!(f, "el almacén de tareas no está disponible por el momento; intente de nuevo")
                 }
-                Failure::TooManyPixels { width, height } => {
+                WorkError::TooManyPixels { width, height } => {
                     limits.describe(f, ["la imagen mide", "la imagen tiene"], *width, *height)
                 }
-                Failure::ResultTooLarge { width, height } => {
+                WorkError::ResultTooLarge { width, height } => {
                     limits.describe(f, ["el resultado mediría", "el resultado tendría"], *width, *height)
                 }
-                Failure::TooMuchMemory { needed } => write!(
+                WorkError::TooMuchMemory { needed } => write!(
                     f,
                     "procesar esta imagen necesitaría al menos {needed} bytes y el límite son {} (opción --memoria)",
                     limits.memory_max
                 ),
-                Failure::FolderFull(_) => write!(
+                WorkError::FolderFull(_) => write!(
                     f,
                     "no queda espacio en el disco del servidor para guardar la imagen en la carpeta {FOLDER}: \
                      libere espacio, o borre de ella lo que ya no haga falta, e intente de nuevo"
                 ),
-                Failure::FolderUnusable(reason) => write!(
+                WorkError::FolderUnusable(reason) => write!(
                     f,
                     "la imagen no se puede guardar en la carpeta {FOLDER} del servidor ({reason}): debe ser un \
                      directorio en el que tp2 pueda escribir; sin enlace, envíe la imagen a /"

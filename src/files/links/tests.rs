@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::http::conditional::Conditions;
-use crate::model::admission::Gate;
+use crate::model::admission::Admission;
 
 /// A folder of links in a directory of the test's own.
 struct Tree {
     root: PathBuf,
     links: Links,
-    gate: Gate,
+    gate: Admission,
 }
 
 impl Tree {
@@ -19,7 +19,7 @@ impl Tree {
         let root = std::env::temp_dir().join(format!("tp2-links-{}", Uuid::new_v4().simple()));
         fs::create_dir(&root).unwrap();
         let links = Links::at(root.join(FOLDER));
-        Self { root, links, gate: Gate::new(4, 1000, 1) }
+        Self { root, links, gate: Admission::new(4, 1000, 1) }
     }
 
     fn folder(&self) -> PathBuf {
@@ -32,15 +32,15 @@ impl Tree {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    fn ask(&self, name: &str, conditions: Conditions, head_only: bool) -> Result<Excerpt, Failure> {
-        let sought = Sought { name: name.into(), conditions, head_only };
+    fn ask(&self, name: &str, conditions: Conditions, head_only: bool) -> Result<FilePart, WorkError> {
+        let sought = LinkRequest { name: name.into(), conditions, head_only };
         match self.links.fetch(&sought, &mut self.gate.lease())? {
             Output::Excerpt(excerpt) => Ok(*excerpt),
             other => panic!("{other:?}"),
         }
     }
 
-    fn fetch(&self, name: &str) -> Result<Excerpt, Failure> {
+    fn fetch(&self, name: &str) -> Result<FilePart, WorkError> {
         self.ask(name, Conditions::default(), false)
     }
 }
@@ -164,7 +164,7 @@ fn a_folder_that_was_removed_is_made_again() {
     let tree = Tree::new();
     tree.links.keep(b"a", at(1)).unwrap();
     fs::remove_dir_all(tree.folder()).unwrap();
-    assert_eq!(tree.fetch("scaled_image_1.jpg").unwrap_err(), Failure::NoFile);
+    assert_eq!(tree.fetch("scaled_image_1.jpg").unwrap_err(), WorkError::NoFile);
     tree.links.keep(b"b", at(2)).unwrap();
     assert_eq!(tree.names(), set(&["scaled_image_2.jpg"]));
 }
@@ -184,15 +184,15 @@ fn a_folder_that_is_none_is_told_of() {
     let tree = Tree::new();
     fs::write(tree.folder(), "a file").unwrap();
     let failure = tree.links.keep(b"a", at(1)).unwrap_err();
-    assert_eq!(failure, Failure::FolderUnusable("no es un directorio".into()));
-    assert_eq!(tree.fetch("a").unwrap_err(), Failure::NoFile);
+    assert_eq!(failure, WorkError::FolderUnusable("no es un directorio".into()));
+    assert_eq!(tree.fetch("a").unwrap_err(), WorkError::NoFile);
     fs::remove_file(tree.folder()).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(tree.folder()).status().unwrap().success());
-    assert!(matches!(tree.links.keep(b"a", at(1)), Err(Failure::FolderUnusable(_))));
-    assert_eq!(tree.fetch("a").unwrap_err(), Failure::NoFile);
+    assert!(matches!(tree.links.keep(b"a", at(1)), Err(WorkError::FolderUnusable(_))));
+    assert_eq!(tree.fetch("a").unwrap_err(), WorkError::NoFile);
     fs::remove_file(tree.folder()).unwrap();
     symlink("nowhere", tree.folder()).unwrap();
-    assert!(matches!(tree.links.keep(b"a", at(1)), Err(Failure::FolderUnusable(_))));
+    assert!(matches!(tree.links.keep(b"a", at(1)), Err(WorkError::FolderUnusable(_))));
     fs::remove_file(tree.folder()).unwrap();
     assert_eq!(tree.links.keep(b"a", at(1)).unwrap(), "scaled_image_1.jpg", "once it is mended, all is well");
 }
@@ -200,9 +200,9 @@ fn a_folder_that_is_none_is_told_of() {
 #[test]
 fn a_disk_without_space_is_told_apart() {
     let failure = |error: io::Error| failure(&error);
-    assert!(matches!(failure(io::ErrorKind::StorageFull.into()), Failure::FolderFull(_)));
-    assert!(matches!(failure(io::ErrorKind::QuotaExceeded.into()), Failure::FolderFull(_)));
-    assert!(matches!(failure(io::ErrorKind::ReadOnlyFilesystem.into()), Failure::FolderUnusable(_)));
+    assert!(matches!(failure(io::ErrorKind::StorageFull.into()), WorkError::FolderFull(_)));
+    assert!(matches!(failure(io::ErrorKind::QuotaExceeded.into()), WorkError::FolderFull(_)));
+    assert!(matches!(failure(io::ErrorKind::ReadOnlyFilesystem.into()), WorkError::FolderUnusable(_)));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn only_files_of_the_folder_itself_are_read() {
     let mkfifo = std::process::Command::new("mkfifo").arg(tree.folder().join("fifo")).status();
     assert!(mkfifo.unwrap().success());
     for name in ["../secret", "link", "dir", "fifo", "", ".", "..", "/etc/passwd", "a\0b"] {
-        assert_eq!(tree.fetch(name).unwrap_err(), Failure::NoFile, "{name:?}");
+        assert_eq!(tree.fetch(name).unwrap_err(), WorkError::NoFile, "{name:?}");
     }
 }
 
@@ -226,10 +226,10 @@ fn only_what_is_asked_for_is_read_and_charged() {
     let content: Vec<u8> = b"\xff\xd8\xff\xe0".iter().copied().chain((4..=255).cycle().take(1996)).collect();
     fs::write(tree.folder().join("a.jpg"), &content).unwrap();
     // More than there is memory for: only in part.
-    assert_eq!(tree.fetch("a.jpg").unwrap_err(), Failure::MemoryFull { length: 2000 });
+    assert_eq!(tree.fetch("a.jpg").unwrap_err(), WorkError::MemoryFull { length: 2000 });
     let ranged = |range: &str| Conditions { range: Some(range.into()), ..Conditions::default() };
     for (range, part) in [("bytes=0-0", 0..1), ("bytes=999-1998", 999..1999), ("bytes=-1000", 1000..2000)] {
-        let sought = Sought { name: b"a.jpg".to_vec(), conditions: ranged(range), head_only: false };
+        let sought = LinkRequest { name: b"a.jpg".to_vec(), conditions: ranged(range), head_only: false };
         let mut lease = tree.gate.lease();
         let Ok(Output::Excerpt(excerpt)) = tree.links.fetch(&sought, &mut lease) else { panic!("{range}") };
         assert_eq!(lease.bytes(), (part.end - part.start) as u64);

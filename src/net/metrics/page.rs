@@ -187,12 +187,13 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::model::log_event::{Tally, What};
-    use crate::model::task::State;
+    use crate::model::log_event::{EventKind, MetricLabels};
+    use crate::model::task::TaskState;
     use crate::net::metrics::Process;
 
     fn levels() -> Levels {
-        let counts = [State::Pending, State::Running, State::Done, State::Failed, State::Expired];
+        let counts =
+            [TaskState::Pending, TaskState::Running, TaskState::Done, TaskState::Failed, TaskState::Expired];
         Levels {
             connections: (1, 10),
             places: (2, 32),
@@ -211,16 +212,16 @@ mod tests {
         }
     }
 
-    fn answered(status: u16, refused: Option<&'static str>) -> What {
+    fn answered(status: u16, refused: Option<&'static str>) -> EventKind {
         let took = Duration::from_millis(20);
-        What::Answered {
+        EventKind::Answered {
             shown: "POST /\"{}\\\n".into(),
             status,
             received: 1,
             sent: 2,
             took,
             writing: took,
-            tally: Tally { route: "process", method: "POST", refused },
+            tally: MetricLabels { route: "process", method: "POST", refused },
             cut: false,
             probe: false,
             fault: None,
@@ -230,7 +231,7 @@ mod tests {
     #[test]
     fn answers_are_counted_by_what_they_are() {
         let mut metrics = Metrics::default();
-        metrics.note(&What::Connected);
+        metrics.note(&EventKind::Connected);
         for what in [answered(200, None), answered(200, None), answered(503, Some("cola-llena"))] {
             metrics.note(&what);
         }

@@ -3,24 +3,24 @@
 use std::time::Instant;
 
 use super::Server;
-use crate::model::error::Failure;
-use crate::model::job::{Ending, Outcome, Output};
+use crate::model::error::WorkError;
+use crate::model::job::{Output, WorkOutput, WorkResult};
 use crate::model::picture::Times;
-use crate::model::work_request::{Order, Origin};
+use crate::model::work_request::{WorkRequest, WorkSource};
 
 impl Server {
     /// How an order for a file ends that need not stand in line, or may not; None for all others.
-    pub(super) fn glance(&mut self, order: &Order) -> Option<Outcome> {
-        let Origin::File(wanted) = &order.origin else { return None };
+    pub(super) fn glance(&mut self, order: &WorkRequest) -> Option<WorkResult> {
+        let WorkSource::File(wanted) = &order.origin else { return None };
         let began_at = Instant::now();
         let ending = match self.library.as_ref().and_then(|library| library.glance(wanted)) {
             Some(Output::Picture(picture)) => {
                 let times = Times { open: Some(began_at.elapsed()), ..Times::default() };
                 self.metrics.note_times(&times);
-                Ending::Picture(picture, times)
+                WorkOutput::Picture(picture, times)
             }
-            Some(Output::NotModified(edition)) => Ending::NotModified(edition),
-            _ => return self.service.overload().map(Err::<Ending, Failure>),
+            Some(Output::NotModified(edition)) => WorkOutput::NotModified(edition),
+            _ => return self.service.overload().map(Err::<WorkOutput, WorkError>),
         };
         self.tasks.note_begin(order.id, 0, self.now);
         self.tasks.note_run(order.id, self.now);

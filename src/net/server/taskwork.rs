@@ -5,7 +5,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::{Server, Source, Who};
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::job::{Brief, Product};
 use crate::model::key::Key;
 use crate::model::store::{Finding, Query};
@@ -35,7 +35,7 @@ impl Server {
     }
 
     /// Looks at the header of a picture that is handed in, in microseconds.
-    fn appraise(&self, mut submission: Submission) -> Result<Submission, Failure> {
+    fn appraise(&self, mut submission: Submission) -> Result<Submission, WorkError> {
         let (limits, memory_max) = (&self.service.policy.pixels, self.service.gate.bytes_max());
         let brief = Brief::new(submission.plan, Product::File);
         let picture = std::mem::take(&mut submission.picture);
@@ -100,7 +100,7 @@ impl Server {
         }
     }
 
-    fn answer(&mut self, client: Key, request: Uuid, told: Result<Finding, Failure>) {
+    fn answer(&mut self, client: Key, request: Uuid, told: Result<Finding, WorkError>) {
         if let Some(found) = self.clients.get_mut(client) {
             found.connection.handle_told(request, told, self.now);
             self.queue_client(client);

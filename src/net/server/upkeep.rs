@@ -6,7 +6,7 @@ use bytes::Bytes;
 use scaler::sys;
 
 use super::{Level, Server, Source, Who};
-use crate::model::job::Done;
+use crate::model::job::Completion;
 use crate::model::server_state::Part;
 use crate::net::metrics::{Levels, Process};
 use crate::work::self_test::Sign;
@@ -133,7 +133,7 @@ impl Server {
     }
 
     /// A job of our own picture has come back.
-    pub(super) fn handle_own(&mut self, done: Done) {
+    pub(super) fn handle_own(&mut self, done: Completion) {
         let sign = self.probe.handle_done(done, self.now.at);
         self.heed(sign);
     }

@@ -7,7 +7,7 @@
 
 use super::directory::{Directory, Packing};
 use super::truncated;
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::pixels::probe::undecodable;
 
 /// Bytes that all chunks together may be longer than the file and an eighth of it.
@@ -25,7 +25,7 @@ pub(super) struct Chunks<'a> {
 
 impl<'a> Chunks<'a> {
     /// Looks at each offset and length once or twice; where lengths have to be estimated, sorts the offsets.
-    pub(super) fn new(bytes: &'a [u8], directory: &'a Directory) -> Result<Self, Failure> {
+    pub(super) fn new(bytes: &'a [u8], directory: &'a Directory) -> Result<Self, WorkError> {
         let mut chunks = Self { bytes, directory, offsets: Vec::new(), trusted: true };
         let count = usize::try_from(directory.chunks()).map_err(|_| truncated())?;
         for index in 0..count {
@@ -54,7 +54,7 @@ impl<'a> Chunks<'a> {
     }
 
     /// The stored bytes of a chunk of a plane.
-    pub(super) fn get(&self, plane: usize, index: u32) -> Result<&'a [u8], Failure> {
+    pub(super) fn get(&self, plane: usize, index: u32) -> Result<&'a [u8], WorkError> {
         let (across, down) = self.directory.grid();
         let index = plane * across as usize * down as usize + index as usize;
         let rest = self.bytes.get(self.offset(index)?..).ok_or_else(truncated)?;
@@ -64,7 +64,7 @@ impl<'a> Chunks<'a> {
         rest.get(..self.length(index)?).ok_or_else(truncated)
     }
 
-    fn offset(&self, index: usize) -> Result<usize, Failure> {
+    fn offset(&self, index: usize) -> Result<usize, WorkError> {
         let offset = self.directory.value(self.bytes, self.directory.offsets, index);
         offset.and_then(|offset| usize::try_from(offset).ok()).ok_or_else(truncated)
     }
@@ -77,7 +77,7 @@ impl<'a> Chunks<'a> {
         (length > 0 && end <= self.bytes.len()).then_some(length)
     }
 
-    fn length(&self, index: usize) -> Result<usize, Failure> {
+    fn length(&self, index: usize) -> Result<usize, WorkError> {
         let said = self.said(index);
         if let (Some(said), true) = (said, self.trusted) {
             return Ok(said);
@@ -89,7 +89,7 @@ impl<'a> Chunks<'a> {
         Ok(said.map_or(distance, |said| said.min(distance)))
     }
 
-    fn sort_offsets(&mut self, count: usize) -> Result<(), Failure> {
+    fn sort_offsets(&mut self, count: usize) -> Result<(), WorkError> {
         if self.offsets.is_empty() {
             self.offsets = Vec::with_capacity(count);
             for index in 0..count {

@@ -10,7 +10,7 @@
 use super::chunks::SLACK;
 use super::tags::{Entry, Tags};
 use super::{damaged, jpegs, names, truncated, unpack};
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::pixels::bytes::Endian;
 use crate::pixels::cost;
 use crate::pixels::gray::{luma, saturate};
@@ -77,7 +77,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, Failure> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, WorkError> {
         let (tags, endian) = Tags::read(bytes)?;
         let first = |entry: Option<Entry>| entry.and_then(|e| e.value(bytes, endian, 0));
         let side = |entry| first(entry).map(|side| u32::try_from(side).unwrap_or(u32::MAX));
@@ -97,7 +97,7 @@ impl Directory {
         };
         let samples = first(tags.samples).unwrap_or(1);
         let Some(samples) = u16::try_from(samples).ok().filter(|n| (ink.samples()..=32).contains(n)) else {
-            return Err(Failure::Undecodable(format!(
+            return Err(WorkError::Undecodable(format!(
                 "el TIFF dice tener {samples} canales, que son demasiados o muy pocos para sus colores"
             )));
         };
@@ -174,7 +174,7 @@ impl Directory {
     }
 
     /// Refuses a grid of chunks that would be more work than the picture.
-    fn check_grid(&self) -> Result<(), Failure> {
+    fn check_grid(&self) -> Result<(), WorkError> {
         let pixels = u64::from(self.width) * u64::from(self.height);
         let (across, down) = self.grid();
         let (across, down) = (u64::from(across), u64::from(down));
@@ -232,7 +232,7 @@ impl Directory {
     }
 
     /// The tables that the JPEGs inside share: a JPEG without a picture.
-    pub(super) fn jpeg_tables<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], Failure> {
+    pub(super) fn jpeg_tables<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], WorkError> {
         let Some(tables) = self.jpeg_tables else { return Ok(&[]) };
         if tables.count > TABLES_MAX {
             return Err(undecodable("las tablas de los JPEG del TIFF son demasiado grandes"));
@@ -264,7 +264,7 @@ impl Directory {
     }
 
     /// Gray of each value of the first sample, where it is neither that value nor needs others.
-    pub(super) fn grays(&self, bytes: &[u8]) -> Result<Option<[u8; 256]>, Failure> {
+    pub(super) fn grays(&self, bytes: &[u8]) -> Result<Option<[u8; 256]>, WorkError> {
         let mut grays = [0; 256];
         match self.ink {
             Ink::WhiteIsZero => (0..=255).zip(&mut grays).for_each(|(value, gray)| *gray = !value),
@@ -276,7 +276,7 @@ impl Directory {
     }
 
     /// Luma of each index of the palette: all reds, all greens, all blues, 16 bits each (TIFF 6.0, section 5).
-    fn palette(&self, bytes: &[u8], grays: &mut [u8; 256]) -> Result<(), Failure> {
+    fn palette(&self, bytes: &[u8], grays: &mut [u8; 256]) -> Result<(), WorkError> {
         let map = self.color_map.ok_or_else(|| undecodable("el TIFF tiene paleta y no la trae"))?;
         let colors = 1usize << self.bits.min(8);
         let high = |index| self.value(bytes, map, index).map(|v| saturate(v >> 8));
@@ -327,7 +327,7 @@ impl Directory {
 }
 
 /// Bits of a sample.
-fn bits(bytes: &[u8], endian: Endian, tags: &Tags, samples: u16) -> Result<u16, Failure> {
+fn bits(bytes: &[u8], endian: Endian, tags: &Tags, samples: u16) -> Result<u16, WorkError> {
     let Some(entry) = tags.bits else { return Ok(1) };
     let bits = entry.value(bytes, endian, 0).unwrap_or(1);
     let count = usize::try_from(entry.count.min(samples.into())).map_err(|_| damaged())?;
@@ -336,27 +336,27 @@ fn bits(bytes: &[u8], endian: Endian, tags: &Tags, samples: u16) -> Result<u16, 
     }
     match bits {
         1..=16 | 24 | 32 | 64 => u16::try_from(bits).map_err(|_| damaged()),
-        _ => Err(Failure::Undecodable(format!("el TIFF tiene muestras de {bits} bits, que no se leen"))),
+        _ => Err(WorkError::Undecodable(format!("el TIFF tiene muestras de {bits} bits, que no se leen"))),
     }
 }
 
 /// Holds the bits of a sample against what the compression and the colour can have.
-fn check_depth(packing: Packing, ink: Ink, bits: u16, samples: u16, planar: bool) -> Result<(), Failure> {
+fn check_depth(packing: Packing, ink: Ink, bits: u16, samples: u16, planar: bool) -> Result<(), WorkError> {
     let alone = samples == 1 || planar;
     match (packing, ink) {
         (Packing::Fax(_), _) if bits != 1 || !alone => {
             Err(undecodable("el TIFF usa la compresión de fax y no es de blanco y negro"))
         }
         (Packing::Jpeg, _) if bits != 8 => {
-            Err(Failure::Undecodable(format!("el TIFF contiene un JPEG de {bits} bits, que no se lee")))
+            Err(WorkError::Undecodable(format!("el TIFF contiene un JPEG de {bits} bits, que no se lee")))
         }
         (_, Ink::Palette) if bits > 8 => {
-            Err(Failure::Undecodable(format!("el TIFF tiene una paleta de {bits} bits, que no se lee")))
+            Err(WorkError::Undecodable(format!("el TIFF tiene una paleta de {bits} bits, que no se lee")))
         }
-        (_, Ink::Ycc) if bits != 8 => {
-            Err(Failure::Undecodable(format!("el TIFF es YCbCr con muestras de {bits} bits, que no se lee")))
-        }
-        _ if u32::from(bits) * u32::from(samples) > PIXEL_BITS_MAX => Err(Failure::Undecodable(format!(
+        (_, Ink::Ycc) if bits != 8 => Err(WorkError::Undecodable(format!(
+            "el TIFF es YCbCr con muestras de {bits} bits, que no se lee"
+        ))),
+        _ if u32::from(bits) * u32::from(samples) > PIXEL_BITS_MAX => Err(WorkError::Undecodable(format!(
             "el TIFF tiene {samples} canales de {bits} bits, que son demasiados"
         ))),
         _ => Ok(()),
@@ -369,7 +369,7 @@ fn differences(
     predictor: u64,
     bits: u16,
     subsampling: (u32, u32),
-) -> Result<bool, Failure> {
+) -> Result<bool, WorkError> {
     match (packing, predictor) {
         (Packing::Lzw | Packing::Deflate, 2) => {
             if subsampling != (1, 1) || !matches!(bits, 8 | 16 | 32) {
@@ -380,9 +380,9 @@ fn differences(
         (Packing::Lzw | Packing::Deflate, 3) => {
             Err(undecodable("el TIFF usa el predictor de punto flotante, que no se lee"))
         }
-        (Packing::Lzw | Packing::Deflate, 4..) => {
-            Err(Failure::Undecodable(format!("el TIFF usa un predictor desconocido (el número {predictor})")))
-        }
+        (Packing::Lzw | Packing::Deflate, 4..) => Err(WorkError::Undecodable(format!(
+            "el TIFF usa un predictor desconocido (el número {predictor})"
+        ))),
         _ => Ok(false),
     }
 }

@@ -15,7 +15,7 @@ use fax::BitReader;
 use fax::maps::{Mode, black, mode, white};
 
 use super::{damaged, truncated};
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::pixels::probe::undecodable;
 
 /// How rows are coded, and what stands between them.
@@ -72,12 +72,12 @@ impl Bits<'_> {
     }
 
     /// Why no code word was found here: the longest has thirteen bits.
-    fn failure(&self) -> Failure {
+    fn failure(&self) -> WorkError {
         if self.at + 13 > 8 * self.bytes.len() { truncated() } else { damaged() }
     }
 
     /// The length of a run: codes for multiples of 64, then one for less (T.4, 4.1.1).
-    fn run(&mut self, is_black: bool, width: usize) -> Result<usize, Failure> {
+    fn run(&mut self, is_black: bool, width: usize) -> Result<usize, WorkError> {
         let mut run = 0;
         loop {
             let code = if is_black { black::decode(self) } else { white::decode(self) };
@@ -93,7 +93,7 @@ impl Bits<'_> {
     }
 
     /// Passes a mark between rows (T.4, 4.1.2): at least eleven zeros and a one. Whether there was one.
-    fn end_of_line(&mut self) -> Result<bool, Failure> {
+    fn end_of_line(&mut self) -> Result<bool, WorkError> {
         if !self.shows(11, 0) {
             return Ok(false);
         }
@@ -159,7 +159,7 @@ impl Rows {
     }
 
     /// The next row of a chunk, eight pixels a byte.
-    pub(super) fn read(&mut self, chunk: &[u8], row: &mut [u8]) -> Result<(), Failure> {
+    pub(super) fn read(&mut self, chunk: &[u8], row: &mut [u8]) -> Result<(), WorkError> {
         let mut bits = Bits { bytes: chunk, at: self.at };
         self.current.0.clear();
         match self.fax {
@@ -204,7 +204,7 @@ impl Rows {
     }
 
     /// A row of runs (T.4, 4.1).
-    fn one_dimension(&mut self, bits: &mut Bits) -> Result<(), Failure> {
+    fn one_dimension(&mut self, bits: &mut Bits) -> Result<(), WorkError> {
         let (mut at, mut is_black) = (0, false);
         loop {
             at += bits.run(is_black, self.width)?;
@@ -220,7 +220,7 @@ impl Rows {
     }
 
     /// A row told by the one above it (T.4, 4.2; T.6, 2.2).
-    fn two_dimensions(&mut self, bits: &mut Bits) -> Result<(), Failure> {
+    fn two_dimensions(&mut self, bits: &mut Bits) -> Result<(), WorkError> {
         let width = self.width;
         // a0 of the recommendations; before the row's beginning nothing has happened yet.
         let (mut a0, mut begun, mut is_black) = (0, false, false);
@@ -294,7 +294,7 @@ mod tests {
     use super::*;
 
     /// The rows of a chunk that is written in bits, as many as there are.
-    fn rows(fax: Fax, width: u32, bits: &str) -> (Vec<Vec<u8>>, Failure) {
+    fn rows(fax: Fax, width: u32, bits: &str) -> (Vec<Vec<u8>>, WorkError) {
         let digits: Vec<u8> = bits.bytes().filter(|digit| *digit != b' ').map(|digit| digit - b'0').collect();
         let chunk: Vec<u8> = digits
             .chunks(8)

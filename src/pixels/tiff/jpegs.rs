@@ -8,7 +8,7 @@
 
 use super::directory::{Directory, Ink};
 use super::truncated;
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::job::Cancel;
 use crate::pixels::interrupt;
 use crate::pixels::jpeg::{self, Inside, Stored};
@@ -20,7 +20,7 @@ const COST_EXTRA: u64 = 64 * 1024;
 const AREA_EXTRA: u64 = 64 * 1024;
 
 /// What decoding the JPEG of one chunk may allocate, from the head of the first.
-pub(super) fn announce(bytes: &[u8], directory: &Directory) -> Result<u64, Failure> {
+pub(super) fn announce(bytes: &[u8], directory: &Directory) -> Result<u64, WorkError> {
     let offset = directory.value(bytes, directory.offsets, 0).ok_or_else(truncated)?;
     let offset = usize::try_from(offset).map_err(|_| truncated())?;
     let chunk = bytes.get(offset..).ok_or_else(truncated)?;
@@ -36,7 +36,7 @@ pub(super) fn decode(
     needed: (u32, u32),
     file: &[u8],
     cancelled: &Cancel,
-) -> Result<Stored, Failure> {
+) -> Result<Stored, WorkError> {
     interrupt::check(cancelled)?;
     let luma_alone = directory.ink == Ink::Ycc;
     let inside = jpeg::probe_inside(chunk, luma_alone).map_err(within)?;
@@ -60,10 +60,10 @@ pub(super) fn decode(
 }
 
 /// Holds the size and the components of a JPEG against those that it must have.
-fn check(inside: &Inside, directory: &Directory) -> Result<(), Failure> {
+fn check(inside: &Inside, directory: &Directory) -> Result<(), WorkError> {
     let expected = if directory.planar { 1 } else { directory.samples };
     if inside.components != usize::from(expected) {
-        return Err(Failure::Undecodable(format!(
+        return Err(WorkError::Undecodable(format!(
             "el TIFF contiene un JPEG de {} componentes donde tenía que haber {expected}",
             inside.components
         )));
@@ -77,15 +77,15 @@ fn check(inside: &Inside, directory: &Directory) -> Result<(), Failure> {
     Ok(())
 }
 
-fn other_size() -> Failure {
+fn other_size() -> WorkError {
     undecodable("el TIFF contiene un JPEG de otro tamaño")
 }
 
 /// A reason that says which JPEG it is about.
-fn within(failure: Failure) -> Failure {
+fn within(failure: WorkError) -> WorkError {
     match failure {
-        Failure::Undecodable(reason) => {
-            Failure::Undecodable(format!("el TIFF contiene un JPEG que no se lee: {reason}"))
+        WorkError::Undecodable(reason) => {
+            WorkError::Undecodable(format!("el TIFF contiene un JPEG que no se lee: {reason}"))
         }
         other => other,
     }

@@ -24,7 +24,7 @@ mod unpack;
 
 use scaler::raster::{Channels, Raster};
 
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::job::Cancel;
 
 use super::interrupt;
@@ -34,20 +34,20 @@ use chunks::Chunks;
 use directory::{Alpha, Directory};
 use unpack::Unpacker;
 
-fn truncated() -> Failure {
+fn truncated() -> WorkError {
     undecodable("el TIFF está incompleto")
 }
 
-fn damaged() -> Failure {
+fn damaged() -> WorkError {
     undecodable("el TIFF está dañado")
 }
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
+pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
     let directory = Directory::read(bytes)?;
     Ok(Found { width: directory.width, height: directory.height, cost: directory.cost(bytes.len()) })
 }
 
-pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), Failure> {
+pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), WorkError> {
     let directory = &Directory::read(bytes)?;
     let chunks = Chunks::new(bytes, directory)?;
     let grays = directory.grays(bytes)?;

@@ -1,7 +1,7 @@
 //! What a TIFF says of itself in numbers, in words for people: compressions and colours that are not read.
 
 use super::fax::Fax;
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 
 /// How strips and tiles are compressed (tag Compression), of what is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Ink {
 }
 
 /// `fax_options` is the tag T4Options: its lowest bit says that rows are told by the one above.
-pub(super) fn packing(compression: u64, fax_options: u64) -> Result<Packing, Failure> {
+pub(super) fn packing(compression: u64, fax_options: u64) -> Result<Packing, WorkError> {
     let name = match compression {
         1 => return Ok(Packing::Plain),
         2 => return Ok(Packing::Fax(Fax::Rle { aligned: 8 })),
@@ -68,15 +68,15 @@ pub(super) fn packing(compression: u64, fax_options: u64) -> Result<Packing, Fai
         34_934 | 22_610 => "JPEG XR",
         50_002 | 52_546 => "JPEG XL",
         _ => {
-            return Err(Failure::Undecodable(format!(
+            return Err(WorkError::Undecodable(format!(
                 "el TIFF usa una compresión desconocida (la número {compression}), que no se lee"
             )));
         }
     };
-    Err(Failure::Undecodable(format!("el TIFF usa la compresión {name}, que no se lee")))
+    Err(WorkError::Undecodable(format!("el TIFF usa la compresión {name}, que no se lee")))
 }
 
-pub(super) fn ink(photometric: u64) -> Result<Ink, Failure> {
+pub(super) fn ink(photometric: u64) -> Result<Ink, WorkError> {
     let name = match photometric {
         0 => return Ok(Ink::WhiteIsZero),
         1 => return Ok(Ink::BlackIsZero),
@@ -92,10 +92,10 @@ pub(super) fn ink(photometric: u64) -> Result<Ink, Failure> {
         34_892 => "de un sensor sin convertir (LinearRaw)",
         51_177 => "de un mapa de profundidad",
         _ => {
-            return Err(Failure::Undecodable(format!(
+            return Err(WorkError::Undecodable(format!(
                 "el TIFF usa un espacio de color desconocido (el número {photometric}), que no se lee"
             )));
         }
     };
-    Err(Failure::Undecodable(format!("el TIFF usa el espacio de color {name}, que no se lee")))
+    Err(WorkError::Undecodable(format!("el TIFF usa el espacio de color {name}, que no se lee")))
 }

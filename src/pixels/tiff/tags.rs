@@ -5,7 +5,7 @@
 //! each of at most 4096 entries.
 
 use super::{damaged, truncated};
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::pixels::bytes::Endian;
 use crate::pixels::orient::Orientation;
 use crate::pixels::probe::undecodable;
@@ -117,7 +117,7 @@ impl Form {
 }
 
 /// Order of bytes, form, and where the offset of the first directory stands.
-fn head(bytes: &[u8]) -> Result<(Endian, Form, usize), Failure> {
+fn head(bytes: &[u8]) -> Result<(Endian, Form, usize), WorkError> {
     if let Some(endian) = Endian::of_tiff(bytes) {
         return Ok((endian, CLASSIC, 4));
     }
@@ -136,7 +136,7 @@ fn head(bytes: &[u8]) -> Result<(Endian, Form, usize), Failure> {
 
 impl Tags {
     /// The tags of the first directory, and the file's order of bytes.
-    pub(super) fn read(bytes: &[u8]) -> Result<(Self, Endian), Failure> {
+    pub(super) fn read(bytes: &[u8]) -> Result<(Self, Endian), WorkError> {
         let (endian, form, at) = head(bytes)?;
         let place = |value: u64| usize::try_from(value).map_err(|_| truncated());
         let start = place(form.offset(endian, bytes, at).ok_or_else(truncated)?)?;

@@ -17,7 +17,7 @@ use weezl::{BitOrder, LzwStatus};
 use super::directory::{Directory, Packing};
 use super::fax::{Rows, rows_cost};
 use super::{damaged, jpegs, truncated};
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::job::Cancel;
 use crate::pixels::jpeg::Stored;
 
@@ -93,7 +93,7 @@ impl<'a> Unpacker<'a> {
         needed: (u32, u32),
         file: &[u8],
         cancelled: &Cancel,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), WorkError> {
         self.at = 0;
         self.chunk = if self.reversed && !matches!(self.state, State::Plain) {
             // The last chunk's copy goes first: there is room for one.
@@ -126,7 +126,7 @@ impl<'a> Unpacker<'a> {
     }
 
     /// The next row of the chunk.
-    pub(super) fn read(&mut self, row: &mut [u8]) -> Result<(), Failure> {
+    pub(super) fn read(&mut self, row: &mut [u8]) -> Result<(), WorkError> {
         let rest = self.chunk.get(self.at..).unwrap_or_default();
         match &mut self.state {
             State::Plain => {
@@ -156,7 +156,7 @@ impl<'a> Unpacker<'a> {
     }
 
     /// After the last row of a chunk that was read whole: deflate's checksum of it is held against it, if there is one.
-    pub(super) fn finish(&mut self) -> Result<(), Failure> {
+    pub(super) fn finish(&mut self) -> Result<(), WorkError> {
         if let State::Deflate(decompress) = &mut self.state {
             let rest = self.chunk.get(self.at..).unwrap_or_default();
             // More than there are rows for is no damage.
@@ -167,7 +167,7 @@ impl<'a> Unpacker<'a> {
 }
 
 /// Fills a row; returns how many bytes it took.
-fn unlzw(decoder: &mut Decoder, mut input: &[u8], mut row: &mut [u8]) -> Result<usize, Failure> {
+fn unlzw(decoder: &mut Decoder, mut input: &[u8], mut row: &mut [u8]) -> Result<usize, WorkError> {
     let whole = input.len();
     while !row.is_empty() {
         let result = decoder.decode_bytes(input, row);
@@ -184,7 +184,7 @@ fn unlzw(decoder: &mut Decoder, mut input: &[u8], mut row: &mut [u8]) -> Result<
 }
 
 /// The same of deflate (RFC 1950).
-fn inflate(decompress: &mut Decompress, input: &[u8], row: &mut [u8]) -> Result<usize, Failure> {
+fn inflate(decompress: &mut Decompress, input: &[u8], row: &mut [u8]) -> Result<usize, WorkError> {
     let (mut taken, mut filled) = (0, 0);
     while filled < row.len() {
         let before = (decompress.total_in(), decompress.total_out());
@@ -203,7 +203,7 @@ fn inflate(decompress: &mut Decompress, input: &[u8], row: &mut [u8]) -> Result<
 }
 
 /// The same of PackBits (TIFF 6.0, section 9).
-fn unpack_bits(run: &mut Run, input: &[u8], mut row: &mut [u8]) -> Result<usize, Failure> {
+fn unpack_bits(run: &mut Run, input: &[u8], mut row: &mut [u8]) -> Result<usize, WorkError> {
     let mut rest = input;
     while !row.is_empty() {
         match run {

@@ -18,7 +18,7 @@ use ::image::ColorType;
 use ::image::codecs::webp::WebPDecoder;
 use scaler::raster::Raster;
 
-use crate::model::error::Failure;
+use crate::model::error::WorkError;
 use crate::model::job::Cancel;
 
 use crate::pixels::bytes::{le16, le32};
@@ -85,7 +85,7 @@ fn chunk(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8], usize)> {
 
 impl<'a> Stream<'a> {
     /// Sizes are in the frame header of VP8 (RFC 6386, section 9.1) and in that of VP8L (RFC 9649, section 3.4).
-    fn read(name: &[u8], content: &'a [u8]) -> Result<Option<Self>, Failure> {
+    fn read(name: &[u8], content: &'a [u8]) -> Result<Option<Self>, WorkError> {
         match name {
             b"VP8 " => {
                 let (width, height) = vp8::sides(content).ok_or_else(damaged)?;
@@ -112,7 +112,7 @@ impl<'a> Stream<'a> {
 }
 
 impl<'a> Header<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, Failure> {
+    fn read(bytes: &'a [u8]) -> Result<Self, WorkError> {
         let (name, content, next) = chunk(bytes, 12).ok_or_else(truncated)?;
         if let Some(stream) = Stream::read(name, content)? {
             return Ok(Self::still(stream, None, None, None));
@@ -212,7 +212,7 @@ impl<'a> Header<'a> {
     }
 
     /// Refuses a picture whose prefix codes would take more than announced.
-    fn check_tables(&self) -> Result<(), Failure> {
+    fn check_tables(&self) -> Result<(), WorkError> {
         let Stream { width, height, .. } = self.stream;
         // An alpha plane says in its first two bits whether it is lossless (RFC 9649, section 2.7.1.2).
         let plane = self.alpha_plane.and_then(<[u8]>::split_first).filter(|(head, _)| *head & 3 == 1);
@@ -250,7 +250,7 @@ impl<'a> Header<'a> {
 
 /// The head of an animation's first frame (RFC 9649, section 2.7.1.1), which must lie on the canvas, and what is in it.
 #[expect(clippy::type_complexity, reason = "used once, and taken apart there")]
-fn first_frame(frame: &[u8], canvas: (u32, u32)) -> Result<(&[u8], Stream<'_>, Option<&[u8]>), Failure> {
+fn first_frame(frame: &[u8], canvas: (u32, u32)) -> Result<(&[u8], Stream<'_>, Option<&[u8]>), WorkError> {
     let side = |at| le32(frame, at).map(|v| v & 0xFF_FFFF).ok_or_else(truncated);
     let (x, y, width, height) = (2 * side(0)?, 2 * side(3)?, side(6)? + 1, side(9)? + 1);
     if x + width > canvas.0 || y + height > canvas.1 {
@@ -281,24 +281,24 @@ fn saturated(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-fn truncated() -> Failure {
+fn truncated() -> WorkError {
     image::truncated(NAME)
 }
 
-fn damaged() -> Failure {
+fn damaged() -> WorkError {
     image::damaged(NAME)
 }
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, Failure> {
+pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
     let header = Header::read(bytes)?;
     // The decoder computes the bytes of an animation's canvas in 32 bits.
     if header.animated.is_some() && cost::area(header.width, header.height, 4) > u64::from(u32::MAX) {
-        return Err(Failure::TooManyPixels { width: header.width.into(), height: header.height.into() });
+        return Err(WorkError::TooManyPixels { width: header.width.into(), height: header.height.into() });
     }
     Ok(Found { width: header.width, height: header.height, cost: header.cost(bytes.len()) })
 }
 
-pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), Failure> {
+pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), WorkError> {
     let header = Header::read(bytes)?;
     header.check_tables()?;
     let [file, frame] = header.heads();
@@ -322,7 +322,7 @@ mod tests {
 
     use super::*;
 
-    fn decoded(bytes: &[u8]) -> Result<(Raster, Orientation), Failure> {
+    fn decoded(bytes: &[u8]) -> Result<(Raster, Orientation), WorkError> {
         probe(bytes)?;
         decode(bytes, &Cancel::default())
     }

@@ -1,6 +1,6 @@
 //! What is left when a server falls, and when it stops.
 use super::*;
-use crate::model::task::State;
+use crate::model::task::TaskState;
 
 pub(crate) fn what_was_answered_is_there_after_a_crash<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
@@ -29,7 +29,7 @@ pub(crate) fn a_suspect_is_alone_and_first<P: Place>() {
     assert_eq!(desk.claim(at(5)).id, id(2));
     assert!(desk.release(1));
     desk.crash(at(6));
-    assert_eq!((desk.status(2).state, desk.status(2).begun_at), (State::Pending, None));
+    assert_eq!((desk.status(2).state, desk.status(2).begun_at), (TaskState::Pending, None));
     for in_work in [1, 7] {
         assert!(matches!(desk.try_claim(in_work, at(7)), Claimed::MustBeAlone));
     }
@@ -69,7 +69,7 @@ pub(crate) fn the_third_crash_is_the_last<P: Place>() {
     for crash in 1..CRASHES_MAX {
         assert_eq!(desk.claim(at(5)).id, id(1));
         desk.crash(at(u64::from(10 * crash)));
-        assert_eq!(desk.status(1).state, State::Pending);
+        assert_eq!(desk.status(1).state, TaskState::Pending);
         // A server that falls without it in work is no crash of it, and one that stops counts for nothing.
         desk.crash(at(6));
         desk.claim(at(6));
@@ -78,7 +78,7 @@ pub(crate) fn the_third_crash_is_the_last<P: Place>() {
     assert_eq!(desk.claim(at(8)).id, id(1));
     desk.crash(at(99));
     let status = desk.status(1);
-    assert_eq!((status.state, status.ended_at), (State::Failed, Some(at(99))));
+    assert_eq!((status.state, status.ended_at), (TaskState::Failed, Some(at(99))));
     let detail = "la imagen hizo caer el servidor".to_owned();
     assert_eq!(status.problem, Some(Problem { code: 500, slug: "imagen-hizo-caer".into(), detail }));
     let claim = desk.claim(at(100));
@@ -93,7 +93,7 @@ pub(crate) fn an_orderly_stop_is_no_crash<P: Place>() {
         let claim = desk.claim(at(u64::from(turn)));
         assert_eq!((claim.id, claim.suspect), (id(1), false));
         desk.restart(at(50));
-        assert_eq!(desk.status(1).state, State::Pending);
+        assert_eq!(desk.status(1).state, TaskState::Pending);
     }
 }
 

@@ -12,11 +12,11 @@ use super::{
     Trouble, Write,
 };
 use crate::http::format::Format;
-use crate::model::admission::{Gate, Lease};
+use crate::model::admission::{Admission, Reservation};
 use crate::model::image::Encoding;
 use crate::model::picture::Picture;
 use crate::model::task::{Claim, Problem, Status, Submission};
-use crate::model::transform::{Plan, Size};
+use crate::model::transform::{Size, Transform};
 
 pub(super) mod bank;
 pub(super) mod crashes;
@@ -89,9 +89,9 @@ pub(super) fn id(number: u64) -> Uuid {
     Uuid::from_u64_pair(number, !number)
 }
 
-pub(super) fn plan() -> Plan {
+pub(super) fn plan() -> Transform {
     let encoding = Encoding { format: Format::Png, quality: 7, background: [1, 130, 255] };
-    Plan { size: Size::Factor(0.1), encoding }
+    Transform { size: Size::Factor(0.1), encoding }
 }
 
 /// Bytes that differ from place to place, and from seed to seed.
@@ -114,7 +114,7 @@ pub(super) struct Desk<P> {
     /// None while it is being opened again. Dropped before its place, which may look then at what is left.
     open: Option<Backend>,
     place: P,
-    pub(super) gate: Gate,
+    pub(super) gate: Admission,
     retention: Retention,
 }
 
@@ -122,7 +122,7 @@ impl<P: Place> Desk<P> {
     pub(super) fn new(retention: Retention) -> Self {
         let place = P::default();
         let open = Some(place.open(retention, at(0)));
-        Self { place, gate: Gate::new(8, 64 << 20, 1), retention, open }
+        Self { place, gate: Admission::new(8, 64 << 20, 1), retention, open }
     }
 
     /// The server falls, and the next one finds what it left.
@@ -143,7 +143,7 @@ impl<P: Place> Desk<P> {
         self.restart(at);
     }
 
-    pub(super) fn lease(&self) -> Lease {
+    pub(super) fn lease(&self) -> Reservation {
         self.gate.lease()
     }
 

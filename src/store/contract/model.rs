@@ -1,6 +1,6 @@
 //! Random sequences of changes, each compared with what a list in memory says.
 use super::*;
-use crate::model::task::State;
+use crate::model::task::TaskState;
 
 const RETENTION: Retention = Retention { age: Duration::from_secs(400), bytes_max: 900 };
 
@@ -22,7 +22,7 @@ struct Task {
     number: u64,
     key: Option<u8>,
     crashes: u32,
-    state: State,
+    state: TaskState,
     ended: u64,
     expired: u64,
     length: usize,
@@ -38,15 +38,15 @@ impl Model {
     }
 
     fn running(&mut self, number: u64) -> Option<&mut Task> {
-        self.find(number).filter(|task| task.state == State::Running)
+        self.find(number).filter(|task| task.state == TaskState::Running)
     }
 
-    fn count(&self, state: State) -> usize {
+    fn count(&self, state: TaskState) -> usize {
         self.0.iter().filter(|task| task.state == state).count()
     }
 
     fn next(&mut self) -> Option<&mut Task> {
-        let waiting = self.0.iter_mut().filter(|task| task.state == State::Pending);
+        let waiting = self.0.iter_mut().filter(|task| task.state == TaskState::Pending);
         // The first of those with most crashes.
         waiting.reduce(|best, task| if task.crashes > best.crashes { task } else { best })
     }
@@ -54,7 +54,7 @@ impl Model {
     fn expire(&mut self, now: u64, is_due: impl Fn(&Task) -> bool) -> usize {
         let mut expired = 0;
         for task in self.0.iter_mut().filter(|task| is_due(task)) {
-            *task = Task { state: State::Expired, expired: now, key: None, length: 0, ..task.clone() };
+            *task = Task { state: TaskState::Expired, expired: now, key: None, length: 0, ..task.clone() };
             expired += 1;
         }
         expired
@@ -63,7 +63,8 @@ impl Model {
     fn make_room(&mut self, now: u64, newest: Option<u64>) -> usize {
         let mut expired = 0;
         while self.0.iter().map(|task| task.length as u64).sum::<u64>() > RETENTION.bytes_max {
-            let done = self.0.iter().filter(|task| task.state == State::Done && Some(task.number) != newest);
+            let done =
+                self.0.iter().filter(|task| task.state == TaskState::Done && Some(task.number) != newest);
             let Some(oldest) = done.min_by_key(|task| task.ended).map(|task| task.number) else { break };
             expired += self.expire(now, |task| task.number == oldest);
         }
@@ -72,23 +73,24 @@ impl Model {
 
     fn sweep(&mut self, now: u64) -> usize {
         let is_old = |task: &Task| {
-            matches!(task.state, State::Done | State::Failed) && task.ended + RETENTION.age.as_secs() <= now
+            matches!(task.state, TaskState::Done | TaskState::Failed)
+                && task.ended + RETENTION.age.as_secs() <= now
         };
         let old = self.expire(now, is_old);
         // Of several that ended together it is the one accepted last; max_by_key takes the last.
-        let done = self.0.iter().filter(|task| task.state == State::Done);
+        let done = self.0.iter().filter(|task| task.state == TaskState::Done);
         let newest = done.max_by_key(|task| task.ended).map(|task| task.number);
         let crowded = self.make_room(now, newest);
-        self.0.retain(|task| task.state != State::Expired || task.expired + 30 * 24 * 3600 > now);
+        self.0.retain(|task| task.state != TaskState::Expired || task.expired + 30 * 24 * 3600 > now);
         old + crowded
     }
 
     fn crash(&mut self, now: u64) {
-        for task in self.0.iter_mut().filter(|task| task.state == State::Running) {
+        for task in self.0.iter_mut().filter(|task| task.state == TaskState::Running) {
             task.crashes += 1;
-            task.state = State::Pending;
+            task.state = TaskState::Pending;
             if task.crashes >= CRASHES_MAX {
-                (task.state, task.ended) = (State::Failed, now);
+                (task.state, task.ended) = (TaskState::Failed, now);
             }
         }
     }
@@ -119,7 +121,8 @@ fn run<P: Place>(seed: u64) {
                     if length < 40 { End::Failed(problem()) } else { End::Done(desk.picture(some, length)) };
                 let failed = matches!(end, End::Failed(_));
                 let ended = model.running(some).map(|task| {
-                    (task.state, task.ended) = (if failed { State::Failed } else { State::Done }, now);
+                    (task.state, task.ended) =
+                        (if failed { TaskState::Failed } else { TaskState::Done }, now);
                     task.length = if failed { 0 } else { length };
                 });
                 if ended.is_some() && !failed {
@@ -128,7 +131,7 @@ fn run<P: Place>(seed: u64) {
                 assert_eq!(desk.end(some, at(now), end), ended.is_some(), "{step} of {seed}");
             }
             70..75 => {
-                let released = model.running(some).map(|task| task.state = State::Pending);
+                let released = model.running(some).map(|task| task.state = TaskState::Pending);
                 assert_eq!(desk.release(some), released.is_some(), "{step} of {seed}");
             }
             75..82 => {
@@ -149,8 +152,8 @@ fn run<P: Place>(seed: u64) {
                 desk.crash(at(now));
             }
             _ => {
-                for task in model.0.iter_mut().filter(|task| task.state == State::Running) {
-                    task.state = State::Pending;
+                for task in model.0.iter_mut().filter(|task| task.state == TaskState::Running) {
+                    task.state = TaskState::Pending;
                 }
                 desk.restart(at(now));
             }
@@ -158,7 +161,7 @@ fn run<P: Place>(seed: u64) {
         for number in 1..=given {
             let seen =
                 desk.find(number).map(|status| (status.state, status.result.map(|shape| shape.length)));
-            let has_file = |task: &Task| task.state == State::Done;
+            let has_file = |task: &Task| task.state == TaskState::Done;
             let expected =
                 model.find(number).map(|task| (task.state, has_file(task).then_some(task.length as u64)));
             assert_eq!(seen, expected, "task {number} after step {step} of {seed}");
@@ -171,7 +174,7 @@ fn accept<P: Place>(desk: &mut Desk<P>, model: &mut Model, number: u64, key: Opt
     let known = model.0.iter().find(|task| key.is_some() && task.key == key).map(|task| task.number);
     let expected = match known {
         None => {
-            let (crashes, state, ended, expired, length) = (0, State::Pending, 0, 0, 0);
+            let (crashes, state, ended, expired, length) = (0, TaskState::Pending, 0, 0, 0);
             model.0.push(Task { number, key, crashes, state, ended, expired, length });
             Acceptance::New
         }
@@ -186,7 +189,7 @@ fn accept<P: Place>(desk: &mut Desk<P>, model: &mut Model, number: u64, key: Opt
 }
 
 fn claim<P: Place>(desk: &mut Desk<P>, model: &mut Model, now: u64) {
-    let in_work = model.count(State::Running);
+    let in_work = model.count(TaskState::Running);
     let claimed = desk.try_claim(in_work, at(now));
     match (claimed, model.next()) {
         (Claimed::Nothing, None) => {}
@@ -194,7 +197,7 @@ fn claim<P: Place>(desk: &mut Desk<P>, model: &mut Model, now: u64) {
         (Claimed::Task(claim), Some(task)) => {
             assert!(task.crashes == 0 || in_work == 0);
             assert_eq!((claim.id, claim.suspect), (id(task.number), task.crashes > 0));
-            task.state = State::Running;
+            task.state = TaskState::Running;
         }
         other => panic!("{other:?}"),
     }

@@ -1,6 +1,6 @@
 //! What expires, and when.
 use super::*;
-use crate::model::task::State;
+use crate::model::task::TaskState;
 
 const HOUR: Retention = Retention { age: Duration::from_hours(1), ..KEEP };
 const DAY: u64 = 24 * 3600;
@@ -16,19 +16,19 @@ pub(crate) fn what_is_old_expires<P: Place>() {
     assert_eq!(desk.sweep(at(3602)), (2, false));
     for number in 1..=2 {
         let status = desk.status(number);
-        assert_eq!(status.state, State::Expired);
+        assert_eq!(status.state, TaskState::Expired);
         assert_eq!((status.accepted_at, status.ended_at), (at(number), Some(at(number))));
         assert_eq!((status.result, status.problem, status.received), (None, None, 5000));
         assert_eq!(desk.file(number), None);
         let lease = desk.lease();
         assert!(matches!(desk.read(Read::File { id: id(number), range: 0..1, lease }), Told::File(None)));
     }
-    assert_eq!((desk.status(3).state, desk.file(3).unwrap().len()), (State::Done, 10));
+    assert_eq!((desk.status(3).state, desk.file(3).unwrap().len()), (TaskState::Done, 10));
     // Thirty days later nobody remembers; until then it can be deleted like any other.
     assert_eq!(desk.sweep(at(3603)), (1, false));
     assert!(desk.delete(3));
     desk.sweep(at(3601 + 30 * DAY));
-    assert_eq!(desk.status(1).state, State::Expired);
+    assert_eq!(desk.status(1).state, TaskState::Expired);
     desk.crash(at(4000));
     assert_eq!(desk.sweep(at(3602 + 30 * DAY)), (0, false));
     assert_eq!((desk.find(1), desk.find(2), desk.find(3)), (None, None, None));
@@ -40,7 +40,7 @@ pub(crate) fn unfinished_tasks_stay<P: Place>() {
     desk.accept(2, None);
     desk.claim(at(3));
     assert_eq!(desk.sweep(at(999 * DAY)), (0, false));
-    assert_eq!(desk.status(1).state, State::Running);
+    assert_eq!(desk.status(1).state, TaskState::Running);
     assert_eq!(desk.claim(at(4)).picture, bytes(2, 5000));
     // A clock that was put back lets nothing expire early.
     assert!(desk.done(1, 10));
@@ -57,13 +57,13 @@ pub(crate) fn the_oldest_make_room<P: Place>() {
     desk.claim(at(3));
     desk.end(3, at(3), End::Failed(problem()));
     desk.finish(4, 1);
-    assert_eq!((desk.status(1).state, desk.file(1)), (State::Expired, None));
-    assert_eq!(desk.status(2).state, State::Done);
-    assert_eq!(desk.status(3).state, State::Failed, "which holds no room");
+    assert_eq!((desk.status(1).state, desk.file(1)), (TaskState::Expired, None));
+    assert_eq!(desk.status(2).state, TaskState::Done);
+    assert_eq!(desk.status(3).state, TaskState::Failed, "which holds no room");
     // What is deleted makes room as well.
     assert!(desk.delete(2));
     desk.finish(5, 99);
-    assert_eq!((desk.status(4).state, desk.status(5).state), (State::Done, State::Done));
+    assert_eq!((desk.status(4).state, desk.status(5).state), (TaskState::Done, TaskState::Done));
     // What has ended first goes first, whatever was accepted first.
     desk.accept(6, None);
     desk.accept(7, None);
@@ -75,21 +75,21 @@ pub(crate) fn the_oldest_make_room<P: Place>() {
     desk.end(6, at(8), End::Done(picture));
     desk.finish(8, 1);
     let states = [4, 7, 6, 8].map(|number| desk.status(number).state);
-    assert_eq!(states, [State::Expired, State::Done, State::Done, State::Done]);
+    assert_eq!(states, [TaskState::Expired, TaskState::Done, TaskState::Done, TaskState::Done]);
     desk.finish(9, 1);
     let states = [7, 6, 8, 9].map(|number| desk.status(number).state);
-    assert_eq!(states, [State::Expired, State::Done, State::Done, State::Done]);
+    assert_eq!(states, [TaskState::Expired, TaskState::Done, TaskState::Done, TaskState::Done]);
 }
 
 pub(crate) fn the_newest_result_stays<P: Place>() {
     let mut desk = Desk::<P>::new(Retention { bytes_max: 100, ..KEEP });
     desk.finish(1, 40);
     desk.finish(2, 101);
-    assert_eq!(desk.status(1).state, State::Expired);
+    assert_eq!(desk.status(1).state, TaskState::Expired);
     assert_eq!(desk.sweep(at(3)), (0, false));
     assert_eq!(desk.file(2).unwrap().len(), 101);
     desk.finish(3, 1);
-    assert_eq!((desk.status(2).state, desk.status(3).state), (State::Expired, State::Done));
+    assert_eq!((desk.status(2).state, desk.status(3).state), (TaskState::Expired, TaskState::Done));
 }
 
 pub(crate) fn a_smaller_space_is_swept<P: Place>() {
@@ -100,7 +100,7 @@ pub(crate) fn a_smaller_space_is_swept<P: Place>() {
     desk.restart_with(Retention { bytes_max: 20, ..KEEP }, at(5));
     assert_eq!(desk.sweep(at(6)), (2, false));
     let states = [1, 2, 3, 4].map(|number| desk.status(number).state);
-    assert_eq!(states, [State::Expired, State::Expired, State::Done, State::Done]);
+    assert_eq!(states, [TaskState::Expired, TaskState::Expired, TaskState::Done, TaskState::Done]);
     // The newest is the one that ended last.
     for number in [5, 6] {
         desk.accept(number, None);
@@ -111,7 +111,7 @@ pub(crate) fn a_smaller_space_is_swept<P: Place>() {
     desk.end(5, at(8), End::Done(picture));
     desk.restart_with(Retention { bytes_max: 0, ..KEEP }, at(9));
     assert_eq!(desk.sweep(at(9)), (1, false));
-    assert_eq!((desk.status(6).state, desk.status(5).state), (State::Expired, State::Done));
+    assert_eq!((desk.status(6).state, desk.status(5).state), (TaskState::Expired, TaskState::Done));
 }
 
 pub(crate) fn one_sweep_is_bounded<P: Place>() {
@@ -139,7 +139,7 @@ pub(crate) fn one_sweep_is_bounded<P: Place>() {
         }
     }
     assert_eq!(left, 0);
-    assert!(tasks.clone().all(|number| desk.status(number).state == State::Expired));
+    assert!(tasks.clone().all(|number| desk.status(number).state == TaskState::Expired));
     while desk.sweep(at(3700 + 30 * DAY)).1 {}
     assert!(tasks.clone().all(|number| desk.find(number).is_none()));
 }

@@ -1,6 +1,6 @@
 //! The life of a task.
 use super::*;
-use crate::model::task::{Shape, State};
+use crate::model::task::{Shape, TaskState};
 
 pub(crate) fn a_submission_waits_as_it_was_handed_in<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
@@ -11,7 +11,7 @@ pub(crate) fn a_submission_waits_as_it_was_handed_in<P: Place>() {
     assert_eq!(desk.gate.bytes(), 0, "what is durable is charged to nobody");
     let mut expected = Status {
         id: id(1),
-        state: State::Pending,
+        state: TaskState::Pending,
         received: 70_001,
         accepted_at: at(1),
         begun_at: None,
@@ -26,7 +26,7 @@ pub(crate) fn a_submission_waits_as_it_was_handed_in<P: Place>() {
     let claim = desk.claim(at(9));
     assert_eq!((claim.id, claim.picture, claim.plan, claim.suspect), (id(1), picture, plan(), false));
     assert_eq!((claim.lease.bytes(), desk.gate.bytes()), (70_001, 70_001));
-    expected = Status { state: State::Running, begun_at: Some(at(9)), ..expected };
+    expected = Status { state: TaskState::Running, begun_at: Some(at(9)), ..expected };
     assert_eq!(desk.status(1), expected);
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn a_result_can_be_fetched<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     desk.finish(1, 300_000);
     let status = desk.status(1);
-    assert_eq!(status.state, State::Done);
+    assert_eq!(status.state, TaskState::Done);
     assert_eq!(status.ended_at, Some(at(1)));
     assert_eq!(status.result, Some(Shape { format: Format::Pnm, width: 40, height: 90, length: 300_000 }));
     let whole = bytes(!1, 300_000);
@@ -76,7 +76,7 @@ pub(crate) fn a_failure_is_told<P: Place>() {
     desk.claim(at(2));
     assert!(desk.end(1, at(3), End::Failed(problem())));
     let status = desk.status(1);
-    assert_eq!((status.state, status.ended_at), (State::Failed, Some(at(3))));
+    assert_eq!((status.state, status.ended_at), (TaskState::Failed, Some(at(3))));
     assert_eq!((status.problem, status.result), (Some(problem()), None));
     assert!(matches!(desk.try_claim(0, at(4)), Claimed::Nothing));
 }
@@ -86,16 +86,16 @@ pub(crate) fn a_task_ends_once<P: Place>() {
     assert!(!desk.done(1, 10), "of an unknown one");
     desk.accept(1, None);
     assert!(!desk.done(1, 10), "of one that waits");
-    assert_eq!((desk.status(1).state, desk.file(1)), (State::Pending, None));
+    assert_eq!((desk.status(1).state, desk.file(1)), (TaskState::Pending, None));
     desk.claim(at(2));
     assert!(desk.done(1, 10));
     assert!(!desk.done(1, 20));
     assert!(!desk.end(1, at(9), End::Failed(problem())));
     let status = desk.status(1);
-    assert_eq!((status.state, status.ended_at, status.problem), (State::Done, Some(at(1)), None));
+    assert_eq!((status.state, status.ended_at, status.problem), (TaskState::Done, Some(at(1)), None));
     assert_eq!(desk.file(1).unwrap(), bytes(!1, 10));
     assert!(!desk.release(1));
-    assert_eq!(desk.status(1).state, State::Done);
+    assert_eq!(desk.status(1).state, TaskState::Done);
     // Of two ends in one batch it is the first.
     desk.accept(2, None);
     desk.claim(at(3));
@@ -103,7 +103,7 @@ pub(crate) fn a_task_ends_once<P: Place>() {
     let done = Write::End { id: id(2), at: at(5), end: End::Done(desk.picture(2, 10)) };
     let answers = desk.batch(vec![fail(2), done, fail(2)]);
     assert!(matches!(answers[..], [Ok(Told::Known(true)), Ok(Told::Known(false)), Ok(Told::Known(false))]));
-    assert_eq!((desk.status(2).state, desk.file(2)), (State::Failed, None));
+    assert_eq!((desk.status(2).state, desk.file(2)), (TaskState::Failed, None));
 }
 
 pub(crate) fn a_released_task_waits_at_its_old_place<P: Place>() {
@@ -115,7 +115,7 @@ pub(crate) fn a_released_task_waits_at_its_old_place<P: Place>() {
     assert!(desk.release(1));
     assert!(!desk.release(1));
     assert!(!desk.release(7));
-    assert_eq!((desk.status(1).state, desk.status(1).begun_at), (State::Pending, None));
+    assert_eq!((desk.status(1).state, desk.status(1).begun_at), (TaskState::Pending, None));
     assert!(!desk.done(1, 10), "it waits");
     let claim = desk.claim(at(5));
     assert_eq!((claim.id, claim.picture, claim.suspect), (id(1), bytes(1, 5000), false));
@@ -147,10 +147,10 @@ pub(crate) fn a_key_stands_for_one_task<P: Place>() {
     let key = Some(&b"\x00\xff una clave"[..]);
     assert_eq!(desk.accept(1, key), Acceptance::New);
     let again = |desk: &Desk<P>, number| desk.submission(number, bytes(1, 5000), key);
-    for (number, state) in [(2, State::Pending), (3, State::Running), (4, State::Done)] {
-        if state == State::Running {
+    for (number, state) in [(2, TaskState::Pending), (3, TaskState::Running), (4, TaskState::Done)] {
+        if state == TaskState::Running {
             desk.claim(at(8));
-        } else if state == State::Done {
+        } else if state == TaskState::Done {
             desk.done(1, 10);
         }
         let submission = again(&desk, number);
@@ -192,20 +192,20 @@ pub(crate) fn a_key_goes_with_its_task<P: Place>() {
     assert_eq!(desk.accept(3, key), Acceptance::Different);
     assert_eq!(desk.sweep(at(62)), (1, false));
     assert_eq!(desk.accept(4, key), Acceptance::New);
-    assert_eq!(desk.status(2).state, State::Expired);
+    assert_eq!(desk.status(2).state, TaskState::Expired);
 }
 
 pub(crate) fn a_claim_takes_no_more_than_there_is_room_for<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     desk.accept(1, None);
-    let narrow = Gate::new(1, 5000, 1);
+    let narrow = Admission::new(1, 5000, 1);
     let mut taken = narrow.lease();
     taken.grow(1).unwrap();
     let claim = |lease| Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(2), lease };
     let refused = claimed(desk.write(claim(narrow.lease())));
     assert!(matches!(refused, Claimed::NoRoom { length: 5000 }));
-    assert_eq!((narrow.bytes(), desk.status(1).state), (1, State::Pending));
-    let exact = Gate::new(1, 5000, 1);
+    assert_eq!((narrow.bytes(), desk.status(1).state), (1, TaskState::Pending));
+    let exact = Admission::new(1, 5000, 1);
     let Claimed::Task(claim) = claimed(desk.write(claim(exact.lease()))) else { panic!() };
     assert_eq!(exact.bytes(), 5000);
     drop(claim);
@@ -215,7 +215,7 @@ pub(crate) fn a_claim_takes_no_more_than_there_is_room_for<P: Place>() {
 pub(crate) fn a_claim_that_no_lease_could_hold_is_to_be_ended<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     desk.accept(1, None);
-    let narrow = Gate::new(1, 4999, 1);
+    let narrow = Admission::new(1, 4999, 1);
     let told = claimed(desk.write(Write::Claim {
         crashes_max: CRASHES_MAX,
         in_work: 0,
@@ -223,7 +223,7 @@ pub(crate) fn a_claim_that_no_lease_could_hold_is_to_be_ended<P: Place>() {
         lease: narrow.lease(),
     }));
     let Claimed::TooLarge { id: large, length: 5000 } = told else { panic!("{told:?}") };
-    assert_eq!((large, narrow.bytes(), desk.status(1).state), (id(1), 0, State::Running));
+    assert_eq!((large, narrow.bytes(), desk.status(1).state), (id(1), 0, TaskState::Running));
     assert!(desk.release(1));
     assert_eq!(desk.claim(at(3)).picture.len(), 5000, "by a server that has the memory");
 }
@@ -231,7 +231,7 @@ pub(crate) fn a_claim_that_no_lease_could_hold_is_to_be_ended<P: Place>() {
 pub(crate) fn a_range_takes_no_more_than_there_is_room_for<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     desk.finish(1, 100);
-    let narrow = Gate::new(1, 99, 1);
+    let narrow = Admission::new(1, 99, 1);
     let read = |range| Read::File { id: id(1), range, lease: narrow.lease() };
     assert_eq!(desk.try_read(read(0..100)).unwrap_err(), Trouble::NoRoom { length: 100 });
     assert_eq!(narrow.bytes(), 0);
@@ -280,7 +280,7 @@ pub(crate) fn a_batch_is_answered_in_order<P: Place>() {
         "{answers:?}"
     );
     assert_eq!(desk.gate.bytes(), 20, "two claims of ten bytes");
-    assert_eq!((desk.status(1).state, desk.find(2)), (State::Done, None));
+    assert_eq!((desk.status(1).state, desk.find(2)), (TaskState::Done, None));
 }
 
 pub(crate) fn one_bad_request_leaves_the_others_alone<P: Place>() {

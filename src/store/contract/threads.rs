@@ -2,7 +2,7 @@
 use crossbeam_channel::{Receiver, unbounded};
 
 use super::*;
-use crate::model::task::State;
+use crate::model::task::TaskState;
 
 fn start<P: Place>(place: &P) -> (Store, Receiver<Answer>) {
     let (writer, reader) = place.open(KEEP, at(0));
@@ -11,14 +11,14 @@ fn start<P: Place>(place: &P) -> (Store, Receiver<Answer>) {
     (Store::start(writer, reader, deliver).unwrap(), inbox)
 }
 
-fn submission(gate: &Gate, number: u64) -> Ask {
+fn submission(gate: &Admission, number: u64) -> Ask {
     let (picture, lease) = (bytes(number, 2000), gate.lease());
     let submission = Submission { id: id(number), picture, plan: plan(), key: None, at: at(number), lease };
     Ask::Write(Write::Accept(Box::new(submission)))
 }
 
 pub(crate) fn everything_asked_is_answered<P: Place>() {
-    let (place, gate) = (P::default(), Gate::new(1, 1 << 30, 1));
+    let (place, gate) = (P::default(), Admission::new(1, 1 << 30, 1));
     let (store, inbox) = start(&place);
     for ticket in 0..1000 {
         store.ask(Request { ticket, ask: submission(&gate, ticket) });
@@ -39,7 +39,7 @@ pub(crate) fn everything_asked_is_answered<P: Place>() {
     // What was in work waits again, and is no suspect.
     let (mut writer, mut reader) = place.open(KEEP, at(9));
     let Ok(Told::Status(Some(status))) = reader.read(Read::Status(id(0))) else { panic!() };
-    assert_eq!((status.state, status.begun_at), (State::Pending, None));
+    assert_eq!((status.state, status.begun_at), (TaskState::Pending, None));
     let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(10), lease: gate.lease() };
     let answer = writer.write(vec![(7, claim)]).remove(0);
     let Claimed::Task(claim) = claimed(answer.result.unwrap()) else { panic!() };
@@ -47,7 +47,7 @@ pub(crate) fn everything_asked_is_answered<P: Place>() {
 }
 
 pub(crate) fn what_was_written_is_seen_by_the_next_read<P: Place>() {
-    let (place, gate) = (P::default(), Gate::new(1, 1 << 30, 1));
+    let (place, gate) = (P::default(), Admission::new(1, 1 << 30, 1));
     let (store, inbox) = start(&place);
     for number in 1..200 {
         store.ask(Request { ticket: number, ask: submission(&gate, number) });

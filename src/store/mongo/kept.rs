@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::trouble::Fault;
 use crate::http::format::Format;
 use crate::model::image::Encoding;
-use crate::model::transform::{Plan, Size};
+use crate::model::transform::{Size, Transform};
 
 /// As documents of tasks are called.
 pub(super) fn name(id: Uuid) -> String {
@@ -83,9 +83,9 @@ impl<'a> Kept<'a> {
     }
 
     /// What is to be done with a picture: its canonical text, or what an older server wrote.
-    pub(super) fn plan(&self, field: &str) -> Result<Plan, Fault> {
+    pub(super) fn plan(&self, field: &str) -> Result<Transform, Fault> {
         if let Ok(text) = self.0.get_str(field) {
-            return Plan::parse(text).ok_or(Fault::Strange);
+            return Transform::parse(text).ok_or(Fault::Strange);
         }
         let plan = Kept(self.0.get_document(field).map_err(|_| Fault::Strange)?);
         let factor = plan.0.get_f64("factor").map_err(|_| Fault::Strange)?;
@@ -96,7 +96,7 @@ impl<'a> Kept<'a> {
         };
         let (format, quality) = (plan.format("formato")?, plan.number("calidad")?);
         let encoding = Encoding { format, quality, background: [red, green, blue] };
-        Ok(Plan { size: Size::Factor(factor), encoding })
+        Ok(Transform { size: Size::Factor(factor), encoding })
     }
 
     fn has(&self, field: &str) -> bool {

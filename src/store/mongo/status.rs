@@ -11,8 +11,8 @@ use super::kept::{Kept, name};
 use super::link::{Tables, all, find, step};
 use super::trouble::Fault;
 use super::turns::is_grave;
-use crate::model::admission::{Full, Lease};
-use crate::model::task::{Problem, Shape, State, Status};
+use crate::model::admission::{Full, Reservation};
+use crate::model::task::{Problem, Shape, Status, TaskState};
 
 /// What is known of a task.
 pub(super) async fn status(tables: &Tables, id: Uuid) -> Result<Option<Status>, Fault> {
@@ -26,7 +26,7 @@ pub(super) async fn status(tables: &Tables, id: Uuid) -> Result<Option<Status>, 
     let begun_at = document.maybe_time("comenzada")?;
     let mut status = Status {
         id,
-        state: if begun_at.is_some() { State::Running } else { State::Pending },
+        state: if begun_at.is_some() { TaskState::Running } else { TaskState::Pending },
         received: document.number("recibidos")?,
         accepted_at: document.time("aceptada")?,
         begun_at,
@@ -40,13 +40,13 @@ pub(super) async fn status(tables: &Tables, id: Uuid) -> Result<Option<Status>, 
         status.state = match result.number("estado")? {
             DONE => {
                 status.result = Some(shape(&result)?);
-                State::Done
+                TaskState::Done
             }
             FAILED => {
                 status.problem = Some(problem(&result)?);
-                State::Failed
+                TaskState::Failed
             }
-            EXPIRED => State::Expired,
+            EXPIRED => TaskState::Expired,
             _ => return Err(Fault::Strange),
         };
     }
@@ -75,7 +75,7 @@ pub(super) async fn ended(tables: &Tables, ids: &[Uuid]) -> Result<Vec<Uuid>, Fa
 }
 
 /// How many tasks there are in each state, nearly: the database counts while others work.
-pub(super) async fn counts(tables: &Tables) -> Result<[(State, u64); 5], Fault> {
+pub(super) async fn counts(tables: &Tables) -> Result<[(TaskState, u64); 5], Fault> {
     let by_state = [doc! { "$group": { "_id": "$estado", "tareas": { "$sum": 1 } } }];
     let (waiting, running, ended) = tokio::join!(
         step(tables.queue.estimated_document_count()),
@@ -88,11 +88,11 @@ pub(super) async fn counts(tables: &Tables) -> Result<[(State, u64); 5], Fault> 
         found.map_or(Ok(0), |group| group.number("tareas"))
     };
     Ok([
-        (State::Pending, waiting?),
-        (State::Running, running?),
-        (State::Done, count(DONE)?),
-        (State::Failed, count(FAILED)?),
-        (State::Expired, count(EXPIRED)?),
+        (TaskState::Pending, waiting?),
+        (TaskState::Running, running?),
+        (TaskState::Done, count(DONE)?),
+        (TaskState::Failed, count(FAILED)?),
+        (TaskState::Expired, count(EXPIRED)?),
     ])
 }
 
@@ -101,8 +101,8 @@ pub(super) async fn file(
     tables: &Tables,
     id: Uuid,
     range: Range<u64>,
-    mut lease: Lease,
-) -> Result<Option<(Bytes, Lease)>, Fault> {
+    mut lease: Reservation,
+) -> Result<Option<(Bytes, Reservation)>, Fault> {
     let Some(owner) = owner_of(tables, id, &range).await? else { return Ok(None) };
     let length = range.end - range.start;
     lease.grow(length).map_err(|Full| Fault::NoRoom { length })?;

@@ -10,10 +10,10 @@ use super::kept::name;
 use super::trouble::Fault;
 use super::*;
 use crate::http::format::Format;
-use crate::model::admission::Gate;
+use crate::model::admission::Admission;
 use crate::model::face::{FACE_SAMPLES, Face};
 use crate::model::picture::Picture;
-use crate::model::task::{Claim, State, Status, Submission};
+use crate::model::task::{Claim, Status, Submission, TaskState};
 use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};
 use crate::store::{Acceptance, Answer, CRASHES_MAX, Claimed, End, Write, Writer};
 
@@ -131,14 +131,14 @@ contract_tests!(Databases);
 /// One server of several at the same databases.
 struct One {
     writer: MongoWriter,
-    gate: Gate,
+    gate: Admission,
 }
 
 impl One {
     fn at(databases: &Databases, lease: Duration) -> Self {
         let life = Life { lease, beat: Duration::from_hours(1) };
         let writer = MongoWriter::open(Arc::new(databases.link()), life, KEEP, at(0)).unwrap();
-        Self { writer, gate: Gate::new(8, 64 << 20, 1) }
+        Self { writer, gate: Admission::new(8, 64 << 20, 1) }
     }
 
     fn write(&mut self, write: Write) -> Told {
@@ -192,7 +192,7 @@ impl One {
         self.writer.link.run(status::status(tables, id(number))).unwrap()
     }
 
-    fn state(&self, number: u64) -> State {
+    fn state(&self, number: u64) -> TaskState {
         self.status(number).unwrap().state
     }
 
@@ -240,12 +240,12 @@ fn any_server_answers_for_any_task() {
     let Some(databases) = Databases::find() else { return };
     let (mut one, mut other) = (One::at(&databases, LONG), One::at(&databases, LONG));
     one.accept(1, 1, None);
-    assert_eq!(other.state(1), State::Pending);
+    assert_eq!(other.state(1), TaskState::Pending);
     assert_eq!(other.claim().unwrap().picture, bytes(1, 3000));
-    assert_eq!(one.state(1), State::Running);
+    assert_eq!(one.state(1), TaskState::Running);
     assert!(!one.done(1, 10), "it is the other's");
     assert!(other.done(1, 2 << 20));
-    assert_eq!(one.state(1), State::Done);
+    assert_eq!(one.state(1), TaskState::Done);
     let lease = one.gate.lease();
     let tables = &one.writer.link.tables;
     let range = (1 << 20) - 1..(1 << 20) + 1;
@@ -264,10 +264,14 @@ fn what_a_dead_server_had_in_work_is_taken_over_and_ends_once() {
     let mut heir = One::at(&databases, LONG);
     let mut sightings = life::Sightings::new(LONG);
     heir.watch(&mut sightings);
-    assert_eq!((heir.state(1), heir.claim().map(|claim| claim.id)), (State::Running, None), "it may live");
+    assert_eq!(
+        (heir.state(1), heir.claim().map(|claim| claim.id)),
+        (TaskState::Running, None),
+        "it may live"
+    );
     // Taken for dead, though it is only slow: the first to end a task has ended it.
     heir.watch(&mut life::Sightings::new(Duration::ZERO));
-    assert_eq!((heir.state(1), heir.state(2)), (State::Pending, State::Pending));
+    assert_eq!((heir.state(1), heir.state(2)), (TaskState::Pending, TaskState::Pending));
     let claim = heir.claim().unwrap();
     assert!(claim.suspect && claim.id == id(1));
     assert!(heir.done(1, 1000));
@@ -290,7 +294,7 @@ fn three_dead_servers_end_a_task() {
         One::at(&databases, LONG).watch(&mut life::Sightings::new(Duration::ZERO));
     }
     let status = One::at(&databases, LONG).status(1).unwrap();
-    assert_eq!((status.state, status.problem), (State::Failed, Some(crate::store::rules::hopeless())));
+    assert_eq!((status.state, status.problem), (TaskState::Failed, Some(crate::store::rules::hopeless())));
 }
 
 #[test]
@@ -369,7 +373,7 @@ fn what_was_begun_under_a_key_is_finished_by_who_comes_again() {
     };
     server.writer.link.run(forget_all_but_the_key).unwrap();
     let Acceptance::Same(status) = server.accept(2, 1, Some(b"k")) else { panic!() };
-    assert_eq!((status.id, status.state), (id(1), State::Pending));
+    assert_eq!((status.id, status.state), (id(1), TaskState::Pending));
     assert_eq!(server.claim().unwrap().picture, bytes(1, 3000));
 }
 
@@ -385,7 +389,7 @@ fn what_can_t_be_read_ends_and_lets_the_next_have_its_turn() {
     let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5), lease };
     let told = server.write(claim);
     assert!(matches!(told, Told::Claimed(Claimed::Unreadable { id: of }) if of == id(1)), "{told:?}");
-    assert_eq!(server.state(1), State::Failed);
+    assert_eq!(server.state(1), TaskState::Failed);
     assert_eq!(server.claim().unwrap().id, id(2));
 }
 

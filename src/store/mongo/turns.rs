@@ -14,8 +14,8 @@ use super::end::{EXPIRED, is_of};
 use super::kept::{Kept, count, date, name};
 use super::link::{Tables, all, find, insert, put, remove, step};
 use super::trouble::Fault;
-use crate::model::admission::{Full, Lease};
-use crate::model::transform::Plan;
+use crate::model::admission::{Full, Reservation};
+use crate::model::transform::Transform;
 use crate::store::Claimed;
 
 /// Places that are fetched at once: so many servers may be ahead.
@@ -106,7 +106,7 @@ fn tries(kept: &Kept<'_>, fallen: &[String]) -> Result<u32, Fault> {
 /// A claim that was granted.
 pub(super) struct Granted {
     pub(super) turn: Turn,
-    pub(super) plan: Plan,
+    pub(super) plan: Transform,
     pub(super) picture: Vec<u8>,
 }
 
@@ -139,7 +139,7 @@ pub(super) async fn take(
     (place, mut turn): (&Document, Turn),
     in_work: usize,
     at: SystemTime,
-    lease: &mut Lease,
+    lease: &mut Reservation,
 ) -> Result<Look, Fault> {
     let task = turn.task();
     if find(&tables.turns, &turn.name()).await?.is_some() {

@@ -17,7 +17,7 @@ use super::pulse::{self, Server};
 use super::trouble::Fault;
 use super::turns::{self, Granted, Look, Turn};
 use super::{accept, bank, end, retention};
-use crate::model::admission::Lease;
+use crate::model::admission::Reservation;
 use crate::model::face::Face;
 use crate::model::task::Claim;
 use crate::store::{Answer, Brake, Claimed, End, Retention, Told, Trouble, Write, Writer, rules};
@@ -173,7 +173,7 @@ impl MongoWriter {
         crashes_max: u32,
         in_work: usize,
         at: SystemTime,
-        mut lease: Lease,
+        mut lease: Reservation,
     ) -> Result<Told, Fault> {
         let (tables, server) = (&self.link.tables, &self.server);
         let mut seen = 0;

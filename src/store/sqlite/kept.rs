@@ -6,8 +6,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRe
 use uuid::Uuid;
 
 use crate::http::format::Format;
-use crate::model::task::State;
-use crate::model::transform::Plan;
+use crate::model::task::TaskState;
+use crate::model::transform::Transform;
 
 /// A value as it is kept.
 pub(super) struct Kept<T>(pub(super) T);
@@ -54,18 +54,18 @@ impl FromSql for Kept<Format> {
 }
 
 /// The numbers are also in the schema, where they can't have names.
-impl FromSql for Kept<State> {
+impl FromSql for Kept<TaskState> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        const STATES: [State; 5] =
-            [State::Pending, State::Running, State::Done, State::Failed, State::Expired];
+        const STATES: [TaskState; 5] =
+            [TaskState::Pending, TaskState::Running, TaskState::Done, TaskState::Failed, TaskState::Expired];
         let state = usize::column_result(value).ok().and_then(|number| STATES.get(number));
         state.map(|&state| Self(state)).ok_or(FromSqlError::InvalidType)
     }
 }
 
 /// Its canonical text.
-impl FromSql for Kept<Plan> {
+impl FromSql for Kept<Transform> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Plan::parse(value.as_str()?).map(Self).ok_or(FromSqlError::InvalidType)
+        Transform::parse(value.as_str()?).map(Self).ok_or(FromSqlError::InvalidType)
     }
 }

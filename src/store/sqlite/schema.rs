@@ -69,7 +69,7 @@ mod tests {
             "escala=2.0&formato=pgm&calidad=1&fondo=000A0B",
         ];
         assert_eq!(kept, expected);
-        assert!(kept.iter().all(|text| crate::model::transform::Plan::parse(text).is_some()));
+        assert!(kept.iter().all(|text| crate::model::transform::Transform::parse(text).is_some()));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::blob;
 use super::kept::Kept;
-use crate::model::admission::{Full, Lease};
-use crate::model::task::{Problem, Shape, State, Status};
+use crate::model::admission::{Full, Reservation};
+use crate::model::task::{Problem, Shape, Status, TaskState};
 use crate::store::Trouble;
 
 /// What is known of a task.
@@ -25,7 +25,7 @@ pub(super) fn status(conn: &Connection, id: Uuid) -> Result<Option<Status>, Trou
 }
 
 fn of(row: &Row<'_>) -> rusqlite::Result<Status> {
-    let (Kept(id), Kept(state)) = (row.get("id")?, row.get::<_, Kept<State>>("state")?);
+    let (Kept(id), Kept(state)) = (row.get("id")?, row.get::<_, Kept<TaskState>>("state")?);
     let Kept(accepted_at) = row.get("accepted_at")?;
     let time = |column: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<_>>(column)?.map(|Kept(at)| at));
     let result = match row.get("result_format")? {
@@ -67,7 +67,7 @@ pub(super) fn ended(conn: &Connection, mut ids: Vec<Uuid>) -> Result<Vec<Uuid>, 
 }
 
 /// How many tasks there are in each state. Each state has an index of its own, which alone is read.
-pub(super) fn counts(conn: &Connection) -> Result<[(State, u64); 5], Trouble> {
+pub(super) fn counts(conn: &Connection) -> Result<[(TaskState, u64); 5], Trouble> {
     let (waiting, running, done, failed, expired) = conn
         .prepare_cached(
             "SELECT (SELECT count(*) FROM task WHERE state = 0), (SELECT count(*) FROM task WHERE state = 1),
@@ -76,11 +76,11 @@ pub(super) fn counts(conn: &Connection) -> Result<[(State, u64); 5], Trouble> {
         )?
         .query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
     Ok([
-        (State::Pending, waiting),
-        (State::Running, running),
-        (State::Done, done),
-        (State::Failed, failed),
-        (State::Expired, expired),
+        (TaskState::Pending, waiting),
+        (TaskState::Running, running),
+        (TaskState::Done, done),
+        (TaskState::Failed, failed),
+        (TaskState::Expired, expired),
     ])
 }
 
@@ -89,8 +89,8 @@ pub(super) fn file(
     conn: &Connection,
     id: Uuid,
     range: Range<u64>,
-    mut lease: Lease,
-) -> Result<Option<(Bytes, Lease)>, Trouble> {
+    mut lease: Reservation,
+) -> Result<Option<(Bytes, Reservation)>, Trouble> {
     let kept = conn
         .prepare_cached("SELECT seq, length FROM task JOIN result ON result.task = task.seq WHERE id = ?1")?
         .query_row([Kept(id)], |row| Ok((row.get("seq")?, row.get::<_, u64>("length")?)))

@@ -12,17 +12,17 @@ use super::blob::{self, Unread};
 use super::kept::Kept;
 use super::trouble::is_lasting;
 use super::{retention, status};
-use crate::model::admission::{Full, Lease};
+use crate::model::admission::{Full, Reservation};
 use crate::model::picture::Picture;
 use crate::model::task::{Problem, Submission};
-use crate::model::transform::Plan;
+use crate::model::transform::Transform;
 use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, Retention, Told, Trouble, rules};
 
 /// A task whose turn has come: a [`Claim`](crate::model::task::Claim) without its lease.
 pub(super) struct Turn {
     pub(super) id: Uuid,
     pub(super) picture: Vec<u8>,
-    pub(super) plan: Plan,
+    pub(super) plan: Transform,
     pub(super) suspect: bool,
     pub(super) tries: u32,
 }
@@ -72,7 +72,7 @@ pub(super) fn claim(
     crashes_max: u32,
     in_work: usize,
     at: SystemTime,
-    lease: &mut Lease,
+    lease: &mut Reservation,
 ) -> Result<Result<Turn, Claimed>, Trouble> {
     // A transaction that is repeated has charged it before.
     lease.shrink_to(0);
@@ -143,7 +143,7 @@ struct Next {
     crashes: u32,
     tries: u32,
     length: u64,
-    plan: Plan,
+    plan: Transform,
 }
 
 fn next_of(conn: &Connection, seq: i64) -> rusqlite::Result<Next> {

@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::kept::Kept;
 use super::*;
-use crate::model::admission::Gate;
+use crate::model::admission::Admission;
 use crate::model::face::Face;
-use crate::model::task::{Problem, State, Submission};
+use crate::model::task::{Problem, Submission, TaskState};
 use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};
 use crate::store::{Acceptance, Answer, CRASHES_MAX, Claimed, End, Write, Writer};
 
@@ -84,13 +84,18 @@ mod contract {
 }
 
 fn submission(number: u64, length: usize) -> Write {
-    let lease = Gate::new(1, 1 << 30, 1).lease();
+    let lease = Admission::new(1, 1 << 30, 1).lease();
     let picture = bytes(number, length);
     Write::Accept(Box::new(Submission { id: id(number), picture, plan: plan(), key: None, at: at(0), lease }))
 }
 
 fn claim() -> Write {
-    Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(1), lease: Gate::new(1, 1 << 30, 1).lease() }
+    Write::Claim {
+        crashes_max: CRASHES_MAX,
+        in_work: 0,
+        at: at(1),
+        lease: Admission::new(1, 1 << 30, 1).lease(),
+    }
 }
 
 fn write(writer: &mut SqliteWriter, batch: Vec<Write>) -> Vec<Result<Told, Trouble>> {
@@ -98,7 +103,7 @@ fn write(writer: &mut SqliteWriter, batch: Vec<Write>) -> Vec<Result<Told, Troub
     answers.into_iter().map(|Answer { result, .. }| result).collect()
 }
 
-fn state(reader: &mut SqliteReader, number: u64) -> Option<State> {
+fn state(reader: &mut SqliteReader, number: u64) -> Option<TaskState> {
     match reader.read(Read::Status(id(number))) {
         Ok(Told::Status(status)) => status.map(|status| status.state),
         other => panic!("{other:?}"),
@@ -136,7 +141,7 @@ fn a_file_of_the_version_before_opens_and_its_tasks_complete() {
         let problem = Problem { code: 422, slug: "x".into(), detail: "x".into() };
         let end = Write::End { id: id(number), at: at(9), end: End::Failed(problem) };
         assert!(matches!(write(&mut writer, vec![end])[..], [Ok(Told::Known(true))]));
-        assert_eq!(state(&mut reader, number), Some(State::Failed));
+        assert_eq!(state(&mut reader, number), Some(TaskState::Failed));
     }
     assert_eq!(directory.look::<i64>("SELECT sum(intentos) FROM tareas"), 3);
 }
@@ -175,7 +180,7 @@ fn a_second_server_is_refused() {
     drop(writer);
     drop(reader);
     let (_, mut reader) = directory.open();
-    assert_eq!(state(&mut reader, 1), Some(State::Pending));
+    assert_eq!(state(&mut reader, 1), Some(TaskState::Pending));
 }
 
 /// Whether the store of this path is refused because it is in use.
@@ -344,7 +349,7 @@ fn what_does_not_fit_is_refused_alone() {
         "{answers:?}"
     );
     let states = [1, 2, 3].map(|number| state(&mut reader, number));
-    assert_eq!(states, [Some(State::Running), None, Some(State::Pending)]);
+    assert_eq!(states, [Some(TaskState::Running), None, Some(TaskState::Pending)]);
     leave_room(&writer, 1000);
     assert!(write(&mut writer, vec![submission(2, 200_000)])[0].is_ok());
 }
@@ -355,7 +360,7 @@ fn a_claim_that_is_undone_and_made_again_is_charged_once() {
     let (mut writer, _reader) = directory.open();
     write(&mut writer, vec![submission(1, 1000)]);
     leave_room(&writer, 20);
-    let gate = Gate::new(1, 1000, 1);
+    let gate = Admission::new(1, 1000, 1);
     let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(1), lease: gate.lease() };
     // The second undoes both; each is then made by itself.
     let answers = write(&mut writer, vec![claim, submission(2, 200_000)]);
@@ -491,14 +496,14 @@ fn a_task_that_cannot_be_read_ends_and_the_next_has_its_turn() {
     fs::write(directory.file(), file).unwrap();
 
     (writer, reader) = directory.open();
-    let gate = Gate::new(1, 1 << 30, 1);
+    let gate = Admission::new(1, 1 << 30, 1);
     for number in 1..=4 {
         let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(8), lease: gate.lease() };
         let answer = write(&mut writer, vec![claim]).remove(0);
         let Ok(Told::Claimed(Claimed::Unreadable { id: unreadable })) = answer else { panic!("{answer:?}") };
         assert_eq!((unreadable, gate.bytes()), (id(number), 0));
         let Ok(Told::Status(Some(status))) = reader.read(Read::Status(id(number))) else { panic!() };
-        assert_eq!((status.state, status.ended_at), (State::Failed, Some(at(8))));
+        assert_eq!((status.state, status.ended_at), (TaskState::Failed, Some(at(8))));
         let problem = status.problem.unwrap();
         assert_eq!((problem.code, &*problem.slug), (500, "error-interno"));
     }

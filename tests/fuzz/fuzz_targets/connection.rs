@@ -12,10 +12,10 @@ use libfuzzer_sys::fuzz_target;
 use tp2::conn::Connection;
 use tp2::conn::local_address::{LocalAddress, ListenerRole};
 use tp2::conn::connection::Action;
-use tp2::model::admission::Gate;
-use tp2::model::error::Failure;
-use tp2::model::now::Moment;
-use tp2::model::server_state::{Policy, Service};
+use tp2::model::admission::Admission;
+use tp2::model::error::WorkError;
+use tp2::model::now::Now;
+use tp2::model::server_state::{Limits, ServerState};
 use tp2::http::body::{BodyDecoder, BodyEvent};
 use tp2::http::buf::RecvBuf;
 use tp2::http::head::{HeadLimits, poll_head};
@@ -42,13 +42,13 @@ fuzz_target!(|data: &[u8]| {
 
 /// The first lines of all answers, each with what it says of the connection.
 fn converse(pieces: &[&[u8]], seed: u8) -> Vec<String> {
-    let mut policy = Policy { head: HEAD, body_max: BODY_MAX, files: seed % 2 == 0, ..Policy::default() };
+    let mut policy = Limits { head: HEAD, body_max: BODY_MAX, files: seed % 2 == 0, ..Limits::default() };
     policy.links_port = (seed % 3 == 0).then_some(82);
-    let gate = Gate::new(2, 1 << 20, 1);
-    let service = Rc::new(Service::new(policy, gate.clone(), uuid::Uuid::nil));
+    let gate = Admission::new(2, 1 << 20, 1);
+    let service = Rc::new(ServerState::new(policy, gate.clone(), uuid::Uuid::nil));
     let side = if seed % 5 == 0 { ListenerRole::Links } else { ListenerRole::Main };
     let door = LocalAddress { side, host: "192.0.2.7".into(), port: 80 };
-    let now = Moment { at: *START, wall: SystemTime::UNIX_EPOCH };
+    let now = Now { at: *START, wall: SystemTime::UNIX_EPOCH };
     let mut exchange = Connection::new(service, door, now);
     let mut sent = Vec::new();
     for piece in pieces {
@@ -61,7 +61,7 @@ fn converse(pieces: &[&[u8]], seed: u8) -> Vec<String> {
         exchange.handle_eof(now);
     }
     settle(&mut exchange, &mut sent, now);
-    let much_later = Moment { at: now.at + Duration::from_secs(3600), wall: now.wall };
+    let much_later = Now { at: now.at + Duration::from_secs(3600), wall: now.wall };
     exchange.handle_timeout(much_later);
     settle(&mut exchange, &mut sent, much_later);
     assert!(exchange.is_closed());
@@ -71,14 +71,14 @@ fn converse(pieces: &[&[u8]], seed: u8) -> Vec<String> {
 }
 
 /// Does all that can be done without more input: work comes to nothing, and the socket takes everything.
-fn settle(exchange: &mut Connection, sent: &mut Vec<u8>, now: Moment) {
+fn settle(exchange: &mut Connection, sent: &mut Vec<u8>, now: Now) {
     loop {
         while let Some(action) = exchange.poll_action() {
             match action {
                 Action::Submit(order) => {
-                    exchange.handle_done(order.id, &Err(Failure::Undecodable("roto".into())), now);
+                    exchange.handle_done(order.id, &Err(WorkError::Undecodable("roto".into())), now);
                 }
-                Action::Ask(id, _) => exchange.handle_told(id, Err(Failure::StoreBroken("roto".into())), now),
+                Action::Ask(id, _) => exchange.handle_told(id, Err(WorkError::StoreBroken("roto".into())), now),
                 Action::ShutdownWrite | Action::Log(_) => {}
             }
         }
