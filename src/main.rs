@@ -20,7 +20,7 @@ use tp2::model::server_state::ServerState;
 use tp2::net::listener::listen;
 use tp2::net::notify::Notifier;
 use tp2::net::pool::{Destination, connections_max};
-use tp2::net::server::{Parts, Server};
+use tp2::net::server::{Server, ServerParts};
 use tp2::net::supervisor::{self, Supervisor};
 use tp2::own_scaler;
 #[cfg(feature = "mongodb")]
@@ -98,7 +98,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     let store = store_of(&config)?;
     let (supervisor, scaler) = scaler_of(&config)?;
     let gate = Admission::new(config.places_max, config.memory_max - kept_max, config.threads);
-    let server = Server::new(Parts {
+    let server = Server::new(ServerParts {
         listeners: std::iter::chain(
             listeners.into_iter().map(|listener| (listener, ListenerRole::Main)),
             links.into_iter().map(|listener| (listener, ListenerRole::Links)),

@@ -7,7 +7,7 @@
 //! their turn comes to a small picture, and then wait with it: four photographs of 9 MP at a time beside, it took
 //! 2.5 ms (p99 14) with three threads of which one took quick jobs alone, 1.7 ms (p99 12) with two and two.
 //!
-//! Rules: exactly one `Completion` for each `Job`, also when a decoder panics ([`Promise`] answers when it is dropped
+//! Rules: exactly one `Completion` for each `Job`, also when a decoder panics ([`CompletionGuard`] answers when it is dropped
 //! unfulfilled). The clients' queues have room for the places of the gate, so a job always fits. The tasks' has no bound of its
 //! own: a task that was late before it had begun is claimed anew while its old job may still stand here, with no place but with
 //! its memory, so that `--memoria` bounds it. This file knows no event loop: what happens with a `Completion` is a closure.
@@ -39,7 +39,7 @@ use crate::model::job::{
     CLASSES, Cancel, Completion, Decoded, Job, Output, QUEUES, Queue, Work, WorkerClass,
 };
 use crate::model::key::Ticket;
-use crate::pixels::{self, Spares};
+use crate::pixels::{self, BufferPool};
 
 /// So long after its deadline a job is waited for. Between two looks at the flag the largest picture keeps a codec busy for a
 /// second or so, and for several where all cores have something else to do as well.
@@ -204,7 +204,7 @@ impl Workers {
         if let Err(refused) = self.lanes[lane as usize].try_send(job) {
             debug_assert!(false, "a job that holds a place fits the queue");
             let job = refused.into_inner();
-            drop(Promise::new(job.ticket, job.lease, Arc::clone(&self.deliver)));
+            drop(CompletionGuard::new(job.ticket, job.lease, Arc::clone(&self.deliver)));
         }
     }
 
@@ -292,7 +292,7 @@ impl Station {
 }
 
 /// How a picture is decoded: [`pixels::decode_from`].
-pub type Decode = fn(&Spares, &[u8], &ImageInfo, &PixelLimits, &Cancel) -> Result<Decoded, WorkError>;
+pub type Decode = fn(&BufferPool, &[u8], &ImageInfo, &PixelLimits, &Cancel) -> Result<Decoded, WorkError>;
 
 /// What all threads work with.
 pub struct Toolbox {
@@ -300,7 +300,7 @@ pub struct Toolbox {
     /// None without `-d`.
     library: Option<Arc<Library>>,
     /// Where the buffers of decoded pictures come from.
-    spares: Arc<Spares>,
+    spares: Arc<BufferPool>,
     links: Links,
     decode: Decode,
 }
@@ -308,7 +308,7 @@ pub struct Toolbox {
 impl Toolbox {
     /// `library` is None without `-d`; the buffers of decoded pictures come from `spares`.
     #[must_use]
-    pub fn new(limits: PixelLimits, library: Option<Arc<Library>>, spares: Arc<Spares>) -> Self {
+    pub fn new(limits: PixelLimits, library: Option<Arc<Library>>, spares: Arc<BufferPool>) -> Self {
         Self { limits, library, spares, links: Links::default(), decode: pixels::decode_from }
     }
 }
@@ -343,7 +343,7 @@ fn work(mut queues: Vec<Receiver<Job>>, toolbox: &Toolbox, deliver: &Deliver, st
     while let Some((number, job)) = next(&mut queues, turn) {
         turn = number + 1;
         let Job { ticket, id, due, lease, cancelled, work, .. } = job;
-        let mut promise = Promise::new(ticket, lease, Arc::clone(deliver));
+        let mut promise = CompletionGuard::new(ticket, lease, Arc::clone(deliver));
         if !cancelled.begin() {
             promise.fulfil(Err(WorkError::Cancelled), Duration::ZERO);
             continue;
@@ -400,13 +400,13 @@ impl Toolbox {
 }
 
 /// The duty to answer a job: dropped unfulfilled, it answers that the work was lost.
-struct Promise {
+struct CompletionGuard {
     /// None once fulfilled.
     due: Option<(Ticket, Reservation)>,
     deliver: Deliver,
 }
 
-impl Promise {
+impl CompletionGuard {
     fn new(ticket: Ticket, lease: Reservation, deliver: Deliver) -> Self {
         Self { due: Some((ticket, lease)), deliver }
     }
@@ -422,7 +422,7 @@ impl Promise {
     }
 }
 
-impl Drop for Promise {
+impl Drop for CompletionGuard {
     fn drop(&mut self) {
         if let Some((ticket, lease)) = self.due.take() {
             (self.deliver)(Completion { ticket, lease, result: Err(WorkError::Lost), took: Duration::ZERO });
@@ -634,7 +634,7 @@ mod tests {
 
     /// Does not look at the flag, and comes back when it is told to; its picture is its number.
     fn hang(
-        _: &Spares,
+        _: &BufferPool,
         picture: &[u8],
         _: &ImageInfo,
         _: &PixelLimits,
@@ -746,7 +746,7 @@ mod tests {
         let gate = Admission::new(1, 100, 1);
         let (answers, inbox) = bounded(1);
         let Job { ticket, lease, .. } = job(&gate, 3, encode());
-        drop(Promise::new(ticket, lease, Arc::new(move |done| answers.send(done).unwrap())));
+        drop(CompletionGuard::new(ticket, lease, Arc::new(move |done| answers.send(done).unwrap())));
         let done = inbox.recv().unwrap();
         assert_eq!(done.result.unwrap_err(), WorkError::Lost);
         assert_eq!(done.ticket, ticket);

@@ -25,8 +25,8 @@ use tp2::model::picture::Picture;
 use tp2::model::task::{Status, Submission, TaskState};
 use tp2::model::transform::{Size, Transform};
 use tp2::store::{
-    Acceptance, Answer, Ask, Backend, CRASHES_MAX, Claimed, End, Read, Request, Retention, Store, Told,
-    Trouble, Write, sqlite,
+    Acceptance, Ask, Backend, CRASHES_MAX, Claimed, End, Retention, Store, StoreAnswer, StoreError,
+    StoreRead, StoreReply, StoreRequest, StoreWrite, sqlite,
 };
 use uuid::Uuid;
 
@@ -62,7 +62,7 @@ fn open(directory: &Path) -> Backend {
 }
 
 /// The store of the role that this process plays.
-fn start() -> (Store, Receiver<Answer>) {
+fn start() -> (Store, Receiver<StoreAnswer>) {
     let (writer, reader) = open(Path::new(&std::env::var_os(DIRECTORY).expect("played for another test")));
     let (answers, inbox) = channel();
     let deliver = Arc::new(move |answer| answers.send(answer).unwrap());
@@ -79,11 +79,11 @@ fn accept(gate: &Admission, id: Uuid, length: usize) -> Ask {
     let (plan, picture, lease) =
         (Transform { size: Size::Factor(0.5), encoding }, bytes(id, length), gate.lease());
     let submission = Submission { id, picture, plan, key: None, at: SystemTime::now(), lease };
-    Ask::Write(Write::Accept(Box::new(submission)))
+    Ask::Write(StoreWrite::Accept(Box::new(submission)))
 }
 
 fn claim(gate: &Admission) -> Ask {
-    Ask::Write(Write::Claim {
+    Ask::Write(StoreWrite::Claim {
         crashes_max: CRASHES_MAX,
         in_work: 0,
         at: SystemTime::now(),
@@ -94,20 +94,20 @@ fn claim(gate: &Admission) -> Ask {
 fn end(gate: &Admission, id: Uuid) -> Ask {
     let (file, lease) = (bytes(id, 700).into(), gate.lease());
     let picture = Picture { file, format: Format::Pnm, width: 1, height: 1, edition: None, lease };
-    Ask::Write(Write::End { id, at: SystemTime::now(), end: End::Done(Arc::new(picture)) })
+    Ask::Write(StoreWrite::End { id, at: SystemTime::now(), end: End::Done(Arc::new(picture)) })
 }
 
 fn status(backend: &mut Backend, id: Uuid) -> Option<Status> {
-    match backend.1.read(Read::Status(id)) {
-        Ok(Told::Status(status)) => status,
+    match backend.1.read(StoreRead::Status(id)) {
+        Ok(StoreReply::Status(status)) => status,
         other => panic!("{other:?}"),
     }
 }
 
 fn result(backend: &mut Backend, id: Uuid) -> Vec<u8> {
     let lease = Admission::new(1, 1 << 20, 1).lease();
-    match backend.1.read(Read::File { id, range: 0..700, lease }) {
-        Ok(Told::File(Some((bytes, _)))) => bytes.to_vec(),
+    match backend.1.read(StoreRead::File { id, range: 0..700, lease }) {
+        Ok(StoreReply::File(Some((bytes, _)))) => bytes.to_vec(),
         other => panic!("{other:?}"),
     }
 }
@@ -136,7 +136,7 @@ fn role_that_never_stops() {
     let mut ask = |asked: &mut HashMap<u64, Uuid>, id: Uuid, ask: Ask| {
         ticket += 1;
         asked.insert(ticket, id);
-        store.ask(Request { ticket, ask });
+        store.ask(StoreRequest { ticket, ask });
     };
     for number in 0..20 {
         let id = Uuid::new_v4();
@@ -145,23 +145,23 @@ fn role_that_never_stops() {
     for answer in inbox {
         let id = asked.remove(&answer.ticket).unwrap();
         match answer.result.unwrap() {
-            Told::Accepted(Acceptance::New) => {
+            StoreReply::Accepted(Acceptance::New) => {
                 say("accepted", id);
                 ask(&mut asked, id, claim(&gate));
             }
-            Told::Claimed(Claimed::Task(claim)) => {
+            StoreReply::Claimed(Claimed::Task(claim)) => {
                 assert_eq!(claim.picture, bytes(claim.id, claim.picture.len()));
                 say("begun", claim.id);
                 ask(&mut asked, claim.id, end(&gate, claim.id));
             }
-            Told::Known(known) => {
+            StoreReply::Known(known) => {
                 assert!(known);
                 say("ended", id);
                 let next = Uuid::new_v4();
                 ask(&mut asked, next, accept(&gate, next, 20_000));
             }
             // Another claim took the task of this one.
-            Told::Claimed(Claimed::Nothing) => {}
+            StoreReply::Claimed(Claimed::Nothing) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -215,29 +215,29 @@ fn role_without_room() {
     let mut fulls = 0;
     for ticket in 0..300 {
         let id = Uuid::new_v4();
-        store.ask(Request { ticket, ask: accept(&gate, id, 20_000) });
+        store.ask(StoreRequest { ticket, ask: accept(&gate, id, 20_000) });
         match inbox.recv().unwrap().result {
-            Ok(Told::Accepted(Acceptance::New)) => say("accepted", id),
-            Err(Trouble::Full(_)) => {
+            Ok(StoreReply::Accepted(Acceptance::New)) => say("accepted", id),
+            Err(StoreError::Full(_)) => {
                 say("refused", id);
                 fulls += 1;
             }
             other => panic!("{other:?}"),
         }
         // Looking goes on.
-        store.ask(Request { ticket, ask: Ask::Read(Read::Status(id)) });
-        assert!(matches!(inbox.recv().unwrap().result, Ok(Told::Status(_))));
+        store.ask(StoreRequest { ticket, ask: Ask::Read(StoreRead::Status(id)) });
+        assert!(matches!(inbox.recv().unwrap().result, Ok(StoreReply::Status(_))));
     }
     assert!(fulls > 100, "{fulls}");
-    store.ask(Request { ticket: 0, ask: Ask::Write(Write::Probe) });
-    assert!(matches!(inbox.recv().unwrap().result, Ok(Told::Nothing) | Err(Trouble::Full(_))));
+    store.ask(StoreRequest { ticket: 0, ask: Ask::Write(StoreWrite::Probe) });
+    assert!(matches!(inbox.recv().unwrap().result, Ok(StoreReply::Nothing) | Err(StoreError::Full(_))));
 
     sys::set_limits(sys::Limit::FileSize, hard, hard).unwrap();
     for ticket in 0..50 {
         let id = Uuid::new_v4();
-        store.ask(Request { ticket, ask: accept(&gate, id, 20_000) });
+        store.ask(StoreRequest { ticket, ask: accept(&gate, id, 20_000) });
         let answer = inbox.recv().unwrap();
-        assert!(matches!(answer.result, Ok(Told::Accepted(Acceptance::New))), "{answer:?}");
+        assert!(matches!(answer.result, Ok(StoreReply::Accepted(Acceptance::New))), "{answer:?}");
         say("accepted", id);
     }
     store.finish();

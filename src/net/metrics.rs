@@ -2,7 +2,7 @@
 //!
 //! Counters are plain integers of the loop's thread: to count is an addition, or a look into a map whose keys are words of
 //! short, fixed lists. So what a client sends never makes another series; and since no other thread counts, there is
-//! nothing to lock. EventKind is a state rather than a count ([`Levels`]) is gathered when the page is asked for.
+//! nothing to lock. EventKind is a state rather than a count ([`Gauges`]) is gathered when the page is asked for.
 //!
 //! Why no library: prometheus-client (11 more crates, a procedural macro among them) writes OpenMetrics and not the text
 //! format 0.0.4; prometheus (8 more) and metrics-exporter-prometheus (over 30) bring locks, atomics and registries for
@@ -74,7 +74,7 @@ struct Histogram {
 
 /// How things stand at the moment.
 #[derive(Debug)]
-pub struct Levels {
+pub struct Gauges {
     /// Open client connections, and the most there may be.
     pub connections: (usize, usize),
     /// Pictures that hold a place, and `--cola`.

@@ -20,7 +20,7 @@ use super::upstream::{Break, Stream, Task, Turn, Upstream};
 use crate::model::error::WorkError;
 use crate::model::job::{Completion, Output};
 use crate::model::key::Key;
-use crate::pixels::Spares;
+use crate::pixels::BufferPool;
 use crate::work::slab::Slab;
 use crate::work::source::Source;
 
@@ -58,7 +58,7 @@ pub struct Pool {
     fresh: Option<Task>,
     outage: Option<Outage>,
     /// Where the buffers of pictures go that have been scaled.
-    spares: Arc<Spares>,
+    spares: Arc<BufferPool>,
 }
 
 /// What became of a waiting task.
@@ -98,7 +98,7 @@ pub const fn connections_max(threads: usize) -> usize {
 impl Pool {
     /// No connection yet; at most `size` of them, and one of those never for a large picture.
     #[must_use]
-    pub fn new(destination: Destination, limits: Limits, size: usize, spares: Arc<Spares>) -> Self {
+    pub fn new(destination: Destination, limits: Limits, size: usize, spares: Arc<BufferPool>) -> Self {
         Self {
             destination,
             limits,

@@ -258,7 +258,7 @@ fn the_buffer_of_a_picture_that_was_scaled_is_kept() {
     let path = directory();
     play(&path.join("s"), &[Script::Serve]);
     let mut turning = Loop::new(&path.join("s"), 2);
-    turning.pool.spares = Arc::new(Spares::new(u64::MAX));
+    turning.pool.spares = Arc::new(BufferPool::new(u64::MAX));
     // More than 4 MiB.
     turning.submit_sized(0, false, 2100);
     let done = turning.run(1).remove(0);

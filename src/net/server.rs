@@ -20,7 +20,7 @@ use scaler::exit_stats;
 use scaler::sys::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use scaler::wire::Limits;
 use scaler::words::InWords;
-use upkeep::Upkeep;
+use upkeep::Maintenance;
 use uuid::Uuid;
 
 use super::acceptor::Acceptor;
@@ -44,11 +44,11 @@ use crate::model::log_event::Level;
 use crate::model::now::Now;
 use crate::model::server_state::ServerState;
 use crate::model::work_request::WorkRequest;
-use crate::pixels::Spares;
-use crate::store::{self, Answer, Retention, Store};
-use crate::work::counts::Census;
-use crate::work::scheduler::{Ended, Next, Runs};
-use crate::work::self_test::{self, Probe};
+use crate::pixels::BufferPool;
+use crate::store::{self, Retention, Store, StoreAnswer};
+use crate::work::counts::TaskCounts;
+use crate::work::scheduler::{Finished, Next, Scheduler};
+use crate::work::self_test::{self, SelfTest};
 use crate::work::slab::Slab;
 use crate::work::source::Source;
 use crate::work::tasks::Tasks;
@@ -72,7 +72,7 @@ const ACCEPT_TURNS_MAX: u32 = 256;
 const STOP_TIME: Duration = Duration::from_secs(20);
 
 /// What the loop is made of.
-pub struct Parts {
+pub struct ServerParts {
     /// Bound sockets, and what each is for.
     pub listeners: Vec<(std::net::TcpListener, ListenerRole)>,
     /// TERM, INT, CHLD, HUP; blocked before any thread began.
@@ -108,22 +108,22 @@ pub struct Server {
     timers: Timers,
     acceptor: Acceptor,
     clients: Slab<Client>,
-    runs: Runs,
+    runs: Scheduler,
     workers: Workers,
     /// What the workers have.
     outstanding: Outstanding,
     /// Buffers of pictures that are done.
-    spares: Arc<Spares>,
+    spares: Arc<BufferPool>,
     /// The files of `-d`, at which the loop only glances.
     library: Option<Arc<Library>>,
     /// The one door through which finished work comes back.
     done: Receiver<Completion>,
     tasks: Tasks,
     tasks_armed: Armed,
-    census: Census,
+    census: TaskCounts,
     store: Store,
     /// What the store has answered.
-    answers: Receiver<Answer>,
+    answers: Receiver<StoreAnswer>,
     pool: Pool,
     supervisor: Option<Supervisor>,
     relay: Option<Relay>,
@@ -132,9 +132,9 @@ pub struct Server {
     service: Rc<ServerState>,
     log: Log,
     metrics: Metrics,
-    probe: Probe,
+    probe: SelfTest,
     notifier: Notifier,
-    upkeep: Upkeep,
+    upkeep: Maintenance,
     began_at: SystemTime,
     scratch: Box<[u8]>,
     /// When a server that was told to stop gives up waiting.
@@ -146,7 +146,7 @@ impl Server {
     ///
     /// # Errors
     /// The system gives no epoll, no thread, or refuses a descriptor.
-    pub fn new(parts: Parts) -> io::Result<Self> {
+    pub fn new(parts: ServerParts) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Source::Waker.token())?);
         let signal_token = Source::Signals.token();
@@ -165,7 +165,7 @@ impl Server {
         let now = Now { at: Instant::now(), wall: SystemTime::now() };
         let mut tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
         let library = parts.library.map(Arc::new);
-        let spares = Arc::new(Spares::new(parts.service.gate.bytes_max()));
+        let spares = Arc::new(BufferPool::new(parts.service.gate.bytes_max()));
         let toolbox = Toolbox::new(policy.pixels, library.clone(), Arc::clone(&spares));
         let workers = Workers::start(parts.threads, places, toolbox, deliver)?;
         let (writer, reader) = parts.store;
@@ -181,14 +181,14 @@ impl Server {
             timers: Timers::default(),
             acceptor,
             clients: Slab::default(),
-            runs: Runs::default(),
+            runs: Scheduler::default(),
             workers,
             outstanding: Outstanding::default(),
             library,
             done,
             tasks,
             tasks_armed: Armed::default(),
-            census: Census::new(now.at),
+            census: TaskCounts::new(now.at),
             store,
             answers,
             pool: Pool::new(parts.scaler, limits, connections_max(parts.threads), Arc::clone(&spares)),
@@ -200,9 +200,9 @@ impl Server {
             service: Rc::new(parts.service),
             log: parts.log,
             metrics: Metrics::default(),
-            probe: Probe::new(now.at),
+            probe: SelfTest::new(now.at),
             notifier: parts.notifier,
-            upkeep: Upkeep::default(),
+            upkeep: Maintenance::default(),
             began_at: now.wall,
             scratch: vec![0; INPUT_MAX].into_boxed_slice(),
             stop_at: None,
@@ -482,7 +482,7 @@ impl Server {
     }
 
     /// A run has ended: its client is told, and a scaler connection that still has it is let go.
-    fn end_run(&mut self, ended: &Ended) {
+    fn end_run(&mut self, ended: &Finished) {
         match &ended.outcome {
             Ok(WorkOutput::Picture(_, times) | WorkOutput::Face(_, times) | WorkOutput::Link(_, times)) => {
                 self.metrics.note_times(times);

@@ -4,7 +4,7 @@ use scaler::raster::{Channels, Raster};
 
 use super::orient::{Orientation, upright};
 use super::probe::{check_size, undecodable};
-use super::spares::Spares;
+use super::spares::BufferPool;
 use super::{bmp, gif, interrupt, jpeg, png, pnm, tiff, webp};
 use crate::http::format::Format;
 use crate::model::error::WorkError;
@@ -20,7 +20,8 @@ use crate::model::job::{Cancel, Decoded};
 /// [`WorkError::Undecodable`] with a Spanish reason if the data are damaged, end early, or use what we don't read;
 /// [`WorkError::TooManyPixels`] past `limits`.
 pub fn decode(bytes: &[u8], probe: &ImageInfo, limits: &PixelLimits) -> Result<Raster, WorkError> {
-    decode_from(&Spares::default(), bytes, probe, limits, &Cancel::default()).map(|decoded| decoded.raster)
+    decode_from(&BufferPool::default(), bytes, probe, limits, &Cancel::default())
+        .map(|decoded| decoded.raster)
 }
 
 /// The same; the samples of a JPEG go into one of the buffers that are kept, if one fits. It may be larger by a quarter,
@@ -30,7 +31,7 @@ pub fn decode(bytes: &[u8], probe: &ImageInfo, limits: &PixelLimits) -> Result<R
 /// # Errors
 /// As [`decode()`]; [`WorkError::Cancelled`] if `cancelled` was set.
 pub fn decode_from(
-    spares: &Spares,
+    spares: &BufferPool,
     bytes: &[u8],
     probe: &ImageInfo,
     limits: &PixelLimits,
@@ -81,7 +82,7 @@ mod tests {
         let bytes = b"P5\n2 1\n255\n\x01\x02";
         let probe = crate::pixels::probe(bytes, &limits).unwrap();
         let cancelled = Cancel::default();
-        let decoded = || decode_from(&Spares::default(), bytes, &probe, &limits, &cancelled);
+        let decoded = || decode_from(&BufferPool::default(), bytes, &probe, &limits, &cancelled);
         assert_eq!(decoded().unwrap().raster.samples, [1, 2]);
         cancelled.set();
         assert_eq!(decoded(), Err(WorkError::Cancelled));

@@ -20,7 +20,7 @@ use scaler::sys::allocate_huge;
 use super::gray::{cmyk_luma, luma, ycc_to_rgb};
 use super::orient::Orientation;
 use super::probe::{Found, undecodable};
-use super::spares::Spares;
+use super::spares::BufferPool;
 use super::{cost, exif, interrupt};
 use crate::model::error::WorkError;
 use crate::model::image::Reduction;
@@ -51,7 +51,7 @@ const fn scale(reduction: Reduction) -> Scale {
 }
 
 pub(super) fn decode(
-    spares: &Spares,
+    spares: &BufferPool,
     bytes: &[u8],
     reduction: Reduction,
     cancelled: &Cancel,
@@ -114,7 +114,7 @@ pub(super) fn decode_inside(bytes: &[u8], luma_alone: bool, cancelled: &Cancel) 
     let components = if luma_alone { 1 } else { header.components() };
     let (width, height) = decoder.size();
     let length = width as usize * height as usize * components;
-    let mut samples = room(&Spares::default(), length)?;
+    let mut samples = room(&BufferPool::default(), length)?;
     while let Some(rows) = decoder.next_rows().map_err(|error| refusal(&error))? {
         interrupt::check(cancelled)?;
         for y in 0..rows.len() {
@@ -136,7 +136,7 @@ pub(super) fn decode_inside(bytes: &[u8], luma_alone: bool, cancelled: &Cancel) 
 
 /// An empty buffer with room for so many samples: one that was used before, or fresh memory in huge pages, where that of an
 /// ordinary vector would come in pages of 4 KiB, each with a fault.
-fn room(spares: &Spares, length: usize) -> Result<Vec<u8>, WorkError> {
+fn room(spares: &BufferPool, length: usize) -> Result<Vec<u8>, WorkError> {
     let buffer = spares.take(length);
     if buffer.capacity() >= length { Some(buffer) } else { allocate_huge(length) }.ok_or(WorkError::Lost)
 }
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_used_buffer_is_taken_again_empty() {
-        let spares = Spares::new(u64::MAX);
+        let spares = BufferPool::new(u64::MAX);
         let used = vec![200; 5 << 20];
         let address = used.as_ptr();
         spares.give(used);
@@ -214,10 +214,10 @@ mod tests {
     fn a_picture_that_is_not_wanted_any_more_ends_between_bands() {
         let bytes = include_bytes!("../../tests/data/fotos/rocket.jpg");
         let cancelled = Cancel::default();
-        assert!(decode(&Spares::default(), bytes, Reduction::None, &cancelled).is_ok());
+        assert!(decode(&BufferPool::default(), bytes, Reduction::None, &cancelled).is_ok());
         cancelled.set();
         assert!(matches!(
-            decode(&Spares::default(), bytes, Reduction::None, &cancelled),
+            decode(&BufferPool::default(), bytes, Reduction::None, &cancelled),
             Err(WorkError::Cancelled)
         ));
     }

@@ -51,4 +51,4 @@ pub use decode::{decode, decode_from};
 pub use encode::{encode, encode_cost, encode_until, side_max};
 pub use face::likeness;
 pub use probe::{probe, reduce};
-pub use spares::Spares;
+pub use spares::BufferPool;

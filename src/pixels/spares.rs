@@ -16,13 +16,13 @@ const KEPT_MAX: usize = 32 << 20;
 
 /// What is kept; shared by those who are done with pictures and those who begin them. The default keeps nothing.
 #[derive(Debug, Default)]
-pub struct Spares {
+pub struct BufferPool {
     kept_max: usize,
     /// In the order in which they came.
     buffers: Mutex<VecDeque<Vec<u8>>>,
 }
 
-impl Spares {
+impl BufferPool {
     /// For a server whose pictures may take `memory_max` bytes: a sixteenth of that on top of it, and never more than 32 MiB.
     #[must_use]
     pub fn new(memory_max: u64) -> Self {
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_buffer_is_handed_out_once_and_only_where_it_fits() {
-        let spares = Spares::new(u64::MAX);
+        let spares = BufferPool::new(u64::MAX);
         let mut first = buffer(10);
         first.extend(b"another's");
         let address = first.as_ptr();
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded_and_can_be_given_up() {
-        let spares = Spares::new(u64::MAX);
+        let spares = BufferPool::new(u64::MAX);
         for size in [1, 17, 12, 13, 14] {
             spares.give(buffer(size));
         }
@@ -102,11 +102,11 @@ mod tests {
         spares.clear();
         assert_eq!(kept(14), 0);
 
-        let small = Spares::new(80 << 20);
+        let small = BufferPool::new(80 << 20);
         small.give(buffer(6));
         small.give(buffer(4));
         assert_eq!([6, 4].map(|size| small.take(size * MEBIBYTE).capacity()), [0, 4 * MEBIBYTE]);
-        let none = Spares::default();
+        let none = BufferPool::default();
         none.give(buffer(4));
         assert_eq!(none.take(4 * MEBIBYTE).capacity(), 0);
     }

@@ -1,11 +1,11 @@
 //! What survives: tasks with their pictures, and the image bank. Requests and answers are plain data; who keeps them is behind one trait.
 //!
-//! The loop hands a [`Request`] to the [`Store`] and goes on; the answer comes back through a closure, from another
+//! The loop hands a [`StoreRequest`] to the [`Store`] and goes on; the answer comes back through a closure, from another
 //! thread, under the same ticket. A write is answered when it is durable: writes that wait together share one commit,
 //! so that a thousand of them do not cost a thousand turns of the disk. Reads do not wait for writes; what was written
 //! and answered is seen by every read that is asked afterwards.
 //!
-//! Exactly one [`Answer`] for each [`Request`], also when the thread that has it panics.
+//! Exactly one [`StoreAnswer`] for each [`StoreRequest`], also when the thread that has it panics.
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl Default for Retention {
 
 /// Something to be done, and the number under which the answer comes.
 #[derive(Debug)]
-pub struct Request {
+pub struct StoreRequest {
     /// Chosen by whoever asks.
     pub ticket: u64,
     /// What.
@@ -61,17 +61,17 @@ pub struct Request {
 #[derive(Debug)]
 pub enum Ask {
     /// Changes something: answered once that is durable.
-    Write(Write),
+    Write(StoreWrite),
     /// Looks at something.
-    Read(Read),
+    Read(StoreRead),
 }
 
 /// Changes.
 #[derive(Debug)]
-pub enum Write {
-    /// Keep this as a task that waits: [`Told::Accepted`].
+pub enum StoreWrite {
+    /// Keep this as a task that waits: [`StoreReply::Accepted`].
     Accept(Box<Submission>),
-    /// The oldest task that waits is to be worked on from now on: [`Told::Claimed`]. Suspects come before all others, but
+    /// The oldest task that waits is to be worked on from now on: [`StoreReply::Claimed`]. Suspects come before all others, but
     /// for those that are to be left alone yet.
     Claim {
         /// Suspects that were in work when more servers than these fell are left alone.
@@ -83,7 +83,7 @@ pub enum Write {
         /// Empty: grows by the picture's bytes before they are read.
         lease: Reservation,
     },
-    /// A task in work has ended: [`Told::Known`]. The picture handed in is forgotten, the result kept.
+    /// A task in work has ended: [`StoreReply::Known`]. The picture handed in is forgotten, the result kept.
     End {
         /// Which.
         id: Uuid,
@@ -92,26 +92,26 @@ pub enum Write {
         /// How.
         end: End,
     },
-    /// A task in work is to wait again: [`Told::Known`].
+    /// A task in work is to wait again: [`StoreReply::Known`].
     Release {
         /// Which.
         id: Uuid,
         /// It was tried in vain, which counts. Otherwise it had not begun, or what failed had nothing to do with it.
         tried: bool,
     },
-    /// Forget a task altogether: [`Told::Known`].
+    /// Forget a task altogether: [`StoreReply::Known`].
     Delete {
         /// Which.
         id: Uuid,
     },
-    /// Let expire what has been kept long enough, a bounded number at once: [`Told::Swept`].
+    /// Let expire what has been kept long enough, a bounded number at once: [`StoreReply::Swept`].
     Sweep {
         /// The time.
         at: SystemTime,
     },
-    /// Find out whether anything can be written: [`Told::Nothing`].
+    /// Find out whether anything can be written: [`StoreReply::Nothing`].
     Probe,
-    /// Keep a face, unless its folder has one of that name: [`Told::Inserted`].
+    /// Keep a face, unless its folder has one of that name: [`StoreReply::Inserted`].
     Insert {
         /// The folder, made by its first face.
         folder: String,
@@ -131,12 +131,12 @@ pub enum End {
 
 /// Looks.
 #[derive(Debug)]
-pub enum Read {
-    /// What is known of a task: [`Told::Status`].
+pub enum StoreRead {
+    /// What is known of a task: [`StoreReply::Status`].
     Status(Uuid),
-    /// Which of these tasks have ended: [`Told::Ended`].
+    /// Which of these tasks have ended: [`StoreReply::Ended`].
     Ended(Vec<Uuid>),
-    /// Bytes of a result: [`Told::File`].
+    /// Bytes of a result: [`StoreReply::File`].
     File {
         /// Of this task.
         id: Uuid,
@@ -145,18 +145,18 @@ pub enum Read {
         /// Empty: grows by as many bytes before they are read.
         lease: Reservation,
     },
-    /// How many tasks there are in each state: [`Told::Counts`].
+    /// How many tasks there are in each state: [`StoreReply::Counts`].
     Counts,
-    /// Which of these names a folder lacks, in the order given: [`Told::Names`].
+    /// Which of these names a folder lacks, in the order given: [`StoreReply::Names`].
     Missing {
         /// The folder, which need not exist.
         folder: String,
         /// The names.
         names: Vec<String>,
     },
-    /// All folders by name, with how many faces each has: [`Told::Folders`].
+    /// All folders by name, with how many faces each has: [`StoreReply::Folders`].
     Folders,
-    /// Names in a folder, in order of their bytes: [`Told::Page`].
+    /// Names in a folder, in order of their bytes: [`StoreReply::Page`].
     Names {
         /// The folder.
         folder: String,
@@ -165,14 +165,14 @@ pub enum Read {
         /// At most so many.
         max: usize,
     },
-    /// One face: [`Told::Faces`], with one or none.
+    /// One face: [`StoreReply::Faces`], with one or none.
     Face {
         /// The folder.
         folder: String,
         /// The name.
         name: String,
     },
-    /// Faces of a folder, in order of their names' bytes: [`Told::Faces`].
+    /// Faces of a folder, in order of their names' bytes: [`StoreReply::Faces`].
     Faces {
         /// The folder.
         folder: String,
@@ -185,16 +185,16 @@ pub enum Read {
 
 /// What came of a request.
 #[derive(Debug)]
-pub struct Answer {
+pub struct StoreAnswer {
     /// The request's.
     pub ticket: u64,
     /// The answer, or why there is none.
-    pub result: Result<Told, Trouble>,
+    pub result: Result<StoreReply, StoreError>,
 }
 
 /// Answers.
 #[derive(Debug)]
-pub enum Told {
+pub enum StoreReply {
     /// Nothing more than that it was done.
     Nothing,
     /// Of a submission.
@@ -271,7 +271,7 @@ pub enum Claimed {
 
 /// Why a store could not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum StoreError {
     /// The disk is full; the reason is for the log.
     Full(String),
     /// There is no memory at the moment for so many bytes.
@@ -285,7 +285,7 @@ pub enum Trouble {
     Broken(String),
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full(reason) => write!(f, "no queda espacio en el disco del almacén: {reason}"),

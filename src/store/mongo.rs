@@ -32,7 +32,7 @@ use self::life::Life;
 use self::link::Link;
 use self::refusal::Reason;
 use self::writer::MongoWriter;
-use super::{Backend, Read, Reader, Retention, Told, Trouble};
+use super::{Backend, Reader, Retention, StoreError, StoreRead, StoreReply};
 
 mod accept;
 mod bank;
@@ -89,22 +89,28 @@ struct MongoReader {
 }
 
 impl Reader for MongoReader {
-    fn read(&mut self, read: Read) -> Result<Told, Trouble> {
+    fn read(&mut self, read: StoreRead) -> Result<StoreReply, StoreError> {
         let (tables, images) = (&self.link.tables, &self.link.bank);
         self.link.run(async {
             Ok(match read {
-                Read::Status(id) => Told::Status(status::status(tables, id).await?),
-                Read::Ended(ids) => Told::Ended(status::ended(tables, &ids).await?),
-                Read::Counts => Told::Counts(status::counts(tables).await?),
-                Read::File { id, range, lease } => Told::File(status::file(tables, id, range, lease).await?),
-                Read::Missing { folder, names } => Told::Names(bank::missing(images, &folder, names).await?),
-                Read::Folders => Told::Folders(bank::folders(images).await?),
-                Read::Names { folder, from, max } => {
-                    Told::Page(bank::names(images, &folder, from, max).await?)
+                StoreRead::Status(id) => StoreReply::Status(status::status(tables, id).await?),
+                StoreRead::Ended(ids) => StoreReply::Ended(status::ended(tables, &ids).await?),
+                StoreRead::Counts => StoreReply::Counts(status::counts(tables).await?),
+                StoreRead::File { id, range, lease } => {
+                    StoreReply::File(status::file(tables, id, range, lease).await?)
                 }
-                Read::Face { folder, name } => Told::Faces(bank::face(images, &folder, &name).await?),
-                Read::Faces { folder, after, max } => {
-                    Told::Faces(bank::faces(images, &folder, after, max).await?)
+                StoreRead::Missing { folder, names } => {
+                    StoreReply::Names(bank::missing(images, &folder, names).await?)
+                }
+                StoreRead::Folders => StoreReply::Folders(bank::folders(images).await?),
+                StoreRead::Names { folder, from, max } => {
+                    StoreReply::Page(bank::names(images, &folder, from, max).await?)
+                }
+                StoreRead::Face { folder, name } => {
+                    StoreReply::Faces(bank::face(images, &folder, &name).await?)
+                }
+                StoreRead::Faces { folder, after, max } => {
+                    StoreReply::Faces(bank::faces(images, &folder, after, max).await?)
                 }
             })
         })

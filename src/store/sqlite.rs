@@ -7,10 +7,10 @@
 //! requests are then tried one by one.
 //!
 //! What it refuses to do: to work on a file of another program or of a later version; to trust what it reads (a value out of
-//! its range is [`Trouble::Broken`], no panic).
+//! its range is [`StoreError::Broken`], no panic).
 //!
 //! Known limits: a picture has at most 1,000,000,000 bytes, SQLite's own bound. A write that failed because of the device can't be told from one over a quota, and
-//! is [`Trouble::Full`].
+//! is [`StoreError::Full`].
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use self::lock::Lock;
 use self::refusal::Reason;
 use self::writer::SqliteWriter;
-use super::{Backend, Read, Reader, Retention, Told, Trouble};
+use super::{Backend, Reader, Retention, StoreError, StoreRead, StoreReply};
 
 mod bank;
 mod blob;
@@ -96,22 +96,26 @@ struct SqliteReader {
 }
 
 impl Reader for SqliteReader {
-    fn read(&mut self, read: Read) -> Result<Told, Trouble> {
+    fn read(&mut self, read: StoreRead) -> Result<StoreReply, StoreError> {
         // Several statements look at one state of the file.
         let conn = self.conn.transaction()?;
         match read {
-            Read::Status(id) => status::status(&conn, id).map(Told::Status),
-            Read::Ended(ids) => status::ended(&conn, ids).map(Told::Ended),
-            Read::Counts => status::counts(&conn).map(Told::Counts),
-            Read::File { id, range, lease } => status::file(&conn, id, range, lease).map(Told::File),
-            Read::Missing { folder, names } => bank::missing(&conn, &folder, names).map(Told::Names),
-            Read::Folders => bank::folders(&conn).map(Told::Folders),
-            Read::Names { folder, from, max } => {
-                bank::names(&conn, &folder, from.as_deref(), max).map(Told::Page)
+            StoreRead::Status(id) => status::status(&conn, id).map(StoreReply::Status),
+            StoreRead::Ended(ids) => status::ended(&conn, ids).map(StoreReply::Ended),
+            StoreRead::Counts => status::counts(&conn).map(StoreReply::Counts),
+            StoreRead::File { id, range, lease } => {
+                status::file(&conn, id, range, lease).map(StoreReply::File)
             }
-            Read::Face { folder, name } => bank::face(&conn, &folder, &name).map(Told::Faces),
-            Read::Faces { folder, after, max } => {
-                bank::faces(&conn, &folder, after.as_deref(), max).map(Told::Faces)
+            StoreRead::Missing { folder, names } => {
+                bank::missing(&conn, &folder, names).map(StoreReply::Names)
+            }
+            StoreRead::Folders => bank::folders(&conn).map(StoreReply::Folders),
+            StoreRead::Names { folder, from, max } => {
+                bank::names(&conn, &folder, from.as_deref(), max).map(StoreReply::Page)
+            }
+            StoreRead::Face { folder, name } => bank::face(&conn, &folder, &name).map(StoreReply::Faces),
+            StoreRead::Faces { folder, after, max } => {
+                bank::faces(&conn, &folder, after.as_deref(), max).map(StoreReply::Faces)
             }
         }
     }

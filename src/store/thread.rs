@@ -1,7 +1,7 @@
 //! The store's two threads: one writes, one reads. What they do it with is behind [`Writer`] and [`Reader`].
 //!
-//! Rules: one [`Answer`] for each [`Request`], whatever happens: a backend that panics has its requests answered
-//! [`Trouble::Broken`] and goes on, and a thread that is gone is answered for by [`Store::ask`] itself. Writes are made
+//! Rules: one [`StoreAnswer`] for each [`StoreRequest`], whatever happens: a backend that panics has its requests answered
+//! [`StoreError::Broken`] and goes on, and a thread that is gone is answered for by [`Store::ask`] itself. Writes are made
 //! in the order in which they were asked, and so are reads. Group commit: the writer is handed one request and all that
 //! wait by then, so that the disk turns once for all of them, and nobody waits for company.
 //!
@@ -17,7 +17,7 @@ use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::{Answer, Ask, End, Read, Request, Told, Trouble, Write};
+use super::{Ask, End, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest, StoreWrite};
 
 /// Most requests of one transaction.
 const BATCH_MAX: usize = 256;
@@ -25,7 +25,7 @@ const BATCH_MAX: usize = 256;
 const BATCH_BYTES: usize = 32 << 20;
 
 /// Where answers go; called on the store's threads, and by [`Store::ask`] if they are gone.
-pub type Deliver = Arc<dyn Fn(Answer) + Send + Sync>;
+pub type Deliver = Arc<dyn Fn(StoreAnswer) + Send + Sync>;
 
 /// Called from another thread when the server stops.
 pub type Brake = Arc<dyn Fn() + Send + Sync>;
@@ -34,7 +34,7 @@ pub type Brake = Arc<dyn Fn() + Send + Sync>;
 pub trait Writer: Send {
     /// Makes these changes in this order, each whole or not at all, and each seeing those before it. Exactly one answer
     /// for each, in the same order; when this returns, everything it says is durable.
-    fn write(&mut self, batch: Vec<(u64, Write)>) -> Vec<Answer>;
+    fn write(&mut self, batch: Vec<(u64, StoreWrite)>) -> Vec<StoreAnswer>;
 
     /// The server stops in order: every task still in work waits again, and no crash is counted.
     fn close(&mut self);
@@ -56,7 +56,7 @@ pub trait Reader: Send {
     ///
     /// # Errors
     /// There is no memory for what is there, or the store failed.
-    fn read(&mut self, read: Read) -> Result<Told, Trouble>;
+    fn read(&mut self, read: StoreRead) -> Result<StoreReply, StoreError>;
 }
 
 /// Both halves of what a store is made of.
@@ -64,8 +64,8 @@ pub type Backend = (Box<dyn Writer>, Box<dyn Reader>);
 
 /// A store that runs. Dropped unfinished, it is left as by a crash: what was in work is a suspect.
 pub struct Store {
-    writes: Sender<(u64, Write)>,
-    reads: Sender<(u64, Read)>,
+    writes: Sender<(u64, StoreWrite)>,
+    reads: Sender<(u64, StoreRead)>,
     writing: JoinHandle<Box<dyn Writer>>,
     reading: JoinHandle<()>,
     deliver: Deliver,
@@ -98,14 +98,14 @@ impl Store {
     }
 
     /// Asks; never blocks. The answer comes through [`Deliver`].
-    pub fn ask(&self, request: Request) {
-        let Request { ticket, ask } = request;
+    pub fn ask(&self, request: StoreRequest) {
+        let StoreRequest { ticket, ask } = request;
         let asked = match ask {
             Ask::Write(write) => self.writes.send((ticket, write)).is_ok(),
             Ask::Read(read) => self.reads.send((ticket, read)).is_ok(),
         };
         if !asked {
-            drop(Owed::new([ticket], &self.deliver));
+            drop(PendingReplies::new([ticket], &self.deliver));
         }
     }
 
@@ -127,13 +127,13 @@ impl Store {
 }
 
 fn write_all(
-    requests: &Receiver<(u64, Write)>,
+    requests: &Receiver<(u64, StoreWrite)>,
     mut writer: Box<dyn Writer>,
     deliver: &Deliver,
 ) -> Box<dyn Writer> {
     while let Ok(first) = requests.recv() {
         let batch = gather(first, requests);
-        let mut owed = Owed::new(batch.iter().map(|(ticket, _)| *ticket), deliver);
+        let mut owed = PendingReplies::new(batch.iter().map(|(ticket, _)| *ticket), deliver);
         let answers = catch_unwind(AssertUnwindSafe(|| writer.write(batch))).unwrap_or_default();
         for answer in answers {
             owed.pay(answer);
@@ -143,7 +143,7 @@ fn write_all(
 }
 
 /// This request, and those that wait behind it, within the bounds of one transaction.
-fn gather(first: (u64, Write), requests: &Receiver<(u64, Write)>) -> Vec<(u64, Write)> {
+fn gather(first: (u64, StoreWrite), requests: &Receiver<(u64, StoreWrite)>) -> Vec<(u64, StoreWrite)> {
     let mut bytes = weight(&first.1);
     let mut batch = vec![first];
     while batch.len() < BATCH_MAX && bytes < BATCH_BYTES {
@@ -155,47 +155,47 @@ fn gather(first: (u64, Write), requests: &Receiver<(u64, Write)>) -> Vec<(u64, W
 }
 
 /// Bytes that a change brings.
-fn weight(write: &Write) -> usize {
+fn weight(write: &StoreWrite) -> usize {
     match write {
-        Write::Accept(submission) => submission.picture.len(),
-        Write::End { end: End::Done(picture), .. } => picture.file.len(),
-        Write::Insert { face, .. } => face.image.len() + face.samples.len(),
+        StoreWrite::Accept(submission) => submission.picture.len(),
+        StoreWrite::End { end: End::Done(picture), .. } => picture.file.len(),
+        StoreWrite::Insert { face, .. } => face.image.len() + face.samples.len(),
         _ => 0,
     }
 }
 
-fn read_all(requests: &Receiver<(u64, Read)>, mut reader: Box<dyn Reader>, deliver: &Deliver) {
+fn read_all(requests: &Receiver<(u64, StoreRead)>, mut reader: Box<dyn Reader>, deliver: &Deliver) {
     for (ticket, read) in requests {
-        let mut owed = Owed::new([ticket], deliver);
+        let mut owed = PendingReplies::new([ticket], deliver);
         if let Ok(result) = catch_unwind(AssertUnwindSafe(|| reader.read(read))) {
-            owed.pay(Answer { ticket, result });
+            owed.pay(StoreAnswer { ticket, result });
         }
     }
 }
 
 /// The duty to answer these tickets in this order: those left when it is dropped are answered that the store broke.
-struct Owed<'a> {
+struct PendingReplies<'a> {
     tickets: VecDeque<u64>,
     deliver: &'a Deliver,
 }
 
-impl<'a> Owed<'a> {
+impl<'a> PendingReplies<'a> {
     fn new(tickets: impl IntoIterator<Item = u64>, deliver: &'a Deliver) -> Self {
         Self { tickets: tickets.into_iter().collect(), deliver }
     }
 
-    fn pay(&mut self, answer: Answer) {
+    fn pay(&mut self, answer: StoreAnswer) {
         let next = self.tickets.pop_front();
         debug_assert_eq!(next, Some(answer.ticket), "one answer for each request, in their order");
         (self.deliver)(answer);
     }
 }
 
-impl Drop for Owed<'_> {
+impl Drop for PendingReplies<'_> {
     fn drop(&mut self) {
         for ticket in self.tickets.drain(..) {
-            let result = Err(Trouble::Broken("un hilo del almacén cayó".into()));
-            (self.deliver)(Answer { ticket, result });
+            let result = Err(StoreError::Broken("un hilo del almacén cayó".into()));
+            (self.deliver)(StoreAnswer { ticket, result });
         }
     }
 }

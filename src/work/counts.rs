@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::model::task::TaskState;
-use crate::store::{Answer, Claimed, Told};
+use crate::store::{Claimed, StoreAnswer, StoreReply};
 
 /// Shortest time from one count to the next.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ pub type Counts = [(TaskState, u64); 5];
 
 /// The last count, and when the next one is due.
 #[derive(Debug)]
-pub struct Census {
+pub struct TaskCounts {
     known: Option<Counts>,
     /// Something has changed since the last count was asked for.
     stale: bool,
@@ -30,7 +30,7 @@ pub struct Census {
     next_at: Instant,
 }
 
-impl Census {
+impl TaskCounts {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(now: Instant) -> Self {
@@ -38,13 +38,13 @@ impl Census {
     }
 
     /// The store has answered somebody: it may have changed something.
-    pub fn note_answer(&mut self, answer: &Answer) {
+    pub fn note_answer(&mut self, answer: &StoreAnswer) {
         self.stale |= match &answer.result {
-            Ok(Told::Swept { expired, .. }) => *expired > 0,
-            Ok(Told::Claimed(claimed)) => {
+            Ok(StoreReply::Swept { expired, .. }) => *expired > 0,
+            Ok(StoreReply::Claimed(claimed)) => {
                 matches!(claimed, Claimed::Task(_) | Claimed::TooLarge { .. } | Claimed::Unreadable { .. })
             }
-            Ok(told) => matches!(told, Told::Accepted(_) | Told::Known(_)),
+            Ok(told) => matches!(told, StoreReply::Accepted(_) | StoreReply::Known(_)),
             Err(_) => false,
         };
     }
@@ -59,16 +59,16 @@ impl Census {
     }
 
     /// The store has counted, or could not.
-    pub fn handle_answer(&mut self, answer: &Answer, now: Instant) {
+    pub fn handle_answer(&mut self, answer: &StoreAnswer, now: Instant) {
         let took = self.asked_at.take().map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         self.next_at = now + PAUSE.max(took.saturating_mul(SHARE));
         match &answer.result {
-            Ok(Told::Counts(counts)) => self.known = Some(*counts),
+            Ok(StoreReply::Counts(counts)) => self.known = Some(*counts),
             _ => self.stale = true,
         }
     }
 
-    /// When [`Census::begin`] wants to be called.
+    /// When [`TaskCounts::begin`] wants to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         (self.stale && self.asked_at.is_none()).then_some(self.next_at)
@@ -84,7 +84,7 @@ impl Census {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Trouble;
+    use crate::store::StoreError;
 
     const COUNTS: Counts = [
         (TaskState::Pending, 1),
@@ -98,9 +98,10 @@ mod tests {
     fn it_is_counted_after_a_change_and_seldom() {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let answer = |result| Answer { ticket: TICKET, result };
-        let (changed, counted) = (answer(Ok(Told::Known(true))), answer(Ok(Told::Counts(COUNTS))));
-        let mut census = Census::new(start);
+        let answer = |result| StoreAnswer { ticket: TICKET, result };
+        let (changed, counted) =
+            (answer(Ok(StoreReply::Known(true))), answer(Ok(StoreReply::Counts(COUNTS))));
+        let mut census = TaskCounts::new(start);
         assert!(census.begin(start) && !census.begin(at(5000)), "one at a time");
         census.note_answer(&changed);
         census.handle_answer(&counted, at(100));
@@ -110,12 +111,15 @@ mod tests {
             "it took 100 ms"
         );
         assert!(!census.begin(at(5099)) && census.begin(at(5100)));
-        census.handle_answer(&answer(Err(Trouble::Broken("x".into()))), at(5100));
+        census.handle_answer(&answer(Err(StoreError::Broken("x".into()))), at(5100));
         assert_eq!((census.counts(), census.poll_timeout()), (Some(COUNTS), Some(at(6100))));
         assert!(census.begin(at(6100)));
         census.handle_answer(&counted, at(6100));
-        for told in [Told::Nothing, Told::Claimed(Claimed::Nothing), Told::Swept { expired: 0, more: false }]
-        {
+        for told in [
+            StoreReply::Nothing,
+            StoreReply::Claimed(Claimed::Nothing),
+            StoreReply::Swept { expired: 0, more: false },
+        ] {
             census.note_answer(&answer(Ok(told)));
         }
         assert_eq!(census.poll_timeout(), None, "nothing has changed");

@@ -61,7 +61,7 @@ pub enum Start {
 
 /// One piece of work.
 #[derive(Debug)]
-pub struct Run {
+pub struct Pipeline {
     id: Uuid,
     key: Key,
     due: Instant,
@@ -140,13 +140,13 @@ pub enum Step {
     Job(Box<Job>),
     /// The run is in line again, now for the work.
     Waiting,
-    /// The run has ended: see [`Run::outcome`].
+    /// The run has ended: see [`Pipeline::outcome`].
     Finished,
     /// Nothing: a late answer, or an input that changes nothing.
     Nothing,
 }
 
-impl Run {
+impl Pipeline {
     /// A run that waits for its place.
     #[must_use]
     pub fn new(key: Key, entry: Entry, now: Instant) -> Self {
@@ -300,7 +300,7 @@ impl Run {
         self.cancelled.set();
     }
 
-    /// When [`Run::handle_timeout`] wants to be called; None once finished.
+    /// When [`Pipeline::handle_timeout`] wants to be called; None once finished.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         (!matches!(self.stage, Stage::Finished(_))).then_some(self.due)

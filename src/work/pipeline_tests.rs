@@ -26,11 +26,11 @@ fn loaded(stamp: Option<FileVersion>) -> Loaded {
         .unwrap()
 }
 
-fn begin(gate: &Admission, start: Start, bytes: u64, now: Instant) -> Run {
+fn begin(gate: &Admission, start: Start, bytes: u64, now: Instant) -> Pipeline {
     let mut lease = gate.lease();
     lease.grow(bytes).unwrap();
     let read = (bytes > 0).then_some(Duration::ZERO);
-    Run::new(
+    Pipeline::new(
         KEY,
         Entry { id: Uuid::from_u128(7), start, lease, read, due: now + DEADLINE, durable: false },
         now,
@@ -38,12 +38,12 @@ fn begin(gate: &Admission, start: Start, bytes: u64, now: Instant) -> Run {
 }
 
 /// Of an upload.
-fn run(gate: &Admission, now: Instant) -> Run {
+fn run(gate: &Admission, now: Instant) -> Pipeline {
     begin(gate, Start::Loaded(loaded(None)), 5, now)
 }
 
 /// Of a file.
-fn file_run(gate: &Admission, now: Instant) -> Run {
+fn file_run(gate: &Admission, now: Instant) -> Pipeline {
     let wish = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
     let wanted = FileRequest { path: b"a.png".to_vec(), wish, conditions: Conditions::default() };
     begin(gate, Start::Named(Box::new(wanted)), 0, now)
@@ -237,7 +237,7 @@ fn what_the_client_has_already_ends_it() {
 }
 
 /// A file's run with so many steps behind it, and the job that is out; none is while it waits in line.
-fn advanced(gate: &Admission, steps: usize, now: Instant) -> (Run, Option<Job>) {
+fn advanced(gate: &Admission, steps: usize, now: Instant) -> (Pipeline, Option<Job>) {
     let mut run = file_run(gate, now);
     let mut out = None;
     for step in 0..steps {
@@ -313,7 +313,7 @@ fn a_file_that_was_read_waits_for_memory_without_a_place() {
 }
 
 /// A run that is to end in a link, with Encode out.
-fn encoding_for_link(gate: &Admission, now: Instant) -> (Run, Job) {
+fn encoding_for_link(gate: &Admission, now: Instant) -> (Pipeline, Job) {
     let mut to_link = loaded(None);
     to_link.brief.product = Product::Link;
     let mut run = begin(gate, Start::Loaded(to_link), 5, now);

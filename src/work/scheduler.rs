@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::pipeline::{Entry, Reached, Run, Start, Step};
+use super::pipeline::{Entry, Pipeline, Reached, Start, Step};
 use super::slab::Slab;
 use super::source::Source;
 use super::timers::{Armed, Timers};
@@ -36,7 +36,7 @@ const TASKS_PART: u64 = 2;
 
 /// All runs that have not ended.
 #[derive(Default)]
-pub struct Runs {
+pub struct Scheduler {
     runs: Slab<Watched>,
     /// In line for a look at a file. Both lines are in order of arrival, and may name runs that are gone.
     looking: VecDeque<Key>,
@@ -52,17 +52,17 @@ pub struct Runs {
 
 /// A run and the client that waits for it.
 struct Watched {
-    run: Run,
+    run: Pipeline,
     /// None once the client has left: how the run ends concerns nobody.
     watcher: Option<Key>,
-    /// It is one of [`Runs::tasks_at_work`].
+    /// It is one of [`Scheduler::tasks_at_work`].
     at_work: bool,
     armed: Armed,
 }
 
 /// A run has ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct Finished {
     /// Its name, for whoever still has a step of it.
     pub run: Key,
     /// The client that waits for it; None if it has left.
@@ -83,10 +83,10 @@ pub enum Next {
     /// The next step is to be done.
     Job(Job),
     /// The run has ended, and is forgotten here.
-    Ended(Ended),
+    Ended(Finished),
 }
 
-impl Runs {
+impl Scheduler {
     /// Takes an order for `watcher`. The header of an upload is looked at first, in microseconds and on this thread, so
     /// that what can't be done is refused however long the queue is; a file is for the workers to look at.
     ///
@@ -180,14 +180,14 @@ impl Runs {
 
     /// Sends back a task that waits for memory behind another: what it holds itself may be what the first lacks, and on
     /// disk it waits as well. To be called until there is none, when nobody can be let in.
-    pub fn send_back(&mut self) -> Option<Ended> {
+    pub fn send_back(&mut self) -> Option<Finished> {
         since_of_first(&mut self.tasks, &mut self.runs)?;
         while self.tasks.len() > 1 {
             let key = self.tasks.pop_back()?;
             let Some(Watched { run, .. }) = self.runs.remove(key) else { continue };
             let outcome = Err(WorkError::MemoryFull { length: run.lacks() });
             let (id, reached) = (run.id(), run.reached());
-            return Some(Ended { run: key, watcher: None, id, durable: true, reached, outcome });
+            return Some(Finished { run: key, watcher: None, id, durable: true, reached, outcome });
         }
         None
     }
@@ -223,7 +223,7 @@ impl Runs {
         at: Instant,
         timers: &mut Timers,
         now: Instant,
-    ) -> Option<Ended> {
+    ) -> Option<Finished> {
         let watched = self.runs.get_mut(key)?;
         if !watched.armed.rang(at) {
             return None;
@@ -264,11 +264,11 @@ impl Runs {
         }
     }
 
-    fn end(&mut self, key: Key) -> Option<Ended> {
+    fn end(&mut self, key: Key) -> Option<Finished> {
         let Watched { run, watcher, at_work, .. } = self.runs.remove(key)?;
         self.tasks_at_work -= usize::from(at_work);
         let (id, durable, reached) = (run.id(), run.is_durable(), run.reached());
-        Some(Ended { run: key, watcher, id, durable, reached, outcome: run.into_outcome()? })
+        Some(Finished { run: key, watcher, id, durable, reached, outcome: run.into_outcome()? })
     }
 }
 
@@ -279,7 +279,7 @@ fn insert(
     now: Instant,
 ) -> Result<Key, WorkError> {
     let watched = |key| {
-        let (run, armed) = (Run::new(key, entry, now), Armed::default());
+        let (run, armed) = (Pipeline::new(key, entry, now), Armed::default());
         Watched { run, watcher, at_work: false, armed }
     };
     runs.insert_with(watched).ok_or(WorkError::Cancelled)
@@ -339,8 +339,8 @@ mod tests {
     #[test]
     fn runs_are_let_in_in_order_and_end_once() {
         let (service, now, mut timers) = (service(1), Instant::now(), Timers::default());
-        let mut runs = Runs::default();
-        let mut submit = |runs: &mut Runs| {
+        let mut runs = Scheduler::default();
+        let mut submit = |runs: &mut Scheduler| {
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap()
         };
         let keys = [submit(&mut runs), submit(&mut runs), submit(&mut runs)];
@@ -373,7 +373,7 @@ mod tests {
     #[test]
     fn a_forgotten_run_ends_with_its_step_and_begins_no_other() {
         let (service, now, mut timers) = (service(4), Instant::now(), Timers::default());
-        let mut runs = Runs::default();
+        let mut runs = Scheduler::default();
         let key =
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
         let job = runs.admit(&service.gate, now).unwrap();
@@ -394,7 +394,7 @@ mod tests {
     #[test]
     fn a_forgotten_run_that_hangs_ends_with_its_deadline() {
         let (service, now, mut timers) = (service(4), Instant::now(), Timers::default());
-        let mut runs = Runs::default();
+        let mut runs = Scheduler::default();
         let key =
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
         let _out = runs.admit(&service.gate, now).unwrap();
@@ -408,7 +408,7 @@ mod tests {
     #[test]
     fn the_deadline_comes_up_as_a_timer() {
         let (service, now, mut timers) = (service(4), Instant::now(), Timers::default());
-        let mut runs = Runs::default();
+        let mut runs = Scheduler::default();
         let key =
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
         let later = now + service.policy.deadline;
@@ -448,7 +448,7 @@ mod tests {
     #[test]
     fn whoever_has_read_a_file_waits_for_memory_without_a_place_and_in_order() {
         let (service, now, mut timers) = (service(1), Instant::now(), Timers::default());
-        let mut runs = Runs::default();
+        let mut runs = Scheduler::default();
         let later = |milliseconds| now + Duration::from_millis(milliseconds);
         let mut all = service.gate.lease();
         all.grow((1 << 20) - 100).unwrap();
@@ -485,7 +485,7 @@ mod tests {
     #[test]
     fn the_older_of_two_lines_goes_first() {
         let (service, now, mut timers) = (service(1), Instant::now(), Timers::default());
-        let mut runs = Runs::default();
+        let mut runs = Scheduler::default();
         let mut keys = Vec::new();
         for turn in 0..4 {
             let at = now + Duration::from_millis(turn);
@@ -518,7 +518,7 @@ mod tests {
 
     /// So many of each stand in line, in this service; whether each that is let in, one at a time, is a task.
     fn turns(service: &ServerState, clients: usize, tasks: u128) -> Vec<bool> {
-        let (now, mut timers, mut runs) = (Instant::now(), Timers::default(), Runs::default());
+        let (now, mut timers, mut runs) = (Instant::now(), Timers::default(), Scheduler::default());
         for _ in 0..clients {
             let order = order(service, b"P5 2 2 255 abcd");
             runs.submit(CLIENT, order, service, &mut timers, now).unwrap();
@@ -561,7 +561,7 @@ mod tests {
     /// A line of clients and tasks, in memory that is mostly taken.
     struct Line {
         service: ServerState,
-        runs: Runs,
+        runs: Scheduler,
         timers: Timers,
         now: Instant,
         taken: Option<Reservation>,
@@ -572,7 +572,7 @@ mod tests {
             let service = service(64);
             let mut taken = service.gate.lease();
             taken.grow(600 << 10).unwrap();
-            let (runs, timers, now) = (Runs::default(), Timers::default(), Instant::now());
+            let (runs, timers, now) = (Scheduler::default(), Timers::default(), Instant::now());
             Self { service, runs, timers, now, taken: Some(taken) }
         }
 
@@ -672,7 +672,7 @@ mod tests {
     #[test]
     fn what_can_not_be_done_is_refused_at_once() {
         let (service, now, mut timers) = (service(4), Instant::now(), Timers::default());
-        let mut runs = Runs::default();
+        let mut runs = Scheduler::default();
         let mut refuse = |picture: &[u8]| {
             runs.submit(CLIENT, order(&service, picture), &service, &mut timers, now).unwrap_err()
         };

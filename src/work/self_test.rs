@@ -42,7 +42,7 @@ const FILE: &[u8] = b"P5\n7 5\n255\n\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa
 
 /// The machine.
 #[derive(Debug)]
-pub struct Probe {
+pub struct SelfTest {
     stage: Stage,
     /// Number of the job that is out, or of the last one.
     step: u32,
@@ -84,7 +84,7 @@ pub enum Sign {
     },
 }
 
-impl Probe {
+impl SelfTest {
     /// Everything counts as well until the first picture is sent.
     #[must_use]
     pub fn new(now: Instant) -> Self {
@@ -168,7 +168,7 @@ impl Probe {
         }
     }
 
-    /// When [`Probe::handle_timeout`] wants to be called.
+    /// When [`SelfTest::handle_timeout`] wants to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
         match self.stage {
@@ -203,7 +203,7 @@ mod tests {
     use bytes::Bytes;
 
     struct World {
-        probe: Probe,
+        probe: SelfTest,
         gate: Admission,
         now: Instant,
     }
@@ -211,7 +211,7 @@ mod tests {
     impl World {
         fn new() -> Self {
             let now = Instant::now();
-            Self { probe: Probe::new(now), gate: Admission::new(1, 1, 1), now }
+            Self { probe: SelfTest::new(now), gate: Admission::new(1, 1, 1), now }
         }
 
         fn wait(&mut self, time: Duration) -> Sign {

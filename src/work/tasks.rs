@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::pipeline::Reached;
 use super::recent::Recent;
-use super::waiters::{Asker, Watchers};
+use super::waiters::{Waiter, Waiters};
 use crate::model::error::WorkError;
 use crate::model::job::{WorkOutput, WorkResult};
 use crate::model::key::Key;
@@ -30,7 +30,10 @@ use crate::model::now::Now;
 use crate::model::server_state::ServerState;
 use crate::model::store::{Finding, Found, Query, Question};
 use crate::model::task::{Claim, Problem, Status, TaskState};
-use crate::store::{Acceptance, Answer, Ask, CRASHES_MAX, Claimed, End, Read, Request, Told, Trouble, Write};
+use crate::store::{
+    Acceptance, Ask, CRASHES_MAX, Claimed, End, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest,
+    StoreWrite,
+};
 
 /// What may be chance is tried so often.
 const TRIES_MAX: u32 = 3;
@@ -52,7 +55,7 @@ const LOOKED_AT: usize = 1000;
 #[derive(Debug)]
 pub enum Effect {
     /// Ask the store.
-    Ask(Request),
+    Ask(StoreRequest),
     /// Tell a conversation what it asked.
     Tell {
         /// The client.
@@ -90,7 +93,7 @@ pub struct Tasks {
     began_at: Instant,
     /// No claim before this.
     claim_at: Option<Instant>,
-    watchers: Watchers,
+    watchers: Waiters,
     /// Changes that the store could not make, to be asked for again.
     unsettled: Vec<Unsettled>,
     recent: Recent,
@@ -139,22 +142,22 @@ enum Memory {
 #[derive(Debug)]
 enum Asked {
     Accept {
-        asker: Asker,
+        asker: Waiter,
         status: Status,
     },
-    Status(Asker),
+    Status(Waiter),
     Watch {
-        asker: Asker,
+        asker: Waiter,
         task: Uuid,
     },
     /// A task has ended and is waited for.
     Final(Uuid),
     /// Tasks that are waited for may have ended elsewhere.
     Ended,
-    File(Asker),
-    Bank(Asker),
+    File(Waiter),
+    Bank(Waiter),
     Delete {
-        asker: Asker,
+        asker: Waiter,
         task: Uuid,
     },
     Claim {
@@ -199,7 +202,7 @@ impl Tasks {
             crashes_max: 0,
             began_at: now.at,
             claim_at: None,
-            watchers: Watchers::default(),
+            watchers: Waiters::default(),
             unsettled: Vec::new(),
             recent: Recent::default(),
             sweep_at: now.at,
@@ -217,7 +220,7 @@ impl Tasks {
     /// A conversation asks something.
     pub fn handle_query(&mut self, client: Key, request: Uuid, query: Query, now: Now) {
         self.watchers.remove(client);
-        let asker = Asker { client, request };
+        let asker = Waiter { client, request };
         match query {
             Query::Accept(submission) => {
                 let (id, received, accepted_at) =
@@ -225,11 +228,11 @@ impl Tasks {
                 let (state, begun_at, ended_at, result, problem) =
                     (TaskState::Pending, None, None, None, None);
                 let status = Status { id, state, received, accepted_at, begun_at, ended_at, result, problem };
-                self.write(Asked::Accept { asker, status }, Write::Accept(submission));
+                self.write(Asked::Accept { asker, status }, StoreWrite::Accept(submission));
             }
             Query::Status(id) => match self.recent.find(id, now.wall).cloned() {
                 Some(status) => self.tell(asker, Ok(Finding::Status(Some(status)))),
-                None => self.read(Asked::Status(asker), Read::Status(id)),
+                None => self.read(Asked::Status(asker), StoreRead::Status(id)),
             },
             Query::Watch(id) => match self.recent.find(id, now.wall).cloned() {
                 Some(status) if status.state.is_final() => {
@@ -239,28 +242,32 @@ impl Tasks {
                 None => {
                     // First in the list, then the look: an end in between is told by whoever sees it.
                     self.watchers.add(asker, id);
-                    self.read(Asked::Watch { asker, task: id }, Read::Status(id));
+                    self.read(Asked::Watch { asker, task: id }, StoreRead::Status(id));
                 }
             },
             Query::File { id, range, lease } => {
-                self.read(Asked::File(asker), Read::File { id, range, lease });
+                self.read(Asked::File(asker), StoreRead::File { id, range, lease });
             }
             Query::Bank(question) => {
                 let asked = Asked::Bank(asker);
                 match question {
-                    Question::Insert(folder, face) => self.write(asked, Write::Insert { folder, face }),
-                    Question::Missing(folder, names) => self.read(asked, Read::Missing { folder, names }),
-                    Question::Folders => self.read(asked, Read::Folders),
-                    Question::Names(folder, from, max) => self.read(asked, Read::Names { folder, from, max }),
-                    Question::Face(folder, name) => self.read(asked, Read::Face { folder, name }),
+                    Question::Insert(folder, face) => self.write(asked, StoreWrite::Insert { folder, face }),
+                    Question::Missing(folder, names) => {
+                        self.read(asked, StoreRead::Missing { folder, names })
+                    }
+                    Question::Folders => self.read(asked, StoreRead::Folders),
+                    Question::Names(folder, from, max) => {
+                        self.read(asked, StoreRead::Names { folder, from, max })
+                    }
+                    Question::Face(folder, name) => self.read(asked, StoreRead::Face { folder, name }),
                     Question::Faces(folder, after, max) => {
-                        self.read(asked, Read::Faces { folder, after, max });
+                        self.read(asked, StoreRead::Faces { folder, after, max });
                     }
                 }
             }
             // The server's own affair, and answered by it.
             Query::Metrics => self.tell(asker, Err(WorkError::Lost)),
-            Query::Delete(task) => self.write(Asked::Delete { asker, task }, Write::Delete { id: task }),
+            Query::Delete(task) => self.write(Asked::Delete { asker, task }, StoreWrite::Delete { id: task }),
         }
     }
 
@@ -270,7 +277,7 @@ impl Tasks {
     }
 
     /// The store has answered.
-    pub fn handle_answer(&mut self, answer: Answer, service: &ServerState, now: Now) {
+    pub fn handle_answer(&mut self, answer: StoreAnswer, service: &ServerState, now: Now) {
         let Some(asked) = self.asked.remove(&answer.ticket) else { return };
         let is_write = !matches!(
             asked,
@@ -289,7 +296,7 @@ impl Tasks {
         }
         let result = answer.result.map_err(failure_of);
         match (asked, result) {
-            (Asked::Accept { asker, status }, Ok(Told::Accepted(acceptance))) => {
+            (Asked::Accept { asker, status }, Ok(StoreReply::Accepted(acceptance))) => {
                 let finding = match acceptance {
                     Acceptance::New => {
                         self.idle = false;
@@ -300,32 +307,32 @@ impl Tasks {
                 };
                 self.tell(asker, Ok(finding));
             }
-            (Asked::Status(asker), Ok(Told::Status(status))) => {
+            (Asked::Status(asker), Ok(StoreReply::Status(status))) => {
                 self.tell(asker, Ok(Finding::Status(status)));
             }
-            (Asked::Watch { asker, task }, Ok(Told::Status(status))) => {
+            (Asked::Watch { asker, task }, Ok(StoreReply::Status(status))) => {
                 let is_over = status.as_ref().is_none_or(|status| status.state.is_final());
                 if is_over && self.watchers.waits(asker, task) {
                     self.watchers.remove(asker.client);
                     self.tell(asker, Ok(Finding::Status(status)));
                 }
             }
-            (Asked::Final(task), Ok(Told::Status(status))) => self.tell_watchers(task, status.as_ref()),
+            (Asked::Final(task), Ok(StoreReply::Status(status))) => self.tell_watchers(task, status.as_ref()),
             (Asked::Final(task), Err(failure)) => {
                 for watcher in self.watchers.take(task) {
                     self.tell(watcher, Err(failure.clone()));
                 }
             }
-            (Asked::Ended, Ok(Told::Ended(ended))) => {
+            (Asked::Ended, Ok(StoreReply::Ended(ended))) => {
                 for task in ended {
-                    self.read(Asked::Final(task), Read::Status(task));
+                    self.read(Asked::Final(task), StoreRead::Status(task));
                 }
             }
-            (Asked::File(asker), Ok(Told::File(file))) => self.tell(asker, Ok(Finding::File(file))),
+            (Asked::File(asker), Ok(StoreReply::File(file))) => self.tell(asker, Ok(Finding::File(file))),
             (Asked::Bank(asker), Ok(told)) => {
                 self.tell(asker, found(told).map(Finding::Bank).ok_or(WorkError::Lost));
             }
-            (Asked::Delete { asker, task }, Ok(Told::Known(known))) => {
+            (Asked::Delete { asker, task }, Ok(StoreReply::Known(known))) => {
                 if let Some(run) = self.in_work.get(&task).and_then(|work| work.run) {
                     self.effects.push_back(Effect::Cancel(run));
                 }
@@ -337,12 +344,12 @@ impl Tasks {
             (Asked::Claim { crashes_max }, result) => {
                 self.handle_claimed(result, crashes_max, service, now);
             }
-            (Asked::Settle(settled), Ok(Told::Known(known))) => self.settled(&settled, known),
+            (Asked::Settle(settled), Ok(StoreReply::Known(known))) => self.settled(&settled, known),
             (Asked::Settle(unsettled), _) => {
                 self.unsettled.push(unsettled);
                 self.retry_at.get_or_insert(now.at + RETRY_TIME);
             }
-            (Asked::Sweep, Ok(Told::Swept { expired, more })) => {
+            (Asked::Sweep, Ok(StoreReply::Swept { expired, more })) => {
                 if expired > 0 {
                     let text = format!("{expired} tareas vencidas: sus resultados ya no se guardan.");
                     self.effects.push_back(Effect::Log(Level::Debug, None, text));
@@ -481,14 +488,14 @@ impl Tasks {
     pub fn advance(&mut self, service: &ServerState, now: Now) {
         if now.at >= self.sweep_at {
             self.sweep_at = now.at + self.sweep_time;
-            self.write(Asked::Sweep, Write::Sweep { at: now.wall });
+            self.write(Asked::Sweep, StoreWrite::Sweep { at: now.wall });
         }
         if self.retry_at.is_some_and(|at| now.at >= at) {
             self.retry_at = None;
             for unsettled in std::mem::take(&mut self.unsettled) {
                 self.settle(unsettled);
             }
-            self.write(Asked::Probe, Write::Probe);
+            self.write(Asked::Probe, StoreWrite::Probe);
         }
         if self.claim_at.is_some_and(|at| now.at >= at) {
             self.claim_at = None;
@@ -514,7 +521,7 @@ impl Tasks {
         while is_able && self.wants_task() {
             self.claims += 1;
             let (crashes_max, in_work, lease) = (self.crashes_max, self.in_work.len(), service.gate.lease());
-            let claim = Write::Claim { crashes_max, in_work, at: now.wall, lease };
+            let claim = StoreWrite::Claim { crashes_max, in_work, at: now.wall, lease };
             self.write(Asked::Claim { crashes_max }, claim);
         }
     }
@@ -524,7 +531,7 @@ impl Tasks {
         let elsewhere: Vec<Uuid> =
             self.watchers.tasks().filter(|task| !self.in_work.contains_key(task)).collect();
         for some in elsewhere.chunks(LOOKED_AT) {
-            self.read(Asked::Ended, Read::Ended(some.to_vec()));
+            self.read(Asked::Ended, StoreRead::Ended(some.to_vec()));
         }
     }
 
@@ -569,7 +576,7 @@ impl Tasks {
 
     fn handle_claimed(
         &mut self,
-        result: Result<Told, WorkError>,
+        result: Result<StoreReply, WorkError>,
         crashes_max: u32,
         service: &ServerState,
         now: Now,
@@ -577,7 +584,7 @@ impl Tasks {
         // An older claim knows nothing of those that may be had since.
         let is_current = crashes_max == self.crashes_max;
         self.claims = self.claims.saturating_sub(1);
-        let Ok(Told::Claimed(claimed)) = result else {
+        let Ok(StoreReply::Claimed(claimed)) = result else {
             self.claim_at = Some(now.at + PAUSE);
             return;
         };
@@ -606,7 +613,7 @@ impl Tasks {
                 let text = "Tarea fallida: lo que se guardó de ella no se puede leer".to_owned();
                 self.effects.push_back(Effect::Log(Level::Error, Some(id), text));
                 if self.watchers.has(id) {
-                    self.read(Asked::Final(id), Read::Status(id));
+                    self.read(Asked::Final(id), StoreRead::Status(id));
                 }
             }
         }
@@ -621,8 +628,8 @@ impl Tasks {
     fn settle(&mut self, unsettled: Unsettled) {
         let Unsettled { id, at, what } = unsettled.clone();
         let write = match what {
-            Settlement::End(end) => Write::End { id, at: at.wall, end },
-            Settlement::Wait { tried } => Write::Release { id, tried },
+            Settlement::End(end) => StoreWrite::End { id, at: at.wall, end },
+            Settlement::Wait { tried } => StoreWrite::Release { id, tried },
         };
         self.write(Asked::Settle(unsettled), write);
     }
@@ -650,15 +657,15 @@ impl Tasks {
             self.effects.push_back(Effect::Log(Level::Info, Some(id), text));
         }
         if self.watchers.has(id) {
-            self.read(Asked::Final(id), Read::Status(id));
+            self.read(Asked::Final(id), StoreRead::Status(id));
         }
     }
 
-    fn note_trouble(&mut self, trouble: &Trouble, service: &ServerState, now: Now) {
-        if let Trouble::Damaged(_) = trouble {
+    fn note_trouble(&mut self, trouble: &StoreError, service: &ServerState, now: Now) {
+        if let StoreError::Damaged(_) = trouble {
             self.effects.push_back(Effect::Log(Level::Error, None, format!("{trouble}.")));
         }
-        if matches!(trouble, Trouble::NoRoom { .. } | Trouble::Damaged(_)) {
+        if matches!(trouble, StoreError::NoRoom { .. } | StoreError::Damaged(_)) {
             return;
         }
         if service.store_away.borrow().is_none() {
@@ -681,16 +688,16 @@ impl Tasks {
         }
     }
 
-    fn tell(&mut self, asker: Asker, told: Result<Finding, WorkError>) {
-        let Asker { client, request } = asker;
+    fn tell(&mut self, asker: Waiter, told: Result<Finding, WorkError>) {
+        let Waiter { client, request } = asker;
         self.effects.push_back(Effect::Tell { client, request, told });
     }
 
-    fn read(&mut self, asked: Asked, read: Read) {
+    fn read(&mut self, asked: Asked, read: StoreRead) {
         self.ask(asked, Ask::Read(read));
     }
 
-    fn write(&mut self, asked: Asked, write: Write) {
+    fn write(&mut self, asked: Asked, write: StoreWrite) {
         self.ask(asked, Ask::Write(write));
     }
 
@@ -698,7 +705,7 @@ impl Tasks {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.asked.insert(ticket, asked);
-        self.effects.push_back(Effect::Ask(Request { ticket, ask }));
+        self.effects.push_back(Effect::Ask(StoreRequest { ticket, ask }));
     }
 }
 
@@ -712,13 +719,13 @@ enum Verdict {
 }
 
 /// What the bank's part of the store has told; None if it was about something else.
-fn found(told: Told) -> Option<Found> {
+fn found(told: StoreReply) -> Option<Found> {
     Some(match told {
-        Told::Inserted(fresh) => Found::Inserted(fresh),
-        Told::Names(names) => Found::Missing(names),
-        Told::Folders(folders) => Found::Folders(folders),
-        Told::Page(page) => Found::Page(page),
-        Told::Faces(faces) => Found::Faces(faces),
+        StoreReply::Inserted(fresh) => Found::Inserted(fresh),
+        StoreReply::Names(names) => Found::Missing(names),
+        StoreReply::Folders(folders) => Found::Folders(folders),
+        StoreReply::Page(page) => Found::Page(page),
+        StoreReply::Faces(faces) => Found::Faces(faces),
         _ => return None,
     })
 }
@@ -738,12 +745,12 @@ fn problem_of(failure: &WorkError, service: &ServerState) -> Problem {
     service.failed(failure.clone()).problem()
 }
 
-fn failure_of(trouble: Trouble) -> WorkError {
+fn failure_of(trouble: StoreError) -> WorkError {
     match trouble {
-        Trouble::Full(reason) => WorkError::StoreFull(reason),
-        Trouble::NoRoom { length } => WorkError::MemoryFull { length },
-        Trouble::Damaged(_) => WorkError::Lost,
-        Trouble::Broken(reason) => WorkError::StoreBroken(reason),
+        StoreError::Full(reason) => WorkError::StoreFull(reason),
+        StoreError::NoRoom { length } => WorkError::MemoryFull { length },
+        StoreError::Damaged(_) => WorkError::Lost,
+        StoreError::Broken(reason) => WorkError::StoreBroken(reason),
     }
 }
 

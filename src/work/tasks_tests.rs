@@ -25,7 +25,7 @@ struct World {
     tasks: Tasks,
     service: ServerState,
     now: Now,
-    asked: Vec<Request>,
+    asked: Vec<StoreRequest>,
     told: Vec<Answered>,
     begun: Vec<Claim>,
     cancelled: Vec<Key>,
@@ -61,7 +61,7 @@ impl World {
         // It has stood for long: nobody is left alone.
         world.tasks.crashes_max = CRASHES_MAX - 1;
         world.advance();
-        world.answer_write(Ok(Told::Swept { expired: 0, more: false }));
+        world.answer_write(Ok(StoreReply::Swept { expired: 0, more: false }));
         world
     }
 
@@ -154,23 +154,23 @@ impl World {
     }
 
     /// Answers the oldest question of the kind that `is_meant`, and gives it.
-    fn answer(&mut self, result: Result<Told, Trouble>, is_meant: impl Fn(&Ask) -> bool) -> Ask {
+    fn answer(&mut self, result: Result<StoreReply, StoreError>, is_meant: impl Fn(&Ask) -> bool) -> Ask {
         let position = self.asked.iter().position(|request| is_meant(&request.ask));
         let position = position.unwrap_or_else(|| panic!("{result:?} answers none of {:?}", self.asked));
-        let Request { ticket, ask } = self.asked.remove(position);
-        self.tasks.handle_answer(Answer { ticket, result }, &self.service, self.now);
+        let StoreRequest { ticket, ask } = self.asked.remove(position);
+        self.tasks.handle_answer(StoreAnswer { ticket, result }, &self.service, self.now);
         self.drain();
         ask
     }
 
-    fn answer_write(&mut self, result: Result<Told, Trouble>) -> Write {
+    fn answer_write(&mut self, result: Result<StoreReply, StoreError>) -> StoreWrite {
         match self.answer(result, |ask| matches!(ask, Ask::Write(_))) {
             Ask::Write(write) => write,
             Ask::Read(read) => panic!("{read:?}"),
         }
     }
 
-    fn answer_read(&mut self, result: Result<Told, Trouble>) -> Read {
+    fn answer_read(&mut self, result: Result<StoreReply, StoreError>) -> StoreRead {
         match self.answer(result, |ask| matches!(ask, Ask::Read(_))) {
             Ask::Read(read) => read,
             Ask::Write(write) => panic!("{write:?}"),
@@ -188,13 +188,13 @@ impl World {
     }
 
     fn told_of_claim(&mut self, claimed: Claimed) {
-        let is_claim = |ask: &Ask| matches!(ask, Ask::Write(Write::Claim { .. }));
-        self.answer(Ok(Told::Claimed(claimed)), is_claim);
+        let is_claim = |ask: &Ask| matches!(ask, Ask::Write(StoreWrite::Claim { .. }));
+        self.answer(Ok(StoreReply::Claimed(claimed)), is_claim);
     }
 
     /// Claims that the store has not answered yet.
     fn claims(&self) -> usize {
-        let is_claim = |request: &&Request| matches!(request.ask, Ask::Write(Write::Claim { .. }));
+        let is_claim = |request: &&StoreRequest| matches!(request.ask, Ask::Write(StoreWrite::Claim { .. }));
         self.asked.iter().filter(is_claim).count()
     }
 
@@ -214,10 +214,11 @@ impl World {
         Ok(WorkOutput::Picture(Arc::new(picture), Times::default()))
     }
 
-    fn settled(&mut self, known: bool) -> Write {
-        let is_settlement = |ask: &Ask| matches!(ask, Ask::Write(Write::End { .. } | Write::Release { .. }));
-        let write = self.answer(Ok(Told::Known(known)), is_settlement).into_write();
-        if let Write::Release { id, tried: true } = write {
+    fn settled(&mut self, known: bool) -> StoreWrite {
+        let is_settlement =
+            |ask: &Ask| matches!(ask, Ask::Write(StoreWrite::End { .. } | StoreWrite::Release { .. }));
+        let write = self.answer(Ok(StoreReply::Known(known)), is_settlement).into_write();
+        if let StoreWrite::Release { id, tried: true } = write {
             *self.tries.entry(id).or_default() += 1;
         }
         write
@@ -233,7 +234,7 @@ impl World {
 }
 
 impl Ask {
-    fn into_write(self) -> Write {
+    fn into_write(self) -> StoreWrite {
         match self {
             Self::Write(write) => write,
             Self::Read(read) => panic!("{read:?}"),
@@ -241,12 +242,12 @@ impl Ask {
     }
 }
 
-fn broken() -> Trouble {
-    Trouble::Broken("EIO".into())
+fn broken() -> StoreError {
+    StoreError::Broken("EIO".into())
 }
 
-fn full() -> Trouble {
-    Trouble::Full("ENOSPC".into())
+fn full() -> StoreError {
+    StoreError::Full("ENOSPC".into())
 }
 
 #[test]
@@ -255,7 +256,7 @@ fn a_picture_counts_as_accepted_when_the_store_says_so() {
     world.submit(7, 1);
     world.advance();
     assert!(world.told.is_empty() && world.claims() == 0);
-    world.answer_write(Ok(Told::Accepted(Acceptance::New)));
+    world.answer_write(Ok(StoreReply::Accepted(Acceptance::New)));
     let (client, request, told) = world.told.remove(0);
     assert_eq!((client, request), (key(7), id(7)));
     let Ok(Finding::Accepted(accepted)) = told else { panic!("{told:?}") };
@@ -264,15 +265,15 @@ fn a_picture_counts_as_accepted_when_the_store_says_so() {
     assert_eq!(world.claims(), 2, "there is work again");
 
     world.submit(7, 2);
-    world.answer(Ok(Told::Accepted(Acceptance::Same(status(id(1), TaskState::Done)))), is_accept);
+    world.answer(Ok(StoreReply::Accepted(Acceptance::Same(status(id(1), TaskState::Done)))), is_accept);
     assert!(matches!(&world.told.remove(0).2, Ok(Finding::Accepted(known)) if known.id == id(1)));
     world.submit(7, 3);
-    world.answer(Ok(Told::Accepted(Acceptance::Different)), is_accept);
+    world.answer(Ok(StoreReply::Accepted(Acceptance::Different)), is_accept);
     assert!(matches!(world.told.remove(0).2, Ok(Finding::Different)));
 }
 
 fn is_accept(ask: &Ask) -> bool {
-    matches!(ask, Ask::Write(Write::Accept(_)))
+    matches!(ask, Ask::Write(StoreWrite::Accept(_)))
 }
 
 #[test]
@@ -288,7 +289,7 @@ fn so_many_are_in_memory_and_no_more() {
     world.end(2, world.done());
     world.advance();
     assert_eq!(world.claims(), 0, "it is in memory until the store has its result");
-    assert!(matches!(world.settled(true), Write::End { end: End::Done(_), .. }));
+    assert!(matches!(world.settled(true), StoreWrite::End { end: End::Done(_), .. }));
     world.advance();
     assert_eq!(world.claims(), 1);
     world.told_of_claim(Claimed::Nothing);
@@ -329,7 +330,7 @@ fn a_suspect_is_worked_on_alone() {
 
     // One that has to go back to wait is a suspect still.
     world.end(5, Err(WorkError::ScalerAway));
-    assert!(matches!(world.settled(true), Write::Release { .. }));
+    assert!(matches!(world.settled(true), StoreWrite::Release { .. }));
     world.wait(PAUSE);
     assert_eq!(world.claims(), 1);
     world.claim(5, true);
@@ -344,8 +345,8 @@ fn a_suspect_is_worked_on_alone() {
 
 /// The crashes of the tasks that the claims under way may get.
 fn crashes_of(world: &World) -> Vec<u32> {
-    let crashes = |request: &Request| match request.ask {
-        Ask::Write(Write::Claim { crashes_max, .. }) => Some(crashes_max),
+    let crashes = |request: &StoreRequest| match request.ask {
+        Ask::Write(StoreWrite::Claim { crashes_max, .. }) => Some(crashes_max),
         _ => None,
     };
     world.asked.iter().filter_map(crashes).collect()
@@ -355,7 +356,7 @@ fn crashes_of(world: &World) -> Vec<u32> {
 fn suspects_are_left_alone_at_first() {
     let mut world = World::young(2, Duration::from_secs(3600));
     world.advance();
-    world.answer_write(Ok(Told::Swept { expired: 0, more: false }));
+    world.answer_write(Ok(StoreReply::Swept { expired: 0, more: false }));
     assert_eq!(crashes_of(&world), [0, 0]);
     world.claim(1, false);
     world.wait(PROBATION);
@@ -410,8 +411,8 @@ fn what_becomes_of_a_failure() {
             world.claim(1, false);
             world.end(1, Err(failure.clone()));
             match world.settled(true) {
-                Write::Release { .. } => assert!(number < tries, "{failure:?}"),
-                Write::End { end: End::Failed(problem), .. } => {
+                StoreWrite::Release { .. } => assert!(number < tries, "{failure:?}"),
+                StoreWrite::End { end: End::Failed(problem), .. } => {
                     assert_eq!((number, problem.code), (tries, code), "{failure:?}");
                     break;
                 }
@@ -449,15 +450,15 @@ fn a_result_that_the_store_can_not_take_is_kept_and_offered_again() {
         world.wait(RETRY_TIME);
         world.answer_write(Err(full()));
         world.answer_write(Err(full()));
-        assert!(matches!(world.answer_write(Ok(Told::Nothing)), Write::Probe));
+        assert!(matches!(world.answer_write(Ok(StoreReply::Nothing)), StoreWrite::Probe));
         assert!(world.asked.is_empty() && world.log.is_empty(), "it complains once");
         assert!(world.service.store_away.borrow().is_some());
     }
     world.wait(RETRY_TIME);
     let again = [world.settled(true), world.settled(true)];
-    assert!(matches!(&again[0], Write::End { id: first, end: End::Done(picture), .. }
+    assert!(matches!(&again[0], StoreWrite::End { id: first, end: End::Done(picture), .. }
         if *first == id(1) && picture.file == "png"));
-    assert!(matches!(&again[1], Write::End { end: End::Failed(_), .. }));
+    assert!(matches!(&again[1], StoreWrite::End { end: End::Failed(_), .. }));
     assert!(world.service.store_away.borrow().is_none());
     assert_eq!(world.log[0], (Level::Warning, "El almacén funciona de nuevo.".into()));
     world.advance();
@@ -473,14 +474,14 @@ fn a_store_that_fails_is_knocked_at_until_it_opens() {
     world.wait(RETRY_TIME / 2);
     assert!(world.asked.is_empty());
     world.wait(RETRY_TIME / 2);
-    assert!(matches!(world.answer_write(Ok(Told::Nothing)), Write::Probe));
+    assert!(matches!(world.answer_write(Ok(StoreReply::Nothing)), StoreWrite::Probe));
     assert!(world.service.store_away.borrow().is_none());
     // A read that fails says nothing about writes, nor one that succeeds.
     world.query(1, Query::Status(id(1)));
     world.answer_read(Err(broken()));
     assert!(world.service.store_away.borrow().is_some());
     world.query(1, Query::Status(id(1)));
-    world.answer_read(Ok(Told::Status(None)));
+    world.answer_read(Ok(StoreReply::Status(None)));
     assert!(world.service.store_away.borrow().is_some());
 }
 
@@ -498,7 +499,9 @@ fn no_task_is_begun_while_it_could_not_be_worked_on() {
         world.advance();
         assert_eq!(world.claims(), 0);
     }
-    for claimed in [Ok(Told::Claimed(Claimed::NoRoom { length: 9 })), Err(Trouble::NoRoom { length: 9 })] {
+    for claimed in
+        [Ok(StoreReply::Claimed(Claimed::NoRoom { length: 9 })), Err(StoreError::NoRoom { length: 9 })]
+    {
         let mut world = World::new(1);
         world.answer_write(claimed);
         world.advance();
@@ -521,7 +524,7 @@ fn while_a_task_waits_for_memory_no_other_is_taken_on() {
     assert_eq!(world.claims(), 0);
     // That it waits in vain is no fault of its own, however often.
     world.end_at(1, Err(WorkError::Late), Reached::Nothing);
-    assert!(matches!(world.settled(true), Write::Release { tried: false, .. }));
+    assert!(matches!(world.settled(true), StoreWrite::Release { tried: false, .. }));
     world.wait(PAUSE);
     world.advance();
     assert_eq!(world.claims(), 3);
@@ -543,7 +546,7 @@ fn so_many_are_taken_on_as_have_found_memory_lately() {
     world.tasks.admitted(id(1));
     for sent_back in [5, 4, 3] {
         world.end(sent_back, Err(WorkError::MemoryFull { length: 9 }));
-        assert!(matches!(world.settled(true), Write::Release { .. }));
+        assert!(matches!(world.settled(true), StoreWrite::Release { .. }));
     }
     world.advance();
     assert_eq!((world.claims(), world.tasks.window), (0, 2));
@@ -565,7 +568,7 @@ fn so_many_are_taken_on_as_have_found_memory_lately() {
 fn a_task_that_the_memory_could_never_hold_ends() {
     let mut world = World::new(2);
     world.told_of_claim(Claimed::TooLarge { id: id(1), length: 5000 });
-    let Write::End { end: End::Failed(problem), .. } = world.settled(true) else { panic!() };
+    let StoreWrite::End { end: End::Failed(problem), .. } = world.settled(true) else { panic!() };
     assert_eq!(problem.code, 422);
     assert!(problem.detail.contains("--memoria"), "{problem:?}");
     world.advance();
@@ -576,9 +579,9 @@ fn a_task_that_the_memory_could_never_hold_ends() {
 fn a_task_that_cannot_be_read_is_told_of_and_the_next_is_claimed() {
     let mut world = World::new(1);
     world.query(11, Query::Watch(id(1)));
-    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Pending)))));
+    world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Pending)))));
     world.told_of_claim(Claimed::Unreadable { id: id(1) });
-    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Failed)))));
+    world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Failed)))));
     assert_eq!(world.told.len(), 1);
     world.advance();
     assert_eq!(world.claims(), 1);
@@ -589,14 +592,14 @@ fn whoever_waits_is_told_at_the_end() {
     let mut world = World::busy(2, &[1]);
     for client in [11, 12, 13] {
         world.query(client, Query::Watch(id(1)));
-        assert!(matches!(world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Running))))),
-            Read::Status(asked) if asked == id(1)));
+        assert!(matches!(world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Running))))),
+            StoreRead::Status(asked) if asked == id(1)));
     }
     world.tasks.forget(key(12));
     assert!(world.told.is_empty());
     world.end(1, world.done());
     world.settled(true);
-    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Done)))));
+    world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Done)))));
     assert_eq!([world.told[0].0, world.told[1].0], [key(11), key(13)]);
     assert_eq!([world.told_state(), world.told_state()], [Some(TaskState::Done); 2]);
     assert!(world.told.is_empty());
@@ -608,7 +611,7 @@ fn an_end_between_the_question_and_the_look_is_told_once() {
     let mut world = World::busy(2, &[1]);
     world.query(11, Query::Watch(id(1)));
     world.end(1, world.done());
-    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Done)))));
+    world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Done)))));
     assert_eq!(world.told_state(), Some(TaskState::Done));
     world.settled(true);
     assert!(world.told.is_empty() && !world.asked.iter().any(|request| matches!(request.ask, Ask::Read(_))));
@@ -618,9 +621,9 @@ fn an_end_between_the_question_and_the_look_is_told_once() {
     world.query(11, Query::Watch(id(1)));
     world.end(1, world.done());
     world.settled(true);
-    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Running)))));
+    world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Running)))));
     assert!(world.told.is_empty());
-    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Done)))));
+    world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Done)))));
     assert_eq!(world.told_state(), Some(TaskState::Done));
 }
 
@@ -629,9 +632,9 @@ fn who_waits_for_something_else_by_now_is_not_told() {
     let mut world = World::busy(2, &[1, 2]);
     world.query(11, Query::Watch(id(1)));
     world.query(11, Query::Watch(id(2)));
-    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Done)))));
+    world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Done)))));
     assert!(world.told.is_empty());
-    world.answer_read(Ok(Told::Status(None)));
+    world.answer_read(Ok(StoreReply::Status(None)));
     assert_eq!(world.told_state(), None, "it was never given out");
 }
 
@@ -640,7 +643,7 @@ fn a_look_that_fails_is_told_to_all_who_wait_for_it() {
     let mut world = World::busy(2, &[1]);
     for client in [11, 12] {
         world.query(client, Query::Watch(id(1)));
-        world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Running)))));
+        world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Running)))));
     }
     world.end(1, world.done());
     world.settled(true);
@@ -653,10 +656,10 @@ fn a_look_that_fails_is_told_to_all_who_wait_for_it() {
 fn a_deleted_task_is_stopped_and_told_to_who_waits() {
     let mut world = World::busy(2, &[1, 2]);
     world.query(11, Query::Watch(id(1)));
-    world.answer_read(Ok(Told::Status(Some(status(id(1), TaskState::Running)))));
+    world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Running)))));
     world.query(12, Query::Delete(id(1)));
     assert!(world.told.is_empty() && world.cancelled.is_empty(), "not before the store says so");
-    world.answer_write(Ok(Told::Known(true)));
+    world.answer_write(Ok(StoreReply::Known(true)));
     assert_eq!(world.cancelled, [key(1)]);
     assert_eq!(world.told_state(), None);
     assert!(matches!(world.told.remove(0), (client, _, Ok(Finding::Deleted(true))) if client == key(12)));
@@ -664,12 +667,12 @@ fn a_deleted_task_is_stopped_and_told_to_who_waits() {
     world.end(1, Err(WorkError::Cancelled));
     world.settled(false);
     world.query(12, Query::Delete(id(2)));
-    world.answer_write(Ok(Told::Known(true)));
+    world.answer_write(Ok(StoreReply::Known(true)));
     // Its step was not.
     world.tasks.handle_gone(id(2));
     assert!(world.tasks.in_work.is_empty());
     world.query(12, Query::Delete(id(9)));
-    world.answer_write(Ok(Told::Known(false)));
+    world.answer_write(Ok(StoreReply::Known(false)));
     assert!(matches!(world.told.pop().unwrap().2, Ok(Finding::Deleted(false))));
 }
 
@@ -681,7 +684,7 @@ fn nothing_is_remembered_of_a_task_that_was_deleted() {
     world.wait(PAUSE);
     world.claim(1, false);
     world.query(12, Query::Delete(id(1)));
-    world.answer_write(Ok(Told::Known(true)));
+    world.answer_write(Ok(StoreReply::Known(true)));
     world.end(1, Err(WorkError::Lost));
     world.settled(false);
     assert!(world.tasks.in_work.is_empty());
@@ -693,21 +696,21 @@ fn lateness_is_final_once_a_worker_has_begun() {
     // No worker came to it, however often.
     for _ in 0..TRIES_MAX + 1 {
         world.end_at(1, Err(WorkError::Late), Reached::Nothing);
-        assert!(matches!(world.settled(true), Write::Release { tried: false, .. }));
+        assert!(matches!(world.settled(true), StoreWrite::Release { tried: false, .. }));
         world.wait(PAUSE);
         world.claim(1, false);
     }
     // Nor to the next step of it: that is a try, of which there are so many.
     for _ in 1..TRIES_MAX {
         world.end_at(1, Err(WorkError::Late), Reached::Between);
-        assert!(matches!(world.settled(true), Write::Release { tried: true, .. }));
+        assert!(matches!(world.settled(true), StoreWrite::Release { tried: true, .. }));
         world.wait(PAUSE);
         world.claim(1, false);
     }
     for reached in [Reached::Worker, Reached::Scaler] {
         let number = if reached == Reached::Worker { 1 } else { 2 };
         world.end_at(number, Err(WorkError::Late), reached);
-        let Write::End { end: End::Failed(problem), .. } = world.settled(true) else { panic!() };
+        let StoreWrite::End { end: End::Failed(problem), .. } = world.settled(true) else { panic!() };
         assert_eq!(problem.code, 504);
         assert!(problem.detail.contains("--plazo"), "{problem:?}");
     }
@@ -719,9 +722,9 @@ fn a_scaler_that_hangs_is_no_fault_of_the_picture() {
     world.service.stuck.set(Some(Part::Scaler));
     // Its thread may still have it.
     world.end_at(1, Err(WorkError::Late), Reached::Worker);
-    assert!(matches!(world.settled(true), Write::End { .. }));
+    assert!(matches!(world.settled(true), StoreWrite::End { .. }));
     world.end_at(2, Err(WorkError::Late), Reached::Scaler);
-    assert!(matches!(world.settled(true), Write::Release { tried: true, .. }));
+    assert!(matches!(world.settled(true), StoreWrite::Release { tried: true, .. }));
 }
 
 #[test]
@@ -730,17 +733,17 @@ fn tries_before_a_restart_count() {
     world.tries.insert(id(1), TRIES_MAX - 1);
     world.claim(1, false);
     world.end(1, Err(WorkError::ScalerAway));
-    assert!(matches!(world.settled(true), Write::Release { tried: false, .. }));
+    assert!(matches!(world.settled(true), StoreWrite::Release { tried: false, .. }));
     world.wait(PAUSE);
     world.claim(1, false);
     world.end(1, Err(WorkError::ScalerLost));
-    assert!(matches!(world.settled(true), Write::End { end: End::Failed(_), .. }));
+    assert!(matches!(world.settled(true), StoreWrite::End { end: End::Failed(_), .. }));
     // So many restarts say little about it: it has a last try all the same.
     world.tries.insert(id(2), 40);
     world.advance();
     world.claim(2, false);
     world.end(2, world.done());
-    assert!(matches!(world.settled(true), Write::End { end: End::Done(_), .. }));
+    assert!(matches!(world.settled(true), StoreWrite::End { end: End::Done(_), .. }));
 }
 
 #[test]
@@ -753,7 +756,7 @@ fn what_was_not_begun_when_the_server_ends_was_not_tried() {
         .asked
         .iter()
         .filter_map(|request| match request.ask {
-            Ask::Write(Write::Release { id, tried: false }) => Some(id),
+            Ask::Write(StoreWrite::Release { id, tried: false }) => Some(id),
             _ => None,
         })
         .collect();
@@ -770,8 +773,8 @@ fn what_expires_is_looked_for_at_the_start_and_regularly() {
         world.wait(every - Duration::from_millis(1));
         assert!(world.asked.is_empty());
         world.wait(Duration::from_millis(1));
-        let swept = world.answer_write(Ok(Told::Swept { expired: 500, more: true }));
-        assert!(matches!(swept, Write::Sweep { at } if at == world.now.wall));
+        let swept = world.answer_write(Ok(StoreReply::Swept { expired: 500, more: true }));
+        assert!(matches!(swept, StoreWrite::Sweep { at } if at == world.now.wall));
         assert_eq!(world.tasks.poll_timeout(), world.now.at, "there is more");
     }
 }
@@ -800,11 +803,11 @@ fn work_for_clients_is_remembered_and_can_be_waited_for() {
 #[test]
 fn an_answer_to_no_question_is_nobodys() {
     let mut world = World::idle(1);
-    let answer = |ticket| Answer { ticket, result: Ok(Told::Nothing) };
+    let answer = |ticket| StoreAnswer { ticket, result: Ok(StoreReply::Nothing) };
     world.tasks.handle_answer(answer(999), &world.service, world.now);
     world.query(1, Query::Status(id(1)));
     // Of the wrong kind: the client is answered all the same.
-    world.answer_read(Ok(Told::Known(true)));
+    world.answer_read(Ok(StoreReply::Known(true)));
     assert!(matches!(world.told.remove(0).2, Err(WorkError::Lost)));
     world.drain();
     assert!(world.told.is_empty());
@@ -841,16 +844,19 @@ fn who_waits_for_a_task_of_another_server_is_told() {
     world.claim(1, false);
     for (client, task) in [(11, 1), (12, 2), (13, 2), (14, 3)] {
         world.query(client, Query::Watch(id(task)));
-        world.answer_read(Ok(Told::Status(Some(status(id(task), TaskState::Running)))));
+        world.answer_read(Ok(StoreReply::Status(Some(status(id(task), TaskState::Running)))));
     }
     world.wait(LOOK_TIME);
-    let asks = |ask: &Ask| matches!(ask, Ask::Read(Read::Ended(_)));
-    let Ask::Read(Read::Ended(mut asked)) = world.answer(Ok(Told::Ended(vec![id(2)])), asks) else {
+    let asks = |ask: &Ask| matches!(ask, Ask::Read(StoreRead::Ended(_)));
+    let Ask::Read(StoreRead::Ended(mut asked)) = world.answer(Ok(StoreReply::Ended(vec![id(2)])), asks)
+    else {
         panic!()
     };
     asked.sort_unstable();
     assert_eq!(asked, [id(2), id(3)], "of what is in work here the end is seen anyhow");
-    let Read::Status(task) = world.answer_read(Ok(Told::Status(Some(status(id(2), TaskState::Done))))) else {
+    let StoreRead::Status(task) =
+        world.answer_read(Ok(StoreReply::Status(Some(status(id(2), TaskState::Done)))))
+    else {
         panic!()
     };
     assert_eq!(task, id(2));
@@ -859,10 +865,10 @@ fn who_waits_for_a_task_of_another_server_is_told() {
     assert_eq!(told, [12, 13]);
     // A look that fails is made again.
     world.wait(LOOK_TIME);
-    world.answer(Err(Trouble::Broken("se cortó".into())), asks);
+    world.answer(Err(StoreError::Broken("se cortó".into())), asks);
     world.wait(LOOK_TIME);
-    world.answer(Ok(Told::Ended(vec![id(3)])), asks);
-    world.answer_read(Ok(Told::Status(None)));
+    world.answer(Ok(StoreReply::Ended(vec![id(3)])), asks);
+    world.answer_read(Ok(StoreReply::Status(None)));
     assert!(matches!(world.told.last(), Some((Key { index: 14, .. }, _, Ok(Finding::Status(None))))));
 }
 
@@ -870,13 +876,13 @@ fn who_waits_for_a_task_of_another_server_is_told() {
 fn a_result_that_meets_something_unreadable_is_offered_again_and_puts_no_store_away() {
     let mut world = World::busy(1, &[1]);
     world.end(1, Err(WorkError::TooManyPixels { width: 9, height: 9 }));
-    let damaged = || Err(Trouble::Damaged("un documento guardado no es lo que debería".into()));
-    assert!(matches!(world.answer_write(damaged()), Write::End { id: of, .. } if of == id(1)));
+    let damaged = || Err(StoreError::Damaged("un documento guardado no es lo que debería".into()));
+    assert!(matches!(world.answer_write(damaged()), StoreWrite::End { id: of, .. } if of == id(1)));
     assert!(world.service.store_away.borrow().is_none());
     assert!(world.log.iter().any(|(level, text)| *level == Level::Error && text.contains("documento")));
     assert!(world.asked.is_empty());
     world.wait(RETRY_TIME);
-    let is_end = |ask: &Ask| matches!(ask, Ask::Write(Write::End { .. }));
-    world.answer(Ok(Told::Known(true)), is_end);
+    let is_end = |ask: &Ask| matches!(ask, Ask::Write(StoreWrite::End { .. }));
+    world.answer(Ok(StoreReply::Known(true)), is_end);
     assert_eq!(world.tasks.in_work(), 0);
 }

@@ -7,7 +7,7 @@ use crate::model::key::Key;
 
 /// A client's request that is to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asker {
+pub struct Waiter {
     /// The client.
     pub client: Key,
     /// Its request: a later one of the same client is not meant.
@@ -16,15 +16,15 @@ pub struct Asker {
 
 /// The clients that wait, by task.
 #[derive(Debug, Default)]
-pub struct Watchers {
-    askers: HashMap<Uuid, Vec<Asker>>,
+pub struct Waiters {
+    askers: HashMap<Uuid, Vec<Waiter>>,
     /// The same the other way round: the task, and the client's request.
     tasks: HashMap<Key, (Uuid, Uuid)>,
 }
 
-impl Watchers {
+impl Waiters {
     /// From now on it waits for the end of `task`, and of no other.
-    pub fn add(&mut self, asker: Asker, task: Uuid) {
+    pub fn add(&mut self, asker: Waiter, task: Uuid) {
         self.remove(asker.client);
         self.tasks.insert(asker.client, (task, asker.request));
         self.askers.entry(task).or_default().push(asker);
@@ -43,7 +43,7 @@ impl Watchers {
     }
 
     /// All that waited for this task; none of them waits any more.
-    pub fn take(&mut self, task: Uuid) -> Vec<Asker> {
+    pub fn take(&mut self, task: Uuid) -> Vec<Waiter> {
         let askers = self.askers.remove(&task).unwrap_or_default();
         for asker in &askers {
             self.tasks.remove(&asker.client);
@@ -64,7 +64,7 @@ impl Watchers {
 
     /// Whether this request waits for this task: another of the same client may have taken its place.
     #[must_use]
-    pub fn waits(&self, asker: Asker, task: Uuid) -> bool {
+    pub fn waits(&self, asker: Waiter, task: Uuid) -> bool {
         self.tasks.get(&asker.client) == Some(&(task, asker.request))
     }
 }
@@ -75,15 +75,15 @@ mod tests {
 
     #[test]
     fn each_waits_for_one_task_until_it_is_told_or_leaves() {
-        let asker = |index| Asker { client: Key { index, generation: 0 }, request: Uuid::nil() };
+        let asker = |index| Waiter { client: Key { index, generation: 0 }, request: Uuid::nil() };
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let mut watchers = Watchers::default();
+        let mut watchers = Waiters::default();
         for index in 0..3 {
             watchers.add(asker(index), one);
         }
         watchers.add(asker(1), other);
         assert!(watchers.waits(asker(1), other) && !watchers.waits(asker(1), one));
-        let later = Asker { request: Uuid::from_u128(9), ..asker(1) };
+        let later = Waiter { request: Uuid::from_u128(9), ..asker(1) };
         assert!(!watchers.waits(later, other), "another request of the same client");
         assert_eq!(watchers.remove(asker(2).client), Some(one));
         assert_eq!(watchers.remove(asker(2).client), None);

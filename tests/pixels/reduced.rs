@@ -5,7 +5,7 @@ use scaler::raster::Raster;
 use tp2::http::format::Format;
 use tp2::model::image::{PixelLimits, Reduction};
 use tp2::model::job::{Cancel, Decoded};
-use tp2::pixels::{Encoding, Spares, decode_from, encode, probe, reduce};
+use tp2::pixels::{BufferPool, Encoding, decode_from, encode, probe, reduce};
 
 const LIMITS: PixelLimits = PixelLimits { pixels_max: 100_000_000, side_max: 65_535 };
 
@@ -18,7 +18,7 @@ fn decoded(bytes: &[u8], reduction: Reduction) -> Decoded {
     let mut probed = probe(bytes, &LIMITS).unwrap();
     reduce(&mut probed, bytes, reduction).unwrap();
     assert_eq!(probed.reduction, reduction);
-    decode_from(&Spares::default(), bytes, &probed, &LIMITS, &Cancel::default()).unwrap()
+    decode_from(&BufferPool::default(), bytes, &probed, &LIMITS, &Cancel::default()).unwrap()
 }
 
 fn resized(raster: &Raster, (width, height): (u32, u32)) -> Vec<u8> {

@@ -6,7 +6,7 @@
 use scaler::raster::Channels;
 use tp2::model::error::WorkError;
 use tp2::model::job::Cancel;
-use tp2::pixels::{Spares, decode, decode_from, probe};
+use tp2::pixels::{BufferPool, decode, decode_from, probe};
 
 use crate::fixtures::{LIMITS, Xorshift, fixture};
 use crate::memory::peak;
@@ -291,7 +291,7 @@ fn a_picture_that_is_not_wanted_any_more_is_not_decoded() {
     ] {
         let probed = probe(&bytes, &LIMITS).unwrap();
         let cancelled = Cancel::default();
-        let decoded = || decode_from(&Spares::default(), &bytes, &probed, &LIMITS, &cancelled).map(drop);
+        let decoded = || decode_from(&BufferPool::default(), &bytes, &probed, &LIMITS, &cancelled).map(drop);
         assert_eq!(decoded(), Ok(()));
         cancelled.set();
         assert_eq!(decoded(), Err(WorkError::Cancelled));

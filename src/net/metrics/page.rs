@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use scaler::exit_stats::Cause;
 
-use super::{BOUNDS, Histogram, Levels, Metrics, STAGES};
+use super::{BOUNDS, Gauges, Histogram, Metrics, STAGES};
 use crate::model::server_state::Part;
 
 /// A page that is being written.
@@ -74,7 +74,7 @@ impl Page {
 impl Metrics {
     /// The page.
     #[must_use]
-    pub fn page(&self, levels: &Levels) -> String {
+    pub fn page(&self, levels: &Gauges) -> String {
         let mut page = Page(String::with_capacity(32 << 10));
         self.write_requests(&mut page);
         self.write_work(&mut page, levels);
@@ -105,7 +105,7 @@ impl Metrics {
         page.counter("tp2_connections_accepted_total", "Client connections taken on.", self.accepted);
     }
 
-    fn write_work(&self, page: &mut Page, levels: &Levels) {
+    fn write_work(&self, page: &mut Page, levels: &Gauges) {
         let name = "tp2_stage_seconds";
         page.family(name, "histogram", "Where the time of a picture goes.");
         for (stage, histogram) in STAGES.iter().zip(&self.stages) {
@@ -146,7 +146,7 @@ impl Metrics {
         }
     }
 
-    fn write_scaler(&self, page: &mut Page, levels: &Levels) {
+    fn write_scaler(&self, page: &mut Page, levels: &Gauges) {
         let help = "Open connections to the scaler.";
         page.gauge("tp2_scaler_connections", help, levels.scaler_connections);
         page.gauge("tp2_scaler_waiting", "Pictures that wait for one.", levels.scaler_waiting);
@@ -161,7 +161,7 @@ impl Metrics {
     }
 }
 
-fn write_process(page: &mut Page, levels: &Levels) {
+fn write_process(page: &mut Page, levels: &Gauges) {
     let help = "Log lines that nobody read in time.";
     page.counter("tp2_log_lines_lost_total", help, levels.log_lines_lost);
     let process = &levels.process;
@@ -191,10 +191,10 @@ mod tests {
     use crate::model::task::TaskState;
     use crate::net::metrics::Process;
 
-    fn levels() -> Levels {
+    fn levels() -> Gauges {
         let counts =
             [TaskState::Pending, TaskState::Running, TaskState::Done, TaskState::Failed, TaskState::Expired];
-        Levels {
+        Gauges {
             connections: (1, 10),
             places: (2, 32),
             memory: (3, 4096),

@@ -11,7 +11,7 @@ use crate::model::key::Key;
 use crate::model::store::{Finding, Query};
 use crate::model::task::{Claim, Submission};
 use crate::pixels;
-use crate::store::{Ask, Read, Request};
+use crate::store::{Ask, StoreRead, StoreRequest};
 use crate::work::counts;
 use crate::work::pipeline::Reached;
 use crate::work::tasks::Effect;
@@ -61,7 +61,7 @@ impl Server {
         self.tasks.advance(&self.service, self.now);
         self.perform_effects();
         if self.census.begin(self.now.at) {
-            self.store.ask(Request { ticket: counts::TICKET, ask: Ask::Read(Read::Counts) });
+            self.store.ask(StoreRequest { ticket: counts::TICKET, ask: Ask::Read(StoreRead::Counts) });
         }
         let due = self.census.poll_timeout().into_iter().fold(self.tasks.poll_timeout(), Instant::min);
         self.timers.arm(&mut self.tasks_armed, Some(due), Source::Tasks);

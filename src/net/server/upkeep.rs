@@ -8,7 +8,7 @@ use scaler::sys;
 use super::{Level, Server, Source, Who};
 use crate::model::job::Completion;
 use crate::model::server_state::Part;
-use crate::net::metrics::{Levels, Process};
+use crate::net::metrics::{Gauges, Process};
 use crate::work::self_test::Sign;
 use crate::work::timers::Armed;
 use crate::workers::{GRACE, Loss};
@@ -26,7 +26,7 @@ const TIDE: u64 = 16 << 20;
 
 /// When the next of these things is due.
 #[derive(Debug, Default)]
-pub(super) struct Upkeep {
+pub(super) struct Maintenance {
     pub(super) armed: Armed,
     /// The manager is to be told that the loop turns.
     alive_at: Option<Instant>,
@@ -39,7 +39,7 @@ pub(super) struct Upkeep {
     trimmed_at: Option<Instant>,
 }
 
-impl Upkeep {
+impl Maintenance {
     /// Whether memory is to be given back now that pictures hold so many bytes.
     fn wants_trim(&mut self, held: u64, now: Instant) -> bool {
         self.tide = self.tide.max(held);
@@ -175,7 +175,7 @@ impl Server {
     pub(super) fn figures(&self) -> Bytes {
         let gate = &self.service.gate;
         let (scaler_connections, scaler_waiting) = self.pool.load();
-        let levels = Levels {
+        let levels = Gauges {
             connections: (self.clients.len(), self.acceptor.clients_max()),
             places: (gate.places(), gate.places_max()),
             memory: (gate.bytes(), gate.bytes_max()),
@@ -210,7 +210,7 @@ mod tests {
     fn memory_is_given_back_at_rest_and_when_the_tide_falls() {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let mut upkeep = Upkeep::default();
+        let mut upkeep = Maintenance::default();
         assert!(!upkeep.wants_trim(0, start), "nothing was done");
         assert!(!upkeep.wants_trim(10, at(0)) && !upkeep.wants_trim(0, at(999)));
         assert!(upkeep.wants_trim(0, at(1000)));

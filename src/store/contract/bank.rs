@@ -8,8 +8,8 @@ fn face(name: &str, seed: u64) -> Face {
     Face { name: name.into(), image, samples: bytes(seed, FACE_SAMPLES).into() }
 }
 
-fn insertion(folder: &str, face: Face) -> Write {
-    Write::Insert { folder: folder.into(), face: Box::new(face) }
+fn insertion(folder: &str, face: Face) -> StoreWrite {
+    StoreWrite::Insert { folder: folder.into(), face: Box::new(face) }
 }
 
 impl<P: Place> Desk<P> {
@@ -25,41 +25,41 @@ impl<P: Place> Desk<P> {
 
     fn missing(&mut self, folder: &str, names: &[&str]) -> Vec<String> {
         let names = names.iter().map(|&name| name.to_owned()).collect();
-        match self.read(Read::Missing { folder: folder.into(), names }) {
-            Told::Names(names) => names,
+        match self.read(StoreRead::Missing { folder: folder.into(), names }) {
+            StoreReply::Names(names) => names,
             other => panic!("{other:?}"),
         }
     }
 
     fn names(&mut self, folder: &str, from: Option<&str>, max: usize) -> Option<Page> {
-        match self.read(Read::Names { folder: folder.into(), from: from.map(Into::into), max }) {
-            Told::Page(page) => page,
+        match self.read(StoreRead::Names { folder: folder.into(), from: from.map(Into::into), max }) {
+            StoreReply::Page(page) => page,
             other => panic!("{other:?}"),
         }
     }
 
     fn face(&mut self, folder: &str, name: &str) -> Option<Vec<Face>> {
-        faces(self.read(Read::Face { folder: folder.into(), name: name.into() }))
+        faces(self.read(StoreRead::Face { folder: folder.into(), name: name.into() }))
     }
 
     fn folders(&mut self) -> Vec<(String, u64)> {
-        match self.read(Read::Folders) {
-            Told::Folders(folders) => folders,
+        match self.read(StoreRead::Folders) {
+            StoreReply::Folders(folders) => folders,
             other => panic!("{other:?}"),
         }
     }
 }
 
-fn inserted(told: Told) -> bool {
+fn inserted(told: StoreReply) -> bool {
     match told {
-        Told::Inserted(inserted) => inserted,
+        StoreReply::Inserted(inserted) => inserted,
         other => panic!("{other:?}"),
     }
 }
 
-fn faces(told: Told) -> Option<Vec<Face>> {
+fn faces(told: StoreReply) -> Option<Vec<Face>> {
     match told {
-        Told::Faces(faces) => faces,
+        StoreReply::Faces(faces) => faces,
         other => panic!("{other:?}"),
     }
 }
@@ -148,13 +148,13 @@ pub(crate) fn faces_come_in_pages<P: Place>() {
         desk.insert("c", face(name, seed));
     }
     let mut page = |after: Option<&str>, max| {
-        faces(desk.read(Read::Faces { folder: "c".into(), after: after.map(Into::into), max })).unwrap()
+        faces(desk.read(StoreRead::Faces { folder: "c".into(), after: after.map(Into::into), max })).unwrap()
     };
     assert_eq!(page(None, 2), [face("a", 0), face("b", 1)]);
     assert_eq!(page(Some("b"), 2), [face("c", 2), face("d", 3)]);
     assert_eq!(page(Some("d"), 2), [face("e", 4)]);
     assert_eq!(page(Some("e"), 2), []);
     assert_eq!(page(None, 0), []);
-    let unknown = desk.read(Read::Faces { folder: "d".into(), after: None, max: 1 });
+    let unknown = desk.read(StoreRead::Faces { folder: "d".into(), after: None, max: 1 });
     assert_eq!(faces(unknown), None);
 }

@@ -52,7 +52,7 @@ pub(crate) fn a_suspect_may_be_left_alone<P: Place>() {
     desk.crash(at(6));
     let claim = |crashes_max, in_work, desk: &mut Desk<P>| {
         let lease = desk.lease();
-        claimed(desk.write(Write::Claim { crashes_max, in_work, at: at(7), lease }))
+        claimed(desk.write(StoreWrite::Claim { crashes_max, in_work, at: at(7), lease }))
     };
     let Claimed::Task(innocent) = claim(1, 3, &mut desk) else { panic!() };
     assert_eq!((innocent.id, innocent.suspect), (id(2), false));

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use super::{
-    Acceptance, Answer, Ask, Backend, CRASHES_MAX, Claimed, End, Read, Request, Retention, Store, Told,
-    Trouble, Write,
+    Acceptance, Ask, Backend, CRASHES_MAX, Claimed, End, Retention, Store, StoreAnswer, StoreError,
+    StoreRead, StoreReply, StoreRequest, StoreWrite,
 };
 use crate::http::format::Format;
 use crate::model::admission::{Admission, Reservation};
@@ -147,7 +147,7 @@ impl<P: Place> Desk<P> {
         self.gate.lease()
     }
 
-    pub(super) fn batch(&mut self, batch: Vec<Write>) -> Vec<Result<Told, Trouble>> {
+    pub(super) fn batch(&mut self, batch: Vec<StoreWrite>) -> Vec<Result<StoreReply, StoreError>> {
         let tickets = 100..;
         let asked = batch.len();
         let (writer, _) = self.open.as_mut().unwrap();
@@ -155,35 +155,35 @@ impl<P: Place> Desk<P> {
         assert_eq!(answers.len(), asked, "{answers:?}");
         tickets
             .zip(answers)
-            .map(|(expected, Answer { ticket, result })| {
+            .map(|(expected, StoreAnswer { ticket, result })| {
                 assert_eq!(ticket, expected);
                 result
             })
             .collect()
     }
 
-    pub(super) fn try_write(&mut self, write: Write) -> Result<Told, Trouble> {
+    pub(super) fn try_write(&mut self, write: StoreWrite) -> Result<StoreReply, StoreError> {
         self.batch(vec![write]).remove(0)
     }
 
-    pub(super) fn write(&mut self, write: Write) -> Told {
+    pub(super) fn write(&mut self, write: StoreWrite) -> StoreReply {
         self.try_write(write).unwrap()
     }
 
-    pub(super) fn try_read(&mut self, read: Read) -> Result<Told, Trouble> {
+    pub(super) fn try_read(&mut self, read: StoreRead) -> Result<StoreReply, StoreError> {
         let (_, reader) = self.open.as_mut().unwrap();
         reader.read(read)
     }
 
-    pub(super) fn read(&mut self, read: Read) -> Told {
+    pub(super) fn read(&mut self, read: StoreRead) -> StoreReply {
         self.try_read(read).unwrap()
     }
 
-    pub(super) fn submission(&self, number: u64, picture: Vec<u8>, key: Option<&[u8]>) -> Write {
+    pub(super) fn submission(&self, number: u64, picture: Vec<u8>, key: Option<&[u8]>) -> StoreWrite {
         let mut lease = self.lease();
         lease.grow(picture.len() as u64).unwrap();
         let key = key.map(<[u8]>::to_vec);
-        Write::Accept(Box::new(Submission {
+        StoreWrite::Accept(Box::new(Submission {
             id: id(number),
             picture,
             plan: plan(),
@@ -200,7 +200,7 @@ impl<P: Place> Desk<P> {
 
     pub(super) fn try_claim(&mut self, in_work: usize, at: SystemTime) -> Claimed {
         let lease = self.lease();
-        claimed(self.write(Write::Claim { crashes_max: CRASHES_MAX, in_work, at, lease }))
+        claimed(self.write(StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work, at, lease }))
     }
 
     /// The next task, taken into work.
@@ -219,7 +219,7 @@ impl<P: Place> Desk<P> {
     }
 
     pub(super) fn end(&mut self, number: u64, at: SystemTime, end: End) -> bool {
-        known(self.write(Write::End { id: id(number), at, end }))
+        known(self.write(StoreWrite::End { id: id(number), at, end }))
     }
 
     pub(super) fn done(&mut self, number: u64, length: usize) -> bool {
@@ -233,29 +233,29 @@ impl<P: Place> Desk<P> {
     }
 
     pub(super) fn delete(&mut self, number: u64) -> bool {
-        known(self.write(Write::Delete { id: id(number) }))
+        known(self.write(StoreWrite::Delete { id: id(number) }))
     }
 
     pub(super) fn release(&mut self, number: u64) -> bool {
-        known(self.write(Write::Release { id: id(number), tried: false }))
+        known(self.write(StoreWrite::Release { id: id(number), tried: false }))
     }
 
     /// The same after a try in vain.
     pub(super) fn give_up(&mut self, number: u64) -> bool {
-        known(self.write(Write::Release { id: id(number), tried: true }))
+        known(self.write(StoreWrite::Release { id: id(number), tried: true }))
     }
 
     /// How many expired, and whether there may be more.
     pub(super) fn sweep(&mut self, at: SystemTime) -> (usize, bool) {
-        match self.write(Write::Sweep { at }) {
-            Told::Swept { expired, more } => (expired, more),
+        match self.write(StoreWrite::Sweep { at }) {
+            StoreReply::Swept { expired, more } => (expired, more),
             other => panic!("{other:?}"),
         }
     }
 
     pub(super) fn find(&mut self, number: u64) -> Option<Status> {
-        match self.read(Read::Status(id(number))) {
-            Told::Status(status) => status,
+        match self.read(StoreRead::Status(id(number))) {
+            StoreReply::Status(status) => status,
             other => panic!("{other:?}"),
         }
     }
@@ -268,8 +268,8 @@ impl<P: Place> Desk<P> {
     pub(super) fn file(&mut self, number: u64) -> Option<Vec<u8>> {
         let length = self.find(number)?.result?.length;
         let lease = self.lease();
-        match self.read(Read::File { id: id(number), range: 0..length, lease }) {
-            Told::File(file) => file.map(|(bytes, lease)| {
+        match self.read(StoreRead::File { id: id(number), range: 0..length, lease }) {
+            StoreReply::File(file) => file.map(|(bytes, lease)| {
                 assert_eq!((bytes.len() as u64, lease.bytes()), (length, length));
                 bytes.to_vec()
             }),
@@ -278,23 +278,23 @@ impl<P: Place> Desk<P> {
     }
 }
 
-pub(super) fn accepted(told: Told) -> Acceptance {
+pub(super) fn accepted(told: StoreReply) -> Acceptance {
     match told {
-        Told::Accepted(acceptance) => acceptance,
+        StoreReply::Accepted(acceptance) => acceptance,
         other => panic!("{other:?}"),
     }
 }
 
-pub(super) fn claimed(told: Told) -> Claimed {
+pub(super) fn claimed(told: StoreReply) -> Claimed {
     match told {
-        Told::Claimed(claimed) => claimed,
+        StoreReply::Claimed(claimed) => claimed,
         other => panic!("{other:?}"),
     }
 }
 
-pub(super) fn known(told: Told) -> bool {
+pub(super) fn known(told: StoreReply) -> bool {
     match told {
-        Told::Known(known) => known,
+        StoreReply::Known(known) => known,
         other => panic!("{other:?}"),
     }
 }

@@ -21,7 +21,10 @@ pub(crate) fn what_is_old_expires<P: Place>() {
         assert_eq!((status.result, status.problem, status.received), (None, None, 5000));
         assert_eq!(desk.file(number), None);
         let lease = desk.lease();
-        assert!(matches!(desk.read(Read::File { id: id(number), range: 0..1, lease }), Told::File(None)));
+        assert!(matches!(
+            desk.read(StoreRead::File { id: id(number), range: 0..1, lease }),
+            StoreReply::File(None)
+        ));
     }
     assert_eq!((desk.status(3).state, desk.file(3).unwrap().len()), (TaskState::Done, 10));
     // Thirty days later nobody remembers; until then it can be deleted like any other.
@@ -122,12 +125,12 @@ pub(crate) fn one_sweep_is_bounded<P: Place>() {
     let lease = || desk.gate.lease();
     let claims = tasks
         .clone()
-        .map(|_| Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(2), lease: lease() })
+        .map(|_| StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(2), lease: lease() })
         .collect();
     desk.batch(claims);
     let end = |number| End::Done(desk.picture(number, 10));
     let ends =
-        tasks.clone().map(|number| Write::End { id: id(number), at: at(3), end: end(number) }).collect();
+        tasks.clone().map(|number| StoreWrite::End { id: id(number), at: at(3), end: end(number) }).collect();
     desk.batch(ends);
     let mut left = usize::try_from(P::MANY).unwrap();
     loop {

@@ -54,8 +54,8 @@ pub(crate) fn a_result_can_be_fetched<P: Place>() {
     for range in [0..0, 0..1, 4095..4097, 299_999..300_000, 123_456..234_567, 300_000..300_000] {
         let lease = desk.lease();
         let part = whole[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()].to_vec();
-        match desk.read(Read::File { id: id(1), range: range.clone(), lease }) {
-            Told::File(Some((bytes, lease))) => {
+        match desk.read(StoreRead::File { id: id(1), range: range.clone(), lease }) {
+            StoreReply::File(Some((bytes, lease))) => {
                 assert_eq!((bytes.to_vec(), lease.bytes()), (part, range.end - range.start));
             }
             other => panic!("{other:?}"),
@@ -64,10 +64,10 @@ pub(crate) fn a_result_can_be_fetched<P: Place>() {
     #[expect(clippy::reversed_empty_ranges, reason = "whoever asks for that gets nothing")]
     for range in [0..300_001, 300_001..300_001, 0..u64::MAX, u64::MAX..u64::MAX, 5..4] {
         let lease = desk.lease();
-        assert!(matches!(desk.read(Read::File { id: id(1), range, lease }), Told::File(None)));
+        assert!(matches!(desk.read(StoreRead::File { id: id(1), range, lease }), StoreReply::File(None)));
     }
     let lease = desk.lease();
-    assert!(matches!(desk.read(Read::File { id: id(2), range: 0..1, lease }), Told::File(None)));
+    assert!(matches!(desk.read(StoreRead::File { id: id(2), range: 0..1, lease }), StoreReply::File(None)));
 }
 
 pub(crate) fn a_failure_is_told<P: Place>() {
@@ -99,10 +99,13 @@ pub(crate) fn a_task_ends_once<P: Place>() {
     // Of two ends in one batch it is the first.
     desk.accept(2, None);
     desk.claim(at(3));
-    let fail = |number| Write::End { id: id(number), at: at(4), end: End::Failed(problem()) };
-    let done = Write::End { id: id(2), at: at(5), end: End::Done(desk.picture(2, 10)) };
+    let fail = |number| StoreWrite::End { id: id(number), at: at(4), end: End::Failed(problem()) };
+    let done = StoreWrite::End { id: id(2), at: at(5), end: End::Done(desk.picture(2, 10)) };
     let answers = desk.batch(vec![fail(2), done, fail(2)]);
-    assert!(matches!(answers[..], [Ok(Told::Known(true)), Ok(Told::Known(false)), Ok(Told::Known(false))]));
+    assert!(matches!(
+        answers[..],
+        [Ok(StoreReply::Known(true)), Ok(StoreReply::Known(false)), Ok(StoreReply::Known(false))]
+    ));
     assert_eq!((desk.status(2).state, desk.file(2)), (TaskState::Failed, None));
 }
 
@@ -161,9 +164,9 @@ pub(crate) fn a_key_stands_for_one_task<P: Place>() {
     }
     let other = desk.submission(5, bytes(1, 4999), key);
     assert_eq!(accepted(desk.write(other)), Acceptance::Different);
-    let Write::Accept(mut other) = again(&desk, 6) else { panic!() };
+    let StoreWrite::Accept(mut other) = again(&desk, 6) else { panic!() };
     other.plan.encoding.background[1] ^= 1;
-    assert_eq!(accepted(desk.write(Write::Accept(other))), Acceptance::Different);
+    assert_eq!(accepted(desk.write(StoreWrite::Accept(other))), Acceptance::Different);
     assert!(matches!(desk.try_claim(0, at(9)), Claimed::Nothing), "nothing of these was kept");
     // Another key, and none, stand for themselves.
     assert_eq!(desk.accept(7, Some(b"otra")), Acceptance::New);
@@ -173,8 +176,8 @@ pub(crate) fn a_key_stands_for_one_task<P: Place>() {
     let twice =
         vec![desk.submission(10, bytes(3, 9), Some(b"x")), desk.submission(11, bytes(3, 9), Some(b"x"))];
     let answers = desk.batch(twice);
-    assert!(matches!(&answers[..], [Ok(Told::Accepted(Acceptance::New)),
-        Ok(Told::Accepted(Acceptance::Same(status)))] if status.id == id(10)));
+    assert!(matches!(&answers[..], [Ok(StoreReply::Accepted(Acceptance::New)),
+        Ok(StoreReply::Accepted(Acceptance::Same(status)))] if status.id == id(10)));
     // And after a crash.
     desk.crash(at(20));
     let submission = again(&desk, 12);
@@ -201,7 +204,7 @@ pub(crate) fn a_claim_takes_no_more_than_there_is_room_for<P: Place>() {
     let narrow = Admission::new(1, 5000, 1);
     let mut taken = narrow.lease();
     taken.grow(1).unwrap();
-    let claim = |lease| Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(2), lease };
+    let claim = |lease| StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(2), lease };
     let refused = claimed(desk.write(claim(narrow.lease())));
     assert!(matches!(refused, Claimed::NoRoom { length: 5000 }));
     assert_eq!((narrow.bytes(), desk.status(1).state), (1, TaskState::Pending));
@@ -216,7 +219,7 @@ pub(crate) fn a_claim_that_no_lease_could_hold_is_to_be_ended<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     desk.accept(1, None);
     let narrow = Admission::new(1, 4999, 1);
-    let told = claimed(desk.write(Write::Claim {
+    let told = claimed(desk.write(StoreWrite::Claim {
         crashes_max: CRASHES_MAX,
         in_work: 0,
         at: at(2),
@@ -232,15 +235,15 @@ pub(crate) fn a_range_takes_no_more_than_there_is_room_for<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     desk.finish(1, 100);
     let narrow = Admission::new(1, 99, 1);
-    let read = |range| Read::File { id: id(1), range, lease: narrow.lease() };
-    assert_eq!(desk.try_read(read(0..100)).unwrap_err(), Trouble::NoRoom { length: 100 });
+    let read = |range| StoreRead::File { id: id(1), range, lease: narrow.lease() };
+    assert_eq!(desk.try_read(read(0..100)).unwrap_err(), StoreError::NoRoom { length: 100 });
     assert_eq!(narrow.bytes(), 0);
-    assert!(matches!(desk.try_read(read(1..100)), Ok(Told::File(Some(_)))));
+    assert!(matches!(desk.try_read(read(1..100)), Ok(StoreReply::File(Some(_)))));
 }
 
 pub(crate) fn a_batch_is_answered_in_order<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
-    let claim = |desk: &Desk<P>| Write::Claim {
+    let claim = |desk: &Desk<P>| StoreWrite::Claim {
         crashes_max: CRASHES_MAX,
         in_work: 0,
         at: at(5),
@@ -251,30 +254,30 @@ pub(crate) fn a_batch_is_answered_in_order<P: Place>() {
         desk.submission(1, bytes(1, 10), None),
         desk.submission(2, bytes(2, 20), None),
         claim(&desk),
-        Write::Probe,
-        Write::Release { id: id(1), tried: false },
+        StoreWrite::Probe,
+        StoreWrite::Release { id: id(1), tried: false },
         claim(&desk),
-        Write::Delete { id: id(2) },
+        StoreWrite::Delete { id: id(2) },
         claim(&desk),
-        Write::End { id: id(1), at: at(6), end: End::Done(desk.picture(1, 30)) },
-        Write::Sweep { at: at(6) },
+        StoreWrite::End { id: id(1), at: at(6), end: End::Done(desk.picture(1, 30)) },
+        StoreWrite::Sweep { at: at(6) },
     ];
     let answers = desk.batch(batch);
     assert!(
         matches!(
             &answers[..],
             [
-                Ok(Told::Claimed(Claimed::Nothing)),
-                Ok(Told::Accepted(Acceptance::New)),
-                Ok(Told::Accepted(Acceptance::New)),
-                Ok(Told::Claimed(Claimed::Task(first))),
-                Ok(Told::Nothing),
-                Ok(Told::Known(true)),
-                Ok(Told::Claimed(Claimed::Task(again))),
-                Ok(Told::Known(true)),
-                Ok(Told::Claimed(Claimed::Nothing)),
-                Ok(Told::Known(true)),
-                Ok(Told::Swept { expired: 0, more: false }),
+                Ok(StoreReply::Claimed(Claimed::Nothing)),
+                Ok(StoreReply::Accepted(Acceptance::New)),
+                Ok(StoreReply::Accepted(Acceptance::New)),
+                Ok(StoreReply::Claimed(Claimed::Task(first))),
+                Ok(StoreReply::Nothing),
+                Ok(StoreReply::Known(true)),
+                Ok(StoreReply::Claimed(Claimed::Task(again))),
+                Ok(StoreReply::Known(true)),
+                Ok(StoreReply::Claimed(Claimed::Nothing)),
+                Ok(StoreReply::Known(true)),
+                Ok(StoreReply::Swept { expired: 0, more: false }),
             ] if first.id == id(1) && again.id == id(1)
         ),
         "{answers:?}"
@@ -295,9 +298,9 @@ pub(crate) fn one_bad_request_leaves_the_others_alone<P: Place>() {
         matches!(
             &answers[..],
             [
-                Ok(Told::Accepted(Acceptance::New)),
-                Err(Trouble::Damaged(_) | Trouble::Broken(_)),
-                Ok(Told::Accepted(Acceptance::New))
+                Ok(StoreReply::Accepted(Acceptance::New)),
+                Err(StoreError::Damaged(_) | StoreError::Broken(_)),
+                Ok(StoreReply::Accepted(Acceptance::New))
             ]
         ),
         "{answers:?}"
@@ -319,8 +322,8 @@ pub(crate) fn empty_files_are_files<P: Place>() {
 
 pub(crate) fn tasks_are_counted_by_their_state<P: Place>() {
     let mut desk = Desk::<P>::new(Retention { age: Duration::from_secs(50), ..KEEP });
-    let counts = |desk: &mut Desk<P>| match desk.read(Read::Counts) {
-        Told::Counts(counts) => counts.map(|(state, count)| (state.word(), count)),
+    let counts = |desk: &mut Desk<P>| match desk.read(StoreRead::Counts) {
+        StoreReply::Counts(counts) => counts.map(|(state, count)| (state.word(), count)),
         other => panic!("{other:?}"),
     };
     let expected = |numbers: [u64; 5]| {
@@ -355,10 +358,10 @@ pub(crate) fn those_that_have_ended_are_told<P: Place>() {
     desk.end(61, at(61), End::Failed(problem()));
     desk.claim(at(62));
     let ids = [64, 63, 62, 61, 60, 1].map(id).to_vec();
-    let Told::Ended(mut ended) = desk.read(Read::Ended(ids)) else { panic!() };
+    let StoreReply::Ended(mut ended) = desk.read(StoreRead::Ended(ids)) else { panic!() };
     ended.sort_unstable();
     let mut expected = [1, 60, 61].map(id).to_vec();
     expected.sort_unstable();
     assert_eq!(ended, expected);
-    assert!(matches!(desk.read(Read::Ended(Vec::new())), Told::Ended(none) if none.is_empty()));
+    assert!(matches!(desk.read(StoreRead::Ended(Vec::new())), StoreReply::Ended(none) if none.is_empty()));
 }

@@ -4,7 +4,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use super::*;
 use crate::model::task::TaskState;
 
-fn start<P: Place>(place: &P) -> (Store, Receiver<Answer>) {
+fn start<P: Place>(place: &P) -> (Store, Receiver<StoreAnswer>) {
     let (writer, reader) = place.open(KEEP, at(0));
     let (answers, inbox) = unbounded();
     let deliver = Arc::new(move |answer| answers.send(answer).unwrap());
@@ -14,21 +14,25 @@ fn start<P: Place>(place: &P) -> (Store, Receiver<Answer>) {
 fn submission(gate: &Admission, number: u64) -> Ask {
     let (picture, lease) = (bytes(number, 2000), gate.lease());
     let submission = Submission { id: id(number), picture, plan: plan(), key: None, at: at(number), lease };
-    Ask::Write(Write::Accept(Box::new(submission)))
+    Ask::Write(StoreWrite::Accept(Box::new(submission)))
 }
 
 pub(crate) fn everything_asked_is_answered<P: Place>() {
     let (place, gate) = (P::default(), Admission::new(1, 1 << 30, 1));
     let (store, inbox) = start(&place);
     for ticket in 0..1000 {
-        store.ask(Request { ticket, ask: submission(&gate, ticket) });
-        store.ask(Request { ticket: 1000 + ticket, ask: Ask::Read(Read::Status(id(ticket))) });
+        store.ask(StoreRequest { ticket, ask: submission(&gate, ticket) });
+        store.ask(StoreRequest { ticket: 1000 + ticket, ask: Ask::Read(StoreRead::Status(id(ticket))) });
     }
-    let ask =
-        Ask::Write(Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(1), lease: gate.lease() });
-    store.ask(Request { ticket: 2000, ask });
+    let ask = Ask::Write(StoreWrite::Claim {
+        crashes_max: CRASHES_MAX,
+        in_work: 0,
+        at: at(1),
+        lease: gate.lease(),
+    });
+    store.ask(StoreRequest { ticket: 2000, ask });
     store.finish();
-    let answers: Vec<Answer> = inbox.iter().collect();
+    let answers: Vec<StoreAnswer> = inbox.iter().collect();
     let mut tickets: Vec<u64> = answers.iter().map(|answer| answer.ticket).collect();
     let writes: Vec<u64> = tickets.iter().copied().filter(|ticket| *ticket < 1000).collect();
     assert!(writes.is_sorted());
@@ -38,9 +42,9 @@ pub(crate) fn everything_asked_is_answered<P: Place>() {
     drop(answers);
     // What was in work waits again, and is no suspect.
     let (mut writer, mut reader) = place.open(KEEP, at(9));
-    let Ok(Told::Status(Some(status))) = reader.read(Read::Status(id(0))) else { panic!() };
+    let Ok(StoreReply::Status(Some(status))) = reader.read(StoreRead::Status(id(0))) else { panic!() };
     assert_eq!((status.state, status.begun_at), (TaskState::Pending, None));
-    let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(10), lease: gate.lease() };
+    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(10), lease: gate.lease() };
     let answer = writer.write(vec![(7, claim)]).remove(0);
     let Claimed::Task(claim) = claimed(answer.result.unwrap()) else { panic!() };
     assert_eq!((claim.id, claim.suspect), (id(0), false));
@@ -50,11 +54,11 @@ pub(crate) fn what_was_written_is_seen_by_the_next_read<P: Place>() {
     let (place, gate) = (P::default(), Admission::new(1, 1 << 30, 1));
     let (store, inbox) = start(&place);
     for number in 1..200 {
-        store.ask(Request { ticket: number, ask: submission(&gate, number) });
+        store.ask(StoreRequest { ticket: number, ask: submission(&gate, number) });
         assert_eq!(inbox.recv().unwrap().ticket, number);
-        store.ask(Request { ticket: number, ask: Ask::Read(Read::Status(id(number))) });
+        store.ask(StoreRequest { ticket: number, ask: Ask::Read(StoreRead::Status(id(number))) });
         let answer = inbox.recv().unwrap();
-        assert!(matches!(answer.result, Ok(Told::Status(Some(status))) if status.id == id(number)));
+        assert!(matches!(answer.result, Ok(StoreReply::Status(Some(status))) if status.id == id(number)));
     }
     store.finish();
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::kept::{Kept, count, date, name};
 use super::link::{Tables, find, insert, remove, step};
-use super::trouble::Fault;
+use super::trouble::MongoError;
 use super::turns::{self, Turn};
 use super::{chunks, status};
 use crate::model::task::Submission;
@@ -31,13 +31,13 @@ pub(super) async fn accept(
     tables: &Tables,
     submission: &Submission,
     order: i64,
-) -> Result<Acceptance, Fault> {
+) -> Result<Acceptance, MongoError> {
     let Submission { id, picture, key: word, plan, .. } = submission;
     let Some(word) = word else {
         return match keep(tables, *id, submission, None, order).await? {
             Kind::Ours => Ok(Acceptance::New),
-            Kind::Never => Err(Fault::Contended),
-            Kind::Other => Err(Fault::Strange),
+            Kind::Never => Err(MongoError::Contended),
+            Kind::Other => Err(MongoError::Strange),
         };
     };
     let (name_of_key, digest) = (Sha256::digest(word), rules::digest(picture, plan));
@@ -52,11 +52,11 @@ pub(super) async fn accept(
                 Kind::Ours | Kind::Never => {
                     forget_key(tables, &key.name, &name(*id)).await?;
                     delete(tables, *id).await?;
-                    Err(Fault::Contended)
+                    Err(MongoError::Contended)
                 }
                 Kind::Other => {
                     forget_key(tables, &key.name, &name(*id)).await?;
-                    Err(Fault::Strange)
+                    Err(MongoError::Strange)
                 }
             };
         }
@@ -79,7 +79,7 @@ pub(super) async fn accept(
             None => forget_key(tables, &key.name, &name(task)).await?,
         }
     }
-    Err(Fault::Contended)
+    Err(MongoError::Contended)
 }
 
 /// What the task of a name is.
@@ -93,7 +93,7 @@ enum Kind {
 }
 
 /// Whether a key still names this task.
-async fn stands_for(tables: &Tables, key: &Key, id: Uuid) -> Result<bool, Fault> {
+async fn stands_for(tables: &Tables, key: &Key, id: Uuid) -> Result<bool, MongoError> {
     let known = find(&tables.keys, &key.name).await?;
     Ok(known.is_some_and(|known| known.get_str("tarea").is_ok_and(|task| task == name(id))))
 }
@@ -105,7 +105,7 @@ async fn keep(
     submission: &Submission,
     key: Option<&Key>,
     order: i64,
-) -> Result<Kind, Fault> {
+) -> Result<Kind, MongoError> {
     let Submission { picture, plan: wanted, at, .. } = submission;
     let task = name(id);
     let place = Turn { id, attempt: 0, fallen: Vec::new(), tries: 0, order, received: 0 };
@@ -125,7 +125,7 @@ async fn keep(
         return Ok(Kind::Ours);
     }
     // The same, by somebody who has finished what was begun here; or another.
-    let Some(other) = find(&tables.tasks, &task).await? else { return Err(Fault::Contended) };
+    let Some(other) = find(&tables.tasks, &task).await? else { return Err(MongoError::Contended) };
     if turns::is_grave(&other) {
         return Ok(Kind::Never);
     }
@@ -134,7 +134,7 @@ async fn keep(
 }
 
 /// A key stands for nothing any more, if this is the task that it stood for.
-pub(super) async fn forget_key(tables: &Tables, key: &str, task: &str) -> Result<(), Fault> {
+pub(super) async fn forget_key(tables: &Tables, key: &str, task: &str) -> Result<(), MongoError> {
     step(tables.keys.delete_one(doc! { "_id": key, "tarea": task })).await?;
     Ok(())
 }
@@ -142,7 +142,7 @@ pub(super) async fn forget_key(tables: &Tables, key: &str, task: &str) -> Result
 /// Forgets a task, whatever its state; None if there is none, else the bytes of its result. Once it is gone from
 /// `tareas` it is gone; who works on it finds that out when he is done. Its place goes last, so that what is left if
 /// this ends halfway is found by who comes to it.
-pub(super) async fn delete(tables: &Tables, id: Uuid) -> Result<Option<u64>, Fault> {
+pub(super) async fn delete(tables: &Tables, id: Uuid) -> Result<Option<u64>, MongoError> {
     let task = name(id);
     let document = find(&tables.tasks, &task).await?.filter(|document| !turns::is_grave(document));
     let Some(document) = document else { return Ok(None) };
@@ -159,7 +159,7 @@ pub(super) async fn delete(tables: &Tables, id: Uuid) -> Result<Option<u64>, Fau
 }
 
 /// Removes a result and its file, if there is one; the bytes of the file.
-pub(super) async fn forget_result(tables: &Tables, task: &str) -> Result<u64, Fault> {
+pub(super) async fn forget_result(tables: &Tables, task: &str) -> Result<u64, MongoError> {
     let Some(result) = find(&tables.results, task).await? else { return Ok(0) };
     let result = Kept(&result);
     remove(&tables.results, task).await?;

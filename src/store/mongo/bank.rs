@@ -11,14 +11,14 @@ use mongodb::{Collection, Database, IndexModel};
 
 use super::kept::Kept;
 use super::link::{all, insert as insert_one, limit, step};
-use super::trouble::Fault;
+use super::trouble::MongoError;
 use crate::model::face::{FACE_SAMPLES, Face, Page};
 
 /// What `vector` has for each sample.
 const UNIT: f64 = 1000.0;
 
 /// Sees to it that names are unique in a folder; false if they are not already, in documents of others.
-pub(super) async fn prepare(bank: &Database, folder: &str) -> Result<bool, Fault> {
+pub(super) async fn prepare(bank: &Database, folder: &str) -> Result<bool, MongoError> {
     let unique = IndexOptions::builder().unique(true).build();
     let index = IndexModel::builder().keys(doc! { "nombre": 1 }).options(unique).build();
     match step(table(bank, folder).create_index(index)).await {
@@ -34,7 +34,7 @@ pub(super) async fn insert(
     folder: &str,
     new: &Face,
     is_unique: bool,
-) -> Result<bool, Fault> {
+) -> Result<bool, MongoError> {
     let Face { name, image, samples } = new;
     let table = table(bank, folder);
     if !is_unique && step(table.find_one(doc! { "nombre": name })).await?.is_some() {
@@ -50,7 +50,7 @@ fn table(bank: &Database, folder: &str) -> Collection<Document> {
 
 /// How many faces a folder has; None if there is no such folder. Of what the database keeps of a collection, on each of
 /// its shards: some would look through all of it to count.
-async fn count(bank: &Database, folder: &str) -> Result<Option<u64>, Fault> {
+async fn count(bank: &Database, folder: &str) -> Result<Option<u64>, MongoError> {
     let counts = [doc! { "$collStats": { "count": {} } }];
     let counts = match all(table(bank, folder).aggregate(counts)).await {
         Err(fault) if fault.is_no_collection() => return Ok(None),
@@ -63,7 +63,11 @@ async fn count(bank: &Database, folder: &str) -> Result<Option<u64>, Fault> {
 }
 
 /// Those of these names that a folder lacks.
-pub(super) async fn missing(bank: &Database, folder: &str, names: Vec<String>) -> Result<Vec<String>, Fault> {
+pub(super) async fn missing(
+    bank: &Database,
+    folder: &str,
+    names: Vec<String>,
+) -> Result<Vec<String>, MongoError> {
     if names.is_empty() {
         return Ok(names);
     }
@@ -74,7 +78,7 @@ pub(super) async fn missing(bank: &Database, folder: &str, names: Vec<String>) -
 }
 
 /// All folders in order of their names, and how many faces each has.
-pub(super) async fn folders(bank: &Database) -> Result<Vec<(String, u64)>, Fault> {
+pub(super) async fn folders(bank: &Database) -> Result<Vec<(String, u64)>, MongoError> {
     let mut names = step(bank.list_collection_names()).await?;
     names.retain(|name| !name.starts_with("system."));
     names.sort_unstable();
@@ -93,7 +97,7 @@ pub(super) async fn names(
     folder: &str,
     from: Option<String>,
     max: usize,
-) -> Result<Option<Page>, Fault> {
+) -> Result<Option<Page>, MongoError> {
     let Some(total) = count(bank, folder).await? else { return Ok(None) };
     // Of texts alone, and all are after the empty one: what has no name is none of ours.
     let wanted = doc! { "nombre": { "$gte": from.unwrap_or_default() } };
@@ -106,7 +110,7 @@ pub(super) async fn names(
 }
 
 /// One face, or none; None if there is no such folder.
-pub(super) async fn face(bank: &Database, folder: &str, name: &str) -> Result<Option<Vec<Face>>, Fault> {
+pub(super) async fn face(bank: &Database, folder: &str, name: &str) -> Result<Option<Vec<Face>>, MongoError> {
     if let Some(document) = step(table(bank, folder).find_one(doc! { "nombre": name })).await? {
         return Ok(Some(face_of(&document).into_iter().collect()));
     }
@@ -119,7 +123,7 @@ pub(super) async fn faces(
     folder: &str,
     after: Option<String>,
     max: usize,
-) -> Result<Option<Vec<Face>>, Fault> {
+) -> Result<Option<Vec<Face>>, MongoError> {
     if count(bank, folder).await?.is_none() {
         return Ok(None);
     }

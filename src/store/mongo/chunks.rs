@@ -8,7 +8,7 @@ use mongodb::bson::doc;
 
 use super::kept::{Kept, binary};
 use super::link::{Tables, find, insert, remove};
-use super::trouble::Fault;
+use super::trouble::MongoError;
 use crate::store::rules;
 
 /// Bytes of a piece; the last one has fewer.
@@ -19,7 +19,7 @@ fn name(owner: &str, number: usize) -> String {
 }
 
 /// Keeps a file.
-pub(super) async fn write(tables: &Tables, owner: &str, file: &[u8]) -> Result<(), Fault> {
+pub(super) async fn write(tables: &Tables, owner: &str, file: &[u8]) -> Result<(), MongoError> {
     for (number, piece) in file.chunks(PIECE).enumerate() {
         let document = doc! { "_id": name(owner, number), "datos": binary(piece.to_vec()) };
         insert(&tables.chunks, document).await?;
@@ -30,15 +30,15 @@ pub(super) async fn write(tables: &Tables, owner: &str, file: &[u8]) -> Result<(
 /// Bytes of a file.
 ///
 /// # Errors
-/// [`Fault::Strange`]: not all of them are there.
-pub(super) async fn read(tables: &Tables, owner: &str, range: Range<u64>) -> Result<Vec<u8>, Fault> {
+/// [`MongoError::Strange`]: not all of them are there.
+pub(super) async fn read(tables: &Tables, owner: &str, range: Range<u64>) -> Result<Vec<u8>, MongoError> {
     let length = range.end.saturating_sub(range.start);
-    let (start, size, mut bytes) = rules::room_for(&range).ok_or(Fault::NoRoom { length })?;
+    let (start, size, mut bytes) = rules::room_for(&range).ok_or(MongoError::NoRoom { length })?;
     while bytes.len() < size {
         let at = start.saturating_add(bytes.len());
-        let document = find(&tables.chunks, &name(owner, at / PIECE)).await?.ok_or(Fault::Strange)?;
-        let piece = document.get_binary_generic("datos").map_err(|_| Fault::Strange)?;
-        let rest = piece.get(at % PIECE..).filter(|rest| !rest.is_empty()).ok_or(Fault::Strange)?;
+        let document = find(&tables.chunks, &name(owner, at / PIECE)).await?.ok_or(MongoError::Strange)?;
+        let piece = document.get_binary_generic("datos").map_err(|_| MongoError::Strange)?;
+        let rest = piece.get(at % PIECE..).filter(|rest| !rest.is_empty()).ok_or(MongoError::Strange)?;
         let wanted = size - bytes.len();
         bytes.extend_from_slice(rest.get(..wanted).unwrap_or(rest));
     }
@@ -49,7 +49,7 @@ pub(super) async fn read(tables: &Tables, owner: &str, range: Range<u64>) -> Res
 const PIECES_MAX: u64 = 4096;
 
 /// Removes a file of so many bytes, from its end: what is left halfway begins at the beginning.
-pub(super) async fn forget(tables: &Tables, owner: &str, length: u64) -> Result<(), Fault> {
+pub(super) async fn forget(tables: &Tables, owner: &str, length: u64) -> Result<(), MongoError> {
     let pieces = length.div_ceil(PIECE as u64).min(PIECES_MAX);
     for number in (0..usize::try_from(pieces).unwrap_or_default()).rev() {
         remove(&tables.chunks, &name(owner, number)).await?;
@@ -58,7 +58,7 @@ pub(super) async fn forget(tables: &Tables, owner: &str, length: u64) -> Result<
 }
 
 /// Removes what there is of a file whose writer fell.
-pub(super) async fn forget_all(tables: &Tables, owner: &str) -> Result<(), Fault> {
+pub(super) async fn forget_all(tables: &Tables, owner: &str) -> Result<(), MongoError> {
     let mut number = 0;
     while remove(&tables.chunks, &name(owner, number)).await? {
         number += 1;
@@ -77,6 +77,6 @@ pub(super) fn result(task: &str, server: &str) -> String {
 }
 
 /// Whose file the result in this document is.
-pub(super) fn result_of(document: &Kept<'_>) -> Result<String, Fault> {
+pub(super) fn result_of(document: &Kept<'_>) -> Result<String, MongoError> {
     Ok(result(document.text("_id")?, document.text("servidor")?))
 }

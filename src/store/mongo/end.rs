@@ -7,7 +7,7 @@ use super::accept::forget_result;
 use super::chunks;
 use super::kept::{count, date};
 use super::link::{Tables, find, insert};
-use super::trouble::Fault;
+use super::trouble::MongoError;
 use super::turns::{Turn, take_over, tidy};
 use crate::model::picture::Picture;
 use crate::model::task::Problem;
@@ -29,7 +29,7 @@ pub(super) async fn end(
     turn: &Turn,
     at: SystemTime,
     end: &End,
-) -> Result<bool, Fault> {
+) -> Result<bool, MongoError> {
     let task = turn.task();
     let document = match end {
         End::Failed(problem) => failure(turn, server, at, problem),
@@ -98,7 +98,7 @@ pub(super) async fn recover(
     turn: &Turn,
     dead: String,
     at: SystemTime,
-) -> Result<(), Fault> {
+) -> Result<(), MongoError> {
     if turn.fallen.len() + 1 < CRASHES_MAX as usize {
         return take_over(tables, turn, dead, at).await;
     }

@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 
 use super::Names;
 use super::refusal::Reason;
-use super::trouble::Fault;
-use crate::store::Trouble;
+use super::trouble::MongoError;
+use crate::store::StoreError;
 
 /// What one step may take, whatever the URI says: it may be a megabyte over a slow network.
 const STEP_MAX: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ pub(super) struct Link {
     /// Whether the server stops.
     braked: watch::Sender<bool>,
     /// Since when nobody answers, and what was said then.
-    away: Mutex<Option<(Instant, Trouble)>>,
+    away: Mutex<Option<(Instant, StoreError)>>,
 }
 
 /// The collections of the tasks; the header of [`super`] says what a document in each means.
@@ -86,9 +86,9 @@ impl Link {
     ///
     /// # Errors
     /// It failed; or nobody answered a moment ago, and it was not tried.
-    pub(super) fn run<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Trouble> {
+    pub(super) fn run<T>(&self, work: impl Future<Output = Result<T, MongoError>>) -> Result<T, StoreError> {
         self.absence()?;
-        self.block_on(work).unwrap_or(Err(Fault::Late)).map_err(|fault| self.heed(fault))
+        self.block_on(work).unwrap_or(Err(MongoError::Late)).map_err(|fault| self.heed(fault))
     }
 
     /// Does all of this at once, each of it whatever becomes of the others.
@@ -97,10 +97,10 @@ impl Link {
     /// Nobody answered a moment ago, and nothing was tried.
     pub(super) fn run_all<T>(
         &self,
-        works: impl IntoIterator<Item = impl Future<Output = Result<T, Fault>>>,
-    ) -> Result<Vec<Result<T, Trouble>>, Trouble> {
+        works: impl IntoIterator<Item = impl Future<Output = Result<T, MongoError>>>,
+    ) -> Result<Vec<Result<T, StoreError>>, StoreError> {
         self.absence()?;
-        let done = self.block_on(join_all(works)).ok_or_else(|| self.heed(Fault::Late))?;
+        let done = self.block_on(join_all(works)).ok_or_else(|| self.heed(MongoError::Late))?;
         Ok(done.into_iter().map(|result| result.map_err(|fault| self.heed(fault))).collect())
     }
 
@@ -133,7 +133,7 @@ impl Link {
 
     /// # Errors
     /// What was said a moment ago, if nobody answered then.
-    fn absence(&self) -> Result<(), Trouble> {
+    fn absence(&self) -> Result<(), StoreError> {
         match &*self.away() {
             Some((since, trouble)) if since.elapsed() < ABSENCE => Err(trouble.clone()),
             _ => Ok(()),
@@ -141,16 +141,16 @@ impl Link {
     }
 
     /// What it means for whoever asked, and for those who ask next.
-    fn heed(&self, fault: Fault) -> Trouble {
+    fn heed(&self, fault: MongoError) -> StoreError {
         let is_absence = fault.is_absence();
-        let trouble = Trouble::from(fault);
+        let trouble = StoreError::from(fault);
         if is_absence {
             *self.away() = Some((Instant::now(), trouble.clone()));
         }
         trouble
     }
 
-    fn away(&self) -> MutexGuard<'_, Option<(Instant, Trouble)>> {
+    fn away(&self) -> MutexGuard<'_, Option<(Instant, StoreError)>> {
         self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -180,24 +180,24 @@ async fn connect(uri: &str, connections: u32) -> Driven<Client> {
 }
 
 /// One step, within its time.
-pub(super) async fn step<T>(work: impl IntoFuture<Output = Driven<T>>) -> Result<T, Fault> {
+pub(super) async fn step<T>(work: impl IntoFuture<Output = Driven<T>>) -> Result<T, MongoError> {
     within(STEP_MAX, work).await
 }
 
-async fn within<T>(time: Duration, work: impl IntoFuture<Output = Driven<T>>) -> Result<T, Fault> {
+async fn within<T>(time: Duration, work: impl IntoFuture<Output = Driven<T>>) -> Result<T, MongoError> {
     match tokio::time::timeout(time, work.into_future()).await {
         Ok(done) => Ok(done?),
-        Err(_) => Err(Fault::Late),
+        Err(_) => Err(MongoError::Late),
     }
 }
 
 /// The document of this name.
-pub(super) async fn find(table: &Collection<Document>, name: &str) -> Result<Option<Document>, Fault> {
+pub(super) async fn find(table: &Collection<Document>, name: &str) -> Result<Option<Document>, MongoError> {
     step(table.find_one(doc! { "_id": name })).await
 }
 
 /// Inserts a document; false, and nothing is done, if there is one of its name, or of another value that is unique.
-pub(super) async fn insert(table: &Collection<Document>, document: Document) -> Result<bool, Fault> {
+pub(super) async fn insert(table: &Collection<Document>, document: Document) -> Result<bool, MongoError> {
     match step(table.insert_one(document)).await {
         Ok(_) => Ok(true),
         Err(fault) if fault.is_duplicate() => Ok(false),
@@ -206,7 +206,11 @@ pub(super) async fn insert(table: &Collection<Document>, document: Document) -> 
 }
 
 /// Puts this document in the place of the one of its name, if there is one.
-pub(super) async fn put(table: &Collection<Document>, name: &str, document: Document) -> Result<(), Fault> {
+pub(super) async fn put(
+    table: &Collection<Document>,
+    name: &str,
+    document: Document,
+) -> Result<(), MongoError> {
     match step(table.replace_one(doc! { "_id": name }, document).upsert(true)).await {
         // Somebody else has put one there since this one looked.
         Err(fault) if !fault.is_duplicate() => Err(fault),
@@ -215,7 +219,7 @@ pub(super) async fn put(table: &Collection<Document>, name: &str, document: Docu
 }
 
 /// Removes the document of this name; false if there was none.
-pub(super) async fn remove(table: &Collection<Document>, name: &str) -> Result<bool, Fault> {
+pub(super) async fn remove(table: &Collection<Document>, name: &str) -> Result<bool, MongoError> {
     Ok(step(table.delete_one(doc! { "_id": name })).await?.deleted_count > 0)
 }
 
@@ -227,7 +231,7 @@ pub(super) fn limit(max: usize) -> i64 {
 /// All that a search has found. Whoever searches bounds it.
 pub(super) async fn all(
     search: impl IntoFuture<Output = Driven<Cursor<Document>>>,
-) -> Result<Vec<Document>, Fault> {
+) -> Result<Vec<Document>, MongoError> {
     let mut cursor = within(SEARCH_MAX, search).await?;
     let mut found = Vec::new();
     while within(SEARCH_MAX, cursor.advance()).await? {

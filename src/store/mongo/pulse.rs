@@ -12,7 +12,7 @@ use super::end::recover;
 use super::kept::Kept;
 use super::life::Sightings;
 use super::link::{Tables, all, put, remove};
-use super::trouble::Fault;
+use super::trouble::MongoError;
 use super::turns::{Turn, give_back};
 
 /// This server, as the others see it, and what it has in work.
@@ -34,7 +34,7 @@ impl Server {
     }
 
     /// Shows that it lives.
-    pub(super) async fn beat(&self, servers: &Collection<Document>) -> Result<(), Fault> {
+    pub(super) async fn beat(&self, servers: &Collection<Document>) -> Result<(), MongoError> {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         // The time is for people; nobody's clock but the observer's decides.
         let document = doc! { "_id": &self.name, "latido": number, "visto": DateTime::now() };
@@ -65,7 +65,7 @@ pub(super) async fn watch(
     server: &Server,
     sightings: &mut Sightings,
     at: SystemTime,
-) -> Result<(), Fault> {
+) -> Result<(), MongoError> {
     let mut numbers: HashMap<String, Option<i64>> = HashMap::new();
     for document in all(tables.servers.find(doc! {})).await? {
         let kept = Kept(&document);
@@ -111,7 +111,7 @@ pub(super) async fn watch(
 const PASS_MAX: Duration = Duration::from_secs(4);
 
 /// Those of whom nothing is left any more.
-async fn forget(tables: &Tables, dead: impl Iterator<Item = &String>) -> Result<(), Fault> {
+async fn forget(tables: &Tables, dead: impl Iterator<Item = &String>) -> Result<(), MongoError> {
     for server in dead {
         remove(&tables.servers, server).await?;
     }

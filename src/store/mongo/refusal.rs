@@ -1,13 +1,12 @@
 //! Why the store can't be opened, for the person who starts the server: one line that names the servers, and no
 //! password.
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
 use mongodb::error::{Error, ErrorKind};
 use scaler::words::InWords;
 
 use super::trouble;
-use crate::store::Trouble;
+use crate::store::StoreError;
 
 /// The store can't be opened.
 #[derive(Debug)]
@@ -25,11 +24,11 @@ pub(super) enum Reason {
     /// The driver's threads can't be had.
     Runtime(io::Error),
     /// The database says no, or nothing.
-    Trouble(Trouble),
+    Trouble(StoreError),
 }
 
-impl From<Trouble> for Reason {
-    fn from(trouble: Trouble) -> Self {
+impl From<StoreError> for Reason {
+    fn from(trouble: StoreError) -> Self {
         Self::Trouble(trouble)
     }
 }
@@ -68,8 +67,8 @@ impl fmt::Display for OpenError {
                 _ => f.write_str(&trouble::words(error)),
             },
             Reason::Runtime(error) => write!(f, "{}", InWords(error)),
-            Reason::Trouble(Trouble::Full(words) | Trouble::Damaged(words) | Trouble::Broken(words)) => f.write_str(words),
-            Reason::Trouble(trouble @ Trouble::NoRoom { .. }) => write!(f, "{trouble}"),
+            Reason::Trouble(StoreError::Full(words) | StoreError::Damaged(words) | StoreError::Broken(words)) => f.write_str(words),
+            Reason::Trouble(trouble @ StoreError::NoRoom { .. }) => write!(f, "{trouble}"),
         }
     }
 }
@@ -91,7 +90,7 @@ mod tests {
         ] {
             assert_eq!(without_user(uri), shown);
         }
-        let broken = Reason::Trouble(Trouble::Broken("no responde".into())).of("mongodb://u:s3creto@h/");
+        let broken = Reason::Trouble(StoreError::Broken("no responde".into())).of("mongodb://u:s3creto@h/");
         assert_eq!(broken.to_string(), "no se puede abrir el almacén «mongodb://h»: no responde");
     }
 }

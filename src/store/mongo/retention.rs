@@ -12,7 +12,7 @@ use super::chunks;
 use super::end::{DONE, EXPIRED, FAILED};
 use super::kept::{Kept, date};
 use super::link::{Tables, all, find, limit, remove, step};
-use super::trouble::Fault;
+use super::trouble::MongoError;
 use crate::store::Retention;
 use crate::store::rules::{PASS_BYTES, PASS_MAX, TOMBSTONE, before};
 
@@ -38,7 +38,11 @@ struct Pass<'a> {
 }
 
 /// Lets expire what is old, what takes too much room, and what has long been expired.
-pub(super) async fn sweep(tables: &Tables, retention: &Retention, at: SystemTime) -> Result<Swept, Fault> {
+pub(super) async fn sweep(
+    tables: &Tables,
+    retention: &Retention,
+    at: SystemTime,
+) -> Result<Swept, MongoError> {
     let mut pass = Pass { tables, at, bytes_max: PASS_BYTES, expired: 0, bytes: 0 };
     for state in [DONE, FAILED] {
         let old = doc! { "estado": state, "terminada": { "$lte": date(before(at, retention.age)) } };
@@ -66,14 +70,14 @@ pub(super) async fn make_room(
     at: SystemTime,
     newest: &str,
     (length, kept): (u64, u64),
-) -> Result<u64, Fault> {
+) -> Result<u64, MongoError> {
     // At least as much as has come, or the results would grow beyond their limit.
     let mut pass = Pass { tables, at, bytes_max: PASS_BYTES.max(length), expired: 0, bytes: 0 };
     Ok(kept - pass.expire_oldest(retention.bytes_max, newest, kept).await?)
 }
 
 /// Bytes of all results.
-pub(super) async fn sum(tables: &Tables) -> Result<u64, Fault> {
+pub(super) async fn sum(tables: &Tables) -> Result<u64, MongoError> {
     let sum = [
         doc! { "$match": { "estado": DONE } },
         doc! { "$group": { "_id": null, "bytes": { "$sum": "$bytes" } } },
@@ -88,7 +92,12 @@ impl Pass<'_> {
     }
 
     /// Lets the oldest results expire, but for the newest, until they fit, of so many bytes; the bytes that are left.
-    async fn expire_oldest(&mut self, bytes_max: u64, newest: &str, mut kept: u64) -> Result<u64, Fault> {
+    async fn expire_oldest(
+        &mut self,
+        bytes_max: u64,
+        newest: &str,
+        mut kept: u64,
+    ) -> Result<u64, MongoError> {
         while !self.is_over() && kept > bytes_max {
             let oldest = self.tables.results.find(doc! { "estado": DONE });
             let oldest = all(oldest.sort(doc! { "terminada": 1, "orden": 1 }).limit(FETCHED)).await?;
@@ -106,14 +115,14 @@ impl Pass<'_> {
     }
 
     /// Lets this result expire; its bytes. One that can't be read keeps no other from expiring.
-    async fn expire(&mut self, result: &Document) -> Result<u64, Fault> {
+    async fn expire(&mut self, result: &Document) -> Result<u64, MongoError> {
         match self.expire_sound(result).await {
-            Err(Fault::Strange) => Ok(0),
+            Err(MongoError::Strange) => Ok(0),
             done => done,
         }
     }
 
-    async fn expire_sound(&mut self, result: &Document) -> Result<u64, Fault> {
+    async fn expire_sound(&mut self, result: &Document) -> Result<u64, MongoError> {
         let (tables, kept) = (self.tables, Kept(result));
         let task = kept.text("_id")?;
         let expired = doc! {
@@ -139,7 +148,7 @@ impl Pass<'_> {
 }
 
 /// Forgets a bounded number of tasks that expired by then; how many.
-async fn bury(tables: &Tables, by: SystemTime) -> Result<usize, Fault> {
+async fn bury(tables: &Tables, by: SystemTime) -> Result<usize, MongoError> {
     let long_expired = doc! { "estado": EXPIRED, "vencida": { "$lte": date(by) } };
     let buried = all(tables.results.find(long_expired).limit(limit(PASS_MAX))).await?;
     for result in &buried {

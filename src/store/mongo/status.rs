@@ -9,13 +9,13 @@ use super::chunks;
 use super::end::{DONE, EXPIRED, FAILED};
 use super::kept::{Kept, name};
 use super::link::{Tables, all, find, step};
-use super::trouble::Fault;
+use super::trouble::MongoError;
 use super::turns::is_grave;
 use crate::model::admission::{Full, Reservation};
 use crate::model::task::{Problem, Shape, Status, TaskState};
 
 /// What is known of a task.
-pub(super) async fn status(tables: &Tables, id: Uuid) -> Result<Option<Status>, Fault> {
+pub(super) async fn status(tables: &Tables, id: Uuid) -> Result<Option<Status>, MongoError> {
     let task = name(id);
     let (document, result) = tokio::join!(find(&tables.tasks, &task), find(&tables.results, &task));
     let (Some(document), result) = (document?, result?) else { return Ok(None) };
@@ -47,13 +47,13 @@ pub(super) async fn status(tables: &Tables, id: Uuid) -> Result<Option<Status>, 
                 TaskState::Failed
             }
             EXPIRED => TaskState::Expired,
-            _ => return Err(Fault::Strange),
+            _ => return Err(MongoError::Strange),
         };
     }
     Ok(Some(status))
 }
 
-fn shape(result: &Kept<'_>) -> Result<Shape, Fault> {
+fn shape(result: &Kept<'_>) -> Result<Shape, MongoError> {
     Ok(Shape {
         format: result.format("formato")?,
         width: result.number("ancho")?,
@@ -62,20 +62,20 @@ fn shape(result: &Kept<'_>) -> Result<Shape, Fault> {
     })
 }
 
-fn problem(result: &Kept<'_>) -> Result<Problem, Fault> {
+fn problem(result: &Kept<'_>) -> Result<Problem, MongoError> {
     let (slug, detail) = (result.text("tipo")?.to_owned(), result.text("detalle")?.to_owned());
     Ok(Problem { code: result.number("codigo")?, slug, detail })
 }
 
 /// Which of these have ended.
-pub(super) async fn ended(tables: &Tables, ids: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+pub(super) async fn ended(tables: &Tables, ids: &[Uuid]) -> Result<Vec<Uuid>, MongoError> {
     let names: Vec<String> = ids.iter().copied().map(name).collect();
     let search = tables.results.find(doc! { "_id": { "$in": names } }).projection(doc! { "_id": 1 });
     all(search).await?.iter().map(|result| Kept(result).id("_id")).collect()
 }
 
 /// How many tasks there are in each state, nearly: the database counts while others work.
-pub(super) async fn counts(tables: &Tables) -> Result<[(TaskState, u64); 5], Fault> {
+pub(super) async fn counts(tables: &Tables) -> Result<[(TaskState, u64); 5], MongoError> {
     let by_state = [doc! { "$group": { "_id": "$estado", "tareas": { "$sum": 1 } } }];
     let (waiting, running, ended) = tokio::join!(
         step(tables.queue.estimated_document_count()),
@@ -102,20 +102,20 @@ pub(super) async fn file(
     id: Uuid,
     range: Range<u64>,
     mut lease: Reservation,
-) -> Result<Option<(Bytes, Reservation)>, Fault> {
+) -> Result<Option<(Bytes, Reservation)>, MongoError> {
     let Some(owner) = owner_of(tables, id, &range).await? else { return Ok(None) };
     let length = range.end - range.start;
-    lease.grow(length).map_err(|Full| Fault::NoRoom { length })?;
+    lease.grow(length).map_err(|Full| MongoError::NoRoom { length })?;
     match chunks::read(tables, &owner, range.clone()).await {
         Ok(bytes) => Ok(Some((bytes.into(), lease))),
         // It has expired meanwhile, or was deleted.
-        Err(Fault::Strange) if owner_of(tables, id, &range).await?.is_none() => Ok(None),
+        Err(MongoError::Strange) if owner_of(tables, id, &range).await?.is_none() => Ok(None),
         Err(fault) => Err(fault),
     }
 }
 
 /// Whose file a result is, if there is one that has these bytes.
-async fn owner_of(tables: &Tables, id: Uuid, range: &Range<u64>) -> Result<Option<String>, Fault> {
+async fn owner_of(tables: &Tables, id: Uuid, range: &Range<u64>) -> Result<Option<String>, MongoError> {
     let Some(result) = find(&tables.results, &name(id)).await? else { return Ok(None) };
     let result = Kept(&result);
     if result.number::<i32>("estado")? != DONE {

@@ -7,7 +7,7 @@ use mongodb::bson::{Document, doc};
 use uuid::Uuid;
 
 use super::kept::name;
-use super::trouble::Fault;
+use super::trouble::MongoError;
 use super::*;
 use crate::http::format::Format;
 use crate::model::admission::Admission;
@@ -15,7 +15,7 @@ use crate::model::face::{FACE_SAMPLES, Face};
 use crate::model::picture::Picture;
 use crate::model::task::{Claim, Status, Submission, TaskState};
 use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};
-use crate::store::{Acceptance, Answer, CRASHES_MAX, Claimed, End, Write, Writer};
+use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, StoreAnswer, StoreWrite, Writer};
 
 #[path = "../../../tests/common/mongodb.rs"]
 #[expect(dead_code, reason = "the tests of whole servers need more of it")]
@@ -141,15 +141,15 @@ impl One {
         Self { writer, gate: Admission::new(8, 64 << 20, 1) }
     }
 
-    fn write(&mut self, write: Write) -> Told {
-        let Answer { result, .. } = self.writer.write(vec![(1, write)]).remove(0);
+    fn write(&mut self, write: StoreWrite) -> StoreReply {
+        let StoreAnswer { result, .. } = self.writer.write(vec![(1, write)]).remove(0);
         result.unwrap()
     }
 
-    fn submission(&self, number: u64, seed: u64, key: Option<&[u8]>) -> Write {
+    fn submission(&self, number: u64, seed: u64, key: Option<&[u8]>) -> StoreWrite {
         let picture = bytes(seed, 3000);
         let (key, lease) = (key.map(<[u8]>::to_vec), self.gate.lease());
-        Write::Accept(Box::new(Submission {
+        StoreWrite::Accept(Box::new(Submission {
             id: id(number),
             picture,
             plan: plan(),
@@ -161,16 +161,16 @@ impl One {
 
     fn accept(&mut self, number: u64, seed: u64, key: Option<&[u8]>) -> Acceptance {
         let submission = self.submission(number, seed, key);
-        let Told::Accepted(acceptance) = self.write(submission) else { panic!() };
+        let StoreReply::Accepted(acceptance) = self.write(submission) else { panic!() };
         acceptance
     }
 
     fn claim(&mut self) -> Option<Claim> {
         let lease = self.gate.lease();
-        let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5), lease };
+        let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5), lease };
         match self.write(claim) {
-            Told::Claimed(Claimed::Task(claim)) => Some(*claim),
-            Told::Claimed(Claimed::Nothing) => None,
+            StoreReply::Claimed(Claimed::Task(claim)) => Some(*claim),
+            StoreReply::Claimed(Claimed::Nothing) => None,
             other => panic!("{other:?}"),
         }
     }
@@ -179,8 +179,8 @@ impl One {
         let (file, format) = (bytes(number, length).into(), Format::Pnm);
         let lease = self.gate.lease();
         let picture = Arc::new(Picture { file, format, width: 40, height: 90, edition: None, lease });
-        let Told::Known(known) =
-            self.write(Write::End { id: id(number), at: at(9), end: End::Done(picture) })
+        let StoreReply::Known(known) =
+            self.write(StoreWrite::End { id: id(number), at: at(9), end: End::Done(picture) })
         else {
             panic!()
         };
@@ -327,7 +327,7 @@ fn a_task_that_was_deleted_by_another_leaves_nothing_behind() {
     let (mut one, mut other) = (One::at(&databases, LONG), One::at(&databases, LONG));
     one.accept(1, 1, Some(b"k"));
     other.claim();
-    assert!(matches!(one.write(Write::Delete { id: id(1) }), Told::Known(true)));
+    assert!(matches!(one.write(StoreWrite::Delete { id: id(1) }), StoreReply::Known(true)));
     assert!(!other.done(1, 1000));
     assert_eq!(other.status(1), None);
     assert_eq!(one.accept(2, 2, Some(b"k")), Acceptance::New);
@@ -386,9 +386,9 @@ fn what_can_t_be_read_ends_and_lets_the_next_have_its_turn() {
     let tables = server.writer.link.tables.clone();
     server.writer.link.run(chunks::forget_all(&tables, &chunks::upload(&name(id(1))))).unwrap();
     let lease = server.gate.lease();
-    let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5), lease };
+    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5), lease };
     let told = server.write(claim);
-    assert!(matches!(told, Told::Claimed(Claimed::Unreadable { id: of }) if of == id(1)), "{told:?}");
+    assert!(matches!(told, StoreReply::Claimed(Claimed::Unreadable { id: of }) if of == id(1)), "{told:?}");
     assert_eq!(server.state(1), TaskState::Failed);
     assert_eq!(server.claim().unwrap().id, id(2));
 }
@@ -409,22 +409,22 @@ fn what_was_never_accepted_is_buried_and_never_will_be() {
     assert_eq!(server.claim().unwrap().id, id(700), "it is found behind them, before anything is buried");
     // Ten minutes later they are looked at again.
     let lease = server.gate.lease();
-    let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5000), lease };
-    assert!(matches!(server.write(claim), Told::Claimed(Claimed::Nothing)));
+    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5000), lease };
+    assert!(matches!(server.write(claim), StoreReply::Claimed(Claimed::Nothing)));
     assert_eq!(server.status(3), None);
     // Who was about to accept it comes too late, and knows.
     let late = server.submission(3, 3, None);
-    let Answer { result, .. } = server.writer.write(vec![(1, late)]).remove(0);
-    assert!(matches!(result, Err(Trouble::Broken(_))), "{result:?}");
+    let StoreAnswer { result, .. } = server.writer.write(vec![(1, late)]).remove(0);
+    assert!(matches!(result, Err(StoreError::Broken(_))), "{result:?}");
     let late = server.submission(4, 4, Some(b"k"));
-    let Answer { result, .. } = server.writer.write(vec![(1, late)]).remove(0);
-    assert!(matches!(result, Err(Trouble::Broken(_))), "{result:?}");
+    let StoreAnswer { result, .. } = server.writer.write(vec![(1, late)]).remove(0);
+    assert!(matches!(result, Err(StoreError::Broken(_))), "{result:?}");
     assert_eq!(server.accept(800, 4, Some(b"k")), Acceptance::New, "its key is free");
-    assert!(matches!(server.write(Write::Delete { id: id(3) }), Told::Known(false)));
+    assert!(matches!(server.write(StoreWrite::Delete { id: id(3) }), StoreReply::Known(false)));
     // What they left when they tried is taken away with the next look.
     let lease = server.gate.lease();
-    let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5000), lease };
-    assert!(matches!(server.write(claim), Told::Claimed(Claimed::Task(claim)) if claim.id == id(800)));
+    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5000), lease };
+    assert!(matches!(server.write(claim), StoreReply::Claimed(Claimed::Task(claim)) if claim.id == id(800)));
 }
 
 #[test]
@@ -434,7 +434,7 @@ fn who_gives_back_an_old_turn_takes_nothing_from_the_new_one() {
     slow.accept(1, 1, None);
     slow.claim().unwrap();
     let old = slow.writer.server.turns().get(&id(1)).cloned().unwrap();
-    assert!(matches!(slow.write(Write::Release { id: id(1), tried: false }), Told::Known(true)));
+    assert!(matches!(slow.write(StoreWrite::Release { id: id(1), tried: false }), StoreReply::Known(true)));
     assert!(!quick.claim().unwrap().suspect);
     // A look of before the release, acted on after it.
     let tables = slow.writer.link.tables.clone();
@@ -484,8 +484,11 @@ fn folders_of_other_programs_are_read_as_they_are() {
     // A name is repeated: no index can be had, and still none is added twice.
     let mut server = One::at(&databases, LONG);
     for (name, is_new) in [("c.jpg", false), ("d.jpg", true), ("d.jpg", false)] {
-        let insertion = Write::Insert { folder: "caras".into(), face: Box::new(face(name)) };
-        assert!(matches!(server.write(insertion), Told::Inserted(inserted) if inserted == is_new), "{name}");
+        let insertion = StoreWrite::Insert { folder: "caras".into(), face: Box::new(face(name)) };
+        assert!(
+            matches!(server.write(insertion), StoreReply::Inserted(inserted) if inserted == is_new),
+            "{name}"
+        );
     }
 }
 
@@ -502,11 +505,11 @@ fn a_database_that_is_away_is_said_in_a_line_and_not_waited_for_again_and_again(
     let first = std::time::Instant::now();
     look();
     assert!(first.elapsed() >= Duration::from_millis(300));
-    let again: Result<(), Trouble> = link.run(async { unreachable!("nobody answered a moment ago") });
-    assert!(matches!(again, Err(Trouble::Broken(_))));
+    let again: Result<(), StoreError> = link.run(async { unreachable!("nobody answered a moment ago") });
+    assert!(matches!(again, Err(StoreError::Broken(_))));
     for wrong in ["mongodb://", "mongodb://a/?nada=1", "mongodb://u:p:s3creto@a"] {
         let error = open(wrong, KEEP, at(0)).map(drop).unwrap_err().to_string();
         assert!(error.contains("la dirección no es") && !error.contains("s3creto"), "{error}");
     }
-    assert!(matches!(Trouble::from(Fault::Late), Trouble::Broken(_)));
+    assert!(matches!(StoreError::from(MongoError::Late), StoreError::Broken(_)));
 }

@@ -2,11 +2,11 @@
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use scaler::words::InWords;
 
-use crate::store::Trouble;
+use crate::store::StoreError;
 
 /// Why a step came to nothing.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum MongoError {
     /// The driver's reason.
     Driver(Box<Error>),
     /// It was not done in its time.
@@ -19,7 +19,7 @@ pub(super) enum Fault {
     NoRoom { length: u64 },
 }
 
-impl From<Error> for Fault {
+impl From<Error> for MongoError {
     fn from(error: Error) -> Self {
         Self::Driver(Box::new(error))
     }
@@ -41,7 +41,7 @@ const OUT_OF_DISK: i32 = 14_031;
 const AUTHENTICATION: i32 = 18;
 const UNAUTHORIZED: i32 = 13;
 
-impl Fault {
+impl MongoError {
     pub(super) fn is_duplicate(&self) -> bool {
         matches!(self, Self::Driver(error) if code(error) == Some(DUPLICATE))
     }
@@ -66,15 +66,15 @@ impl Fault {
     }
 }
 
-impl From<Fault> for Trouble {
-    fn from(fault: Fault) -> Self {
+impl From<MongoError> for StoreError {
+    fn from(fault: MongoError) -> Self {
         match fault {
-            Fault::Driver(error) if code(&error) == Some(OUT_OF_DISK) => Self::Full(words(&error)),
-            Fault::Driver(error) => Self::Broken(words(&error)),
-            Fault::Late => Self::Broken("MongoDB no respondió a tiempo".into()),
-            Fault::Contended => Self::Broken("otro servidor se ocupaba de lo mismo".into()),
-            Fault::Strange => Self::Damaged("un documento guardado no es lo que debería".into()),
-            Fault::NoRoom { length } => Self::NoRoom { length },
+            MongoError::Driver(error) if code(&error) == Some(OUT_OF_DISK) => Self::Full(words(&error)),
+            MongoError::Driver(error) => Self::Broken(words(&error)),
+            MongoError::Late => Self::Broken("MongoDB no respondió a tiempo".into()),
+            MongoError::Contended => Self::Broken("otro servidor se ocupaba de lo mismo".into()),
+            MongoError::Strange => Self::Damaged("un documento guardado no es lo que debería".into()),
+            MongoError::NoRoom { length } => Self::NoRoom { length },
         }
     }
 }

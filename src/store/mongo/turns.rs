@@ -13,7 +13,7 @@ use super::chunks;
 use super::end::{EXPIRED, is_of};
 use super::kept::{Kept, count, date, name};
 use super::link::{Tables, all, find, insert, put, remove, step};
-use super::trouble::Fault;
+use super::trouble::MongoError;
 use crate::model::admission::{Full, Reservation};
 use crate::model::transform::Transform;
 use crate::store::Claimed;
@@ -80,7 +80,7 @@ impl Turn {
     }
 
     /// Of a document in the queue.
-    pub(super) fn of_place(document: &Document) -> Result<Self, Fault> {
+    pub(super) fn of_place(document: &Document) -> Result<Self, MongoError> {
         let kept = Kept(document);
         let (id, attempt, order) = (kept.id("_id")?, kept.number("intento")?, kept.number("orden")?);
         let fallen = kept.texts("caidos")?;
@@ -88,7 +88,7 @@ impl Turn {
     }
 
     /// Of a document in `turnos`, with the server that has it.
-    pub(super) fn of_taken(document: &Document) -> Result<(Self, String), Fault> {
+    pub(super) fn of_taken(document: &Document) -> Result<(Self, String), MongoError> {
         let kept = Kept(document);
         let (id, order, received) = (kept.id("tarea")?, kept.number("orden")?, kept.number("recibidos")?);
         let (attempt, fallen) = (kept.number("intento")?, kept.texts("caidos")?);
@@ -98,7 +98,7 @@ impl Turn {
 }
 
 /// Of a document; those of the version before have no such field.
-fn tries(kept: &Kept<'_>, fallen: &[String]) -> Result<u32, Fault> {
+fn tries(kept: &Kept<'_>, fallen: &[String]) -> Result<u32, MongoError> {
     let known = kept.maybe_number("fallidos")?;
     Ok(known.unwrap_or_else(|| u32::try_from(fallen.len()).unwrap_or(u32::MAX)))
 }
@@ -125,7 +125,11 @@ pub(super) enum Look {
 }
 
 /// Some of the places that may be claimed, the first first, after so many others.
-pub(super) async fn places(tables: &Tables, crashes_max: u32, after: u64) -> Result<Vec<Document>, Fault> {
+pub(super) async fn places(
+    tables: &Tables,
+    crashes_max: u32,
+    after: u64,
+) -> Result<Vec<Document>, MongoError> {
     let allowed = doc! { "caidas": { "$lte": i64::from(crashes_max) } };
     // Of several suspects the one with most falls comes first: it is the likeliest culprit.
     let sorted = tables.queue.find(allowed).sort(doc! { "caidas": -1, "orden": 1 });
@@ -140,7 +144,7 @@ pub(super) async fn take(
     in_work: usize,
     at: SystemTime,
     lease: &mut Reservation,
-) -> Result<Look, Fault> {
+) -> Result<Look, MongoError> {
     let task = turn.task();
     if find(&tables.turns, &turn.name()).await?.is_some() {
         return Ok(Look::Nothing);
@@ -181,7 +185,7 @@ async fn take_free(
     document: &Kept<'_>,
     at: SystemTime,
     with_picture: bool,
-) -> Result<Look, Fault> {
+) -> Result<Look, MongoError> {
     let task = turn.task();
     if !insert(&tables.turns, turn.taken(server)).await? {
         return Ok(Look::Nothing);
@@ -204,11 +208,11 @@ async fn take_free(
     let picture = chunks::read(tables, &chunks::upload(&task), 0..turn.received).await;
     match (picture, document.plan("plan")) {
         (Ok(picture), Ok(plan)) => Ok(Look::Granted(Box::new(Granted { turn: turn.clone(), plan, picture }))),
-        (Err(Fault::NoRoom { length }), _) => {
+        (Err(MongoError::NoRoom { length }), _) => {
             give_back(tables, turn, at, false).await?;
             Ok(Look::Answer(Claimed::NoRoom { length }))
         }
-        (Err(Fault::Strange), _) | (_, Err(Fault::Strange)) => {
+        (Err(MongoError::Strange), _) | (_, Err(MongoError::Strange)) => {
             if find(&tables.tasks, &task).await?.is_some() {
                 return Ok(Look::Unreadable(turn.clone()));
             }
@@ -223,7 +227,7 @@ async fn take_free(
 /// Sees to it that a task which never was accepted never will be, and removes what there is of it. Decided by the
 /// insertion of a grave under its name, which stays as long as those of tasks that have expired: who still accepts it
 /// is late.
-async fn bury_orphan(tables: &Tables, place: &Turn, at: SystemTime) -> Result<(), Fault> {
+async fn bury_orphan(tables: &Tables, place: &Turn, at: SystemTime) -> Result<(), MongoError> {
     let task = place.task();
     if !insert(&tables.tasks, doc! { "_id": &task, "nunca": true }).await? {
         let document = find(&tables.tasks, &task).await?;
@@ -251,7 +255,7 @@ pub(super) async fn give_back(
     turn: &Turn,
     at: SystemTime,
     tried: bool,
-) -> Result<(), Fault> {
+) -> Result<(), MongoError> {
     let tries = turn.tries.saturating_add(tried.into());
     pass_on(tables, turn, Turn { tries, ..turn.clone() }, at).await
 }
@@ -262,14 +266,14 @@ pub(super) async fn take_over(
     turn: &Turn,
     dead: String,
     at: SystemTime,
-) -> Result<(), Fault> {
+) -> Result<(), MongoError> {
     let mut next = Turn { tries: turn.tries.saturating_add(1), ..turn.clone() };
     next.fallen.push(dead);
     pass_on(tables, turn, next, at).await
 }
 
 /// The next attempt may be anybody's.
-async fn pass_on(tables: &Tables, turn: &Turn, next: Turn, at: SystemTime) -> Result<(), Fault> {
+async fn pass_on(tables: &Tables, turn: &Turn, next: Turn, at: SystemTime) -> Result<(), MongoError> {
     let next = Turn { attempt: turn.attempt.saturating_add(1), ..next };
     let task = turn.task();
     put(&tables.queue, &task, next.place(at)).await?;
@@ -281,7 +285,7 @@ async fn pass_on(tables: &Tables, turn: &Turn, next: Turn, at: SystemTime) -> Re
 
 /// Removes what a task needs no longer once it has ended: its place, its turn, its picture, and the beginnings of
 /// results whose makers fell.
-pub(super) async fn tidy(tables: &Tables, turn: &Turn) -> Result<(), Fault> {
+pub(super) async fn tidy(tables: &Tables, turn: &Turn) -> Result<(), MongoError> {
     let task = turn.task();
     remove(&tables.queue, &task).await?;
     chunks::forget(tables, &chunks::upload(&task), turn.received).await?;
@@ -297,7 +301,7 @@ pub(super) async fn tidy(tables: &Tables, turn: &Turn) -> Result<(), Fault> {
 }
 
 /// Removes all turns of a task. There are no more of them than tasks in work, and so they have no index.
-pub(super) async fn forget(tables: &Tables, task: &str) -> Result<(), Fault> {
+pub(super) async fn forget(tables: &Tables, task: &str) -> Result<(), MongoError> {
     step(tables.turns.delete_many(doc! { "tarea": task })).await?;
     Ok(())
 }

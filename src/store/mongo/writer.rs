@@ -14,13 +14,15 @@ use super::kept::name;
 use super::life::{Life, Sightings};
 use super::link::{Link, Tables, remove, step};
 use super::pulse::{self, Server};
-use super::trouble::Fault;
+use super::trouble::MongoError;
 use super::turns::{self, Granted, Look, Turn};
 use super::{accept, bank, end, retention};
 use crate::model::admission::Reservation;
 use crate::model::face::Face;
 use crate::model::task::Claim;
-use crate::store::{Answer, Brake, Claimed, End, Retention, Told, Trouble, Write, Writer, rules};
+use crate::store::{
+    Brake, Claimed, End, Retention, StoreAnswer, StoreError, StoreReply, StoreWrite, Writer, rules,
+};
 
 /// Changes that are under way at once.
 const TOGETHER: usize = 16;
@@ -49,12 +51,16 @@ enum Subject<'a> {
 }
 
 /// None if it is about everything.
-fn subject(write: &Write) -> Option<Subject<'_>> {
+fn subject(write: &StoreWrite) -> Option<Subject<'_>> {
     match write {
-        Write::Accept(submission) if submission.key.is_none() => Some(Subject::Task(submission.id)),
-        Write::End { id, .. } | Write::Release { id, .. } | Write::Delete { id } => Some(Subject::Task(*id)),
-        Write::Insert { folder, face } => Some(Subject::Face(folder, &face.name)),
-        Write::Accept(_) | Write::Claim { .. } | Write::Sweep { .. } | Write::Probe => None,
+        StoreWrite::Accept(submission) if submission.key.is_none() => Some(Subject::Task(submission.id)),
+        StoreWrite::End { id, .. } | StoreWrite::Release { id, .. } | StoreWrite::Delete { id } => {
+            Some(Subject::Task(*id))
+        }
+        StoreWrite::Insert { folder, face } => Some(Subject::Face(folder, &face.name)),
+        StoreWrite::Accept(_) | StoreWrite::Claim { .. } | StoreWrite::Sweep { .. } | StoreWrite::Probe => {
+            None
+        }
     }
 }
 
@@ -64,7 +70,7 @@ impl MongoWriter {
         life: Life,
         retention: Retention,
         at: SystemTime,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, StoreError> {
         let server = Arc::new(Server::new());
         let mut sightings = Sightings::new(life.lease);
         let tables = link.tables.clone();
@@ -81,36 +87,38 @@ impl MongoWriter {
         Ok(Self { link, server, retention, kept, order, folders, pulse })
     }
 
-    async fn apply(&self, write: &Write) -> Result<Told, Fault> {
+    async fn apply(&self, write: &StoreWrite) -> Result<StoreReply, MongoError> {
         let tables = &self.link.tables;
         Ok(match write {
-            Write::Accept(submission) => {
-                Told::Accepted(accept::accept(tables, submission, self.next_order()).await?)
+            StoreWrite::Accept(submission) => {
+                StoreReply::Accepted(accept::accept(tables, submission, self.next_order()).await?)
             }
-            Write::End { id, at, end } => Told::Known(self.end(*id, *at, end).await?),
-            Write::Release { id, tried } => Told::Known(self.release(*id, SystemTime::now(), *tried).await?),
-            Write::Delete { id } => {
+            StoreWrite::End { id, at, end } => StoreReply::Known(self.end(*id, *at, end).await?),
+            StoreWrite::Release { id, tried } => {
+                StoreReply::Known(self.release(*id, SystemTime::now(), *tried).await?)
+            }
+            StoreWrite::Delete { id } => {
                 let freed = accept::delete(tables, *id).await?;
                 self.server.turns().remove(id);
                 self.free(freed.unwrap_or_default());
-                Told::Known(freed.is_some())
+                StoreReply::Known(freed.is_some())
             }
-            Write::Sweep { at } => {
+            StoreWrite::Sweep { at } => {
                 let swept = retention::sweep(tables, &self.retention, *at).await?;
                 self.kept.store(swept.kept, Ordering::Relaxed);
-                Told::Swept { expired: swept.expired, more: swept.more }
+                StoreReply::Swept { expired: swept.expired, more: swept.more }
             }
-            Write::Probe => {
+            StoreWrite::Probe => {
                 self.server.beat(&tables.servers).await?;
-                Told::Nothing
+                StoreReply::Nothing
             }
-            Write::Insert { folder, face } => Told::Inserted(self.insert(folder, face).await?),
+            StoreWrite::Insert { folder, face } => StoreReply::Inserted(self.insert(folder, face).await?),
             // It holds a lease, and is made by itself.
-            Write::Claim { .. } => Told::Claimed(Claimed::Nothing),
+            StoreWrite::Claim { .. } => StoreReply::Claimed(Claimed::Nothing),
         })
     }
 
-    async fn end(&self, id: Uuid, at: SystemTime, end: &End) -> Result<bool, Fault> {
+    async fn end(&self, id: Uuid, at: SystemTime, end: &End) -> Result<bool, MongoError> {
         let turn = self.server.turns().get(&id).cloned();
         let Some(turn) = turn else { return Ok(false) };
         let tables = &self.link.tables;
@@ -136,7 +144,7 @@ impl MongoWriter {
         let _ = self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
-    async fn release(&self, id: Uuid, at: SystemTime, tried: bool) -> Result<bool, Fault> {
+    async fn release(&self, id: Uuid, at: SystemTime, tried: bool) -> Result<bool, MongoError> {
         let turn = self.server.turns().get(&id).cloned();
         let Some(turn) = turn else { return Ok(false) };
         turns::give_back(&self.link.tables, &turn, at, tried).await?;
@@ -144,7 +152,7 @@ impl MongoWriter {
         Ok(true)
     }
 
-    async fn insert(&self, folder: &str, face: &Face) -> Result<bool, Fault> {
+    async fn insert(&self, folder: &str, face: &Face) -> Result<bool, MongoError> {
         let images = &self.link.bank;
         let is_known = self.folders().contains(folder);
         // Where it can't be had now, it may be the next time.
@@ -174,7 +182,7 @@ impl MongoWriter {
         in_work: usize,
         at: SystemTime,
         mut lease: Reservation,
-    ) -> Result<Told, Fault> {
+    ) -> Result<StoreReply, MongoError> {
         let (tables, server) = (&self.link.tables, &self.server);
         let mut seen = 0;
         let mut places = VecDeque::new();
@@ -183,7 +191,7 @@ impl MongoWriter {
                 places.extend(turns::places(tables, crashes_max, seen).await?);
                 seen += places.len() as u64;
             }
-            let Some(place) = places.pop_front() else { return Ok(Told::Claimed(Claimed::Nothing)) };
+            let Some(place) = places.pop_front() else { return Ok(StoreReply::Claimed(Claimed::Nothing)) };
             let Ok(turn) = Turn::of_place(&place) else { continue };
             let id = turn.id;
             // One that is ours already is still being ended.
@@ -220,7 +228,7 @@ impl MongoWriter {
                     hold(None);
                     claimed
                 }
-                Ok(Look::Nothing) | Err(Fault::Strange) => {
+                Ok(Look::Nothing) | Err(MongoError::Strange) => {
                     hold(None);
                     continue;
                 }
@@ -229,13 +237,13 @@ impl MongoWriter {
                     return Err(fault);
                 }
             };
-            return Ok(Told::Claimed(claimed));
+            return Ok(StoreReply::Claimed(claimed));
         }
     }
 }
 
 /// What the searches look through, so that no search reads what it does not want.
-async fn prepare(tables: &Tables) -> Result<(), Fault> {
+async fn prepare(tables: &Tables) -> Result<(), MongoError> {
     let index = |keys| IndexModel::builder().keys(keys).build();
     step(tables.queue.create_index(index(doc! { "caidas": -1, "orden": 1 }))).await?;
     step(tables.results.create_index(index(doc! { "estado": 1, "terminada": 1, "orden": 1 }))).await?;
@@ -244,13 +252,13 @@ async fn prepare(tables: &Tables) -> Result<(), Fault> {
 }
 
 impl Writer for MongoWriter {
-    fn write(&mut self, batch: Vec<(u64, Write)>) -> Vec<Answer> {
+    fn write(&mut self, batch: Vec<(u64, StoreWrite)>) -> Vec<StoreAnswer> {
         let mut answers = Vec::with_capacity(batch.len());
         let mut rest = batch.into_iter().peekable();
         while let Some((ticket, write)) = rest.next() {
-            if let Write::Claim { crashes_max, in_work, at, lease } = write {
+            if let StoreWrite::Claim { crashes_max, in_work, at, lease } = write {
                 let result = self.link.run(self.claim(crashes_max, in_work, at, lease));
-                answers.push(Answer { ticket, result });
+                answers.push(StoreAnswer { ticket, result });
                 continue;
             }
             let mut run = vec![(ticket, write)];
@@ -263,10 +271,12 @@ impl Writer for MongoWriter {
             match results {
                 Ok(results) => {
                     let tickets = run.iter().map(|(ticket, _)| *ticket);
-                    answers.extend(tickets.zip(results).map(|(ticket, result)| Answer { ticket, result }));
+                    answers
+                        .extend(tickets.zip(results).map(|(ticket, result)| StoreAnswer { ticket, result }));
                 }
                 Err(trouble) => answers.extend(
-                    run.iter().map(|(ticket, _)| Answer { ticket: *ticket, result: Err(trouble.clone()) }),
+                    run.iter()
+                        .map(|(ticket, _)| StoreAnswer { ticket: *ticket, result: Err(trouble.clone()) }),
                 ),
             }
         }
@@ -297,7 +307,7 @@ impl Writer for MongoWriter {
 }
 
 /// Whether this change can be made beside all of those.
-fn is_beside(next: &Write, run: &[(u64, Write)]) -> bool {
+fn is_beside(next: &StoreWrite, run: &[(u64, StoreWrite)]) -> bool {
     let next = subject(next);
     next.is_some()
         && run.iter().map(|(_, write)| subject(write)).all(|other| other.is_some() && other != next)

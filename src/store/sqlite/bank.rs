@@ -3,10 +3,10 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::model::face::{Face, Page};
-use crate::store::Trouble;
+use crate::store::StoreError;
 
 /// Keeps a face unless its folder has one of that name; the database itself sees to that.
-pub(super) fn insert(conn: &Connection, folder: &str, face: &Face) -> Result<bool, Trouble> {
+pub(super) fn insert(conn: &Connection, folder: &str, face: &Face) -> Result<bool, StoreError> {
     let Face { name, image, samples } = face;
     conn.prepare_cached("INSERT INTO carpeta (nombre) VALUES (?1) ON CONFLICT DO NOTHING")?
         .execute([folder])?;
@@ -20,7 +20,7 @@ pub(super) fn insert(conn: &Connection, folder: &str, face: &Face) -> Result<boo
 }
 
 /// A folder's row, and how many faces it has.
-fn find(conn: &Connection, folder: &str) -> Result<Option<(i64, u64)>, Trouble> {
+fn find(conn: &Connection, folder: &str) -> Result<Option<(i64, u64)>, StoreError> {
     let found = conn
         .prepare_cached("SELECT id, imagenes FROM carpeta WHERE nombre = ?1")?
         .query_row([folder], |row| Ok((row.get("id")?, row.get("imagenes")?)))
@@ -29,7 +29,11 @@ fn find(conn: &Connection, folder: &str) -> Result<Option<(i64, u64)>, Trouble> 
 }
 
 /// Those of these names that a folder lacks; all of them if there is no such folder.
-pub(super) fn missing(conn: &Connection, folder: &str, names: Vec<String>) -> Result<Vec<String>, Trouble> {
+pub(super) fn missing(
+    conn: &Connection,
+    folder: &str,
+    names: Vec<String>,
+) -> Result<Vec<String>, StoreError> {
     let Some((folder, _)) = find(conn, folder)? else { return Ok(names) };
     let mut known = conn.prepare_cached("SELECT 1 FROM imagen WHERE carpeta = ?1 AND nombre = ?2")?;
     let mut lacking = Vec::new();
@@ -42,7 +46,7 @@ pub(super) fn missing(conn: &Connection, folder: &str, names: Vec<String>) -> Re
 }
 
 /// All folders in order of their names, and how many faces each has.
-pub(super) fn folders(conn: &Connection) -> Result<Vec<(String, u64)>, Trouble> {
+pub(super) fn folders(conn: &Connection) -> Result<Vec<(String, u64)>, StoreError> {
     let folders = conn
         .prepare_cached("SELECT nombre, imagenes FROM carpeta ORDER BY nombre")?
         .query_map((), |row| Ok((row.get("nombre")?, row.get("imagenes")?)))?
@@ -56,7 +60,7 @@ pub(super) fn names(
     folder: &str,
     from: Option<&str>,
     max: usize,
-) -> Result<Option<Page>, Trouble> {
+) -> Result<Option<Page>, StoreError> {
     let Some((folder, total)) = find(conn, folder)? else { return Ok(None) };
     let mut names: Vec<String> = conn
         .prepare_cached(
@@ -70,7 +74,7 @@ pub(super) fn names(
 }
 
 /// One face, or none; None if there is no such folder.
-pub(super) fn face(conn: &Connection, folder: &str, name: &str) -> Result<Option<Vec<Face>>, Trouble> {
+pub(super) fn face(conn: &Connection, folder: &str, name: &str) -> Result<Option<Vec<Face>>, StoreError> {
     let Some((folder, _)) = find(conn, folder)? else { return Ok(None) };
     let face = conn
         .prepare_cached("SELECT nombre, imagen_str, pixeles FROM imagen WHERE carpeta = ?1 AND nombre = ?2")?
@@ -85,7 +89,7 @@ pub(super) fn faces(
     folder: &str,
     after: Option<&str>,
     max: usize,
-) -> Result<Option<Vec<Face>>, Trouble> {
+) -> Result<Option<Vec<Face>>, StoreError> {
     let Some((folder, _)) = find(conn, folder)? else { return Ok(None) };
     let faces = conn
         .prepare_cached(

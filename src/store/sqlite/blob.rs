@@ -4,7 +4,7 @@ use std::ops::Range;
 use rusqlite::Connection;
 use rusqlite::blob::ZeroBlob;
 
-use crate::store::{Trouble, rules};
+use crate::store::{StoreError, rules};
 
 /// What is bound to the column of a new row, before the file is [written](write()).
 pub(super) fn room(file: &[u8]) -> ZeroBlob {
@@ -12,7 +12,7 @@ pub(super) fn room(file: &[u8]) -> ZeroBlob {
 }
 
 /// Writes the file of this row.
-pub(super) fn write(conn: &Connection, table: &str, row: i64, file: &[u8]) -> Result<(), Trouble> {
+pub(super) fn write(conn: &Connection, table: &str, row: i64, file: &[u8]) -> Result<(), StoreError> {
     let mut blob = conn.blob_open("main", table, "file", row, false)?;
     blob.write_all_at(file, 0)?;
     Ok(blob.close()?)
@@ -32,7 +32,7 @@ impl From<rusqlite::Error> for Unread {
     }
 }
 
-impl From<Unread> for Trouble {
+impl From<Unread> for StoreError {
     fn from(unread: Unread) -> Self {
         match unread {
             Unread::NoRoom { length } => Self::NoRoom { length },

@@ -1,12 +1,11 @@
 //! Why a store can't be opened, for the person who starts the server: one line that names the file.
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use scaler::words::InWords;
 
 use super::trouble;
-use crate::store::Trouble;
+use crate::store::StoreError;
 
 /// The store can't be opened.
 #[derive(Debug)]
@@ -49,11 +48,13 @@ impl From<rusqlite::Error> for Reason {
     }
 }
 
-impl From<Trouble> for Reason {
-    fn from(trouble: Trouble) -> Self {
+impl From<StoreError> for Reason {
+    fn from(trouble: StoreError) -> Self {
         match trouble {
-            Trouble::Full(words) | Trouble::Damaged(words) | Trouble::Broken(words) => Self::Sqlite(words),
-            Trouble::NoRoom { .. } => Self::Sqlite(trouble.to_string()),
+            StoreError::Full(words) | StoreError::Damaged(words) | StoreError::Broken(words) => {
+                Self::Sqlite(words)
+            }
+            StoreError::NoRoom { .. } => Self::Sqlite(trouble.to_string()),
         }
     }
 }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::kept::Kept;
 use crate::store::rules::{PASS_BYTES, PASS_MAX, TOMBSTONE, before};
-use crate::store::{Retention, Told, Trouble};
+use crate::store::{Retention, StoreError, StoreReply};
 
 /// Pages that one pass gives back to the disk.
 const VACUUM_MAX: i64 = 1024;
@@ -28,7 +28,11 @@ struct Pass<'a> {
 }
 
 /// Lets expire what is old, what takes too much room, and what has long been expired.
-pub(super) fn sweep(conn: &Connection, retention: &Retention, at: SystemTime) -> Result<Told, Trouble> {
+pub(super) fn sweep(
+    conn: &Connection,
+    retention: &Retention,
+    at: SystemTime,
+) -> Result<StoreReply, StoreError> {
     let mut pass = Pass { conn, at, bytes_max: PASS_BYTES, expired: 0, bytes: 0 };
     let is_old = before(at, retention.age);
     pass.expire_older("SELECT seq FROM task WHERE state = 2 AND ended_at <= ?1 LIMIT ?2", is_old)?;
@@ -46,7 +50,10 @@ pub(super) fn sweep(conn: &Connection, retention: &Retention, at: SystemTime) ->
         )?
         .execute((Kept(before(at, TOMBSTONE)), PASS_MAX))?;
     let vacuumed_all = vacuum(conn)?;
-    Ok(Told::Swept { expired: pass.expired, more: pass.is_over() || buried == PASS_MAX || !vacuumed_all })
+    Ok(StoreReply::Swept {
+        expired: pass.expired,
+        more: pass.is_over() || buried == PASS_MAX || !vacuumed_all,
+    })
 }
 
 /// Makes room for the result of this task, which is there already.
@@ -55,7 +62,7 @@ pub(super) fn make_room(
     retention: &Retention,
     at: SystemTime,
     newest: i64,
-) -> Result<(), Trouble> {
+) -> Result<(), StoreError> {
     let length = conn
         .prepare_cached("SELECT length FROM result WHERE task = ?1")?
         .query_row([newest], |row| row.get(0))?;
@@ -70,7 +77,7 @@ impl Pass<'_> {
     }
 
     /// Lets expire what this statement finds, given a time and how many.
-    fn expire_older(&mut self, found_by: &str, is_old: SystemTime) -> Result<(), Trouble> {
+    fn expire_older(&mut self, found_by: &str, is_old: SystemTime) -> Result<(), StoreError> {
         let left = PASS_MAX - self.expired.min(PASS_MAX);
         let old: Vec<i64> = self
             .conn
@@ -86,7 +93,7 @@ impl Pass<'_> {
     }
 
     /// Lets the oldest results expire, but for the newest, until they fit.
-    fn expire_oldest(&mut self, bytes_max: u64, newest: i64) -> Result<(), Trouble> {
+    fn expire_oldest(&mut self, bytes_max: u64, newest: i64) -> Result<(), StoreError> {
         let mut sum = self.conn.prepare_cached("SELECT result_bytes FROM ledger")?;
         let mut oldest = self.conn.prepare_cached(
             "SELECT seq FROM task WHERE state = 2 AND seq <> ?1 ORDER BY ended_at, seq LIMIT 1",
@@ -98,7 +105,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn expire(&mut self, seq: i64) -> Result<(), Trouble> {
+    fn expire(&mut self, seq: i64) -> Result<(), StoreError> {
         let length = self
             .conn
             .prepare_cached("SELECT length FROM result WHERE task = ?1")?
@@ -118,7 +125,7 @@ impl Pass<'_> {
 }
 
 /// Gives a bounded number of free pages back to the disk; whether that were all there are to give.
-fn vacuum(conn: &Connection) -> Result<bool, Trouble> {
+fn vacuum(conn: &Connection) -> Result<bool, StoreError> {
     let count = |pragma| conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let spare = count("freelist_count")? - count("page_count")? / 8 - VACUUM_MAX;
     if spare > 0 {

@@ -9,10 +9,10 @@ use super::blob;
 use super::kept::Kept;
 use crate::model::admission::{Full, Reservation};
 use crate::model::task::{Problem, Shape, Status, TaskState};
-use crate::store::Trouble;
+use crate::store::StoreError;
 
 /// What is known of a task.
-pub(super) fn status(conn: &Connection, id: Uuid) -> Result<Option<Status>, Trouble> {
+pub(super) fn status(conn: &Connection, id: Uuid) -> Result<Option<Status>, StoreError> {
     let known = conn
         .prepare_cached(
             "SELECT id, state, received, accepted_at, begun_at, ended_at, code, slug, detail,
@@ -54,7 +54,7 @@ fn of(row: &Row<'_>) -> rusqlite::Result<Status> {
 }
 
 /// Which of these have ended.
-pub(super) fn ended(conn: &Connection, mut ids: Vec<Uuid>) -> Result<Vec<Uuid>, Trouble> {
+pub(super) fn ended(conn: &Connection, mut ids: Vec<Uuid>) -> Result<Vec<Uuid>, StoreError> {
     let mut ended = conn.prepare_cached("SELECT 1 FROM task WHERE id = ?1 AND state >= 2")?;
     let mut trouble = None;
     ids.retain(|id| {
@@ -67,7 +67,7 @@ pub(super) fn ended(conn: &Connection, mut ids: Vec<Uuid>) -> Result<Vec<Uuid>, 
 }
 
 /// How many tasks there are in each state. Each state has an index of its own, which alone is read.
-pub(super) fn counts(conn: &Connection) -> Result<[(TaskState, u64); 5], Trouble> {
+pub(super) fn counts(conn: &Connection) -> Result<[(TaskState, u64); 5], StoreError> {
     let (waiting, running, done, failed, expired) = conn
         .prepare_cached(
             "SELECT (SELECT count(*) FROM task WHERE state = 0), (SELECT count(*) FROM task WHERE state = 1),
@@ -90,7 +90,7 @@ pub(super) fn file(
     id: Uuid,
     range: Range<u64>,
     mut lease: Reservation,
-) -> Result<Option<(Bytes, Reservation)>, Trouble> {
+) -> Result<Option<(Bytes, Reservation)>, StoreError> {
     let kept = conn
         .prepare_cached("SELECT seq, length FROM task JOIN result ON result.task = task.seq WHERE id = ?1")?
         .query_row([Kept(id)], |row| Ok((row.get("seq")?, row.get::<_, u64>("length")?)))
@@ -98,7 +98,7 @@ pub(super) fn file(
     let within = |&(_, length): &(i64, u64)| range.start <= range.end && range.end <= length;
     let Some((seq, _)) = kept.filter(within) else { return Ok(None) };
     let length = range.end - range.start;
-    lease.grow(length).map_err(|Full| Trouble::NoRoom { length })?;
+    lease.grow(length).map_err(|Full| StoreError::NoRoom { length })?;
     let bytes = blob::read(conn, "result", seq, range)?;
     Ok(Some((bytes.into(), lease)))
 }

@@ -16,7 +16,7 @@ use crate::model::admission::{Full, Reservation};
 use crate::model::picture::Picture;
 use crate::model::task::{Problem, Submission};
 use crate::model::transform::Transform;
-use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, Retention, Told, Trouble, rules};
+use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, Retention, StoreError, StoreReply, rules};
 
 /// A task whose turn has come: a [`Claim`](crate::model::task::Claim) without its lease.
 pub(super) struct Turn {
@@ -28,7 +28,7 @@ pub(super) struct Turn {
 }
 
 /// Keeps a submission, unless its key has been seen.
-pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Acceptance, Trouble> {
+pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Acceptance, StoreError> {
     let Submission { id, picture, plan, key, at, lease: _ } = submission;
     let digest = key.as_ref().map(|_| rules::digest(picture, plan));
     if let (Some(key), Some(digest)) = (key, &digest) {
@@ -39,7 +39,7 @@ pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Accep
         match known {
             Some((_, kept)) if kept != *digest => return Ok(Acceptance::Different),
             Some((Kept(id), _)) => {
-                let vanished = || Trouble::Broken("una tarea tiene clave y no está".into());
+                let vanished = || StoreError::Broken("una tarea tiene clave y no está".into());
                 return status::status(conn, id)?.map(Acceptance::Same).ok_or_else(vanished);
             }
             None => {}
@@ -73,7 +73,7 @@ pub(super) fn claim(
     in_work: usize,
     at: SystemTime,
     lease: &mut Reservation,
-) -> Result<Result<Turn, Claimed>, Trouble> {
+) -> Result<Result<Turn, Claimed>, StoreError> {
     // A transaction that is repeated has charged it before.
     lease.shrink_to(0);
     // Of the index alone: a row that can't be read must not hide which it is.
@@ -121,12 +121,12 @@ pub(super) fn claim(
 /// Ends a task that can't be read, so that those behind it have their turn.
 ///
 /// Known limit: where the row itself is on a damaged page it can't be changed either.
-fn give_up(conn: &Connection, seq: i64, at: SystemTime) -> Result<Claimed, Trouble> {
+fn give_up(conn: &Connection, seq: i64, at: SystemTime) -> Result<Claimed, StoreError> {
     note_failure(conn, seq, at, &rules::unreadable())?;
     // Damaged pages can't be freed: the picture stays then, and is nobody's.
     conn.prepare_cached("SAVEPOINT upload")?.execute(())?;
     match forget_upload(conn, seq) {
-        Err(Trouble::Broken(_)) if !conn.is_autocommit() => {
+        Err(StoreError::Broken(_)) if !conn.is_autocommit() => {
             conn.prepare_cached("ROLLBACK TO upload")?.execute(())?;
         }
         forgotten => forgotten?,
@@ -164,10 +164,10 @@ pub(super) fn end(
     at: SystemTime,
     end: &End,
     retention: &Retention,
-) -> Result<Told, Trouble> {
+) -> Result<StoreReply, StoreError> {
     let running = "SELECT seq FROM task WHERE id = ?1 AND state = 1";
     let running = conn.prepare_cached(running)?.query_row([Kept(id)], |row| row.get(0)).optional()?;
-    let Some(seq) = running else { return Ok(Told::Known(false)) };
+    let Some(seq) = running else { return Ok(StoreReply::Known(false)) };
     match end {
         End::Failed(problem) => fail(conn, seq, at, problem)?,
         End::Done(picture) => {
@@ -178,10 +178,10 @@ pub(super) fn end(
             retention::make_room(conn, retention, at, seq)?;
         }
     }
-    Ok(Told::Known(true))
+    Ok(StoreReply::Known(true))
 }
 
-fn keep_result(conn: &Connection, seq: i64, picture: &Picture) -> Result<(), Trouble> {
+fn keep_result(conn: &Connection, seq: i64, picture: &Picture) -> Result<(), StoreError> {
     let Picture { file, format, width, height, .. } = picture;
     conn.prepare_cached(
         "INSERT INTO result (task, format, width, height, length, file) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -190,12 +190,12 @@ fn keep_result(conn: &Connection, seq: i64, picture: &Picture) -> Result<(), Tro
     blob::write(conn, "result", seq, file)
 }
 
-fn fail(conn: &Connection, seq: i64, at: SystemTime, problem: &Problem) -> Result<(), Trouble> {
+fn fail(conn: &Connection, seq: i64, at: SystemTime, problem: &Problem) -> Result<(), StoreError> {
     note_failure(conn, seq, at, problem)?;
     forget_upload(conn, seq)
 }
 
-fn note_failure(conn: &Connection, seq: i64, at: SystemTime, problem: &Problem) -> Result<(), Trouble> {
+fn note_failure(conn: &Connection, seq: i64, at: SystemTime, problem: &Problem) -> Result<(), StoreError> {
     let Problem { code, slug, detail } = problem;
     conn.prepare_cached(
         "UPDATE task SET state = 3, ended_at = ?2, code = ?3, slug = ?4, detail = ?5 WHERE seq = ?1",
@@ -204,41 +204,41 @@ fn note_failure(conn: &Connection, seq: i64, at: SystemTime, problem: &Problem) 
     Ok(())
 }
 
-fn forget_upload(conn: &Connection, seq: i64) -> Result<(), Trouble> {
+fn forget_upload(conn: &Connection, seq: i64) -> Result<(), StoreError> {
     conn.prepare_cached("DELETE FROM upload WHERE task = ?1")?.execute([seq])?;
     Ok(())
 }
 
 /// Lets a task in work wait again; whether it was `tried` in vain is counted.
-pub(super) fn release(conn: &Connection, id: Uuid, tried: bool) -> Result<Told, Trouble> {
+pub(super) fn release(conn: &Connection, id: Uuid, tried: bool) -> Result<StoreReply, StoreError> {
     let released = conn
         .prepare_cached(
             "UPDATE task SET state = 0, begun_at = NULL, tries = tries + ?2 WHERE id = ?1 AND state = 1",
         )?
         .execute((Kept(id), tried))?;
-    Ok(Told::Known(released > 0))
+    Ok(StoreReply::Known(released > 0))
 }
 
 /// Forgets a task, whatever its state; what belongs to it goes with it.
-pub(super) fn delete(conn: &Connection, id: Uuid) -> Result<Told, Trouble> {
+pub(super) fn delete(conn: &Connection, id: Uuid) -> Result<StoreReply, StoreError> {
     let deleted = conn.prepare_cached("DELETE FROM task WHERE id = ?1")?.execute([Kept(id)])?;
-    Ok(Told::Known(deleted > 0))
+    Ok(StoreReply::Known(deleted > 0))
 }
 
 /// Changes something that means nothing.
-pub(super) fn probe(conn: &Connection) -> Result<Told, Trouble> {
+pub(super) fn probe(conn: &Connection) -> Result<StoreReply, StoreError> {
     conn.prepare_cached("UPDATE ledger SET probes = probes + 1")?.execute(())?;
-    Ok(Told::Nothing)
+    Ok(StoreReply::Nothing)
 }
 
 /// After an orderly stop, or a crash: what was in work waits again, and was tried once more.
-pub(super) fn release_all(conn: &Connection) -> Result<(), Trouble> {
+pub(super) fn release_all(conn: &Connection) -> Result<(), StoreError> {
     conn.execute("UPDATE task SET state = 0, begun_at = NULL, tries = tries + 1 WHERE state = 1", ())?;
     Ok(())
 }
 
 /// After a crash: what was in work may have caused it. It waits again as a suspect, or has failed for good.
-pub(super) fn recover(conn: &Connection, at: SystemTime) -> Result<(), Trouble> {
+pub(super) fn recover(conn: &Connection, at: SystemTime) -> Result<(), StoreError> {
     conn.execute("UPDATE task SET crashes = crashes + 1 WHERE state = 1", ())?;
     let hopeless: Vec<i64> = conn
         .prepare("SELECT seq FROM task WHERE state = 1 AND crashes >= ?1")?

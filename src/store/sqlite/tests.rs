@@ -13,7 +13,7 @@ use crate::model::admission::Admission;
 use crate::model::face::Face;
 use crate::model::task::{Problem, Submission, TaskState};
 use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};
-use crate::store::{Acceptance, Answer, CRASHES_MAX, Claimed, End, Write, Writer};
+use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, StoreAnswer, StoreWrite, Writer};
 
 /// A directory for one test, which looks before it goes whether the file in it is sound.
 struct Directory(PathBuf);
@@ -83,14 +83,21 @@ mod contract {
     super::contract_tests!(Directory);
 }
 
-fn submission(number: u64, length: usize) -> Write {
+fn submission(number: u64, length: usize) -> StoreWrite {
     let lease = Admission::new(1, 1 << 30, 1).lease();
     let picture = bytes(number, length);
-    Write::Accept(Box::new(Submission { id: id(number), picture, plan: plan(), key: None, at: at(0), lease }))
+    StoreWrite::Accept(Box::new(Submission {
+        id: id(number),
+        picture,
+        plan: plan(),
+        key: None,
+        at: at(0),
+        lease,
+    }))
 }
 
-fn claim() -> Write {
-    Write::Claim {
+fn claim() -> StoreWrite {
+    StoreWrite::Claim {
         crashes_max: CRASHES_MAX,
         in_work: 0,
         at: at(1),
@@ -98,14 +105,14 @@ fn claim() -> Write {
     }
 }
 
-fn write(writer: &mut SqliteWriter, batch: Vec<Write>) -> Vec<Result<Told, Trouble>> {
+fn write(writer: &mut SqliteWriter, batch: Vec<StoreWrite>) -> Vec<Result<StoreReply, StoreError>> {
     let answers = writer.write((0..).zip(batch).collect());
-    answers.into_iter().map(|Answer { result, .. }| result).collect()
+    answers.into_iter().map(|StoreAnswer { result, .. }| result).collect()
 }
 
 fn state(reader: &mut SqliteReader, number: u64) -> Option<TaskState> {
-    match reader.read(Read::Status(id(number))) {
-        Ok(Told::Status(status)) => status.map(|status| status.state),
+    match reader.read(StoreRead::Status(id(number))) {
+        Ok(StoreReply::Status(status)) => status.map(|status| status.state),
         other => panic!("{other:?}"),
     }
 }
@@ -134,13 +141,13 @@ fn a_file_of_the_version_before_opens_and_its_tasks_complete() {
     let (mut writer, mut reader) = directory.open();
     for (number, tries) in [(3, 2), (2, 1), (1, 0)] {
         let answer = write(&mut writer, vec![claim()]).remove(0);
-        let Ok(Told::Claimed(Claimed::Task(claim))) = answer else { panic!("{answer:?}") };
+        let Ok(StoreReply::Claimed(Claimed::Task(claim))) = answer else { panic!("{answer:?}") };
         assert_eq!((claim.id, claim.tries, claim.suspect), (id(number), tries, tries > 0));
         assert_eq!(claim.picture, bytes(number, 300));
         assert_eq!(claim.plan.to_string(), "escala=0.5&formato=png&calidad=85&fondo=000000");
         let problem = Problem { code: 422, slug: "x".into(), detail: "x".into() };
-        let end = Write::End { id: id(number), at: at(9), end: End::Failed(problem) };
-        assert!(matches!(write(&mut writer, vec![end])[..], [Ok(Told::Known(true))]));
+        let end = StoreWrite::End { id: id(number), at: at(9), end: End::Failed(problem) };
+        assert!(matches!(write(&mut writer, vec![end])[..], [Ok(StoreReply::Known(true))]));
         assert_eq!(state(&mut reader, number), Some(TaskState::Failed));
     }
     assert_eq!(directory.look::<i64>("SELECT sum(intentos) FROM tareas"), 3);
@@ -333,17 +340,18 @@ fn what_does_not_fit_is_refused_alone() {
     let directory = Directory::default();
     let (mut writer, mut reader) = directory.open();
     leave_room(&writer, 20);
-    let batch = vec![submission(1, 10), submission(2, 200_000), submission(3, 10), claim(), Write::Probe];
+    let batch =
+        vec![submission(1, 10), submission(2, 200_000), submission(3, 10), claim(), StoreWrite::Probe];
     let answers = write(&mut writer, batch);
     assert!(
         matches!(
             &answers[..],
             [
-                Ok(Told::Accepted(Acceptance::New)),
-                Err(Trouble::Full(_)),
-                Ok(Told::Accepted(Acceptance::New)),
-                Ok(Told::Claimed(Claimed::Task(_))),
-                Ok(Told::Nothing)
+                Ok(StoreReply::Accepted(Acceptance::New)),
+                Err(StoreError::Full(_)),
+                Ok(StoreReply::Accepted(Acceptance::New)),
+                Ok(StoreReply::Claimed(Claimed::Task(_))),
+                Ok(StoreReply::Nothing)
             ]
         ),
         "{answers:?}"
@@ -361,11 +369,11 @@ fn a_claim_that_is_undone_and_made_again_is_charged_once() {
     write(&mut writer, vec![submission(1, 1000)]);
     leave_room(&writer, 20);
     let gate = Admission::new(1, 1000, 1);
-    let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(1), lease: gate.lease() };
+    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(1), lease: gate.lease() };
     // The second undoes both; each is then made by itself.
     let answers = write(&mut writer, vec![claim, submission(2, 200_000)]);
     assert!(
-        matches!(&answers[..], [Ok(Told::Claimed(Claimed::Task(_))), Err(Trouble::Full(_))]),
+        matches!(&answers[..], [Ok(StoreReply::Claimed(Claimed::Task(_))), Err(StoreError::Full(_))]),
         "{answers:?}"
     );
     assert_eq!(gate.bytes(), 1000);
@@ -380,8 +388,8 @@ fn while_somebody_else_writes_everything_is_refused() {
     writer.conn.busy_timeout(Duration::ZERO).unwrap();
     let other = Connection::open(directory.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    for answer in write(&mut writer, vec![submission(1, 10), Write::Probe]) {
-        let Err(Trouble::Broken(reason)) = answer else { panic!("{answer:?}") };
+    for answer in write(&mut writer, vec![submission(1, 10), StoreWrite::Probe]) {
+        let Err(StoreError::Broken(reason)) = answer else { panic!("{answer:?}") };
         assert_eq!(reason, "otro programa la tiene ocupada (SQLite 5)");
     }
     assert_eq!(state(&mut reader, 1), None);
@@ -401,14 +409,14 @@ fn room_that_was_freed_goes_back_to_the_disk() {
     let before = length();
     for number in 1..=3 {
         assert!(matches!(
-            write(&mut writer, vec![Write::Delete { id: id(number) }])[0],
-            Ok(Told::Known(true))
+            write(&mut writer, vec![StoreWrite::Delete { id: id(number) }])[0],
+            Ok(StoreReply::Known(true))
         ));
     }
     let mut sweeps = 0;
     while matches!(
-        write(&mut writer, vec![Write::Sweep { at: at(9) }])[..],
-        [Ok(Told::Swept { more: true, .. })]
+        write(&mut writer, vec![StoreWrite::Sweep { at: at(9) }])[..],
+        [Ok(StoreReply::Swept { more: true, .. })]
     ) {
         sweeps += 1;
     }
@@ -428,7 +436,7 @@ fn a_damaged_file_is_an_error_and_no_panic() {
     };
     {
         let (mut writer, _reader) = directory.open();
-        let insert = |number| Write::Insert { folder: "c".into(), face: Box::new(face(number)) };
+        let insert = |number| StoreWrite::Insert { folder: "c".into(), face: Box::new(face(number)) };
         let batch = (1..9).flat_map(|number| [submission(number, 9000), insert(number)]).collect();
         assert!(write(&mut writer, batch).iter().all(Result::is_ok));
         writer.close();
@@ -454,15 +462,15 @@ fn a_damaged_file_is_an_error_and_no_panic() {
             claim(),
             claim(),
             submission(20, 9000),
-            Write::Delete { id: id(3) },
-            Write::Sweep { at: at(9) },
+            StoreWrite::Delete { id: id(3) },
+            StoreWrite::Sweep { at: at(9) },
         ];
         troubled += write(&mut writer, batch).iter().filter(|answer| answer.is_err()).count();
         for number in 1..9 {
-            troubled += usize::from(reader.read(Read::Status(id(number))).is_err());
+            troubled += usize::from(reader.read(StoreRead::Status(id(number))).is_err());
         }
         troubled +=
-            usize::from(reader.read(Read::Faces { folder: "c".into(), after: None, max: 99 }).is_err());
+            usize::from(reader.read(StoreRead::Faces { folder: "c".into(), after: None, max: 99 }).is_err());
     }
     assert!(refused > 0 && troubled > 0, "{refused} refused, {troubled} in trouble: the damage does nothing");
     fs::remove_file(directory.file()).unwrap();
@@ -498,17 +506,22 @@ fn a_task_that_cannot_be_read_ends_and_the_next_has_its_turn() {
     (writer, reader) = directory.open();
     let gate = Admission::new(1, 1 << 30, 1);
     for number in 1..=4 {
-        let claim = Write::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(8), lease: gate.lease() };
+        let claim =
+            StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(8), lease: gate.lease() };
         let answer = write(&mut writer, vec![claim]).remove(0);
-        let Ok(Told::Claimed(Claimed::Unreadable { id: unreadable })) = answer else { panic!("{answer:?}") };
+        let Ok(StoreReply::Claimed(Claimed::Unreadable { id: unreadable })) = answer else {
+            panic!("{answer:?}")
+        };
         assert_eq!((unreadable, gate.bytes()), (id(number), 0));
-        let Ok(Told::Status(Some(status))) = reader.read(Read::Status(id(number))) else { panic!() };
+        let Ok(StoreReply::Status(Some(status))) = reader.read(StoreRead::Status(id(number))) else {
+            panic!()
+        };
         assert_eq!((status.state, status.ended_at), (TaskState::Failed, Some(at(8))));
         let problem = status.problem.unwrap();
         assert_eq!((problem.code, &*problem.slug), (500, "error-interno"));
     }
     let answer = write(&mut writer, vec![claim()]).remove(0);
-    let Ok(Told::Claimed(Claimed::Task(claim))) = answer else { panic!("{answer:?}") };
+    let Ok(StoreReply::Claimed(Claimed::Task(claim))) = answer else { panic!("{answer:?}") };
     assert_eq!((claim.id, claim.picture), (id(5), bytes(5, length)));
     // It is as damaged as it was made.
     drop((writer, reader));
@@ -521,7 +534,7 @@ fn people_can_read_it() {
     let (mut writer, _reader) = directory.open();
     write(&mut writer, vec![submission(1, 10), claim()]);
     let face = Face { name: "é.jpg".into(), image: "QUJD".into(), samples: bytes(1, 7200).into() };
-    write(&mut writer, vec![Write::Insert { folder: "c".into(), face: Box::new(face) }]);
+    write(&mut writer, vec![StoreWrite::Insert { folder: "c".into(), face: Box::new(face) }]);
     assert_eq!(directory.look::<String>("SELECT id_tarea FROM tareas"), id(1).to_string());
     assert_eq!(directory.look::<String>("SELECT estado FROM tareas"), "En progreso");
     assert!(directory.look::<String>("SELECT aceptada FROM tareas").starts_with("2023-11-1"));
@@ -534,14 +547,17 @@ fn a_face_of_another_size_is_refused_alone() {
     let (mut writer, mut reader) = directory.open();
     let insert = |folder: &str, length| {
         let face = Face { name: "a".into(), image: String::new(), samples: bytes(1, length).into() };
-        Write::Insert { folder: folder.into(), face: Box::new(face) }
+        StoreWrite::Insert { folder: folder.into(), face: Box::new(face) }
     };
     let answers = write(&mut writer, vec![insert("c", 7199), insert("d", 7200), insert("d", 0)]);
     assert!(
-        matches!(&answers[..], [Err(Trouble::Broken(_)), Ok(Told::Inserted(true)), Err(Trouble::Broken(_))]),
+        matches!(
+            &answers[..],
+            [Err(StoreError::Broken(_)), Ok(StoreReply::Inserted(true)), Err(StoreError::Broken(_))]
+        ),
         "{answers:?}"
     );
     // Nor is a folder left of which it would have been the first.
-    let folders = reader.read(Read::Folders);
-    assert!(matches!(folders, Ok(Told::Folders(folders)) if folders == [("d".to_owned(), 1)]));
+    let folders = reader.read(StoreRead::Folders);
+    assert!(matches!(folders, Ok(StoreReply::Folders(folders)) if folders == [("d".to_owned(), 1)]));
 }

@@ -2,9 +2,9 @@
 use rusqlite::ErrorCode;
 use rusqlite::ffi::{SQLITE_IOERR_READ, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
 
-use crate::store::Trouble;
+use crate::store::StoreError;
 
-impl From<rusqlite::Error> for Trouble {
+impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let words = words(&error);
         if is_full(&error) { Self::Full(words) } else { Self::Broken(words) }

@@ -7,7 +7,7 @@ use super::lock::Lock;
 use super::tasks::{self, Turn};
 use super::{bank, retention};
 use crate::model::task::Claim;
-use crate::store::{Answer, Claimed, Retention, Told, Trouble, Write, Writer};
+use crate::store::{Claimed, Retention, StoreAnswer, StoreError, StoreReply, StoreWrite, Writer};
 
 /// The connection that changes things, and the lock that makes it the only one.
 pub(super) struct SqliteWriter {
@@ -18,12 +18,12 @@ pub(super) struct SqliteWriter {
 }
 
 /// What came of one request, durable once its transaction is.
-type Outcome = Result<Effect, Trouble>;
+type Outcome = Result<Effect, StoreError>;
 
 /// What a request has done.
 enum Effect {
     /// It is answered so.
-    Told(Told),
+    Told(StoreReply),
     /// A claim has got this, and will hold it with its lease.
     Turn(Turn),
 }
@@ -31,9 +31,9 @@ enum Effect {
 /// Why nothing of a batch was done.
 enum Undone {
     /// The transaction could not begin, nor would another now.
-    NotBegun(Trouble),
+    NotBegun(StoreError),
     /// The disk refused something, or the commit.
-    RolledBack(Trouble),
+    RolledBack(StoreError),
 }
 
 impl SqliteWriter {
@@ -42,7 +42,7 @@ impl SqliteWriter {
     }
 
     /// Makes these changes in one transaction: all that can be made, or none.
-    fn commit(&mut self, batch: &mut [(u64, Write)]) -> Result<Vec<Outcome>, Undone> {
+    fn commit(&mut self, batch: &mut [(u64, StoreWrite)]) -> Result<Vec<Outcome>, Undone> {
         let begun = self.conn.transaction_with_behavior(TransactionBehavior::Immediate);
         // Dropped before its end, also by a panic, it is rolled back.
         let transaction = begun.map_err(|error| Undone::NotBegun(error.into()))?;
@@ -55,7 +55,7 @@ impl SqliteWriter {
     }
 
     /// Each change for itself.
-    fn commit_singly(&mut self, batch: Vec<(u64, Write)>) -> Vec<Answer> {
+    fn commit_singly(&mut self, batch: Vec<(u64, StoreWrite)>) -> Vec<StoreAnswer> {
         let single = |(ticket, write)| {
             let mut single = [(ticket, write)];
             let outcome = match self.commit(&mut single) {
@@ -77,18 +77,19 @@ impl SqliteWriter {
 }
 
 impl Writer for SqliteWriter {
-    fn write(&mut self, mut batch: Vec<(u64, Write)>) -> Vec<Answer> {
+    fn write(&mut self, mut batch: Vec<(u64, StoreWrite)>) -> Vec<StoreAnswer> {
         match self.commit(&mut batch) {
             Ok(outcomes) => batch
                 .into_iter()
                 .zip(outcomes)
                 .map(|((ticket, write), done)| answer(ticket, write, done))
                 .collect(),
-            Err(Undone::NotBegun(trouble)) => {
-                batch.into_iter().map(|(ticket, _)| Answer { ticket, result: Err(trouble.clone()) }).collect()
-            }
+            Err(Undone::NotBegun(trouble)) => batch
+                .into_iter()
+                .map(|(ticket, _)| StoreAnswer { ticket, result: Err(trouble.clone()) })
+                .collect(),
             Err(Undone::RolledBack(trouble)) => {
-                if let Trouble::Full(_) = trouble {
+                if let StoreError::Full(_) = trouble {
                     self.reclaim();
                 }
                 self.commit_singly(batch)
@@ -106,13 +107,13 @@ impl Writer for SqliteWriter {
 ///
 /// # Errors
 /// The transaction as a whole is of no use any more.
-fn attempt(conn: &Connection, write: &mut Write, retention: &Retention) -> Result<Outcome, Trouble> {
+fn attempt(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> Result<Outcome, StoreError> {
     conn.prepare_cached("SAVEPOINT request")?.execute(())?;
     let outcome = apply(conn, write, retention);
     match &outcome {
         Ok(_) => {}
         // After a write that failed SQLite answers for nothing until all is rolled back, and may have done so.
-        Err(trouble @ Trouble::Full(_)) => return Err(trouble.clone()),
+        Err(trouble @ StoreError::Full(_)) => return Err(trouble.clone()),
         Err(trouble) if conn.is_autocommit() => return Err(trouble.clone()),
         Err(_) => {
             conn.prepare_cached("ROLLBACK TO request")?.execute(())?;
@@ -122,34 +123,34 @@ fn attempt(conn: &Connection, write: &mut Write, retention: &Retention) -> Resul
     Ok(outcome)
 }
 
-fn apply(conn: &Connection, write: &mut Write, retention: &Retention) -> Outcome {
+fn apply(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> Outcome {
     let told = match write {
-        Write::Accept(submission) => tasks::accept(conn, submission).map(Told::Accepted),
-        Write::Claim { crashes_max, in_work, at, lease } => {
+        StoreWrite::Accept(submission) => tasks::accept(conn, submission).map(StoreReply::Accepted),
+        StoreWrite::Claim { crashes_max, in_work, at, lease } => {
             return Ok(match tasks::claim(conn, *crashes_max, *in_work, *at, lease)? {
                 Ok(turn) => Effect::Turn(turn),
-                Err(none) => Effect::Told(Told::Claimed(none)),
+                Err(none) => Effect::Told(StoreReply::Claimed(none)),
             });
         }
-        Write::End { id, at, end } => tasks::end(conn, *id, *at, end, retention),
-        Write::Release { id, tried } => tasks::release(conn, *id, *tried),
-        Write::Delete { id } => tasks::delete(conn, *id),
-        Write::Sweep { at } => retention::sweep(conn, retention, *at),
-        Write::Probe => tasks::probe(conn),
-        Write::Insert { folder, face } => bank::insert(conn, folder, face).map(Told::Inserted),
+        StoreWrite::End { id, at, end } => tasks::end(conn, *id, *at, end, retention),
+        StoreWrite::Release { id, tried } => tasks::release(conn, *id, *tried),
+        StoreWrite::Delete { id } => tasks::delete(conn, *id),
+        StoreWrite::Sweep { at } => retention::sweep(conn, retention, *at),
+        StoreWrite::Probe => tasks::probe(conn),
+        StoreWrite::Insert { folder, face } => bank::insert(conn, folder, face).map(StoreReply::Inserted),
     };
     told.map(Effect::Told)
 }
 
 /// The answer to a request that is over; what it held is let go, but for the lease of a claim.
-fn answer(ticket: u64, write: Write, outcome: Outcome) -> Answer {
+fn answer(ticket: u64, write: StoreWrite, outcome: Outcome) -> StoreAnswer {
     let result = outcome.map(|effect| match (effect, write) {
-        (Effect::Turn(Turn { id, picture, plan, suspect, tries }), Write::Claim { lease, .. }) => {
-            Told::Claimed(Claimed::Task(Box::new(Claim { id, picture, plan, suspect, tries, lease })))
+        (Effect::Turn(Turn { id, picture, plan, suspect, tries }), StoreWrite::Claim { lease, .. }) => {
+            StoreReply::Claimed(Claimed::Task(Box::new(Claim { id, picture, plan, suspect, tries, lease })))
         }
         (Effect::Told(told), _) => told,
         // Only a claim has this effect.
-        (Effect::Turn(_), _) => Told::Claimed(Claimed::Nothing),
+        (Effect::Turn(_), _) => StoreReply::Claimed(Claimed::Nothing),
     });
-    Answer { ticket, result }
+    StoreAnswer { ticket, result }
 }

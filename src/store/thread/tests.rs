@@ -19,13 +19,13 @@ const PANICS: u64 = 1000;
 const FORGETS: u64 = 1001;
 
 impl Writer for Script {
-    fn write(&mut self, batch: Vec<(u64, Write)>) -> Vec<Answer> {
+    fn write(&mut self, batch: Vec<(u64, StoreWrite)>) -> Vec<StoreAnswer> {
         let _ = self.leave.recv();
         self.batches.lock().unwrap().push(batch.len());
         let tickets = batch.into_iter().map(|(ticket, _)| ticket);
         let answers = tickets.map(|ticket| {
             assert_ne!(ticket, PANICS, "on purpose");
-            Answer { ticket, result: Ok(Told::Nothing) }
+            StoreAnswer { ticket, result: Ok(StoreReply::Nothing) }
         });
         answers.take_while(|answer| answer.ticket != FORGETS).collect()
     }
@@ -38,9 +38,9 @@ impl Writer for Script {
 struct Mute;
 
 impl Reader for Mute {
-    fn read(&mut self, read: Read) -> Result<Told, Trouble> {
+    fn read(&mut self, read: StoreRead) -> Result<StoreReply, StoreError> {
         match read {
-            Read::Folders => Ok(Told::Folders(vec![])),
+            StoreRead::Folders => Ok(StoreReply::Folders(vec![])),
             _ => panic!("on purpose"),
         }
     }
@@ -48,7 +48,7 @@ impl Reader for Mute {
 
 struct Stage {
     store: Store,
-    inbox: Receiver<Answer>,
+    inbox: Receiver<StoreAnswer>,
     leave: Sender<()>,
     closed: Arc<Mutex<bool>>,
 }
@@ -64,23 +64,23 @@ impl Stage {
         Self { store, inbox, leave, closed }
     }
 
-    fn write(&self, ticket: u64, write: Write) {
-        self.store.ask(Request { ticket, ask: Ask::Write(write) });
+    fn write(&self, ticket: u64, write: StoreWrite) {
+        self.store.ask(StoreRequest { ticket, ask: Ask::Write(write) });
     }
 
-    fn read(&self, ticket: u64, read: Read) {
-        self.store.ask(Request { ticket, ask: Ask::Read(read) });
+    fn read(&self, ticket: u64, read: StoreRead) {
+        self.store.ask(StoreRequest { ticket, ask: Ask::Read(read) });
     }
 
     /// The next answer: its ticket, and whether it is a good one.
     fn answer(&self) -> (u64, bool) {
         let answer = self.inbox.recv_timeout(Duration::from_secs(30)).unwrap();
-        assert!(matches!(answer.result, Ok(_) | Err(Trouble::Broken(_))), "{answer:?}");
+        assert!(matches!(answer.result, Ok(_) | Err(StoreError::Broken(_))), "{answer:?}");
         (answer.ticket, answer.result.is_ok())
     }
 
     /// Lets the writer do whatever comes.
-    fn open(self) -> (Store, Receiver<Answer>) {
+    fn open(self) -> (Store, Receiver<StoreAnswer>) {
         drop(self.leave);
         (self.store, self.inbox)
     }
@@ -90,7 +90,7 @@ impl Stage {
 fn write_waiting(tickets: impl Iterator<Item = u64>) -> (Vec<usize>, Vec<(u64, bool)>) {
     let (requests, queue) = unbounded();
     for ticket in tickets {
-        requests.send((ticket, Write::Probe)).unwrap();
+        requests.send((ticket, StoreWrite::Probe)).unwrap();
     }
     drop(requests);
     let (answers, inbox) = unbounded();
@@ -127,34 +127,35 @@ fn a_batch_is_bounded_in_bytes() {
     let (requests, queue) = unbounded();
     let face =
         |length| Face { name: "n".into(), image: String::new(), samples: Bytes::from(vec![0; length]) };
-    let insert = |length| Write::Insert { folder: "c".into(), face: Box::new(face(length)) };
+    let insert = |length| StoreWrite::Insert { folder: "c".into(), face: Box::new(face(length)) };
     for ticket in 1..4 {
         requests.send((ticket, insert(BATCH_BYTES / 2))).unwrap();
     }
-    let tickets = |batch: Vec<(u64, Write)>| batch.into_iter().map(|(ticket, _)| ticket).collect::<Vec<_>>();
+    let tickets =
+        |batch: Vec<(u64, StoreWrite)>| batch.into_iter().map(|(ticket, _)| ticket).collect::<Vec<_>>();
     assert_eq!(tickets(gather((0, insert(1)), &queue)), [0, 1, 2]);
     assert_eq!(tickets(gather((9, insert(BATCH_BYTES)), &queue)), [9]);
-    assert_eq!(tickets(gather((9, Write::Sweep { at: SystemTime::UNIX_EPOCH }), &queue)), [9, 3]);
+    assert_eq!(tickets(gather((9, StoreWrite::Sweep { at: SystemTime::UNIX_EPOCH }), &queue)), [9, 3]);
 }
 
 #[test]
 fn a_panic_is_an_answer_and_both_threads_live() {
     let stage = Stage::new();
     for ticket in [PANICS, 1] {
-        stage.write(ticket, Write::Probe);
+        stage.write(ticket, StoreWrite::Probe);
         stage.leave.send(()).unwrap();
         assert_eq!(stage.answer(), (ticket, ticket == 1));
     }
-    stage.read(2, Read::Status(Uuid::nil()));
+    stage.read(2, StoreRead::Status(Uuid::nil()));
     assert_eq!(stage.answer(), (2, false));
-    stage.read(3, Read::Folders);
+    stage.read(3, StoreRead::Folders);
     assert_eq!(stage.answer(), (3, true));
 }
 
 #[test]
 fn a_forgotten_request_is_answered() {
     let stage = Stage::new();
-    stage.write(FORGETS, Write::Probe);
+    stage.write(FORGETS, StoreWrite::Probe);
     stage.leave.send(()).unwrap();
     assert_eq!(stage.answer(), (FORGETS, false));
 }
@@ -164,8 +165,8 @@ fn only_an_orderly_end_closes() {
     for orderly in [true, false] {
         let stage = Stage::new();
         let closed = Arc::clone(&stage.closed);
-        stage.write(1, Write::Probe);
-        stage.read(2, Read::Folders);
+        stage.write(1, StoreWrite::Probe);
+        stage.read(2, StoreRead::Folders);
         let (store, inbox) = stage.open();
         if orderly {
             store.finish();
