@@ -4,7 +4,7 @@
 //! Rules: nothing outside the directory is opened, and nothing but a regular file is read; the kernel is asked for the
 //! first ([`open_beneath`]) and the open file for the second, so there is no moment between looking and opening. A 304,
 //! and a result that is [kept](Cache), cost a look at the first bytes; only what has to be decoded is read whole, and
-//! charged to the run's lease before there is memory for it. The format is what the bytes say, never the name.
+//! charged to the run's reservation before there is memory for it. The format is what the bytes say, never the name.
 //!
 //! The loop must not wait for a disk, and a worker is a long way round for what is in memory. So the loop glances first:
 //! the kernel is asked for the file's state if that is in its own cache ([`glance_beneath`]), on a file system where it
@@ -90,11 +90,11 @@ impl Library {
         self.cache.find_now(&edition).map(Output::Picture)
     }
 
-    /// Looks at a file, and reads it if its picture has to be made; `lease` is charged for its bytes then.
+    /// Looks at a file, and reads it if its picture has to be made; `reservation` is charged for its bytes then.
     ///
     /// # Errors
     /// There is no such file, it is no picture for us, or there is no room for it.
-    pub fn fetch(&self, wanted: &FileRequest, lease: &mut Reservation) -> Result<Output, WorkError> {
+    pub fn fetch(&self, wanted: &FileRequest, reservation: &mut Reservation) -> Result<Output, WorkError> {
         let file = open_beneath(self.directory.as_fd(), &wanted.path).map_err(|error| refusal(&error))?;
         let stamp = stamp(&file)?;
         let length = stamp.length;
@@ -115,10 +115,10 @@ impl Library {
         if let Some(kept) = self.cache.find(&edition) {
             return Ok(Output::Picture(kept));
         }
-        lease.grow(length).map_err(|Full| WorkError::MemoryFull { length })?;
+        reservation.charge(length).map_err(|Full| WorkError::MemoryFull { length })?;
         read_rest(&file, &stamp, &mut picture)?;
         let brief = Brief { plan, stamp: Some(stamp), product: Product::File };
-        let loaded = pixels::appraise(picture, brief, &self.limits, lease.bytes_max())?;
+        let loaded = pixels::appraise(picture, brief, &self.limits, reservation.bytes_max())?;
         Ok(Output::Loaded(Box::new(loaded)))
     }
 

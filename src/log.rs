@@ -241,12 +241,12 @@ mod tests {
 
     #[test]
     fn a_place_that_takes_nothing_holds_up_nobody_and_is_told_what_it_missed() {
-        let (let_go, gate) = bounded(3 * WAITING_MAX);
+        let (let_go, admission) = bounded(3 * WAITING_MAX);
         let (shown, seen) = bounded(3 * WAITING_MAX);
         let (free, all_seen) = bounded(3 * WAITING_MAX);
         let (open, open_gate) = bounded(3 * WAITING_MAX);
         let sinks = vec![
-            Sink::start("stuck", Gated(gate, shown), || None).unwrap(),
+            Sink::start("stuck", Gated(admission, shown), || None).unwrap(),
             Sink::start("free", Gated(open_gate, free), || None).unwrap(),
         ];
         let log = Log { level: Level::Info, sinks };
@@ -292,12 +292,12 @@ mod tests {
 
     #[test]
     fn a_place_that_was_moved_away_while_it_took_nothing_is_opened_anew() {
-        let ((let_go, gate), (shown, seen), (begin, begun)) = (unbounded(), unbounded(), unbounded());
+        let ((let_go, admission), (shown, seen), (begin, begun)) = (unbounded(), unbounded(), unbounded());
         let (old, new) =
-            (Named("old", Gated(gate.clone(), shown.clone()), begin.clone()), (gate, shown, begin));
+            (Named("old", Gated(admission.clone(), shown.clone()), begin.clone()), (admission, shown, begin));
         let sink = Sink::start("moved", old, move || {
-            let (gate, shown, begin) = new.clone();
-            Some(Named("new", Gated(gate, shown), begin))
+            let (admission, shown, begin) = new.clone();
+            Some(Named("new", Gated(admission, shown), begin))
         });
         let log = Log { level: Level::Info, sinks: vec![sink.unwrap()] };
         log.write(Level::Info, Who::default(), 0);

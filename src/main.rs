@@ -97,7 +97,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     config.policy.links_port = links_addresses.first().map(SocketAddr::port);
     let store = store_of(&config)?;
     let (supervisor, scaler) = scaler_of(&config)?;
-    let gate = Admission::new(config.places_max, config.memory_max - kept_max, config.threads);
+    let admission = Admission::new(config.places_max, config.memory_max - kept_max, config.threads);
     let server = Server::new(ServerParts {
         listeners: std::iter::chain(
             listeners.into_iter().map(|listener| (listener, ListenerRole::Main)),
@@ -105,7 +105,7 @@ fn serve(mut config: Config) -> Result<(), String> {
         )
         .collect(),
         signals,
-        service: ServerState::new(config.policy, gate, Uuid::new_v4),
+        service: ServerState::new(config.policy, admission, Uuid::new_v4),
         supervisor,
         scaler,
         library,

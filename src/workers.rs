@@ -8,14 +8,14 @@
 //! 2.5 ms (p99 14) with three threads of which one took quick jobs alone, 1.7 ms (p99 12) with two and two.
 //!
 //! Rules: exactly one `Completion` for each `Job`, also when a decoder panics ([`CompletionGuard`] answers when it is dropped
-//! unfulfilled). The clients' queues have room for the places of the gate, so a job always fits. The tasks' has no bound of its
+//! unfulfilled). The clients' queues have room for the places of admission, so a job always fits. The tasks' has no bound of its
 //! own: a task that was late before it had begun is claimed anew while its old job may still stand here, with no place but with
 //! its memory, so that `--memoria` bounds it. This file knows no event loop: what happens with a `Completion` is a closure.
 //!
 //! A job whose answer is no longer wanted is not begun. One that is running ends at its decoder's or encoder's next look at the
 //! flag. A thread that is not back [`GRACE`] after the deadline of its job is written off: another takes its place, at most
 //! [`replacements_max`] times in the life of the process. Should the first come back after all, its answer is delivered like any other (the
-//! run that asked has ended, so that it is dropped and its lease returns) and the thread ends.
+//! run that asked has ended, so that it is dropped and its reservation returns) and the thread ends.
 //!
 //! What it refuses to do: to kill a thread, for what the thread holds (locks, memory) would be lost.
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -204,7 +204,7 @@ impl Workers {
         if let Err(refused) = self.lanes[lane as usize].try_send(job) {
             debug_assert!(false, "a job that holds a place fits the queue");
             let job = refused.into_inner();
-            drop(CompletionGuard::new(job.ticket, job.lease, Arc::clone(&self.deliver)));
+            drop(CompletionGuard::new(job.ticket, job.reservation, Arc::clone(&self.deliver)));
         }
     }
 
@@ -342,8 +342,8 @@ fn work(mut queues: Vec<Receiver<Job>>, toolbox: &Toolbox, deliver: &Deliver, st
     let mut turn = 0;
     while let Some((number, job)) = next(&mut queues, turn) {
         turn = number + 1;
-        let Job { ticket, id, due, lease, cancelled, work, .. } = job;
-        let mut promise = CompletionGuard::new(ticket, lease, Arc::clone(deliver));
+        let Job { ticket, id, due, reservation, cancelled, work, .. } = job;
+        let mut promise = CompletionGuard::new(ticket, reservation, Arc::clone(deliver));
         if !cancelled.begin() {
             promise.fulfil(Err(WorkError::Cancelled), Duration::ZERO);
             continue;
@@ -352,7 +352,7 @@ fn work(mut queues: Vec<Receiver<Job>>, toolbox: &Toolbox, deliver: &Deliver, st
         let blame = if matches!(work, Work::Gray { .. }) { WorkError::Panicked } else { WorkError::Lost };
         // The server's own picture may have stood in line for longer than others may.
         station.take_up(id, work.format(), due.max(began_at) + GRACE);
-        let perform = AssertUnwindSafe(|| toolbox.perform(work, &cancelled, promise.lease()));
+        let perform = AssertUnwindSafe(|| toolbox.perform(work, &cancelled, promise.reservation()));
         let result = catch_unwind(perform).unwrap_or(Err(blame));
         let stays = station.put_down();
         promise.fulfil(result, began_at.elapsed());
@@ -363,17 +363,17 @@ fn work(mut queues: Vec<Receiver<Job>>, toolbox: &Toolbox, deliver: &Deliver, st
 }
 
 impl Toolbox {
-    /// Does the work; the job's lease is there to be charged for what is read.
+    /// Does the work; the job's reservation is there to be charged for what is read.
     fn perform(
         &self,
         work: Work,
         cancelled: &Cancel,
-        lease: Option<&mut Reservation>,
+        reservation: Option<&mut Reservation>,
     ) -> Result<Output, WorkError> {
         match work {
-            Work::Open(wanted) => match (&self.library, lease) {
-                (Some(library), Some(lease)) => library.fetch(&wanted, lease),
-                // Without a library no file is asked for, and a job has its lease until it is answered.
+            Work::Open(wanted) => match (&self.library, reservation) {
+                (Some(library), Some(reservation)) => library.fetch(&wanted, reservation),
+                // Without a library no file is asked for, and a job has its reservation until it is answered.
                 _ => Err(WorkError::Lost),
             },
             Work::Gray { picture, probe } => {
@@ -389,8 +389,8 @@ impl Toolbox {
             }
             Work::Face(raster) => pixels::likeness(raster).map(Output::Face),
             Work::Link(file) => self.links.keep(&file, SystemTime::now()).map(Output::Linked),
-            Work::Read(sought) => match lease {
-                Some(lease) => self.links.fetch(&sought, lease),
+            Work::Read(sought) => match reservation {
+                Some(reservation) => self.links.fetch(&sought, reservation),
                 None => Err(WorkError::Lost),
             },
             // Scaling is the other process's work; the loop sends none here.
@@ -407,25 +407,30 @@ struct CompletionGuard {
 }
 
 impl CompletionGuard {
-    fn new(ticket: Ticket, lease: Reservation, deliver: Deliver) -> Self {
-        Self { due: Some((ticket, lease)), deliver }
+    fn new(ticket: Ticket, reservation: Reservation, deliver: Deliver) -> Self {
+        Self { due: Some((ticket, reservation)), deliver }
     }
 
-    fn lease(&mut self) -> Option<&mut Reservation> {
-        self.due.as_mut().map(|(_, lease)| lease)
+    fn reservation(&mut self) -> Option<&mut Reservation> {
+        self.due.as_mut().map(|(_, reservation)| reservation)
     }
 
     fn fulfil(mut self, result: Result<Output, WorkError>, took: Duration) {
-        if let Some((ticket, lease)) = self.due.take() {
-            (self.deliver)(Completion { ticket, lease, result, took });
+        if let Some((ticket, reservation)) = self.due.take() {
+            (self.deliver)(Completion { ticket, reservation, result, took });
         }
     }
 }
 
 impl Drop for CompletionGuard {
     fn drop(&mut self) {
-        if let Some((ticket, lease)) = self.due.take() {
-            (self.deliver)(Completion { ticket, lease, result: Err(WorkError::Lost), took: Duration::ZERO });
+        if let Some((ticket, reservation)) = self.due.take() {
+            (self.deliver)(Completion {
+                ticket,
+                reservation,
+                result: Err(WorkError::Lost),
+                took: Duration::ZERO,
+            });
         }
     }
 }
@@ -454,12 +459,12 @@ mod tests {
         Toolbox::new(LIMITS, None, Arc::default())
     }
 
-    fn job(gate: &Admission, step: u32, work: Work) -> Job {
-        let mut lease = gate.lease();
-        lease.enter(10).unwrap();
+    fn job(admission: &Admission, step: u32, work: Work) -> Job {
+        let mut reservation = admission.reservation();
+        reservation.admit(10).unwrap();
         let ticket = Ticket { run: Key { index: 0, generation: 0 }, step };
         let (id, due) = (Uuid::from_u128(step.into()), Instant::now() + Duration::from_secs(30));
-        Job { ticket, id, due, lease, cancelled: Cancel::default(), durable: false, work }
+        Job { ticket, id, due, reservation, cancelled: Cancel::default(), durable: false, work }
     }
 
     fn encode() -> Work {
@@ -470,10 +475,10 @@ mod tests {
 
     #[test]
     fn each_job_is_answered_once_with_its_lease() {
-        let gate = Admission::new(64, 1000, 1);
+        let admission = Admission::new(64, 1000, 1);
         let (workers, inbox) = start(4);
         for step in 0..32 {
-            submit(&workers, job(&gate, step, encode()));
+            submit(&workers, job(&admission, step, encode()));
         }
         let mut steps: Vec<u32> = (0..32)
             .map(|_| {
@@ -484,7 +489,7 @@ mod tests {
             .collect();
         steps.sort_unstable();
         assert_eq!(steps, (0..32).collect::<Vec<_>>());
-        assert_eq!(gate.places(), 0);
+        assert_eq!(admission.places(), 0);
         workers.finish();
         assert!(inbox.try_recv().is_err());
     }
@@ -508,14 +513,14 @@ mod tests {
 
     #[test]
     fn clients_and_tasks_take_turns() {
-        let gate = Admission::new(64, 1000, 1);
+        let admission = Admission::new(64, 1000, 1);
         let (workers, inbox, nods) = start_nodding();
-        let task = |step| Job { durable: true, ..job(&gate, step, encode()) };
+        let task = |step| Job { durable: true, ..job(&admission, step, encode()) };
         let next = || inbox.recv_timeout(Duration::from_secs(10)).unwrap().ticket.step;
-        submit(&workers, job(&gate, 0, encode()));
+        submit(&workers, job(&admission, 0, encode()));
         assert_eq!(next(), 0);
         for step in [1, 2, 3, 4] {
-            submit(&workers, job(&gate, step, encode()));
+            submit(&workers, job(&admission, step, encode()));
         }
         for step in [11, 12] {
             submit(&workers, task(step));
@@ -533,18 +538,18 @@ mod tests {
 
     #[test]
     fn neither_crew_waits_for_the_other() {
-        let gate = Admission::new(64, 1000, 1);
+        let admission = Admission::new(64, 1000, 1);
         let (workers, inbox, nods) = start_nodding();
         let next = || inbox.recv_timeout(Duration::from_secs(10)).unwrap().ticket.step;
         let quick = |step| {
-            let job = job(&gate, step, encode());
+            let job = job(&admission, step, encode());
             assert_eq!(Queue::of(&job), Queue::Quick);
             workers.submit(job, Queue::Quick);
         };
-        submit(&workers, job(&gate, 0, encode()));
+        submit(&workers, job(&admission, 0, encode()));
         assert_eq!(next(), 0);
         // The steady one is held up from here on.
-        submit(&workers, job(&gate, 1, encode()));
+        submit(&workers, job(&admission, 1, encode()));
         quick(2);
         assert_eq!(next(), 2);
         // And so is the quick one, until the first nod, which either may take.
@@ -560,10 +565,10 @@ mod tests {
 
     #[test]
     fn lanes_go_by_who_waits_and_how_long_it_takes() {
-        let gate = Admission::new(64, 1000, 1);
+        let admission = Admission::new(64, 1000, 1);
         let decoding = |format, width, height, length, decode_cost| {
             let probe = ImageInfo { format, width, height, reduction: Reduction::None, decode_cost };
-            job(&gate, 1, Work::Gray { picture: vec![0; length], probe })
+            job(&admission, 1, Work::Gray { picture: vec![0; length], probe })
         };
         let gray = |width, height| decoding(Format::Png, width, height, 0, 1);
         assert_eq!(Queue::of(&gray(1024, 1024)), Queue::Quick);
@@ -584,17 +589,17 @@ mod tests {
             );
         }
         for (length, lane) in [(0, Queue::Quick), (1 << 20, Queue::Quick), ((1 << 20) + 1, Queue::Long)] {
-            assert_eq!(Queue::of(&job(&gate, 1, Work::Link(vec![0; length].into()))), lane);
+            assert_eq!(Queue::of(&job(&admission, 1, Work::Link(vec![0; length].into()))), lane);
         }
         assert_eq!(Queue::of(&Job { durable: true, ..gray(1, 1) }), Queue::Task);
     }
 
     #[test]
     fn any_number_of_tasks_fits_the_queue() {
-        let gate = Admission::new(1000, 10_000, 1);
+        let admission = Admission::new(1000, 10_000, 1);
         let (workers, inbox, nods) = start_nodding();
         for step in 0..1000 {
-            submit(&workers, Job { durable: true, ..job(&gate, step, encode()) });
+            submit(&workers, Job { durable: true, ..job(&admission, step, encode()) });
         }
         drop(nods);
         workers.finish();
@@ -603,9 +608,9 @@ mod tests {
 
     #[test]
     fn a_cancelled_job_is_answered_without_work() {
-        let gate = Admission::new(64, 1000, 1);
+        let admission = Admission::new(64, 1000, 1);
         let (workers, inbox) = start(1);
-        let job = job(&gate, 1, encode());
+        let job = job(&admission, 1, encode());
         job.cancelled.set();
         submit(&workers, job);
         let done = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
@@ -614,19 +619,19 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_answer_and_the_thread_lives() {
-        let gate = Admission::new(64, 1000, 1);
+        let admission = Admission::new(64, 1000, 1);
         let (workers, inbox) = start(1);
         // A raster that lies about its size: our own invariant broken, as a bug would.
         let raster = Raster { width: 50, height: 50, channels: Channels::Luma, samples: vec![1] };
         let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
-        submit(&workers, job(&gate, 1, Work::Encode { raster, encoding, keep: None }));
-        submit(&workers, job(&gate, 2, encode()));
+        submit(&workers, job(&admission, 1, Work::Encode { raster, encoding, keep: None }));
+        submit(&workers, job(&admission, 2, encode()));
         let first = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(first.result.is_err(), "{first:?}");
         let second = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(second.result.is_ok());
         drop((first, second));
-        assert_eq!(gate.places(), 0);
+        assert_eq!(admission.places(), 0);
     }
 
     /// Set: the decoder of [`hang`] with this number comes back.
@@ -646,7 +651,7 @@ mod tests {
         Err(WorkError::Cancelled)
     }
 
-    fn hanging(gate: &Admission, number: u8) -> Job {
+    fn hanging(admission: &Admission, number: u8) -> Job {
         let probe = ImageInfo {
             format: Format::Tiff,
             width: 1,
@@ -654,7 +659,7 @@ mod tests {
             reduction: Reduction::None,
             decode_cost: 1,
         };
-        job(gate, number.into(), Work::Gray { picture: vec![number], probe })
+        job(admission, number.into(), Work::Gray { picture: vec![number], probe })
     }
 
     /// Until the workers are so busy.
@@ -668,14 +673,14 @@ mod tests {
 
     #[test]
     fn a_thread_that_does_not_come_back_is_replaced_and_its_answer_comes_once() {
-        let gate = Admission::new(64, 1000, 1);
+        let admission = Admission::new(64, 1000, 1);
         let (answers, inbox) = bounded(64);
         let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
         let mut workers = Workers::start(1, 64, Toolbox { decode: hang, ..toolbox() }, deliver).unwrap();
-        let hangs = hanging(&gate, 0);
+        let hangs = hanging(&admission, 0);
         let (due, flag) = (hangs.due, hangs.cancelled.clone());
         submit(&workers, hangs);
-        submit(&workers, job(&gate, 1, encode()));
+        submit(&workers, job(&admission, 1, encode()));
         wait_until(|| workers.busy() == 1);
         flag.set();
         assert!(flag.has_begun());
@@ -688,26 +693,26 @@ mod tests {
         assert_eq!(inbox.recv_timeout(Duration::from_secs(10)).unwrap().ticket.step, 1);
         wait_until(|| workers.busy() == 0);
         assert_eq!((workers.replaced(), workers.lost(), workers.threads()), ((1, 4), 1, 2));
-        assert_eq!(gate.places(), 1, "what it holds is not given back before");
+        assert_eq!(admission.places(), 1, "what it holds is not given back before");
         assert!(inbox.try_recv().is_err());
         RELEASED[0].store(true, Relaxed);
         let late = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
         assert_eq!((late.ticket.step, late.result.unwrap_err()), (0, WorkError::Cancelled));
-        drop(late.lease);
-        assert_eq!((gate.places(), workers.lost(), workers.finished()), (0, 0, [0, 1]));
+        drop(late.reservation);
+        assert_eq!((admission.places(), workers.lost(), workers.finished()), (0, 0, [0, 1]));
         workers.finish();
         assert!(inbox.try_recv().is_err(), "one answer for each");
     }
 
     #[test]
     fn so_many_are_replaced_and_no_more() {
-        let gate = Admission::new(64, 1000, 1);
+        let admission = Admission::new(64, 1000, 1);
         let (answers, inbox) = bounded(64);
         let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
         let mut workers = Workers::start(1, 64, Toolbox { decode: hang, ..toolbox() }, deliver).unwrap();
         assert_eq!([1, 4, 5, 64].map(replacements_max), [4, 4, 5, 64]);
         for number in 1..=5 {
-            let hangs = hanging(&gate, number);
+            let hangs = hanging(&admission, number);
             let overdue_at = hangs.due + GRACE;
             submit(&workers, hangs);
             wait_until(|| workers.busy() == 1);
@@ -743,10 +748,10 @@ mod tests {
 
     #[test]
     fn a_lost_promise_answers() {
-        let gate = Admission::new(1, 100, 1);
+        let admission = Admission::new(1, 100, 1);
         let (answers, inbox) = bounded(1);
-        let Job { ticket, lease, .. } = job(&gate, 3, encode());
-        drop(CompletionGuard::new(ticket, lease, Arc::new(move |done| answers.send(done).unwrap())));
+        let Job { ticket, reservation, .. } = job(&admission, 3, encode());
+        drop(CompletionGuard::new(ticket, reservation, Arc::new(move |done| answers.send(done).unwrap())));
         let done = inbox.recv().unwrap();
         assert_eq!(done.result.unwrap_err(), WorkError::Lost);
         assert_eq!(done.ticket, ticket);
@@ -754,7 +759,7 @@ mod tests {
 
     #[test]
     fn garbage_is_a_failure() {
-        let gate = Admission::new(1, 100, 1);
+        let admission = Admission::new(1, 100, 1);
         let (workers, inbox) = start(1);
         let probe = ImageInfo {
             format: Format::Png,
@@ -763,7 +768,7 @@ mod tests {
             reduction: Reduction::None,
             decode_cost: 1 << 20,
         };
-        submit(&workers, job(&gate, 1, Work::Gray { picture: b"\x89PNG\r\n\x1a\nxxx".to_vec(), probe }));
+        submit(&workers, job(&admission, 1, Work::Gray { picture: b"\x89PNG\r\n\x1a\nxxx".to_vec(), probe }));
         let done = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(matches!(done.result, Err(WorkError::Undecodable(_))), "{done:?}");
     }

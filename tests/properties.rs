@@ -322,50 +322,50 @@ fn a_range_is_what_its_positions_say() {
 fn the_gate_counts_what_its_leases_hold() {
     seeds(0..1000, |chance| {
         let (places_max, bytes_max) = (chance.within(1..6), chance.within(1..1000) as u64);
-        let gate = Admission::new(places_max, bytes_max, 1);
-        let mut leases: Vec<(Reservation, u64, bool)> = Vec::new();
+        let admission = Admission::new(places_max, bytes_max, 1);
+        let mut reservations: Vec<(Reservation, u64, bool)> = Vec::new();
         for _ in 0..200 {
             let amount = chance.next() % (bytes_max + 10);
-            let held: u64 = leases.iter().map(|(_, bytes, _)| bytes).sum();
-            let placed = leases.iter().filter(|(_, _, placed)| *placed).count();
-            let which = chance.within(0..leases.len() + 1);
+            let held: u64 = reservations.iter().map(|(_, bytes, _)| bytes).sum();
+            let placed = reservations.iter().filter(|(_, _, placed)| *placed).count();
+            let which = chance.within(0..reservations.len() + 1);
             let room = bytes_max - held;
-            match (chance.within(0..6), leases.get_mut(which)) {
-                (_, None) => leases.push((gate.lease(), 0, false)),
-                (0, Some((lease, bytes, _))) => {
+            match (chance.within(0..6), reservations.get_mut(which)) {
+                (_, None) => reservations.push((admission.reservation(), 0, false)),
+                (0, Some((reservation, bytes, _))) => {
                     let fits = amount <= room;
-                    assert_eq!(lease.grow(amount).is_ok(), fits);
+                    assert_eq!(reservation.charge(amount).is_ok(), fits);
                     *bytes += if fits { amount } else { 0 };
                 }
-                (1, Some((lease, bytes, is_placed @ false))) => {
+                (1, Some((reservation, bytes, is_placed @ false))) => {
                     let fits = placed < places_max && amount.saturating_sub(*bytes) <= room;
-                    assert_eq!(lease.enter(amount).is_ok(), fits);
+                    assert_eq!(reservation.admit(amount).is_ok(), fits);
                     if fits {
                         (*bytes, *is_placed) = ((*bytes).max(amount), true);
                     }
                 }
-                (2, Some((lease, bytes, _))) => {
+                (2, Some((reservation, bytes, _))) => {
                     let fits = amount.saturating_sub(*bytes) <= room;
-                    assert_eq!(lease.hold(amount).is_ok(), fits);
+                    assert_eq!(reservation.reserve(amount).is_ok(), fits);
                     *bytes = if fits { (*bytes).max(amount) } else { *bytes };
                 }
-                (3, Some((lease, bytes, _))) => {
-                    lease.shrink_to(amount);
+                (3, Some((reservation, bytes, _))) => {
+                    reservation.shrink_to(amount);
                     *bytes = (*bytes).min(amount);
                 }
-                (4, Some((lease, _, is_placed))) => {
-                    lease.leave();
+                (4, Some((reservation, _, is_placed))) => {
+                    reservation.release();
                     *is_placed = false;
                 }
-                (_, Some(_)) => drop(leases.swap_remove(which)),
+                (_, Some(_)) => drop(reservations.swap_remove(which)),
             }
-            let held: u64 = leases.iter().map(|(_, bytes, _)| bytes).sum();
-            let placed = leases.iter().filter(|(_, _, placed)| *placed).count();
-            assert_eq!((gate.bytes(), gate.places()), (held, placed));
-            assert!(leases.iter().all(|(lease, bytes, _)| lease.bytes() == *bytes));
-            assert_eq!(gate.is_full(), held >= bytes_max || placed >= places_max);
+            let held: u64 = reservations.iter().map(|(_, bytes, _)| bytes).sum();
+            let placed = reservations.iter().filter(|(_, _, placed)| *placed).count();
+            assert_eq!((admission.bytes(), admission.places()), (held, placed));
+            assert!(reservations.iter().all(|(reservation, bytes, _)| reservation.bytes() == *bytes));
+            assert_eq!(admission.is_full(), held >= bytes_max || placed >= places_max);
         }
-        leases.clear();
-        assert_eq!((gate.bytes(), gate.places()), (0, 0));
+        reservations.clear();
+        assert_eq!((admission.bytes(), admission.places()), (0, 0));
     });
 }

@@ -74,26 +74,26 @@ fn bytes(id: Uuid, length: usize) -> Vec<u8> {
     id.as_bytes().iter().copied().cycle().take(length).collect()
 }
 
-fn accept(gate: &Admission, id: Uuid, length: usize) -> Ask {
+fn accept(admission: &Admission, id: Uuid, length: usize) -> Ask {
     let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
-    let (plan, picture, lease) =
-        (Transform { size: Size::Factor(0.5), encoding }, bytes(id, length), gate.lease());
-    let submission = Submission { id, picture, plan, key: None, at: SystemTime::now(), lease };
+    let (plan, picture, reservation) =
+        (Transform { size: Size::Factor(0.5), encoding }, bytes(id, length), admission.reservation());
+    let submission = Submission { id, picture, plan, key: None, at: SystemTime::now(), reservation };
     Ask::Write(StoreWrite::Accept(Box::new(submission)))
 }
 
-fn claim(gate: &Admission) -> Ask {
+fn claim(admission: &Admission) -> Ask {
     Ask::Write(StoreWrite::Claim {
         crashes_max: CRASHES_MAX,
         in_work: 0,
         at: SystemTime::now(),
-        lease: gate.lease(),
+        reservation: admission.reservation(),
     })
 }
 
-fn end(gate: &Admission, id: Uuid) -> Ask {
-    let (file, lease) = (bytes(id, 700).into(), gate.lease());
-    let picture = Picture { file, format: Format::Pnm, width: 1, height: 1, edition: None, lease };
+fn end(admission: &Admission, id: Uuid) -> Ask {
+    let (file, reservation) = (bytes(id, 700).into(), admission.reservation());
+    let picture = Picture { file, format: Format::Pnm, width: 1, height: 1, edition: None, reservation };
     Ask::Write(StoreWrite::End { id, at: SystemTime::now(), end: End::Done(Arc::new(picture)) })
 }
 
@@ -105,8 +105,8 @@ fn status(backend: &mut Backend, id: Uuid) -> Option<Status> {
 }
 
 fn result(backend: &mut Backend, id: Uuid) -> Vec<u8> {
-    let lease = Admission::new(1, 1 << 20, 1).lease();
-    match backend.1.read(StoreRead::File { id, range: 0..700, lease }) {
+    let reservation = Admission::new(1, 1 << 20, 1).reservation();
+    match backend.1.read(StoreRead::File { id, range: 0..700, reservation }) {
         Ok(StoreReply::File(Some((bytes, _)))) => bytes.to_vec(),
         other => panic!("{other:?}"),
     }
@@ -130,7 +130,7 @@ fn parse(line: &str) -> Option<(String, Uuid)> {
 #[ignore = "a role, played for the other tests"]
 fn role_that_never_stops() {
     let (store, inbox) = start();
-    let gate = Admission::new(1, 1 << 30, 1);
+    let admission = Admission::new(1, 1 << 30, 1);
     let mut asked: HashMap<u64, Uuid> = HashMap::new();
     let mut ticket = 0;
     let mut ask = |asked: &mut HashMap<u64, Uuid>, id: Uuid, ask: Ask| {
@@ -140,25 +140,25 @@ fn role_that_never_stops() {
     };
     for number in 0..20 {
         let id = Uuid::new_v4();
-        ask(&mut asked, id, accept(&gate, id, 100 + 3000 * number));
+        ask(&mut asked, id, accept(&admission, id, 100 + 3000 * number));
     }
     for answer in inbox {
         let id = asked.remove(&answer.ticket).unwrap();
         match answer.result.unwrap() {
             StoreReply::Accepted(Acceptance::New) => {
                 say("accepted", id);
-                ask(&mut asked, id, claim(&gate));
+                ask(&mut asked, id, claim(&admission));
             }
             StoreReply::Claimed(Claimed::Task(claim)) => {
                 assert_eq!(claim.picture, bytes(claim.id, claim.picture.len()));
                 say("begun", claim.id);
-                ask(&mut asked, claim.id, end(&gate, claim.id));
+                ask(&mut asked, claim.id, end(&admission, claim.id));
             }
             StoreReply::Known(known) => {
                 assert!(known);
                 say("ended", id);
                 let next = Uuid::new_v4();
-                ask(&mut asked, next, accept(&gate, next, 20_000));
+                ask(&mut asked, next, accept(&admission, next, 20_000));
             }
             // Another claim took the task of this one.
             StoreReply::Claimed(Claimed::Nothing) => {}
@@ -210,12 +210,12 @@ fn role_without_room() {
     sys::ignore_signal(sys::SIGXFSZ);
     let (_, hard) = sys::limits(sys::Limit::FileSize).unwrap();
     let (store, inbox) = start();
-    let gate = Admission::new(1, 1 << 30, 1);
+    let admission = Admission::new(1, 1 << 30, 1);
     sys::set_limits(sys::Limit::FileSize, 2 << 20, hard).unwrap();
     let mut fulls = 0;
     for ticket in 0..300 {
         let id = Uuid::new_v4();
-        store.ask(StoreRequest { ticket, ask: accept(&gate, id, 20_000) });
+        store.ask(StoreRequest { ticket, ask: accept(&admission, id, 20_000) });
         match inbox.recv().unwrap().result {
             Ok(StoreReply::Accepted(Acceptance::New)) => say("accepted", id),
             Err(StoreError::Full(_)) => {
@@ -235,7 +235,7 @@ fn role_without_room() {
     sys::set_limits(sys::Limit::FileSize, hard, hard).unwrap();
     for ticket in 0..50 {
         let id = Uuid::new_v4();
-        store.ask(StoreRequest { ticket, ask: accept(&gate, id, 20_000) });
+        store.ask(StoreRequest { ticket, ask: accept(&admission, id, 20_000) });
         let answer = inbox.recv().unwrap();
         assert!(matches!(answer.result, Ok(StoreReply::Accepted(Acceptance::New))), "{answer:?}");
         say("accepted", id);

@@ -441,7 +441,7 @@ impl Connection {
         if let Some(reject) = self.service.overloaded() {
             return self.refuse(Name::Head, &request, &reject, After::Close, now);
         }
-        let upload = Upload::picture(ImageEnd::new(format), self.service.gate.lease(), now.at);
+        let upload = Upload::picture(ImageEnd::new(format), self.service.admission.reservation(), now.at);
         self.enter(Name::Head, Phase::Body { request, upload: Box::new(upload) });
     }
 
@@ -466,7 +466,7 @@ impl Connection {
                 if ask && self.recv.is_empty() {
                     self.send.push(CONTINUE);
                 }
-                let upload = Upload::http(head.framing(), sink, self.service.gate.lease(), now.at);
+                let upload = Upload::http(head.framing(), sink, self.service.admission.reservation(), now.at);
                 self.enter(Name::Head, Phase::Body { request, upload: Box::new(upload) });
             }
         }
@@ -583,8 +583,8 @@ impl Connection {
         if then == After::Close {
             request.close_after();
         }
-        let (id, lease) = (request.id, self.service.gate.lease());
-        let order = WorkRequest { id, origin, lease, read: None };
+        let (id, reservation) = (request.id, self.service.admission.reservation());
+        let order = WorkRequest { id, origin, reservation, read: None };
         self.watch(from, request, Box::new(order), now);
     }
 
@@ -611,9 +611,9 @@ impl Connection {
 
     fn order(&self, request: &Request, upload: Upload, now: Now) -> Result<Ordered, HttpProblem> {
         let received = upload.received();
-        let (picture, fields, lease) = match upload.finish()? {
+        let (picture, fields, reservation) = match upload.finish()? {
             Received::Discarded(known) => return Ok(Ordered::Known(known)),
-            Received::Picture { picture, fields, lease } => (picture, fields, lease),
+            Received::Picture { picture, fields, reservation } => (picture, fields, reservation),
         };
         if let Intent::Bank(bank::BankRequest::Missing { folder }) = &request.intent {
             if received > LIST_MAX {
@@ -630,7 +630,7 @@ impl Connection {
             let plan =
                 wish.plan(format).or_else(|| handover.is_told_later().then(|| wish.plan_as_input(format)));
             let (plan, key) = (plan.ok_or(HttpProblem::NotAcceptable)?, handover.key.clone());
-            let submission = Submission { id: request.id, picture, plan, key, at: now.wall, lease };
+            let submission = Submission { id: request.id, picture, plan, key, at: now.wall, reservation };
             return Ok(Ordered::Task(Box::new(submission)));
         }
         let (plan, product) = match &request.intent {
@@ -641,7 +641,7 @@ impl Connection {
         };
         let origin = WorkSource::Upload { picture, plan, product };
         let read = Some(now.at - request.began_at);
-        Ok(Ordered::Work(Box::new(WorkRequest { id: request.id, origin, lease, read })))
+        Ok(Ordered::Work(Box::new(WorkRequest { id: request.id, origin, reservation, read })))
     }
 
     /// Answers with a picture.

@@ -99,7 +99,7 @@ fn a_picture_becomes_a_face_then_a_question_then_an_answer() {
             world.has("Location: /carpetas/mis%20caras/%C3%B1.jpg") && world.has("Connection: keep-alive")
         );
         assert_eq!(world.body()["mensaje"], format!("imagen ñ.jpg {result}"));
-        assert_eq!(world.service.gate.bytes(), 0);
+        assert_eq!(world.service.admission.bytes(), 0);
     }
 }
 
@@ -197,8 +197,8 @@ fn what_is_missing_is_asked_with_the_list_in_the_body() {
 
     // It is no picture: no place in the queue is needed, and no form is looked for.
     let mut full = World::with(Limits::default(), Admission::new(1, 1 << 20, 1));
-    let mut taken = full.service.gate.lease();
-    taken.enter(0).unwrap();
+    let mut taken = full.service.admission.reservation();
+    taken.admit(0).unwrap();
     let form = b"POST /carpetas/c/faltantes HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data\r\n\
         Content-Length: 14\r\n\r\n{\"nombres\":[]}";
     assert!(matches!(full.asked(form), Question::Missing(_, names) if names.is_empty()));
@@ -243,7 +243,7 @@ fn a_list_that_is_too_long() {
     chunked.feed(b"0\r\n\r\n");
     chunked.transmit();
     assert_eq!(chunked.statuses(), [413]);
-    assert_eq!(chunked.service.gate.bytes(), 0);
+    assert_eq!(chunked.service.admission.bytes(), 0);
 
     let mut longest = roomy();
     let mut body = br#"{"nombres": ["a.jpg"]}"#.to_vec();

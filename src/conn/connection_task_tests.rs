@@ -34,10 +34,10 @@ impl World {
     }
 
     fn told_file(&mut self, bytes: &'static [u8]) {
-        let Query::File { range, mut lease, .. } = self.question() else { panic!() };
+        let Query::File { range, mut reservation, .. } = self.question() else { panic!() };
         assert_eq!(range, 0..bytes.len() as u64);
-        lease.grow(bytes.len() as u64).unwrap();
-        self.told(Ok(Finding::File(Some((Bytes::from_static(bytes), lease)))));
+        reservation.charge(bytes.len() as u64).unwrap();
+        self.told(Ok(Finding::File(Some((Bytes::from_static(bytes), reservation)))));
     }
 }
 
@@ -51,7 +51,7 @@ fn a_picture_that_is_handed_in_is_answered_when_it_is_kept() {
     assert!(world.text().is_empty() && world.orders.is_empty());
     assert_eq!((&submission.picture[..], submission.plan.size), (PNG, Size::Factor(0.25)));
     assert_eq!(submission.key.as_deref(), Some(&b"k1"[..]));
-    assert_eq!(submission.lease.bytes(), PNG.len() as u64);
+    assert_eq!(submission.reservation.bytes(), PNG.len() as u64);
     let id = submission.id;
     drop(submission);
     let begun = |world: &World| world.events.iter().any(|event| event.what == EventKind::Begun { id });
@@ -63,7 +63,7 @@ fn a_picture_that_is_handed_in_is_answered_when_it_is_kept() {
     assert!(world.has(&format!("X-Tarea: {id}")) && world.has("Content-Type: application/json"));
     assert!(world.text().contains(&format!("\r\n\r\n{{\"id_tarea\":\"{id}\",\"estado\":\"Pendiente\",")));
     assert!(!world.text().contains("Preference-Applied"));
-    assert_eq!(world.service.gate.bytes(), 0);
+    assert_eq!(world.service.admission.bytes(), 0);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn an_upload_with_patience_gets_the_picture_if_it_is_ready_in_time() {
     assert!(
         world.has(&format!("X-Tarea: {ID}")) && world.has("Server-Timing: queue;dur=1000.0, work;dur=2000.0")
     );
-    assert_eq!(world.service.gate.bytes(), 0);
+    assert_eq!(world.service.admission.bytes(), 0);
 }
 
 #[test]
@@ -332,9 +332,9 @@ fn part_of_a_result() {
     let mut world = World::new();
     world.query(&get(&target, "Range: bytes=1-2\r\n"));
     world.told_status(Some(status(ID, TaskState::Done)));
-    let Query::File { range, lease, .. } = world.question() else { panic!() };
+    let Query::File { range, reservation, .. } = world.question() else { panic!() };
     assert_eq!(range, 1..3, "no more is read than is sent");
-    world.told(Ok(Finding::File(Some((Bytes::from_static(b"RA"), lease)))));
+    world.told(Ok(Finding::File(Some((Bytes::from_static(b"RA"), reservation)))));
     assert_eq!(world.statuses(), [206]);
     assert!(world.has("Content-Range: bytes 1-2/4") && world.has("Content-Length: 2"));
     assert!(world.text().ends_with("\r\n\r\nRA"));
@@ -385,8 +385,8 @@ fn a_task_is_forgotten_once() {
 #[test]
 fn a_task_needs_no_place_and_no_picture_in_accept() {
     let mut world = World::with(Limits::default(), Admission::new(1, 1 << 20, 1));
-    let mut taken = world.service.gate.lease();
-    taken.enter(0).unwrap();
+    let mut taken = world.service.admission.reservation();
+    taken.admit(0).unwrap();
     assert!(matches!(world.query(&submit("/tareas", "Accept: application/json\r\n")), Query::Accept(_)));
     let mut picky = World::new();
     picky.feed(&submit("/", "Accept: application/json\r\nPrefer: wait=5\r\n"));

@@ -49,13 +49,13 @@ impl World {
         Self::with(Limits::default(), Admission::new(4, 1 << 20, 1))
     }
 
-    fn with(policy: Limits, gate: Admission) -> Self {
-        Self::behind(ListenerRole::Main, policy, gate)
+    fn with(policy: Limits, admission: Admission) -> Self {
+        Self::behind(ListenerRole::Main, policy, admission)
     }
 
     /// The client has come to a port for this.
-    fn behind(side: ListenerRole, policy: Limits, gate: Admission) -> Self {
-        let service = Rc::new(ServerState::new(policy, gate, ids));
+    fn behind(side: ListenerRole, policy: Limits, admission: Admission) -> Self {
+        let service = Rc::new(ServerState::new(policy, admission, ids));
         let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         let connection = Connection::new(Rc::clone(&service), local_address(side), now);
         let (sent, orders, queries, events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -173,11 +173,11 @@ fn get(target: &str, fields: &str) -> Vec<u8> {
 }
 
 fn picture(service: &ServerState) -> WorkResult {
-    let mut lease = service.gate.lease();
-    lease.grow(4).unwrap();
+    let mut reservation = service.admission.reservation();
+    reservation.charge(4).unwrap();
     let file = Bytes::from_static(b"GRAY");
     let times = Times { read: Some(Duration::ZERO), ..Times::default() };
-    let picture = Picture { file, format: Format::Png, width: 1, height: 1, edition: None, lease };
+    let picture = Picture { file, format: Format::Png, width: 1, height: 1, edition: None, reservation };
     Ok(WorkOutput::Picture(Arc::new(picture), times))
 }
 
@@ -194,7 +194,7 @@ fn an_upload_becomes_an_order_and_its_result_an_answer() {
     world.feed(&post(PNG));
     assert_eq!(world.orders.len(), 1);
     assert_eq!(world.uploaded().0, PNG);
-    assert_eq!(world.orders[0].lease.bytes(), PNG.len() as u64);
+    assert_eq!(world.orders[0].reservation.bytes(), PNG.len() as u64);
     let outcome = picture(&world.service);
     world.done(&outcome);
     let text = world.text();
@@ -209,7 +209,7 @@ fn an_upload_becomes_an_order_and_its_result_an_answer() {
     let id = format!("X-Tarea: {}", world.events.last().unwrap().id.unwrap());
     assert!(text.contains(&id));
     drop(outcome);
-    assert_eq!(world.service.gate.bytes(), 0, "the answer is sent, its lease returned");
+    assert_eq!(world.service.admission.bytes(), 0, "the answer is sent, its reservation returned");
 }
 
 #[test]
@@ -455,7 +455,7 @@ fn a_body_keeps_its_pace_to_the_end() {
     assert_eq!(quick.now.at - began_at, Duration::from_secs(20));
     let text = quick.text();
     assert!(text.contains("\"recibido\":9,") && text.contains("9 bytes en los últimos 10 s"), "{text}");
-    assert_eq!(quick.service.gate.bytes(), 0, "what it held is free");
+    assert_eq!(quick.service.admission.bytes(), 0, "what it held is free");
 }
 
 #[test]
@@ -476,7 +476,7 @@ fn the_body_limit_holds_announced_and_counted() {
     world.feed(&[0]);
     world.transmit();
     assert_eq!(world.statuses(), [413]);
-    assert_eq!(world.service.gate.bytes(), 0);
+    assert_eq!(world.service.admission.bytes(), 0);
     world.feed(&[0; 50_000]);
     assert!(!world.connection.is_closed());
     world.eof();
@@ -503,11 +503,11 @@ fn continue_is_said_only_to_those_who_may() {
 
     // The queue is full: told before the upload.
     let mut world = World::new();
-    let leases: Vec<_> = (0..4)
+    let reservations: Vec<_> = (0..4)
         .map(|_| {
-            let mut lease = world.service.gate.lease();
-            lease.enter(0).unwrap();
-            lease
+            let mut reservation = world.service.admission.reservation();
+            reservation.admit(0).unwrap();
+            reservation
         })
         .collect();
     world.feed(ask);
@@ -515,7 +515,7 @@ fn continue_is_said_only_to_those_who_may() {
     assert_eq!(world.statuses(), [503]);
     assert!(world.text().contains("Retry-After: 1\r\n") && world.text().contains("--cola"));
     assert!(world.half_closed);
-    drop(leases);
+    drop(reservations);
 
     let mut world = World::new();
     world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 200-ok\r\n\r\n12345");
@@ -527,16 +527,16 @@ fn continue_is_said_only_to_those_who_may() {
 fn memory_is_charged_as_bytes_arrive() {
     let mut world = World::with(Limits::default(), Admission::new(4, 1000, 1));
     world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
-    assert_eq!(world.service.gate.bytes(), 0, "nothing for what is merely announced");
+    assert_eq!(world.service.admission.bytes(), 0, "nothing for what is merely announced");
     world.feed(&[0; 500]);
-    assert_eq!(world.service.gate.bytes(), 500);
-    let mut other = world.service.gate.lease();
-    other.grow(400).unwrap();
+    assert_eq!(world.service.admission.bytes(), 500);
+    let mut other = world.service.admission.reservation();
+    other.charge(400).unwrap();
     world.feed(&[0; 200]);
     world.transmit();
     assert_eq!(world.statuses(), [503]);
     assert!(world.text().contains("Retry-After") && world.text().contains("--memoria"));
-    assert_eq!(world.service.gate.bytes(), 400);
+    assert_eq!(world.service.admission.bytes(), 400);
 }
 
 #[test]
@@ -547,7 +547,7 @@ fn what_can_never_fit_into_memory_is_not_asked_to_come_again() {
         let text = world.text();
         assert!(!text.contains("Retry-After") && text.contains(received), "{text}");
         assert!(text.contains("urn:tp2:error:memoria-insuficiente") && text.contains("--memoria"), "{text}");
-        assert_eq!(world.service.gate.bytes(), 0);
+        assert_eq!(world.service.admission.bytes(), 0);
     };
     // Announced: told at the head, without asking for the body.
     let mut world = small();
@@ -1051,7 +1051,7 @@ fn a_file_is_asked_for_and_its_picture_can_be_kept_by_the_client() {
     assert_eq!(order.conditions.if_none_match.as_deref(), Some(&b"\"x\""[..]));
     let plan = order.wish.plan(Format::Png).unwrap();
     assert_eq!((plan.size, plan.encoding.format), (Size::Factor(0.25), Format::WebP));
-    assert_eq!((world.orders[0].lease.bytes(), world.orders[0].read), (0, None));
+    assert_eq!((world.orders[0].reservation.bytes(), world.orders[0].read), (0, None));
 
     let Ok(WorkOutput::Picture(made, _)) = picture(&world.service) else { panic!() };
     let made = Picture { edition: Some(edition()), ..Arc::into_inner(made).unwrap() };
@@ -1157,9 +1157,9 @@ fn failures_of_a_file_have_their_codes_and_keep_the_connection() {
 fn a_file_is_asked_for_in_a_full_house_too_and_refused_as_an_upload_if_it_takes_work() {
     let mut world = with_files();
     let entered = |world: &World| {
-        let mut lease = world.service.gate.lease();
-        lease.enter(0).unwrap();
-        lease
+        let mut reservation = world.service.admission.reservation();
+        reservation.admit(0).unwrap();
+        reservation
     };
     let _held: Vec<_> = (0..4).map(|_| entered(&world)).collect();
     world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\n\r\n");

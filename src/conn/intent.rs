@@ -224,7 +224,9 @@ pub fn next(intent: &Intent, awaited: Pending, finding: Finding, service: &Serve
             Some(status) => known(intent, status, service, now),
             None => unknown(intent, id),
         },
-        (Pending::File(part), Finding::File(Some((bytes, lease)))) => deliver(intent, *part, bytes, lease),
+        (Pending::File(part), Finding::File(Some((bytes, reservation)))) => {
+            deliver(intent, *part, bytes, reservation)
+        }
         (Pending::File(part), Finding::File(None)) => Next::Refuse(HttpProblem::Expired(part.status.id)),
         (Pending::Deleted(_), Finding::Deleted(true)) => answer(Reply::empty(204)),
         (Pending::Deleted(id), Finding::Deleted(false)) => unknown(intent, id),
@@ -290,8 +292,8 @@ fn fetch(status: Status, conditions: &Conditions, service: &ServerState, now: No
                 Selection::Failed => return Next::Refuse(HttpProblem::Precondition),
                 Selection::Unsatisfiable => return Next::Refuse(HttpProblem::Range { length }),
             };
-            let (id, lease) = (status.id, service.gate.lease());
-            let query = Query::File { id, range: range.clone(), lease };
+            let (id, reservation) = (status.id, service.admission.reservation());
+            let query = Query::File { id, range: range.clone(), reservation };
             let awaited = Pending::File(Box::new(Part { status, shape, range }));
             Next::Ask { query, awaited, due: now.at + STORE_TIME }
         }
@@ -308,9 +310,9 @@ fn fetch(status: Status, conditions: &Conditions, service: &ServerState, now: No
 }
 
 /// The result is here.
-fn deliver(intent: &Intent, part: Part, file: Bytes, lease: Reservation) -> Next {
+fn deliver(intent: &Intent, part: Part, file: Bytes, reservation: Reservation) -> Next {
     let Part { status, shape: Shape { format, width, height, length }, range } = part;
-    let picture = Picture { file, format, width, height, edition: None, lease };
+    let picture = Picture { file, format, width, height, edition: None, reservation };
     let reply = picture.bare_reply(200);
     let (reply, id) = match intent {
         Intent::Task(handover) => {

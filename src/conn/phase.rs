@@ -25,7 +25,7 @@ pub(super) enum Phase {
     Body { request: Request, upload: Box<Upload> },
     /// Somebody else has the picture, or looks for what was asked.
     Waiting { request: Request, awaited: Pending, since: Instant, due: Instant },
-    /// An answer is on its way; `_picture` keeps the lease of its bytes, `rest` is what comes after them.
+    /// An answer is on its way; `_picture` keeps the reservation of its bytes, `rest` is what comes after them.
     Reply {
         then: After,
         answer: Replying,

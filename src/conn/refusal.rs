@@ -23,7 +23,7 @@ impl ServerState {
             body_max: self.policy.body_max,
             pixels_max: self.policy.pixels.pixels_max,
             side_max: self.policy.pixels.side_max,
-            memory_max: self.gate.bytes_max(),
+            memory_max: self.admission.bytes_max(),
         };
         HttpProblem::Failed { failure, limits }
     }
@@ -56,7 +56,7 @@ impl ServerState {
     /// Why nothing more could be held in memory now.
     #[must_use]
     pub fn short_of_memory(&self) -> Option<HttpProblem> {
-        (self.gate.bytes() >= self.gate.bytes_max()).then(|| self.memory_full(0))
+        (self.admission.bytes() >= self.admission.bytes_max()).then(|| self.memory_full(0))
     }
 
     fn store_trouble(&self) -> Option<HttpProblem> {
@@ -72,19 +72,19 @@ impl ServerState {
     }
 
     fn queue_full(&self) -> HttpProblem {
-        let gate = &self.gate;
-        let (max, in_hand) = (gate.places_max(), gate.places());
-        HttpProblem::QueueFull { max, in_hand, retry_after: gate.retry_after() }
+        let admission = &self.admission;
+        let (max, in_hand) = (admission.places_max(), admission.places());
+        HttpProblem::QueueFull { max, in_hand, retry_after: admission.retry_after() }
     }
 
     /// What has so many bytes finds no room: for the moment, or, if it has more than there could ever be, for good.
     #[must_use]
     pub fn memory_full(&self, received: u64) -> HttpProblem {
-        let max = self.gate.bytes_max();
+        let max = self.admission.bytes_max();
         if received > max {
             return self.failed(WorkError::TooMuchMemory { needed: received });
         }
-        HttpProblem::MemoryFull { max, received, retry_after: self.gate.retry_after() }
+        HttpProblem::MemoryFull { max, received, retry_after: self.admission.retry_after() }
     }
 
     /// A picture was not ready when so much time had passed.

@@ -426,7 +426,7 @@ fn sink_for(head: &RequestHead, intent: &Intent, service: &ServerState) -> Resul
         Sink::Raw(Vec::new())
     };
     if let Framing::Length(needed) = head.framing()
-        && needed > service.gate.bytes_max()
+        && needed > service.admission.bytes_max()
     {
         return Err(service.failed(WorkError::TooMuchMemory { needed }));
     }

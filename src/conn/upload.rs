@@ -1,6 +1,6 @@
 //! A body on its way in: from framing to picture.
 //!
-//! The bytes come as slices, straight from the socket's buffer; what is kept is charged to the lease before it is
+//! The bytes come as slices, straight from the socket's buffer; what is kept is charged to the reservation before it is
 //! stored. An upload knows three sinks: the body is the picture, the body is a form, or the body is only read so
 //! that the answer (which does not depend on it) finds a connection on which the next request can follow.
 use std::time::Instant;
@@ -24,7 +24,7 @@ use crate::model::store::Question;
 pub struct Upload {
     framing: Delimiter,
     sink: Sink,
-    lease: Reservation,
+    reservation: Reservation,
     /// When the stretch began in which the peer has to show that it keeps the pace.
     since: Instant,
     /// Body bytes so far, framing not counted.
@@ -98,7 +98,7 @@ pub enum Received {
         /// Fields of the form.
         fields: Vec<(String, Vec<u8>)>,
         /// Holds the picture's bytes.
-        lease: Reservation,
+        reservation: Reservation,
     },
     /// Nothing was kept: this comes next.
     Discarded(Box<EarlyReply>),
@@ -107,17 +107,17 @@ pub enum Received {
 impl Upload {
     /// The body of an HTTP request.
     #[must_use]
-    pub fn http(framing: Framing, sink: Sink, lease: Reservation, now: Instant) -> Self {
+    pub fn http(framing: Framing, sink: Sink, reservation: Reservation, now: Instant) -> Self {
         let announced = if let Framing::Length(length) = framing { length } else { 0 };
         let framing = Delimiter::Http(BodyDecoder::new(framing));
-        Self { framing, sink, lease, since: now, received: 0, before: 0, announced }
+        Self { framing, sink, reservation, since: now, received: 0, before: 0, announced }
     }
 
     /// A picture that comes without HTTP.
     #[must_use]
-    pub fn picture(end: ImageEnd, lease: Reservation, now: Instant) -> Self {
+    pub fn picture(end: ImageEnd, reservation: Reservation, now: Instant) -> Self {
         let (framing, sink) = (Delimiter::Picture(end), Sink::Raw(Vec::new()));
-        Self { framing, sink, lease, since: now, received: 0, before: 0, announced: 0 }
+        Self { framing, sink, reservation, since: now, received: 0, before: 0, announced: 0 }
     }
 
     /// Takes input; says how many of its bytes belong to this body.
@@ -179,7 +179,7 @@ impl Upload {
                 }
             };
         }
-        if self.lease.grow(data.len() as u64).is_err() {
+        if self.reservation.charge(data.len() as u64).is_err() {
             return Progress::Refused(service.memory_full(self.received));
         }
         match &mut self.sink {
@@ -214,7 +214,7 @@ impl Upload {
     /// # Errors
     /// A form that is malformed, or has no picture in it.
     pub fn finish(self) -> Result<Received, HttpProblem> {
-        let mut lease = self.lease;
+        let mut reservation = self.reservation;
         let (picture, fields) = match self.sink {
             Sink::Discard(known, _) => return Ok(Received::Discarded(known)),
             Sink::Raw(picture) => (picture, Vec::new()),
@@ -224,11 +224,11 @@ impl Upload {
                 if let Some((name, meant)) = upload.misspelt {
                     return Err(HttpProblem::UnknownParameter { name, meant });
                 }
-                lease.shrink_to(picture.len() as u64);
+                reservation.shrink_to(picture.len() as u64);
                 (picture, upload.fields)
             }
         };
-        Ok(Received::Picture { picture, fields, lease })
+        Ok(Received::Picture { picture, fields, reservation })
     }
 
     /// When it is looked at whether the peer keeps the pace. No byte pushes it back.

@@ -1,6 +1,6 @@
 //! Results that may be asked for again: in memory, the least recently used given up first.
 //!
-//! A kept picture holds a lease of the cache's own gate until it was given up *and* the last answer that carries it is
+//! A kept picture holds a reservation of the cache's own gate until it was given up *and* the last answer that carries it is
 //! sent: what is sent slowly counts as long as it is there, and the cache never holds more than it was given. Where that
 //! leaves no room, nothing is kept, and nobody waits.
 //!
@@ -17,7 +17,7 @@ use crate::model::admission::Admission;
 use crate::model::file::{FileVersion, Variant};
 use crate::model::picture::Picture;
 
-/// What a picture takes beside its bytes, generously: its entry, its lease, its place in the table.
+/// What a picture takes beside its bytes, generously: its entry, its reservation, its place in the table.
 const ENTRY_BYTES: u64 = 512;
 /// No picture takes more than this part of the cache, so that one does not push out all others.
 const PART: u64 = 4;
@@ -27,7 +27,7 @@ const FORMATS_MAX: usize = 4096;
 /// Pictures by edition, formats by state of a file.
 #[derive(Debug)]
 pub(super) struct Cache {
-    gate: Admission,
+    admission: Admission,
     formats: Mutex<LruCache<FileVersion, Format>>,
     pictures: Mutex<LruCache<Variant, Arc<Picture>>>,
 }
@@ -36,7 +36,7 @@ impl Cache {
     /// A cache of so many bytes; of none, it keeps nothing.
     pub(super) fn new(bytes_max: u64) -> Self {
         Self {
-            gate: Admission::new(0, bytes_max, 1),
+            admission: Admission::new(0, bytes_max, 1),
             formats: Mutex::new(LruCache::new(FORMATS_MAX)),
             pictures: Mutex::new(LruCache::new_unbounded()),
         }
@@ -70,17 +70,17 @@ impl Cache {
         (width, height): (u32, u32),
     ) -> Option<Arc<Picture>> {
         let needed = ENTRY_BYTES + file.len() as u64;
-        if needed > self.gate.bytes_max() / PART {
+        if needed > self.admission.bytes_max() / PART {
             return None;
         }
-        let mut lease = self.gate.lease();
+        let mut reservation = self.admission.reservation();
         let mut pictures = self.pictures();
-        while lease.grow(needed).is_err() {
+        while reservation.charge(needed).is_err() {
             // None are left, and those that were are still being sent.
             pictures.remove_lru()?;
         }
         let (file, format) = (file.clone(), edition.plan.encoding.format);
-        let picture = Arc::new(Picture { file, format, width, height, edition: Some(edition), lease });
+        let picture = Arc::new(Picture { file, format, width, height, edition: Some(edition), reservation });
         pictures.insert(edition, Arc::clone(&picture));
         Some(picture)
     }
@@ -162,7 +162,7 @@ mod tests {
         cache.keep(numbered(4), &file(), SIZE).unwrap();
         let kept: Vec<u64> = (0..5).filter(|&number| cache.find(&numbered(number)).is_some()).collect();
         assert_eq!(kept, [0, 2, 3, 4]);
-        assert_eq!(cache.gate.bytes(), 4 << 10);
+        assert_eq!(cache.admission.bytes(), 4 << 10);
     }
 
     #[test]
@@ -171,9 +171,9 @@ mod tests {
         let sent: Vec<_> =
             (0..4).map(|number| cache.keep(numbered(number), &file(), SIZE).unwrap()).collect();
         assert!(cache.keep(numbered(9), &file(), SIZE).is_none(), "all were given up, but none is free");
-        assert_eq!(cache.gate.bytes(), 4 << 10);
+        assert_eq!(cache.admission.bytes(), 4 << 10);
         drop(sent);
-        assert_eq!(cache.gate.bytes(), 0);
+        assert_eq!(cache.admission.bytes(), 0);
         assert!(cache.keep(numbered(9), &file(), SIZE).is_some());
     }
 
@@ -183,7 +183,7 @@ mod tests {
         for _ in 0..9 {
             cache.keep(numbered(1), &file(), SIZE).unwrap();
         }
-        assert_eq!(cache.gate.bytes(), 1 << 10);
+        assert_eq!(cache.admission.bytes(), 1 << 10);
     }
 
     #[test]

@@ -163,11 +163,11 @@ impl Links {
         }
     }
 
-    /// Looks at a file, and reads what is wanted of it; `lease` is charged for those bytes.
+    /// Looks at a file, and reads what is wanted of it; `reservation` is charged for those bytes.
     ///
     /// # Errors
     /// There is no such file, it can't be read, or there is no room for it.
-    pub fn fetch(&self, sought: &LinkRequest, lease: &mut Reservation) -> Result<Output, WorkError> {
+    pub fn fetch(&self, sought: &LinkRequest, reservation: &mut Reservation) -> Result<Output, WorkError> {
         let folder = self.open().map_err(|error| match error.kind() {
             io::ErrorKind::NotADirectory => WorkError::NoFile,
             _ => refusal(&error),
@@ -191,7 +191,7 @@ impl Links {
         let length = range.end - range.start;
         let mut body = Vec::new();
         if length > 0 {
-            lease.grow(length).map_err(|Full| WorkError::MemoryFull { length })?;
+            reservation.charge(length).map_err(|Full| WorkError::MemoryFull { length })?;
             let room = usize::try_from(length).map_err(|_| WorkError::MemoryFull { length })?;
             body.try_reserve_exact(room).map_err(|_| WorkError::MemoryFull { length })?;
             file.seek(SeekFrom::Start(range.start)).map_err(|error| refusal(&error))?;

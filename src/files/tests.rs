@@ -19,7 +19,7 @@ const PGM: &[u8] = b"P5\n2 2\n255\nabcd";
 struct Tree {
     root: PathBuf,
     library: Library,
-    gate: Admission,
+    admission: Admission,
 }
 
 impl Tree {
@@ -35,7 +35,7 @@ impl Tree {
             fs::write(root.join(path), PGM).unwrap();
         }
         let library = Library::open(&inside, policy, 64 << 10).unwrap();
-        Self { root, library, gate: Admission::new(4, memory, 1) }
+        Self { root, library, admission: Admission::new(4, memory, 1) }
     }
 
     fn inside(&self, path: &str) -> PathBuf {
@@ -45,7 +45,8 @@ impl Tree {
     fn ask(&self, path: &[u8], query: &str, conditions: Conditions) -> Result<Output, WorkError> {
         let parameters = Parameters { query: Some(query.into()), accept: None };
         let wish = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
-        self.library.fetch(&FileRequest { path: path.to_vec(), wish, conditions }, &mut self.gate.lease())
+        self.library
+            .fetch(&FileRequest { path: path.to_vec(), wish, conditions }, &mut self.admission.reservation())
     }
 
     fn fetch(&self, path: &str) -> Result<Output, WorkError> {
@@ -84,11 +85,13 @@ fn a_picture_is_read_whole_and_charged() {
     for path in ["x.pgm", "a/b/y.pgm", "día 1.pgm"] {
         let wish = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
         let wanted = FileRequest { path: path.into(), wish, conditions: Conditions::default() };
-        let mut lease = tree.gate.lease();
-        let Ok(Output::Loaded(loaded)) = tree.library.fetch(&wanted, &mut lease) else { panic!("{path}") };
+        let mut reservation = tree.admission.reservation();
+        let Ok(Output::Loaded(loaded)) = tree.library.fetch(&wanted, &mut reservation) else {
+            panic!("{path}")
+        };
         assert_eq!(loaded.picture, PGM);
         assert_eq!((loaded.probe.format, loaded.probe.width, loaded.probe.height), (Format::Pnm, 2, 2));
-        assert_eq!(lease.bytes(), PGM.len() as u64);
+        assert_eq!(reservation.bytes(), PGM.len() as u64);
         assert!(loaded.memory >= PGM.len() as u64);
         let stamp = loaded.brief.stamp.unwrap();
         assert_eq!(stamp.length, PGM.len() as u64);
@@ -132,7 +135,7 @@ fn nothing_outside_is_reached() {
         assert_eq!(refused(tree.fetch(path)), WorkError::NoFile, "{path:?}");
     }
     assert_eq!(refused(tree.ask(&[b'a'; 5000], "", Conditions::default())), WorkError::NoFile);
-    assert_eq!(tree.gate.bytes(), 0);
+    assert_eq!(tree.admission.bytes(), 0);
 }
 
 #[test]
@@ -149,7 +152,7 @@ fn only_regular_files_are_files() {
     for path in ["null", "zero", "tty"] {
         let (wish, path) = (wish.clone(), path.as_bytes().to_vec());
         let wanted = FileRequest { path, wish, conditions: Conditions::default() };
-        assert_eq!(refused(devices.fetch(&wanted, &mut tree.gate.lease())), WorkError::NoFile);
+        assert_eq!(refused(devices.fetch(&wanted, &mut tree.admission.reservation())), WorkError::NoFile);
     }
 }
 
@@ -169,7 +172,7 @@ fn what_is_no_picture_for_us_is_refused_by_its_bytes() {
     assert!(matches!(refused(tree.fetch("head.png")), WorkError::Undecodable(_)));
     fs::write(tree.inside("zeros.pgm"), [b"P5\n30 30\n255\n", &[0; 900][..]].concat()).unwrap();
     assert_eq!(refused(tree.fetch("zeros.pgm")), WorkError::MemoryFull { length: 913 });
-    assert_eq!(tree.gate.bytes(), 0);
+    assert_eq!(tree.admission.bytes(), 0);
     // The file has room, the work on it never would.
     fs::write(tree.inside("large.pgm"), [b"P5\n22 20\n255\n", &[0; 440][..]].concat()).unwrap();
     assert!(matches!(refused(tree.fetch("large.pgm")), WorkError::TooMuchMemory { .. }));
@@ -177,7 +180,10 @@ fn what_is_no_picture_for_us_is_refused_by_its_bytes() {
     let parameters = Parameters { query: None, accept: Some(b"text/plain".to_vec()) };
     let wish = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
     let wanted = FileRequest { path: b"x.pgm".to_vec(), wish, conditions: none };
-    assert_eq!(refused(tree.library.fetch(&wanted, &mut tree.gate.lease())), WorkError::NotAcceptable);
+    assert_eq!(
+        refused(tree.library.fetch(&wanted, &mut tree.admission.reservation())),
+        WorkError::NotAcceptable
+    );
 }
 
 #[test]

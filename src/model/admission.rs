@@ -2,15 +2,15 @@
 //!
 //! A [`Reservation`] is taken when an upload begins and moves with its bytes: Body -> Job -> Done -> Reply. Dropping
 //! it, wherever that happens (a worker that panicked, a client that left), gives everything back. Three moments:
-//! at the request's head [`Admission::is_full`] only looks; as body bytes arrive [`Reservation::grow`] charges what is
-//! there, never what was announced; when the upload is complete [`Reservation::enter`] takes one of the places and
+//! at the request's head [`Admission::is_full`] only looks; as body bytes arrive [`Reservation::charge`] charges what is
+//! there, never what was announced; when the upload is complete [`Reservation::admit`] takes one of the places and
 //! grows by what decoding will cost. No other queue of the program can be full: each is sized for the places.
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-/// Shared by the loop and by every lease.
+/// Shared by the loop and by every reservation.
 #[derive(Clone, Debug)]
 pub struct Admission(Arc<Counters>);
 
@@ -18,9 +18,9 @@ pub struct Admission(Arc<Counters>);
 struct Counters {
     places_max: usize,
     bytes_max: u64,
-    /// Invariant: the number of live leases that are placed; at most `places_max`.
+    /// Invariant: the number of live reservations that are placed; at most `places_max`.
     places: AtomicUsize,
-    /// Invariant: the sum over all live leases; at most `bytes_max`.
+    /// Invariant: the sum over all live reservations; at most `bytes_max`.
     bytes: AtomicU64,
     threads: u64,
     /// Microseconds of work that a picture takes, smoothed: the ground of an honest `Retry-After`.
@@ -57,7 +57,7 @@ impl Admission {
         self.0.places.load(Relaxed)
     }
 
-    /// Bytes charged to all leases together.
+    /// Bytes charged to all reservations together.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.0.bytes.load(Relaxed)
@@ -69,7 +69,7 @@ impl Admission {
         self.0.places_max
     }
 
-    /// The most bytes all leases may hold together.
+    /// The most bytes all reservations may hold together.
     #[must_use]
     pub fn bytes_max(&self) -> u64 {
         self.0.bytes_max
@@ -89,17 +89,17 @@ impl Admission {
         wait.div_ceil(1_000_000).clamp(1, 60)
     }
 
-    /// An empty lease: no byte, no place.
+    /// An empty reservation: no byte, no place.
     #[must_use]
-    pub fn lease(&self) -> Reservation {
-        Reservation { gate: self.clone(), bytes: 0, placed: false }
+    pub fn reservation(&self) -> Reservation {
+        Reservation { admission: self.clone(), bytes: 0, placed: false }
     }
 }
 
 /// What one picture holds of a [`Admission`].
 #[derive(Debug)]
 pub struct Reservation {
-    gate: Admission,
+    admission: Admission,
     bytes: u64,
     placed: bool,
 }
@@ -108,10 +108,10 @@ impl Reservation {
     /// Charges `more` bytes.
     ///
     /// # Errors
-    /// [`Full`] if that would pass the gate's bytes; nothing was charged then.
-    pub fn grow(&mut self, more: u64) -> Result<(), Full> {
-        let bytes_max = self.gate.0.bytes_max;
-        self.gate
+    /// [`Full`] if that would pass admission's bytes; nothing was charged then.
+    pub fn charge(&mut self, more: u64) -> Result<(), Full> {
+        let bytes_max = self.admission.0.bytes_max;
+        self.admission
             .0
             .bytes
             .fetch_update(Relaxed, Relaxed, |held| held.checked_add(more).filter(|&sum| sum <= bytes_max))
@@ -120,49 +120,49 @@ impl Reservation {
         Ok(())
     }
 
-    /// Takes a place, and charges so much that the lease holds at least `bytes`.
+    /// Takes a place, and charges so much that the reservation holds at least `bytes`.
     ///
     /// # Errors
     /// [`Full`] if there is no place, or no room for the bytes; nothing was taken then.
-    pub fn enter(&mut self, bytes: u64) -> Result<(), Full> {
-        debug_assert!(!self.placed, "a lease enters once");
-        let places_max = self.gate.0.places_max;
-        self.gate
+    pub fn admit(&mut self, bytes: u64) -> Result<(), Full> {
+        debug_assert!(!self.placed, "a reservation enters once");
+        let places_max = self.admission.0.places_max;
+        self.admission
             .0
             .places
             .fetch_update(Relaxed, Relaxed, |used| (used < places_max).then_some(used + 1))
             .map_err(|_| Full)?;
         self.placed = true;
-        self.hold(bytes).inspect_err(|_| self.leave())
+        self.reserve(bytes).inspect_err(|_| self.release())
     }
 
-    /// Charges so much that the lease holds at least `bytes`, and takes no place.
+    /// Charges so much that the reservation holds at least `bytes`, and takes no place.
     ///
     /// # Errors
     /// [`Full`] if there is no room for the bytes; nothing was charged then.
-    pub fn hold(&mut self, bytes: u64) -> Result<(), Full> {
-        self.grow(bytes.saturating_sub(self.bytes))
+    pub fn reserve(&mut self, bytes: u64) -> Result<(), Full> {
+        self.charge(bytes.saturating_sub(self.bytes))
     }
 
     /// Gives the place back and keeps the bytes.
-    pub fn leave(&mut self) {
+    pub fn release(&mut self) {
         if std::mem::take(&mut self.placed) {
-            self.gate.0.places.fetch_sub(1, Relaxed);
+            self.admission.0.places.fetch_sub(1, Relaxed);
         }
     }
 
     /// Gives back all but `bytes`.
     pub fn shrink_to(&mut self, bytes: u64) {
         if let Some(less) = self.bytes.checked_sub(bytes) {
-            self.gate.0.bytes.fetch_sub(less, Relaxed);
+            self.admission.0.bytes.fetch_sub(less, Relaxed);
             self.bytes = bytes;
         }
     }
 
-    /// The most bytes all leases of its gate may hold together.
+    /// The most bytes all reservations of its gate may hold together.
     #[must_use]
     pub fn bytes_max(&self) -> u64 {
-        self.gate.bytes_max()
+        self.admission.bytes_max()
     }
 
     /// Bytes it holds.
@@ -174,7 +174,7 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.leave();
+        self.release();
         self.shrink_to(0);
     }
 }
@@ -185,81 +185,81 @@ mod tests {
 
     #[test]
     fn a_dropped_lease_returns_everything() {
-        let gate = Admission::new(1, 100, 1);
-        let mut lease = gate.lease();
-        lease.grow(40).unwrap();
-        lease.enter(90).unwrap();
-        assert_eq!((gate.places(), gate.bytes()), (1, 90));
-        assert!(gate.is_full());
-        drop(lease);
-        assert_eq!((gate.places(), gate.bytes()), (0, 0));
-        assert!(!gate.is_full());
+        let admission = Admission::new(1, 100, 1);
+        let mut reservation = admission.reservation();
+        reservation.charge(40).unwrap();
+        reservation.admit(90).unwrap();
+        assert_eq!((admission.places(), admission.bytes()), (1, 90));
+        assert!(admission.is_full());
+        drop(reservation);
+        assert_eq!((admission.places(), admission.bytes()), (0, 0));
+        assert!(!admission.is_full());
     }
 
     #[test]
     fn refusal_takes_nothing() {
-        let gate = Admission::new(1, 100, 1);
-        let mut first = gate.lease();
-        assert_eq!(first.grow(101), Err(Full));
-        assert_eq!(first.grow(u64::MAX), Err(Full));
-        assert_eq!(first.enter(101), Err(Full));
-        assert_eq!((gate.places(), gate.bytes(), first.bytes()), (0, 0, 0));
-        first.enter(60).unwrap();
-        let mut second = gate.lease();
-        second.grow(40).unwrap();
-        assert_eq!(second.enter(0), Err(Full));
-        assert_eq!((gate.places(), gate.bytes()), (1, 100));
+        let admission = Admission::new(1, 100, 1);
+        let mut first = admission.reservation();
+        assert_eq!(first.charge(101), Err(Full));
+        assert_eq!(first.charge(u64::MAX), Err(Full));
+        assert_eq!(first.admit(101), Err(Full));
+        assert_eq!((admission.places(), admission.bytes(), first.bytes()), (0, 0, 0));
+        first.admit(60).unwrap();
+        let mut second = admission.reservation();
+        second.charge(40).unwrap();
+        assert_eq!(second.admit(0), Err(Full));
+        assert_eq!((admission.places(), admission.bytes()), (1, 100));
     }
 
     #[test]
     fn a_lease_enters_with_what_it_already_holds() {
-        let gate = Admission::new(2, 100, 1);
-        let mut lease = gate.lease();
-        lease.grow(100).unwrap();
-        lease.enter(70).unwrap();
-        assert_eq!(gate.bytes(), 100);
-        lease.shrink_to(30);
-        assert_eq!((gate.bytes(), lease.bytes()), (30, 30));
-        lease.shrink_to(50);
-        assert_eq!(lease.bytes(), 30);
-        lease.leave();
-        lease.leave();
-        assert_eq!((gate.places(), gate.bytes()), (0, 30));
+        let admission = Admission::new(2, 100, 1);
+        let mut reservation = admission.reservation();
+        reservation.charge(100).unwrap();
+        reservation.admit(70).unwrap();
+        assert_eq!(admission.bytes(), 100);
+        reservation.shrink_to(30);
+        assert_eq!((admission.bytes(), reservation.bytes()), (30, 30));
+        reservation.shrink_to(50);
+        assert_eq!(reservation.bytes(), 30);
+        reservation.release();
+        reservation.release();
+        assert_eq!((admission.places(), admission.bytes()), (0, 30));
     }
 
     #[test]
     fn leases_are_counted_across_threads() {
-        let gate = Admission::new(8, 1 << 20, 8);
+        let admission = Admission::new(8, 1 << 20, 8);
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for n in 0..1000 {
-                        let mut lease = gate.lease();
-                        lease.grow(n).unwrap();
-                        lease.enter(n * 2).unwrap();
+                        let mut reservation = admission.reservation();
+                        reservation.charge(n).unwrap();
+                        reservation.admit(n * 2).unwrap();
                     }
                 });
             }
         });
-        assert_eq!((gate.places(), gate.bytes()), (0, 0));
+        assert_eq!((admission.places(), admission.bytes()), (0, 0));
     }
 
     #[test]
     fn retry_after_follows_the_pace() {
-        let gate = Admission::new(32, 100, 2);
-        assert_eq!(gate.retry_after(), 1);
+        let admission = Admission::new(32, 100, 2);
+        assert_eq!(admission.retry_after(), 1);
         let _leases: Vec<Reservation> = (0..32)
             .map(|_| {
-                let mut lease = gate.lease();
-                lease.enter(0).unwrap();
-                lease
+                let mut reservation = admission.reservation();
+                reservation.admit(0).unwrap();
+                reservation
             })
             .collect();
         for _ in 0..100 {
-            gate.observe(Duration::from_secs(1));
+            admission.observe(Duration::from_secs(1));
         }
-        assert_eq!(gate.retry_after(), 16);
-        gate.observe(Duration::MAX);
-        assert_eq!(gate.retry_after(), 60);
+        assert_eq!(admission.retry_after(), 16);
+        admission.observe(Duration::MAX);
+        assert_eq!(admission.retry_after(), 60);
     }
 }

@@ -1,7 +1,7 @@
 //! Plain data that crosses threads: the steps of a picture's work, their results, and every way they can fail.
 //!
 //! A [`Job`] goes out (to a worker, or to a scaler connection) and comes back as exactly one [`Completion`] with the
-//! same ticket and the same lease, whatever happened in between.
+//! same ticket and the same reservation, whatever happened in between.
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
@@ -131,7 +131,7 @@ pub struct Job {
     /// When its run must have ended: `--plazo`.
     pub due: Instant,
     /// Moves with the bytes, so that work whose client has left still counts.
-    pub lease: Reservation,
+    pub reservation: Reservation,
     /// Set when the answer is no longer wanted; looked at before the work begins, and by decoders and encoders during it.
     pub cancelled: Cancel,
     /// It is a task's: the workers take turns between those and what clients wait for.
@@ -227,8 +227,8 @@ impl Work {
 pub struct Completion {
     /// The job's ticket.
     pub ticket: Ticket,
-    /// The job's lease.
-    pub lease: Reservation,
+    /// The job's reservation.
+    pub reservation: Reservation,
     /// What came of it.
     pub result: Result<Output, WorkError>,
     /// How long the work itself took, without waiting for its turn.
@@ -249,7 +249,7 @@ pub struct Decoded {
 pub enum Output {
     /// Of [`Work::Open`]: the client has it already.
     NotModified(Variant),
-    /// Of [`Work::Open`]: there is work to do, and the lease holds the file's bytes.
+    /// Of [`Work::Open`]: there is work to do, and the reservation holds the file's bytes.
     Loaded(Box<Loaded>),
     /// Of [`Work::Gray`].
     Gray(Decoded),
@@ -257,13 +257,13 @@ pub enum Output {
     Raster(Raster),
     /// Of [`Work::Encode`].
     File(Bytes),
-    /// Of [`Work::Encode`] and [`Work::Open`]: a result that is kept, and has a lease of its own.
+    /// Of [`Work::Encode`] and [`Work::Open`]: a result that is kept, and has a reservation of its own.
     Picture(Arc<Picture>),
     /// Of [`Work::Face`].
     Face(FaceImage),
     /// Of [`Work::Link`]: the name in the folder.
     Linked(String),
-    /// Of [`Work::Read`]: the lease holds its bytes.
+    /// Of [`Work::Read`]: the reservation holds its bytes.
     Excerpt(Box<FilePart>),
 }
 
@@ -333,7 +333,7 @@ pub enum Queue {
     Quick,
     /// Its client waits.
     Long,
-    /// Nobody waits, or it holds no place of the gate.
+    /// Nobody waits, or it holds no place of admission.
     Task,
 }
 

@@ -53,17 +53,17 @@ pub struct FilePart {
 }
 
 impl FilePart {
-    /// With its bytes charged to this lease until the last of them is sent.
+    /// With its bytes charged to this reservation until the last of them is sent.
     #[must_use]
-    pub fn charged_to(self, lease: Reservation) -> Self {
-        Self { body: Bytes::from_owner(Charged { bytes: self.body, _lease: lease }), ..self }
+    pub fn charged_to(self, reservation: Reservation) -> Self {
+        Self { body: Bytes::from_owner(Charged { bytes: self.body, _reservation: reservation }), ..self }
     }
 }
 
 /// Bytes and what they are charged to.
 struct Charged {
     bytes: Bytes,
-    _lease: Reservation,
+    _reservation: Reservation,
 }
 
 impl AsRef<[u8]> for Charged {
@@ -110,14 +110,14 @@ pub(crate) mod tests {
 
     #[test]
     fn the_bytes_are_charged_until_the_last_copy_is_gone() {
-        let gate = Admission::new(1, 100, 1);
-        let mut lease = gate.lease();
-        lease.grow(10).unwrap();
-        let excerpt = excerpt(Selection::Whole, b"0123456789").charged_to(lease);
+        let admission = Admission::new(1, 100, 1);
+        let mut reservation = admission.reservation();
+        reservation.charge(10).unwrap();
+        let excerpt = excerpt(Selection::Whole, b"0123456789").charged_to(reservation);
         let reply = excerpt.reply(SystemTime::now()).unwrap();
         drop(excerpt);
-        assert_eq!((gate.bytes(), &reply.body[..]), (10, &b"0123456789"[..]));
+        assert_eq!((admission.bytes(), &reply.body[..]), (10, &b"0123456789"[..]));
         drop(reply);
-        assert_eq!(gate.bytes(), 0);
+        assert_eq!(admission.bytes(), 0);
     }
 }

@@ -24,7 +24,7 @@ pub struct Picture {
     /// Of which file it was made, and how; None for an upload.
     pub edition: Option<Variant>,
     /// Holds the file's bytes until the last who has the picture lets go of it.
-    pub lease: Reservation,
+    pub reservation: Reservation,
 }
 
 /// Where the time of a run went; None for a step that it did not take.

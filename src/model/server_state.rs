@@ -89,7 +89,7 @@ pub struct ServerState {
     /// The limits in force.
     pub policy: Limits,
     /// The admission counter.
-    pub gate: Admission,
+    pub admission: Admission,
     /// Makes the id of a request: version 4 in production, countable in tests.
     pub ids: fn() -> Uuid,
     /// The server is stopping: no connection is kept.
@@ -109,10 +109,10 @@ pub struct ServerState {
 impl ServerState {
     /// A service that runs.
     #[must_use]
-    pub fn new(policy: Limits, gate: Admission, ids: fn() -> Uuid) -> Self {
+    pub fn new(policy: Limits, admission: Admission, ids: fn() -> Uuid) -> Self {
         Self {
             policy,
-            gate,
+            admission,
             ids,
             draining: Cell::new(false),
             scaler_away: Cell::new(false),
@@ -132,11 +132,11 @@ impl ServerState {
     /// The same as a failure: why work could not begin now.
     #[must_use]
     pub fn overload(&self) -> Option<WorkError> {
-        let gate = &self.gate;
-        if gate.places() >= gate.places_max() {
+        let admission = &self.admission;
+        if admission.places() >= admission.places_max() {
             Some(WorkError::QueueFull)
         } else {
-            (gate.bytes() >= gate.bytes_max()).then_some(WorkError::MemoryFull { length: 0 })
+            (admission.bytes() >= admission.bytes_max()).then_some(WorkError::MemoryFull { length: 0 })
         }
     }
 }

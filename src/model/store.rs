@@ -56,7 +56,7 @@ pub enum Query {
         /// These of its bytes.
         range: Range<u64>,
         /// To hold them.
-        lease: Reservation,
+        reservation: Reservation,
     },
     /// Forget this task: [`Finding::Deleted`].
     Delete(Uuid),

@@ -172,7 +172,7 @@ pub struct Submission {
     /// When it was complete.
     pub at: SystemTime,
     /// Holds the picture's bytes until they are durable.
-    pub lease: Reservation,
+    pub reservation: Reservation,
 }
 
 /// A task whose turn has come.
@@ -189,5 +189,5 @@ pub struct Claim {
     /// How often it was tried in vain before; a server that fell or stopped in the middle counts.
     pub tries: u32,
     /// Holds the picture's bytes.
-    pub lease: Reservation,
+    pub reservation: Reservation,
 }

@@ -17,7 +17,7 @@ pub struct WorkRequest {
     /// Where the picture comes from.
     pub origin: WorkSource,
     /// Holds the bytes of an upload.
-    pub lease: Reservation,
+    pub reservation: Reservation,
     /// How long an upload took.
     pub read: Option<Duration>,
 }

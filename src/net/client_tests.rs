@@ -77,8 +77,8 @@ impl Write for Faulty {
 }
 
 fn connection(now: Now) -> Connection {
-    let gate = Admission::new(4, 1 << 24, 1);
-    let service = ServerState::new(Limits::default(), gate, Uuid::new_v4);
+    let admission = Admission::new(4, 1 << 24, 1);
+    let service = ServerState::new(Limits::default(), admission, Uuid::new_v4);
     let local_address = LocalAddress { side: ListenerRole::Main, host: "localhost".into(), port: 80 };
     Connection::new(Rc::new(service), local_address, now)
 }

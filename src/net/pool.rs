@@ -382,7 +382,7 @@ impl Pool {
 
 fn answer(task: Task, result: Result<Output, WorkError>, now: Instant) -> Completion {
     let took = task.began_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-    Completion { ticket: task.ticket, lease: task.lease, result, took }
+    Completion { ticket: task.ticket, reservation: task.reservation, result, took }
 }
 
 fn judge(task: &Task, reply: Reply) -> Result<Output, WorkError> {

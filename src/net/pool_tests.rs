@@ -123,13 +123,13 @@ fn act(mut stream: UnixStream, script: Script) -> std::io::Result<()> {
 struct Loop {
     poll: Poll,
     pool: Pool,
-    gate: Admission,
+    admission: Admission,
 }
 
 impl Loop {
     fn new(path: &Path, size: usize) -> Self {
         let pool = Pool::new(Destination::Unix(path.to_path_buf()), LIMITS, size, Arc::default());
-        Self { poll: Poll::new().unwrap(), pool, gate: Admission::new(100, 1 << 30, 1) }
+        Self { poll: Poll::new().unwrap(), pool, admission: Admission::new(100, 1 << 30, 1) }
     }
 
     fn submit(&mut self, number: u32) -> Cancel {
@@ -146,7 +146,7 @@ impl Loop {
         let cancelled = Cancel::default();
         self.pool.submit(Task {
             ticket: Ticket { run: Key { index: number, generation: 0 }, step: 2 },
-            lease: self.gate.lease(),
+            reservation: self.admission.reservation(),
             cancelled: cancelled.clone(),
             raster,
             width: side / 2,

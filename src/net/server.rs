@@ -161,11 +161,11 @@ impl Server {
         // As long as there are clients, and tasks in work.
         let (tell, answers): (store::Deliver, _) = inbox(&waker);
         let policy = &parts.service.policy;
-        let places = parts.service.gate.places_max();
+        let places = parts.service.admission.places_max();
         let now = Now { at: Instant::now(), wall: SystemTime::now() };
         let mut tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
         let library = parts.library.map(Arc::new);
-        let spares = Arc::new(BufferPool::new(parts.service.gate.bytes_max()));
+        let spares = Arc::new(BufferPool::new(parts.service.admission.bytes_max()));
         let toolbox = Toolbox::new(policy.pixels, library.clone(), Arc::clone(&spares));
         let workers = Workers::start(parts.threads, places, toolbox, deliver)?;
         let (writer, reader) = parts.store;
@@ -312,9 +312,10 @@ impl Server {
                 self.workers.submit(job, lane);
             }
             Work::Scale { raster, width, height } => {
-                let Job { ticket, lease, cancelled, .. } = job;
+                let Job { ticket, reservation, cancelled, .. } = job;
                 let (fresh, breaks, began_at) = (ticket.run == self_test::KEY, 0, None);
-                let task = Task { ticket, lease, cancelled, raster, width, height, fresh, breaks, began_at };
+                let task =
+                    Task { ticket, reservation, cancelled, raster, width, height, fresh, breaks, began_at };
                 self.pool.submit(task);
             }
         }
@@ -452,7 +453,7 @@ impl Server {
 
     fn submit(&mut self, watcher: Key, order: WorkRequest) {
         let id = order.id;
-        self.tasks.note_begin(id, order.lease.bytes(), self.now);
+        self.tasks.note_begin(id, order.reservation.bytes(), self.now);
         match self.runs.submit(watcher, order, &self.service, &mut self.timers, self.now.at) {
             Ok(run) => {
                 if let Some(client) = self.clients.get_mut(watcher) {
@@ -468,7 +469,7 @@ impl Server {
 
     /// Lets waiting runs in while there are places and memory.
     fn admit_runs(&mut self) {
-        while let Some(job) = self.runs.admit(&self.service.gate, self.now.at) {
+        while let Some(job) = self.runs.admit(&self.service.admission, self.now.at) {
             match self.runs.id(job.ticket.run) {
                 Some(id) if job.durable => self.tasks.admitted(id),
                 Some(id) => self.tasks.note_run(id, self.now),
@@ -487,7 +488,7 @@ impl Server {
             Ok(WorkOutput::Picture(_, times) | WorkOutput::Face(_, times) | WorkOutput::Link(_, times)) => {
                 self.metrics.note_times(times);
                 if let Some(work) = times.work() {
-                    self.service.gate.observe(work);
+                    self.service.admission.observe(work);
                 }
             }
             Ok(WorkOutput::NotModified(_) | WorkOutput::Excerpt(_)) => {}

@@ -28,7 +28,7 @@ pub struct Task {
     /// The job's.
     pub ticket: Ticket,
     /// The job's.
-    pub lease: Reservation,
+    pub reservation: Reservation,
     /// The job's.
     pub cancelled: Cancel,
     /// The gray picture.

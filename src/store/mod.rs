@@ -81,7 +81,7 @@ pub enum StoreWrite {
         /// When.
         at: SystemTime,
         /// Empty: grows by the picture's bytes before they are read.
-        lease: Reservation,
+        reservation: Reservation,
     },
     /// A task in work has ended: [`StoreReply::Known`]. The picture handed in is forgotten, the result kept.
     End {
@@ -143,7 +143,7 @@ pub enum StoreRead {
         /// Which bytes, within the length that [`Status`] tells.
         range: Range<u64>,
         /// Empty: grows by as many bytes before they are read.
-        lease: Reservation,
+        reservation: Reservation,
     },
     /// How many tasks there are in each state: [`StoreReply::Counts`].
     Counts,
@@ -214,7 +214,7 @@ pub enum StoreReply {
     Status(Option<Status>),
     /// Tasks that have ended; in no order.
     Ended(Vec<Uuid>),
-    /// The bytes, and the lease that holds them; None if they are gone.
+    /// The bytes, and the reservation that holds them; None if they are gone.
     File(Option<(Bytes, Reservation)>),
     /// Tasks by state, each state once.
     Counts([(TaskState, u64); 5]),
@@ -250,12 +250,12 @@ pub enum Claimed {
     Nothing,
     /// One waits that must be alone.
     MustBeAlone,
-    /// The next one's picture has so many bytes, and the lease has no room for them.
+    /// The next one's picture has so many bytes, and the reservation has no room for them.
     NoRoom {
         /// Bytes.
         length: u64,
     },
-    /// This task is in work now, but no lease could ever hold its picture: there was more memory when it was accepted.
+    /// This task is in work now, but no reservation could ever hold its picture: there was more memory when it was accepted.
     TooLarge {
         /// Which.
         id: Uuid,

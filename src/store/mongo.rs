@@ -60,7 +60,7 @@ pub const LEASE: Duration = Duration::from_secs(15);
 /// Nobody answers there within some seconds, or says no; the error says who and why, and no password.
 pub fn open(uri: &str, retention: Retention, at: SystemTime) -> Result<Backend, OpenError> {
     let names = Names { tasks: "Tp2", bank: "BancoImagenes" };
-    open_as(uri, names, Life { lease: LEASE, beat: life::BEAT }, retention, at)
+    open_as(uri, names, Life { reservation: LEASE, beat: life::BEAT }, retention, at)
 }
 
 /// The databases.
@@ -96,8 +96,8 @@ impl Reader for MongoReader {
                 StoreRead::Status(id) => StoreReply::Status(status::status(tables, id).await?),
                 StoreRead::Ended(ids) => StoreReply::Ended(status::ended(tables, &ids).await?),
                 StoreRead::Counts => StoreReply::Counts(status::counts(tables).await?),
-                StoreRead::File { id, range, lease } => {
-                    StoreReply::File(status::file(tables, id, range, lease).await?)
+                StoreRead::File { id, range, reservation } => {
+                    StoreReply::File(status::file(tables, id, range, reservation).await?)
                 }
                 StoreRead::Missing { folder, names } => {
                     StoreReply::Names(bank::missing(images, &folder, names).await?)

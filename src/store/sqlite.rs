@@ -103,8 +103,8 @@ impl Reader for SqliteReader {
             StoreRead::Status(id) => status::status(&conn, id).map(StoreReply::Status),
             StoreRead::Ended(ids) => status::ended(&conn, ids).map(StoreReply::Ended),
             StoreRead::Counts => status::counts(&conn).map(StoreReply::Counts),
-            StoreRead::File { id, range, lease } => {
-                status::file(&conn, id, range, lease).map(StoreReply::File)
+            StoreRead::File { id, range, reservation } => {
+                status::file(&conn, id, range, reservation).map(StoreReply::File)
             }
             StoreRead::Missing { folder, names } => {
                 bank::missing(&conn, &folder, names).map(StoreReply::Names)

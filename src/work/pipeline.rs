@@ -15,7 +15,7 @@
 //!
 //! A run is work, a connection is a conversation: the run does not know who watches it, or over what. It refuses
 //! answers to any step but the one that is out (the ticket's number tells), so each step counts once. While a step
-//! is out, picture and lease are away with it; they come back in the `Completion`, or are dropped by whoever has them.
+//! is out, picture and reservation are away with it; they come back in the `Completion`, or are dropped by whoever has them.
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ pub struct Entry {
     /// With what.
     pub start: Start,
     /// Holds the bytes of an upload.
-    pub lease: Reservation,
+    pub reservation: Reservation,
     /// How long an upload took.
     pub read: Option<Duration>,
     /// When the run must have ended.
@@ -93,13 +93,13 @@ enum Stage {
     /// In line for a look at the file.
     Named {
         wanted: Box<FileRequest>,
-        lease: Reservation,
+        reservation: Reservation,
         since: Instant,
     },
     /// In line for a look at a link.
     Sought {
         sought: Box<LinkRequest>,
-        lease: Reservation,
+        reservation: Reservation,
         since: Instant,
     },
     Open {
@@ -108,7 +108,7 @@ enum Stage {
     /// In line for the work.
     Waiting {
         loaded: Loaded,
-        lease: Reservation,
+        reservation: Reservation,
         since: Instant,
     },
     Gray {
@@ -150,7 +150,7 @@ impl Pipeline {
     /// A run that waits for its place.
     #[must_use]
     pub fn new(key: Key, entry: Entry, now: Instant) -> Self {
-        let Entry { id, start, lease, read, due, durable } = entry;
+        let Entry { id, start, reservation, read, due, durable } = entry;
         Self {
             id,
             key,
@@ -161,9 +161,9 @@ impl Pipeline {
             at_scaler: false,
             times: Times { read, ..Times::default() },
             stage: match start {
-                Start::Named(wanted) => Stage::Named { wanted, lease, since: now },
-                Start::Sought(sought) => Stage::Sought { sought, lease, since: now },
-                Start::Loaded(loaded) => Stage::Waiting { loaded, lease, since: now },
+                Start::Named(wanted) => Stage::Named { wanted, reservation, since: now },
+                Start::Sought(sought) => Stage::Sought { sought, reservation, since: now },
+                Start::Loaded(loaded) => Stage::Waiting { loaded, reservation, since: now },
             },
         }
     }
@@ -175,28 +175,30 @@ impl Pipeline {
     pub fn admit(&mut self, now: Instant) -> Result<Step, Full> {
         match &mut self.stage {
             // What is read will be charged when its length is known.
-            Stage::Named { lease, .. } => lease.enter(0)?,
+            Stage::Named { reservation, .. } => reservation.admit(0)?,
             // A stored picture is no work: it takes no place from pictures.
-            Stage::Sought { lease, .. } => lease.hold(0)?,
-            Stage::Waiting { lease, loaded, .. } if self.durable => lease.hold(loaded.memory)?,
-            Stage::Waiting { lease, loaded, .. } => lease.enter(loaded.memory)?,
+            Stage::Sought { reservation, .. } => reservation.reserve(0)?,
+            Stage::Waiting { reservation, loaded, .. } if self.durable => {
+                reservation.reserve(loaded.memory)?
+            }
+            Stage::Waiting { reservation, loaded, .. } => reservation.admit(loaded.memory)?,
             _ => return Ok(Step::Nothing),
         }
         match self.take_stage() {
-            Stage::Named { wanted, lease, since } => {
+            Stage::Named { wanted, reservation, since } => {
                 self.times.queue += now - since;
                 self.stage = Stage::Open { since: now };
-                Ok(self.job(lease, Work::Open(wanted)))
+                Ok(self.job(reservation, Work::Open(wanted)))
             }
-            Stage::Sought { sought, lease, since } => {
+            Stage::Sought { sought, reservation, since } => {
                 self.times.queue += now - since;
                 self.stage = Stage::Open { since: now };
-                Ok(self.job(lease, Work::Read(sought)))
+                Ok(self.job(reservation, Work::Read(sought)))
             }
-            Stage::Waiting { loaded: Loaded { picture, probe, brief, .. }, lease, since } => {
+            Stage::Waiting { loaded: Loaded { picture, probe, brief, .. }, reservation, since } => {
                 self.times.queue += now - since;
                 self.stage = Stage::Gray { brief, since: now };
-                Ok(self.job(lease, Work::Gray { picture, probe }))
+                Ok(self.job(reservation, Work::Gray { picture, probe }))
             }
             other => {
                 self.stage = other;
@@ -211,7 +213,7 @@ impl Pipeline {
         if late || self.waiting_since().is_some() || matches!(self.stage, Stage::Finished(_)) {
             return Step::Nothing;
         }
-        let Completion { mut lease, result, took, .. } = done;
+        let Completion { mut reservation, result, took, .. } = done;
         let output = match result {
             Ok(output) => output,
             Err(failure) => return self.finish(Err(failure)),
@@ -229,20 +231,20 @@ impl Pipeline {
                 self.finish(Ok(WorkOutput::Picture(picture, self.times)))
             }
             (Stage::Open { .. }, Output::Excerpt(excerpt)) => {
-                lease.leave();
-                self.finish(Ok(WorkOutput::Excerpt(excerpt.charged_to(lease))))
+                reservation.release();
+                self.finish(Ok(WorkOutput::Excerpt(excerpt.charged_to(reservation))))
             }
             (Stage::Open { since }, Output::Loaded(loaded)) => {
                 self.times.open = self.spent(since, took, now);
-                lease.leave();
-                self.stage = Stage::Waiting { loaded: *loaded, lease, since: now };
+                reservation.release();
+                self.stage = Stage::Waiting { loaded: *loaded, reservation, since: now };
                 Step::Waiting
             }
             (Stage::Gray { brief, since }, Output::Gray(Decoded { raster, size })) => {
                 self.times.decode = self.spent(since, took, now);
                 self.stage = Stage::Scale { brief, since: now };
                 let (width, height) = brief.target(size.0, size.1);
-                self.job(lease, Work::Scale { raster, width, height })
+                self.job(reservation, Work::Scale { raster, width, height })
             }
             (Stage::Scale { brief, since }, Output::Raster(raster)) => {
                 self.times.scale = self.spent(since, took, now);
@@ -252,7 +254,7 @@ impl Pipeline {
                     Product::Face => Work::Face(raster),
                     Product::File | Product::Link => Work::Encode { raster, encoding, keep },
                 };
-                self.job(lease, work)
+                self.job(reservation, work)
             }
             (Stage::Encode { since, .. }, Output::Face(likeness)) => {
                 self.times.encode = self.spent(since, took, now);
@@ -262,9 +264,9 @@ impl Pipeline {
                 if brief.product == Product::Link =>
             {
                 self.times.encode = self.spent(since, took, now);
-                lease.shrink_to(file.len() as u64);
+                reservation.shrink_to(file.len() as u64);
                 self.stage = Stage::Keep { since: now, width, height };
-                self.job(lease, Work::Link(file))
+                self.job(reservation, Work::Link(file))
             }
             (Stage::Keep { since, width, height }, Output::Linked(name)) => {
                 self.times.keep = self.spent(since, took, now);
@@ -272,10 +274,10 @@ impl Pipeline {
             }
             (Stage::Encode { brief, since, width, height }, Output::File(file)) => {
                 self.times.encode = self.spent(since, took, now);
-                lease.leave();
-                lease.shrink_to(file.len() as u64);
+                reservation.release();
+                reservation.shrink_to(file.len() as u64);
                 let (format, edition) = (brief.plan.encoding.format, brief.edition());
-                let picture = Picture { file, format, width, height, edition, lease };
+                let picture = Picture { file, format, width, height, edition, reservation };
                 self.finish(Ok(WorkOutput::Picture(Arc::new(picture), self.times)))
             }
             (Stage::Encode { since, .. }, Output::Picture(picture)) => {
@@ -344,7 +346,7 @@ impl Pipeline {
     #[must_use]
     pub fn lacks(&self) -> u64 {
         match &self.stage {
-            Stage::Waiting { loaded, lease, .. } => loaded.memory.saturating_sub(lease.bytes()),
+            Stage::Waiting { loaded, reservation, .. } => loaded.memory.saturating_sub(reservation.bytes()),
             _ => 0,
         }
     }
@@ -378,7 +380,7 @@ impl Pipeline {
         Some(took)
     }
 
-    fn job(&mut self, lease: Reservation, work: Work) -> Step {
+    fn job(&mut self, reservation: Reservation, work: Work) -> Step {
         self.step += 1;
         self.cancelled.rest();
         self.at_scaler = matches!(work, Work::Scale { .. });
@@ -387,7 +389,7 @@ impl Pipeline {
             ticket,
             id: self.id,
             due: self.due,
-            lease,
+            reservation,
             cancelled: self.cancelled.clone(),
             durable: self.durable,
             work,

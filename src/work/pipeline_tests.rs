@@ -26,27 +26,27 @@ fn loaded(stamp: Option<FileVersion>) -> Loaded {
         .unwrap()
 }
 
-fn begin(gate: &Admission, start: Start, bytes: u64, now: Instant) -> Pipeline {
-    let mut lease = gate.lease();
-    lease.grow(bytes).unwrap();
+fn begin(admission: &Admission, start: Start, bytes: u64, now: Instant) -> Pipeline {
+    let mut reservation = admission.reservation();
+    reservation.charge(bytes).unwrap();
     let read = (bytes > 0).then_some(Duration::ZERO);
     Pipeline::new(
         KEY,
-        Entry { id: Uuid::from_u128(7), start, lease, read, due: now + DEADLINE, durable: false },
+        Entry { id: Uuid::from_u128(7), start, reservation, read, due: now + DEADLINE, durable: false },
         now,
     )
 }
 
 /// Of an upload.
-fn run(gate: &Admission, now: Instant) -> Pipeline {
-    begin(gate, Start::Loaded(loaded(None)), 5, now)
+fn run(admission: &Admission, now: Instant) -> Pipeline {
+    begin(admission, Start::Loaded(loaded(None)), 5, now)
 }
 
 /// Of a file.
-fn file_run(gate: &Admission, now: Instant) -> Pipeline {
+fn file_run(admission: &Admission, now: Instant) -> Pipeline {
     let wish = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
     let wanted = FileRequest { path: b"a.png".to_vec(), wish, conditions: Conditions::default() };
-    begin(gate, Start::Named(Box::new(wanted)), 0, now)
+    begin(admission, Start::Named(Box::new(wanted)), 0, now)
 }
 
 fn raster(width: u32, height: u32) -> Raster {
@@ -70,18 +70,18 @@ fn job(step: Step) -> Job {
 }
 
 fn done(job: Job, result: Result<Output, WorkError>) -> Completion {
-    Completion { ticket: job.ticket, lease: job.lease, result, took: Duration::from_millis(4) }
+    Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::from_millis(4) }
 }
 
 #[test]
 fn the_whole_way() {
-    let gate = Admission::new(1, 1000, 1);
+    let admission = Admission::new(1, 1000, 1);
     let now = Instant::now();
-    let mut run = run(&gate, now);
+    let mut run = run(&admission, now);
     assert_eq!(run.waiting_since(), Some(now));
     let gray = job(run.admit(now + Duration::from_secs(1)).unwrap());
     assert!(matches!(&gray.work, Work::Gray { picture, .. } if picture.len() == 5));
-    assert_eq!((gate.places(), gate.bytes()), (1, 205));
+    assert_eq!((admission.places(), admission.bytes()), (1, 205));
 
     let scale = job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));
     assert!(matches!(scale.work, Work::Scale { width: 2, height: 3, .. }));
@@ -94,17 +94,17 @@ fn the_whole_way() {
     assert_eq!((picture.width, picture.height, &picture.file[..]), (2, 3, &b"file"[..]));
     assert_eq!(times.queue, Duration::from_secs(1));
     assert_eq!(times.work(), Some(Duration::from_millis(12)));
-    assert_eq!((gate.places(), gate.bytes()), (0, 4));
+    assert_eq!((admission.places(), admission.bytes()), (0, 4));
     assert_eq!(run.poll_timeout(), None);
     drop(run);
-    assert_eq!(gate.bytes(), 0);
+    assert_eq!(admission.bytes(), 0);
 }
 
 #[test]
 fn waits_while_there_is_no_room() {
-    let gate = Admission::new(2, 300, 1);
+    let admission = Admission::new(2, 300, 1);
     let now = Instant::now();
-    let (mut first, mut second) = (run(&gate, now), run(&gate, now));
+    let (mut first, mut second) = (run(&admission, now), run(&admission, now));
     let held = job(first.admit(now).unwrap());
     assert!(matches!(second.admit(now), Err(Full)));
     assert_eq!(second.waiting_since(), Some(now));
@@ -115,9 +115,9 @@ fn waits_while_there_is_no_room() {
 #[test]
 fn every_stage_can_fail_and_gives_everything_back() {
     for stage in 0..3 {
-        let gate = Admission::new(1, 1000, 1);
+        let admission = Admission::new(1, 1000, 1);
         let now = Instant::now();
-        let mut run = run(&gate, now);
+        let mut run = run(&admission, now);
         let mut out = job(run.admit(now).unwrap());
         for _ in 0..stage {
             let rasters = rasters(&out);
@@ -125,32 +125,32 @@ fn every_stage_can_fail_and_gives_everything_back() {
         }
         assert!(matches!(run.handle_done(done(out, Err(WorkError::ScalerLost)), now), Step::Finished));
         assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::ScalerLost);
-        assert_eq!((gate.places(), gate.bytes()), (0, 0));
+        assert_eq!((admission.places(), admission.bytes()), (0, 0));
     }
 }
 
 #[test]
 fn the_deadline_ends_it_and_late_answers_meet_nobody() {
-    let gate = Admission::new(1, 1000, 1);
+    let admission = Admission::new(1, 1000, 1);
     let now = Instant::now();
-    let mut run = run(&gate, now);
+    let mut run = run(&admission, now);
     let gray = job(run.admit(now).unwrap());
     let cancelled = gray.cancelled.clone();
     assert!(matches!(run.handle_timeout(now + DEADLINE - Duration::from_nanos(1)), Step::Nothing));
     assert!(!cancelled.is_set());
     assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));
     assert!(cancelled.is_set());
-    assert_eq!(gate.places(), 1, "the work is still out");
+    assert_eq!(admission.places(), 1, "the work is still out");
     assert!(matches!(run.handle_done(done(gray, Ok(gray_of(4, 6))), now), Step::Nothing));
-    assert_eq!((gate.places(), gate.bytes()), (0, 0));
+    assert_eq!((admission.places(), admission.bytes()), (0, 0));
     assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::Late);
 }
 
 #[test]
 fn an_answer_to_another_step_is_ignored() {
-    let gate = Admission::new(1, 1000, 1);
+    let admission = Admission::new(1, 1000, 1);
     let now = Instant::now();
-    let mut run = run(&gate, now);
+    let mut run = run(&admission, now);
     let mut gray = job(run.admit(now).unwrap());
     gray.ticket.step += 1;
     assert!(matches!(run.handle_done(done(gray, Ok(gray_of(4, 6))), now), Step::Nothing));
@@ -159,27 +159,31 @@ fn an_answer_to_another_step_is_ignored() {
 
 /// A worker has read the file and charged its bytes.
 fn opened(mut job: Job) -> Completion {
-    job.lease.grow(5).unwrap();
+    job.reservation.charge(5).unwrap();
     done(job, Ok(Output::Loaded(Box::new(loaded(Some(edition().stamp))))))
 }
 
 #[test]
 fn a_file_goes_the_whole_way() {
-    let gate = Admission::new(1, 1000, 1);
+    let admission = Admission::new(1, 1000, 1);
     let now = Instant::now();
-    let mut run = file_run(&gate, now);
+    let mut run = file_run(&admission, now);
     let open = job(run.admit(now + Duration::from_secs(1)).unwrap());
     assert!(matches!(&open.work, Work::Open(wanted) if wanted.path == b"a.png"));
-    assert_eq!((gate.places(), gate.bytes()), (1, 0), "nothing is charged before its length is known");
+    assert_eq!(
+        (admission.places(), admission.bytes()),
+        (1, 0),
+        "nothing is charged before its length is known"
+    );
 
     let read_at = now + Duration::from_secs(2);
     assert!(matches!(run.handle_done(opened(open), read_at), Step::Waiting));
-    assert_eq!((gate.places(), gate.bytes()), (0, 5), "nobody holds a place and waits");
+    assert_eq!((admission.places(), admission.bytes()), (0, 5), "nobody holds a place and waits");
     assert_eq!(run.waiting_since(), Some(read_at));
 
     let gray = job(run.admit(now + Duration::from_secs(4)).unwrap());
     assert!(matches!(&gray.work, Work::Gray { picture, .. } if picture.len() == 5));
-    assert_eq!((gate.places(), gate.bytes()), (1, 205));
+    assert_eq!((admission.places(), admission.bytes()), (1, 205));
     let scale = job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));
     let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
     let Work::Encode { keep: Some(keep), .. } = encode.work else { panic!() };
@@ -191,28 +195,28 @@ fn a_file_goes_the_whole_way() {
     assert_eq!((times.read, times.open), (None, Some(Duration::from_millis(4))));
     // The first line, the look but for its own time, the second line.
     assert_eq!(times.queue, Duration::from_secs(1 + 1 + 2) - Duration::from_millis(4));
-    assert_eq!((gate.places(), gate.bytes()), (0, 4));
+    assert_eq!((admission.places(), admission.bytes()), (0, 4));
 }
 
 fn kept(edition: Variant) -> Arc<Picture> {
-    let lease = Admission::new(0, 100, 1).lease();
+    let reservation = Admission::new(0, 100, 1).reservation();
     let file = Bytes::from_static(b"kept");
-    Arc::new(Picture { file, format: Format::Png, width: 2, height: 3, edition: Some(edition), lease })
+    Arc::new(Picture { file, format: Format::Png, width: 2, height: 3, edition: Some(edition), reservation })
 }
 
 #[test]
 fn a_result_that_is_kept_ends_it_before_or_after_the_work() {
-    let gate = Admission::new(1, 1000, 1);
+    let admission = Admission::new(1, 1000, 1);
     let now = Instant::now();
-    let mut run = file_run(&gate, now);
+    let mut run = file_run(&admission, now);
     let open = job(run.admit(now).unwrap());
     let end = run.handle_done(done(open, Ok(Output::Picture(kept(edition())))), now);
     assert!(matches!(end, Step::Finished));
     let WorkOutput::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
     assert_eq!((&picture.file[..], times.work(), times.decode), (&b"kept"[..], None, None));
-    assert_eq!((gate.places(), gate.bytes()), (0, 0));
+    assert_eq!((admission.places(), admission.bytes()), (0, 0));
 
-    let mut run = file_run(&gate, now);
+    let mut run = file_run(&admission, now);
     let open = job(run.admit(now).unwrap());
     assert!(matches!(run.handle_done(opened(open), now), Step::Waiting));
     let gray = job(run.admit(now).unwrap());
@@ -222,23 +226,23 @@ fn a_result_that_is_kept_ends_it_before_or_after_the_work() {
     assert!(matches!(end, Step::Finished));
     let WorkOutput::Picture(_, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
     assert_eq!(times.work(), Some(Duration::from_millis(12)));
-    assert_eq!((gate.places(), gate.bytes()), (0, 0), "it has a lease of its own");
+    assert_eq!((admission.places(), admission.bytes()), (0, 0), "it has a reservation of its own");
 }
 
 #[test]
 fn what_the_client_has_already_ends_it() {
-    let gate = Admission::new(1, 1000, 1);
+    let admission = Admission::new(1, 1000, 1);
     let now = Instant::now();
-    let mut run = file_run(&gate, now);
+    let mut run = file_run(&admission, now);
     let open = job(run.admit(now).unwrap());
     assert!(matches!(run.handle_done(done(open, Ok(Output::NotModified(edition()))), now), Step::Finished));
     assert!(matches!(run.outcome(), Some(Ok(WorkOutput::NotModified(same))) if *same == edition()));
-    assert_eq!((gate.places(), gate.bytes()), (0, 0));
+    assert_eq!((admission.places(), admission.bytes()), (0, 0));
 }
 
 /// A file's run with so many steps behind it, and the job that is out; none is while it waits in line.
-fn advanced(gate: &Admission, steps: usize, now: Instant) -> (Pipeline, Option<Job>) {
-    let mut run = file_run(gate, now);
+fn advanced(admission: &Admission, steps: usize, now: Instant) -> (Pipeline, Option<Job>) {
+    let mut run = file_run(admission, now);
     let mut out = None;
     for step in 0..steps {
         out = match step {
@@ -263,60 +267,65 @@ fn every_stage_of_a_file_can_fail_be_cancelled_or_be_too_late() {
     // Named, Open, Waiting, Gray, Scale, Encode.
     for steps in 0..6 {
         let now = Instant::now();
-        let gate = Admission::new(1, 1000, 1);
-        let (mut run, out) = advanced(&gate, steps, now);
+        let admission = Admission::new(1, 1000, 1);
+        let (mut run, out) = advanced(&admission, steps, now);
         if let Some(out) = out {
             assert!(matches!(run.handle_done(done(out, Err(WorkError::NoFile)), now), Step::Finished));
             assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::NoFile);
         }
         drop(run);
-        assert_eq!((gate.places(), gate.bytes()), (0, 0), "failed after {steps}");
+        assert_eq!((admission.places(), admission.bytes()), (0, 0), "failed after {steps}");
 
-        let (mut run, out) = advanced(&gate, steps, now);
+        let (mut run, out) = advanced(&admission, steps, now);
         run.cancel();
         if let Some(out) = out {
             assert!(out.cancelled.is_set());
             // An answer that would have led on leads to the end.
             let output = if steps == 1 { opened(out).result } else { Ok(gray_of(4, 6)) };
             let ticket = Ticket { run: KEY, step: run.step };
-            let late = Completion { ticket, lease: gate.lease(), result: output, took: Duration::ZERO };
+            let late = Completion {
+                ticket,
+                reservation: admission.reservation(),
+                result: output,
+                took: Duration::ZERO,
+            };
             assert!(matches!(run.handle_done(late, now), Step::Finished));
             assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::Cancelled);
         }
         drop(run);
-        assert_eq!((gate.places(), gate.bytes()), (0, 0), "cancelled after {steps}");
+        assert_eq!((admission.places(), admission.bytes()), (0, 0), "cancelled after {steps}");
 
-        let (mut run, out) = advanced(&gate, steps, now);
+        let (mut run, out) = advanced(&admission, steps, now);
         assert_eq!(run.poll_timeout(), Some(now + DEADLINE), "the same in every stage");
         assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));
         assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::Late);
         if let Some(out) = out {
             assert!(matches!(run.handle_done(opened(out), now), Step::Nothing));
         }
-        assert_eq!((gate.places(), gate.bytes()), (0, 0), "late after {steps}");
+        assert_eq!((admission.places(), admission.bytes()), (0, 0), "late after {steps}");
     }
 }
 
 #[test]
 fn a_file_that_was_read_waits_for_memory_without_a_place() {
-    let gate = Admission::new(1, 300, 1);
+    let admission = Admission::new(1, 300, 1);
     let now = Instant::now();
-    let mut run = file_run(&gate, now);
+    let mut run = file_run(&admission, now);
     let open = job(run.admit(now).unwrap());
     assert!(matches!(run.handle_done(opened(open), now), Step::Waiting));
-    let mut other = gate.lease();
-    other.grow(200).unwrap();
+    let mut other = admission.reservation();
+    other.charge(200).unwrap();
     assert!(matches!(run.admit(now), Err(Full)));
-    other.enter(0).unwrap();
+    other.admit(0).unwrap();
     drop(other);
     assert!(matches!(run.admit(now), Ok(Step::Job(_))));
 }
 
 /// A run that is to end in a link, with Encode out.
-fn encoding_for_link(gate: &Admission, now: Instant) -> (Pipeline, Job) {
+fn encoding_for_link(admission: &Admission, now: Instant) -> (Pipeline, Job) {
     let mut to_link = loaded(None);
     to_link.brief.product = Product::Link;
-    let mut run = begin(gate, Start::Loaded(to_link), 5, now);
+    let mut run = begin(admission, Start::Loaded(to_link), 5, now);
     let gray = job(run.admit(now).unwrap());
     let scale = job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));
     let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
@@ -325,76 +334,76 @@ fn encoding_for_link(gate: &Admission, now: Instant) -> (Pipeline, Job) {
 
 #[test]
 fn a_link_is_kept_after_it_was_made() {
-    let gate = Admission::new(1, 1000, 1);
+    let admission = Admission::new(1, 1000, 1);
     let now = Instant::now();
-    let (mut run, encode) = encoding_for_link(&gate, now);
+    let (mut run, encode) = encoding_for_link(&admission, now);
     let keep = job(run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now));
     assert!(matches!(&keep.work, Work::Link(file) if &file[..] == b"file"));
-    assert_eq!((gate.places(), gate.bytes()), (1, 4), "it holds its place until it is on the disk");
+    assert_eq!((admission.places(), admission.bytes()), (1, 4), "it holds its place until it is on the disk");
     let end = run.handle_done(done(keep, Ok(Output::Linked("a.jpg".into()))), now);
     assert!(matches!(end, Step::Finished));
     let WorkOutput::Link(link, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
     assert_eq!(*link, Link { name: "a.jpg".into(), width: 2, height: 3 });
     assert_eq!((times.work(), times.keep), (Some(Duration::from_millis(12)), Some(Duration::from_millis(4))));
-    assert_eq!((gate.places(), gate.bytes()), (0, 0));
+    assert_eq!((admission.places(), admission.bytes()), (0, 0));
 }
 
 #[test]
 fn a_link_that_is_not_kept_ends_in_failure() {
     let now = Instant::now();
     for failure in [WorkError::FolderFull("ENOSPC".into()), WorkError::FolderUnusable("EACCES".into())] {
-        let gate = Admission::new(1, 1000, 1);
-        let (mut run, encode) = encoding_for_link(&gate, now);
+        let admission = Admission::new(1, 1000, 1);
+        let (mut run, encode) = encoding_for_link(&admission, now);
         let keep = job(run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now));
         assert!(matches!(run.handle_done(done(keep, Err(failure.clone())), now), Step::Finished));
         assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &failure);
-        assert_eq!((gate.places(), gate.bytes()), (0, 0));
+        assert_eq!((admission.places(), admission.bytes()), (0, 0));
     }
     // Nobody wants it any more: it is not stored.
-    let gate = Admission::new(1, 1000, 1);
-    let (mut run, encode) = encoding_for_link(&gate, now);
+    let admission = Admission::new(1, 1000, 1);
+    let (mut run, encode) = encoding_for_link(&admission, now);
     run.cancel();
     let end = run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now);
     assert!(matches!(end, Step::Finished));
     assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::Cancelled);
     // Too late: it may have been stored, under a name that nobody is told.
-    let (mut run, encode) = encoding_for_link(&gate, now);
+    let (mut run, encode) = encoding_for_link(&admission, now);
     let keep = job(run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now));
     assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));
     assert!(matches!(run.handle_done(done(keep, Ok(Output::Linked("a.jpg".into()))), now), Step::Nothing));
-    assert_eq!((gate.places(), gate.bytes()), (0, 0));
+    assert_eq!((admission.places(), admission.bytes()), (0, 0));
 }
 
 #[test]
 fn a_link_is_read_in_one_step_and_its_bytes_stay_charged() {
-    let gate = Admission::new(1, 1000, 1);
+    let admission = Admission::new(1, 1000, 1);
     let now = Instant::now();
     let sought = LinkRequest { name: b"a.jpg".to_vec(), conditions: Conditions::default(), head_only: false };
-    let mut run = begin(&gate, Start::Sought(Box::new(sought)), 0, now);
+    let mut run = begin(&admission, Start::Sought(Box::new(sought)), 0, now);
     assert_eq!(run.waiting_since(), Some(now));
     let mut read = job(run.admit(now).unwrap());
     assert!(matches!(&read.work, Work::Read(sought) if sought.name == b"a.jpg"));
-    assert_eq!((run.waiting_since(), gate.places()), (None, 0));
-    read.lease.grow(10).unwrap();
+    assert_eq!((run.waiting_since(), admission.places()), (None, 0));
+    read.reservation.charge(10).unwrap();
     let excerpt = excerpt(Selection::Whole, b"0123456789");
     assert!(matches!(
         run.handle_done(done(read, Ok(Output::Excerpt(Box::new(excerpt)))), now),
         Step::Finished
     ));
     let Ok(WorkOutput::Excerpt(excerpt)) = run.outcome().unwrap() else { panic!() };
-    assert_eq!((&excerpt.body[..], gate.places(), gate.bytes()), (&b"0123456789"[..], 0, 10));
+    assert_eq!((&excerpt.body[..], admission.places(), admission.bytes()), (&b"0123456789"[..], 0, 10));
     drop(run);
-    assert_eq!(gate.bytes(), 0);
+    assert_eq!(admission.bytes(), 0);
 }
 
 #[test]
 fn how_far_a_run_has_come_is_known_at_its_end() {
-    let gate = Admission::new(1, 1000, 1);
+    let admission = Admission::new(1, 1000, 1);
     let now = Instant::now();
     for (begins, decoded, reached) in
         [(false, false, Reached::Nothing), (true, false, Reached::Worker), (true, true, Reached::Scaler)]
     {
-        let mut run = run(&gate, now);
+        let mut run = run(&admission, now);
         let gray = job(run.admit(now).unwrap());
         let flag = gray.cancelled.clone();
         assert_eq!((gray.id, gray.due), (Uuid::from_u128(7), now + DEADLINE));
@@ -410,7 +419,7 @@ fn how_far_a_run_has_come_is_known_at_its_end() {
     }
     // The last step waits for a worker, or has one.
     for (begins, reached) in [(false, Reached::Between), (true, Reached::Worker)] {
-        let mut run = run(&gate, now);
+        let mut run = run(&admission, now);
         let gray = job(run.admit(now).unwrap());
         assert!(gray.cancelled.begin());
         let scale = job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));

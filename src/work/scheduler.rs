@@ -101,17 +101,17 @@ impl Scheduler {
         now: Instant,
     ) -> Result<Key, WorkError> {
         let policy = &service.policy;
-        let WorkRequest { id, origin, lease, read } = order;
+        let WorkRequest { id, origin, reservation, read } = order;
         let (start, line) = match origin {
             WorkSource::Upload { picture, plan, product } => {
                 let brief = Brief::new(plan, product);
-                let loaded = pixels::appraise(picture, brief, &policy.pixels, service.gate.bytes_max())?;
+                let loaded = pixels::appraise(picture, brief, &policy.pixels, service.admission.bytes_max())?;
                 (Start::Loaded(loaded), &mut self.waiting)
             }
             WorkSource::File(wanted) => (Start::Named(wanted), &mut self.looking),
             WorkSource::Linked(sought) => (Start::Sought(sought), &mut self.looking),
         };
-        let entry = Entry { id, start, lease, read, due: now + policy.deadline, durable: false };
+        let entry = Entry { id, start, reservation, read, due: now + policy.deadline, durable: false };
         let key = insert(&mut self.runs, Some(watcher), entry, now)?;
         line.push_back(key);
         self.arm(key, timers);
@@ -130,11 +130,11 @@ impl Scheduler {
         now: Instant,
     ) -> Result<Key, WorkError> {
         let policy = &service.policy;
-        let Claim { id, picture, plan, lease, .. } = claim;
+        let Claim { id, picture, plan, reservation, .. } = claim;
         let brief = Brief::new(plan, Product::File);
-        let loaded = pixels::appraise(picture, brief, &policy.pixels, service.gate.bytes_max())?;
+        let loaded = pixels::appraise(picture, brief, &policy.pixels, service.admission.bytes_max())?;
         let start = Start::Loaded(loaded);
-        let entry = Entry { id, start, lease, read: None, due: now + policy.deadline, durable: true };
+        let entry = Entry { id, start, reservation, read: None, due: now + policy.deadline, durable: true };
         let key = insert(&mut self.runs, None, entry, now)?;
         self.tasks.push_back(key);
         self.arm(key, timers);
@@ -142,8 +142,8 @@ impl Scheduler {
     }
 
     /// Lets the next run in, if there is one and room for it.
-    pub fn admit(&mut self, gate: &Admission, now: Instant) -> Option<Job> {
-        let task_since = self.task_since(gate);
+    pub fn admit(&mut self, admission: &Admission, now: Instant) -> Option<Job> {
+        let task_since = self.task_since(admission);
         let job = match task_since {
             Some(since) if self.task_turn => {
                 let task = admit_first(&mut self.tasks, &mut self.runs, now);
@@ -151,7 +151,7 @@ impl Scheduler {
                 task.or_else(|| if is_patient { self.admit_client(now) } else { None })
             }
             _ => {
-                let places_left = gate.places() < gate.places_max();
+                let places_left = admission.places() < admission.places_max();
                 self.admit_client(now).or_else(|| {
                     let client_waits = since_of_first(&mut self.waiting, &mut self.runs).is_some();
                     let short_of_memory = places_left && client_waits;
@@ -171,10 +171,10 @@ impl Scheduler {
     }
 
     /// Since when a task waits that may be let in: beside others, only while enough is left.
-    fn task_since(&mut self, gate: &Admission) -> Option<Instant> {
+    fn task_since(&mut self, admission: &Admission) -> Option<Instant> {
         let since = since_of_first(&mut self.tasks, &mut self.runs)?;
         let lacks = self.runs.get_mut(*self.tasks.front()?)?.run.lacks();
-        let leaves_enough = gate.bytes().saturating_add(lacks) <= gate.bytes_max() / TASKS_PART;
+        let leaves_enough = admission.bytes().saturating_add(lacks) <= admission.bytes_max() / TASKS_PART;
         (self.tasks_at_work == 0 || leaves_enough).then_some(since)
     }
 
@@ -202,7 +202,7 @@ impl Scheduler {
         lines.into_iter().find_map(|line| admit_first(line, runs, now))
     }
 
-    /// A step is done. One whose run has ended is dropped here, and gives its lease back.
+    /// A step is done. One whose run has ended is dropped here, and gives its reservation back.
     pub fn handle_done(&mut self, done: Completion, now: Instant) -> Option<Next> {
         let key = done.ticket.run;
         match self.runs.get_mut(key)?.run.handle_done(done, now) {
@@ -328,12 +328,12 @@ mod tests {
     }
 
     fn order(service: &ServerState, picture: &[u8]) -> WorkRequest {
-        let mut lease = service.gate.lease();
-        lease.grow(picture.len() as u64).unwrap();
+        let mut reservation = service.admission.reservation();
+        reservation.charge(picture.len() as u64).unwrap();
         let plan =
             RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
         let origin = WorkSource::Upload { picture: picture.to_vec(), plan, product: Product::File };
-        WorkRequest { id: Uuid::new_v4(), origin, lease, read: Some(Duration::ZERO) }
+        WorkRequest { id: Uuid::new_v4(), origin, reservation, read: Some(Duration::ZERO) }
     }
 
     #[test]
@@ -344,19 +344,19 @@ mod tests {
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap()
         };
         let keys = [submit(&mut runs), submit(&mut runs), submit(&mut runs)];
-        let first = runs.admit(&service.gate, now).unwrap();
+        let first = runs.admit(&service.admission, now).unwrap();
         assert_eq!(first.ticket.run, keys[0]);
-        assert!(runs.admit(&service.gate, now).is_none(), "one place");
+        assert!(runs.admit(&service.admission, now).is_none(), "one place");
         runs.forget(keys[1]);
         let late = Completion {
             ticket: first.ticket,
-            lease: service.gate.lease(),
+            reservation: service.admission.reservation(),
             result: Err(WorkError::Lost),
             took: Duration::ZERO,
         };
         let done = Completion {
             ticket: first.ticket,
-            lease: first.lease,
+            reservation: first.reservation,
             result: Err(WorkError::Lost),
             took: Duration::ZERO,
         };
@@ -364,7 +364,7 @@ mod tests {
         assert_eq!((ended.run, ended.watcher), (keys[0], Some(CLIENT)));
         assert!(runs.handle_done(late, now).is_none());
         assert_eq!(
-            runs.admit(&service.gate, now).unwrap().ticket.run,
+            runs.admit(&service.admission, now).unwrap().ticket.run,
             keys[2],
             "the one that left is skipped"
         );
@@ -376,19 +376,20 @@ mod tests {
         let mut runs = Scheduler::default();
         let key =
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
-        let job = runs.admit(&service.gate, now).unwrap();
+        let job = runs.admit(&service.admission, now).unwrap();
         runs.forget(key);
         assert!(job.cancelled.is_set());
         let raster = Raster { width: 2, height: 2, channels: Channels::Luma, samples: vec![0; 4] };
         let result = Ok(Output::Gray(Decoded { raster, size: (2, 2) }));
-        let done = Completion { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO };
+        let done =
+            Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO };
         let Some(Next::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
         assert_eq!((ended.watcher, ended.outcome.unwrap_err()), (None, WorkError::Cancelled));
-        assert_eq!(service.gate.places(), 0);
+        assert_eq!(service.admission.places(), 0);
         let again =
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
         assert_eq!((again.index, again.generation), (key.index, key.generation + 1));
-        assert!(runs.admit(&service.gate, now).is_some());
+        assert!(runs.admit(&service.admission, now).is_some());
     }
 
     #[test]
@@ -397,7 +398,7 @@ mod tests {
         let mut runs = Scheduler::default();
         let key =
             runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
-        let _out = runs.admit(&service.gate, now).unwrap();
+        let _out = runs.admit(&service.admission, now).unwrap();
         runs.forget(key);
         let later = now + service.policy.deadline;
         let (at, _) = timers.pop(later).unwrap();
@@ -416,20 +417,20 @@ mod tests {
         assert_eq!(source, Source::Run(key));
         let ended = runs.handle_timer(key, at, &mut timers, later).unwrap();
         assert_eq!(ended.outcome.unwrap_err(), WorkError::Late);
-        assert!(runs.admit(&service.gate, later).is_none());
+        assert!(runs.admit(&service.admission, later).is_none());
     }
 
     fn file(service: &ServerState) -> WorkRequest {
         let wish = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
         let wanted = FileRequest { path: b"a.pgm".to_vec(), wish, conditions: Conditions::default() };
         let origin = WorkSource::File(Box::new(wanted));
-        WorkRequest { id: Uuid::new_v4(), origin, lease: service.gate.lease(), read: None }
+        WorkRequest { id: Uuid::new_v4(), origin, reservation: service.admission.reservation(), read: None }
     }
 
     /// A worker has read the file, and found out what the work would take.
     fn opened(mut job: Job, memory: u64) -> Completion {
         assert!(matches!(job.work, Work::Open(_)));
-        job.lease.grow(15).unwrap();
+        job.reservation.charge(15).unwrap();
         let plan =
             RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
         let probe = ImageInfo {
@@ -442,7 +443,7 @@ mod tests {
         let brief = Brief::new(plan, Product::File);
         let loaded = Loaded { picture: b"P5 2 2 255 abcd".to_vec(), probe, brief, memory };
         let result = Ok(Output::Loaded(Box::new(loaded)));
-        Completion { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO }
+        Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO }
     }
 
     #[test]
@@ -450,36 +451,37 @@ mod tests {
         let (service, now, mut timers) = (service(1), Instant::now(), Timers::default());
         let mut runs = Scheduler::default();
         let later = |milliseconds| now + Duration::from_millis(milliseconds);
-        let mut all = service.gate.lease();
-        all.grow((1 << 20) - 100).unwrap();
+        let mut all = service.admission.reservation();
+        all.charge((1 << 20) - 100).unwrap();
         let first = runs.submit(CLIENT, file(&service), &service, &mut timers, now).unwrap();
         let second = runs.submit(CLIENT, file(&service), &service, &mut timers, later(1)).unwrap();
         for key in [first, second] {
-            let job = runs.admit(&service.gate, later(2)).unwrap();
+            let job = runs.admit(&service.admission, later(2)).unwrap();
             assert_eq!(job.ticket.run, key);
-            assert!(runs.admit(&service.gate, later(2)).is_none(), "one place");
+            assert!(runs.admit(&service.admission, later(2)).is_none(), "one place");
             assert!(runs.handle_done(opened(job, 1000), later(2)).is_none());
-            assert_eq!(service.gate.places(), 0, "no place is held by who waits for memory");
+            assert_eq!(service.admission.places(), 0, "no place is held by who waits for memory");
         }
         // A file that nobody has looked at does not wait for memory that looking does not take.
         let third = runs.submit(CLIENT, file(&service), &service, &mut timers, later(3)).unwrap();
-        let look = runs.admit(&service.gate, later(3)).unwrap();
+        let look = runs.admit(&service.admission, later(3)).unwrap();
         assert_eq!(look.ticket.run, third);
         assert!(runs.handle_done(opened(look, 20), later(4)).is_none());
         assert!(
-            runs.admit(&service.gate, later(4)).is_none(),
+            runs.admit(&service.admission, later(4)).is_none(),
             "small as it is, it overtakes nobody who works"
         );
         drop(all);
         for key in [first, second, third] {
-            let job = runs.admit(&service.gate, later(5)).unwrap();
+            let job = runs.admit(&service.admission, later(5)).unwrap();
             assert!(matches!(job.work, Work::Gray { .. }));
             assert_eq!(job.ticket.run, key);
             let result = Err(WorkError::Lost);
-            let done = Completion { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO };
+            let done =
+                Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO };
             assert!(runs.handle_done(done, later(5)).is_some());
         }
-        assert_eq!((service.gate.places(), service.gate.bytes()), (0, 0));
+        assert_eq!((service.admission.places(), service.admission.bytes()), (0, 0));
     }
 
     #[test]
@@ -494,26 +496,26 @@ mod tests {
         }
         runs.forget(keys.remove(1));
         for key in keys {
-            let job = runs.admit(&service.gate, now + Duration::from_secs(1)).unwrap();
+            let job = runs.admit(&service.admission, now + Duration::from_secs(1)).unwrap();
             assert_eq!(job.ticket.run, key);
             let done = Completion {
                 ticket: job.ticket,
-                lease: job.lease,
+                reservation: job.reservation,
                 result: Err(WorkError::Lost),
                 took: Duration::ZERO,
             };
             assert!(runs.handle_done(done, now).is_some());
         }
-        assert!(runs.admit(&service.gate, now).is_none());
+        assert!(runs.admit(&service.admission, now).is_none());
     }
 
     fn task(service: &ServerState, number: u128) -> Claim {
-        let mut lease = service.gate.lease();
-        lease.grow(15).unwrap();
+        let mut reservation = service.admission.reservation();
+        reservation.charge(15).unwrap();
         let plan =
             RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
         let (id, picture) = (Uuid::from_u128(number), b"P5 2 2 255 abcd".to_vec());
-        Claim { id, picture, plan, suspect: false, tries: 0, lease }
+        Claim { id, picture, plan, suspect: false, tries: 0, reservation }
     }
 
     /// So many of each stand in line, in this service; whether each that is let in, one at a time, is a task.
@@ -527,11 +529,11 @@ mod tests {
             runs.submit_task(task(service, number), service, &mut timers, now).unwrap();
         }
         let mut turns = Vec::new();
-        while let Some(job) = runs.admit(&service.gate, now) {
+        while let Some(job) = runs.admit(&service.admission, now) {
             turns.push(job.durable);
             let result = Err(WorkError::Lost);
             runs.handle_done(
-                Completion { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO },
+                Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO },
                 now,
             );
         }
@@ -545,8 +547,8 @@ mod tests {
         assert_eq!(turns(&service(1), 3, 1), [false, true, false, false]);
         // Who finds no place leaves the turn to those who need none.
         let full = service(1);
-        let mut place = full.gate.lease();
-        place.enter(0).unwrap();
+        let mut place = full.admission.reservation();
+        place.admit(0).unwrap();
         assert_eq!(turns(&full, 2, 3), [true, true, true]);
     }
 
@@ -570,8 +572,8 @@ mod tests {
     impl Line {
         fn new() -> Self {
             let service = service(64);
-            let mut taken = service.gate.lease();
-            taken.grow(600 << 10).unwrap();
+            let mut taken = service.admission.reservation();
+            taken.charge(600 << 10).unwrap();
             let (runs, timers, now) = (Scheduler::default(), Timers::default(), Instant::now());
             Self { service, runs, timers, now, taken: Some(taken) }
         }
@@ -588,7 +590,7 @@ mod tests {
 
         /// Who is let in, and leaves at once.
         fn admit(&mut self) -> Option<Key> {
-            self.runs.admit(&self.service.gate, self.now).map(|job| job.ticket.run)
+            self.runs.admit(&self.service.admission, self.now).map(|job| job.ticket.run)
         }
     }
 
@@ -625,17 +627,17 @@ mod tests {
         let mut line = Line::new();
         line.taken = None;
         let large = [line.task(LARGE), line.task(LARGE)];
-        let first = line.runs.admit(&line.service.gate, line.now).unwrap();
+        let first = line.runs.admit(&line.service.admission, line.now).unwrap();
         assert_eq!(first.ticket.run, large[0], "alone it may take what it needs");
         line.now += TASK_PATIENCE * 2;
         let client = line.client(SMALL);
         assert_eq!((line.admit(), line.admit()), (Some(client), None), "nor does it stop anybody");
         let done = |job: Job| {
             let result = Err(WorkError::Lost);
-            Completion { ticket: job.ticket, lease: job.lease, result, took: Duration::ZERO }
+            Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO }
         };
         line.runs.handle_done(done(first), line.now);
-        let second = line.runs.admit(&line.service.gate, line.now).unwrap();
+        let second = line.runs.admit(&line.service.admission, line.now).unwrap();
         assert_eq!(second.ticket.run, large[1]);
         // One that is late is at work no more, and its memory comes back with its step.
         let at = line.now + line.service.policy.deadline;
@@ -653,7 +655,7 @@ mod tests {
     #[test]
     fn of_the_tasks_that_wait_for_memory_one_stays() {
         let mut line = Line::new();
-        let before = line.service.gate.bytes();
+        let before = line.service.admission.bytes();
         let keys = [line.task(LARGE), line.task(SMALL), line.task(LARGE), line.task(SMALL)];
         line.runs.forget(keys[3]);
         assert_eq!(line.admit(), None);
@@ -663,7 +665,7 @@ mod tests {
             assert!(matches!(ended.outcome, Err(WorkError::MemoryFull { .. })));
         }
         assert!(line.runs.send_back().is_none());
-        assert_eq!(line.service.gate.bytes(), before + 15, "what the first holds");
+        assert_eq!(line.service.admission.bytes(), before + 15, "what the first holds");
         line.taken = None;
         assert_eq!(line.admit(), Some(keys[0]));
         assert!(line.runs.send_back().is_none());
@@ -684,6 +686,6 @@ mod tests {
         let failure = refuse(large);
         assert!(matches!(failure, WorkError::TooMuchMemory { .. }), "{failure:?}");
         assert!(matches!(refuse(b"\xff\xd8\xff"), WorkError::Undecodable(_)));
-        assert_eq!(service.gate.bytes(), 0);
+        assert_eq!(service.admission.bytes(), 0);
     }
 }

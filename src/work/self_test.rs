@@ -113,16 +113,16 @@ impl SelfTest {
         if done.ticket.step != self.step {
             return Sign::Nothing;
         }
-        let Completion { lease, result, .. } = done;
+        let Completion { reservation, result, .. } = done;
         match (self.stage, result) {
             (Stage::Gray { .. }, Ok(Output::Gray(Decoded { raster, .. }))) => {
                 self.stage = Stage::Scale { since: now };
                 let (width, height) = SIZES[1];
-                Sign::Job(self.job(lease, Work::Scale { raster, width, height }, now))
+                Sign::Job(self.job(reservation, Work::Scale { raster, width, height }, now))
             }
             (Stage::Scale { .. }, Ok(Output::Raster(raster))) => {
                 self.stage = Stage::Encode { since: now };
-                Sign::Job(self.job(lease, writing(raster), now))
+                Sign::Job(self.job(reservation, writing(raster), now))
             }
             (Stage::Encode { .. }, Ok(Output::File(_))) => {
                 self.stage = Stage::Resting { until: now + PAUSE };
@@ -138,7 +138,7 @@ impl SelfTest {
     }
 
     /// Something may be due: a new picture, or the end of patience with the one that is out.
-    pub fn handle_timeout(&mut self, gate: &Admission, now: Instant) -> Sign {
+    pub fn handle_timeout(&mut self, admission: &Admission, now: Instant) -> Sign {
         if now < self.poll_timeout() {
             return Sign::Nothing;
         }
@@ -149,7 +149,11 @@ impl SelfTest {
                 let ((width, height), decode_cost) = (SIZES[0], 0);
                 let probe =
                     Header { format: Format::Pnm, width, height, reduction: Reduction::None, decode_cost };
-                Sign::Job(self.job(gate.lease(), Work::Gray { picture: FILE.to_vec(), probe }, now))
+                Sign::Job(self.job(
+                    admission.reservation(),
+                    Work::Gray { picture: FILE.to_vec(), probe },
+                    now,
+                ))
             }
             Stage::Gray { .. } | Stage::Encode { .. } => {
                 let news = self.verdict.replace(Part::Workers) != Some(Part::Workers);
@@ -179,13 +183,13 @@ impl SelfTest {
         }
     }
 
-    fn job(&mut self, lease: Reservation, work: Work, now: Instant) -> Box<Job> {
+    fn job(&mut self, reservation: Reservation, work: Work, now: Instant) -> Box<Job> {
         self.step += 1;
         let ticket = Ticket { run: KEY, step: self.step };
         // First in the line of tasks, which needs no place, and at last in that for quick jobs, which has one for it.
         let durable = !matches!(work, Work::Encode { .. });
         let (id, due, cancelled) = (Uuid::nil(), now + PATIENCE, self.cancelled.clone());
-        Box::new(Job { ticket, id, due, lease, cancelled, durable, work })
+        Box::new(Job { ticket, id, due, reservation, cancelled, durable, work })
     }
 }
 
@@ -204,19 +208,19 @@ mod tests {
 
     struct World {
         probe: SelfTest,
-        gate: Admission,
+        admission: Admission,
         now: Instant,
     }
 
     impl World {
         fn new() -> Self {
             let now = Instant::now();
-            Self { probe: SelfTest::new(now), gate: Admission::new(1, 1, 1), now }
+            Self { probe: SelfTest::new(now), admission: Admission::new(1, 1, 1), now }
         }
 
         fn wait(&mut self, time: Duration) -> Sign {
             self.now += time;
-            self.probe.handle_timeout(&self.gate, self.now)
+            self.probe.handle_timeout(&self.admission, self.now)
         }
 
         /// Waits for the next picture.
@@ -226,8 +230,8 @@ mod tests {
         }
 
         fn bring(&mut self, job: Job, result: Result<Output, WorkError>) -> Sign {
-            let Job { ticket, lease, .. } = job;
-            self.probe.handle_done(Completion { ticket, lease, result, took: Duration::ZERO }, self.now)
+            let Job { ticket, reservation, .. } = job;
+            self.probe.handle_done(Completion { ticket, reservation, result, took: Duration::ZERO }, self.now)
         }
 
         /// A worker's or the scaler's answer, as they would give it.
@@ -266,8 +270,8 @@ mod tests {
     #[test]
     fn a_picture_goes_the_whole_way_every_ten_seconds_and_holds_nothing() {
         let mut world = World::new();
-        let mut taken = world.gate.lease();
-        taken.enter(1).unwrap();
+        let mut taken = world.admission.reservation();
+        taken.admit(1).unwrap();
         for _ in 0..3 {
             assert!(matches!(world.wait(PAUSE - Duration::from_millis(1)), Sign::Nothing));
             let first = job(world.wait(Duration::from_millis(1)));
@@ -275,7 +279,7 @@ mod tests {
             let second = job(world.perform(first));
             let third = job(world.perform(second));
             assert!(matches!(world.perform(third), Sign::Well(None)));
-            assert_eq!((world.gate.places(), world.gate.bytes()), (1, 1));
+            assert_eq!((world.admission.places(), world.admission.bytes()), (1, 1));
         }
     }
 

@@ -245,8 +245,8 @@ impl Tasks {
                     self.read(Asked::Watch { asker, task: id }, StoreRead::Status(id));
                 }
             },
-            Query::File { id, range, lease } => {
-                self.read(Asked::File(asker), StoreRead::File { id, range, lease });
+            Query::File { id, range, reservation } => {
+                self.read(Asked::File(asker), StoreRead::File { id, range, reservation });
             }
             Query::Bank(question) => {
                 let asked = Asked::Bank(asker);
@@ -520,8 +520,9 @@ impl Tasks {
             && self.claim_at.is_none();
         while is_able && self.wants_task() {
             self.claims += 1;
-            let (crashes_max, in_work, lease) = (self.crashes_max, self.in_work.len(), service.gate.lease());
-            let claim = StoreWrite::Claim { crashes_max, in_work, at: now.wall, lease };
+            let (crashes_max, in_work, reservation) =
+                (self.crashes_max, self.in_work.len(), service.admission.reservation());
+            let claim = StoreWrite::Claim { crashes_max, in_work, at: now.wall, reservation };
             self.write(Asked::Claim { crashes_max }, claim);
         }
     }

@@ -148,7 +148,7 @@ impl World {
             plan: PLAN,
             key: None,
             at: self.now.wall,
-            lease: self.service.gate.lease(),
+            reservation: self.service.admission.reservation(),
         };
         self.query(client, Query::Accept(Box::new(submission)));
     }
@@ -179,10 +179,11 @@ impl World {
 
     /// The oldest claim gets this task.
     fn claim(&mut self, number: u128, suspect: bool) {
-        let mut lease = self.service.gate.lease();
-        lease.grow(5).unwrap();
+        let mut reservation = self.service.admission.reservation();
+        reservation.charge(5).unwrap();
         let tries = self.tries.get(&id(number)).copied().unwrap_or_default();
-        let claim = Claim { id: id(number), picture: b"bytes".to_vec(), plan: PLAN, suspect, tries, lease };
+        let claim =
+            Claim { id: id(number), picture: b"bytes".to_vec(), plan: PLAN, suspect, tries, reservation };
         self.told_of_claim(Claimed::Task(Box::new(claim)));
         self.tasks.admitted(id(number));
     }
@@ -208,9 +209,9 @@ impl World {
     }
 
     fn done(&self) -> WorkResult {
-        let lease = self.service.gate.lease();
+        let reservation = self.service.admission.reservation();
         let file = Bytes::from_static(b"png");
-        let picture = Picture { file, format: Format::Png, width: 1, height: 1, edition: None, lease };
+        let picture = Picture { file, format: Format::Png, width: 1, height: 1, edition: None, reservation };
         Ok(WorkOutput::Picture(Arc::new(picture), Times::default()))
     }
 
@@ -515,8 +516,9 @@ fn no_task_is_begun_while_it_could_not_be_worked_on() {
 #[test]
 fn while_a_task_waits_for_memory_no_other_is_taken_on() {
     let mut world = World::new(3);
-    let lease = world.service.gate.lease();
-    let claim = Claim { id: id(1), picture: b"bytes".to_vec(), plan: PLAN, suspect: false, tries: 0, lease };
+    let reservation = world.service.admission.reservation();
+    let claim =
+        Claim { id: id(1), picture: b"bytes".to_vec(), plan: PLAN, suspect: false, tries: 0, reservation };
     world.told_of_claim(Claimed::Task(Box::new(claim)));
     world.told_of_claim(Claimed::NoRoom { length: 9 });
     world.told_of_claim(Claimed::NoRoom { length: 9 });
@@ -538,9 +540,15 @@ fn while_a_task_waits_for_memory_no_other_is_taken_on() {
 fn so_many_are_taken_on_as_have_found_memory_lately() {
     let mut world = World::new(5);
     for number in 1..=5 {
-        let lease = world.service.gate.lease();
-        let claim =
-            Claim { id: id(number), picture: b"bytes".to_vec(), plan: PLAN, suspect: false, tries: 0, lease };
+        let reservation = world.service.admission.reservation();
+        let claim = Claim {
+            id: id(number),
+            picture: b"bytes".to_vec(),
+            plan: PLAN,
+            suspect: false,
+            tries: 0,
+            reservation,
+        };
         world.told_of_claim(Claimed::Task(Box::new(claim)));
     }
     world.tasks.admitted(id(1));

@@ -11,7 +11,7 @@ use crate::model::admission::Admission;
 struct Tree {
     root: PathBuf,
     links: Links,
-    gate: Admission,
+    admission: Admission,
 }
 
 impl Tree {
@@ -19,7 +19,7 @@ impl Tree {
         let root = std::env::temp_dir().join(format!("tp2-links-{}", Uuid::new_v4().simple()));
         fs::create_dir(&root).unwrap();
         let links = Links::at(root.join(FOLDER));
-        Self { root, links, gate: Admission::new(4, 1000, 1) }
+        Self { root, links, admission: Admission::new(4, 1000, 1) }
     }
 
     fn folder(&self) -> PathBuf {
@@ -34,7 +34,7 @@ impl Tree {
 
     fn ask(&self, name: &str, conditions: Conditions, head_only: bool) -> Result<FilePart, WorkError> {
         let sought = LinkRequest { name: name.into(), conditions, head_only };
-        match self.links.fetch(&sought, &mut self.gate.lease())? {
+        match self.links.fetch(&sought, &mut self.admission.reservation())? {
             Output::Excerpt(excerpt) => Ok(*excerpt),
             other => panic!("{other:?}"),
         }
@@ -230,9 +230,11 @@ fn only_what_is_asked_for_is_read_and_charged() {
     let ranged = |range: &str| Conditions { range: Some(range.into()), ..Conditions::default() };
     for (range, part) in [("bytes=0-0", 0..1), ("bytes=999-1998", 999..1999), ("bytes=-1000", 1000..2000)] {
         let sought = LinkRequest { name: b"a.jpg".to_vec(), conditions: ranged(range), head_only: false };
-        let mut lease = tree.gate.lease();
-        let Ok(Output::Excerpt(excerpt)) = tree.links.fetch(&sought, &mut lease) else { panic!("{range}") };
-        assert_eq!(lease.bytes(), (part.end - part.start) as u64);
+        let mut reservation = tree.admission.reservation();
+        let Ok(Output::Excerpt(excerpt)) = tree.links.fetch(&sought, &mut reservation) else {
+            panic!("{range}")
+        };
+        assert_eq!(reservation.bytes(), (part.end - part.start) as u64);
         assert_eq!(&excerpt.body[..], &content[part.clone()], "{range}");
         assert_eq!(excerpt.selection, Selection::Part(part.start as u64..part.end as u64));
         assert_eq!((excerpt.media_type, excerpt.stamp.length), ("image/jpeg", 2000));
@@ -250,7 +252,7 @@ fn only_what_is_asked_for_is_read_and_charged() {
         let excerpt = tree.ask("a.jpg", conditions, head_only).unwrap();
         assert_eq!((excerpt.selection, excerpt.body.len()), (selection, 0));
     }
-    assert_eq!(tree.gate.bytes(), 0);
+    assert_eq!(tree.admission.bytes(), 0);
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Server {
     pub(super) fn keep_up(&mut self) {
         let now = self.now.at;
         if self.stop_at.is_none() {
-            let sign = self.probe.handle_timeout(&self.service.gate, now);
+            let sign = self.probe.handle_timeout(&self.service.admission, now);
             self.heed(sign);
         }
         self.look_after_workers();
@@ -87,7 +87,7 @@ impl Server {
             }
             self.upkeep.alive_at = Some(now + interval);
         }
-        let held = self.service.gate.bytes();
+        let held = self.service.admission.bytes();
         if self.upkeep.wants_trim(held, now) {
             // On the loop: it takes 1 ms as a rule and up to 20 beside photographs of 24 MP, yet with a thread of its own for it
             // `/healthz` took as long (p99 9 ms either way).
@@ -173,12 +173,12 @@ impl Server {
 
     /// The page of figures.
     pub(super) fn figures(&self) -> Bytes {
-        let gate = &self.service.gate;
+        let admission = &self.service.admission;
         let (scaler_connections, scaler_waiting) = self.pool.load();
         let levels = Gauges {
             connections: (self.clients.len(), self.acceptor.clients_max()),
-            places: (gate.places(), gate.places_max()),
-            memory: (gate.bytes(), gate.bytes_max()),
+            places: (admission.places(), admission.places_max()),
+            memory: (admission.bytes(), admission.bytes_max()),
             workers: (self.workers.busy(), self.workers.threads()),
             workers_replaced: self.workers.replaced(),
             workers_lost: self.workers.lost(),

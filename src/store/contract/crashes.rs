@@ -51,8 +51,8 @@ pub(crate) fn a_suspect_may_be_left_alone<P: Place>() {
     assert_eq!(desk.claim(at(5)).id, id(1));
     desk.crash(at(6));
     let claim = |crashes_max, in_work, desk: &mut Desk<P>| {
-        let lease = desk.lease();
-        claimed(desk.write(StoreWrite::Claim { crashes_max, in_work, at: at(7), lease }))
+        let reservation = desk.reservation();
+        claimed(desk.write(StoreWrite::Claim { crashes_max, in_work, at: at(7), reservation }))
     };
     let Claimed::Task(innocent) = claim(1, 3, &mut desk) else { panic!() };
     assert_eq!((innocent.id, innocent.suspect), (id(2), false));

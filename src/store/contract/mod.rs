@@ -114,7 +114,7 @@ pub(super) struct Desk<P> {
     /// None while it is being opened again. Dropped before its place, which may look then at what is left.
     open: Option<Backend>,
     place: P,
-    pub(super) gate: Admission,
+    pub(super) admission: Admission,
     retention: Retention,
 }
 
@@ -122,7 +122,7 @@ impl<P: Place> Desk<P> {
     pub(super) fn new(retention: Retention) -> Self {
         let place = P::default();
         let open = Some(place.open(retention, at(0)));
-        Self { place, gate: Admission::new(8, 64 << 20, 1), retention, open }
+        Self { place, admission: Admission::new(8, 64 << 20, 1), retention, open }
     }
 
     /// The server falls, and the next one finds what it left.
@@ -143,8 +143,8 @@ impl<P: Place> Desk<P> {
         self.restart(at);
     }
 
-    pub(super) fn lease(&self) -> Reservation {
-        self.gate.lease()
+    pub(super) fn reservation(&self) -> Reservation {
+        self.admission.reservation()
     }
 
     pub(super) fn batch(&mut self, batch: Vec<StoreWrite>) -> Vec<Result<StoreReply, StoreError>> {
@@ -180,8 +180,8 @@ impl<P: Place> Desk<P> {
     }
 
     pub(super) fn submission(&self, number: u64, picture: Vec<u8>, key: Option<&[u8]>) -> StoreWrite {
-        let mut lease = self.lease();
-        lease.grow(picture.len() as u64).unwrap();
+        let mut reservation = self.reservation();
+        reservation.charge(picture.len() as u64).unwrap();
         let key = key.map(<[u8]>::to_vec);
         StoreWrite::Accept(Box::new(Submission {
             id: id(number),
@@ -189,7 +189,7 @@ impl<P: Place> Desk<P> {
             plan: plan(),
             key,
             at: at(number),
-            lease,
+            reservation,
         }))
     }
 
@@ -199,8 +199,8 @@ impl<P: Place> Desk<P> {
     }
 
     pub(super) fn try_claim(&mut self, in_work: usize, at: SystemTime) -> Claimed {
-        let lease = self.lease();
-        claimed(self.write(StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work, at, lease }))
+        let reservation = self.reservation();
+        claimed(self.write(StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work, at, reservation }))
     }
 
     /// The next task, taken into work.
@@ -229,7 +229,14 @@ impl<P: Place> Desk<P> {
 
     pub(super) fn picture(&self, number: u64, length: usize) -> Arc<Picture> {
         let (format, file) = (Format::Pnm, bytes(!number, length).into());
-        Arc::new(Picture { file, format, width: 40, height: 90, edition: None, lease: self.lease() })
+        Arc::new(Picture {
+            file,
+            format,
+            width: 40,
+            height: 90,
+            edition: None,
+            reservation: self.reservation(),
+        })
     }
 
     pub(super) fn delete(&mut self, number: u64) -> bool {
@@ -267,10 +274,10 @@ impl<P: Place> Desk<P> {
     /// The whole result; None if it is gone.
     pub(super) fn file(&mut self, number: u64) -> Option<Vec<u8>> {
         let length = self.find(number)?.result?.length;
-        let lease = self.lease();
-        match self.read(StoreRead::File { id: id(number), range: 0..length, lease }) {
-            StoreReply::File(file) => file.map(|(bytes, lease)| {
-                assert_eq!((bytes.len() as u64, lease.bytes()), (length, length));
+        let reservation = self.reservation();
+        match self.read(StoreRead::File { id: id(number), range: 0..length, reservation }) {
+            StoreReply::File(file) => file.map(|(bytes, reservation)| {
+                assert_eq!((bytes.len() as u64, reservation.bytes()), (length, length));
                 bytes.to_vec()
             }),
             other => panic!("{other:?}"),

@@ -20,9 +20,9 @@ pub(crate) fn what_is_old_expires<P: Place>() {
         assert_eq!((status.accepted_at, status.ended_at), (at(number), Some(at(number))));
         assert_eq!((status.result, status.problem, status.received), (None, None, 5000));
         assert_eq!(desk.file(number), None);
-        let lease = desk.lease();
+        let reservation = desk.reservation();
         assert!(matches!(
-            desk.read(StoreRead::File { id: id(number), range: 0..1, lease }),
+            desk.read(StoreRead::File { id: id(number), range: 0..1, reservation }),
             StoreReply::File(None)
         ));
     }
@@ -122,10 +122,15 @@ pub(crate) fn one_sweep_is_bounded<P: Place>() {
     let tasks = 1..=P::MANY;
     let batch = tasks.clone().map(|number| desk.submission(number, bytes(number, 10), None)).collect();
     desk.batch(batch);
-    let lease = || desk.gate.lease();
+    let reservation = || desk.admission.reservation();
     let claims = tasks
         .clone()
-        .map(|_| StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(2), lease: lease() })
+        .map(|_| StoreWrite::Claim {
+            crashes_max: CRASHES_MAX,
+            in_work: 0,
+            at: at(2),
+            reservation: reservation(),
+        })
         .collect();
     desk.batch(claims);
     let end = |number| End::Done(desk.picture(number, 10));

@@ -6,9 +6,9 @@ pub(crate) fn a_submission_waits_as_it_was_handed_in<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     let picture = bytes(1, 70_001);
     let submission = desk.submission(1, picture.clone(), None);
-    assert_eq!(desk.gate.bytes(), 70_001);
+    assert_eq!(desk.admission.bytes(), 70_001);
     assert_eq!(accepted(desk.write(submission)), Acceptance::New);
-    assert_eq!(desk.gate.bytes(), 0, "what is durable is charged to nobody");
+    assert_eq!(desk.admission.bytes(), 0, "what is durable is charged to nobody");
     let mut expected = Status {
         id: id(1),
         state: TaskState::Pending,
@@ -25,7 +25,7 @@ pub(crate) fn a_submission_waits_as_it_was_handed_in<P: Place>() {
 
     let claim = desk.claim(at(9));
     assert_eq!((claim.id, claim.picture, claim.plan, claim.suspect), (id(1), picture, plan(), false));
-    assert_eq!((claim.lease.bytes(), desk.gate.bytes()), (70_001, 70_001));
+    assert_eq!((claim.reservation.bytes(), desk.admission.bytes()), (70_001, 70_001));
     expected = Status { state: TaskState::Running, begun_at: Some(at(9)), ..expected };
     assert_eq!(desk.status(1), expected);
 }
@@ -52,22 +52,28 @@ pub(crate) fn a_result_can_be_fetched<P: Place>() {
     let whole = bytes(!1, 300_000);
     assert_eq!(desk.file(1).unwrap(), whole);
     for range in [0..0, 0..1, 4095..4097, 299_999..300_000, 123_456..234_567, 300_000..300_000] {
-        let lease = desk.lease();
+        let reservation = desk.reservation();
         let part = whole[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()].to_vec();
-        match desk.read(StoreRead::File { id: id(1), range: range.clone(), lease }) {
-            StoreReply::File(Some((bytes, lease))) => {
-                assert_eq!((bytes.to_vec(), lease.bytes()), (part, range.end - range.start));
+        match desk.read(StoreRead::File { id: id(1), range: range.clone(), reservation }) {
+            StoreReply::File(Some((bytes, reservation))) => {
+                assert_eq!((bytes.to_vec(), reservation.bytes()), (part, range.end - range.start));
             }
             other => panic!("{other:?}"),
         }
     }
     #[expect(clippy::reversed_empty_ranges, reason = "whoever asks for that gets nothing")]
     for range in [0..300_001, 300_001..300_001, 0..u64::MAX, u64::MAX..u64::MAX, 5..4] {
-        let lease = desk.lease();
-        assert!(matches!(desk.read(StoreRead::File { id: id(1), range, lease }), StoreReply::File(None)));
+        let reservation = desk.reservation();
+        assert!(matches!(
+            desk.read(StoreRead::File { id: id(1), range, reservation }),
+            StoreReply::File(None)
+        ));
     }
-    let lease = desk.lease();
-    assert!(matches!(desk.read(StoreRead::File { id: id(2), range: 0..1, lease }), StoreReply::File(None)));
+    let reservation = desk.reservation();
+    assert!(matches!(
+        desk.read(StoreRead::File { id: id(2), range: 0..1, reservation }),
+        StoreReply::File(None)
+    ));
 }
 
 pub(crate) fn a_failure_is_told<P: Place>() {
@@ -202,14 +208,15 @@ pub(crate) fn a_claim_takes_no_more_than_there_is_room_for<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     desk.accept(1, None);
     let narrow = Admission::new(1, 5000, 1);
-    let mut taken = narrow.lease();
-    taken.grow(1).unwrap();
-    let claim = |lease| StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(2), lease };
-    let refused = claimed(desk.write(claim(narrow.lease())));
+    let mut taken = narrow.reservation();
+    taken.charge(1).unwrap();
+    let claim =
+        |reservation| StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(2), reservation };
+    let refused = claimed(desk.write(claim(narrow.reservation())));
     assert!(matches!(refused, Claimed::NoRoom { length: 5000 }));
     assert_eq!((narrow.bytes(), desk.status(1).state), (1, TaskState::Pending));
     let exact = Admission::new(1, 5000, 1);
-    let Claimed::Task(claim) = claimed(desk.write(claim(exact.lease()))) else { panic!() };
+    let Claimed::Task(claim) = claimed(desk.write(claim(exact.reservation()))) else { panic!() };
     assert_eq!(exact.bytes(), 5000);
     drop(claim);
     assert_eq!(exact.bytes(), 0);
@@ -223,7 +230,7 @@ pub(crate) fn a_claim_that_no_lease_could_hold_is_to_be_ended<P: Place>() {
         crashes_max: CRASHES_MAX,
         in_work: 0,
         at: at(2),
-        lease: narrow.lease(),
+        reservation: narrow.reservation(),
     }));
     let Claimed::TooLarge { id: large, length: 5000 } = told else { panic!("{told:?}") };
     assert_eq!((large, narrow.bytes(), desk.status(1).state), (id(1), 0, TaskState::Running));
@@ -235,7 +242,7 @@ pub(crate) fn a_range_takes_no_more_than_there_is_room_for<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     desk.finish(1, 100);
     let narrow = Admission::new(1, 99, 1);
-    let read = |range| StoreRead::File { id: id(1), range, lease: narrow.lease() };
+    let read = |range| StoreRead::File { id: id(1), range, reservation: narrow.reservation() };
     assert_eq!(desk.try_read(read(0..100)).unwrap_err(), StoreError::NoRoom { length: 100 });
     assert_eq!(narrow.bytes(), 0);
     assert!(matches!(desk.try_read(read(1..100)), Ok(StoreReply::File(Some(_)))));
@@ -247,7 +254,7 @@ pub(crate) fn a_batch_is_answered_in_order<P: Place>() {
         crashes_max: CRASHES_MAX,
         in_work: 0,
         at: at(5),
-        lease: desk.lease(),
+        reservation: desk.reservation(),
     };
     let batch = vec![
         claim(&desk),
@@ -282,7 +289,7 @@ pub(crate) fn a_batch_is_answered_in_order<P: Place>() {
         ),
         "{answers:?}"
     );
-    assert_eq!(desk.gate.bytes(), 20, "two claims of ten bytes");
+    assert_eq!(desk.admission.bytes(), 20, "two claims of ten bytes");
     assert_eq!((desk.status(1).state, desk.find(2)), (TaskState::Done, None));
 }
 
@@ -305,7 +312,7 @@ pub(crate) fn one_bad_request_leaves_the_others_alone<P: Place>() {
         ),
         "{answers:?}"
     );
-    assert_eq!(desk.gate.bytes(), 0);
+    assert_eq!(desk.admission.bytes(), 0);
     assert_eq!(desk.claim(at(3)).picture, bytes(1, 10));
     assert_eq!(desk.claim(at(3)).picture, bytes(2, 10));
     assert!(matches!(desk.try_claim(2, at(3)), Claimed::Nothing));

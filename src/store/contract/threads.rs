@@ -11,24 +11,25 @@ fn start<P: Place>(place: &P) -> (Store, Receiver<StoreAnswer>) {
     (Store::start(writer, reader, deliver).unwrap(), inbox)
 }
 
-fn submission(gate: &Admission, number: u64) -> Ask {
-    let (picture, lease) = (bytes(number, 2000), gate.lease());
-    let submission = Submission { id: id(number), picture, plan: plan(), key: None, at: at(number), lease };
+fn submission(admission: &Admission, number: u64) -> Ask {
+    let (picture, reservation) = (bytes(number, 2000), admission.reservation());
+    let submission =
+        Submission { id: id(number), picture, plan: plan(), key: None, at: at(number), reservation };
     Ask::Write(StoreWrite::Accept(Box::new(submission)))
 }
 
 pub(crate) fn everything_asked_is_answered<P: Place>() {
-    let (place, gate) = (P::default(), Admission::new(1, 1 << 30, 1));
+    let (place, admission) = (P::default(), Admission::new(1, 1 << 30, 1));
     let (store, inbox) = start(&place);
     for ticket in 0..1000 {
-        store.ask(StoreRequest { ticket, ask: submission(&gate, ticket) });
+        store.ask(StoreRequest { ticket, ask: submission(&admission, ticket) });
         store.ask(StoreRequest { ticket: 1000 + ticket, ask: Ask::Read(StoreRead::Status(id(ticket))) });
     }
     let ask = Ask::Write(StoreWrite::Claim {
         crashes_max: CRASHES_MAX,
         in_work: 0,
         at: at(1),
-        lease: gate.lease(),
+        reservation: admission.reservation(),
     });
     store.ask(StoreRequest { ticket: 2000, ask });
     store.finish();
@@ -44,17 +45,22 @@ pub(crate) fn everything_asked_is_answered<P: Place>() {
     let (mut writer, mut reader) = place.open(KEEP, at(9));
     let Ok(StoreReply::Status(Some(status))) = reader.read(StoreRead::Status(id(0))) else { panic!() };
     assert_eq!((status.state, status.begun_at), (TaskState::Pending, None));
-    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(10), lease: gate.lease() };
+    let claim = StoreWrite::Claim {
+        crashes_max: CRASHES_MAX,
+        in_work: 0,
+        at: at(10),
+        reservation: admission.reservation(),
+    };
     let answer = writer.write(vec![(7, claim)]).remove(0);
     let Claimed::Task(claim) = claimed(answer.result.unwrap()) else { panic!() };
     assert_eq!((claim.id, claim.suspect), (id(0), false));
 }
 
 pub(crate) fn what_was_written_is_seen_by_the_next_read<P: Place>() {
-    let (place, gate) = (P::default(), Admission::new(1, 1 << 30, 1));
+    let (place, admission) = (P::default(), Admission::new(1, 1 << 30, 1));
     let (store, inbox) = start(&place);
     for number in 1..200 {
-        store.ask(StoreRequest { ticket: number, ask: submission(&gate, number) });
+        store.ask(StoreRequest { ticket: number, ask: submission(&admission, number) });
         assert_eq!(inbox.recv().unwrap().ticket, number);
         store.ask(StoreRequest { ticket: number, ask: Ask::Read(StoreRead::Status(id(number))) });
         let answer = inbox.recv().unwrap();

@@ -101,13 +101,13 @@ pub(super) async fn file(
     tables: &Tables,
     id: Uuid,
     range: Range<u64>,
-    mut lease: Reservation,
+    mut reservation: Reservation,
 ) -> Result<Option<(Bytes, Reservation)>, MongoError> {
     let Some(owner) = owner_of(tables, id, &range).await? else { return Ok(None) };
     let length = range.end - range.start;
-    lease.grow(length).map_err(|Full| MongoError::NoRoom { length })?;
+    reservation.charge(length).map_err(|Full| MongoError::NoRoom { length })?;
     match chunks::read(tables, &owner, range.clone()).await {
-        Ok(bytes) => Ok(Some((bytes.into(), lease))),
+        Ok(bytes) => Ok(Some((bytes.into(), reservation))),
         // It has expired meanwhile, or was deleted.
         Err(MongoError::Strange) if owner_of(tables, id, &range).await?.is_none() => Ok(None),
         Err(fault) => Err(fault),

@@ -71,7 +71,7 @@ impl Place for Databases {
     }
 
     fn open(&self, retention: Retention, at: SystemTime) -> Backend {
-        let life = Life { lease: Duration::ZERO, beat: Duration::from_hours(1) };
+        let life = Life { reservation: Duration::ZERO, beat: Duration::from_hours(1) };
         open_as(&self.uri, self.names(), life, retention, at).unwrap()
     }
 }
@@ -131,14 +131,14 @@ contract_tests!(Databases);
 /// One server of several at the same databases.
 struct One {
     writer: MongoWriter,
-    gate: Admission,
+    admission: Admission,
 }
 
 impl One {
-    fn at(databases: &Databases, lease: Duration) -> Self {
-        let life = Life { lease, beat: Duration::from_hours(1) };
+    fn at(databases: &Databases, reservation: Duration) -> Self {
+        let life = Life { reservation, beat: Duration::from_hours(1) };
         let writer = MongoWriter::open(Arc::new(databases.link()), life, KEEP, at(0)).unwrap();
-        Self { writer, gate: Admission::new(8, 64 << 20, 1) }
+        Self { writer, admission: Admission::new(8, 64 << 20, 1) }
     }
 
     fn write(&mut self, write: StoreWrite) -> StoreReply {
@@ -148,14 +148,14 @@ impl One {
 
     fn submission(&self, number: u64, seed: u64, key: Option<&[u8]>) -> StoreWrite {
         let picture = bytes(seed, 3000);
-        let (key, lease) = (key.map(<[u8]>::to_vec), self.gate.lease());
+        let (key, reservation) = (key.map(<[u8]>::to_vec), self.admission.reservation());
         StoreWrite::Accept(Box::new(Submission {
             id: id(number),
             picture,
             plan: plan(),
             key,
             at: at(number),
-            lease,
+            reservation,
         }))
     }
 
@@ -166,8 +166,8 @@ impl One {
     }
 
     fn claim(&mut self) -> Option<Claim> {
-        let lease = self.gate.lease();
-        let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5), lease };
+        let reservation = self.admission.reservation();
+        let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5), reservation };
         match self.write(claim) {
             StoreReply::Claimed(Claimed::Task(claim)) => Some(*claim),
             StoreReply::Claimed(Claimed::Nothing) => None,
@@ -177,8 +177,8 @@ impl One {
 
     fn done(&mut self, number: u64, length: usize) -> bool {
         let (file, format) = (bytes(number, length).into(), Format::Pnm);
-        let lease = self.gate.lease();
-        let picture = Arc::new(Picture { file, format, width: 40, height: 90, edition: None, lease });
+        let reservation = self.admission.reservation();
+        let picture = Arc::new(Picture { file, format, width: 40, height: 90, edition: None, reservation });
         let StoreReply::Known(known) =
             self.write(StoreWrite::End { id: id(number), at: at(9), end: End::Done(picture) })
         else {
@@ -246,10 +246,10 @@ fn any_server_answers_for_any_task() {
     assert!(!one.done(1, 10), "it is the other's");
     assert!(other.done(1, 2 << 20));
     assert_eq!(one.state(1), TaskState::Done);
-    let lease = one.gate.lease();
+    let reservation = one.admission.reservation();
     let tables = &one.writer.link.tables;
     let range = (1 << 20) - 1..(1 << 20) + 1;
-    let file = one.writer.link.run(status::file(tables, id(1), range.clone(), lease)).unwrap();
+    let file = one.writer.link.run(status::file(tables, id(1), range.clone(), reservation)).unwrap();
     let at = usize::try_from(range.start).unwrap();
     assert_eq!(file.unwrap().0, bytes(1, 2 << 20)[at..at + 2]);
 }
@@ -385,8 +385,8 @@ fn what_can_t_be_read_ends_and_lets_the_next_have_its_turn() {
     server.accept(2, 2, None);
     let tables = server.writer.link.tables.clone();
     server.writer.link.run(chunks::forget_all(&tables, &chunks::upload(&name(id(1))))).unwrap();
-    let lease = server.gate.lease();
-    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5), lease };
+    let reservation = server.admission.reservation();
+    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5), reservation };
     let told = server.write(claim);
     assert!(matches!(told, StoreReply::Claimed(Claimed::Unreadable { id: of }) if of == id(1)), "{told:?}");
     assert_eq!(server.state(1), TaskState::Failed);
@@ -408,8 +408,8 @@ fn what_was_never_accepted_is_buried_and_never_will_be() {
     server.accept(700, 700, None);
     assert_eq!(server.claim().unwrap().id, id(700), "it is found behind them, before anything is buried");
     // Ten minutes later they are looked at again.
-    let lease = server.gate.lease();
-    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5000), lease };
+    let reservation = server.admission.reservation();
+    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5000), reservation };
     assert!(matches!(server.write(claim), StoreReply::Claimed(Claimed::Nothing)));
     assert_eq!(server.status(3), None);
     // Who was about to accept it comes too late, and knows.
@@ -422,8 +422,8 @@ fn what_was_never_accepted_is_buried_and_never_will_be() {
     assert_eq!(server.accept(800, 4, Some(b"k")), Acceptance::New, "its key is free");
     assert!(matches!(server.write(StoreWrite::Delete { id: id(3) }), StoreReply::Known(false)));
     // What they left when they tried is taken away with the next look.
-    let lease = server.gate.lease();
-    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5000), lease };
+    let reservation = server.admission.reservation();
+    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(5000), reservation };
     assert!(matches!(server.write(claim), StoreReply::Claimed(Claimed::Task(claim)) if claim.id == id(800)));
 }
 

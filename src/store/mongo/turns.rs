@@ -136,14 +136,14 @@ pub(super) async fn places(
     all(sorted.skip(after).limit(FETCHED)).await
 }
 
-/// Tries to take a task at its place into work; `lease` is charged for its picture, and for nothing if it is not taken.
+/// Tries to take a task at its place into work; `reservation` is charged for its picture, and for nothing if it is not taken.
 pub(super) async fn take(
     tables: &Tables,
     server: &str,
     (place, mut turn): (&Document, Turn),
     in_work: usize,
     at: SystemTime,
-    lease: &mut Reservation,
+    reservation: &mut Reservation,
 ) -> Result<Look, MongoError> {
     let task = turn.task();
     if find(&tables.turns, &turn.name()).await?.is_some() {
@@ -166,13 +166,13 @@ pub(super) async fn take(
     let kept = Kept(&document);
     turn.received = kept.number("recibidos")?;
     let length = turn.received;
-    let is_too_large = length > lease.bytes_max();
-    if !is_too_large && let Err(Full) = lease.grow(length) {
+    let is_too_large = length > reservation.bytes_max();
+    if !is_too_large && let Err(Full) = reservation.charge(length) {
         return Ok(Look::Answer(Claimed::NoRoom { length }));
     }
     let look = take_free(tables, server, &turn, &kept, at, !is_too_large).await;
     if !matches!(look, Ok(Look::Granted(_))) {
-        lease.shrink_to(0);
+        reservation.shrink_to(0);
     }
     look
 }

@@ -72,7 +72,7 @@ impl MongoWriter {
         at: SystemTime,
     ) -> Result<Self, StoreError> {
         let server = Arc::new(Server::new());
-        let mut sightings = Sightings::new(life.lease);
+        let mut sightings = Sightings::new(life.reservation);
         let tables = link.tables.clone();
         let kept = link.run(async {
             prepare(&tables).await?;
@@ -181,7 +181,7 @@ impl MongoWriter {
         crashes_max: u32,
         in_work: usize,
         at: SystemTime,
-        mut lease: Reservation,
+        mut reservation: Reservation,
     ) -> Result<StoreReply, MongoError> {
         let (tables, server) = (&self.link.tables, &self.server);
         let mut seen = 0;
@@ -200,7 +200,7 @@ impl MongoWriter {
             }
             // Before it is: who finds a turn of ours that is not here gives it back.
             server.turns().insert(id, turn.clone());
-            let look = turns::take(tables, &server.name, (&place, turn), in_work, at, &mut lease).await;
+            let look = turns::take(tables, &server.name, (&place, turn), in_work, at, &mut reservation).await;
             let hold = |turn: Option<Turn>| match turn {
                 Some(turn) => server.turns().insert(id, turn),
                 None => server.turns().remove(&id),
@@ -210,7 +210,7 @@ impl MongoWriter {
                     let Granted { turn, plan, picture } = *granted;
                     let (suspect, tries) = (!turn.fallen.is_empty(), turn.tries);
                     hold(Some(turn));
-                    Claimed::Task(Box::new(Claim { id, picture, plan, suspect, tries, lease }))
+                    Claimed::Task(Box::new(Claim { id, picture, plan, suspect, tries, reservation }))
                 }
                 Ok(Look::TooLarge(turn)) => {
                     let length = turn.received;
@@ -256,8 +256,8 @@ impl Writer for MongoWriter {
         let mut answers = Vec::with_capacity(batch.len());
         let mut rest = batch.into_iter().peekable();
         while let Some((ticket, write)) = rest.next() {
-            if let StoreWrite::Claim { crashes_max, in_work, at, lease } = write {
-                let result = self.link.run(self.claim(crashes_max, in_work, at, lease));
+            if let StoreWrite::Claim { crashes_max, in_work, at, reservation } = write {
+                let result = self.link.run(self.claim(crashes_max, in_work, at, reservation));
                 answers.push(StoreAnswer { ticket, result });
                 continue;
             }

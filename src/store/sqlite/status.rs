@@ -89,7 +89,7 @@ pub(super) fn file(
     conn: &Connection,
     id: Uuid,
     range: Range<u64>,
-    mut lease: Reservation,
+    mut reservation: Reservation,
 ) -> Result<Option<(Bytes, Reservation)>, StoreError> {
     let kept = conn
         .prepare_cached("SELECT seq, length FROM task JOIN result ON result.task = task.seq WHERE id = ?1")?
@@ -98,7 +98,7 @@ pub(super) fn file(
     let within = |&(_, length): &(i64, u64)| range.start <= range.end && range.end <= length;
     let Some((seq, _)) = kept.filter(within) else { return Ok(None) };
     let length = range.end - range.start;
-    lease.grow(length).map_err(|Full| StoreError::NoRoom { length })?;
+    reservation.charge(length).map_err(|Full| StoreError::NoRoom { length })?;
     let bytes = blob::read(conn, "result", seq, range)?;
-    Ok(Some((bytes.into(), lease)))
+    Ok(Some((bytes.into(), reservation)))
 }

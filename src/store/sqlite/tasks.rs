@@ -29,7 +29,7 @@ pub(super) struct Turn {
 
 /// Keeps a submission, unless its key has been seen.
 pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Acceptance, StoreError> {
-    let Submission { id, picture, plan, key, at, lease: _ } = submission;
+    let Submission { id, picture, plan, key, at, reservation: _ } = submission;
     let digest = key.as_ref().map(|_| rules::digest(picture, plan));
     if let (Some(key), Some(digest)) = (key, &digest) {
         let known = conn
@@ -64,7 +64,7 @@ pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Accep
     Ok(Acceptance::New)
 }
 
-/// Takes the next task into work; `lease` is charged for its picture, and for nothing if there is none.
+/// Takes the next task into work; `reservation` is charged for its picture, and for nothing if there is none.
 ///
 /// Of several suspects the one with most crashes comes first: it is the likeliest culprit.
 pub(super) fn claim(
@@ -72,10 +72,10 @@ pub(super) fn claim(
     crashes_max: u32,
     in_work: usize,
     at: SystemTime,
-    lease: &mut Reservation,
+    reservation: &mut Reservation,
 ) -> Result<Result<Turn, Claimed>, StoreError> {
     // A transaction that is repeated has charged it before.
-    lease.shrink_to(0);
+    reservation.shrink_to(0);
     // Of the index alone: a row that can't be read must not hide which it is.
     let next = conn
         .prepare_cached(
@@ -96,20 +96,20 @@ pub(super) fn claim(
         conn.prepare_cached("UPDATE task SET state = 1, begun_at = ?2 WHERE seq = ?1")?
             .execute((seq, Kept(at)))
     };
-    if length > lease.bytes_max() {
+    if length > reservation.bytes_max() {
         begin()?;
         return Ok(Err(Claimed::TooLarge { id, length }));
     }
-    if let Err(Full) = lease.grow(length) {
+    if let Err(Full) = reservation.charge(length) {
         return Ok(Err(Claimed::NoRoom { length }));
     }
     let picture = match blob::read(conn, "upload", seq, 0..length) {
         Err(Unread::NoRoom { length }) => {
-            lease.shrink_to(0);
+            reservation.shrink_to(0);
             return Ok(Err(Claimed::NoRoom { length }));
         }
         Err(Unread::Sqlite(error)) if is_lasting(&error) => {
-            lease.shrink_to(0);
+            reservation.shrink_to(0);
             return give_up(conn, seq, at).map(Err);
         }
         read => read?,

@@ -84,7 +84,7 @@ mod contract {
 }
 
 fn submission(number: u64, length: usize) -> StoreWrite {
-    let lease = Admission::new(1, 1 << 30, 1).lease();
+    let reservation = Admission::new(1, 1 << 30, 1).reservation();
     let picture = bytes(number, length);
     StoreWrite::Accept(Box::new(Submission {
         id: id(number),
@@ -92,7 +92,7 @@ fn submission(number: u64, length: usize) -> StoreWrite {
         plan: plan(),
         key: None,
         at: at(0),
-        lease,
+        reservation,
     }))
 }
 
@@ -101,7 +101,7 @@ fn claim() -> StoreWrite {
         crashes_max: CRASHES_MAX,
         in_work: 0,
         at: at(1),
-        lease: Admission::new(1, 1 << 30, 1).lease(),
+        reservation: Admission::new(1, 1 << 30, 1).reservation(),
     }
 }
 
@@ -368,17 +368,22 @@ fn a_claim_that_is_undone_and_made_again_is_charged_once() {
     let (mut writer, _reader) = directory.open();
     write(&mut writer, vec![submission(1, 1000)]);
     leave_room(&writer, 20);
-    let gate = Admission::new(1, 1000, 1);
-    let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(1), lease: gate.lease() };
+    let admission = Admission::new(1, 1000, 1);
+    let claim = StoreWrite::Claim {
+        crashes_max: CRASHES_MAX,
+        in_work: 0,
+        at: at(1),
+        reservation: admission.reservation(),
+    };
     // The second undoes both; each is then made by itself.
     let answers = write(&mut writer, vec![claim, submission(2, 200_000)]);
     assert!(
         matches!(&answers[..], [Ok(StoreReply::Claimed(Claimed::Task(_))), Err(StoreError::Full(_))]),
         "{answers:?}"
     );
-    assert_eq!(gate.bytes(), 1000);
+    assert_eq!(admission.bytes(), 1000);
     drop(answers);
-    assert_eq!(gate.bytes(), 0);
+    assert_eq!(admission.bytes(), 0);
 }
 
 #[test]
@@ -504,15 +509,19 @@ fn a_task_that_cannot_be_read_ends_and_the_next_has_its_turn() {
     fs::write(directory.file(), file).unwrap();
 
     (writer, reader) = directory.open();
-    let gate = Admission::new(1, 1 << 30, 1);
+    let admission = Admission::new(1, 1 << 30, 1);
     for number in 1..=4 {
-        let claim =
-            StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(8), lease: gate.lease() };
+        let claim = StoreWrite::Claim {
+            crashes_max: CRASHES_MAX,
+            in_work: 0,
+            at: at(8),
+            reservation: admission.reservation(),
+        };
         let answer = write(&mut writer, vec![claim]).remove(0);
         let Ok(StoreReply::Claimed(Claimed::Unreadable { id: unreadable })) = answer else {
             panic!("{answer:?}")
         };
-        assert_eq!((unreadable, gate.bytes()), (id(number), 0));
+        assert_eq!((unreadable, admission.bytes()), (id(number), 0));
         let Ok(StoreReply::Status(Some(status))) = reader.read(StoreRead::Status(id(number))) else {
             panic!()
         };

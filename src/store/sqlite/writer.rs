@@ -126,8 +126,8 @@ fn attempt(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> 
 fn apply(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> Outcome {
     let told = match write {
         StoreWrite::Accept(submission) => tasks::accept(conn, submission).map(StoreReply::Accepted),
-        StoreWrite::Claim { crashes_max, in_work, at, lease } => {
-            return Ok(match tasks::claim(conn, *crashes_max, *in_work, *at, lease)? {
+        StoreWrite::Claim { crashes_max, in_work, at, reservation } => {
+            return Ok(match tasks::claim(conn, *crashes_max, *in_work, *at, reservation)? {
                 Ok(turn) => Effect::Turn(turn),
                 Err(none) => Effect::Told(StoreReply::Claimed(none)),
             });
@@ -145,8 +145,15 @@ fn apply(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> Ou
 /// The answer to a request that is over; what it held is let go, but for the lease of a claim.
 fn answer(ticket: u64, write: StoreWrite, outcome: Outcome) -> StoreAnswer {
     let result = outcome.map(|effect| match (effect, write) {
-        (Effect::Turn(Turn { id, picture, plan, suspect, tries }), StoreWrite::Claim { lease, .. }) => {
-            StoreReply::Claimed(Claimed::Task(Box::new(Claim { id, picture, plan, suspect, tries, lease })))
+        (Effect::Turn(Turn { id, picture, plan, suspect, tries }), StoreWrite::Claim { reservation, .. }) => {
+            StoreReply::Claimed(Claimed::Task(Box::new(Claim {
+                id,
+                picture,
+                plan,
+                suspect,
+                tries,
+                reservation,
+            })))
         }
         (Effect::Told(told), _) => told,
         // Only a claim has this effect.

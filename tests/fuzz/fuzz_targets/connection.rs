@@ -44,8 +44,8 @@ fuzz_target!(|data: &[u8]| {
 fn converse(pieces: &[&[u8]], seed: u8) -> Vec<String> {
     let mut policy = Limits { head: HEAD, body_max: BODY_MAX, files: seed % 2 == 0, ..Limits::default() };
     policy.links_port = (seed % 3 == 0).then_some(82);
-    let gate = Admission::new(2, 1 << 20, 1);
-    let service = Rc::new(ServerState::new(policy, gate.clone(), uuid::Uuid::nil));
+    let admission = Admission::new(2, 1 << 20, 1);
+    let service = Rc::new(ServerState::new(policy, admission.clone(), uuid::Uuid::nil));
     let side = if seed % 5 == 0 { ListenerRole::Links } else { ListenerRole::Main };
     let door = LocalAddress { side, host: "192.0.2.7".into(), port: 80 };
     let now = Now { at: *START, wall: SystemTime::UNIX_EPOCH };
@@ -66,7 +66,7 @@ fn converse(pieces: &[&[u8]], seed: u8) -> Vec<String> {
     settle(&mut exchange, &mut sent, much_later);
     assert!(exchange.is_closed());
     drop(exchange);
-    assert_eq!((gate.places(), gate.bytes()), (0, 0));
+    assert_eq!((admission.places(), admission.bytes()), (0, 0));
     answers(&sent)
 }
 
