@@ -477,8 +477,8 @@ impl Value {
     }
 
     /// The complaint that this value is not what it should be.
-    fn is_not(&self, wanted: &str) -> UsageError {
-        UsageError(format!("{} debe ser {wanted}: «{}»", self.name, self.text))
+    fn is_not(&self, file_request: &str) -> UsageError {
+        UsageError(format!("{} debe ser {file_request}: «{}»", self.name, self.text))
     }
 }
 
@@ -653,7 +653,7 @@ mod tests {
 
     #[test]
     fn complaints_name_the_twin_that_gave_the_value() {
-        for (twin, value, wanted) in [
+        for (twin, value, file_request) in [
             ("TP2_COLA", "no", "un número entero de 1 a 1000000"),
             ("TP2_PUERTO", "x", "un número entero de 0 a 65535"),
             ("TP2_ESCALA", "11", "un número entre 0.001 y 10"),
@@ -662,7 +662,7 @@ mod tests {
         ] {
             let port: &[&str] = if twin == "TP2_PUERTO" { &["-i", "::"] } else { &["-i", "::", "-p", "1"] };
             let error = run(port, &[(twin, value)]).unwrap_err();
-            assert_eq!(error.0, format!("{twin} debe ser {wanted}: «{value}»"));
+            assert_eq!(error.0, format!("{twin} debe ser {file_request}: «{value}»"));
         }
         let bad = [("TP2_COLA".into(), OsString::from_vec(vec![0xff]))];
         let error = parse(["-i", "::", "-p", "1"].map(OsString::from), bad).unwrap_err();

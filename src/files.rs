@@ -76,58 +76,63 @@ impl Library {
     /// What [`Library::fetch`] would say, if that is that the client has it already or that it is kept, and if it is known
     /// without waiting for anything; None: have it fetched.
     #[must_use]
-    pub fn glance(&self, wanted: &FileRequest) -> Option<Output> {
+    pub fn glance(&self, file_request: &FileRequest) -> Option<Output> {
         if !self.is_local {
             return None;
         }
-        let file = glance_beneath(self.directory.as_fd(), &wanted.path).ok()?;
-        let stamp = stamp(&file).ok()?;
-        let plan = wanted.wish.plan(self.cache.format_now(&stamp)?)?;
-        let edition = Variant { stamp, plan };
-        if wanted.conditions.not_modified(&edition.etag(), stamp.modified) {
-            return Some(Output::NotModified(edition));
+        let file = glance_beneath(self.directory.as_fd(), &file_request.path).ok()?;
+        let version = version(&file).ok()?;
+        let transform = file_request.requested.transform(self.cache.format_now(&version)?)?;
+        let variant = Variant { version, transform };
+        if file_request.conditions.not_modified(&variant.etag(), version.modified) {
+            return Some(Output::NotModified(variant));
         }
-        self.cache.find_now(&edition).map(Output::Picture)
+        self.cache.find_now(&variant).map(Output::Picture)
     }
 
     /// Looks at a file, and reads it if its picture has to be made; `reservation` is charged for its bytes then.
     ///
     /// # Errors
     /// There is no such file, it is no picture for us, or there is no room for it.
-    pub fn fetch(&self, wanted: &FileRequest, reservation: &mut Reservation) -> Result<Output, WorkError> {
-        let file = open_beneath(self.directory.as_fd(), &wanted.path).map_err(|error| refusal(&error))?;
-        let stamp = stamp(&file)?;
-        let length = stamp.length;
+    pub fn fetch(
+        &self,
+        file_request: &FileRequest,
+        reservation: &mut Reservation,
+    ) -> Result<Output, WorkError> {
+        let file =
+            open_beneath(self.directory.as_fd(), &file_request.path).map_err(|error| refusal(&error))?;
+        let version = version(&file)?;
+        let length = version.length;
         if length > self.length_max {
             return Err(WorkError::FileTooLong { length });
         }
         let mut picture = Vec::new();
         read(&file, SNIFFED, &mut picture)?;
         let Sniff::Picture(format) = Format::sniff(&picture) else { return Err(WorkError::NotAPicture) };
-        if self.is_local && self::stamp(&file)? == stamp {
-            self.cache.note(stamp, format);
+        if self.is_local && self::version(&file)? == version {
+            self.cache.note(version, format);
         }
-        let plan = wanted.wish.plan(format).ok_or(WorkError::NotAcceptable)?;
-        let edition = Variant { stamp, plan };
-        if wanted.conditions.not_modified(&edition.etag(), stamp.modified) {
-            return Ok(Output::NotModified(edition));
+        let transform = file_request.requested.transform(format).ok_or(WorkError::NotAcceptable)?;
+        let variant = Variant { version, transform };
+        if file_request.conditions.not_modified(&variant.etag(), version.modified) {
+            return Ok(Output::NotModified(variant));
         }
-        if let Some(kept) = self.cache.find(&edition) {
+        if let Some(kept) = self.cache.find(&variant) {
             return Ok(Output::Picture(kept));
         }
         reservation.charge(length).map_err(|Full| WorkError::MemoryFull { length })?;
-        read_rest(&file, &stamp, &mut picture)?;
-        let brief = Brief { plan, stamp: Some(stamp), product: Product::File };
+        read_rest(&file, &version, &mut picture)?;
+        let brief = Brief { transform, version: Some(version), product: Product::File };
         let loaded = pixels::appraise(picture, brief, &self.limits, reservation.bytes_max())?;
         Ok(Output::Loaded(Box::new(loaded)))
     }
 
     /// A result, kept if there is room; `size` is its columns and rows.
     #[must_use]
-    pub fn keep(&self, edition: Variant, file: Vec<u8>, size: (u32, u32)) -> Output {
+    pub fn keep(&self, variant: Variant, file: Vec<u8>, size: (u32, u32)) -> Output {
         // As long as it is, without what the encoder had reserved.
         let file = Bytes::from(file.into_boxed_slice());
-        match self.cache.keep(edition, &file, size) {
+        match self.cache.keep(variant, &file, size) {
             Some(picture) => Output::Picture(picture),
             None => Output::File(file),
         }
@@ -135,7 +140,7 @@ impl Library {
 }
 
 /// The state of a regular file; nothing else is a file here.
-fn stamp(file: &File) -> Result<FileVersion, WorkError> {
+fn version(file: &File) -> Result<FileVersion, WorkError> {
     let metadata = file.metadata().map_err(|error| refusal(&error))?;
     if !metadata.is_file() {
         return Err(WorkError::NoFile);
@@ -150,14 +155,14 @@ fn stamp(file: &File) -> Result<FileVersion, WorkError> {
 }
 
 /// Reads on to the end of a file in this state.
-fn read_rest(file: &File, stamp: &FileVersion, picture: &mut Vec<u8>) -> Result<(), WorkError> {
-    let length = stamp.length;
+fn read_rest(file: &File, version: &FileVersion, picture: &mut Vec<u8>) -> Result<(), WorkError> {
+    let length = version.length;
     let rest = length.saturating_sub(picture.len() as u64);
     let room = usize::try_from(rest).map_err(|_| WorkError::FileTooLong { length })?;
     picture.try_reserve_exact(room).map_err(|_| WorkError::MemoryFull { length })?;
     read(file, rest, picture)?;
     // A strong tag stands for bytes that were there together.
-    if picture.len() as u64 == length && self::stamp(file)? == *stamp {
+    if picture.len() as u64 == length && self::version(file)? == *version {
         Ok(())
     } else {
         Err(WorkError::Changing)

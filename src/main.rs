@@ -70,7 +70,7 @@ fn serve(mut config: Config) -> Result<(), String> {
         .map_err(failed("no se pueden leer las señales"))?;
     // A file that would pass RLIMIT_FSIZE is a write that failed (EFBIG), as on a full disk: not the end.
     sys::block_signal(SIGXFSZ).map_err(failed("no se puede bloquear la señal SIGXFSZ"))?;
-    let wanted = config.clients_max;
+    let file_request = config.clients_max;
     config.clients_max = raise_descriptors(&config);
     let file = config.log_file.as_ref().map_or(String::new(), |path| format!(" «{}»", path.display()));
     let log = Log::start(config.level, config.log_file.clone())
@@ -79,9 +79,9 @@ fn serve(mut config: Config) -> Result<(), String> {
     for warning in &config.warnings {
         log.write(Level::Warning, Who::default(), warning);
     }
-    if config.clients_max < wanted {
+    if config.clients_max < file_request {
         let text = format_args!(
-            "--conexiones baja de {wanted} a {}: el límite de descriptores de archivo (ulimit -Hn) no da para más.",
+            "--conexiones baja de {file_request} a {}: el límite de descriptores de archivo (ulimit -Hn) no da para más.",
             config.clients_max
         );
         log.write(Level::Warning, Who::default(), text);
@@ -204,9 +204,9 @@ fn raise_descriptors(config: &Config) -> usize {
     let store = if matches!(config.store, StoreAt::Mongodb(_)) { AWAY_DESCRIPTORS } else { 0 };
     // A worker of the steady crew has a file open at a time, and its folder; quick ones open none.
     let spare = OWN_DESCRIPTORS + store + connections_max(threads) as u64 + 2 * threads as u64;
-    let wanted = clients_max as u64 + spare;
+    let file_request = clients_max as u64 + spare;
     let Ok((soft, hard)) = sys::limits(sys::Limit::Files) else { return clients_max };
-    let raised = wanted.min(hard).max(soft);
+    let raised = file_request.min(hard).max(soft);
     let granted = if sys::set_limits(sys::Limit::Files, raised, hard).is_ok() { raised } else { soft };
     let room = granted.saturating_sub(spare).max(1);
     clients_max.min(usize::try_from(room).unwrap_or(usize::MAX))

@@ -371,8 +371,8 @@ impl Toolbox {
         reservation: Option<&mut Reservation>,
     ) -> Result<Output, WorkError> {
         match work {
-            Work::Open(wanted) => match (&self.library, reservation) {
-                (Some(library), Some(reservation)) => library.fetch(&wanted, reservation),
+            Work::Open(file_request) => match (&self.library, reservation) {
+                (Some(library), Some(reservation)) => library.fetch(&file_request, reservation),
                 // Without a library no file is asked for, and a job has its reservation until it is answered.
                 _ => Err(WorkError::Lost),
             },
@@ -383,14 +383,14 @@ impl Toolbox {
                 let size = (raster.width, raster.height);
                 let file = pixels::encode_until(raster, &encoding, cancelled)?;
                 match (&self.library, keep) {
-                    (Some(library), Some(edition)) => Ok(library.keep(edition, file, size)),
+                    (Some(library), Some(variant)) => Ok(library.keep(variant, file, size)),
                     _ => Ok(Output::File(Bytes::from(file))),
                 }
             }
-            Work::Face(raster) => pixels::likeness(raster).map(Output::Face),
+            Work::Face(raster) => pixels::face_image(raster).map(Output::Face),
             Work::Link(file) => self.links.keep(&file, SystemTime::now()).map(Output::Linked),
-            Work::Read(sought) => match reservation {
-                Some(reservation) => self.links.fetch(&sought, reservation),
+            Work::Read(link_request) => match reservation {
+                Some(reservation) => self.links.fetch(&link_request, reservation),
                 None => Err(WorkError::Lost),
             },
             // Scaling is the other process's work; the loop sends none here.

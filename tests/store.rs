@@ -76,9 +76,9 @@ fn bytes(id: Uuid, length: usize) -> Vec<u8> {
 
 fn accept(admission: &Admission, id: Uuid, length: usize) -> Ask {
     let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
-    let (plan, picture, reservation) =
+    let (transform, picture, reservation) =
         (Transform { size: Size::Factor(0.5), encoding }, bytes(id, length), admission.reservation());
-    let submission = Submission { id, picture, plan, key: None, at: SystemTime::now(), reservation };
+    let submission = Submission { id, picture, transform, key: None, at: SystemTime::now(), reservation };
     Ask::Write(StoreWrite::Accept(Box::new(submission)))
 }
 
@@ -93,7 +93,7 @@ fn claim(admission: &Admission) -> Ask {
 
 fn end(admission: &Admission, id: Uuid) -> Ask {
     let (file, reservation) = (bytes(id, 700).into(), admission.reservation());
-    let picture = Picture { file, format: Format::Pnm, width: 1, height: 1, edition: None, reservation };
+    let picture = Picture { file, format: Format::Pnm, width: 1, height: 1, variant: None, reservation };
     Ask::Write(StoreWrite::End { id, at: SystemTime::now(), end: End::Done(Arc::new(picture)) })
 }
 

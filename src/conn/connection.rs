@@ -159,25 +159,25 @@ impl Connection {
             Phase::Waiting { mut request, awaited: Pending::Run, since, .. } if request.id == id => {
                 match outcome {
                     Ok(WorkOutput::Picture(picture, times)) => self.deliver(&request, picture, times, now),
-                    Ok(WorkOutput::NotModified(edition)) => {
+                    Ok(WorkOutput::NotModified(variant)) => {
                         self.answer(
                             Name::Waiting,
                             &request,
-                            &edition.not_modified(now.wall),
+                            &variant.not_modified(now.wall),
                             After::Next,
                             now,
                         );
                     }
-                    Ok(WorkOutput::Face(likeness, _)) => {
+                    Ok(WorkOutput::Face(face_image, _)) => {
                         let Intent::Bank(bank::BankRequest::Insert { folder, name }) = &request.intent else {
                             return;
                         };
-                        let question = Question::Insert(folder.clone(), Box::new(likeness.named(name)));
+                        let question = Question::Insert(folder.clone(), Box::new(face_image.named(name)));
                         let next = intent::ask_store(question, now);
                         self.proceed(Name::Waiting, request, next, since, now);
                     }
                     Ok(WorkOutput::Link(link, times)) => self.announce(&request, link, times, now),
-                    Ok(WorkOutput::Excerpt(excerpt)) => match excerpt.reply(now.wall) {
+                    Ok(WorkOutput::Excerpt(file_part)) => match file_part.reply(now.wall) {
                         Ok(reply) => self.answer(Name::Waiting, &request, &reply, After::Next, now),
                         Err(reject) => self.refuse(Name::Waiting, &request, &reject, After::Next, now),
                     },
@@ -516,11 +516,11 @@ impl Connection {
     fn settle(&mut self, from: Name, mut request: Request, known: EarlyReply, then: After, now: Now) {
         match known {
             EarlyReply::Reply(reply) => self.answer(from, &request, &reply, then, now),
-            EarlyReply::File(wanted) => {
-                self.look(from, request, WorkSource::File(Box::new(wanted)), then, now)
+            EarlyReply::File(file_request) => {
+                self.look(from, request, WorkSource::File(Box::new(file_request)), then, now)
             }
-            EarlyReply::Linked(sought) => {
-                self.look(from, request, WorkSource::Linked(Box::new(sought)), then, now)
+            EarlyReply::Linked(link_request) => {
+                self.look(from, request, WorkSource::Linked(Box::new(link_request)), then, now)
             }
             EarlyReply::Metrics => self.proceed(from, request, intent::measure(now), now.at, now),
             EarlyReply::Bank(question) => {
@@ -624,22 +624,24 @@ impl Connection {
         }
         let format =
             format_of(&picture, request.as_fields).map_err(|failure| self.service.failed(failure))?;
-        let wish = RequestedTransform::read(&request.parameters, &fields, self.service.policy.factor)?;
+        let requested = RequestedTransform::read(&request.parameters, &fields, self.service.policy.factor)?;
         if let Intent::Task(handover) = &request.intent {
             // Who asks for a task accepts a document about it; the picture comes later, to another request.
-            let plan =
-                wish.plan(format).or_else(|| handover.is_told_later().then(|| wish.plan_as_input(format)));
-            let (plan, key) = (plan.ok_or(HttpProblem::NotAcceptable)?, handover.key.clone());
-            let submission = Submission { id: request.id, picture, plan, key, at: now.wall, reservation };
+            let transform = requested
+                .transform(format)
+                .or_else(|| handover.is_told_later().then(|| requested.resolve_as_input(format)));
+            let (transform, key) = (transform.ok_or(HttpProblem::NotAcceptable)?, handover.key.clone());
+            let submission =
+                Submission { id: request.id, picture, transform, key, at: now.wall, reservation };
             return Ok(Ordered::Task(Box::new(submission)));
         }
-        let (plan, product) = match &request.intent {
+        let (transform, product) = match &request.intent {
             // EventKind is kept here is a JPEG, whatever its sender would take in an answer.
-            Intent::Link { .. } => (wish.plan_for_link(), Product::Link),
-            Intent::Bank(_) => (wish.plan_for_link(), Product::Face),
-            _ => (wish.plan(format).ok_or(HttpProblem::NotAcceptable)?, Product::File),
+            Intent::Link { .. } => (requested.resolve_for_link(), Product::Link),
+            Intent::Bank(_) => (requested.resolve_for_link(), Product::Face),
+            _ => (requested.transform(format).ok_or(HttpProblem::NotAcceptable)?, Product::File),
         };
-        let origin = WorkSource::Upload { picture, plan, product };
+        let origin = WorkSource::Upload { picture, transform, product };
         let read = Some(now.at - request.began_at);
         Ok(Ordered::Work(Box::new(WorkRequest { id: request.id, origin, reservation, read })))
     }

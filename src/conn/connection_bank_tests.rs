@@ -14,12 +14,12 @@ fn list(target: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-fn likeness() -> FaceImage {
+fn face_image() -> FaceImage {
     FaceImage { image: "/9j/2Q==".into(), samples: vec![7; FACE_SAMPLES].into() }
 }
 
 fn faces(numbers: std::ops::Range<usize>) -> Vec<Face> {
-    numbers.map(|number| likeness().named(&format!("{number:03}.jpg"))).collect()
+    numbers.map(|number| face_image().named(&format!("{number:03}.jpg"))).collect()
 }
 
 /// Takes a body in chunks apart; panics unless it is whole and ends where `bytes` do.
@@ -89,9 +89,9 @@ fn a_picture_becomes_a_face_then_a_question_then_an_answer() {
         let WorkSource::Upload { picture, product, .. } = &world.orders[0].origin else { panic!() };
         assert_eq!((&picture[..], product), (PNG, &Product::Face));
         assert!(world.queries.is_empty(), "the store is asked when there is a face");
-        world.done(&Ok(WorkOutput::Face(likeness(), Times::default())));
+        world.done(&Ok(WorkOutput::Face(face_image(), Times::default())));
         let Query::Bank(Question::Insert(folder, face)) = world.question() else { panic!() };
-        assert_eq!((&*folder, *face), ("mis caras", likeness().named("ñ.jpg")));
+        assert_eq!((&*folder, *face), ("mis caras", face_image().named("ñ.jpg")));
         assert!(world.text().is_empty(), "nothing is promised before the store has it");
         world.found(Found::Inserted(fresh));
         assert_eq!(world.statuses(), [code]);
@@ -150,7 +150,7 @@ fn a_store_that_can_not_keep_it_says_so() {
     {
         let mut world = World::new();
         world.feed(&put("/carpetas/c/a.jpg", ""));
-        world.done(&Ok(WorkOutput::Face(likeness(), Times::default())));
+        world.done(&Ok(WorkOutput::Face(face_image(), Times::default())));
         world.told(Err(failure.clone()));
         assert_eq!(world.statuses(), [code]);
         assert!(!world.text().contains("SQLITE") && !world.text().contains("EIO"), "reasons are for the log");
@@ -163,7 +163,7 @@ fn a_store_that_can_not_keep_it_says_so() {
     }
     let mut silent = World::new();
     silent.feed(&put("/carpetas/c/a.jpg", ""));
-    silent.done(&Ok(WorkOutput::Face(likeness(), Times::default())));
+    silent.done(&Ok(WorkOutput::Face(face_image(), Times::default())));
     silent.wait(Duration::from_secs(30));
     silent.transmit();
     assert_eq!(silent.statuses(), [503]);
@@ -173,7 +173,7 @@ fn a_store_that_can_not_keep_it_says_so() {
 fn a_client_that_leaves_before_its_face_is_kept_is_told_nothing() {
     let mut world = World::new();
     world.feed(&put("/carpetas/c/a.jpg", ""));
-    world.done(&Ok(WorkOutput::Face(likeness(), Times::default())));
+    world.done(&Ok(WorkOutput::Face(face_image(), Times::default())));
     world.connection.handle_gone(world.now);
     world.drain_actions();
     world.found(Found::Inserted(true));

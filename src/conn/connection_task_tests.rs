@@ -49,7 +49,7 @@ fn a_picture_that_is_handed_in_is_answered_when_it_is_kept() {
         panic!()
     };
     assert!(world.text().is_empty() && world.orders.is_empty());
-    assert_eq!((&submission.picture[..], submission.plan.size), (PNG, Size::Factor(0.25)));
+    assert_eq!((&submission.picture[..], submission.transform.size), (PNG, Size::Factor(0.25)));
     assert_eq!(submission.key.as_deref(), Some(&b"k1"[..]));
     assert_eq!(submission.reservation.bytes(), PNG.len() as u64);
     let id = submission.id;

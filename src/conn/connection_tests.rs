@@ -9,9 +9,9 @@ use crate::conn::local_address::tests::local_address;
 use crate::http::conditional::Selection;
 use crate::model::admission::Admission;
 use crate::model::file::FileRequest;
-use crate::model::file::tests::edition;
+use crate::model::file::tests::variant;
 use crate::model::job::Product;
-use crate::model::links::tests::excerpt;
+use crate::model::links::tests::file_part;
 use crate::model::log_event::Level;
 use crate::model::server_state::{Limits, Part};
 use crate::model::transform::{Size, Transform};
@@ -105,7 +105,7 @@ impl World {
     /// Picture and plan of the first order.
     fn uploaded(&self) -> (&[u8], &Transform) {
         match &self.orders[0].origin {
-            WorkSource::Upload { picture, plan, .. } => (picture, plan),
+            WorkSource::Upload { picture, transform, .. } => (picture, transform),
             other => panic!("{other:?}"),
         }
     }
@@ -177,7 +177,7 @@ fn picture(service: &ServerState) -> WorkResult {
     reservation.charge(4).unwrap();
     let file = Bytes::from_static(b"GRAY");
     let times = Times { read: Some(Duration::ZERO), ..Times::default() };
-    let picture = Picture { file, format: Format::Png, width: 1, height: 1, edition: None, reservation };
+    let picture = Picture { file, format: Format::Png, width: 1, height: 1, variant: None, reservation };
     Ok(WorkOutput::Picture(Arc::new(picture), times))
 }
 
@@ -834,8 +834,8 @@ fn a_name_that_is_nearly_a_parameters_is_told() {
     }
     let mut world = World::new();
     world.feed(b"POST /?SCALE=0.25&Format=png&otra=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nGIF89a");
-    let WorkSource::Upload { plan, .. } = &world.orders[0].origin else { panic!() };
-    assert_eq!((plan.size, plan.encoding.format), (Size::Factor(0.25), Format::Png));
+    let WorkSource::Upload { transform, .. } = &world.orders[0].origin else { panic!() };
+    assert_eq!((transform.size, transform.encoding.format), (Size::Factor(0.25), Format::Png));
 }
 
 #[test]
@@ -1033,9 +1033,9 @@ fn with_files() -> World {
     World::with(Limits { files: true, ..Limits::default() }, Admission::new(4, 1 << 20, 1))
 }
 
-fn wanted(world: &World) -> &FileRequest {
+fn file_request(world: &World) -> &FileRequest {
     match &world.orders[0].origin {
-        WorkSource::File(wanted) => wanted,
+        WorkSource::File(file_request) => file_request,
         other => panic!("{other:?}"),
     }
 }
@@ -1046,21 +1046,21 @@ fn a_file_is_asked_for_and_its_picture_can_be_kept_by_the_client() {
     world.feed(
         b"GET /fotos/a%20b.png?escala=0.25 HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"x\"\r\nAccept: image/webp\r\n\r\n",
     );
-    let order = wanted(&world);
+    let order = file_request(&world);
     assert_eq!(order.path, b"fotos/a b.png");
     assert_eq!(order.conditions.if_none_match.as_deref(), Some(&b"\"x\""[..]));
-    let plan = order.wish.plan(Format::Png).unwrap();
-    assert_eq!((plan.size, plan.encoding.format), (Size::Factor(0.25), Format::WebP));
+    let transform = order.requested.transform(Format::Png).unwrap();
+    assert_eq!((transform.size, transform.encoding.format), (Size::Factor(0.25), Format::WebP));
     assert_eq!((world.orders[0].reservation.bytes(), world.orders[0].read), (0, None));
 
     let Ok(WorkOutput::Picture(made, _)) = picture(&world.service) else { panic!() };
-    let made = Picture { edition: Some(edition()), ..Arc::into_inner(made).unwrap() };
+    let made = Picture { variant: Some(variant()), ..Arc::into_inner(made).unwrap() };
     let times = Times { open: Some(Duration::from_millis(2)), ..Times::default() };
     world.done(&Ok(WorkOutput::Picture(Arc::new(made), times)));
     let text = world.text();
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\nGRAY"), "{text}");
     for field in [
-        &format!("ETag: {}", edition().etag()),
+        &format!("ETag: {}", variant().etag()),
         // The world's clock shows 1970: no date later than that.
         "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT",
         "Cache-Control: public, max-age=60",
@@ -1079,7 +1079,7 @@ fn a_file_that_the_client_has_is_304_without_a_body() {
     for method in ["GET", "HEAD"] {
         let mut world = with_files();
         world.feed(format!("{method} /a.png HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
-        world.done(&Ok(WorkOutput::NotModified(edition())));
+        world.done(&Ok(WorkOutput::NotModified(variant())));
         let text = world.text();
         assert!(text.starts_with("HTTP/1.1 304 Not Modified\r\n") && text.ends_with("\r\n\r\n"), "{text}");
         for field in ["ETag: \"", "Last-Modified: ", "Cache-Control: public", "Vary: Accept", "X-Tarea: "] {
@@ -1247,10 +1247,14 @@ fn a_link_is_answered_with_its_address() {
         (with_links_port(ListenerRole::Main), "a,b", "http://192.0.2.7:8082/a.jpg"),
     ] {
         world.feed(&post_for_link("?formato=png&calidad=9", host));
-        let WorkSource::Upload { picture, plan, product: Product::Link } = &world.orders[0].origin else {
+        let WorkSource::Upload { picture, transform, product: Product::Link } = &world.orders[0].origin
+        else {
             panic!("{host}")
         };
-        assert_eq!((&picture[..], plan.encoding.format, plan.encoding.quality), (PNG, Format::Jpeg, 9));
+        assert_eq!(
+            (&picture[..], transform.encoding.format, transform.encoding.quality),
+            (PNG, Format::Jpeg, 9)
+        );
         world.done(&link_to("a.jpg"));
         let text = world.text();
         assert!(text.starts_with("HTTP/1.1 201 Created\r\n"), "{text}");
@@ -1294,8 +1298,10 @@ fn a_link_is_refused_as_any_upload_is() {
 fn without_http_a_link_is_one_line_where_links_have_a_port() {
     let mut world = with_links_port(ListenerRole::Main);
     world.feed(PNG);
-    let WorkSource::Upload { plan, product: Product::Link, .. } = &world.orders[0].origin else { panic!() };
-    assert_eq!(plan.encoding.format, Format::Jpeg);
+    let WorkSource::Upload { transform, product: Product::Link, .. } = &world.orders[0].origin else {
+        panic!()
+    };
+    assert_eq!(transform.encoding.format, Format::Jpeg);
     world.done(&link_to("a.jpg"));
     assert_eq!(world.text(), "Imagen escalada disponible en: http://192.0.2.7:8082/a.jpg\n");
     assert!(world.half_closed);
@@ -1311,23 +1317,23 @@ fn stored_pictures_are_served_where_links_lead() {
     for (mut world, prefix) in [(World::new(), "/scaled_images"), (with_links_port(ListenerRole::Links), "")]
     {
         world.feed(&get(&format!("{prefix}/a%2ejpg?x"), "Range: bytes=2-3\r\n"));
-        let WorkSource::Linked(sought) = &world.orders[0].origin else { panic!("{prefix}") };
-        assert_eq!((&sought.name[..], sought.head_only), (&b"a.jpg"[..], false));
-        assert_eq!(sought.conditions.range, Some(b"bytes=2-3".to_vec()));
-        world.done(&Ok(WorkOutput::Excerpt(excerpt(Selection::Part(2..4), b"23"))));
+        let WorkSource::Linked(link_request) = &world.orders[0].origin else { panic!("{prefix}") };
+        assert_eq!((&link_request.name[..], link_request.head_only), (&b"a.jpg"[..], false));
+        assert_eq!(link_request.conditions.range, Some(b"bytes=2-3".to_vec()));
+        world.done(&Ok(WorkOutput::Excerpt(file_part(Selection::Part(2..4), b"23"))));
         assert!(world.text().starts_with("HTTP/1.1 206 Partial Content\r\n"), "{}", world.text());
         assert!(world.text().ends_with("\r\n\r\n23"), "{}", world.text());
 
         world.feed(format!("HEAD {prefix}/a.jpg HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
-        let WorkSource::Linked(sought) = &world.orders[0].origin else { panic!("{prefix}") };
-        assert!(sought.head_only);
-        world.done(&Ok(WorkOutput::Excerpt(excerpt(Selection::Whole, b""))));
+        let WorkSource::Linked(link_request) = &world.orders[0].origin else { panic!("{prefix}") };
+        assert!(link_request.head_only);
+        world.done(&Ok(WorkOutput::Excerpt(file_part(Selection::Whole, b""))));
         assert!(world.text().contains("Content-Length: 10\r\n"), "{}", world.text());
         for (selection, status) in
             [(Selection::NotModified, 304), (Selection::Failed, 412), (Selection::Unsatisfiable, 416)]
         {
             world.feed(&get(&format!("{prefix}/a.jpg"), ""));
-            world.done(&Ok(WorkOutput::Excerpt(excerpt(selection, b""))));
+            world.done(&Ok(WorkOutput::Excerpt(file_part(selection, b""))));
             assert_eq!(world.statuses().last(), Some(&status));
         }
         world.feed(&get(&format!("{prefix}/a.jpg"), ""));
@@ -1380,7 +1386,7 @@ fn with_a_port_of_their_own_links_are_not_served_on_the_main_one() {
     let policy = Limits { links_port: Some(8082), files: true, ..Limits::default() };
     let mut world = World::with(policy, Admission::new(4, 1 << 20, 1));
     world.feed(&get("/scaled_images/a.jpg", ""));
-    assert_eq!(wanted(&world).path, b"scaled_images/a.jpg");
+    assert_eq!(file_request(&world).path, b"scaled_images/a.jpg");
     // Without one they win over files of that name.
     let mut world = with_files();
     world.feed(&get("/scaled_images/a.jpg", ""));

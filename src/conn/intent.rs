@@ -234,7 +234,7 @@ pub fn next(intent: &Intent, awaited: Pending, finding: Finding, service: &Serve
             answer(Reply::new(200, METRICS_TYPE, page).with("Cache-Control", "no-store"))
         }
         (Pending::Bank, Finding::Bank(found)) => match intent {
-            Intent::Bank(wish) => told(wish, found),
+            Intent::Bank(requested) => told(requested, found),
             _ => lost(service),
         },
         _ => lost(service),
@@ -242,14 +242,14 @@ pub fn next(intent: &Intent, awaited: Pending, finding: Finding, service: &Serve
 }
 
 /// What the bank has, as an answer; a whole folder goes on from where its first part ends.
-fn told(wish: &bank::BankRequest, found: Found) -> Next {
-    let rest = match (wish, &found) {
+fn told(requested: &bank::BankRequest, found: Found) -> Next {
+    let rest = match (requested, &found) {
         (bank::BankRequest::Documents { folder }, Found::Faces(Some(faces))) => {
             bank::Rest::after(folder, faces)
         }
         _ => None,
     };
-    match (wish.answer(found), rest) {
+    match (requested.answer(found), rest) {
         (Ok(reply), Some(rest)) => Next::Stream { reply, rest },
         (Ok(reply), None) => answer(reply),
         (Err(reject), _) => Next::Refuse(reject),
@@ -312,7 +312,7 @@ fn fetch(status: Status, conditions: &Conditions, service: &ServerState, now: No
 /// The result is here.
 fn deliver(intent: &Intent, part: Part, file: Bytes, reservation: Reservation) -> Next {
     let Part { status, shape: Shape { format, width, height, length }, range } = part;
-    let picture = Picture { file, format, width, height, edition: None, reservation };
+    let picture = Picture { file, format, width, height, variant: None, reservation };
     let reply = picture.bare_reply(200);
     let (reply, id) = match intent {
         Intent::Task(handover) => {

@@ -174,25 +174,25 @@ mod tests {
         Parameters { query: Some(text.into()), ..Parameters::default() }
     }
 
-    fn plan(parameters: &Parameters, form: &[(String, Vec<u8>)], input: Format) -> Transform {
-        RequestedTransform::read(parameters, form, 0.5).unwrap().plan(input).unwrap()
+    fn transform(parameters: &Parameters, form: &[(String, Vec<u8>)], input: Format) -> Transform {
+        RequestedTransform::read(parameters, form, 0.5).unwrap().transform(input).unwrap()
     }
 
     #[test]
     fn defaults() {
         let encoding = Encoding { format: Format::Gif, quality: 85, background: [255; 3] };
         let expected = Transform { size: Size::Factor(0.5), encoding };
-        assert_eq!(plan(&Parameters::default(), &[], Format::Gif), expected);
-        assert_eq!(plan(&query("escala=&calidad=&formato=&fondo="), &[], Format::Gif), expected);
+        assert_eq!(transform(&Parameters::default(), &[], Format::Gif), expected);
+        assert_eq!(transform(&query("escala=&calidad=&formato=&fondo="), &[], Format::Gif), expected);
     }
 
     #[test]
     fn the_form_wins_over_the_query() {
         let parameters = query("escala=0.25&calidad=10&fondo=%23102030");
         let form = [("escala".into(), b" 2 ".to_vec()), ("calidad".into(), b"".to_vec())];
-        let plan = plan(&parameters, &form, Format::Png);
-        assert_eq!((plan.size, plan.encoding.quality), (Size::Factor(2.0), 85));
-        assert_eq!(plan.encoding.background, [16, 32, 48]);
+        let transform = transform(&parameters, &form, Format::Png);
+        assert_eq!((transform.size, transform.encoding.quality), (Size::Factor(2.0), 85));
+        assert_eq!(transform.encoding.background, [16, 32, 48]);
     }
 
     #[test]
@@ -227,8 +227,8 @@ mod tests {
         let choose = |formato: &str, accept: Option<&str>| {
             let mut parameters = query(formato);
             parameters.accept = accept.map(|field| field.as_bytes().to_vec());
-            let wish = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
-            wish.plan(Format::Gif).map(|plan| plan.encoding.format)
+            let requested = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
+            requested.transform(Format::Gif).map(|transform| transform.encoding.format)
         };
         assert_eq!(choose("formato=PGM", Some("image/png")).unwrap(), Format::Pnm);
         assert_eq!(choose("", Some("image/png")).unwrap(), Format::Png);
@@ -242,16 +242,16 @@ mod tests {
     fn a_link_is_a_jpeg_whatever_else_would_do() {
         let mut parameters = query("formato=png&calidad=9&escala=2&fondo=000000");
         parameters.accept = Some(b"text/plain".to_vec());
-        let plan = RequestedTransform::read(&parameters, &[], 0.5).unwrap().plan_for_link();
+        let transform = RequestedTransform::read(&parameters, &[], 0.5).unwrap().resolve_for_link();
         let encoding = Encoding { format: Format::Jpeg, quality: 9, background: [0; 3] };
-        assert_eq!(plan, Transform { size: Size::Factor(2.0), encoding });
+        assert_eq!(transform, Transform { size: Size::Factor(2.0), encoding });
     }
 
     #[test]
     fn sizes_are_truncated_and_never_zero() {
-        let plan = plan(&Parameters::default(), &[], Format::Png);
-        assert_eq!(plan.target(451, 300), (225, 150));
-        assert_eq!(plan.target(1, 3), (1, 1));
+        let transform = transform(&Parameters::default(), &[], Format::Png);
+        assert_eq!(transform.target(451, 300), (225, 150));
+        assert_eq!(transform.target(1, 3), (1, 1));
     }
 
     #[test]
@@ -272,8 +272,8 @@ mod tests {
             // 2736 * 801 / 3648 = 600.75.
             ("ancho=801", (3648, 2736), (801, 601)),
         ] {
-            let plan = plan(&query(text), &[], Format::Png);
-            assert_eq!(plan.target(width, height), expected, "{text} {width}x{height}");
+            let transform = transform(&query(text), &[], Format::Png);
+            assert_eq!(transform.target(width, height), expected, "{text} {width}x{height}");
         }
     }
 
@@ -294,7 +294,7 @@ mod tests {
                 other => panic!("{text}: {other:?}"),
             }
         }
-        let empty = plan(&query("escala=&ancho=7&alto="), &[], Format::Png);
+        let empty = transform(&query("escala=&ancho=7&alto="), &[], Format::Png);
         assert_eq!(empty.size, Size::Within { width: Some(7), height: None });
     }
 
@@ -333,9 +333,9 @@ mod tests {
             reduction: Reduction::None,
             decode_cost: 7,
         };
-        let plan = plan(&query("escala=10"), &[], Format::Jpeg);
+        let transform = transform(&query("escala=10"), &[], Format::Jpeg);
         let memory = |width, height, max| {
-            needed(5, &probe(width, height), plan.target(width, height), &limits, 40, max)
+            needed(5, &probe(width, height), transform.target(width, height), &limits, 40, max)
         };
         let bytes = 2 * 9 + 90 + 2 * 900;
         assert_eq!(memory(3, 3, bytes), Ok(bytes));

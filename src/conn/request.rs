@@ -278,14 +278,17 @@ fn known_of(
             return Ok(None);
         }
         Route::Linked => {
-            return sought(head, linked.unwrap_or_default(), service)
-                .map(|sought| Some(EarlyReply::Linked(sought)));
+            return link_request(head, linked.unwrap_or_default(), service)
+                .map(|link_request| Some(EarlyReply::Linked(link_request)));
         }
-        Route::File => return wanted(head, request, service).map(|wanted| Some(EarlyReply::File(wanted))),
+        Route::File => {
+            return file_request(head, request, service)
+                .map(|file_request| Some(EarlyReply::File(file_request)));
+        }
         Route::Folders => return ask_store(request, bank::BankRequest::Folders),
         Route::Folder(folder) => {
-            let wish = bank::listing(bank::folder_name(folder)?, &request.parameters)?;
-            return ask_store(request, wish);
+            let requested = bank::listing(bank::folder_name(folder)?, &request.parameters)?;
+            return ask_store(request, requested);
         }
         Route::Face(folder, name) => {
             let as_image = request.parameters.accept.as_deref().is_some_and(accept::prefers_picture);
@@ -312,9 +315,9 @@ fn known_of(
 }
 
 /// What is asked of the bank, if that does not take the body.
-fn ask_store(request: &mut Request, wish: bank::BankRequest) -> Result<Option<EarlyReply>, HttpProblem> {
-    let question = wish.question();
-    request.intent = Intent::Bank(wish);
+fn ask_store(request: &mut Request, requested: bank::BankRequest) -> Result<Option<EarlyReply>, HttpProblem> {
+    let question = requested.question();
+    request.intent = Intent::Bank(requested);
     Ok(question.map(EarlyReply::Bank))
 }
 
@@ -349,10 +352,14 @@ fn task_id(sent: &[u8]) -> Result<(String, Uuid), HttpProblem> {
 
 /// What is wanted of a file; checked in the order 404, 422, as far as a head tells. Whether there is room for it is asked
 /// when it turns out that work is to be done for it.
-fn wanted(head: &RequestHead, request: &Request, service: &ServerState) -> Result<FileRequest, HttpProblem> {
+fn file_request(
+    head: &RequestHead,
+    request: &Request,
+    service: &ServerState,
+) -> Result<FileRequest, HttpProblem> {
     let path = beneath(head.path()).ok_or(HttpProblem::Absent(Absent::NotFound))?;
-    let wish = RequestedTransform::read(&request.parameters, &[], service.policy.factor)?;
-    Ok(FileRequest { path, wish, conditions: Conditions::of(head) })
+    let requested = RequestedTransform::read(&request.parameters, &[], service.policy.factor)?;
+    Ok(FileRequest { path, requested, conditions: Conditions::of(head) })
 }
 
 /// The part of a path that names a link, where links are served: all of it on a port of their own, else what follows
@@ -369,7 +376,7 @@ fn links_path<'a>(path: &'a [u8], local_address: &LocalAddress, service: &Server
 }
 
 /// What is wanted of a link: a file of the folder itself, and none that hides (what is being written has such a name).
-fn sought(head: &RequestHead, path: &[u8], service: &ServerState) -> Result<LinkRequest, HttpProblem> {
+fn link_request(head: &RequestHead, path: &[u8], service: &ServerState) -> Result<LinkRequest, HttpProblem> {
     let name = beneath(path).filter(|name| !name.contains(&b'/') && !name.starts_with(b"."));
     let name = name.ok_or(HttpProblem::Absent(Absent::NotFound))?;
     match service.short_of_memory() {

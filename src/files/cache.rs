@@ -43,29 +43,29 @@ impl Cache {
     }
 
     /// A file in this state has this format.
-    pub(super) fn note(&self, stamp: FileVersion, format: Format) {
-        self.formats.lock().unwrap_or_else(PoisonError::into_inner).insert(stamp, format);
+    pub(super) fn note(&self, version: FileVersion, format: Format) {
+        self.formats.lock().unwrap_or_else(PoisonError::into_inner).insert(version, format);
     }
 
     /// The format of a file in this state, if it is remembered and to be had without waiting.
-    pub(super) fn format_now(&self, stamp: &FileVersion) -> Option<Format> {
-        now(&self.formats)?.get(stamp).copied()
+    pub(super) fn format_now(&self, version: &FileVersion) -> Option<Format> {
+        now(&self.formats)?.get(version).copied()
     }
 
     /// The picture of this edition, if it is kept and to be had without waiting.
-    pub(super) fn find_now(&self, edition: &Variant) -> Option<Arc<Picture>> {
-        now(&self.pictures)?.get(edition).cloned()
+    pub(super) fn find_now(&self, variant: &Variant) -> Option<Arc<Picture>> {
+        now(&self.pictures)?.get(variant).cloned()
     }
 
     /// The picture of this edition, if it is kept.
-    pub(super) fn find(&self, edition: &Variant) -> Option<Arc<Picture>> {
-        self.pictures().get(edition).cloned()
+    pub(super) fn find(&self, variant: &Variant) -> Option<Arc<Picture>> {
+        self.pictures().get(variant).cloned()
     }
 
     /// Keeps a picture of this size (columns, rows); None if there is no room for it.
     pub(super) fn keep(
         &self,
-        edition: Variant,
+        variant: Variant,
         file: &Bytes,
         (width, height): (u32, u32),
     ) -> Option<Arc<Picture>> {
@@ -79,9 +79,9 @@ impl Cache {
             // None are left, and those that were are still being sent.
             pictures.remove_lru()?;
         }
-        let (file, format) = (file.clone(), edition.plan.encoding.format);
-        let picture = Arc::new(Picture { file, format, width, height, edition: Some(edition), reservation });
-        pictures.insert(edition, Arc::clone(&picture));
+        let (file, format) = (file.clone(), variant.transform.encoding.format);
+        let picture = Arc::new(Picture { file, format, width, height, variant: Some(variant), reservation });
+        pictures.insert(variant, Arc::clone(&picture));
         Some(picture)
     }
 
@@ -103,14 +103,14 @@ fn now<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::file::tests::edition;
+    use crate::model::file::tests::variant;
 
     const SIZE: (u32, u32) = (3, 4);
 
     fn numbered(number: u64) -> Variant {
-        let mut edition = edition();
-        edition.stamp.inode = number;
-        edition
+        let mut variant = variant();
+        variant.version.inode = number;
+        variant
     }
 
     /// A picture that takes 1024 bytes altogether.
@@ -122,11 +122,11 @@ mod tests {
     fn what_is_kept_is_found_under_its_edition_alone() {
         let cache = Cache::new(8 << 10);
         let kept = cache.keep(numbered(1), &file(), SIZE).unwrap();
-        assert_eq!((kept.width, kept.height, kept.edition), (3, 4, Some(numbered(1))));
+        assert_eq!((kept.width, kept.height, kept.variant), (3, 4, Some(numbered(1))));
         assert!(Arc::ptr_eq(&cache.find(&numbered(1)).unwrap(), &kept));
         assert!(cache.find(&numbered(2)).is_none());
         let mut other = numbered(1);
-        other.plan.encoding.quality = 1;
+        other.transform.encoding.quality = 1;
         assert!(cache.find(&other).is_none());
     }
 
@@ -134,22 +134,22 @@ mod tests {
     fn whoever_must_not_wait_does_not() {
         let cache = Cache::new(4 << 10);
         let kept = cache.keep(numbered(1), &file(), SIZE).unwrap();
-        let stamp = numbered(1).stamp;
-        assert_eq!(cache.format_now(&stamp), None);
-        cache.note(stamp, Format::Gif);
+        let version = numbered(1).version;
+        assert_eq!(cache.format_now(&version), None);
+        cache.note(version, Format::Gif);
         assert_eq!(
-            (cache.format_now(&stamp), cache.format_now(&numbered(2).stamp)),
+            (cache.format_now(&version), cache.format_now(&numbered(2).version)),
             (Some(Format::Gif), None)
         );
         assert!(Arc::ptr_eq(&cache.find_now(&numbered(1)).unwrap(), &kept));
         assert!(cache.find_now(&numbered(2)).is_none());
         let (formats, pictures) = (cache.formats.lock().unwrap(), cache.pictures());
-        assert!(cache.format_now(&stamp).is_none() && cache.find_now(&numbered(1)).is_none());
+        assert!(cache.format_now(&version).is_none() && cache.find_now(&numbered(1)).is_none());
         drop((formats, pictures));
         for inode in 0..=FORMATS_MAX as u64 {
-            cache.note(numbered(100 + inode).stamp, Format::Png);
+            cache.note(numbered(100 + inode).version, Format::Png);
         }
-        assert_eq!(cache.format_now(&stamp), None, "of so many it was the oldest");
+        assert_eq!(cache.format_now(&version), None, "of so many it was the oldest");
     }
 
     #[test]

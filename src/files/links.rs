@@ -30,7 +30,7 @@ use scaler::sys::{open_beneath, rename_new};
 use scaler::words::InWords;
 use uuid::Uuid;
 
-use super::{SNIFFED, read, refusal, stamp};
+use super::{SNIFFED, read, refusal, version};
 use crate::http::conditional::{Selection, Whole};
 use crate::http::format::{Format, Sniff};
 use crate::model::admission::{Full, Reservation};
@@ -167,15 +167,19 @@ impl Links {
     ///
     /// # Errors
     /// There is no such file, it can't be read, or there is no room for it.
-    pub fn fetch(&self, sought: &LinkRequest, reservation: &mut Reservation) -> Result<Output, WorkError> {
+    pub fn fetch(
+        &self,
+        link_request: &LinkRequest,
+        reservation: &mut Reservation,
+    ) -> Result<Output, WorkError> {
         let folder = self.open().map_err(|error| match error.kind() {
             io::ErrorKind::NotADirectory => WorkError::NoFile,
             _ => refusal(&error),
         })?;
-        let mut file = open_beneath(folder.as_fd(), &sought.name).map_err(|error| refusal(&error))?;
-        let stamp = stamp(&file)?;
-        let whole = Whole { length: stamp.length, etag: &stamp.etag(), modified: stamp.modified };
-        let selection = sought.conditions.select(&whole);
+        let mut file = open_beneath(folder.as_fd(), &link_request.name).map_err(|error| refusal(&error))?;
+        let version = version(&file)?;
+        let whole = Whole { length: version.length, etag: &version.etag(), modified: version.modified };
+        let selection = link_request.conditions.select(&whole);
         let mut first = Vec::new();
         read(&file, SNIFFED, &mut first)?;
         let media_type = match Format::sniff(&first) {
@@ -183,8 +187,8 @@ impl Links {
             Sniff::Unknown | Sniff::NeedMore => "application/octet-stream",
         };
         let range = match &selection {
-            _ if sought.head_only => 0..0,
-            Selection::Whole => 0..stamp.length,
+            _ if link_request.head_only => 0..0,
+            Selection::Whole => 0..version.length,
             Selection::Part(part) => part.clone(),
             Selection::NotModified | Selection::Failed | Selection::Unsatisfiable => 0..0,
         };
@@ -197,11 +201,11 @@ impl Links {
             file.seek(SeekFrom::Start(range.start)).map_err(|error| refusal(&error))?;
             read(&file, length, &mut body)?;
             // Somebody writes to it who should not: a strong tag stands for bytes that were there together.
-            if body.len() as u64 != length || self::stamp(&file)? != stamp {
+            if body.len() as u64 != length || self::version(&file)? != version {
                 return Err(WorkError::Changing);
             }
         }
-        Ok(Output::Excerpt(Box::new(FilePart { selection, stamp, media_type, body: Bytes::from(body) })))
+        Ok(Output::Excerpt(Box::new(FilePart { selection, version, media_type, body: Bytes::from(body) })))
     }
 }
 

@@ -44,25 +44,27 @@ impl Tree {
 
     fn ask(&self, path: &[u8], query: &str, conditions: Conditions) -> Result<Output, WorkError> {
         let parameters = Parameters { query: Some(query.into()), accept: None };
-        let wish = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
-        self.library
-            .fetch(&FileRequest { path: path.to_vec(), wish, conditions }, &mut self.admission.reservation())
+        let requested = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
+        self.library.fetch(
+            &FileRequest { path: path.to_vec(), requested, conditions },
+            &mut self.admission.reservation(),
+        )
     }
 
     fn fetch(&self, path: &str) -> Result<Output, WorkError> {
         self.ask(path.as_bytes(), "", Conditions::default())
     }
 
-    fn edition(&self, path: &str, query: &str) -> Variant {
+    fn variant(&self, path: &str, query: &str) -> Variant {
         match self.ask(path.as_bytes(), query, Conditions::default()) {
-            Ok(Output::Loaded(loaded)) => loaded.brief.edition().unwrap(),
-            Ok(Output::Picture(picture)) => picture.edition.unwrap(),
+            Ok(Output::Loaded(loaded)) => loaded.brief.variant().unwrap(),
+            Ok(Output::Picture(picture)) => picture.variant.unwrap(),
             other => panic!("{path}: {other:?}"),
         }
     }
 
-    fn keep(&self, edition: Variant) -> Arc<Picture> {
-        match self.library.keep(edition, b"result".to_vec(), (1, 1)) {
+    fn keep(&self, variant: Variant) -> Arc<Picture> {
+        match self.library.keep(variant, b"result".to_vec(), (1, 1)) {
             Output::Picture(picture) => picture,
             other => panic!("{other:?}"),
         }
@@ -83,19 +85,19 @@ fn refused(output: Result<Output, WorkError>) -> WorkError {
 fn a_picture_is_read_whole_and_charged() {
     let tree = Tree::new();
     for path in ["x.pgm", "a/b/y.pgm", "día 1.pgm"] {
-        let wish = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
-        let wanted = FileRequest { path: path.into(), wish, conditions: Conditions::default() };
+        let requested = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
+        let file_request = FileRequest { path: path.into(), requested, conditions: Conditions::default() };
         let mut reservation = tree.admission.reservation();
-        let Ok(Output::Loaded(loaded)) = tree.library.fetch(&wanted, &mut reservation) else {
+        let Ok(Output::Loaded(loaded)) = tree.library.fetch(&file_request, &mut reservation) else {
             panic!("{path}")
         };
         assert_eq!(loaded.picture, PGM);
         assert_eq!((loaded.probe.format, loaded.probe.width, loaded.probe.height), (Format::Pnm, 2, 2));
         assert_eq!(reservation.bytes(), PGM.len() as u64);
         assert!(loaded.memory >= PGM.len() as u64);
-        let stamp = loaded.brief.stamp.unwrap();
-        assert_eq!(stamp.length, PGM.len() as u64);
-        assert_eq!(stamp.modified, fs::metadata(tree.inside(path)).unwrap().modified().unwrap());
+        let version = loaded.brief.version.unwrap();
+        assert_eq!(version.length, PGM.len() as u64);
+        assert_eq!(version.modified, fs::metadata(tree.inside(path)).unwrap().modified().unwrap());
     }
 }
 
@@ -148,11 +150,14 @@ fn only_regular_files_are_files() {
         assert_eq!(refused(tree.fetch(path)), WorkError::NoFile, "{path}");
     }
     let devices = Library::open(Path::new("/dev"), &Limits::default(), 0).unwrap();
-    let wish = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
+    let requested = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
     for path in ["null", "zero", "tty"] {
-        let (wish, path) = (wish.clone(), path.as_bytes().to_vec());
-        let wanted = FileRequest { path, wish, conditions: Conditions::default() };
-        assert_eq!(refused(devices.fetch(&wanted, &mut tree.admission.reservation())), WorkError::NoFile);
+        let (requested, path) = (requested.clone(), path.as_bytes().to_vec());
+        let file_request = FileRequest { path, requested, conditions: Conditions::default() };
+        assert_eq!(
+            refused(devices.fetch(&file_request, &mut tree.admission.reservation())),
+            WorkError::NoFile
+        );
     }
 }
 
@@ -178,10 +183,10 @@ fn what_is_no_picture_for_us_is_refused_by_its_bytes() {
     assert!(matches!(refused(tree.fetch("large.pgm")), WorkError::TooMuchMemory { .. }));
     let none = Conditions::default();
     let parameters = Parameters { query: None, accept: Some(b"text/plain".to_vec()) };
-    let wish = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
-    let wanted = FileRequest { path: b"x.pgm".to_vec(), wish, conditions: none };
+    let requested = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
+    let file_request = FileRequest { path: b"x.pgm".to_vec(), requested, conditions: none };
     assert_eq!(
-        refused(tree.library.fetch(&wanted, &mut tree.admission.reservation())),
+        refused(tree.library.fetch(&file_request, &mut tree.admission.reservation())),
         WorkError::NotAcceptable
     );
 }
@@ -197,12 +202,12 @@ fn a_client_that_has_it_is_told_so_without_reading_on() {
 
     let since = |date: &str| Conditions { if_modified_since: Some(date.into()), ..Conditions::default() };
     let ask = |conditions| tree.ask(b"x.pgm", "", conditions);
-    let Ok(Output::NotModified(edition)) = ask(since("Sun, 09 Sep 2001 01:46:40 GMT")) else { panic!() };
-    assert_eq!(edition.stamp.modified, modified);
+    let Ok(Output::NotModified(variant)) = ask(since("Sun, 09 Sep 2001 01:46:40 GMT")) else { panic!() };
+    assert_eq!(variant.version.modified, modified);
     assert!(ask(since("Sun, 09 Sep 2001 01:46:39 GMT")).is_err());
     let tags = |list: String| Conditions { if_none_match: Some(list.into()), ..Conditions::default() };
-    for list in [edition.etag(), format!("\"a\", W/{}", edition.etag()), "*".to_owned()] {
-        assert!(matches!(ask(tags(list)), Ok(Output::NotModified(same)) if same == edition));
+    for list in [variant.etag(), format!("\"a\", W/{}", variant.etag()), "*".to_owned()] {
+        assert!(matches!(ask(tags(list)), Ok(Output::NotModified(same)) if same == variant));
     }
     assert!(ask(tags("\"a\"".to_owned())).is_err());
 }
@@ -210,39 +215,39 @@ fn a_client_that_has_it_is_told_so_without_reading_on() {
 #[test]
 fn every_change_is_another_edition() {
     let tree = Tree::new();
-    let first = tree.edition("x.pgm", "");
-    assert_eq!(tree.edition("x.pgm", ""), first);
-    assert_eq!(tree.edition("x.pgm", "escala=0.50&otro=1"), first, "the same plan in other words");
+    let first = tree.variant("x.pgm", "");
+    assert_eq!(tree.variant("x.pgm", ""), first);
+    assert_eq!(tree.variant("x.pgm", "escala=0.50&otro=1"), first, "the same plan in other words");
     for query in ["escala=0.25", "calidad=84", "formato=png", "fondo=000000"] {
-        assert_ne!(tree.edition("x.pgm", query).etag(), first.etag(), "{query}");
+        assert_ne!(tree.variant("x.pgm", query).etag(), first.etag(), "{query}");
     }
-    assert_ne!(tree.edition("a/b/y.pgm", "").etag(), first.etag(), "the same bytes in another file");
+    assert_ne!(tree.variant("a/b/y.pgm", "").etag(), first.etag(), "the same bytes in another file");
 
     // As long as before, and its time set back; again until the file system's clock has ticked.
-    let modified = first.stamp.modified;
+    let modified = first.version.modified;
     let file = OpenOptions::new().write(true).open(tree.inside("x.pgm")).unwrap();
     let second = loop {
         fs::write(tree.inside("x.pgm"), b"P5\n2 2\n255\nABCD").unwrap();
         file.set_times(FileTimes::new().set_modified(modified)).unwrap();
-        let second = tree.edition("x.pgm", "");
-        if second.stamp.changed != first.stamp.changed {
+        let second = tree.variant("x.pgm", "");
+        if second.version.changed != first.version.changed {
             break second;
         }
     };
-    assert_eq!((second.stamp.modified, second.stamp.length), (modified, first.stamp.length));
+    assert_eq!((second.version.modified, second.version.length), (modified, first.version.length));
     assert_ne!(second.etag(), first.etag());
 
     // Another file under the name.
     fs::write(tree.inside("new"), PGM).unwrap();
     fs::rename(tree.inside("new"), tree.inside("x.pgm")).unwrap();
-    assert_ne!(tree.edition("x.pgm", "").etag(), second.etag());
+    assert_ne!(tree.variant("x.pgm", "").etag(), second.etag());
 }
 
 #[test]
 fn a_kept_result_is_found_until_the_file_changes() {
     let tree = Tree::new();
-    let edition = tree.edition("x.pgm", "");
-    let kept = tree.keep(edition);
+    let variant = tree.variant("x.pgm", "");
+    let kept = tree.keep(variant);
     assert_eq!(&kept.file[..], b"result");
     assert!(matches!(tree.fetch("x.pgm"), Ok(Output::Picture(found)) if Arc::ptr_eq(&found, &kept)));
     assert!(matches!(tree.fetch("a/b/y.pgm"), Ok(Output::Loaded(_))));
@@ -263,29 +268,29 @@ fn what_is_kept_is_found_at_a_glance_until_the_file_changes() {
     }
     let glance = |path: &str, query: &str, conditions| {
         let parameters = Parameters { query: Some(query.into()), accept: None };
-        let wish = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
-        tree.library.glance(&FileRequest { path: path.into(), wish, conditions })
+        let requested = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
+        tree.library.glance(&FileRequest { path: path.into(), requested, conditions })
     };
     let plain = |path| glance(path, "", Conditions::default());
     assert!(plain("x.pgm").is_none(), "nobody has looked at it");
-    let edition = tree.edition("x.pgm", "");
+    let variant = tree.variant("x.pgm", "");
     assert!(plain("x.pgm").is_none(), "nobody has made it");
-    let kept = tree.keep(edition);
+    let kept = tree.keep(variant);
     assert!(matches!(plain("x.pgm"), Some(Output::Picture(found)) if Arc::ptr_eq(&found, &kept)));
     assert!(glance("x.pgm", "escala=0.1", Conditions::default()).is_none());
     assert!(plain("a/b/y.pgm").is_none() && plain("../outside.pgm").is_none() && plain("nada").is_none());
-    let has = Conditions { if_none_match: Some(edition.etag().into()), ..Conditions::default() };
-    assert!(matches!(glance("x.pgm", "", has), Some(Output::NotModified(same)) if same == edition));
+    let has = Conditions { if_none_match: Some(variant.etag().into()), ..Conditions::default() };
+    assert!(matches!(glance("x.pgm", "", has), Some(Output::NotModified(same)) if same == variant));
     symlink("x.pgm", tree.inside("link.pgm")).unwrap();
     assert!(plain("link.pgm").is_none());
 
     fs::write(tree.inside("x.pgm"), [PGM, b"more"].concat()).unwrap();
     assert!(plain("x.pgm").is_none(), "written anew");
-    tree.keep(tree.edition("x.pgm", ""));
+    tree.keep(tree.variant("x.pgm", ""));
     assert!(plain("x.pgm").is_some());
     fs::rename(tree.inside("a/b/y.pgm"), tree.inside("x.pgm")).unwrap();
     assert!(plain("x.pgm").is_none(), "another file under the name");
-    tree.keep(tree.edition("x.pgm", ""));
+    tree.keep(tree.variant("x.pgm", ""));
     assert!(plain("x.pgm").is_some());
     fs::remove_file(tree.inside("x.pgm")).unwrap();
     assert!(plain("x.pgm").is_none(), "gone");
@@ -297,12 +302,12 @@ fn a_file_that_changes_while_it_is_read_is_no_picture_yet() {
     for content in [&PGM[..9], &[PGM, b"more"].concat(), PGM] {
         fs::write(tree.inside("x.pgm"), PGM).unwrap();
         let file = File::open(tree.inside("x.pgm")).unwrap();
-        let before = stamp(&file).unwrap();
+        let before = version(&file).unwrap();
         assert_eq!(read_rest(&file, &before, &mut Vec::new()), Ok(()));
         let file = File::open(tree.inside("x.pgm")).unwrap();
         let mut picture = Vec::new();
         read(&file, 3, &mut picture).unwrap();
-        while stamp(&file).unwrap() == before {
+        while version(&file).unwrap() == before {
             fs::write(tree.inside("x.pgm"), content).unwrap();
         }
         assert_eq!(read_rest(&file, &before, &mut picture), Err(WorkError::Changing));

@@ -17,7 +17,7 @@ pub struct FileRequest {
     /// Below the directory, plain components: see [`beneath`](crate::http::path::beneath).
     pub path: Vec<u8>,
     /// What is to be done with the picture in it.
-    pub wish: RequestedTransform,
+    pub requested: RequestedTransform,
     /// What the client has already.
     pub conditions: Conditions,
 }
@@ -41,9 +41,9 @@ pub struct FileVersion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Variant {
     /// Of what.
-    pub stamp: FileVersion,
+    pub version: FileVersion,
     /// How.
-    pub plan: Transform,
+    pub transform: Transform,
 }
 
 impl FileVersion {
@@ -88,11 +88,11 @@ pub(crate) mod tests {
     use crate::model::transform::Size;
     use std::time::Duration;
 
-    pub(crate) fn edition() -> Variant {
+    pub(crate) fn variant() -> Variant {
         let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(784_111_777_500);
-        let stamp = FileVersion { device: 1, inode: 2, length: 3, modified, changed: (4, 5) };
+        let version = FileVersion { device: 1, inode: 2, length: 3, modified, changed: (4, 5) };
         let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
-        Variant { stamp, plan: Transform { size: Size::Factor(0.5), encoding } }
+        Variant { version, transform: Transform { size: Size::Factor(0.5), encoding } }
     }
 
     fn fields(reply: &Reply) -> Vec<(&str, &str)> {
@@ -101,22 +101,22 @@ pub(crate) mod tests {
 
     #[test]
     fn everything_that_the_bytes_depend_on_makes_another_tag() {
-        let same = edition();
+        let same = variant();
         let mut others = [same; 12];
-        others[0].stamp.device = 9;
-        others[1].stamp.inode = 9;
-        others[2].stamp.length = 9;
-        others[3].stamp.modified += Duration::from_nanos(1);
-        others[4].stamp.changed = (4, 6);
-        others[5].plan.size = Size::Factor(0.5f64.next_up());
-        others[6].plan.encoding.format = Format::Jpeg;
-        others[7].plan.encoding.quality = 84;
-        others[8].plan.encoding.background = [255, 255, 254];
-        others[9].stamp.changed = (5, 5);
-        others[10].plan.size = Size::Within { width: Some(5), height: None };
-        others[11].plan.size = Size::Within { width: None, height: Some(5) };
+        others[0].version.device = 9;
+        others[1].version.inode = 9;
+        others[2].version.length = 9;
+        others[3].version.modified += Duration::from_nanos(1);
+        others[4].version.changed = (4, 6);
+        others[5].transform.size = Size::Factor(0.5f64.next_up());
+        others[6].transform.encoding.format = Format::Jpeg;
+        others[7].transform.encoding.quality = 84;
+        others[8].transform.encoding.background = [255, 255, 254];
+        others[9].version.changed = (5, 5);
+        others[10].transform.size = Size::Within { width: Some(5), height: None };
+        others[11].transform.size = Size::Within { width: None, height: Some(5) };
         let mut tags: Vec<String> = others.iter().chain([&same]).map(Variant::etag).collect();
-        assert_eq!(same.etag(), edition().etag());
+        assert_eq!(same.etag(), variant().etag());
         tags.sort_unstable();
         tags.dedup();
         assert_eq!(tags.len(), 13);
@@ -126,9 +126,9 @@ pub(crate) mod tests {
     #[test]
     fn an_answer_of_304_has_what_a_cache_needs() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        let reply = edition().not_modified(now);
+        let reply = variant().not_modified(now);
         assert_eq!((reply.status, reply.body.len()), (304, 0));
-        let tag = edition().etag();
+        let tag = variant().etag();
         let expected = [
             ("ETag", &*tag),
             ("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
@@ -142,9 +142,9 @@ pub(crate) mod tests {
     fn no_date_of_a_file_is_too_odd() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
         let shown = |modified| {
-            let mut edition = edition();
-            edition.stamp.modified = modified;
-            edition.not_modified(now).fields[1].1.clone()
+            let mut variant = variant();
+            variant.version.modified = modified;
+            variant.not_modified(now).fields[1].1.clone()
         };
         let year = Duration::from_secs(365 * 86_400);
         assert_eq!(shown(SystemTime::UNIX_EPOCH - year), "Thu, 01 Jan 1970 00:00:00 GMT");

@@ -37,9 +37,9 @@ pub enum Product {
 #[derive(Clone, Copy, Debug)]
 pub struct Brief {
     /// What is to be done with it.
-    pub plan: Transform,
+    pub transform: Transform,
     /// Which state of which file it is; None for an upload.
-    pub stamp: Option<FileVersion>,
+    pub version: Option<FileVersion>,
     /// What is to come of it.
     pub product: Product,
 }
@@ -47,8 +47,8 @@ pub struct Brief {
 impl Brief {
     /// Of an upload.
     #[must_use]
-    pub fn new(plan: Transform, product: Product) -> Self {
-        Self { plan, stamp: None, product }
+    pub fn new(transform: Transform, product: Product) -> Self {
+        Self { transform, version: None, product }
     }
 
     /// Columns and rows of the largest result for a picture that is stored in this size, as its columns and rows lie in the
@@ -66,7 +66,7 @@ impl Brief {
     pub fn target(&self, width: u32, height: u32) -> (u32, u32) {
         match self.product {
             Product::Face => (FACE_WIDTH, FACE_HEIGHT),
-            Product::File | Product::Link => self.plan.target(width, height),
+            Product::File | Product::Link => self.transform.target(width, height),
         }
     }
 
@@ -84,8 +84,8 @@ impl Brief {
 
     /// What its result will be an edition of.
     #[must_use]
-    pub fn edition(&self) -> Option<Variant> {
-        self.stamp.map(|stamp| Variant { stamp, plan: self.plan })
+    pub fn variant(&self) -> Option<Variant> {
+        self.version.map(|version| Variant { version, transform: self.transform })
     }
 }
 

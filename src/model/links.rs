@@ -45,7 +45,7 @@ pub struct FilePart {
     /// How much of it.
     pub selection: Selection,
     /// The file's state.
-    pub stamp: FileVersion,
+    pub version: FileVersion,
     /// What its first bytes say it is.
     pub media_type: &'static str,
     /// The bytes selected; none of them for HEAD.
@@ -78,12 +78,12 @@ pub(crate) mod tests {
     use crate::conn::problem::HttpProblem;
     use crate::http::reply::Reply;
     use crate::model::admission::Admission;
-    use crate::model::file::tests::edition;
+    use crate::model::file::tests::variant;
     use std::time::SystemTime;
 
-    pub(crate) fn excerpt(selection: Selection, body: &'static [u8]) -> FilePart {
-        let stamp = FileVersion { length: 10, ..edition().stamp };
-        FilePart { selection, stamp, media_type: "image/jpeg", body: Bytes::from_static(body) }
+    pub(crate) fn file_part(selection: Selection, body: &'static [u8]) -> FilePart {
+        let version = FileVersion { length: 10, ..variant().version };
+        FilePart { selection, version, media_type: "image/jpeg", body: Bytes::from_static(body) }
     }
 
     fn field<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
@@ -93,7 +93,7 @@ pub(crate) mod tests {
     #[test]
     fn every_selection_has_its_answer() {
         let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
-        let reply = |selection, body| excerpt(selection, body).reply(now);
+        let reply = |selection, body| file_part(selection, body).reply(now);
         let whole = reply(Selection::Whole, b"0123456789").unwrap();
         assert_eq!((whole.status, &whole.body[..]), (200, &b"0123456789"[..]));
         assert_eq!(field(&whole, "Accept-Ranges"), Some("bytes"));
@@ -113,9 +113,9 @@ pub(crate) mod tests {
         let admission = Admission::new(1, 100, 1);
         let mut reservation = admission.reservation();
         reservation.charge(10).unwrap();
-        let excerpt = excerpt(Selection::Whole, b"0123456789").charged_to(reservation);
-        let reply = excerpt.reply(SystemTime::now()).unwrap();
-        drop(excerpt);
+        let file_part = file_part(Selection::Whole, b"0123456789").charged_to(reservation);
+        let reply = file_part.reply(SystemTime::now()).unwrap();
+        drop(file_part);
         assert_eq!((admission.bytes(), &reply.body[..]), (10, &b"0123456789"[..]));
         drop(reply);
         assert_eq!(admission.bytes(), 0);

@@ -22,7 +22,7 @@ pub struct Picture {
     /// Rows.
     pub height: u32,
     /// Of which file it was made, and how; None for an upload.
-    pub edition: Option<Variant>,
+    pub variant: Option<Variant>,
     /// Holds the file's bytes until the last who has the picture lets go of it.
     pub reservation: Reservation,
 }

@@ -166,7 +166,7 @@ pub struct Submission {
     /// The file as it was sent.
     pub picture: Vec<u8>,
     /// What is to be done with it.
-    pub plan: Transform,
+    pub transform: Transform,
     /// The client's name for this request, under which it may send it again.
     pub key: Option<Vec<u8>>,
     /// When it was complete.
@@ -183,7 +183,7 @@ pub struct Claim {
     /// The file as it was sent.
     pub picture: Vec<u8>,
     /// What is to be done with it.
-    pub plan: Transform,
+    pub transform: Transform,
     /// It was in work when a server fell: until it has ended, no other is to be in work beside it.
     pub suspect: bool,
     /// How often it was tried in vain before; a server that fell or stopped in the middle counts.

@@ -104,7 +104,7 @@ pub struct Transform {
 impl RequestedTransform {
     /// The plan for a picture of this format whose result keeps it unless `formato` names another.
     #[must_use]
-    pub fn plan_as_input(&self, input: Format) -> Transform {
+    pub fn resolve_as_input(&self, input: Format) -> Transform {
         let Self { size, quality, background, .. } = *self;
         let format = if let Choice::Named(format) = self.format { format } else { input };
         Transform { size, encoding: Encoding { format, quality, background } }
@@ -112,7 +112,7 @@ impl RequestedTransform {
 
     /// The plan for a picture of this format; None if the client accepts nothing that we write (406).
     #[must_use]
-    pub fn plan(&self, input: Format) -> Option<Transform> {
+    pub fn transform(&self, input: Format) -> Option<Transform> {
         let Self { size, quality, background, .. } = *self;
         let format = match &self.format {
             Choice::Named(format) => *format,
@@ -124,7 +124,7 @@ impl RequestedTransform {
 
     /// The plan for a picture that is to be kept as a link: always a JPEG, whatever its sender would take in an answer.
     #[must_use]
-    pub fn plan_for_link(&self) -> Transform {
+    pub fn resolve_for_link(&self) -> Transform {
         let Self { size, quality, background, .. } = *self;
         Transform { size, encoding: Encoding { format: Format::Jpeg, quality, background } }
     }

@@ -30,7 +30,7 @@ pub enum WorkSource {
         /// The file as it was sent.
         picture: Vec<u8>,
         /// What is wanted.
-        plan: Transform,
+        transform: Transform,
         /// What is to come of it.
         product: Product,
     },

@@ -8,7 +8,6 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 use scaler::sys;
-
 use scaler::words::InWords;
 
 /// Connections that the kernel keeps for us while we are busy.
@@ -55,13 +54,17 @@ pub fn listen(hosts: &[String], port: u16, option: &'static str) -> Result<Vec<T
     }
 }
 
-fn listen_once(hosts: &[String], wanted: u16, option: &'static str) -> Result<Vec<TcpListener>, ListenError> {
-    let mut port = wanted;
+fn listen_once(
+    hosts: &[String],
+    file_request: u16,
+    option: &'static str,
+) -> Result<Vec<TcpListener>, ListenError> {
+    let mut port = file_request;
     let mut bound: Vec<TcpListener> = Vec::new();
     let mut served: Vec<String> = Vec::new();
     let mut skipped: Vec<ListenError> = Vec::new();
     let error = |host: &str, port, cause| ListenError { host: host.to_owned(), port, cause, option };
-    for (host, ip) in resolve(hosts).map_err(|(host, cause)| error(&host, wanted, cause))? {
+    for (host, ip) in resolve(hosts).map_err(|(host, cause)| error(&host, file_request, cause))? {
         match bind(ip, port) {
             Ok(listener) => {
                 port = listener.local_addr().map_err(|cause| error(&host, port, cause))?.port();

@@ -35,7 +35,7 @@ impl Notifier {
         });
         let number = |name| environment(name)?.to_str()?.parse::<u64>().ok();
         // sd_watchdog_enabled(3): without a process it is meant for whoever reads it.
-        let is_ours = number("WATCHDOG_PID").is_none_or(|wanted| wanted == u64::from(pid));
+        let is_ours = number("WATCHDOG_PID").is_none_or(|file_request| file_request == u64::from(pid));
         let watchdog = number("WATCHDOG_USEC").filter(|&micros| micros > 0 && is_ours && manager.is_some());
         Self { manager, watchdog: watchdog.map(Duration::from_micros) }
     }

@@ -23,7 +23,7 @@ pub fn appraise(
         reduce(&mut found, &picture, reduction)?;
     }
     let (width, height) = brief.largest_target(found.width, found.height);
-    let format = brief.plan.encoding.format;
+    let format = brief.transform.encoding.format;
     let cost = encode_cost(width, height, format);
     let loaded = Loaded::appraise(picture, found, brief, limits, cost, memory_max)?;
     if width.max(height) > side_max(format) {
@@ -43,10 +43,11 @@ mod tests {
 
     fn appraised(width: u32, query: &str, memory_max: u64) -> Result<Loaded, WorkError> {
         let parameters = Parameters { query: Some(query.into()), ..Parameters::default() };
-        let plan = RequestedTransform::read(&parameters, &[], 1.0).unwrap().plan(Format::Pnm).unwrap();
+        let transform =
+            RequestedTransform::read(&parameters, &[], 1.0).unwrap().transform(Format::Pnm).unwrap();
         let mut picture = format!("P5\n{width} 1\n255\n").into_bytes();
         picture.resize(picture.len() + width as usize, 9);
-        appraise(picture, Brief::new(plan, Product::File), &LIMITS, memory_max)
+        appraise(picture, Brief::new(transform, Product::File), &LIMITS, memory_max)
     }
 
     #[test]

@@ -17,7 +17,7 @@ const ENCODING: Encoding = Encoding { format: Format::Jpeg, quality: 85, backgro
 ///
 /// # Errors
 /// The encoder fails, which it does not on a sound raster.
-pub fn likeness(raster: Raster) -> Result<FaceImage, WorkError> {
+pub fn face_image(raster: Raster) -> Result<FaceImage, WorkError> {
     let raster = flatten(raster, ENCODING.background);
     let samples = Bytes::copy_from_slice(&raster.samples);
     let file = encode(raster, &ENCODING)?;
@@ -33,9 +33,9 @@ mod tests {
     fn the_samples_are_those_before_the_jpeg() {
         let samples: Vec<u8> = (0..=250).cycle().take(80 * 90).collect();
         let raster = Raster { width: 80, height: 90, channels: Channels::Luma, samples: samples.clone() };
-        let likeness = likeness(raster).unwrap();
-        assert_eq!(likeness.samples, samples);
-        let jpeg = STANDARD.decode(&likeness.image).unwrap();
+        let face_image = face_image(raster).unwrap();
+        assert_eq!(face_image.samples, samples);
+        let jpeg = STANDARD.decode(&face_image.image).unwrap();
         let limits = crate::model::image::PixelLimits { pixels_max: 1 << 20, side_max: 1 << 16 };
         let probe = crate::pixels::probe(&jpeg, &limits).unwrap();
         assert_eq!((probe.format, probe.width, probe.height), (Format::Jpeg, 80, 90));
@@ -45,6 +45,6 @@ mod tests {
     fn what_is_transparent_is_white() {
         let raster =
             Raster { width: 1, height: 2, channels: Channels::LumaAlpha, samples: vec![9, 0, 8, 255] };
-        assert_eq!(likeness(raster).unwrap().samples, vec![255, 8]);
+        assert_eq!(face_image(raster).unwrap().samples, vec![255, 8]);
     }
 }

@@ -97,9 +97,9 @@ pub(super) struct Stored {
 pub(super) fn probe_inside(bytes: &[u8], luma_alone: bool) -> Result<Inside, WorkError> {
     let header = Header::read(bytes).map_err(|error| refusal(&error))?;
     let (width, height, components) = (header.width(), header.height(), header.components());
-    let wanted = if luma_alone { 1 } else { components as u64 };
+    let file_request = if luma_alone { 1 } else { components as u64 };
     let header = if luma_alone { header } else { header.with_all_components() };
-    let cost = cost::area(width, height, wanted).saturating_add(header.memory(Scale::Full));
+    let cost = cost::area(width, height, file_request).saturating_add(header.memory(Scale::Full));
     Ok(Inside { width, height, components, cost: cost.saturating_add(cost::BASE) })
 }
 

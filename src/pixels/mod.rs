@@ -49,6 +49,6 @@ pub use crate::model::image::Encoding;
 pub use appraise::appraise;
 pub use decode::{decode, decode_from};
 pub use encode::{encode, encode_cost, encode_until, side_max};
-pub use face::likeness;
+pub use face::face_image;
 pub use probe::{probe, reduce};
 pub use spares::BufferPool;

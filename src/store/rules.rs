@@ -30,8 +30,8 @@ pub(super) fn room_for(range: &Range<u64>) -> Option<(usize, usize, Vec<u8>)> {
 }
 
 /// What an `Idempotency-Key` stands for: everything of a request that its result depends on. SHA-256.
-pub(super) fn digest(picture: &[u8], plan: &Transform) -> [u8; 32] {
-    let Transform { size, encoding: Encoding { format, quality, background } } = plan;
+pub(super) fn digest(picture: &[u8], transform: &Transform) -> [u8; 32] {
+    let Transform { size, encoding: Encoding { format, quality, background } } = transform;
     let mut hasher = Sha256::new();
     match size {
         // As of old: digests that are kept stay comparable.

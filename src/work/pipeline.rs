@@ -92,13 +92,13 @@ pub enum Reached {
 enum Stage {
     /// In line for a look at the file.
     Named {
-        wanted: Box<FileRequest>,
+        file_request: Box<FileRequest>,
         reservation: Reservation,
         since: Instant,
     },
     /// In line for a look at a link.
     Sought {
-        sought: Box<LinkRequest>,
+        link_request: Box<LinkRequest>,
         reservation: Reservation,
         since: Instant,
     },
@@ -161,8 +161,8 @@ impl Pipeline {
             at_scaler: false,
             times: Times { read, ..Times::default() },
             stage: match start {
-                Start::Named(wanted) => Stage::Named { wanted, reservation, since: now },
-                Start::Sought(sought) => Stage::Sought { sought, reservation, since: now },
+                Start::Named(file_request) => Stage::Named { file_request, reservation, since: now },
+                Start::Sought(link_request) => Stage::Sought { link_request, reservation, since: now },
                 Start::Loaded(loaded) => Stage::Waiting { loaded, reservation, since: now },
             },
         }
@@ -185,15 +185,15 @@ impl Pipeline {
             _ => return Ok(Step::Nothing),
         }
         match self.take_stage() {
-            Stage::Named { wanted, reservation, since } => {
+            Stage::Named { file_request, reservation, since } => {
                 self.times.queue += now - since;
                 self.stage = Stage::Open { since: now };
-                Ok(self.job(reservation, Work::Open(wanted)))
+                Ok(self.job(reservation, Work::Open(file_request)))
             }
-            Stage::Sought { sought, reservation, since } => {
+            Stage::Sought { link_request, reservation, since } => {
                 self.times.queue += now - since;
                 self.stage = Stage::Open { since: now };
-                Ok(self.job(reservation, Work::Read(sought)))
+                Ok(self.job(reservation, Work::Read(link_request)))
             }
             Stage::Waiting { loaded: Loaded { picture, probe, brief, .. }, reservation, since } => {
                 self.times.queue += now - since;
@@ -222,17 +222,17 @@ impl Pipeline {
             return self.finish(Err(WorkError::Cancelled));
         }
         match (self.take_stage(), output) {
-            (Stage::Open { since }, Output::NotModified(edition)) => {
+            (Stage::Open { since }, Output::NotModified(variant)) => {
                 self.times.open = self.spent(since, took, now);
-                self.finish(Ok(WorkOutput::NotModified(edition)))
+                self.finish(Ok(WorkOutput::NotModified(variant)))
             }
             (Stage::Open { since }, Output::Picture(picture)) => {
                 self.times.open = self.spent(since, took, now);
                 self.finish(Ok(WorkOutput::Picture(picture, self.times)))
             }
-            (Stage::Open { .. }, Output::Excerpt(excerpt)) => {
+            (Stage::Open { .. }, Output::Excerpt(file_part)) => {
                 reservation.release();
-                self.finish(Ok(WorkOutput::Excerpt(excerpt.charged_to(reservation))))
+                self.finish(Ok(WorkOutput::Excerpt(file_part.charged_to(reservation))))
             }
             (Stage::Open { since }, Output::Loaded(loaded)) => {
                 self.times.open = self.spent(since, took, now);
@@ -249,16 +249,16 @@ impl Pipeline {
             (Stage::Scale { brief, since }, Output::Raster(raster)) => {
                 self.times.scale = self.spent(since, took, now);
                 self.stage = Stage::Encode { brief, since: now, width: raster.width, height: raster.height };
-                let (encoding, keep) = (brief.plan.encoding, brief.edition());
+                let (encoding, keep) = (brief.transform.encoding, brief.variant());
                 let work = match brief.product {
                     Product::Face => Work::Face(raster),
                     Product::File | Product::Link => Work::Encode { raster, encoding, keep },
                 };
                 self.job(reservation, work)
             }
-            (Stage::Encode { since, .. }, Output::Face(likeness)) => {
+            (Stage::Encode { since, .. }, Output::Face(face_image)) => {
                 self.times.encode = self.spent(since, took, now);
-                self.finish(Ok(WorkOutput::Face(likeness, self.times)))
+                self.finish(Ok(WorkOutput::Face(face_image, self.times)))
             }
             (Stage::Encode { brief, since, width, height }, Output::File(file))
                 if brief.product == Product::Link =>
@@ -276,8 +276,8 @@ impl Pipeline {
                 self.times.encode = self.spent(since, took, now);
                 reservation.release();
                 reservation.shrink_to(file.len() as u64);
-                let (format, edition) = (brief.plan.encoding.format, brief.edition());
-                let picture = Picture { file, format, width, height, edition, reservation };
+                let (format, variant) = (brief.transform.encoding.format, brief.variant());
+                let picture = Picture { file, format, width, height, variant, reservation };
                 self.finish(Ok(WorkOutput::Picture(Arc::new(picture), self.times)))
             }
             (Stage::Encode { since, .. }, Output::Picture(picture)) => {

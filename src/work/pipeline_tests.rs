@@ -7,10 +7,10 @@ use crate::conn::parameters::Parameters;
 use crate::http::conditional::{Conditions, Selection};
 use crate::http::format::Format;
 use crate::model::admission::Admission;
-use crate::model::file::tests::edition;
+use crate::model::file::tests::variant;
 use crate::model::file::{FileVersion, Variant};
 use crate::model::image::{ImageInfo, PixelLimits, Reduction};
-use crate::model::links::tests::excerpt;
+use crate::model::links::tests::file_part;
 use crate::model::transform::RequestedTransform;
 
 const KEY: Key = Key { index: 3, generation: 9 };
@@ -18,12 +18,20 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 const LIMITS: PixelLimits = PixelLimits { pixels_max: 100, side_max: 100 };
 
-fn loaded(stamp: Option<FileVersion>) -> Loaded {
-    let plan = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Png).unwrap();
+fn loaded(version: Option<FileVersion>) -> Loaded {
+    let transform =
+        RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().transform(Format::Png).unwrap();
     let probe =
         ImageInfo { format: Format::Png, width: 4, height: 6, reduction: Reduction::None, decode_cost: 200 };
-    Loaded::appraise(vec![1; 5], probe, Brief { plan, stamp, product: Product::File }, &LIMITS, 0, 1000)
-        .unwrap()
+    Loaded::appraise(
+        vec![1; 5],
+        probe,
+        Brief { transform, version, product: Product::File },
+        &LIMITS,
+        0,
+        1000,
+    )
+    .unwrap()
 }
 
 fn begin(admission: &Admission, start: Start, bytes: u64, now: Instant) -> Pipeline {
@@ -44,9 +52,9 @@ fn run(admission: &Admission, now: Instant) -> Pipeline {
 
 /// Of a file.
 fn file_run(admission: &Admission, now: Instant) -> Pipeline {
-    let wish = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
-    let wanted = FileRequest { path: b"a.png".to_vec(), wish, conditions: Conditions::default() };
-    begin(admission, Start::Named(Box::new(wanted)), 0, now)
+    let requested = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
+    let file_request = FileRequest { path: b"a.png".to_vec(), requested, conditions: Conditions::default() };
+    begin(admission, Start::Named(Box::new(file_request)), 0, now)
 }
 
 fn raster(width: u32, height: u32) -> Raster {
@@ -160,7 +168,7 @@ fn an_answer_to_another_step_is_ignored() {
 /// A worker has read the file and charged its bytes.
 fn opened(mut job: Job) -> Completion {
     job.reservation.charge(5).unwrap();
-    done(job, Ok(Output::Loaded(Box::new(loaded(Some(edition().stamp))))))
+    done(job, Ok(Output::Loaded(Box::new(loaded(Some(variant().version))))))
 }
 
 #[test]
@@ -169,7 +177,7 @@ fn a_file_goes_the_whole_way() {
     let now = Instant::now();
     let mut run = file_run(&admission, now);
     let open = job(run.admit(now + Duration::from_secs(1)).unwrap());
-    assert!(matches!(&open.work, Work::Open(wanted) if wanted.path == b"a.png"));
+    assert!(matches!(&open.work, Work::Open(file_request) if file_request.path == b"a.png"));
     assert_eq!(
         (admission.places(), admission.bytes()),
         (1, 0),
@@ -187,21 +195,21 @@ fn a_file_goes_the_whole_way() {
     let scale = job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));
     let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
     let Work::Encode { keep: Some(keep), .. } = encode.work else { panic!() };
-    assert_eq!(keep.stamp, edition().stamp);
+    assert_eq!(keep.version, variant().version);
     let end = run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now);
     assert!(matches!(end, Step::Finished));
     let WorkOutput::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
-    assert_eq!(picture.edition, Some(keep));
+    assert_eq!(picture.variant, Some(keep));
     assert_eq!((times.read, times.open), (None, Some(Duration::from_millis(4))));
     // The first line, the look but for its own time, the second line.
     assert_eq!(times.queue, Duration::from_secs(1 + 1 + 2) - Duration::from_millis(4));
     assert_eq!((admission.places(), admission.bytes()), (0, 4));
 }
 
-fn kept(edition: Variant) -> Arc<Picture> {
+fn kept(variant: Variant) -> Arc<Picture> {
     let reservation = Admission::new(0, 100, 1).reservation();
     let file = Bytes::from_static(b"kept");
-    Arc::new(Picture { file, format: Format::Png, width: 2, height: 3, edition: Some(edition), reservation })
+    Arc::new(Picture { file, format: Format::Png, width: 2, height: 3, variant: Some(variant), reservation })
 }
 
 #[test]
@@ -210,7 +218,7 @@ fn a_result_that_is_kept_ends_it_before_or_after_the_work() {
     let now = Instant::now();
     let mut run = file_run(&admission, now);
     let open = job(run.admit(now).unwrap());
-    let end = run.handle_done(done(open, Ok(Output::Picture(kept(edition())))), now);
+    let end = run.handle_done(done(open, Ok(Output::Picture(kept(variant())))), now);
     assert!(matches!(end, Step::Finished));
     let WorkOutput::Picture(picture, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
     assert_eq!((&picture.file[..], times.work(), times.decode), (&b"kept"[..], None, None));
@@ -222,7 +230,7 @@ fn a_result_that_is_kept_ends_it_before_or_after_the_work() {
     let gray = job(run.admit(now).unwrap());
     let scale = job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));
     let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
-    let end = run.handle_done(done(encode, Ok(Output::Picture(kept(edition())))), now);
+    let end = run.handle_done(done(encode, Ok(Output::Picture(kept(variant())))), now);
     assert!(matches!(end, Step::Finished));
     let WorkOutput::Picture(_, times) = run.outcome().unwrap().as_ref().unwrap() else { panic!() };
     assert_eq!(times.work(), Some(Duration::from_millis(12)));
@@ -235,8 +243,8 @@ fn what_the_client_has_already_ends_it() {
     let now = Instant::now();
     let mut run = file_run(&admission, now);
     let open = job(run.admit(now).unwrap());
-    assert!(matches!(run.handle_done(done(open, Ok(Output::NotModified(edition()))), now), Step::Finished));
-    assert!(matches!(run.outcome(), Some(Ok(WorkOutput::NotModified(same))) if *same == edition()));
+    assert!(matches!(run.handle_done(done(open, Ok(Output::NotModified(variant()))), now), Step::Finished));
+    assert!(matches!(run.outcome(), Some(Ok(WorkOutput::NotModified(same))) if *same == variant()));
     assert_eq!((admission.places(), admission.bytes()), (0, 0));
 }
 
@@ -378,20 +386,21 @@ fn a_link_that_is_not_kept_ends_in_failure() {
 fn a_link_is_read_in_one_step_and_its_bytes_stay_charged() {
     let admission = Admission::new(1, 1000, 1);
     let now = Instant::now();
-    let sought = LinkRequest { name: b"a.jpg".to_vec(), conditions: Conditions::default(), head_only: false };
-    let mut run = begin(&admission, Start::Sought(Box::new(sought)), 0, now);
+    let link_request =
+        LinkRequest { name: b"a.jpg".to_vec(), conditions: Conditions::default(), head_only: false };
+    let mut run = begin(&admission, Start::Sought(Box::new(link_request)), 0, now);
     assert_eq!(run.waiting_since(), Some(now));
     let mut read = job(run.admit(now).unwrap());
-    assert!(matches!(&read.work, Work::Read(sought) if sought.name == b"a.jpg"));
+    assert!(matches!(&read.work, Work::Read(link_request) if link_request.name == b"a.jpg"));
     assert_eq!((run.waiting_since(), admission.places()), (None, 0));
     read.reservation.charge(10).unwrap();
-    let excerpt = excerpt(Selection::Whole, b"0123456789");
+    let file_part = file_part(Selection::Whole, b"0123456789");
     assert!(matches!(
-        run.handle_done(done(read, Ok(Output::Excerpt(Box::new(excerpt)))), now),
+        run.handle_done(done(read, Ok(Output::Excerpt(Box::new(file_part)))), now),
         Step::Finished
     ));
-    let Ok(WorkOutput::Excerpt(excerpt)) = run.outcome().unwrap() else { panic!() };
-    assert_eq!((&excerpt.body[..], admission.places(), admission.bytes()), (&b"0123456789"[..], 0, 10));
+    let Ok(WorkOutput::Excerpt(file_part)) = run.outcome().unwrap() else { panic!() };
+    assert_eq!((&file_part.body[..], admission.places(), admission.bytes()), (&b"0123456789"[..], 0, 10));
     drop(run);
     assert_eq!(admission.bytes(), 0);
 }

@@ -103,13 +103,13 @@ impl Scheduler {
         let policy = &service.policy;
         let WorkRequest { id, origin, reservation, read } = order;
         let (start, line) = match origin {
-            WorkSource::Upload { picture, plan, product } => {
-                let brief = Brief::new(plan, product);
+            WorkSource::Upload { picture, transform, product } => {
+                let brief = Brief::new(transform, product);
                 let loaded = pixels::appraise(picture, brief, &policy.pixels, service.admission.bytes_max())?;
                 (Start::Loaded(loaded), &mut self.waiting)
             }
-            WorkSource::File(wanted) => (Start::Named(wanted), &mut self.looking),
-            WorkSource::Linked(sought) => (Start::Sought(sought), &mut self.looking),
+            WorkSource::File(file_request) => (Start::Named(file_request), &mut self.looking),
+            WorkSource::Linked(link_request) => (Start::Sought(link_request), &mut self.looking),
         };
         let entry = Entry { id, start, reservation, read, due: now + policy.deadline, durable: false };
         let key = insert(&mut self.runs, Some(watcher), entry, now)?;
@@ -130,8 +130,8 @@ impl Scheduler {
         now: Instant,
     ) -> Result<Key, WorkError> {
         let policy = &service.policy;
-        let Claim { id, picture, plan, reservation, .. } = claim;
-        let brief = Brief::new(plan, Product::File);
+        let Claim { id, picture, transform, reservation, .. } = claim;
+        let brief = Brief::new(transform, Product::File);
         let loaded = pixels::appraise(picture, brief, &policy.pixels, service.admission.bytes_max())?;
         let start = Start::Loaded(loaded);
         let entry = Entry { id, start, reservation, read: None, due: now + policy.deadline, durable: true };
@@ -330,9 +330,11 @@ mod tests {
     fn order(service: &ServerState, picture: &[u8]) -> WorkRequest {
         let mut reservation = service.admission.reservation();
         reservation.charge(picture.len() as u64).unwrap();
-        let plan =
-            RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
-        let origin = WorkSource::Upload { picture: picture.to_vec(), plan, product: Product::File };
+        let transform = RequestedTransform::read(&Parameters::default(), &[], 0.5)
+            .unwrap()
+            .transform(Format::Pnm)
+            .unwrap();
+        let origin = WorkSource::Upload { picture: picture.to_vec(), transform, product: Product::File };
         WorkRequest { id: Uuid::new_v4(), origin, reservation, read: Some(Duration::ZERO) }
     }
 
@@ -421,9 +423,10 @@ mod tests {
     }
 
     fn file(service: &ServerState) -> WorkRequest {
-        let wish = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
-        let wanted = FileRequest { path: b"a.pgm".to_vec(), wish, conditions: Conditions::default() };
-        let origin = WorkSource::File(Box::new(wanted));
+        let requested = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
+        let file_request =
+            FileRequest { path: b"a.pgm".to_vec(), requested, conditions: Conditions::default() };
+        let origin = WorkSource::File(Box::new(file_request));
         WorkRequest { id: Uuid::new_v4(), origin, reservation: service.admission.reservation(), read: None }
     }
 
@@ -431,8 +434,10 @@ mod tests {
     fn opened(mut job: Job, memory: u64) -> Completion {
         assert!(matches!(job.work, Work::Open(_)));
         job.reservation.charge(15).unwrap();
-        let plan =
-            RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
+        let transform = RequestedTransform::read(&Parameters::default(), &[], 0.5)
+            .unwrap()
+            .transform(Format::Pnm)
+            .unwrap();
         let probe = ImageInfo {
             format: Format::Pnm,
             width: 2,
@@ -440,7 +445,7 @@ mod tests {
             reduction: Reduction::None,
             decode_cost: 100,
         };
-        let brief = Brief::new(plan, Product::File);
+        let brief = Brief::new(transform, Product::File);
         let loaded = Loaded { picture: b"P5 2 2 255 abcd".to_vec(), probe, brief, memory };
         let result = Ok(Output::Loaded(Box::new(loaded)));
         Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO }
@@ -512,10 +517,12 @@ mod tests {
     fn task(service: &ServerState, number: u128) -> Claim {
         let mut reservation = service.admission.reservation();
         reservation.charge(15).unwrap();
-        let plan =
-            RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().plan(Format::Pnm).unwrap();
+        let transform = RequestedTransform::read(&Parameters::default(), &[], 0.5)
+            .unwrap()
+            .transform(Format::Pnm)
+            .unwrap();
         let (id, picture) = (Uuid::from_u128(number), b"P5 2 2 255 abcd".to_vec());
-        Claim { id, picture, plan, suspect: false, tries: 0, reservation }
+        Claim { id, picture, transform, suspect: false, tries: 0, reservation }
     }
 
     /// So many of each stand in line, in this service; whether each that is let in, one at a time, is a task.

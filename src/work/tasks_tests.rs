@@ -145,7 +145,7 @@ impl World {
         let submission = Submission {
             id: id(number),
             picture: b"bytes".to_vec(),
-            plan: PLAN,
+            transform: PLAN,
             key: None,
             at: self.now.wall,
             reservation: self.service.admission.reservation(),
@@ -182,8 +182,14 @@ impl World {
         let mut reservation = self.service.admission.reservation();
         reservation.charge(5).unwrap();
         let tries = self.tries.get(&id(number)).copied().unwrap_or_default();
-        let claim =
-            Claim { id: id(number), picture: b"bytes".to_vec(), plan: PLAN, suspect, tries, reservation };
+        let claim = Claim {
+            id: id(number),
+            picture: b"bytes".to_vec(),
+            transform: PLAN,
+            suspect,
+            tries,
+            reservation,
+        };
         self.told_of_claim(Claimed::Task(Box::new(claim)));
         self.tasks.admitted(id(number));
     }
@@ -211,7 +217,7 @@ impl World {
     fn done(&self) -> WorkResult {
         let reservation = self.service.admission.reservation();
         let file = Bytes::from_static(b"png");
-        let picture = Picture { file, format: Format::Png, width: 1, height: 1, edition: None, reservation };
+        let picture = Picture { file, format: Format::Png, width: 1, height: 1, variant: None, reservation };
         Ok(WorkOutput::Picture(Arc::new(picture), Times::default()))
     }
 
@@ -517,8 +523,14 @@ fn no_task_is_begun_while_it_could_not_be_worked_on() {
 fn while_a_task_waits_for_memory_no_other_is_taken_on() {
     let mut world = World::new(3);
     let reservation = world.service.admission.reservation();
-    let claim =
-        Claim { id: id(1), picture: b"bytes".to_vec(), plan: PLAN, suspect: false, tries: 0, reservation };
+    let claim = Claim {
+        id: id(1),
+        picture: b"bytes".to_vec(),
+        transform: PLAN,
+        suspect: false,
+        tries: 0,
+        reservation,
+    };
     world.told_of_claim(Claimed::Task(Box::new(claim)));
     world.told_of_claim(Claimed::NoRoom { length: 9 });
     world.told_of_claim(Claimed::NoRoom { length: 9 });
@@ -544,7 +556,7 @@ fn so_many_are_taken_on_as_have_found_memory_lately() {
         let claim = Claim {
             id: id(number),
             picture: b"bytes".to_vec(),
-            plan: PLAN,
+            transform: PLAN,
             suspect: false,
             tries: 0,
             reservation,

@@ -16,10 +16,10 @@ const AT_ONCE: usize = 2;
 /// The criteria with this state, and whether they are essential.
 fn found(document: &Value, state: &str) -> Vec<(String, bool)> {
     let all = document["criterios"].as_array().unwrap().iter();
-    let wanted = all.filter(|one| one["estado"] == state);
+    let file_request = all.filter(|one| one["estado"] == state);
     let key =
         |one: &Value| (one["criterio"].as_str().unwrap().to_owned(), one["esencial"].as_bool().unwrap());
-    wanted.map(key).collect()
+    file_request.map(key).collect()
 }
 
 /// What was seen of the criteria that are not right, a line each.

@@ -5,7 +5,7 @@ pub(crate) struct Case {
     /// What is tried.
     pub(crate) name: String,
     /// The lines that say what has to come of it, without their sign.
-    pub(crate) wanted: Vec<String>,
+    pub(crate) file_request: Vec<String>,
     /// What is sent.
     pub(crate) bytes: Vec<u8>,
 }
@@ -18,7 +18,7 @@ pub(crate) fn cases(text: &str) -> Vec<Case> {
     let mut within = false;
     for line in text.lines() {
         if let Some(name) = line.strip_prefix("## ") {
-            cases.push(Case { name: name.to_owned(), wanted: Vec::new(), bytes: Vec::new() });
+            cases.push(Case { name: name.to_owned(), file_request: Vec::new(), bytes: Vec::new() });
             (empty, within) = (false, true);
         } else if line.starts_with('#') {
             within = false;
@@ -27,7 +27,9 @@ pub(crate) fn cases(text: &str) -> Vec<Case> {
                 case.bytes.extend_from_slice(b"\r\n");
             }
             match line.strip_prefix("< ") {
-                Some(wanted) if case.bytes.is_empty() => case.wanted.push(wanted.to_owned()),
+                Some(file_request) if case.bytes.is_empty() => {
+                    case.file_request.push(file_request.to_owned())
+                }
                 _ if line.is_empty() => empty = true,
                 _ => push_line(line, &mut case.bytes),
             }
@@ -98,8 +100,8 @@ fn push_text(mut text: &str, bytes: &mut Vec<u8>) {
 fn a_table_is_read_as_its_head_says() {
     let text = "# remark\n\n## one\n< 200 kept\nGET /\\x41\\\\ a\\\\\n\n\nend\\\n\n# remark\nx\n## two\n< quiet\n\\{2*a\\s}\\\n";
     let cases = cases(text);
-    assert_eq!((cases[0].name.as_str(), &cases[0].wanted[..]), ("one", &["200 kept".to_owned()][..]));
+    assert_eq!((cases[0].name.as_str(), &cases[0].file_request[..]), ("one", &["200 kept".to_owned()][..]));
     assert_eq!(cases[0].bytes.escape_ascii().to_string(), "GET /A\\\\ a\\\\\\r\\n\\r\\n\\r\\nend");
-    assert_eq!((cases[1].wanted[0].as_str(), &cases[1].bytes[..]), ("quiet", &b"a a "[..]));
+    assert_eq!((cases[1].file_request[0].as_str(), &cases[1].bytes[..]), ("quiet", &b"a a "[..]));
     assert_eq!(cases.len(), 2);
 }

@@ -12,13 +12,13 @@ use super::common::{Client, Server, post};
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /// So many connections, or as many as this process may have beside those of other tests.
-fn as_many_as(wanted: usize) -> usize {
+fn as_many_as(file_request: usize) -> usize {
     let (soft, hard) = sys::limits(Limit::Files).expect("a limit of descriptors");
     if soft < hard {
         // The tests' own process needs as many as the server.
         sys::set_limits(Limit::Files, hard, hard).expect("what is allowed");
     }
-    wanted.min(usize::try_from(hard / 3).unwrap_or(usize::MAX))
+    file_request.min(usize::try_from(hard / 3).unwrap_or(usize::MAX))
 }
 
 #[test]

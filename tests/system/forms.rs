@@ -16,15 +16,15 @@ fn post(server: &Server, case: &Case, piece: usize) {
             break;
         }
     }
-    let [wanted] = &case.wanted[..] else { panic!("{}: one line", case.name) };
+    let [file_request] = &case.file_request[..] else { panic!("{}: one line", case.name) };
     let answer = client.response();
-    if let Some((width, height)) = wanted.split_once('x') {
+    if let Some((width, height)) = file_request.split_once('x') {
         let answer = answer.expect(200);
         let (_, found_width, found_height) = size_of(&answer.body);
         assert_eq!((found_width.to_string(), found_height.to_string()), (width.into(), height.into()));
         return;
     }
-    let words: Vec<&str> = wanted.split(' ').collect();
+    let words: Vec<&str> = file_request.split(' ').collect();
     let answer = answer.expect(words[0].parse().unwrap());
     assert_eq!(problem_slug(&answer), words[1]);
     if let [_, _, value, received] = words[..] {

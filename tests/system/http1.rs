@@ -46,7 +46,7 @@ impl<'a> Wanted<'a> {
         assert_eq!(answer.is_kept(), self.end == End::Kept);
         if self.status >= 400 && !self.head_only {
             let slug = problem_slug(answer);
-            assert!(self.slug.is_none_or(|wanted| wanted == slug), "{slug}");
+            assert!(self.slug.is_none_or(|file_request| file_request == slug), "{slug}");
         }
     }
 }
@@ -60,17 +60,17 @@ fn replay(server: &Server, case: &Case, piece: usize) {
             break;
         }
     }
-    if case.wanted == ["quiet"] {
+    if case.file_request == ["quiet"] {
         return client.half_close().assert_closed();
     }
-    let wanted: Vec<Wanted<'_>> = case.wanted.iter().map(|line| Wanted::parse(line)).collect();
-    for one in &wanted {
+    let file_request: Vec<Wanted<'_>> = case.file_request.iter().map(|line| Wanted::parse(line)).collect();
+    for one in &file_request {
         if one.end == End::Cut {
             client.half_close();
         }
         one.check(&final_answer(&mut client, one.head_only));
     }
-    if wanted.last().expect("an answer").end == End::Kept {
+    if file_request.last().expect("an answer").end == End::Kept {
         client.send(PROBE);
         assert_eq!(client.response().expect(204).field("allow"), Some("GET, HEAD, POST, PUT, OPTIONS"));
         client.half_close();

@@ -56,15 +56,15 @@ fn every_format_goes_in_and_every_format_comes_out() {
 #[test]
 fn the_part_is_found_by_its_name_then_by_having_a_file_name() {
     let server = Server::start(&[]);
-    let (wanted, other) = (pgm(20, 10), pgm(44, 44));
+    let (file_request, other) = (pgm(20, 10), pgm(44, 44));
     for name in ["imagen", "image", "file", "media"] {
-        let parts = [Part::File("otra", "o.pgm", &other), Part::File(name, "a.pgm", &wanted)];
+        let parts = [Part::File("otra", "o.pgm", &other), Part::File(name, "a.pgm", &file_request)];
         assert_picture(server.ask(&form("/", &parts)), Format::Pnm, 10, 5);
     }
-    let parts = [Part::Field("nota", "hola"), Part::File("cualquiera", "a.pgm", &wanted)];
+    let parts = [Part::Field("nota", "hola"), Part::File("cualquiera", "a.pgm", &file_request)];
     assert_picture(server.ask(&form("/", &parts)), Format::Pnm, 10, 5);
     // A browser sends an empty file for a field that nobody filled in.
-    let parts = [Part::File("imagen", "", b""), Part::File("foto", "a.pgm", &wanted)];
+    let parts = [Part::File("imagen", "", b""), Part::File("foto", "a.pgm", &file_request)];
     assert_picture(server.ask(&form("/", &parts)), Format::Pnm, 10, 5);
 }
 

@@ -19,7 +19,7 @@ impl Variant {
     pub fn describe(&self, reply: Reply, now: SystemTime) -> Reply {
         reply
             .with("ETag", self.etag())
-            .with("Last-Modified", self.stamp.last_modified(now))
+            .with("Last-Modified", self.version.last_modified(now))
             .with("Cache-Control", CACHE_CONTROL)
             .with("Vary", "Accept")
     }

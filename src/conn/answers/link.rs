@@ -29,7 +29,7 @@ impl FilePart {
     /// # Errors
     /// What the client asks for is not there (412, 416).
     pub fn reply(&self, now: SystemTime) -> Result<Reply, HttpProblem> {
-        let length = self.stamp.length;
+        let length = self.version.length;
         let file = || {
             Reply::new(200, self.media_type, self.body.clone())
                 .with("Accept-Ranges", "bytes")
@@ -43,8 +43,8 @@ impl FilePart {
             Selection::Unsatisfiable => return Err(HttpProblem::Range { length }),
         };
         Ok(reply
-            .with("ETag", self.stamp.etag())
-            .with("Last-Modified", self.stamp.last_modified(now))
+            .with("ETag", self.version.etag())
+            .with("Last-Modified", self.version.last_modified(now))
             .with("Cache-Control", CACHE_CONTROL))
     }
 }

@@ -18,8 +18,8 @@ impl Picture {
     #[must_use]
     pub fn reply(&self, times: &Times, now: SystemTime) -> Reply {
         let reply = self.bare_reply(200).with("Server-Timing", times.field());
-        match &self.edition {
-            Some(edition) => edition.describe(reply, now),
+        match &self.variant {
+            Some(variant) => variant.describe(reply, now),
             None => reply.with("Vary", "Accept").with("Cache-Control", "no-store"),
         }
     }

@@ -171,16 +171,16 @@ fn a_face_that_somebody_else_wrote_is_no_crash() {
     let nothing = Face { name: "a".into(), image: "no es base64".into(), samples: Bytes::new() };
     assert_eq!(document(&nothing), "{\"nombre\":\"a\",\"imagen_str\":\"no es base64\",\"vector\":[]}\n");
     let (folder, name) = ("c".to_owned(), "a".to_owned());
-    let wish = BankRequest::Face { folder, name, as_image: true };
-    let reply = wish.answer(Found::Faces(Some(vec![nothing]))).unwrap();
+    let requested = BankRequest::Face { folder, name, as_image: true };
+    let reply = requested.answer(Found::Faces(Some(vec![nothing]))).unwrap();
     assert_eq!((reply.status, reply.body.len()), (200, 0));
 }
 
 #[test]
 fn what_comes_of_an_insertion() {
-    let wish = BankRequest::Insert { folder: "mis caras".into(), name: "a/ñ?.jpg".into() };
+    let requested = BankRequest::Insert { folder: "mis caras".into(), name: "a/ñ?.jpg".into() };
     for (fresh, code, result) in [(true, 201, "insertada"), (false, 200, "ya existe")] {
-        let reply = wish.answer(Found::Inserted(fresh)).unwrap();
+        let reply = requested.answer(Found::Inserted(fresh)).unwrap();
         assert_eq!(reply.status, code);
         let expected = json!({
             "nombre": "a/ñ?.jpg", "resultado": result, "mensaje": format!("imagen a/ñ?.jpg {result}"),
@@ -201,25 +201,25 @@ fn folders_pages_and_lists() {
     );
     assert_eq!(BankRequest::Folders.answer(Found::Folders(vec![])).unwrap().body, "{\"carpetas\":[]}\n");
 
-    let wish = BankRequest::Names { folder: "c".into(), from: None, max: 2 };
+    let requested = BankRequest::Names { folder: "c".into(), from: None, max: 2 };
     let page = |next: Option<&str>| {
         Found::Page(Some(Page { total: 7, names: vec!["a".into(), "b".into()], next: next.map(Into::into) }))
     };
     assert_eq!(
-        wish.answer(page(Some("d"))).unwrap().body,
+        requested.answer(page(Some("d"))).unwrap().body,
         "{\"carpeta\":\"c\",\"imagenes\":7,\"nombres\":[\"a\",\"b\"],\"siguiente\":\"d\"}\n"
     );
-    assert_eq!(body(&wish.answer(page(None)).unwrap())["siguiente"], Value::Null);
+    assert_eq!(body(&requested.answer(page(None)).unwrap())["siguiente"], Value::Null);
 
-    let wish = BankRequest::Missing { folder: "c".into() };
-    assert_eq!(wish.answer(Found::Missing(vec!["x".into()])).unwrap().body, "{\"faltantes\":[\"x\"]}\n");
+    let requested = BankRequest::Missing { folder: "c".into() };
+    assert_eq!(requested.answer(Found::Missing(vec!["x".into()])).unwrap().body, "{\"faltantes\":[\"x\"]}\n");
 }
 
 #[test]
 fn what_is_not_there() {
     let (folder, name) = (|| "c".to_owned(), || "a".to_owned());
     let one = || BankRequest::Face { folder: folder(), name: name(), as_image: false };
-    for (wish, found, slug) in [
+    for (requested, found, slug) in [
         (
             BankRequest::Names { folder: folder(), from: None, max: 1 },
             Found::Page(None),
@@ -229,12 +229,12 @@ fn what_is_not_there() {
         (one(), Found::Faces(None), "carpeta-desconocida"),
         (one(), Found::Faces(Some(vec![])), "imagen-desconocida"),
     ] {
-        let reject = wish.answer(found).unwrap_err();
+        let reject = requested.answer(found).unwrap_err();
         assert_eq!((reject.status(), &*reject.problem().slug), (404, slug));
     }
     // A folder without faces is one all the same.
-    let wish = BankRequest::Documents { folder: folder() };
-    let reply = wish.answer(Found::Faces(Some(vec![]))).unwrap();
+    let requested = BankRequest::Documents { folder: folder() };
+    let reply = requested.answer(Found::Faces(Some(vec![]))).unwrap();
     assert_eq!((reply.status, reply.body.len()), (200, 0));
     // An answer to another question ends in no panic.
     assert_eq!(one().answer(Found::Inserted(true)).unwrap().status, 500);
@@ -242,15 +242,15 @@ fn what_is_not_there() {
 
 #[test]
 fn one_face_as_document_or_picture() {
-    let wish = |as_image| BankRequest::Face { folder: "c".into(), name: "a".into(), as_image };
+    let requested = |as_image| BankRequest::Face { folder: "c".into(), name: "a".into(), as_image };
     let found = || Found::Faces(Some(vec![face("a")]));
-    let reply = wish(false).answer(found()).unwrap();
+    let reply = requested(false).answer(found()).unwrap();
     assert_eq!(reply.body, document(&face("a")));
     assert_eq!(
         (field(&reply, "Content-Type"), field(&reply, "Vary")),
         (Some("application/json"), Some("Accept"))
     );
-    let reply = wish(true).answer(found()).unwrap();
+    let reply = requested(true).answer(found()).unwrap();
     assert_eq!(&reply.body[..], b"\xff\xd8\xff\xe0\x00\x3e\x67");
     assert_eq!((field(&reply, "Content-Type"), field(&reply, "Vary")), (Some("image/jpeg"), Some("Accept")));
 }
@@ -276,7 +276,7 @@ fn a_folder_goes_on_after_a_full_part() {
 fn what_a_listing_asks_for() {
     let names =
         |from: Option<&str>, max| BankRequest::Names { folder: "c".into(), from: from.map(Into::into), max };
-    for (query, wish) in [
+    for (query, requested) in [
         ("", names(None, 1000)),
         ("desde=&cantidad=&formato=", names(None, 1000)),
         ("desde=a.jpg", names(Some("a.jpg"), 1000)),
@@ -286,7 +286,7 @@ fn what_a_listing_asks_for() {
         ("formato=ndjson", BankRequest::Documents { folder: "c".into() }),
         ("nada=1", names(None, 1000)),
     ] {
-        assert_eq!(listing("c".into(), &parameters(query)).unwrap(), wish, "{query}");
+        assert_eq!(listing("c".into(), &parameters(query)).unwrap(), requested, "{query}");
     }
     assert_eq!(listing("c".into(), &Parameters::default()).unwrap(), names(None, 1000));
     for query in [

@@ -33,9 +33,9 @@ impl Tree {
     }
 
     fn ask(&self, name: &str, conditions: Conditions, head_only: bool) -> Result<FilePart, WorkError> {
-        let sought = LinkRequest { name: name.into(), conditions, head_only };
-        match self.links.fetch(&sought, &mut self.admission.reservation())? {
-            Output::Excerpt(excerpt) => Ok(*excerpt),
+        let link_request = LinkRequest { name: name.into(), conditions, head_only };
+        match self.links.fetch(&link_request, &mut self.admission.reservation())? {
+            Output::Excerpt(file_part) => Ok(*file_part),
             other => panic!("{other:?}"),
         }
     }
@@ -229,15 +229,16 @@ fn only_what_is_asked_for_is_read_and_charged() {
     assert_eq!(tree.fetch("a.jpg").unwrap_err(), WorkError::MemoryFull { length: 2000 });
     let ranged = |range: &str| Conditions { range: Some(range.into()), ..Conditions::default() };
     for (range, part) in [("bytes=0-0", 0..1), ("bytes=999-1998", 999..1999), ("bytes=-1000", 1000..2000)] {
-        let sought = LinkRequest { name: b"a.jpg".to_vec(), conditions: ranged(range), head_only: false };
+        let link_request =
+            LinkRequest { name: b"a.jpg".to_vec(), conditions: ranged(range), head_only: false };
         let mut reservation = tree.admission.reservation();
-        let Ok(Output::Excerpt(excerpt)) = tree.links.fetch(&sought, &mut reservation) else {
+        let Ok(Output::Excerpt(file_part)) = tree.links.fetch(&link_request, &mut reservation) else {
             panic!("{range}")
         };
         assert_eq!(reservation.bytes(), (part.end - part.start) as u64);
-        assert_eq!(&excerpt.body[..], &content[part.clone()], "{range}");
-        assert_eq!(excerpt.selection, Selection::Part(part.start as u64..part.end as u64));
-        assert_eq!((excerpt.media_type, excerpt.stamp.length), ("image/jpeg", 2000));
+        assert_eq!(&file_part.body[..], &content[part.clone()], "{range}");
+        assert_eq!(file_part.selection, Selection::Part(part.start as u64..part.end as u64));
+        assert_eq!((file_part.media_type, file_part.version.length), ("image/jpeg", 2000));
     }
     for (conditions, head_only, selection) in [
         (Conditions::default(), true, Selection::Whole),
@@ -249,8 +250,8 @@ fn only_what_is_asked_for_is_read_and_charged() {
             Selection::NotModified,
         ),
     ] {
-        let excerpt = tree.ask("a.jpg", conditions, head_only).unwrap();
-        assert_eq!((excerpt.selection, excerpt.body.len()), (selection, 0));
+        let file_part = tree.ask("a.jpg", conditions, head_only).unwrap();
+        assert_eq!((file_part.selection, file_part.body.len()), (selection, 0));
     }
     assert_eq!(tree.admission.bytes(), 0);
 }
@@ -273,9 +274,9 @@ fn the_type_is_what_the_bytes_say() {
 fn the_tag_is_another_one_for_another_file() {
     let tree = Tree::new();
     let names: Vec<String> = (0..3).map(|_| tree.links.keep(b"same", at(1)).unwrap()).collect();
-    let tags: BTreeSet<String> = names.iter().map(|name| tree.fetch(name).unwrap().stamp.etag()).collect();
+    let tags: BTreeSet<String> = names.iter().map(|name| tree.fetch(name).unwrap().version.etag()).collect();
     assert_eq!(tags.len(), 3);
-    assert!(tags.contains(&tree.fetch(&names[0]).unwrap().stamp.etag()), "and the same for the same");
+    assert!(tags.contains(&tree.fetch(&names[0]).unwrap().version.etag()), "and the same for the same");
     fs::set_permissions(tree.folder().join(&names[0]), Permissions::from_mode(0o600)).unwrap();
     assert_eq!(&tree.fetch(&names[0]).unwrap().body[..], b"same");
 }

@@ -37,7 +37,7 @@ impl Server {
     /// Looks at the header of a picture that is handed in, in microseconds.
     fn appraise(&self, mut submission: Submission) -> Result<Submission, WorkError> {
         let (limits, memory_max) = (&self.service.policy.pixels, self.service.admission.bytes_max());
-        let brief = Brief::new(submission.plan, Product::File);
+        let brief = Brief::new(submission.transform, Product::File);
         let picture = std::mem::take(&mut submission.picture);
         submission.picture = pixels::appraise(picture, brief, limits, memory_max)?.picture;
         Ok(submission)

@@ -89,7 +89,7 @@ pub(super) fn id(number: u64) -> Uuid {
     Uuid::from_u64_pair(number, !number)
 }
 
-pub(super) fn plan() -> Transform {
+pub(super) fn transform() -> Transform {
     let encoding = Encoding { format: Format::Png, quality: 7, background: [1, 130, 255] };
     Transform { size: Size::Factor(0.1), encoding }
 }
@@ -186,7 +186,7 @@ impl<P: Place> Desk<P> {
         StoreWrite::Accept(Box::new(Submission {
             id: id(number),
             picture,
-            plan: plan(),
+            transform: transform(),
             key,
             at: at(number),
             reservation,
@@ -234,7 +234,7 @@ impl<P: Place> Desk<P> {
             format,
             width: 40,
             height: 90,
-            edition: None,
+            variant: None,
             reservation: self.reservation(),
         })
     }

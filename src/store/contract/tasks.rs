@@ -24,7 +24,10 @@ pub(crate) fn a_submission_waits_as_it_was_handed_in<P: Place>() {
     assert_eq!(desk.file(1), None);
 
     let claim = desk.claim(at(9));
-    assert_eq!((claim.id, claim.picture, claim.plan, claim.suspect), (id(1), picture, plan(), false));
+    assert_eq!(
+        (claim.id, claim.picture, claim.transform, claim.suspect),
+        (id(1), picture, transform(), false)
+    );
     assert_eq!((claim.reservation.bytes(), desk.admission.bytes()), (70_001, 70_001));
     expected = Status { state: TaskState::Running, begun_at: Some(at(9)), ..expected };
     assert_eq!(desk.status(1), expected);
@@ -171,7 +174,7 @@ pub(crate) fn a_key_stands_for_one_task<P: Place>() {
     let other = desk.submission(5, bytes(1, 4999), key);
     assert_eq!(accepted(desk.write(other)), Acceptance::Different);
     let StoreWrite::Accept(mut other) = again(&desk, 6) else { panic!() };
-    other.plan.encoding.background[1] ^= 1;
+    other.transform.encoding.background[1] ^= 1;
     assert_eq!(accepted(desk.write(StoreWrite::Accept(other))), Acceptance::Different);
     assert!(matches!(desk.try_claim(0, at(9)), Claimed::Nothing), "nothing of these was kept");
     // Another key, and none, stand for themselves.

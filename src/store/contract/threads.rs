@@ -13,8 +13,14 @@ fn start<P: Place>(place: &P) -> (Store, Receiver<StoreAnswer>) {
 
 fn submission(admission: &Admission, number: u64) -> Ask {
     let (picture, reservation) = (bytes(number, 2000), admission.reservation());
-    let submission =
-        Submission { id: id(number), picture, plan: plan(), key: None, at: at(number), reservation };
+    let submission = Submission {
+        id: id(number),
+        picture,
+        transform: transform(),
+        key: None,
+        at: at(number),
+        reservation,
+    };
     Ask::Write(StoreWrite::Accept(Box::new(submission)))
 }
 

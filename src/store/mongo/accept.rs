@@ -32,7 +32,7 @@ pub(super) async fn accept(
     submission: &Submission,
     order: i64,
 ) -> Result<Acceptance, MongoError> {
-    let Submission { id, picture, key: word, plan, .. } = submission;
+    let Submission { id, picture, key: word, transform, .. } = submission;
     let Some(word) = word else {
         return match keep(tables, *id, submission, None, order).await? {
             Kind::Ours => Ok(Acceptance::New),
@@ -40,7 +40,7 @@ pub(super) async fn accept(
             Kind::Other => Err(MongoError::Strange),
         };
     };
-    let (name_of_key, digest) = (Sha256::digest(word), rules::digest(picture, plan));
+    let (name_of_key, digest) = (Sha256::digest(word), rules::digest(picture, transform));
     let key = Key { name: STANDARD.encode(name_of_key), digest: STANDARD.encode(digest) };
     for _ in 0..TRIES {
         let ours = doc! { "_id": &key.name, "tarea": name(*id), "huella": &key.digest };
@@ -106,7 +106,7 @@ async fn keep(
     key: Option<&Key>,
     order: i64,
 ) -> Result<Kind, MongoError> {
-    let Submission { picture, plan: wanted, at, .. } = submission;
+    let Submission { picture, transform: file_request, at, .. } = submission;
     let task = name(id);
     let place = Turn { id, attempt: 0, fallen: Vec::new(), tries: 0, order, received: 0 };
     insert(&tables.queue, place.place(*at)).await?;
@@ -116,7 +116,7 @@ async fn keep(
         "orden": order,
         "recibidos": count(picture.len() as u64),
         "aceptada": date(*at),
-        "plan": wanted.to_string(),
+        "plan": file_request.to_string(),
     };
     if let Some(key) = key {
         document.insert("clave", &key.name);

@@ -71,8 +71,8 @@ pub(super) async fn missing(
     if names.is_empty() {
         return Ok(names);
     }
-    let wanted = doc! { "nombre": { "$in": &names } };
-    let known = names_of(all(table(bank, folder).find(wanted).projection(only_names())).await?);
+    let file_request = doc! { "nombre": { "$in": &names } };
+    let known = names_of(all(table(bank, folder).find(file_request).projection(only_names())).await?);
     let known: HashSet<String> = known.collect();
     Ok(names.into_iter().filter(|name| !known.contains(name)).collect())
 }
@@ -100,10 +100,10 @@ pub(super) async fn names(
 ) -> Result<Option<Page>, MongoError> {
     let Some(total) = count(bank, folder).await? else { return Ok(None) };
     // Of texts alone, and all are after the empty one: what has no name is none of ours.
-    let wanted = doc! { "nombre": { "$gte": from.unwrap_or_default() } };
+    let file_request = doc! { "nombre": { "$gte": from.unwrap_or_default() } };
     // One more is where the next part begins.
     let table = table(bank, folder);
-    let found = table.find(wanted).sort(doc! { "nombre": 1 }).limit(limit(max.saturating_add(1)));
+    let found = table.find(file_request).sort(doc! { "nombre": 1 }).limit(limit(max.saturating_add(1)));
     let mut names: Vec<String> = names_of(all(found.projection(only_names())).await?).collect();
     let next = (names.len() > max).then(|| names.pop()).flatten();
     Ok(Some(Page { total, names, next }))
@@ -133,9 +133,9 @@ pub(super) async fn faces(
     }
     let mut after = after.unwrap_or_default();
     loop {
-        let wanted = doc! { "nombre": { "$gt": after } };
+        let file_request = doc! { "nombre": { "$gt": after } };
         let found =
-            all(table(bank, folder).find(wanted).sort(doc! { "nombre": 1 }).limit(limit(max))).await?;
+            all(table(bank, folder).find(file_request).sort(doc! { "nombre": 1 }).limit(limit(max))).await?;
         let faces: Vec<Face> = found.iter().filter_map(face_of).collect();
         let last = found.last().and_then(|last| last.get_str("nombre").ok());
         match last {

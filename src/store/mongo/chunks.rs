@@ -39,8 +39,8 @@ pub(super) async fn read(tables: &Tables, owner: &str, range: Range<u64>) -> Res
         let document = find(&tables.chunks, &name(owner, at / PIECE)).await?.ok_or(MongoError::Strange)?;
         let piece = document.get_binary_generic("datos").map_err(|_| MongoError::Strange)?;
         let rest = piece.get(at % PIECE..).filter(|rest| !rest.is_empty()).ok_or(MongoError::Strange)?;
-        let wanted = size - bytes.len();
-        bytes.extend_from_slice(rest.get(..wanted).unwrap_or(rest));
+        let file_request = size - bytes.len();
+        bytes.extend_from_slice(rest.get(..file_request).unwrap_or(rest));
     }
     Ok(bytes)
 }

@@ -83,18 +83,18 @@ impl<'a> Kept<'a> {
     }
 
     /// What is to be done with a picture: its canonical text, or what an older server wrote.
-    pub(super) fn plan(&self, field: &str) -> Result<Transform, MongoError> {
+    pub(super) fn transform(&self, field: &str) -> Result<Transform, MongoError> {
         if let Ok(text) = self.0.get_str(field) {
             return Transform::parse(text).ok_or(MongoError::Strange);
         }
-        let plan = Kept(self.0.get_document(field).map_err(|_| MongoError::Strange)?);
-        let factor = plan.0.get_f64("factor").map_err(|_| MongoError::Strange)?;
-        let colour = plan.0.get_array("fondo").map_err(|_| MongoError::Strange)?;
+        let transform = Kept(self.0.get_document(field).map_err(|_| MongoError::Strange)?);
+        let factor = transform.0.get_f64("factor").map_err(|_| MongoError::Strange)?;
+        let colour = transform.0.get_array("fondo").map_err(|_| MongoError::Strange)?;
         let part = |at| colour.get(at).and_then(Bson::as_i32).and_then(|part| u8::try_from(part).ok());
         let [Some(red), Some(green), Some(blue)] = [part(0), part(1), part(2)] else {
             return Err(MongoError::Strange);
         };
-        let (format, quality) = (plan.format("formato")?, plan.number("calidad")?);
+        let (format, quality) = (transform.format("formato")?, transform.number("calidad")?);
         let encoding = Encoding { format, quality, background: [red, green, blue] };
         Ok(Transform { size: Size::Factor(factor), encoding })
     }

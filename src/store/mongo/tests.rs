@@ -14,7 +14,7 @@ use crate::model::admission::Admission;
 use crate::model::face::{FACE_SAMPLES, Face};
 use crate::model::picture::Picture;
 use crate::model::task::{Claim, Status, Submission, TaskState};
-use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};
+use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, transform};
 use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, StoreAnswer, StoreWrite, Writer};
 
 #[path = "../../../tests/common/mongodb.rs"]
@@ -152,7 +152,7 @@ impl One {
         StoreWrite::Accept(Box::new(Submission {
             id: id(number),
             picture,
-            plan: plan(),
+            transform: transform(),
             key,
             at: at(number),
             reservation,
@@ -178,7 +178,7 @@ impl One {
     fn done(&mut self, number: u64, length: usize) -> bool {
         let (file, format) = (bytes(number, length).into(), Format::Pnm);
         let reservation = self.admission.reservation();
-        let picture = Arc::new(Picture { file, format, width: 40, height: 90, edition: None, reservation });
+        let picture = Arc::new(Picture { file, format, width: 40, height: 90, variant: None, reservation });
         let StoreReply::Known(known) =
             self.write(StoreWrite::End { id: id(number), at: at(9), end: End::Done(picture) })
         else {

@@ -106,7 +106,7 @@ fn tries(kept: &Kept<'_>, fallen: &[String]) -> Result<u32, MongoError> {
 /// A claim that was granted.
 pub(super) struct Granted {
     pub(super) turn: Turn,
-    pub(super) plan: Transform,
+    pub(super) transform: Transform,
     pub(super) picture: Vec<u8>,
 }
 
@@ -206,8 +206,10 @@ async fn take_free(
         return Ok(Look::TooLarge(turn.clone()));
     }
     let picture = chunks::read(tables, &chunks::upload(&task), 0..turn.received).await;
-    match (picture, document.plan("plan")) {
-        (Ok(picture), Ok(plan)) => Ok(Look::Granted(Box::new(Granted { turn: turn.clone(), plan, picture }))),
+    match (picture, document.transform("plan")) {
+        (Ok(picture), Ok(transform)) => {
+            Ok(Look::Granted(Box::new(Granted { turn: turn.clone(), transform, picture })))
+        }
         (Err(MongoError::NoRoom { length }), _) => {
             give_back(tables, turn, at, false).await?;
             Ok(Look::Answer(Claimed::NoRoom { length }))

@@ -207,10 +207,10 @@ impl MongoWriter {
             };
             let claimed = match look {
                 Ok(Look::Granted(granted)) => {
-                    let Granted { turn, plan, picture } = *granted;
+                    let Granted { turn, transform, picture } = *granted;
                     let (suspect, tries) = (!turn.fallen.is_empty(), turn.tries);
                     hold(Some(turn));
-                    Claimed::Task(Box::new(Claim { id, picture, plan, suspect, tries, reservation }))
+                    Claimed::Task(Box::new(Claim { id, picture, transform, suspect, tries, reservation }))
                 }
                 Ok(Look::TooLarge(turn)) => {
                     let length = turn.received;

@@ -22,15 +22,15 @@ use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, Retention, StoreError,
 pub(super) struct Turn {
     pub(super) id: Uuid,
     pub(super) picture: Vec<u8>,
-    pub(super) plan: Transform,
+    pub(super) transform: Transform,
     pub(super) suspect: bool,
     pub(super) tries: u32,
 }
 
 /// Keeps a submission, unless its key has been seen.
 pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Acceptance, StoreError> {
-    let Submission { id, picture, plan, key, at, reservation: _ } = submission;
-    let digest = key.as_ref().map(|_| rules::digest(picture, plan));
+    let Submission { id, picture, transform, key, at, reservation: _ } = submission;
+    let digest = key.as_ref().map(|_| rules::digest(picture, transform));
     if let (Some(key), Some(digest)) = (key, &digest) {
         let known = conn
             .prepare_cached("SELECT id, digest FROM task WHERE key = ?1")?
@@ -53,7 +53,7 @@ pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Accep
         ":id": Kept(*id),
         ":at": Kept(*at),
         ":received": picture.len(),
-        ":transform": plan.to_string(),
+        ":transform": transform.to_string(),
         ":key": key,
         ":digest": digest,
     })?;
@@ -84,7 +84,7 @@ pub(super) fn claim(
         .query_row([crashes_max], |row| row.get(0))
         .optional()?;
     let Some(seq) = next else { return Ok(Err(Claimed::Nothing)) };
-    let Next { id, crashes, tries, length, plan } = match next_of(conn, seq) {
+    let Next { id, crashes, tries, length, transform } = match next_of(conn, seq) {
         Err(error) if is_lasting(&error) => return give_up(conn, seq, at).map(Err),
         next => next?,
     };
@@ -115,7 +115,7 @@ pub(super) fn claim(
         read => read?,
     };
     begin()?;
-    Ok(Ok(Turn { id, picture, plan, suspect, tries }))
+    Ok(Ok(Turn { id, picture, transform, suspect, tries }))
 }
 
 /// Ends a task that can't be read, so that those behind it have their turn.
@@ -143,16 +143,16 @@ struct Next {
     crashes: u32,
     tries: u32,
     length: u64,
-    plan: Transform,
+    transform: Transform,
 }
 
 fn next_of(conn: &Connection, seq: i64) -> rusqlite::Result<Next> {
     conn.prepare_cached("SELECT id, crashes, tries, received, transform FROM task WHERE seq = ?1")?.query_row(
         [seq],
         |row| {
-            let (Kept(id), Kept(plan)) = (row.get("id")?, row.get("transform")?);
+            let (Kept(id), Kept(transform)) = (row.get("id")?, row.get("transform")?);
             let (crashes, tries) = (row.get("crashes")?, row.get("tries")?);
-            Ok(Next { id, crashes, tries, length: row.get("received")?, plan })
+            Ok(Next { id, crashes, tries, length: row.get("received")?, transform })
         },
     )
 }

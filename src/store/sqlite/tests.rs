@@ -12,7 +12,7 @@ use super::*;
 use crate::model::admission::Admission;
 use crate::model::face::Face;
 use crate::model::task::{Problem, Submission, TaskState};
-use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, plan};
+use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, transform};
 use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, StoreAnswer, StoreWrite, Writer};
 
 /// A directory for one test, which looks before it goes whether the file in it is sound.
@@ -89,7 +89,7 @@ fn submission(number: u64, length: usize) -> StoreWrite {
     StoreWrite::Accept(Box::new(Submission {
         id: id(number),
         picture,
-        plan: plan(),
+        transform: transform(),
         key: None,
         at: at(0),
         reservation,
@@ -144,7 +144,7 @@ fn a_file_of_the_version_before_opens_and_its_tasks_complete() {
         let Ok(StoreReply::Claimed(Claimed::Task(claim))) = answer else { panic!("{answer:?}") };
         assert_eq!((claim.id, claim.tries, claim.suspect), (id(number), tries, tries > 0));
         assert_eq!(claim.picture, bytes(number, 300));
-        assert_eq!(claim.plan.to_string(), "escala=0.5&formato=png&calidad=85&fondo=000000");
+        assert_eq!(claim.transform.to_string(), "escala=0.5&formato=png&calidad=85&fondo=000000");
         let problem = Problem { code: 422, slug: "x".into(), detail: "x".into() };
         let end = StoreWrite::End { id: id(number), at: at(9), end: End::Failed(problem) };
         assert!(matches!(write(&mut writer, vec![end])[..], [Ok(StoreReply::Known(true))]));

@@ -145,16 +145,17 @@ fn apply(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> Ou
 /// The answer to a request that is over; what it held is let go, but for the lease of a claim.
 fn answer(ticket: u64, write: StoreWrite, outcome: Outcome) -> StoreAnswer {
     let result = outcome.map(|effect| match (effect, write) {
-        (Effect::Turn(Turn { id, picture, plan, suspect, tries }), StoreWrite::Claim { reservation, .. }) => {
-            StoreReply::Claimed(Claimed::Task(Box::new(Claim {
-                id,
-                picture,
-                plan,
-                suspect,
-                tries,
-                reservation,
-            })))
-        }
+        (
+            Effect::Turn(Turn { id, picture, transform, suspect, tries }),
+            StoreWrite::Claim { reservation, .. },
+        ) => StoreReply::Claimed(Claimed::Task(Box::new(Claim {
+            id,
+            picture,
+            transform,
+            suspect,
+            tries,
+            reservation,
+        }))),
         (Effect::Told(told), _) => told,
         // Only a claim has this effect.
         (Effect::Turn(_), _) => StoreReply::Claimed(Claimed::Nothing),
