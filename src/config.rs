@@ -84,7 +84,7 @@ const OPTIONS: &[Row<Action>] = &[
         short: "e",
         default: "0.5",
         ..valued("escala", "FACTOR", "Factor cuando la petición no indica ninguno", |draft, value| {
-            draft.config.policy.factor = usage::factor(&value.name, &value.text).map_err(UsageError)?;
+            draft.config.limits.factor = usage::factor(&value.name, &value.text).map_err(UsageError)?;
             Ok(())
         })
     },
@@ -108,7 +108,7 @@ const OPTIONS: &[Row<Action>] = &[
             "Atiende GET /RUTA: las imágenes de este directorio,\nen gris y escaladas al pedirlas",
             |draft, value| {
                 draft.config.directory = Some(value.text.clone().into());
-                draft.config.policy.files = true;
+                draft.config.limits.files = true;
                 Ok(())
             },
         )
@@ -165,7 +165,7 @@ const OPTIONS: &[Row<Action>] = &[
     Row {
         default: "32",
         ..valued(FIRST_LIMIT, "MIB", "Tamaño máximo de una petición o de un archivo", |draft, value| {
-            draft.config.policy.body_max = value.number(1..=4096)? << 20;
+            draft.config.limits.body_max = value.number(1..=4096)? << 20;
             Ok(())
         })
     },
@@ -176,7 +176,7 @@ const OPTIONS: &[Row<Action>] = &[
             "MILLONES",
             "Píxeles máximos de una imagen, de entrada o de salida",
             |draft, value| {
-                draft.config.policy.pixels.pixels_max = value.number(1..=4294)? * 1_000_000;
+                draft.config.limits.pixels.pixels_max = value.number(1..=4294)? * 1_000_000;
                 Ok(())
             },
         )
@@ -205,7 +205,7 @@ const OPTIONS: &[Row<Action>] = &[
     Row {
         default: "30",
         ..valued("plazo", "SEGUNDOS", "Tiempo máximo para una imagen", |draft, value| {
-            draft.config.policy.deadline = Duration::from_secs(value.number(1..=3600)?);
+            draft.config.limits.deadline = Duration::from_secs(value.number(1..=3600)?);
             Ok(())
         })
     },
@@ -296,7 +296,7 @@ pub struct Config {
     /// The log's level.
     pub level: Level,
     /// Limits and times.
-    pub policy: Limits,
+    pub limits: Limits,
     /// Connections at once.
     pub clients_max: usize,
     /// Pictures in hand.
@@ -321,7 +321,7 @@ impl Config {
             threads: host::cores(),
             log_file: None,
             level: Level::Info,
-            policy: Limits::default(),
+            limits: Limits::default(),
             clients_max: 10_000,
             places_max: 0,
             memory_max: host::memory() / 2,
@@ -577,7 +577,7 @@ mod tests {
         let small = config(&["-i", "::", "-p", "0"], &[]);
         assert_eq!((small.hosts, small.port, small.level), (vec!["::".to_owned()], 0, Level::Info));
         assert_eq!(small.places_max, 16 * small.threads);
-        assert_eq!((small.directory, small.policy.files), (None, false));
+        assert_eq!((small.directory, small.limits.files), (None, false));
         let full = config(
             &[
                 "--ip",
@@ -613,13 +613,13 @@ mod tests {
         );
         assert_eq!(full.hosts, ["127.0.0.1", "::1"]);
         assert_eq!((full.links_port, small.links_port), (Some(8082), None));
-        assert_eq!((full.port, full.policy.factor, full.threads), (8090, 1.5, 3));
-        assert_eq!((full.policy.body_max, full.policy.pixels.pixels_max), (1 << 20, 2_000_000));
+        assert_eq!((full.port, full.limits.factor, full.threads), (8090, 1.5, 3));
+        assert_eq!((full.limits.body_max, full.limits.pixels.pixels_max), (1 << 20, 2_000_000));
         assert_eq!((full.clients_max, full.places_max, full.memory_max), (9, 5, 64 << 20));
-        assert_eq!((full.policy.deadline, full.level), (Duration::from_secs(7), Level::Debug));
+        assert_eq!((full.limits.deadline, full.level), (Duration::from_secs(7), Level::Debug));
         assert_eq!(full.scaler, Some(ScalerAt::Unix("/tmp/x".into())));
         assert_eq!(full.log_file, Some("a.log".into()));
-        assert_eq!((full.directory, full.policy.files), (Some("fotos/".into()), true));
+        assert_eq!((full.directory, full.limits.files), (Some("fotos/".into()), true));
     }
 
     #[test]
@@ -634,7 +634,7 @@ mod tests {
         let config = config(&["-p", "80"], &environment);
         assert_eq!((config.hosts, config.port), (vec!["::1".to_owned()], 80));
         assert_eq!(config.links_port, Some(82));
-        assert_eq!((config.policy.body_max, config.policy.factor), (2 << 20, 0.5));
+        assert_eq!((config.limits.body_max, config.limits.factor), (2 << 20, 0.5));
     }
 
     #[test]
@@ -719,7 +719,7 @@ mod tests {
             ("tp2_cola", "1"),
         ];
         let config = config(&["-i", "::"], &environment);
-        assert_eq!((config.port, config.policy.body_max), (1, 32 << 20));
+        assert_eq!((config.port, config.limits.body_max), (1, 32 << 20));
         assert_eq!(
             config.warnings,
             [

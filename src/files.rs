@@ -59,7 +59,7 @@ impl Library {
     ///
     /// # Errors
     /// It can't be read, or is no directory.
-    pub fn open(directory: &Path, policy: &Limits, cache_bytes: u64) -> io::Result<Self> {
+    pub fn open(directory: &Path, limits: &Limits, cache_bytes: u64) -> io::Result<Self> {
         // Also says whether it may be listed, which an operator who names it expects.
         std::fs::read_dir(directory)?;
         let directory = File::open(directory)?;
@@ -67,8 +67,8 @@ impl Library {
             // Where that can't be found out, it is not relied on.
             is_local: is_local(directory.as_fd()).unwrap_or(false),
             directory,
-            length_max: policy.body_max,
-            limits: policy.pixels,
+            length_max: limits.body_max,
+            limits: limits.pixels,
             cache: Cache::new(cache_bytes),
         })
     }

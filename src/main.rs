@@ -94,7 +94,7 @@ fn serve(mut config: Config) -> Result<(), String> {
         None => Vec::new(),
     };
     let (addresses, links_addresses) = (addresses_of(&listeners)?, addresses_of(&links)?);
-    config.policy.links_port = links_addresses.first().map(SocketAddr::port);
+    config.limits.links_port = links_addresses.first().map(SocketAddr::port);
     let store = store_of(&config)?;
     let (supervisor, scaler) = scaler_of(&config)?;
     let admission = Admission::new(config.places_max, config.memory_max - kept_max, config.threads);
@@ -105,7 +105,7 @@ fn serve(mut config: Config) -> Result<(), String> {
         )
         .collect(),
         signals,
-        service: ServerState::new(config.policy, admission, Uuid::new_v4),
+        server: ServerState::new(config.limits, admission, Uuid::new_v4),
         supervisor,
         scaler,
         library,
@@ -188,7 +188,7 @@ fn scaler_of(config: &Config) -> Result<(Option<Supervisor>, Destination), Strin
 fn library_of(config: &Config) -> Result<(Option<Library>, u64), String> {
     let Some(directory) = &config.directory else { return Ok((None, 0)) };
     let kept_max = CACHE_MAX.min(config.memory_max / CACHE_PART);
-    let library = Library::open(directory, &config.policy, kept_max).map_err(|error| {
+    let library = Library::open(directory, &config.limits, kept_max).map_err(|error| {
         let why = match error.kind() {
             io::ErrorKind::NotADirectory => "no es un directorio".to_owned(),
             _ => InWords(&error).to_string(),

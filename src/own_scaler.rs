@@ -24,8 +24,8 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// What the scaler is told of tp2's configuration.
 #[must_use]
 pub fn arguments(config: &config::Config) -> Vec<String> {
-    let pixels_max = config.policy.pixels.pixels_max;
-    let deadline = config.policy.deadline.as_secs();
+    let pixels_max = config.limits.pixels.pixels_max;
+    let deadline = config.limits.deadline.as_secs();
     let children_max = config.threads + CHILDREN_SPARE;
     [pixels_max, deadline, children_max as u64].iter().map(u64::to_string).collect()
 }

@@ -77,7 +77,7 @@ pub struct Connection {
     peer_done: bool,
     /// Where the client came in.
     local_address: LocalAddress,
-    service: Rc<ServerState>,
+    server: Rc<ServerState>,
 }
 
 /// EventKind the shell is to do.
@@ -96,8 +96,8 @@ pub enum Action {
 impl Connection {
     /// A client has connected.
     #[must_use]
-    pub fn new(service: Rc<ServerState>, local_address: LocalAddress, now: Now) -> Self {
-        let due = now.at + service.policy.idle_time;
+    pub fn new(server: Rc<ServerState>, local_address: LocalAddress, now: Now) -> Self {
+        let due = now.at + server.limits.idle_time;
         let connected = LogEvent { id: None, what: EventKind::Connected };
         Self {
             // Pictures come without HTTP to the main port alone.
@@ -107,7 +107,7 @@ impl Connection {
             actions: VecDeque::from([Action::Log(connected)]),
             peer_done: false,
             local_address,
-            service,
+            server,
         }
     }
 
@@ -118,7 +118,7 @@ impl Connection {
                 && self.recv.is_empty()
             {
                 // The common case of a long body: from the socket's buffer straight into the upload.
-                let (used, progress) = upload.push(input, &self.service);
+                let (used, progress) = upload.push(input, &self.server);
                 input = &input[used..];
                 self.handle_progress(progress, now);
             } else {
@@ -183,10 +183,10 @@ impl Connection {
                     },
                     Err(failure) => {
                         let reject = match failure {
-                            WorkError::Late => self.service.late(now.at - since),
-                            other => self.service.failed(other.clone()),
+                            WorkError::Late => self.server.late(now.at - since),
+                            other => self.server.failed(other.clone()),
                         };
-                        request.fault = LogNote::of(failure, reject.status());
+                        request.note = LogNote::of(failure, reject.status());
                         self.refuse(Name::Waiting, &request, &reject, After::Next, now);
                     }
                 }
@@ -208,10 +208,10 @@ impl Connection {
                     self.log(&request, EventKind::Begun { id: request.id });
                 }
                 let next = match told {
-                    Ok(finding) => intent::next(&request.intent, awaited, finding, &self.service, now),
+                    Ok(finding) => intent::next(&request.intent, awaited, finding, &self.server, now),
                     Err(failure) => {
-                        let reject = self.service.failed(failure.clone());
-                        request.fault = LogNote::of(&failure, reject.status());
+                        let reject = self.server.failed(failure.clone());
+                        request.note = LogNote::of(&failure, reject.status());
                         Next::Refuse(reject)
                     }
                 };
@@ -234,7 +234,7 @@ impl Connection {
         let Ok(Finding::Bank(Found::Faces(Some(faces)))) = told else { return self.handle_gone(now) };
         let (part, next) = continued.rest.take(&faces);
         let chunked = continued.chunked;
-        *due = now.at + self.service.policy.reply_time;
+        *due = now.at + self.server.limits.reply_time;
         let is_last = next.is_none();
         match next {
             Some(next) => (continued.rest, continued.asked) = (next, false),
@@ -262,7 +262,7 @@ impl Connection {
         match &self.phase {
             Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => self.phase = Phase::Closed,
             Phase::Head { since, .. } => {
-                let (time, took) = (self.service.policy.head_time, now.at - *since);
+                let (time, took) = (self.server.limits.head_time, now.at - *since);
                 let received = self.recv.len() as u64;
                 self.end_head(&HttpProblem::Slow { time, rate: None, received, took }, now);
             }
@@ -302,7 +302,7 @@ impl Connection {
         self.send.consume(n);
         let Phase::Reply { due, answer, rest, .. } = &mut self.phase else { return };
         answer.sent += n as u64;
-        *due = now.at + self.service.policy.reply_time;
+        *due = now.at + self.server.limits.reply_time;
         if !self.send.is_empty() {
             return;
         }
@@ -320,14 +320,14 @@ impl Connection {
     /// When [`Connection::handle_timeout`] wants to be called; None once closed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let policy = &self.service.policy;
+        let limits = &self.server.limits;
         match &self.phase {
             Phase::Idle { due, .. }
             | Phase::Waiting { due, .. }
             | Phase::Reply { due, .. }
             | Phase::Linger { due } => Some(*due),
-            Phase::Head { since, .. } => Some(*since + policy.head_time),
-            Phase::Body { upload, .. } => Some(upload.due(&self.service)),
+            Phase::Head { since, .. } => Some(*since + limits.head_time),
+            Phase::Body { upload, .. } => Some(upload.due(&self.server)),
             Phase::Closed => None,
         }
     }
@@ -402,7 +402,7 @@ impl Connection {
                     Sniff::Picture(format) => self.begin_netcat(format, now),
                 },
                 Phase::Head { fresh: false, .. } => {
-                    match poll_head(&mut self.recv, &self.service.policy.head) {
+                    match poll_head(&mut self.recv, &self.server.limits.head) {
                         Ok(None) => return,
                         Ok(Some(head)) => self.begin_http(&head, now),
                         // RFC 8446 §5.1: a handshake record, of which no more than this byte may have come.
@@ -413,7 +413,7 @@ impl Connection {
                     }
                 }
                 Phase::Body { upload, .. } => {
-                    let (used, progress) = upload.push(self.recv.data(), &self.service);
+                    let (used, progress) = upload.push(self.recv.data(), &self.server);
                     self.recv.consume(used);
                     self.handle_progress(progress, now);
                 }
@@ -434,14 +434,14 @@ impl Connection {
 
     /// The connection's first bytes are a picture's.
     fn begin_netcat(&mut self, format: Format, now: Now) {
-        let mut request = Request::netcat((self.service.ids)(), now.at);
-        if let port @ Some(_) = self.service.policy.links_port {
+        let mut request = Request::netcat((self.server.ids)(), now.at);
+        if let port @ Some(_) = self.server.limits.links_port {
             request.intent = Intent::Link { base: self.local_address.base(None, port) };
         }
-        if let Some(reject) = self.service.overloaded() {
+        if let Some(reject) = self.server.overloaded() {
             return self.refuse(Name::Head, &request, &reject, After::Close, now);
         }
-        let upload = Upload::picture(ImageEnd::new(format), self.service.admission.reservation(), now.at);
+        let upload = Upload::picture(ImageEnd::new(format), self.server.admission.reservation(), now.at);
         self.enter(Name::Head, Phase::Body { request, upload: Box::new(upload) });
     }
 
@@ -449,16 +449,16 @@ impl Connection {
     fn refuse_foreign(&mut self, judged: usize, now: Now) {
         let first = self.recv.data();
         let failure = Foreign::of(&first[..judged]).map_or(WorkError::UnknownFormat, WorkError::Foreign);
-        let request = Request::netcat((self.service.ids)(), now.at);
-        let reject = self.service.failed(failure);
+        let request = Request::netcat((self.server.ids)(), now.at);
+        let reject = self.server.failed(failure);
         self.refuse(Name::Head, &request, &reject, After::Close, now);
     }
 
     /// A head is complete.
     fn begin_http(&mut self, head: &RequestHead, now: Now) {
-        let id = (self.service.ids)();
+        let id = (self.server.ids)();
         let mut request = Request::http(id, head, now.at);
-        match decide(head, &mut request, &self.local_address, &self.service) {
+        match decide(head, &mut request, &self.local_address, &self.server) {
             Decision::Answer(known) => self.settle(Name::Head, request, known, After::Next, now),
             Decision::Dismiss(known) => self.settle(Name::Head, request, known, After::Close, now),
             Decision::Read { sink, ask } => {
@@ -466,7 +466,7 @@ impl Connection {
                 if ask && self.recv.is_empty() {
                     self.send.push(CONTINUE);
                 }
-                let upload = Upload::http(head.framing(), sink, self.service.admission.reservation(), now.at);
+                let upload = Upload::http(head.framing(), sink, self.server.admission.reservation(), now.at);
                 self.enter(Name::Head, Phase::Body { request, upload: Box::new(upload) });
             }
         }
@@ -533,7 +533,7 @@ impl Connection {
                 if then == After::Close {
                     request.close_after();
                 }
-                let next = intent::first(&request.intent, id, &self.service, now);
+                let next = intent::first(&request.intent, id, &self.server, now);
                 self.proceed(from, request, next, now.at, now);
             }
         }
@@ -542,7 +542,7 @@ impl Connection {
     /// A stretch of the body is over.
     fn judge_pace(&mut self, now: Now) {
         if let Phase::Body { upload, .. } = &mut self.phase
-            && let Err(reject) = upload.keep_pace(&self.service, now.at)
+            && let Err(reject) = upload.keep_pace(&self.server, now.at)
         {
             self.handle_progress(Progress::Refused(reject), now);
         }
@@ -552,7 +552,7 @@ impl Connection {
     fn stop_waiting(&mut self, now: Now) {
         match mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Waiting { request, awaited, since, .. } => {
-                let next = intent::overdue(&awaited, &self.service, now);
+                let next = intent::overdue(&awaited, &self.server, now);
                 self.proceed(Name::Waiting, request, next, since, now);
             }
             other => self.phase = other,
@@ -583,7 +583,7 @@ impl Connection {
         if then == After::Close {
             request.close_after();
         }
-        let (id, reservation) = (request.id, self.service.admission.reservation());
+        let (id, reservation) = (request.id, self.server.admission.reservation());
         let order = WorkRequest { id, origin, reservation, read: None };
         self.watch(from, request, Box::new(order), now);
     }
@@ -605,7 +605,7 @@ impl Connection {
     /// Hands work over and waits for its end.
     fn watch(&mut self, from: Name, request: Request, order: Box<WorkRequest>, now: Now) {
         self.actions.push_back(Action::Submit(order));
-        let due = now.at + self.service.policy.deadline + SLACK;
+        let due = now.at + self.server.limits.deadline + SLACK;
         self.enter(from, Phase::Waiting { request, awaited: Pending::Run, since: now.at, due });
     }
 
@@ -622,9 +622,8 @@ impl Connection {
             let question = Question::Missing(folder.clone(), bank::names_of(&picture)?);
             return Ok(Ordered::Known(Box::new(EarlyReply::Bank(question))));
         }
-        let format =
-            format_of(&picture, request.as_fields).map_err(|failure| self.service.failed(failure))?;
-        let requested = RequestedTransform::read(&request.parameters, &fields, self.service.policy.factor)?;
+        let format = format_of(&picture, request.as_fields).map_err(|failure| self.server.failed(failure))?;
+        let requested = RequestedTransform::read(&request.parameters, &fields, self.server.limits.factor)?;
         if let Intent::Task(handover) = &request.intent {
             // Who asks for a task accepts a document about it; the picture comes later, to another request.
             let transform = requested
@@ -680,7 +679,7 @@ impl Connection {
             self.answer(from, request, &reject.reply(request.id, request.as_page), then, now);
         }
         if let Phase::Reply { answer, .. } = &mut self.phase {
-            answer.tally.refused = Some(reject.reason());
+            answer.labels.refused = Some(reject.reason());
         }
     }
 
@@ -690,7 +689,7 @@ impl Connection {
             Phase::Head { since, .. } => *since,
             _ => now.at,
         };
-        let request = Request::unreadable((self.service.ids)(), since);
+        let request = Request::unreadable((self.server.ids)(), since);
         self.refuse(Name::Head, &request, reject, After::Close, now);
     }
 
@@ -706,7 +705,7 @@ impl Connection {
 
     fn emit_as(&mut self, request: &Request, reply: &Reply, extent: Extent, then: After, now: Now) -> After {
         let Kind::Http { keep_alive, head_only } = request.kind else { return After::Close };
-        let last = self.service.draining.get() || self.peer_done && self.recv.is_empty();
+        let last = self.server.draining.get() || self.peer_done && self.recv.is_empty();
         let keep_alive = keep_alive && then == After::Next && !last;
         let frame = Frame { id: request.id, date: now.wall, keep_alive, head_only, extent };
         reply.emit(&frame, &mut self.send);
@@ -730,11 +729,11 @@ impl Connection {
             sent: 0,
             began_at: request.began_at,
             answered_at: now.at,
-            tally: request.tally,
+            labels: request.labels,
             probe: request.probe,
-            fault: request.fault.clone(),
+            note: request.note.clone(),
         };
-        let due = now.at + self.service.policy.reply_time;
+        let due = now.at + self.server.limits.reply_time;
         self.enter(from, Phase::Reply { then, answer, due, rest: None, _picture: picture });
     }
 
@@ -743,14 +742,14 @@ impl Connection {
         let Phase::Reply { then, answer, .. } = mem::replace(&mut self.phase, Phase::Closed) else { return };
         let event = LogEvent { id: Some(answer.id), what: answer.told(false, now) };
         self.actions.push_back(Action::Log(event));
-        let policy = &self.service.policy;
+        let limits = &self.server.limits;
         let next = match then {
-            After::Next => Phase::Idle { fresh: false, due: now.at + policy.idle_time },
+            After::Next => Phase::Idle { fresh: false, due: now.at + limits.idle_time },
             After::Close if self.peer_done => Phase::Closed,
             After::Close => {
                 // RFC 9112 §9.6: closing at once could reset the connection before the peer has read the answer.
                 self.actions.push_back(Action::ShutdownWrite);
-                Phase::Linger { due: now.at + policy.linger_time }
+                Phase::Linger { due: now.at + limits.linger_time }
             }
         };
         self.enter(Name::Reply, next);

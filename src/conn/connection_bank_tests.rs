@@ -99,7 +99,7 @@ fn a_picture_becomes_a_face_then_a_question_then_an_answer() {
             world.has("Location: /carpetas/mis%20caras/%C3%B1.jpg") && world.has("Connection: keep-alive")
         );
         assert_eq!(world.body()["mensaje"], format!("imagen ñ.jpg {result}"));
-        assert_eq!(world.service.admission.bytes(), 0);
+        assert_eq!(world.server.admission.bytes(), 0);
     }
 }
 
@@ -156,7 +156,7 @@ fn a_store_that_can_not_keep_it_says_so() {
         assert!(!world.text().contains("SQLITE") && !world.text().contains("EIO"), "reasons are for the log");
 
         let mut known = World::new();
-        *known.service.store_away.borrow_mut() = Some(failure);
+        *known.server.store_away.borrow_mut() = Some(failure);
         known.feed(&put("/carpetas/c/a.jpg", "Expect: 100-continue\r\n")[..110]);
         known.transmit();
         assert_eq!(known.statuses(), [code], "before the body is asked for");
@@ -197,7 +197,7 @@ fn what_is_missing_is_asked_with_the_list_in_the_body() {
 
     // It is no picture: no place in the queue is needed, and no form is looked for.
     let mut full = World::with(Limits::default(), Admission::new(1, 1 << 20, 1));
-    let mut taken = full.service.admission.reservation();
+    let mut taken = full.server.admission.reservation();
     taken.admit(0).unwrap();
     let form = b"POST /carpetas/c/faltantes HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data\r\n\
         Content-Length: 14\r\n\r\n{\"nombres\":[]}";
@@ -243,7 +243,7 @@ fn a_list_that_is_too_long() {
     chunked.feed(b"0\r\n\r\n");
     chunked.transmit();
     assert_eq!(chunked.statuses(), [413]);
-    assert_eq!(chunked.service.admission.bytes(), 0);
+    assert_eq!(chunked.server.admission.bytes(), 0);
 
     let mut longest = roomy();
     let mut body = br#"{"nombres": ["a.jpg"]}"#.to_vec();

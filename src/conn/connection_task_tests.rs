@@ -63,7 +63,7 @@ fn a_picture_that_is_handed_in_is_answered_when_it_is_kept() {
     assert!(world.has(&format!("X-Tarea: {id}")) && world.has("Content-Type: application/json"));
     assert!(world.text().contains(&format!("\r\n\r\n{{\"id_tarea\":\"{id}\",\"estado\":\"Pendiente\",")));
     assert!(!world.text().contains("Preference-Applied"));
-    assert_eq!(world.service.admission.bytes(), 0);
+    assert_eq!(world.server.admission.bytes(), 0);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_store_that_can_keep_nothing_is_no_crash() {
         assert_eq!(world.has("Retry-After: 1"), code == 503);
 
         let mut known = World::new();
-        *known.service.store_away.borrow_mut() = Some(failure);
+        *known.server.store_away.borrow_mut() = Some(failure);
         known.feed(&submit("/tareas", "Expect: 100-continue\r\n")[..100]);
         known.transmit();
         assert_eq!(known.statuses(), [code], "before the body is asked for");
@@ -143,7 +143,7 @@ fn an_upload_with_patience_gets_the_picture_if_it_is_ready_in_time() {
     assert!(
         world.has(&format!("X-Tarea: {ID}")) && world.has("Server-Timing: queue;dur=1000.0, work;dur=2000.0")
     );
-    assert_eq!(world.service.admission.bytes(), 0);
+    assert_eq!(world.server.admission.bytes(), 0);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn whoever_waits_for_the_end_is_answered_then_or_when_the_time_is_over() {
 
     let mut stopping = World::new();
     stopping.query(&get(&format!("/estado/{ID}?espera=60"), ""));
-    stopping.service.draining.set(true);
+    stopping.server.draining.set(true);
     stopping.connection.handle_drain(stopping.now);
     stopping.drain_actions();
     stopping.queries.remove(0);
@@ -253,14 +253,14 @@ fn whoever_waits_for_the_end_is_answered_then_or_when_the_time_is_over() {
 #[test]
 fn nobody_begins_to_wait_on_a_server_that_stops() {
     let mut world = World::new();
-    world.service.draining.set(true);
+    world.server.draining.set(true);
     assert!(matches!(world.query(&get(&format!("/estado/{ID}?espera=60"), "")), Query::Status(ID)));
 
     let mut world = World::new();
     let sent = submit("/tareas", "Prefer: wait=60\r\n");
     let (first, second) = sent.split_at(sent.len() - 1);
     world.feed(first);
-    world.service.draining.set(true);
+    world.server.draining.set(true);
     world.query(second);
     world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
     assert!(matches!(world.question(), Query::Status(ID)));
@@ -385,7 +385,7 @@ fn a_task_is_forgotten_once() {
 #[test]
 fn a_task_needs_no_place_and_no_picture_in_accept() {
     let mut world = World::with(Limits::default(), Admission::new(1, 1 << 20, 1));
-    let mut taken = world.service.admission.reservation();
+    let mut taken = world.server.admission.reservation();
     taken.admit(0).unwrap();
     assert!(matches!(world.query(&submit("/tareas", "Accept: application/json\r\n")), Query::Accept(_)));
     let mut picky = World::new();
@@ -400,11 +400,11 @@ fn a_task_needs_no_place_and_no_picture_in_accept() {
 #[test]
 fn a_preference_is_never_an_error() {
     let mut world = World::new();
-    *world.service.store_away.borrow_mut() = Some(WorkError::StoreFull("ENOSPC".into()));
+    *world.server.store_away.borrow_mut() = Some(WorkError::StoreFull("ENOSPC".into()));
     world.feed(&submit("/", "Prefer: respond-async, wait=5\r\n"));
     assert!(world.queries.is_empty() && world.orders.len() == 1, "the picture is waited for");
     let mut ready = World::new();
-    *ready.service.store_away.borrow_mut() = Some(WorkError::StoreFull("ENOSPC".into()));
+    *ready.server.store_away.borrow_mut() = Some(WorkError::StoreFull("ENOSPC".into()));
     ready.feed(&get("/readyz", ""));
     ready.transmit();
     assert_eq!((ready.statuses(), &ready.body()["type"]), (vec![503], &"urn:tp2:error:almacen-lleno".into()));

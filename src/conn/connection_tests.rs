@@ -23,7 +23,7 @@ mod tasks;
 
 /// A connection and the world around it.
 struct World {
-    service: Rc<ServerState>,
+    server: Rc<ServerState>,
     connection: Connection,
     now: Now,
     /// Everything that was sent.
@@ -49,17 +49,17 @@ impl World {
         Self::with(Limits::default(), Admission::new(4, 1 << 20, 1))
     }
 
-    fn with(policy: Limits, admission: Admission) -> Self {
-        Self::behind(ListenerRole::Main, policy, admission)
+    fn with(limits: Limits, admission: Admission) -> Self {
+        Self::behind(ListenerRole::Main, limits, admission)
     }
 
     /// The client has come to a port for this.
-    fn behind(side: ListenerRole, policy: Limits, admission: Admission) -> Self {
-        let service = Rc::new(ServerState::new(policy, admission, ids));
+    fn behind(side: ListenerRole, limits: Limits, admission: Admission) -> Self {
+        let server = Rc::new(ServerState::new(limits, admission, ids));
         let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        let connection = Connection::new(Rc::clone(&service), local_address(side), now);
+        let connection = Connection::new(Rc::clone(&server), local_address(side), now);
         let (sent, orders, queries, events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut world = Self { service, connection, now, sent, orders, queries, events, half_closed: false };
+        let mut world = Self { server, connection, now, sent, orders, queries, events, half_closed: false };
         world.drain_actions();
         world
     }
@@ -172,8 +172,8 @@ fn get(target: &str, fields: &str) -> Vec<u8> {
     format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes()
 }
 
-fn picture(service: &ServerState) -> WorkResult {
-    let mut reservation = service.admission.reservation();
+fn picture(server: &ServerState) -> WorkResult {
+    let mut reservation = server.admission.reservation();
     reservation.charge(4).unwrap();
     let file = Bytes::from_static(b"GRAY");
     let times = Times { read: Some(Duration::ZERO), ..Times::default() };
@@ -195,7 +195,7 @@ fn an_upload_becomes_an_order_and_its_result_an_answer() {
     assert_eq!(world.orders.len(), 1);
     assert_eq!(world.uploaded().0, PNG);
     assert_eq!(world.orders[0].reservation.bytes(), PNG.len() as u64);
-    let outcome = picture(&world.service);
+    let outcome = picture(&world.server);
     world.done(&outcome);
     let text = world.text();
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
@@ -209,7 +209,7 @@ fn an_upload_becomes_an_order_and_its_result_an_answer() {
     let id = format!("X-Tarea: {}", world.events.last().unwrap().id.unwrap());
     assert!(text.contains(&id));
     drop(outcome);
-    assert_eq!(world.service.admission.bytes(), 0, "the answer is sent, its reservation returned");
+    assert_eq!(world.server.admission.bytes(), 0, "the answer is sent, its reservation returned");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn pipelined_requests_are_answered_in_order() {
     world.feed(&bytes);
     world.transmit();
     assert!(world.statuses().is_empty(), "the first is still in work");
-    let outcome = picture(&world.service);
+    let outcome = picture(&world.server);
     world.done(&outcome);
     assert_eq!(world.statuses(), [200, 200, 404]);
     assert_eq!(world.orders.len(), 1, "the last has begun");
@@ -247,7 +247,7 @@ fn requests_before_a_half_close_are_all_answered() {
     world.feed(&bytes);
     world.eof();
     assert!(!world.connection.is_closed());
-    let outcome = picture(&world.service);
+    let outcome = picture(&world.server);
     world.done(&outcome);
     assert_eq!(world.statuses(), [200, 200]);
     assert!(world.text().trim_end().ends_with("ok"));
@@ -277,7 +277,7 @@ fn a_picture_without_http_is_answered_with_bytes_alone() {
         assert_eq!(world.orders.len(), 1, "split at {split}: no half-close is needed");
         // EventKind a phone appends is thrown away.
         world.feed(&[0xff; 5000]);
-        let outcome = picture(&world.service);
+        let outcome = picture(&world.server);
         world.done(&outcome);
         assert_eq!(world.sent, b"GRAY");
         assert!(world.half_closed);
@@ -288,17 +288,17 @@ fn a_picture_without_http_is_answered_with_bytes_alone() {
 
 #[test]
 fn what_comes_behind_a_bare_picture_is_read_up_to_two_seconds_after_the_answer() {
-    let policy = Limits::default();
+    let limits = Limits::default();
     for outcome in [None, Some(Err(WorkError::ScalerLost))] {
         let mut world = World::new();
         world.feed(PNG);
         // As long as the work may take.
-        world.wait(policy.deadline);
+        world.wait(limits.deadline);
         world.feed(&[0xff; 100_000]);
-        let outcome = outcome.unwrap_or_else(|| picture(&world.service));
+        let outcome = outcome.unwrap_or_else(|| picture(&world.server));
         world.done(&outcome);
         assert!(world.half_closed);
-        world.wait(policy.linger_time - Duration::from_millis(1));
+        world.wait(limits.linger_time - Duration::from_millis(1));
         world.feed(&[0xff; 100_000]);
         assert!(!world.connection.is_closed());
         world.wait(Duration::from_millis(1));
@@ -353,10 +353,10 @@ fn the_end_of_input_is_judged_by_the_phase() {
 
 #[test]
 fn every_phase_has_its_deadline() {
-    let policy = Limits::default();
+    let limits = Limits::default();
     // Idle: closed without a word.
     let mut world = World::new();
-    world.wait(policy.idle_time - Duration::from_millis(1));
+    world.wait(limits.idle_time - Duration::from_millis(1));
     assert!(!world.connection.is_closed());
     world.wait(Duration::from_millis(1));
     assert!(world.connection.is_closed() && world.sent.is_empty());
@@ -367,7 +367,7 @@ fn every_phase_has_its_deadline() {
         world.feed(&[*byte]);
         world.wait(Duration::from_secs(1));
     }
-    world.wait(policy.head_time);
+    world.wait(limits.head_time);
     world.transmit();
     assert_eq!(world.statuses(), [408]);
     assert!(world.half_closed);
@@ -376,7 +376,7 @@ fn every_phase_has_its_deadline() {
     for beginning in [&b"BM"[..], b"GIF8", b"P5", b"\xff"] {
         let mut world = World::new();
         world.feed(beginning);
-        world.wait(policy.head_time - Duration::from_millis(1));
+        world.wait(limits.head_time - Duration::from_millis(1));
         assert!(world.connection.poll_transmit().is_none());
         world.wait(Duration::from_millis(1));
         world.transmit();
@@ -385,7 +385,7 @@ fn every_phase_has_its_deadline() {
 
     // Linger: two seconds, whatever the peer still sends.
     world.feed(&[0; 60_000]);
-    world.wait(policy.linger_time);
+    world.wait(limits.linger_time);
     assert!(world.connection.is_closed());
 
     // Body: 1 KiB/s in every ten seconds.
@@ -404,16 +404,16 @@ fn every_phase_has_its_deadline() {
     // Waiting: should the run be lost.
     let mut world = World::new();
     world.feed(&post(PNG));
-    world.wait(policy.deadline + SLACK);
+    world.wait(limits.deadline + SLACK);
     world.transmit();
     assert_eq!(world.statuses(), [504]);
 
     // Reply: thirty seconds without progress.
     let mut world = World::new();
     world.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    world.wait(policy.reply_time - Duration::from_secs(1));
+    world.wait(limits.reply_time - Duration::from_secs(1));
     world.connection.sent(10, world.now);
-    world.wait(policy.reply_time - Duration::from_secs(1));
+    world.wait(limits.reply_time - Duration::from_secs(1));
     assert!(!world.connection.is_closed());
     world.wait(Duration::from_secs(1));
     assert!(world.connection.is_closed());
@@ -455,7 +455,7 @@ fn a_body_keeps_its_pace_to_the_end() {
     assert_eq!(quick.now.at - began_at, Duration::from_secs(20));
     let text = quick.text();
     assert!(text.contains("\"recibido\":9,") && text.contains("9 bytes en los últimos 10 s"), "{text}");
-    assert_eq!(quick.service.admission.bytes(), 0, "what it held is free");
+    assert_eq!(quick.server.admission.bytes(), 0, "what it held is free");
 }
 
 #[test]
@@ -476,7 +476,7 @@ fn the_body_limit_holds_announced_and_counted() {
     world.feed(&[0]);
     world.transmit();
     assert_eq!(world.statuses(), [413]);
-    assert_eq!(world.service.admission.bytes(), 0);
+    assert_eq!(world.server.admission.bytes(), 0);
     world.feed(&[0; 50_000]);
     assert!(!world.connection.is_closed());
     world.eof();
@@ -505,7 +505,7 @@ fn continue_is_said_only_to_those_who_may() {
     let mut world = World::new();
     let reservations: Vec<_> = (0..4)
         .map(|_| {
-            let mut reservation = world.service.admission.reservation();
+            let mut reservation = world.server.admission.reservation();
             reservation.admit(0).unwrap();
             reservation
         })
@@ -527,16 +527,16 @@ fn continue_is_said_only_to_those_who_may() {
 fn memory_is_charged_as_bytes_arrive() {
     let mut world = World::with(Limits::default(), Admission::new(4, 1000, 1));
     world.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
-    assert_eq!(world.service.admission.bytes(), 0, "nothing for what is merely announced");
+    assert_eq!(world.server.admission.bytes(), 0, "nothing for what is merely announced");
     world.feed(&[0; 500]);
-    assert_eq!(world.service.admission.bytes(), 500);
-    let mut other = world.service.admission.reservation();
+    assert_eq!(world.server.admission.bytes(), 500);
+    let mut other = world.server.admission.reservation();
     other.charge(400).unwrap();
     world.feed(&[0; 200]);
     world.transmit();
     assert_eq!(world.statuses(), [503]);
     assert!(world.text().contains("Retry-After") && world.text().contains("--memoria"));
-    assert_eq!(world.service.admission.bytes(), 400);
+    assert_eq!(world.server.admission.bytes(), 400);
 }
 
 #[test]
@@ -547,7 +547,7 @@ fn what_can_never_fit_into_memory_is_not_asked_to_come_again() {
         let text = world.text();
         assert!(!text.contains("Retry-After") && text.contains(received), "{text}");
         assert!(text.contains("urn:tp2:error:memoria-insuficiente") && text.contains("--memoria"), "{text}");
-        assert_eq!(world.service.admission.bytes(), 0);
+        assert_eq!(world.server.admission.bytes(), 0);
     };
     // Announced: told at the head, without asking for the body.
     let mut world = small();
@@ -589,7 +589,7 @@ fn probes_are_told_of_by_their_route_and_not_by_their_looks() {
         ("DELETE /healthz", false, Level::Info),
     ] {
         let mut world = World::new();
-        world.service.scaler_away.set(away);
+        world.server.scaler_away.set(away);
         world.feed(format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
         world.transmit();
         assert_eq!(world.events.last().unwrap().what.level(), level, "{request}");
@@ -869,7 +869,7 @@ fn bytes_that_are_neither_http_nor_a_picture_are_told_what_they_seem_to_be() {
     // Without an end, when the time for a head is over.
     let mut world = World::new();
     world.feed(b"\x80\x04\x95");
-    world.now.at += world.service.policy.head_time;
+    world.now.at += world.server.limits.head_time;
     world.connection.handle_timeout(world.now);
     world.transmit();
     assert!(
@@ -924,7 +924,7 @@ fn a_client_that_leaves_is_told_of_once() {
     let left = world.events.iter().filter(|event| matches!(event.what, EventKind::Left { .. })).count();
     assert_eq!(left, 1);
     assert!(world.connection.is_closed());
-    let outcome = picture(&world.service);
+    let outcome = picture(&world.server);
     world.done(&outcome);
     assert!(world.sent.is_empty());
 }
@@ -933,7 +933,7 @@ fn a_client_that_leaves_is_told_of_once() {
 fn a_result_of_another_request_is_ignored() {
     let mut world = World::new();
     world.feed(&post(PNG));
-    let outcome = picture(&world.service);
+    let outcome = picture(&world.server);
     world.connection.handle_done(Uuid::from_u128(u128::MAX), &outcome, world.now);
     assert!(world.connection.poll_transmit().is_none());
     world.done(&outcome);
@@ -945,7 +945,7 @@ fn a_stopping_server_answers_and_keeps_nothing() {
     let mut idle = World::new();
     idle.feed(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
     idle.transmit();
-    idle.service.draining.set(true);
+    idle.server.draining.set(true);
     idle.connection.handle_drain(idle.now);
     idle.wait(PARTING - Duration::from_millis(1));
     assert!(!idle.connection.is_closed(), "a request may be on its way");
@@ -953,19 +953,19 @@ fn a_stopping_server_answers_and_keeps_nothing() {
     assert!(idle.connection.is_closed());
 
     let mut late = World::new();
-    late.service.draining.set(true);
+    late.server.draining.set(true);
     late.connection.handle_drain(late.now);
     late.feed(&post(PNG));
-    let outcome = picture(&late.service);
+    let outcome = picture(&late.server);
     late.done(&outcome);
     assert_eq!(late.statuses(), [200]);
     assert!(late.text().contains("Connection: close") && late.half_closed);
 
     let mut busy = World::new();
     busy.feed(&post(PNG));
-    busy.service.draining.set(true);
+    busy.server.draining.set(true);
     busy.connection.handle_drain(busy.now);
-    let outcome = picture(&busy.service);
+    let outcome = picture(&busy.server);
     busy.done(&outcome);
     assert_eq!(busy.statuses(), [200]);
     assert!(busy.text().contains("Connection: close") && busy.half_closed);
@@ -975,33 +975,33 @@ fn a_stopping_server_answers_and_keeps_nothing() {
 fn readiness_has_reasons_and_health_has_none() {
     let get = |path: &str, prepare: fn(&ServerState)| {
         let mut world = World::new();
-        prepare(&world.service);
+        prepare(&world.server);
         world.feed(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
         world.transmit();
         (world.statuses()[0], world.text())
     };
     assert_eq!(get("/readyz", |_| ()).0, 200);
-    let (status, text) = get("/readyz", |service| service.scaler_away.set(true));
+    let (status, text) = get("/readyz", |server| server.scaler_away.set(true));
     assert!(status == 503 && text.contains("escalador"), "{text}");
-    let (status, text) = get("/readyz", |service| service.draining.set(true));
+    let (status, text) = get("/readyz", |server| server.draining.set(true));
     assert!(status == 503 && text.contains("deteniendo"), "{text}");
-    let (status, text) = get("/readyz", |service| service.overdue.set(true));
+    let (status, text) = get("/readyz", |server| server.overdue.set(true));
     assert!(status == 503 && text.contains("plazo de 30 s (opción --plazo)"), "{text}");
-    let (status, text) = get("/readyz", |service| {
-        service.overdue.set(true);
-        service.worn_out.set(true);
+    let (status, text) = get("/readyz", |server| {
+        server.overdue.set(true);
+        server.worn_out.set(true);
     });
     assert!(status == 503 && text.contains("el servidor debe iniciarse de nuevo"), "{text}");
     for (part, words) in
         [(Part::Workers, "los hilos de trabajo no"), (Part::Scaler, "el escalador no responde")]
     {
         let mut world = World::new();
-        world.service.stuck.set(Some(part));
+        world.server.stuck.set(Some(part));
         world.feed(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n");
         world.transmit();
         assert!(world.statuses() == [503] && world.text().contains(words), "{}", world.text());
     }
-    assert_eq!(get("/healthz", |service| service.draining.set(true)).0, 200);
+    assert_eq!(get("/healthz", |server| server.draining.set(true)).0, 200);
 }
 
 #[test]
@@ -1053,7 +1053,7 @@ fn a_file_is_asked_for_and_its_picture_can_be_kept_by_the_client() {
     assert_eq!((transform.size, transform.encoding.format), (Size::Factor(0.25), Format::WebP));
     assert_eq!((world.orders[0].reservation.bytes(), world.orders[0].read), (0, None));
 
-    let Ok(WorkOutput::Picture(made, _)) = picture(&world.service) else { panic!() };
+    let Ok(WorkOutput::Picture(made, _)) = picture(&world.server) else { panic!() };
     let made = Picture { variant: Some(variant()), ..Arc::into_inner(made).unwrap() };
     let times = Times { open: Some(Duration::from_millis(2)), ..Times::default() };
     world.done(&Ok(WorkOutput::Picture(Arc::new(made), times)));
@@ -1096,7 +1096,7 @@ fn a_file_that_the_client_has_is_304_without_a_body() {
 fn head_of_a_file_has_the_length_of_its_picture() {
     let mut world = with_files();
     world.feed(b"HEAD /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
-    let outcome = picture(&world.service);
+    let outcome = picture(&world.server);
     world.done(&outcome);
     assert!(world.text().contains("Content-Length: 4\r\n") && world.text().ends_with("\r\n\r\n"));
 }
@@ -1157,14 +1157,14 @@ fn failures_of_a_file_have_their_codes_and_keep_the_connection() {
 fn a_file_is_asked_for_in_a_full_house_too_and_refused_as_an_upload_if_it_takes_work() {
     let mut world = with_files();
     let entered = |world: &World| {
-        let mut reservation = world.service.admission.reservation();
+        let mut reservation = world.server.admission.reservation();
         reservation.admit(0).unwrap();
         reservation
     };
     let _held: Vec<_> = (0..4).map(|_| entered(&world)).collect();
     world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(world.orders.len(), 1, "it may be kept");
-    world.done(&Err(world.service.overload().unwrap()));
+    world.done(&Err(world.server.overload().unwrap()));
     assert_eq!(world.statuses(), [503]);
     assert!(
         world.text().contains("Retry-After: 1\r\n") && world.text().contains("--cola"),
@@ -1175,7 +1175,7 @@ fn a_file_is_asked_for_in_a_full_house_too_and_refused_as_an_upload_if_it_takes_
 
 #[test]
 fn a_body_that_comes_with_a_get_is_read_past_or_ends_the_connection() {
-    let outcome = |world: &World| picture(&world.service);
+    let outcome = |world: &World| picture(&world.server);
 
     let mut world = with_files();
     world.feed(b"GET /a.png HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab");
@@ -1383,8 +1383,8 @@ fn with_a_port_of_their_own_links_are_not_served_on_the_main_one() {
     world.feed(&get("/scaled_images/a.jpg", ""));
     world.transmit();
     assert_eq!((world.statuses(), world.orders.len()), (vec![404], 0));
-    let policy = Limits { links_port: Some(8082), files: true, ..Limits::default() };
-    let mut world = World::with(policy, Admission::new(4, 1 << 20, 1));
+    let limits = Limits { links_port: Some(8082), files: true, ..Limits::default() };
+    let mut world = World::with(limits, Admission::new(4, 1 << 20, 1));
     world.feed(&get("/scaled_images/a.jpg", ""));
     assert_eq!(file_request(&world).path, b"scaled_images/a.jpg");
     // Without one they win over files of that name.

@@ -169,9 +169,9 @@ impl TaskPreferences {
 
 /// The first question about the task `id`.
 #[must_use]
-pub fn first(intent: &Intent, id: Uuid, service: &ServerState, now: Now) -> Next {
+pub fn first(intent: &Intent, id: Uuid, server: &ServerState, now: Now) -> Next {
     match intent {
-        Intent::Status { wait, .. } if !wait.is_zero() => watch(id, *wait, service, now),
+        Intent::Status { wait, .. } if !wait.is_zero() => watch(id, *wait, server, now),
         Intent::Delete { .. } => {
             Next::Ask { query: Query::Delete(id), awaited: Pending::Deleted(id), due: now.at + STORE_TIME }
         }
@@ -200,28 +200,28 @@ pub fn submit_task(submission: Submission, now: Now) -> Next {
 
 /// The time to wait is over.
 #[must_use]
-pub fn overdue(awaited: &Pending, service: &ServerState, now: Now) -> Next {
+pub fn overdue(awaited: &Pending, server: &ServerState, now: Now) -> Next {
     match awaited {
         Pending::Ended(id) => look(*id, now),
-        Pending::Run => Next::Refuse(service.failed(WorkError::Late)),
-        _ => Next::Refuse(service.failed(WorkError::StoreBroken("no respondió a tiempo".into()))),
+        Pending::Run => Next::Refuse(server.failed(WorkError::Late)),
+        _ => Next::Refuse(server.failed(WorkError::StoreBroken("no respondió a tiempo".into()))),
     }
 }
 
 /// What to do about an answer.
 #[must_use]
-pub fn next(intent: &Intent, awaited: Pending, finding: Finding, service: &ServerState, now: Now) -> Next {
+pub fn next(intent: &Intent, awaited: Pending, finding: Finding, server: &ServerState, now: Now) -> Next {
     match (awaited, finding) {
         (Pending::Accepted, Finding::Accepted(status)) => match intent {
             Intent::Task(handover) => match handover.wait() {
-                Some(seconds) => watch(status.id, Duration::from_secs(seconds.into()), service, now),
+                Some(seconds) => watch(status.id, Duration::from_secs(seconds.into()), server, now),
                 None => accepted(handover, &status),
             },
-            _ => lost(service),
+            _ => lost(server),
         },
         (Pending::Accepted, Finding::Different) => Next::Refuse(HttpProblem::OtherBody),
         (Pending::Ended(id) | Pending::Status(id), Finding::Status(status)) => match status {
-            Some(status) => known(intent, status, service, now),
+            Some(status) => known(intent, status, server, now),
             None => unknown(intent, id),
         },
         (Pending::File(part), Finding::File(Some((bytes, reservation)))) => {
@@ -235,9 +235,9 @@ pub fn next(intent: &Intent, awaited: Pending, finding: Finding, service: &Serve
         }
         (Pending::Bank, Finding::Bank(found)) => match intent {
             Intent::Bank(requested) => told(requested, found),
-            _ => lost(service),
+            _ => lost(server),
         },
-        _ => lost(service),
+        _ => lost(server),
     }
 }
 
@@ -261,26 +261,26 @@ fn look(id: Uuid, now: Now) -> Next {
 }
 
 /// Waits for the end; not on a server that stops, which begins no task.
-fn watch(id: Uuid, time: Duration, service: &ServerState, now: Now) -> Next {
-    if service.draining.get() {
+fn watch(id: Uuid, time: Duration, server: &ServerState, now: Now) -> Next {
+    if server.draining.get() {
         return look(id, now);
     }
     Next::Ask { query: Query::Watch(id), awaited: Pending::Ended(id), due: now.at + time }
 }
 
 /// What is known of the task.
-fn known(intent: &Intent, status: Status, service: &ServerState, now: Now) -> Next {
+fn known(intent: &Intent, status: Status, server: &ServerState, now: Now) -> Next {
     match intent {
         Intent::Status { .. } => answer(status_reply(200, &status)),
         Intent::Task(handover) if !status.state.is_final() => accepted(handover, &status),
-        Intent::Task(_) => fetch(status, &Conditions::default(), service, now),
-        Intent::Result { conditions, .. } => fetch(status, conditions, service, now),
-        Intent::Picture | Intent::Link { .. } | Intent::Delete { .. } | Intent::Bank(_) => lost(service),
+        Intent::Task(_) => fetch(status, &Conditions::default(), server, now),
+        Intent::Result { conditions, .. } => fetch(status, conditions, server, now),
+        Intent::Picture | Intent::Link { .. } | Intent::Delete { .. } | Intent::Bank(_) => lost(server),
     }
 }
 
 /// Asks for what the client wants of the result, if there is one.
-fn fetch(status: Status, conditions: &Conditions, service: &ServerState, now: Now) -> Next {
+fn fetch(status: Status, conditions: &Conditions, server: &ServerState, now: Now) -> Next {
     match (status.state, status.result) {
         (TaskState::Done, Some(shape)) => {
             let (length, etag) = (shape.length, status.etag());
@@ -292,7 +292,7 @@ fn fetch(status: Status, conditions: &Conditions, service: &ServerState, now: No
                 Selection::Failed => return Next::Refuse(HttpProblem::Precondition),
                 Selection::Unsatisfiable => return Next::Refuse(HttpProblem::Range { length }),
             };
-            let (id, reservation) = (status.id, service.admission.reservation());
+            let (id, reservation) = (status.id, server.admission.reservation());
             let query = Query::File { id, range: range.clone(), reservation };
             let awaited = Pending::File(Box::new(Part { status, shape, range }));
             Next::Ask { query, awaited, due: now.at + STORE_TIME }
@@ -304,7 +304,7 @@ fn fetch(status: Status, conditions: &Conditions, service: &ServerState, now: No
         (TaskState::Expired, _) => Next::Refuse(HttpProblem::Expired(status.id)),
         (TaskState::Failed, _) => Next::Refuse(match status.problem {
             Some(problem) => HttpProblem::TaskFailed(status.id, problem),
-            None => service.failed(WorkError::Lost),
+            None => server.failed(WorkError::Lost),
         }),
     }
 }
@@ -366,6 +366,6 @@ fn answer(reply: Reply) -> Next {
 }
 
 /// An answer to another question: nobody gives one.
-fn lost(service: &ServerState) -> Next {
-    Next::Refuse(service.failed(WorkError::Lost))
+fn lost(server: &ServerState) -> Next {
+    Next::Refuse(server.failed(WorkError::Lost))
 }

@@ -68,11 +68,11 @@ pub(super) struct Replying {
     pub(super) began_at: Instant,
     /// When the answer began.
     pub(super) answered_at: Instant,
-    pub(super) tally: MetricLabels,
+    pub(super) labels: MetricLabels,
     /// A probe's: of interest to nobody while the probe is answered.
     pub(super) probe: bool,
     /// EventKind went wrong, where the status does not tell it.
-    pub(super) fault: Option<LogNote>,
+    pub(super) note: Option<LogNote>,
 }
 
 /// The names of the phases, for the table.
@@ -115,9 +115,9 @@ impl Phase {
 
 impl Replying {
     pub(super) fn told(self, cut: bool, now: Now) -> EventKind {
-        let Self { shown, status, received, sent, began_at, answered_at, tally, probe, fault, .. } = self;
+        let Self { shown, status, received, sent, began_at, answered_at, labels, probe, note, .. } = self;
         let (took, writing) = (now.at - began_at, now.at - answered_at);
-        EventKind::Answered { shown, status, received, sent, took, writing, tally, cut, probe, fault }
+        EventKind::Answered { shown, status, received, sent, took, writing, labels, cut, probe, note }
     }
 }
 

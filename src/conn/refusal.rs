@@ -16,13 +16,13 @@ impl ServerState {
             WorkError::NotAcceptable => return HttpProblem::NotAcceptable,
             WorkError::QueueFull => return self.queue_full(),
             WorkError::MemoryFull { length } => return self.memory_full(length),
-            WorkError::Late => return self.late(self.policy.deadline),
+            WorkError::Late => return self.late(self.limits.deadline),
             _ => {}
         }
         let limits = LimitsInForce {
-            body_max: self.policy.body_max,
-            pixels_max: self.policy.pixels.pixels_max,
-            side_max: self.policy.pixels.side_max,
+            body_max: self.limits.body_max,
+            pixels_max: self.limits.pixels.pixels_max,
+            side_max: self.limits.pixels.side_max,
             memory_max: self.admission.bytes_max(),
         };
         HttpProblem::Failed { failure, limits }
@@ -34,7 +34,7 @@ impl ServerState {
         let away = || self.scaler_away.get().then(|| self.failed(WorkError::ScalerAway));
         let stuck = || self.stuck.get().map(HttpProblem::Stuck);
         let overdue =
-            || self.overdue.get().then_some(HttpProblem::Overdue { deadline: self.policy.deadline });
+            || self.overdue.get().then_some(HttpProblem::Overdue { deadline: self.limits.deadline });
         let worn_out = || self.worn_out.get().then_some(HttpProblem::WornOut);
         let draining = self.draining.get().then_some(HttpProblem::Draining);
         draining
@@ -90,6 +90,6 @@ impl ServerState {
     /// A picture was not ready when so much time had passed.
     #[must_use]
     pub fn late(&self, took: Duration) -> HttpProblem {
-        HttpProblem::Late { deadline: self.policy.deadline, took }
+        HttpProblem::Late { deadline: self.limits.deadline, took }
     }
 }

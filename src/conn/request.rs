@@ -62,11 +62,11 @@ pub struct Request {
     /// Body bytes that came with it, once it is complete or refused.
     pub received: u64,
     /// What its answer counts as.
-    pub tally: MetricLabels,
+    pub labels: MetricLabels,
     /// It asks whether the server is well: `/healthz`, `/readyz`, `/metrics`.
     pub probe: bool,
     /// What went wrong, where the status of its answer does not tell it.
-    pub fault: Option<LogNote>,
+    pub note: Option<LogNote>,
 }
 
 /// How the answer is framed.
@@ -115,9 +115,9 @@ impl Request {
         let shown = format!("{} {}", head.method().as_str(), cut.escape_ascii());
         let as_fields = is_without_files(head.field("content-type").unwrap_or_default());
         let chunks = head.version() == Version::Http11;
-        let tally = MetricLabels { method: head.method().name(), ..MetricLabels::UNREAD };
+        let labels = MetricLabels { method: head.method().name(), ..MetricLabels::UNREAD };
         let as_page = parameters.accept.as_deref().is_some_and(accept::prefers_page);
-        Self { kind, shown, parameters, as_fields, as_page, chunks, tally, ..Self::bare(id, now) }
+        Self { kind, shown, parameters, as_fields, as_page, chunks, labels, ..Self::bare(id, now) }
     }
 
     /// A picture without HTTP.
@@ -126,7 +126,7 @@ impl Request {
         Self {
             kind: Kind::Netcat,
             shown: "netcat".into(),
-            tally: MetricLabels::NETCAT,
+            labels: MetricLabels::NETCAT,
             ..Self::bare(id, now)
         }
     }
@@ -146,7 +146,7 @@ impl Request {
 
     /// Its answer is this refusal.
     fn refused(&mut self, reject: &HttpProblem) -> EarlyReply {
-        self.tally.refused = Some(reject.reason());
+        self.labels.refused = Some(reject.reason());
         EarlyReply::Reply(reject.reply(self.id, self.as_page))
     }
 
@@ -165,9 +165,9 @@ impl Request {
             as_page: false,
             chunks: false,
             received: 0,
-            tally: MetricLabels::UNREAD,
+            labels: MetricLabels::UNREAD,
             probe: false,
-            fault: None,
+            note: None,
         }
     }
 }
@@ -178,22 +178,22 @@ pub fn decide(
     head: &RequestHead,
     request: &mut Request,
     local_address: &LocalAddress,
-    service: &ServerState,
+    server: &ServerState,
 ) -> Decision {
     let framing = head.framing();
-    let body_max = service.policy.body_max;
+    let body_max = server.limits.body_max;
     let has_body = !matches!(framing, Framing::None | Framing::Length(0));
     let ask = has_body && head.expectation() == Expectation::Continue;
-    let known = match known_of(head, request, local_address, service) {
+    let known = match known_of(head, request, local_address, server) {
         Ok(None) if !has_body => {
             let reject = match (framing, &request.intent) {
                 (_, intent) if wants_list(intent) => HttpProblem::NotJson,
                 (Framing::None, _) => HttpProblem::LengthRequired,
-                _ => service.failed(WorkError::Empty),
+                _ => server.failed(WorkError::Empty),
             };
             request.refused(&reject)
         }
-        Ok(None) => match sink_for(head, &request.intent, service) {
+        Ok(None) => match sink_for(head, &request.intent, server) {
             Ok(sink) => return Decision::Read { sink, ask },
             Err(reject) => request.refused(&reject),
         },
@@ -204,7 +204,7 @@ pub fn decide(
                 request.refused(&HttpProblem::BodyTooLong { max: body_max, received })
             }
             Framing::None => request.refused(&HttpProblem::LengthRequired),
-            _ if !has_body => request.refused(&service.failed(WorkError::Empty)),
+            _ if !has_body => request.refused(&server.failed(WorkError::Empty)),
             _ => match check_coding(head) {
                 Ok(()) => request.refused(&reject),
                 Err(reject) => request.refused(&reject),
@@ -229,25 +229,25 @@ fn known_of(
     head: &RequestHead,
     request: &mut Request,
     local_address: &LocalAddress,
-    service: &ServerState,
+    server: &ServerState,
 ) -> Result<Option<EarlyReply>, HttpProblem> {
     if head.expectation() == Expectation::Unknown {
         return Err(HttpProblem::Expectation);
     }
-    let linked = links_path(head.path(), local_address, service);
+    let linked = links_path(head.path(), local_address, server);
     let found = match linked {
         Some(path) => route_of_links(head.method(), path),
-        None => route(head.method(), head.path(), service.policy.files),
+        None => route(head.method(), head.path(), server.limits.files),
     };
     let found = found.map_err(HttpProblem::Absent)?;
-    request.tally.route = found.name();
+    request.labels.route = found.name();
     request.probe = matches!(found, Route::Health | Route::Ready | Route::Metrics);
     Ok(Some(EarlyReply::Reply(match found {
         Route::Process => {
             let preferences = Preferences::of(head);
             // A preference is never an error: where no task can be kept, the picture is waited for.
             let is_preferred = preferences != Preferences::default();
-            if is_preferred && service.store_away.borrow().is_none() {
+            if is_preferred && server.store_away.borrow().is_none() {
                 request.intent = Intent::Task(handover(head, preferences, false)?);
             }
             return Ok(None);
@@ -273,16 +273,15 @@ fn known_of(
             return Ok(Some(EarlyReply::Task(id)));
         }
         Route::Link => {
-            request.intent =
-                Intent::Link { base: local_address.base(head.host(), service.policy.links_port) };
+            request.intent = Intent::Link { base: local_address.base(head.host(), server.limits.links_port) };
             return Ok(None);
         }
         Route::Linked => {
-            return link_request(head, linked.unwrap_or_default(), service)
+            return link_request(head, linked.unwrap_or_default(), server)
                 .map(|link_request| Some(EarlyReply::Linked(link_request)));
         }
         Route::File => {
-            return file_request(head, request, service)
+            return file_request(head, request, server)
                 .map(|file_request| Some(EarlyReply::File(file_request)));
         }
         Route::Folders => return ask_store(request, bank::BankRequest::Folders),
@@ -306,7 +305,7 @@ fn known_of(
         Route::Page(file) => asset::reply(file, &Conditions::of(head)),
         Route::Metrics => return Ok(Some(EarlyReply::Metrics)),
         Route::Health => uncached(Reply::text(200, "ok\n")),
-        Route::Ready => match service.unready() {
+        Route::Ready => match server.unready() {
             None => uncached(Reply::text(200, "listo\n")),
             Some(reject) => return Err(reject),
         },
@@ -355,17 +354,17 @@ fn task_id(sent: &[u8]) -> Result<(String, Uuid), HttpProblem> {
 fn file_request(
     head: &RequestHead,
     request: &Request,
-    service: &ServerState,
+    server: &ServerState,
 ) -> Result<FileRequest, HttpProblem> {
     let path = beneath(head.path()).ok_or(HttpProblem::Absent(Absent::NotFound))?;
-    let requested = RequestedTransform::read(&request.parameters, &[], service.policy.factor)?;
+    let requested = RequestedTransform::read(&request.parameters, &[], server.limits.factor)?;
     Ok(FileRequest { path, requested, conditions: Conditions::of(head) })
 }
 
 /// The part of a path that names a link, where links are served: all of it on a port of their own, else what follows
 /// the folder's name.
-fn links_path<'a>(path: &'a [u8], local_address: &LocalAddress, service: &ServerState) -> Option<&'a [u8]> {
-    match (local_address.side, service.policy.links_port) {
+fn links_path<'a>(path: &'a [u8], local_address: &LocalAddress, server: &ServerState) -> Option<&'a [u8]> {
+    match (local_address.side, server.limits.links_port) {
         (ListenerRole::Links, _) => Some(path),
         (ListenerRole::Main, None) => {
             let rest = path.strip_prefix(b"/")?.strip_prefix(FOLDER.as_bytes())?;
@@ -376,10 +375,10 @@ fn links_path<'a>(path: &'a [u8], local_address: &LocalAddress, service: &Server
 }
 
 /// What is wanted of a link: a file of the folder itself, and none that hides (what is being written has such a name).
-fn link_request(head: &RequestHead, path: &[u8], service: &ServerState) -> Result<LinkRequest, HttpProblem> {
+fn link_request(head: &RequestHead, path: &[u8], server: &ServerState) -> Result<LinkRequest, HttpProblem> {
     let name = beneath(path).filter(|name| !name.contains(&b'/') && !name.starts_with(b"."));
     let name = name.ok_or(HttpProblem::Absent(Absent::NotFound))?;
-    match service.short_of_memory() {
+    match server.short_of_memory() {
         Some(reject) => Err(reject),
         None => Ok(LinkRequest {
             name,
@@ -411,8 +410,8 @@ fn wants_list(intent: &Intent) -> bool {
 }
 
 /// Where the body of an upload goes, if it may come at all.
-fn sink_for(head: &RequestHead, intent: &Intent, service: &ServerState) -> Result<Sink, HttpProblem> {
-    let body_max = service.policy.body_max;
+fn sink_for(head: &RequestHead, intent: &Intent, server: &ServerState) -> Result<Sink, HttpProblem> {
+    let body_max = server.limits.body_max;
     if let Framing::Length(length) = head.framing()
         && length > body_max
     {
@@ -433,15 +432,15 @@ fn sink_for(head: &RequestHead, intent: &Intent, service: &ServerState) -> Resul
         Sink::Raw(Vec::new())
     };
     if let Framing::Length(needed) = head.framing()
-        && needed > service.admission.bytes_max()
+        && needed > server.admission.bytes_max()
     {
-        return Err(service.failed(WorkError::TooMuchMemory { needed }));
+        return Err(server.failed(WorkError::TooMuchMemory { needed }));
     }
     let obstacle = match intent {
-        Intent::Task(_) => service.unable_to_keep(),
-        Intent::Bank(_) if is_list => service.unable_to_keep(),
-        Intent::Bank(_) => service.overloaded().or_else(|| service.unable_to_keep()),
-        _ => service.overloaded(),
+        Intent::Task(_) => server.unable_to_keep(),
+        Intent::Bank(_) if is_list => server.unable_to_keep(),
+        Intent::Bank(_) => server.overloaded().or_else(|| server.unable_to_keep()),
+        _ => server.overloaded(),
     };
     match obstacle {
         Some(reject) => Err(reject),

@@ -121,7 +121,7 @@ impl Upload {
     }
 
     /// Takes input; says how many of its bytes belong to this body.
-    pub fn push(&mut self, input: &[u8], service: &ServerState) -> (usize, Progress) {
+    pub fn push(&mut self, input: &[u8], server: &ServerState) -> (usize, Progress) {
         let mut used = 0;
         loop {
             let data = match &mut self.framing {
@@ -141,7 +141,7 @@ impl Upload {
                     }
                     match end.push(rest) {
                         Ok(Some(n)) => {
-                            return match self.keep(&rest[..n], service) {
+                            return match self.keep(&rest[..n], server) {
                                 Progress::More => (used + n, Progress::Complete),
                                 refused => (used + n, refused),
                             };
@@ -154,16 +154,16 @@ impl Upload {
                     }
                 }
             };
-            match self.keep(data, service) {
+            match self.keep(data, server) {
                 Progress::More => {}
                 refused => return (used, refused),
             }
         }
     }
 
-    fn keep(&mut self, data: &[u8], service: &ServerState) -> Progress {
+    fn keep(&mut self, data: &[u8], server: &ServerState) -> Progress {
         self.received = self.received.saturating_add(data.len() as u64);
-        let body_max = service.policy.body_max;
+        let body_max = server.limits.body_max;
         if self.received > body_max {
             return Progress::Refused(HttpProblem::BodyTooLong { max: body_max, received: self.received });
         }
@@ -180,7 +180,7 @@ impl Upload {
             };
         }
         if self.reservation.charge(data.len() as u64).is_err() {
-            return Progress::Refused(service.memory_full(self.received));
+            return Progress::Refused(server.memory_full(self.received));
         }
         match &mut self.sink {
             Sink::Raw(picture) => {
@@ -233,8 +233,8 @@ impl Upload {
 
     /// When it is looked at whether the peer keeps the pace. No byte pushes it back.
     #[must_use]
-    pub fn due(&self, service: &ServerState) -> Instant {
-        self.since + service.policy.body_stretch
+    pub fn due(&self, server: &ServerState) -> Instant {
+        self.since + server.limits.body_stretch
     }
 
     /// A stretch is over: the next one begins if enough has come in it. What came before counts no more, so that nobody
@@ -242,8 +242,8 @@ impl Upload {
     ///
     /// # Errors
     /// The peer has been too slow.
-    pub fn keep_pace(&mut self, service: &ServerState, now: Instant) -> Result<(), HttpProblem> {
-        let (time, rate) = (service.policy.body_stretch, service.policy.body_rate);
+    pub fn keep_pace(&mut self, server: &ServerState, now: Instant) -> Result<(), HttpProblem> {
+        let (time, rate) = (server.limits.body_stretch, server.limits.body_rate);
         let came = self.received.saturating_sub(self.before);
         if came < rate.saturating_mul(time.as_secs()) {
             return Err(HttpProblem::Slow { time, rate: Some(rate), received: came, took: now - self.since });

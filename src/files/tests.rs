@@ -27,14 +27,14 @@ impl Tree {
         Self::with(&Limits::default(), 1 << 20)
     }
 
-    fn with(policy: &Limits, memory: u64) -> Self {
+    fn with(limits: &Limits, memory: u64) -> Self {
         let root = std::env::temp_dir().join(format!("tp2-files-{}", uuid::Uuid::new_v4().simple()));
         let inside = root.join("inside");
         fs::create_dir_all(inside.join("a/b")).unwrap();
         for path in ["outside.pgm", "inside/x.pgm", "inside/a/b/y.pgm", "inside/día 1.pgm"] {
             fs::write(root.join(path), PGM).unwrap();
         }
-        let library = Library::open(&inside, policy, 64 << 10).unwrap();
+        let library = Library::open(&inside, limits, 64 << 10).unwrap();
         Self { root, library, admission: Admission::new(4, memory, 1) }
     }
 

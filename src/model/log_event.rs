@@ -87,13 +87,13 @@ pub enum EventKind {
         /// From the answer's first byte to its last.
         writing: Duration,
         /// EventKind it counts as.
-        tally: MetricLabels,
+        labels: MetricLabels,
         /// The client was gone before the end.
         cut: bool,
         /// It was `/healthz`, `/readyz` or `/metrics` that was asked for.
         probe: bool,
         /// EventKind went wrong, where the status does not tell it.
-        fault: Option<LogNote>,
+        note: Option<LogNote>,
     },
     /// A client is given a link.
     Linked {
@@ -115,7 +115,7 @@ impl EventKind {
             Self::Connected | Self::Received { .. } | Self::Left { .. } => Level::Debug,
             Self::Linked { .. } => Level::Info,
             Self::Answered { probe: true, .. } => Level::Debug,
-            Self::Answered { fault: Some(fault), .. } => fault.level,
+            Self::Answered { note: Some(note), .. } => note.level,
             // EventKind we do not speak (501, 505) is no fault of ours.
             Self::Begun { .. } | Self::Answered { status: 501 | 505, .. } => Level::Info,
             Self::Answered { status, .. } => level_of(*status),
@@ -165,12 +165,12 @@ impl fmt::Display for EventKind {
             Self::Connected => write!(f, "Cliente conectado."),
             Self::Received { bytes } => write!(f, "Recibido {bytes} bytes de la imagen del cliente."),
             Self::Begun { id } => write!(f, "Tarea recibida: /estado/{}", id.as_hyphenated()),
-            Self::Answered { shown, status, received, sent, took, cut, fault, .. } => {
+            Self::Answered { shown, status, received, sent, took, cut, note, .. } => {
                 write!(f, "{shown} {status} {received} → {sent} bytes, {} ms", took.as_millis())?;
                 if *cut {
                     write!(f, ", cortada por el cliente")?;
                 }
-                fault.as_ref().map_or(Ok(()), |fault| write!(f, " - {}", fault.reason))
+                note.as_ref().map_or(Ok(()), |note| write!(f, " - {}", note.reason))
             }
             Self::Linked { url } => write!(f, "Enlace de imagen escalada enviado al cliente: {url}"),
             Self::Left { during } => write!(f, "El cliente se fue durante {during}."),
@@ -182,10 +182,10 @@ impl fmt::Display for EventKind {
 mod tests {
     use super::*;
 
-    fn answered(status: u16, probe: bool, fault: Option<LogNote>) -> EventKind {
+    fn answered(status: u16, probe: bool, note: Option<LogNote>) -> EventKind {
         let took = Duration::from_millis(41);
-        let (shown, writing, tally, cut) = ("GET /".into(), took, MetricLabels::UNREAD, false);
-        EventKind::Answered { shown, status, received: 1, sent: 2, took, writing, tally, cut, probe, fault }
+        let (shown, writing, labels, cut) = ("GET /".into(), took, MetricLabels::UNREAD, false);
+        EventKind::Answered { shown, status, received: 1, sent: 2, took, writing, labels, cut, probe, note }
     }
 
     #[test]
@@ -219,18 +219,18 @@ mod tests {
             (WorkError::MemoryFull { length: 1 }, 503, None),
             (WorkError::Undecodable("faltan datos".into()), 422, None),
         ] {
-            let fault = LogNote::of(&failure, status);
-            assert_eq!(fault.as_ref().map(|fault| fault.level), level, "{failure:?}");
+            let note = LogNote::of(&failure, status);
+            assert_eq!(note.as_ref().map(|note| note.level), level, "{failure:?}");
             if let Some(level) = level {
-                assert_eq!(answered(status, false, fault).level(), level);
+                assert_eq!(answered(status, false, note).level(), level);
             }
         }
     }
 
     #[test]
     fn the_line_of_an_answer_ends_with_the_reason() {
-        let fault = LogNote::of(&WorkError::Unreadable("EIO".into()), 500);
-        let line = answered(500, false, fault).to_string();
+        let note = LogNote::of(&WorkError::Unreadable("EIO".into()), 500);
+        let line = answered(500, false, note).to_string();
         assert_eq!(line, "GET / 500 1 → 2 bytes, 41 ms - el archivo no se puede leer: EIO");
         assert_eq!(answered(200, false, None).to_string(), "GET / 200 1 → 2 bytes, 41 ms");
     }

@@ -87,7 +87,7 @@ impl Part {
 #[derive(Debug)]
 pub struct ServerState {
     /// The limits in force.
-    pub policy: Limits,
+    pub limits: Limits,
     /// The admission counter.
     pub admission: Admission,
     /// Makes the id of a request: version 4 in production, countable in tests.
@@ -109,9 +109,9 @@ pub struct ServerState {
 impl ServerState {
     /// A service that runs.
     #[must_use]
-    pub fn new(policy: Limits, admission: Admission, ids: fn() -> Uuid) -> Self {
+    pub fn new(limits: Limits, admission: Admission, ids: fn() -> Uuid) -> Self {
         Self {
-            policy,
+            limits,
             admission,
             ids,
             draining: Cell::new(false),

@@ -78,9 +78,9 @@ impl Write for Faulty {
 
 fn connection(now: Now) -> Connection {
     let admission = Admission::new(4, 1 << 24, 1);
-    let service = ServerState::new(Limits::default(), admission, Uuid::new_v4);
+    let server = ServerState::new(Limits::default(), admission, Uuid::new_v4);
     let local_address = LocalAddress { side: ListenerRole::Main, host: "localhost".into(), port: 80 };
-    Connection::new(Rc::new(service), local_address, now)
+    Connection::new(Rc::new(server), local_address, now)
 }
 
 /// Pumps with whatever readiness epoll might report until the connection closes; answers orders with a failure.

@@ -120,7 +120,7 @@ impl Metrics {
         match what {
             EventKind::Connected => self.accepted += 1,
             EventKind::Answered {
-                tally: MetricLabels { route, method, refused },
+                labels: MetricLabels { route, method, refused },
                 status,
                 took,
                 writing,

@@ -78,7 +78,7 @@ pub struct ServerParts {
     /// TERM, INT, CHLD, HUP; blocked before any thread began.
     pub signals: SignalFd,
     /// Limits and state of the service.
-    pub service: ServerState,
+    pub server: ServerState,
     /// The scaler of our own; None if one runs elsewhere.
     pub supervisor: Option<Supervisor>,
     /// Where the scaler listens.
@@ -129,7 +129,7 @@ pub struct Server {
     relay: Option<Relay>,
     scaler_armed: Armed,
     signals: SignalFd,
-    service: Rc<ServerState>,
+    server: Rc<ServerState>,
     log: Log,
     metrics: Metrics,
     probe: SelfTest,
@@ -160,20 +160,20 @@ impl Server {
         let (deliver, done): (Deliver, _) = inbox(&waker);
         // As long as there are clients, and tasks in work.
         let (tell, answers): (store::Deliver, _) = inbox(&waker);
-        let policy = &parts.service.policy;
-        let places = parts.service.admission.places_max();
+        let limits = &parts.server.limits;
+        let places = parts.server.admission.places_max();
         let now = Now { at: Instant::now(), wall: SystemTime::now() };
         let mut tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
         let library = parts.library.map(Arc::new);
-        let spares = Arc::new(BufferPool::new(parts.service.admission.bytes_max()));
-        let toolbox = Toolbox::new(policy.pixels, library.clone(), Arc::clone(&spares));
+        let spares = Arc::new(BufferPool::new(parts.server.admission.bytes_max()));
+        let toolbox = Toolbox::new(limits.pixels, library.clone(), Arc::clone(&spares));
         let workers = Workers::start(parts.threads, places, toolbox, deliver)?;
         let (writer, reader) = parts.store;
         let store = Store::start(writer, reader, tell)?;
         if store.is_shared() {
             tasks.share(now);
         }
-        let limits = Limits { pixels_max: policy.pixels.pixels_max, side_max: policy.pixels.side_max };
+        let limits = Limits { pixels_max: limits.pixels.pixels_max, side_max: limits.pixels.side_max };
         Ok(Self {
             poll,
             now,
@@ -197,7 +197,7 @@ impl Server {
             supervisor: parts.supervisor,
             scaler_armed: Armed::default(),
             signals: parts.signals,
-            service: Rc::new(parts.service),
+            server: Rc::new(parts.server),
             log: parts.log,
             metrics: Metrics::default(),
             probe: SelfTest::new(now.at),
@@ -357,7 +357,7 @@ impl Server {
                 Source::Waker | Source::Signals | Source::Upstream(_) | Source::ScalerLog => {}
             }
         }
-        self.service.overdue.set(self.outstanding.is_overdue(self.now.at));
+        self.server.overdue.set(self.outstanding.is_overdue(self.now.at));
     }
 
     /// One turn for each that was queued when the round began.
@@ -454,14 +454,14 @@ impl Server {
     fn submit(&mut self, watcher: Key, order: WorkRequest) {
         let id = order.id;
         self.tasks.note_begin(id, order.reservation.bytes(), self.now);
-        match self.runs.submit(watcher, order, &self.service, &mut self.timers, self.now.at) {
+        match self.runs.submit(watcher, order, &self.server, &mut self.timers, self.now.at) {
             Ok(run) => {
                 if let Some(client) = self.clients.get_mut(watcher) {
                     client.watching = Some(run);
                 }
             }
             Err(failure) => {
-                self.tasks.note_end(id, Some(&failure), &self.service, self.now);
+                self.tasks.note_end(id, Some(&failure), &self.server, self.now);
                 self.tell(watcher, id, &Err(failure));
             }
         }
@@ -469,7 +469,7 @@ impl Server {
 
     /// Lets waiting runs in while there are places and memory.
     fn admit_runs(&mut self) {
-        while let Some(job) = self.runs.admit(&self.service.admission, self.now.at) {
+        while let Some(job) = self.runs.admit(&self.server.admission, self.now.at) {
             match self.runs.id(job.ticket.run) {
                 Some(id) if job.durable => self.tasks.admitted(id),
                 Some(id) => self.tasks.note_run(id, self.now),
@@ -488,7 +488,7 @@ impl Server {
             Ok(WorkOutput::Picture(_, times) | WorkOutput::Face(_, times) | WorkOutput::Link(_, times)) => {
                 self.metrics.note_times(times);
                 if let Some(work) = times.work() {
-                    self.service.admission.observe(work);
+                    self.server.admission.observe(work);
                 }
             }
             Ok(WorkOutput::NotModified(_) | WorkOutput::Excerpt(_)) => {}
@@ -496,9 +496,9 @@ impl Server {
             Err(_) => self.pool.abandon(ended.run, self.poll.registry()),
         }
         if ended.durable {
-            self.tasks.handle_end(ended.id, &ended.outcome, ended.reached, &self.service, self.now);
+            self.tasks.handle_end(ended.id, &ended.outcome, ended.reached, &self.server, self.now);
         } else {
-            self.tasks.note_end(ended.id, ended.outcome.as_ref().err(), &self.service, self.now);
+            self.tasks.note_end(ended.id, ended.outcome.as_ref().err(), &self.server, self.now);
         }
         if let Some(watcher) = ended.watcher {
             self.tell(watcher, ended.id, &ended.outcome);
@@ -526,7 +526,7 @@ impl Server {
         if let Some(run) = client.watching
             && let Some(id) = self.runs.forget(run)
         {
-            self.tasks.note_end(id, Some(&WorkError::Cancelled), &self.service, self.now);
+            self.tasks.note_end(id, Some(&WorkError::Cancelled), &self.server, self.now);
         }
         for number in self.acceptor.handle_room() {
             self.queue.push_back(Source::Listener(number));
@@ -539,7 +539,7 @@ impl Server {
         let accepted = self.acceptor.accept(number, room, self.now.at);
         for mut stream in accepted.streams {
             let local_address = door_of(&stream, accepted.side);
-            let (service, now) = (Rc::clone(&self.service), self.now);
+            let (server, now) = (Rc::clone(&self.server), self.now);
             let registry = self.poll.registry();
             let mut registered = Ok(());
             let key = self.clients.insert_with(|key| {
@@ -547,7 +547,7 @@ impl Server {
                 registered = registry.register(&mut stream, Source::Client(key).token(), interest);
                 Client {
                     stream,
-                    connection: Connection::new(service, local_address, now),
+                    connection: Connection::new(server, local_address, now),
                     readiness: super::client::Readiness::default(),
                     watching: None,
                     armed: Armed::default(),
@@ -589,7 +589,7 @@ impl Server {
         }
         self.pool.keep_warm(self.poll.registry(), self.now.at);
         let away = self.pool.is_away(self.now.at);
-        self.service.scaler_away.set(away);
+        self.server.scaler_away.set(away);
         if away && let Some(supervisor) = &mut self.supervisor {
             supervisor.handle_unreachable(self.now.at);
         }
@@ -658,7 +658,7 @@ impl Server {
         }
         self.log.write(Level::Info, Who::default(), "Deteniendo el servidor.");
         self.notifier.stopping();
-        self.service.draining.set(true);
+        self.server.draining.set(true);
         self.stop_at = Some(self.now.at + STOP_TIME);
         for number in self.acceptor.numbers() {
             // Bounded: they may come faster than they are taken.

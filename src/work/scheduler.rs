@@ -96,22 +96,22 @@ impl Scheduler {
         &mut self,
         watcher: Key,
         order: WorkRequest,
-        service: &ServerState,
+        server: &ServerState,
         timers: &mut Timers,
         now: Instant,
     ) -> Result<Key, WorkError> {
-        let policy = &service.policy;
+        let limits = &server.limits;
         let WorkRequest { id, origin, reservation, read } = order;
         let (start, line) = match origin {
             WorkSource::Upload { picture, transform, product } => {
                 let brief = Brief::new(transform, product);
-                let loaded = pixels::appraise(picture, brief, &policy.pixels, service.admission.bytes_max())?;
+                let loaded = pixels::appraise(picture, brief, &limits.pixels, server.admission.bytes_max())?;
                 (Start::Loaded(loaded), &mut self.waiting)
             }
             WorkSource::File(file_request) => (Start::Named(file_request), &mut self.looking),
             WorkSource::Linked(link_request) => (Start::Sought(link_request), &mut self.looking),
         };
-        let entry = Entry { id, start, reservation, read, due: now + policy.deadline, durable: false };
+        let entry = Entry { id, start, reservation, read, due: now + limits.deadline, durable: false };
         let key = insert(&mut self.runs, Some(watcher), entry, now)?;
         line.push_back(key);
         self.arm(key, timers);
@@ -125,16 +125,16 @@ impl Scheduler {
     pub fn submit_task(
         &mut self,
         claim: Claim,
-        service: &ServerState,
+        server: &ServerState,
         timers: &mut Timers,
         now: Instant,
     ) -> Result<Key, WorkError> {
-        let policy = &service.policy;
+        let limits = &server.limits;
         let Claim { id, picture, transform, reservation, .. } = claim;
         let brief = Brief::new(transform, Product::File);
-        let loaded = pixels::appraise(picture, brief, &policy.pixels, service.admission.bytes_max())?;
+        let loaded = pixels::appraise(picture, brief, &limits.pixels, server.admission.bytes_max())?;
         let start = Start::Loaded(loaded);
-        let entry = Entry { id, start, reservation, read: None, due: now + policy.deadline, durable: true };
+        let entry = Entry { id, start, reservation, read: None, due: now + limits.deadline, durable: true };
         let key = insert(&mut self.runs, None, entry, now)?;
         self.tasks.push_back(key);
         self.arm(key, timers);
@@ -323,12 +323,12 @@ mod tests {
 
     const CLIENT: Key = Key { index: 5, generation: 5 };
 
-    fn service(places: usize) -> ServerState {
+    fn server(places: usize) -> ServerState {
         ServerState::new(Limits::default(), Admission::new(places, 1 << 20, 1), Uuid::new_v4)
     }
 
-    fn order(service: &ServerState, picture: &[u8]) -> WorkRequest {
-        let mut reservation = service.admission.reservation();
+    fn order(server: &ServerState, picture: &[u8]) -> WorkRequest {
+        let mut reservation = server.admission.reservation();
         reservation.charge(picture.len() as u64).unwrap();
         let transform = RequestedTransform::read(&Parameters::default(), &[], 0.5)
             .unwrap()
@@ -340,19 +340,19 @@ mod tests {
 
     #[test]
     fn runs_are_let_in_in_order_and_end_once() {
-        let (service, now, mut timers) = (service(1), Instant::now(), Timers::default());
+        let (server, now, mut timers) = (server(1), Instant::now(), Timers::default());
         let mut runs = Scheduler::default();
         let mut submit = |runs: &mut Scheduler| {
-            runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap()
+            runs.submit(CLIENT, order(&server, b"P5 2 2 255 abcd"), &server, &mut timers, now).unwrap()
         };
         let keys = [submit(&mut runs), submit(&mut runs), submit(&mut runs)];
-        let first = runs.admit(&service.admission, now).unwrap();
+        let first = runs.admit(&server.admission, now).unwrap();
         assert_eq!(first.ticket.run, keys[0]);
-        assert!(runs.admit(&service.admission, now).is_none(), "one place");
+        assert!(runs.admit(&server.admission, now).is_none(), "one place");
         runs.forget(keys[1]);
         let late = Completion {
             ticket: first.ticket,
-            reservation: service.admission.reservation(),
+            reservation: server.admission.reservation(),
             result: Err(WorkError::Lost),
             took: Duration::ZERO,
         };
@@ -366,7 +366,7 @@ mod tests {
         assert_eq!((ended.run, ended.watcher), (keys[0], Some(CLIENT)));
         assert!(runs.handle_done(late, now).is_none());
         assert_eq!(
-            runs.admit(&service.admission, now).unwrap().ticket.run,
+            runs.admit(&server.admission, now).unwrap().ticket.run,
             keys[2],
             "the one that left is skipped"
         );
@@ -374,11 +374,10 @@ mod tests {
 
     #[test]
     fn a_forgotten_run_ends_with_its_step_and_begins_no_other() {
-        let (service, now, mut timers) = (service(4), Instant::now(), Timers::default());
+        let (server, now, mut timers) = (server(4), Instant::now(), Timers::default());
         let mut runs = Scheduler::default();
-        let key =
-            runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
-        let job = runs.admit(&service.admission, now).unwrap();
+        let key = runs.submit(CLIENT, order(&server, b"P5 2 2 255 abcd"), &server, &mut timers, now).unwrap();
+        let job = runs.admit(&server.admission, now).unwrap();
         runs.forget(key);
         assert!(job.cancelled.is_set());
         let raster = Raster { width: 2, height: 2, channels: Channels::Luma, samples: vec![0; 4] };
@@ -387,22 +386,21 @@ mod tests {
             Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO };
         let Some(Next::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
         assert_eq!((ended.watcher, ended.outcome.unwrap_err()), (None, WorkError::Cancelled));
-        assert_eq!(service.admission.places(), 0);
+        assert_eq!(server.admission.places(), 0);
         let again =
-            runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
+            runs.submit(CLIENT, order(&server, b"P5 2 2 255 abcd"), &server, &mut timers, now).unwrap();
         assert_eq!((again.index, again.generation), (key.index, key.generation + 1));
-        assert!(runs.admit(&service.admission, now).is_some());
+        assert!(runs.admit(&server.admission, now).is_some());
     }
 
     #[test]
     fn a_forgotten_run_that_hangs_ends_with_its_deadline() {
-        let (service, now, mut timers) = (service(4), Instant::now(), Timers::default());
+        let (server, now, mut timers) = (server(4), Instant::now(), Timers::default());
         let mut runs = Scheduler::default();
-        let key =
-            runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
-        let _out = runs.admit(&service.admission, now).unwrap();
+        let key = runs.submit(CLIENT, order(&server, b"P5 2 2 255 abcd"), &server, &mut timers, now).unwrap();
+        let _out = runs.admit(&server.admission, now).unwrap();
         runs.forget(key);
-        let later = now + service.policy.deadline;
+        let later = now + server.limits.deadline;
         let (at, _) = timers.pop(later).unwrap();
         let ended = runs.handle_timer(key, at, &mut timers, later).unwrap();
         assert_eq!((ended.run, ended.watcher), (key, None));
@@ -410,24 +408,23 @@ mod tests {
 
     #[test]
     fn the_deadline_comes_up_as_a_timer() {
-        let (service, now, mut timers) = (service(4), Instant::now(), Timers::default());
+        let (server, now, mut timers) = (server(4), Instant::now(), Timers::default());
         let mut runs = Scheduler::default();
-        let key =
-            runs.submit(CLIENT, order(&service, b"P5 2 2 255 abcd"), &service, &mut timers, now).unwrap();
-        let later = now + service.policy.deadline;
+        let key = runs.submit(CLIENT, order(&server, b"P5 2 2 255 abcd"), &server, &mut timers, now).unwrap();
+        let later = now + server.limits.deadline;
         let (at, source) = timers.pop(later).unwrap();
         assert_eq!(source, Source::Run(key));
         let ended = runs.handle_timer(key, at, &mut timers, later).unwrap();
         assert_eq!(ended.outcome.unwrap_err(), WorkError::Late);
-        assert!(runs.admit(&service.admission, later).is_none());
+        assert!(runs.admit(&server.admission, later).is_none());
     }
 
-    fn file(service: &ServerState) -> WorkRequest {
+    fn file(server: &ServerState) -> WorkRequest {
         let requested = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
         let file_request =
             FileRequest { path: b"a.pgm".to_vec(), requested, conditions: Conditions::default() };
         let origin = WorkSource::File(Box::new(file_request));
-        WorkRequest { id: Uuid::new_v4(), origin, reservation: service.admission.reservation(), read: None }
+        WorkRequest { id: Uuid::new_v4(), origin, reservation: server.admission.reservation(), read: None }
     }
 
     /// A worker has read the file, and found out what the work would take.
@@ -453,32 +450,32 @@ mod tests {
 
     #[test]
     fn whoever_has_read_a_file_waits_for_memory_without_a_place_and_in_order() {
-        let (service, now, mut timers) = (service(1), Instant::now(), Timers::default());
+        let (server, now, mut timers) = (server(1), Instant::now(), Timers::default());
         let mut runs = Scheduler::default();
         let later = |milliseconds| now + Duration::from_millis(milliseconds);
-        let mut all = service.admission.reservation();
+        let mut all = server.admission.reservation();
         all.charge((1 << 20) - 100).unwrap();
-        let first = runs.submit(CLIENT, file(&service), &service, &mut timers, now).unwrap();
-        let second = runs.submit(CLIENT, file(&service), &service, &mut timers, later(1)).unwrap();
+        let first = runs.submit(CLIENT, file(&server), &server, &mut timers, now).unwrap();
+        let second = runs.submit(CLIENT, file(&server), &server, &mut timers, later(1)).unwrap();
         for key in [first, second] {
-            let job = runs.admit(&service.admission, later(2)).unwrap();
+            let job = runs.admit(&server.admission, later(2)).unwrap();
             assert_eq!(job.ticket.run, key);
-            assert!(runs.admit(&service.admission, later(2)).is_none(), "one place");
+            assert!(runs.admit(&server.admission, later(2)).is_none(), "one place");
             assert!(runs.handle_done(opened(job, 1000), later(2)).is_none());
-            assert_eq!(service.admission.places(), 0, "no place is held by who waits for memory");
+            assert_eq!(server.admission.places(), 0, "no place is held by who waits for memory");
         }
         // A file that nobody has looked at does not wait for memory that looking does not take.
-        let third = runs.submit(CLIENT, file(&service), &service, &mut timers, later(3)).unwrap();
-        let look = runs.admit(&service.admission, later(3)).unwrap();
+        let third = runs.submit(CLIENT, file(&server), &server, &mut timers, later(3)).unwrap();
+        let look = runs.admit(&server.admission, later(3)).unwrap();
         assert_eq!(look.ticket.run, third);
         assert!(runs.handle_done(opened(look, 20), later(4)).is_none());
         assert!(
-            runs.admit(&service.admission, later(4)).is_none(),
+            runs.admit(&server.admission, later(4)).is_none(),
             "small as it is, it overtakes nobody who works"
         );
         drop(all);
         for key in [first, second, third] {
-            let job = runs.admit(&service.admission, later(5)).unwrap();
+            let job = runs.admit(&server.admission, later(5)).unwrap();
             assert!(matches!(job.work, Work::Gray { .. }));
             assert_eq!(job.ticket.run, key);
             let result = Err(WorkError::Lost);
@@ -486,22 +483,22 @@ mod tests {
                 Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO };
             assert!(runs.handle_done(done, later(5)).is_some());
         }
-        assert_eq!((service.admission.places(), service.admission.bytes()), (0, 0));
+        assert_eq!((server.admission.places(), server.admission.bytes()), (0, 0));
     }
 
     #[test]
     fn the_older_of_two_lines_goes_first() {
-        let (service, now, mut timers) = (service(1), Instant::now(), Timers::default());
+        let (server, now, mut timers) = (server(1), Instant::now(), Timers::default());
         let mut runs = Scheduler::default();
         let mut keys = Vec::new();
         for turn in 0..4 {
             let at = now + Duration::from_millis(turn);
-            let order = if turn % 2 == 0 { file(&service) } else { order(&service, b"P5 2 2 255 abcd") };
-            keys.push(runs.submit(CLIENT, order, &service, &mut timers, at).unwrap());
+            let order = if turn % 2 == 0 { file(&server) } else { order(&server, b"P5 2 2 255 abcd") };
+            keys.push(runs.submit(CLIENT, order, &server, &mut timers, at).unwrap());
         }
         runs.forget(keys.remove(1));
         for key in keys {
-            let job = runs.admit(&service.admission, now + Duration::from_secs(1)).unwrap();
+            let job = runs.admit(&server.admission, now + Duration::from_secs(1)).unwrap();
             assert_eq!(job.ticket.run, key);
             let done = Completion {
                 ticket: job.ticket,
@@ -511,11 +508,11 @@ mod tests {
             };
             assert!(runs.handle_done(done, now).is_some());
         }
-        assert!(runs.admit(&service.admission, now).is_none());
+        assert!(runs.admit(&server.admission, now).is_none());
     }
 
-    fn task(service: &ServerState, number: u128) -> Claim {
-        let mut reservation = service.admission.reservation();
+    fn task(server: &ServerState, number: u128) -> Claim {
+        let mut reservation = server.admission.reservation();
         reservation.charge(15).unwrap();
         let transform = RequestedTransform::read(&Parameters::default(), &[], 0.5)
             .unwrap()
@@ -526,17 +523,17 @@ mod tests {
     }
 
     /// So many of each stand in line, in this service; whether each that is let in, one at a time, is a task.
-    fn turns(service: &ServerState, clients: usize, tasks: u128) -> Vec<bool> {
+    fn turns(server: &ServerState, clients: usize, tasks: u128) -> Vec<bool> {
         let (now, mut timers, mut runs) = (Instant::now(), Timers::default(), Scheduler::default());
         for _ in 0..clients {
-            let order = order(service, b"P5 2 2 255 abcd");
-            runs.submit(CLIENT, order, service, &mut timers, now).unwrap();
+            let order = order(server, b"P5 2 2 255 abcd");
+            runs.submit(CLIENT, order, server, &mut timers, now).unwrap();
         }
         for number in 0..tasks {
-            runs.submit_task(task(service, number), service, &mut timers, now).unwrap();
+            runs.submit_task(task(server, number), server, &mut timers, now).unwrap();
         }
         let mut turns = Vec::new();
-        while let Some(job) = runs.admit(&service.admission, now) {
+        while let Some(job) = runs.admit(&server.admission, now) {
             turns.push(job.durable);
             let result = Err(WorkError::Lost);
             runs.handle_done(
@@ -549,11 +546,11 @@ mod tests {
 
     #[test]
     fn clients_and_tasks_take_turns() {
-        assert_eq!(turns(&service(1), 3, 3), [false, true, false, true, false, true]);
-        assert_eq!(turns(&service(1), 1, 4), [false, true, true, true, true]);
-        assert_eq!(turns(&service(1), 3, 1), [false, true, false, false]);
+        assert_eq!(turns(&server(1), 3, 3), [false, true, false, true, false, true]);
+        assert_eq!(turns(&server(1), 1, 4), [false, true, true, true, true]);
+        assert_eq!(turns(&server(1), 3, 1), [false, true, false, false]);
         // Who finds no place leaves the turn to those who need none.
-        let full = service(1);
+        let full = server(1);
         let mut place = full.admission.reservation();
         place.admit(0).unwrap();
         assert_eq!(turns(&full, 2, 3), [true, true, true]);
@@ -569,7 +566,7 @@ mod tests {
 
     /// A line of clients and tasks, in memory that is mostly taken.
     struct Line {
-        service: ServerState,
+        server: ServerState,
         runs: Scheduler,
         timers: Timers,
         now: Instant,
@@ -578,26 +575,26 @@ mod tests {
 
     impl Line {
         fn new() -> Self {
-            let service = service(64);
-            let mut taken = service.admission.reservation();
+            let server = server(64);
+            let mut taken = server.admission.reservation();
             taken.charge(600 << 10).unwrap();
             let (runs, timers, now) = (Scheduler::default(), Timers::default(), Instant::now());
-            Self { service, runs, timers, now, taken: Some(taken) }
+            Self { server, runs, timers, now, taken: Some(taken) }
         }
 
         fn client(&mut self, picture: &[u8]) -> Key {
-            let order = order(&self.service, picture);
-            self.runs.submit(CLIENT, order, &self.service, &mut self.timers, self.now).unwrap()
+            let order = order(&self.server, picture);
+            self.runs.submit(CLIENT, order, &self.server, &mut self.timers, self.now).unwrap()
         }
 
         fn task(&mut self, picture: &[u8]) -> Key {
-            let claim = Claim { picture: picture.to_vec(), ..task(&self.service, 1) };
-            self.runs.submit_task(claim, &self.service, &mut self.timers, self.now).unwrap()
+            let claim = Claim { picture: picture.to_vec(), ..task(&self.server, 1) };
+            self.runs.submit_task(claim, &self.server, &mut self.timers, self.now).unwrap()
         }
 
         /// Who is let in, and leaves at once.
         fn admit(&mut self) -> Option<Key> {
-            self.runs.admit(&self.service.admission, self.now).map(|job| job.ticket.run)
+            self.runs.admit(&self.server.admission, self.now).map(|job| job.ticket.run)
         }
     }
 
@@ -634,7 +631,7 @@ mod tests {
         let mut line = Line::new();
         line.taken = None;
         let large = [line.task(LARGE), line.task(LARGE)];
-        let first = line.runs.admit(&line.service.admission, line.now).unwrap();
+        let first = line.runs.admit(&line.server.admission, line.now).unwrap();
         assert_eq!(first.ticket.run, large[0], "alone it may take what it needs");
         line.now += TASK_PATIENCE * 2;
         let client = line.client(SMALL);
@@ -644,10 +641,10 @@ mod tests {
             Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO }
         };
         line.runs.handle_done(done(first), line.now);
-        let second = line.runs.admit(&line.service.admission, line.now).unwrap();
+        let second = line.runs.admit(&line.server.admission, line.now).unwrap();
         assert_eq!(second.ticket.run, large[1]);
         // One that is late is at work no more, and its memory comes back with its step.
-        let at = line.now + line.service.policy.deadline;
+        let at = line.now + line.server.limits.deadline;
         while let Some((due, source)) = line.timers.pop(at) {
             if let Source::Run(key) = source {
                 line.runs.handle_timer(key, due, &mut line.timers, at);
@@ -662,7 +659,7 @@ mod tests {
     #[test]
     fn of_the_tasks_that_wait_for_memory_one_stays() {
         let mut line = Line::new();
-        let before = line.service.admission.bytes();
+        let before = line.server.admission.bytes();
         let keys = [line.task(LARGE), line.task(SMALL), line.task(LARGE), line.task(SMALL)];
         line.runs.forget(keys[3]);
         assert_eq!(line.admit(), None);
@@ -672,7 +669,7 @@ mod tests {
             assert!(matches!(ended.outcome, Err(WorkError::MemoryFull { .. })));
         }
         assert!(line.runs.send_back().is_none());
-        assert_eq!(line.service.admission.bytes(), before + 15, "what the first holds");
+        assert_eq!(line.server.admission.bytes(), before + 15, "what the first holds");
         line.taken = None;
         assert_eq!(line.admit(), Some(keys[0]));
         assert!(line.runs.send_back().is_none());
@@ -680,10 +677,10 @@ mod tests {
 
     #[test]
     fn what_can_not_be_done_is_refused_at_once() {
-        let (service, now, mut timers) = (service(4), Instant::now(), Timers::default());
+        let (server, now, mut timers) = (server(4), Instant::now(), Timers::default());
         let mut runs = Scheduler::default();
         let mut refuse = |picture: &[u8]| {
-            runs.submit(CLIENT, order(&service, picture), &service, &mut timers, now).unwrap_err()
+            runs.submit(CLIENT, order(&server, picture), &server, &mut timers, now).unwrap_err()
         };
         let huge = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\0\0\0\0\x0f\xd3\xa4\x5e";
         let failure = refuse(huge);
@@ -693,6 +690,6 @@ mod tests {
         let failure = refuse(large);
         assert!(matches!(failure, WorkError::TooMuchMemory { .. }), "{failure:?}");
         assert!(matches!(refuse(b"\xff\xd8\xff"), WorkError::Undecodable(_)));
-        assert_eq!(service.admission.bytes(), 0);
+        assert_eq!(server.admission.bytes(), 0);
     }
 }

@@ -277,7 +277,7 @@ impl Tasks {
     }
 
     /// The store has answered.
-    pub fn handle_answer(&mut self, answer: StoreAnswer, service: &ServerState, now: Now) {
+    pub fn handle_answer(&mut self, answer: StoreAnswer, server: &ServerState, now: Now) {
         let Some(asked) = self.asked.remove(&answer.ticket) else { return };
         let is_write = !matches!(
             asked,
@@ -289,9 +289,9 @@ impl Tasks {
                 | Asked::Bank(_)
         );
         match &answer.result {
-            Err(trouble) => self.note_trouble(trouble, service, now),
+            Err(trouble) => self.note_trouble(trouble, server, now),
             // While a result finds no room, that something small does says little.
-            Ok(_) if is_write && self.unsettled.is_empty() => self.note_success(service),
+            Ok(_) if is_write && self.unsettled.is_empty() => self.note_success(server),
             Ok(_) => {}
         }
         let result = answer.result.map_err(failure_of);
@@ -342,7 +342,7 @@ impl Tasks {
                 self.tell(asker, Ok(Finding::Deleted(known)));
             }
             (Asked::Claim { crashes_max }, result) => {
-                self.handle_claimed(result, crashes_max, service, now);
+                self.handle_claimed(result, crashes_max, server, now);
             }
             (Asked::Settle(settled), Ok(StoreReply::Known(known))) => self.settled(&settled, known),
             (Asked::Settle(unsettled), _) => {
@@ -404,7 +404,7 @@ impl Tasks {
         id: Uuid,
         outcome: &WorkResult,
         reached: Reached,
-        service: &ServerState,
+        server: &ServerState,
         now: Now,
     ) {
         let Some(work) = self.in_work.get_mut(&id) else { return };
@@ -418,7 +418,7 @@ impl Tasks {
                 | WorkOutput::Face(..)
                 | WorkOutput::Link(..)
                 | WorkOutput::Excerpt(_),
-            ) => Settlement::End(End::Failed(problem_of(&WorkError::Lost, service))),
+            ) => Settlement::End(End::Failed(problem_of(&WorkError::Lost, server))),
             Err(WorkError::MemoryFull { .. }) => {
                 // Sent back: the one that waits, and those that work, are as many as there is memory for.
                 let stay = self.in_work.values().filter(|work| work.run.is_some()).count();
@@ -432,13 +432,13 @@ impl Tasks {
                     // No worker came to its next step, and none is at it.
                     WorkError::Late if reached == Reached::Between => Verdict::Retry,
                     // Nor is it one that the scaler hangs.
-                    WorkError::Late if reached == Reached::Scaler && service.scaler_hangs() => Verdict::Retry,
+                    WorkError::Late if reached == Reached::Scaler && server.scaler_hangs() => Verdict::Retry,
                     _ => verdict(failure),
                 };
                 match verdict {
                     Verdict::Retry if tries + 1 < TRIES_MAX => self.again(true, now),
                     Verdict::Retry | Verdict::Final => {
-                        Settlement::End(End::Failed(problem_of(failure, service)))
+                        Settlement::End(End::Failed(problem_of(failure, server)))
                     }
                     Verdict::Again => self.again(false, now),
                 }
@@ -476,8 +476,8 @@ impl Tasks {
     }
 
     /// Work on such a picture has ended; with this failure, if it failed.
-    pub fn note_end(&mut self, id: Uuid, failure: Option<&WorkError>, service: &ServerState, now: Now) {
-        let problem = failure.map(|failure| problem_of(failure, service));
+    pub fn note_end(&mut self, id: Uuid, failure: Option<&WorkError>, server: &ServerState, now: Now) {
+        let problem = failure.map(|failure| problem_of(failure, server));
         let status = self.recent.end(id, now.wall, problem).cloned();
         if status.is_some() {
             self.tell_watchers(id, status.as_ref());
@@ -485,7 +485,7 @@ impl Tasks {
     }
 
     /// Takes on more tasks, if there is work to be done and somebody to do it; and sees to what is due.
-    pub fn advance(&mut self, service: &ServerState, now: Now) {
+    pub fn advance(&mut self, server: &ServerState, now: Now) {
         if now.at >= self.sweep_at {
             self.sweep_at = now.at + self.sweep_time;
             self.write(Asked::Sweep, StoreWrite::Sweep { at: now.wall });
@@ -513,15 +513,15 @@ impl Tasks {
         for work in self.in_work.values_mut().filter(|work| work.memory == Memory::Unknown) {
             work.memory = Memory::Lacking;
         }
-        let is_able = !service.draining.get()
-            && !service.scaler_away.get()
-            && service.stuck.get().is_none()
-            && service.store_away.borrow().is_none()
+        let is_able = !server.draining.get()
+            && !server.scaler_away.get()
+            && server.stuck.get().is_none()
+            && server.store_away.borrow().is_none()
             && self.claim_at.is_none();
         while is_able && self.wants_task() {
             self.claims += 1;
             let (crashes_max, in_work, reservation) =
-                (self.crashes_max, self.in_work.len(), service.admission.reservation());
+                (self.crashes_max, self.in_work.len(), server.admission.reservation());
             let claim = StoreWrite::Claim { crashes_max, in_work, at: now.wall, reservation };
             self.write(Asked::Claim { crashes_max }, claim);
         }
@@ -579,7 +579,7 @@ impl Tasks {
         &mut self,
         result: Result<StoreReply, WorkError>,
         crashes_max: u32,
-        service: &ServerState,
+        server: &ServerState,
         now: Now,
     ) {
         // An older claim knows nothing of those that may be had since.
@@ -608,7 +608,7 @@ impl Tasks {
                 self.in_work
                     .insert(id, InWork { run: None, suspect: false, tries: 0, memory: Memory::Enough });
                 let failure = WorkError::TooMuchMemory { needed: length };
-                self.handle_end(id, &Err(failure), Reached::Nothing, service, now);
+                self.handle_end(id, &Err(failure), Reached::Nothing, server, now);
             }
             Claimed::Unreadable { id } => {
                 let text = "Tarea fallida: lo que se guardó de ella no se puede leer".to_owned();
@@ -662,22 +662,22 @@ impl Tasks {
         }
     }
 
-    fn note_trouble(&mut self, trouble: &StoreError, service: &ServerState, now: Now) {
+    fn note_trouble(&mut self, trouble: &StoreError, server: &ServerState, now: Now) {
         if let StoreError::Damaged(_) = trouble {
             self.effects.push_back(Effect::Log(Level::Error, None, format!("{trouble}.")));
         }
         if matches!(trouble, StoreError::NoRoom { .. } | StoreError::Damaged(_)) {
             return;
         }
-        if service.store_away.borrow().is_none() {
+        if server.store_away.borrow().is_none() {
             self.effects.push_back(Effect::Log(Level::Error, None, format!("{trouble}. Se reintenta.")));
         }
-        *service.store_away.borrow_mut() = Some(failure_of(trouble.clone()));
+        *server.store_away.borrow_mut() = Some(failure_of(trouble.clone()));
         self.retry_at.get_or_insert(now.at + RETRY_TIME);
     }
 
-    fn note_success(&mut self, service: &ServerState) {
-        if service.store_away.borrow_mut().take().is_some() {
+    fn note_success(&mut self, server: &ServerState) {
+        if server.store_away.borrow_mut().take().is_some() {
             let text = "El almacén funciona de nuevo.".to_owned();
             self.effects.push_back(Effect::Log(Level::Warning, None, text));
         }
@@ -742,8 +742,8 @@ fn verdict(failure: &WorkError) -> Verdict {
     }
 }
 
-fn problem_of(failure: &WorkError, service: &ServerState) -> Problem {
-    service.failed(failure.clone()).problem()
+fn problem_of(failure: &WorkError, server: &ServerState) -> Problem {
+    server.failed(failure.clone()).problem()
 }
 
 fn failure_of(trouble: StoreError) -> WorkError {

@@ -23,7 +23,7 @@ type Answered = (Key, Uuid, Result<Finding, WorkError>);
 
 struct World {
     tasks: Tasks,
-    service: ServerState,
+    server: ServerState,
     now: Now,
     asked: Vec<StoreRequest>,
     told: Vec<Answered>,
@@ -68,10 +68,10 @@ impl World {
     /// One that has just begun.
     fn young(in_work_max: usize, retention: Duration) -> Self {
         let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        let service = ServerState::new(Limits::default(), Admission::new(1, 1000, 1), Uuid::new_v4);
+        let server = ServerState::new(Limits::default(), Admission::new(1, 1000, 1), Uuid::new_v4);
         Self {
             tasks: Tasks::new(in_work_max, retention, now),
-            service,
+            server,
             now,
             asked: Vec::new(),
             told: Vec::new(),
@@ -120,7 +120,7 @@ impl World {
     }
 
     fn advance(&mut self) {
-        self.tasks.advance(&self.service, self.now);
+        self.tasks.advance(&self.server, self.now);
         self.drain();
     }
 
@@ -148,7 +148,7 @@ impl World {
             transform: PLAN,
             key: None,
             at: self.now.wall,
-            reservation: self.service.admission.reservation(),
+            reservation: self.server.admission.reservation(),
         };
         self.query(client, Query::Accept(Box::new(submission)));
     }
@@ -158,7 +158,7 @@ impl World {
         let position = self.asked.iter().position(|request| is_meant(&request.ask));
         let position = position.unwrap_or_else(|| panic!("{result:?} answers none of {:?}", self.asked));
         let StoreRequest { ticket, ask } = self.asked.remove(position);
-        self.tasks.handle_answer(StoreAnswer { ticket, result }, &self.service, self.now);
+        self.tasks.handle_answer(StoreAnswer { ticket, result }, &self.server, self.now);
         self.drain();
         ask
     }
@@ -179,7 +179,7 @@ impl World {
 
     /// The oldest claim gets this task.
     fn claim(&mut self, number: u128, suspect: bool) {
-        let mut reservation = self.service.admission.reservation();
+        let mut reservation = self.server.admission.reservation();
         reservation.charge(5).unwrap();
         let tries = self.tries.get(&id(number)).copied().unwrap_or_default();
         let claim = Claim {
@@ -210,12 +210,12 @@ impl World {
     }
 
     fn end_at(&mut self, number: u128, outcome: WorkResult, reached: Reached) {
-        self.tasks.handle_end(id(number), &outcome, reached, &self.service, self.now);
+        self.tasks.handle_end(id(number), &outcome, reached, &self.server, self.now);
         self.drain();
     }
 
     fn done(&self) -> WorkResult {
-        let reservation = self.service.admission.reservation();
+        let reservation = self.server.admission.reservation();
         let file = Bytes::from_static(b"png");
         let picture = Picture { file, format: Format::Png, width: 1, height: 1, variant: None, reservation };
         Ok(WorkOutput::Picture(Arc::new(picture), Times::default()))
@@ -446,7 +446,7 @@ fn a_result_that_the_store_can_not_take_is_kept_and_offered_again() {
     let done = world.done();
     world.end(1, done);
     world.answer_write(Err(full()));
-    assert!(matches!(*world.service.store_away.borrow(), Some(WorkError::StoreFull(_))));
+    assert!(matches!(*world.server.store_away.borrow(), Some(WorkError::StoreFull(_))));
     assert_eq!(world.log.len(), 1, "{:?}", world.log);
     world.end(2, Err(WorkError::Undecodable("x".into())));
     world.answer_write(Err(full()));
@@ -459,14 +459,14 @@ fn a_result_that_the_store_can_not_take_is_kept_and_offered_again() {
         world.answer_write(Err(full()));
         assert!(matches!(world.answer_write(Ok(StoreReply::Nothing)), StoreWrite::Probe));
         assert!(world.asked.is_empty() && world.log.is_empty(), "it complains once");
-        assert!(world.service.store_away.borrow().is_some());
+        assert!(world.server.store_away.borrow().is_some());
     }
     world.wait(RETRY_TIME);
     let again = [world.settled(true), world.settled(true)];
     assert!(matches!(&again[0], StoreWrite::End { id: first, end: End::Done(picture), .. }
         if *first == id(1) && picture.file == "png"));
     assert!(matches!(&again[1], StoreWrite::End { end: End::Failed(_), .. }));
-    assert!(world.service.store_away.borrow().is_none());
+    assert!(world.server.store_away.borrow().is_none());
     assert_eq!(world.log[0], (Level::Warning, "El almacén funciona de nuevo.".into()));
     world.advance();
     assert_eq!(world.claims(), 2);
@@ -482,27 +482,27 @@ fn a_store_that_fails_is_knocked_at_until_it_opens() {
     assert!(world.asked.is_empty());
     world.wait(RETRY_TIME / 2);
     assert!(matches!(world.answer_write(Ok(StoreReply::Nothing)), StoreWrite::Probe));
-    assert!(world.service.store_away.borrow().is_none());
+    assert!(world.server.store_away.borrow().is_none());
     // A read that fails says nothing about writes, nor one that succeeds.
     world.query(1, Query::Status(id(1)));
     world.answer_read(Err(broken()));
-    assert!(world.service.store_away.borrow().is_some());
+    assert!(world.server.store_away.borrow().is_some());
     world.query(1, Query::Status(id(1)));
     world.answer_read(Ok(StoreReply::Status(None)));
-    assert!(world.service.store_away.borrow().is_some());
+    assert!(world.server.store_away.borrow().is_some());
 }
 
 #[test]
 fn no_task_is_begun_while_it_could_not_be_worked_on() {
     for hinder in [
-        |service: &ServerState| service.draining.set(true),
-        |service: &ServerState| service.scaler_away.set(true),
-        |service: &ServerState| *service.store_away.borrow_mut() = Some(WorkError::StoreBroken("x".into())),
+        |server: &ServerState| server.draining.set(true),
+        |server: &ServerState| server.scaler_away.set(true),
+        |server: &ServerState| *server.store_away.borrow_mut() = Some(WorkError::StoreBroken("x".into())),
     ] {
         let mut world = World::busy(2, &[1, 2]);
         world.end(1, world.done());
         world.settled(true);
-        hinder(&world.service);
+        hinder(&world.server);
         world.advance();
         assert_eq!(world.claims(), 0);
     }
@@ -512,7 +512,7 @@ fn no_task_is_begun_while_it_could_not_be_worked_on() {
         let mut world = World::new(1);
         world.answer_write(claimed);
         world.advance();
-        assert_eq!((world.claims(), world.service.store_away.borrow().is_none()), (0, true));
+        assert_eq!((world.claims(), world.server.store_away.borrow().is_none()), (0, true));
         world.wait(PAUSE);
         world.advance();
         assert_eq!(world.claims(), 1);
@@ -522,7 +522,7 @@ fn no_task_is_begun_while_it_could_not_be_worked_on() {
 #[test]
 fn while_a_task_waits_for_memory_no_other_is_taken_on() {
     let mut world = World::new(3);
-    let reservation = world.service.admission.reservation();
+    let reservation = world.server.admission.reservation();
     let claim = Claim {
         id: id(1),
         picture: b"bytes".to_vec(),
@@ -552,7 +552,7 @@ fn while_a_task_waits_for_memory_no_other_is_taken_on() {
 fn so_many_are_taken_on_as_have_found_memory_lately() {
     let mut world = World::new(5);
     for number in 1..=5 {
-        let reservation = world.service.admission.reservation();
+        let reservation = world.server.admission.reservation();
         let claim = Claim {
             id: id(number),
             picture: b"bytes".to_vec(),
@@ -739,7 +739,7 @@ fn lateness_is_final_once_a_worker_has_begun() {
 #[test]
 fn a_scaler_that_hangs_is_no_fault_of_the_picture() {
     let mut world = World::busy(2, &[1, 2]);
-    world.service.stuck.set(Some(Part::Scaler));
+    world.server.stuck.set(Some(Part::Scaler));
     // Its thread may still have it.
     world.end_at(1, Err(WorkError::Late), Reached::Worker);
     assert!(matches!(world.settled(true), StoreWrite::End { .. }));
@@ -809,7 +809,7 @@ fn work_for_clients_is_remembered_and_can_be_waited_for() {
     world.query(2, Query::Watch(id(5)));
     world.query(1, Query::Status(id(5)));
     assert_eq!(world.told_state(), Some(TaskState::Running));
-    world.tasks.note_end(id(5), Some(&WorkError::Late), &world.service, world.now);
+    world.tasks.note_end(id(5), Some(&WorkError::Late), &world.server, world.now);
     world.drain();
     assert_eq!((world.told[0].0, world.told_state()), (key(2), Some(TaskState::Failed)));
     world.query(2, Query::Watch(id(5)));
@@ -824,7 +824,7 @@ fn work_for_clients_is_remembered_and_can_be_waited_for() {
 fn an_answer_to_no_question_is_nobodys() {
     let mut world = World::idle(1);
     let answer = |ticket| StoreAnswer { ticket, result: Ok(StoreReply::Nothing) };
-    world.tasks.handle_answer(answer(999), &world.service, world.now);
+    world.tasks.handle_answer(answer(999), &world.server, world.now);
     world.query(1, Query::Status(id(1)));
     // Of the wrong kind: the client is answered all the same.
     world.answer_read(Ok(StoreReply::Known(true)));
@@ -898,7 +898,7 @@ fn a_result_that_meets_something_unreadable_is_offered_again_and_puts_no_store_a
     world.end(1, Err(WorkError::TooManyPixels { width: 9, height: 9 }));
     let damaged = || Err(StoreError::Damaged("un documento guardado no es lo que debería".into()));
     assert!(matches!(world.answer_write(damaged()), StoreWrite::End { id: of, .. } if of == id(1)));
-    assert!(world.service.store_away.borrow().is_none());
+    assert!(world.server.store_away.borrow().is_none());
     assert!(world.log.iter().any(|(level, text)| *level == Level::Error && text.contains("documento")));
     assert!(world.asked.is_empty());
     world.wait(RETRY_TIME);

@@ -221,10 +221,10 @@ mod tests {
             sent: 2,
             took,
             writing: took,
-            tally: MetricLabels { route: "process", method: "POST", refused },
+            labels: MetricLabels { route: "process", method: "POST", refused },
             cut: false,
             probe: false,
-            fault: None,
+            note: None,
         }
     }
 

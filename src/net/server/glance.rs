@@ -20,11 +20,11 @@ impl Server {
                 WorkOutput::Picture(picture, times)
             }
             Some(Output::NotModified(variant)) => WorkOutput::NotModified(variant),
-            _ => return self.service.overload().map(Err::<WorkOutput, WorkError>),
+            _ => return self.server.overload().map(Err::<WorkOutput, WorkError>),
         };
         self.tasks.note_begin(order.id, 0, self.now);
         self.tasks.note_run(order.id, self.now);
-        self.tasks.note_end(order.id, None, &self.service, self.now);
+        self.tasks.note_end(order.id, None, &self.server, self.now);
         Some(Ok(ending))
     }
 }

@@ -36,7 +36,7 @@ impl Server {
 
     /// Looks at the header of a picture that is handed in, in microseconds.
     fn appraise(&self, mut submission: Submission) -> Result<Submission, WorkError> {
-        let (limits, memory_max) = (&self.service.policy.pixels, self.service.admission.bytes_max());
+        let (limits, memory_max) = (&self.server.limits.pixels, self.server.admission.bytes_max());
         let brief = Brief::new(submission.transform, Product::File);
         let picture = std::mem::take(&mut submission.picture);
         submission.picture = pixels::appraise(picture, brief, limits, memory_max)?.picture;
@@ -51,14 +51,14 @@ impl Server {
                 continue;
             }
             self.census.note_answer(&answer);
-            self.tasks.handle_answer(answer, &self.service, self.now);
+            self.tasks.handle_answer(answer, &self.server, self.now);
         }
         self.perform_effects();
     }
 
     /// Takes on tasks while there is room.
     pub(super) fn advance_tasks(&mut self) {
-        self.tasks.advance(&self.service, self.now);
+        self.tasks.advance(&self.server, self.now);
         self.perform_effects();
         if self.census.begin(self.now.at) {
             self.store.ask(StoreRequest { ticket: counts::TICKET, ask: Ask::Read(StoreRead::Counts) });
@@ -92,10 +92,10 @@ impl Server {
 
     fn begin(&mut self, claim: Claim) {
         let id = claim.id;
-        match self.runs.submit_task(claim, &self.service, &mut self.timers, self.now.at) {
+        match self.runs.submit_task(claim, &self.server, &mut self.timers, self.now.at) {
             Ok(run) => self.tasks.begun(id, run),
             Err(failure) => {
-                self.tasks.handle_end(id, &Err(failure), Reached::Nothing, &self.service, self.now);
+                self.tasks.handle_end(id, &Err(failure), Reached::Nothing, &self.server, self.now);
             }
         }
     }

@@ -74,7 +74,7 @@ impl Server {
     pub(super) fn keep_up(&mut self) {
         let now = self.now.at;
         if self.stop_at.is_none() {
-            let sign = self.probe.handle_timeout(&self.service.admission, now);
+            let sign = self.probe.handle_timeout(&self.server.admission, now);
             self.heed(sign);
         }
         self.look_after_workers();
@@ -82,12 +82,12 @@ impl Server {
             && self.upkeep.alive_at.is_some_and(|at| now >= at)
         {
             // Without threads the loop turns in vain: the manager starts another process then.
-            if !self.service.worn_out.get() {
+            if !self.server.worn_out.get() {
                 self.notifier.alive();
             }
             self.upkeep.alive_at = Some(now + interval);
         }
-        let held = self.service.admission.bytes();
+        let held = self.server.admission.bytes();
         if self.upkeep.wants_trim(held, now) {
             // On the loop: it takes 1 ms as a rule and up to 20 beside photographs of 24 MP, yet with a thread of its own for it
             // `/healthz` took as long (p99 9 ms either way).
@@ -129,7 +129,7 @@ impl Server {
             };
             self.log.write(Level::Error, Who { fd: None, id: Some(id) }, text);
         }
-        self.service.worn_out.set(self.workers.is_worn_out());
+        self.server.worn_out.set(self.workers.is_worn_out());
     }
 
     /// A job of our own picture has come back.
@@ -143,7 +143,7 @@ impl Server {
             Sign::Nothing => {}
             Sign::Job(job) => self.dispatch(*job),
             Sign::Well(before) => {
-                self.service.stuck.set(None);
+                self.server.stuck.set(None);
                 if let Some(part) = before {
                     let text = format_args!("{} de nuevo.", subject(part));
                     self.log.write(Level::Warning, Who::default(), text);
@@ -152,7 +152,7 @@ impl Server {
                 self.pool.retire_idle(before, self.poll.registry());
             }
             Sign::Stuck { part, news, hopeless } => {
-                self.service.stuck.set(Some(part));
+                self.server.stuck.set(Some(part));
                 self.metrics.note_missed(part);
                 if news {
                     let text = format_args!(
@@ -173,7 +173,7 @@ impl Server {
 
     /// The page of figures.
     pub(super) fn figures(&self) -> Bytes {
-        let admission = &self.service.admission;
+        let admission = &self.server.admission;
         let (scaler_connections, scaler_waiting) = self.pool.load();
         let levels = Gauges {
             connections: (self.clients.len(), self.acceptor.clients_max()),
@@ -187,7 +187,7 @@ impl Server {
             scaler_is_own: self.supervisor.is_some(),
             tasks_in_work: self.tasks.in_work(),
             tasks: self.census.counts(),
-            ready: self.service.unready().is_none(),
+            ready: self.server.unready().is_none(),
             log_lines_lost: self.log.lines_lost(),
             process: Process::look(self.began_at),
         };
