@@ -376,8 +376,8 @@ impl Toolbox {
                 // Without a library no file is asked for, and a job has its reservation until it is answered.
                 _ => Err(WorkError::Lost),
             },
-            Work::Gray { picture, probe } => {
-                (self.decode)(&self.spares, &picture, &probe, &self.limits, cancelled).map(Output::Gray)
+            Work::Gray { picture, info } => {
+                (self.decode)(&self.spares, &picture, &info, &self.limits, cancelled).map(Output::Gray)
             }
             Work::Encode { raster, encoding, keep } => {
                 let size = (raster.width, raster.height);
@@ -567,8 +567,8 @@ mod tests {
     fn lanes_go_by_who_waits_and_how_long_it_takes() {
         let admission = Admission::new(64, 1000, 1);
         let decoding = |format, width, height, length, decode_cost| {
-            let probe = ImageInfo { format, width, height, reduction: Reduction::None, decode_cost };
-            job(&admission, 1, Work::Gray { picture: vec![0; length], probe })
+            let info = ImageInfo { format, width, height, reduction: Reduction::None, decode_cost };
+            job(&admission, 1, Work::Gray { picture: vec![0; length], info })
         };
         let gray = |width, height| decoding(Format::Png, width, height, 0, 1);
         assert_eq!(Queue::of(&gray(1024, 1024)), Queue::Quick);
@@ -652,14 +652,14 @@ mod tests {
     }
 
     fn hanging(admission: &Admission, number: u8) -> Job {
-        let probe = ImageInfo {
+        let info = ImageInfo {
             format: Format::Tiff,
             width: 1,
             height: 1,
             reduction: Reduction::None,
             decode_cost: 1,
         };
-        job(admission, number.into(), Work::Gray { picture: vec![number], probe })
+        job(admission, number.into(), Work::Gray { picture: vec![number], info })
     }
 
     /// Until the workers are so busy.
@@ -761,14 +761,14 @@ mod tests {
     fn garbage_is_a_failure() {
         let admission = Admission::new(1, 100, 1);
         let (workers, inbox) = start(1);
-        let probe = ImageInfo {
+        let info = ImageInfo {
             format: Format::Png,
             width: 4,
             height: 4,
             reduction: Reduction::None,
             decode_cost: 1 << 20,
         };
-        submit(&workers, job(&admission, 1, Work::Gray { picture: b"\x89PNG\r\n\x1a\nxxx".to_vec(), probe }));
+        submit(&workers, job(&admission, 1, Work::Gray { picture: b"\x89PNG\r\n\x1a\nxxx".to_vec(), info }));
         let done = inbox.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(matches!(done.result, Err(WorkError::Undecodable(_))), "{done:?}");
     }

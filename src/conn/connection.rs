@@ -730,7 +730,7 @@ impl Connection {
             began_at: request.began_at,
             answered_at: now.at,
             labels: request.labels,
-            probe: request.probe,
+            is_health_check: request.is_health_check,
             note: request.note.clone(),
         };
         let due = now.at + self.server.limits.reply_time;

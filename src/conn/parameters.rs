@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn the_result_is_bounded_too() {
         let limits = PixelLimits { pixels_max: 1000, side_max: 100 };
-        let probe = |width, height| ImageInfo {
+        let info = |width, height| ImageInfo {
             format: Format::Jpeg,
             width,
             height,
@@ -335,7 +335,7 @@ mod tests {
         };
         let transform = transform(&query("escala=10"), &[], Format::Jpeg);
         let memory = |width, height, max| {
-            needed(5, &probe(width, height), transform.target(width, height), &limits, 40, max)
+            needed(5, &info(width, height), transform.target(width, height), &limits, 40, max)
         };
         let bytes = 2 * 9 + 90 + 2 * 900;
         assert_eq!(memory(3, 3, bytes), Ok(bytes));

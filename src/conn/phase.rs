@@ -70,7 +70,7 @@ pub(super) struct Replying {
     pub(super) answered_at: Instant,
     pub(super) labels: MetricLabels,
     /// A probe's: of interest to nobody while the probe is answered.
-    pub(super) probe: bool,
+    pub(super) is_health_check: bool,
     /// EventKind went wrong, where the status does not tell it.
     pub(super) note: Option<LogNote>,
 }
@@ -115,9 +115,22 @@ impl Phase {
 
 impl Replying {
     pub(super) fn told(self, cut: bool, now: Now) -> EventKind {
-        let Self { shown, status, received, sent, began_at, answered_at, labels, probe, note, .. } = self;
+        let Self {
+            shown, status, received, sent, began_at, answered_at, labels, is_health_check, note, ..
+        } = self;
         let (took, writing) = (now.at - began_at, now.at - answered_at);
-        EventKind::Answered { shown, status, received, sent, took, writing, labels, cut, probe, note }
+        EventKind::Answered {
+            shown,
+            status,
+            received,
+            sent,
+            took,
+            writing,
+            labels,
+            cut,
+            is_health_check,
+            note,
+        }
     }
 }
 

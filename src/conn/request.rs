@@ -64,7 +64,7 @@ pub struct Request {
     /// What its answer counts as.
     pub labels: MetricLabels,
     /// It asks whether the server is well: `/healthz`, `/readyz`, `/metrics`.
-    pub probe: bool,
+    pub is_health_check: bool,
     /// What went wrong, where the status of its answer does not tell it.
     pub note: Option<LogNote>,
 }
@@ -166,7 +166,7 @@ impl Request {
             chunks: false,
             received: 0,
             labels: MetricLabels::UNREAD,
-            probe: false,
+            is_health_check: false,
             note: None,
         }
     }
@@ -241,7 +241,7 @@ fn known_of(
     };
     let found = found.map_err(HttpProblem::Absent)?;
     request.labels.route = found.name();
-    request.probe = matches!(found, Route::Health | Route::Ready | Route::Metrics);
+    request.is_health_check = matches!(found, Route::Health | Route::Ready | Route::Metrics);
     Ok(Some(EarlyReply::Reply(match found {
         Route::Process => {
             let preferences = Preferences::of(head);

@@ -92,7 +92,7 @@ fn a_picture_is_read_whole_and_charged() {
             panic!("{path}")
         };
         assert_eq!(loaded.picture, PGM);
-        assert_eq!((loaded.probe.format, loaded.probe.width, loaded.probe.height), (Format::Pnm, 2, 2));
+        assert_eq!((loaded.info.format, loaded.info.width, loaded.info.height), (Format::Pnm, 2, 2));
         assert_eq!(reservation.bytes(), PGM.len() as u64);
         assert!(loaded.memory >= PGM.len() as u64);
         let version = loaded.brief.version.unwrap();

@@ -95,7 +95,7 @@ pub struct Loaded {
     /// The file.
     pub picture: Vec<u8>,
     /// What its header says.
-    pub probe: ImageInfo,
+    pub info: ImageInfo,
     /// What it is for.
     pub brief: Brief,
     /// The most bytes that the work on it holds at once.
@@ -109,15 +109,15 @@ impl Loaded {
     /// The result would pass the limits, or the work need more than `memory_max` bytes.
     pub fn appraise(
         picture: Vec<u8>,
-        probe: ImageInfo,
+        info: ImageInfo,
         brief: Brief,
         limits: &PixelLimits,
         encode_cost: u64,
         memory_max: u64,
     ) -> Result<Self, WorkError> {
-        let target = brief.largest_target(probe.width, probe.height);
-        let memory = needed(picture.len(), &probe, target, limits, encode_cost, memory_max)?;
-        Ok(Self { picture, probe, brief, memory })
+        let target = brief.largest_target(info.width, info.height);
+        let memory = needed(picture.len(), &info, target, limits, encode_cost, memory_max)?;
+        Ok(Self { picture, info, brief, memory })
     }
 }
 
@@ -150,7 +150,7 @@ pub enum Work {
         /// The file as it was sent.
         picture: Vec<u8>,
         /// What its header says.
-        probe: ImageInfo,
+        info: ImageInfo,
     },
     /// Resample; for the scaler.
     Scale {
@@ -197,11 +197,11 @@ impl Work {
     pub fn is_quick(&self) -> bool {
         match self {
             Self::Face(_) => true,
-            Self::Gray { picture, probe } => {
-                let is_copied = matches!(probe.format, Format::Bmp | Format::Pnm);
-                is_small(probe.width, probe.height)
+            Self::Gray { picture, info } => {
+                let is_copied = matches!(info.format, Format::Bmp | Format::Pnm);
+                is_small(info.width, info.height)
                     && picture.len() <= if is_copied { QUICK_BYTES_COPIED } else { QUICK_BYTES }
-                    && probe.decode_cost <= QUICK_MEMORY
+                    && info.decode_cost <= QUICK_MEMORY
             }
             Self::Encode { raster, .. } => is_small(raster.width, raster.height),
             // The last step of a small picture: it is written in about a millisecond.
@@ -215,7 +215,7 @@ impl Work {
     #[must_use]
     pub fn format(&self) -> Option<Format> {
         match self {
-            Self::Gray { probe, .. } => Some(probe.format),
+            Self::Gray { info, .. } => Some(info.format),
             Self::Encode { encoding, .. } => Some(encoding.format),
             Self::Open(_) | Self::Scale { .. } | Self::Face(_) | Self::Link(_) | Self::Read(_) => None,
         }

@@ -91,7 +91,7 @@ pub enum EventKind {
         /// The client was gone before the end.
         cut: bool,
         /// It was `/healthz`, `/readyz` or `/metrics` that was asked for.
-        probe: bool,
+        is_health_check: bool,
         /// EventKind went wrong, where the status does not tell it.
         note: Option<LogNote>,
     },
@@ -114,7 +114,7 @@ impl EventKind {
         match self {
             Self::Connected | Self::Received { .. } | Self::Left { .. } => Level::Debug,
             Self::Linked { .. } => Level::Info,
-            Self::Answered { probe: true, .. } => Level::Debug,
+            Self::Answered { is_health_check: true, .. } => Level::Debug,
             Self::Answered { note: Some(note), .. } => note.level,
             // EventKind we do not speak (501, 505) is no fault of ours.
             Self::Begun { .. } | Self::Answered { status: 501 | 505, .. } => Level::Info,
@@ -182,10 +182,21 @@ impl fmt::Display for EventKind {
 mod tests {
     use super::*;
 
-    fn answered(status: u16, probe: bool, note: Option<LogNote>) -> EventKind {
+    fn answered(status: u16, is_health_check: bool, note: Option<LogNote>) -> EventKind {
         let took = Duration::from_millis(41);
         let (shown, writing, labels, cut) = ("GET /".into(), took, MetricLabels::UNREAD, false);
-        EventKind::Answered { shown, status, received: 1, sent: 2, took, writing, labels, cut, probe, note }
+        EventKind::Answered {
+            shown,
+            status,
+            received: 1,
+            sent: 2,
+            took,
+            writing,
+            labels,
+            cut,
+            is_health_check,
+            note,
+        }
     }
 
     #[test]

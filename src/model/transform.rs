@@ -207,7 +207,7 @@ impl fmt::Display for Transform {
 /// more than `memory_max` bytes.
 pub fn needed(
     picture_bytes: usize,
-    probe: &ImageInfo,
+    info: &ImageInfo,
     (width, height): (u32, u32),
     limits: &PixelLimits,
     encode_cost: u64,
@@ -217,9 +217,9 @@ pub fn needed(
         return Err(WorkError::ResultTooLarge { width: width.into(), height: height.into() });
     }
     let area = |width: u32, height: u32| u64::from(width) * u64::from(height);
-    let channels = if probe.format == Format::Jpeg { Channels::Luma } else { Channels::LumaAlpha };
-    let decoding = picture_bytes as u64 + probe.decode_cost;
-    let (columns, rows) = probe.decoded_size();
+    let channels = if info.format == Format::Jpeg { Channels::Luma } else { Channels::LumaAlpha };
+    let decoding = picture_bytes as u64 + info.decode_cost;
+    let (columns, rows) = info.decoded_size();
     let half_way = area(width, rows).max(area(columns, height));
     let scaling = 2 * area(columns, rows) + half_way + 2 * area(width, height);
     let channels = channels.count() as u64;

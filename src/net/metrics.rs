@@ -124,7 +124,7 @@ impl Metrics {
                 status,
                 took,
                 writing,
-                probe,
+                is_health_check,
                 ..
             } => {
                 *self.requests.entry((route, method, *status)).or_default() += 1;
@@ -132,7 +132,7 @@ impl Metrics {
                 if let Some(reason) = refused {
                     *self.rejected.entry(reason).or_default() += 1;
                 }
-                if !probe {
+                if !is_health_check {
                     self.observe("write", Some(*writing));
                 }
             }

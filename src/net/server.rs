@@ -132,7 +132,7 @@ pub struct Server {
     server: Rc<ServerState>,
     log: Log,
     metrics: Metrics,
-    probe: SelfTest,
+    self_test: SelfTest,
     notifier: Notifier,
     upkeep: Maintenance,
     began_at: SystemTime,
@@ -200,7 +200,7 @@ impl Server {
             server: Rc::new(parts.server),
             log: parts.log,
             metrics: Metrics::default(),
-            probe: SelfTest::new(now.at),
+            self_test: SelfTest::new(now.at),
             notifier: parts.notifier,
             upkeep: Maintenance::default(),
             began_at: now.wall,
@@ -281,7 +281,7 @@ impl Server {
         while let Ok(done) = self.done.try_recv() {
             self.handle_done(done);
         }
-        self.probe.note_work(self.workers.finished(), self.now.at);
+        self.self_test.note_work(self.workers.finished(), self.now.at);
     }
 
     fn handle_done(&mut self, done: Completion) {

@@ -195,10 +195,10 @@ impl Pipeline {
                 self.stage = Stage::Open { since: now };
                 Ok(self.job(reservation, Work::Read(link_request)))
             }
-            Stage::Waiting { loaded: Loaded { picture, probe, brief, .. }, reservation, since } => {
+            Stage::Waiting { loaded: Loaded { picture, info, brief, .. }, reservation, since } => {
                 self.times.queue += now - since;
                 self.stage = Stage::Gray { brief, since: now };
-                Ok(self.job(reservation, Work::Gray { picture, probe }))
+                Ok(self.job(reservation, Work::Gray { picture, info }))
             }
             other => {
                 self.stage = other;

@@ -21,17 +21,10 @@ const LIMITS: PixelLimits = PixelLimits { pixels_max: 100, side_max: 100 };
 fn loaded(version: Option<FileVersion>) -> Loaded {
     let transform =
         RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap().transform(Format::Png).unwrap();
-    let probe =
+    let info =
         ImageInfo { format: Format::Png, width: 4, height: 6, reduction: Reduction::None, decode_cost: 200 };
-    Loaded::appraise(
-        vec![1; 5],
-        probe,
-        Brief { transform, version, product: Product::File },
-        &LIMITS,
-        0,
-        1000,
-    )
-    .unwrap()
+    Loaded::appraise(vec![1; 5], info, Brief { transform, version, product: Product::File }, &LIMITS, 0, 1000)
+        .unwrap()
 }
 
 fn begin(admission: &Admission, start: Start, bytes: u64, now: Instant) -> Pipeline {

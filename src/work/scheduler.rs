@@ -435,7 +435,7 @@ mod tests {
             .unwrap()
             .transform(Format::Pnm)
             .unwrap();
-        let probe = ImageInfo {
+        let info = ImageInfo {
             format: Format::Pnm,
             width: 2,
             height: 2,
@@ -443,7 +443,7 @@ mod tests {
             decode_cost: 100,
         };
         let brief = Brief::new(transform, Product::File);
-        let loaded = Loaded { picture: b"P5 2 2 255 abcd".to_vec(), probe, brief, memory };
+        let loaded = Loaded { picture: b"P5 2 2 255 abcd".to_vec(), info, brief, memory };
         let result = Ok(Output::Loaded(Box::new(loaded)));
         Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO }
     }

@@ -147,13 +147,9 @@ impl SelfTest {
                 self.cancelled = Cancel::default();
                 self.stage = Stage::Gray { since: now };
                 let ((width, height), decode_cost) = (SIZES[0], 0);
-                let probe =
+                let info =
                     Header { format: Format::Pnm, width, height, reduction: Reduction::None, decode_cost };
-                Sign::Job(self.job(
-                    admission.reservation(),
-                    Work::Gray { picture: FILE.to_vec(), probe },
-                    now,
-                ))
+                Sign::Job(self.job(admission.reservation(), Work::Gray { picture: FILE.to_vec(), info }, now))
             }
             Stage::Gray { .. } | Stage::Encode { .. } => {
                 let news = self.verdict.replace(Part::Workers) != Some(Part::Workers);
@@ -207,7 +203,7 @@ mod tests {
     use bytes::Bytes;
 
     struct World {
-        probe: SelfTest,
+        self_test: SelfTest,
         admission: Admission,
         now: Instant,
     }
@@ -215,33 +211,34 @@ mod tests {
     impl World {
         fn new() -> Self {
             let now = Instant::now();
-            Self { probe: SelfTest::new(now), admission: Admission::new(1, 1, 1), now }
+            Self { self_test: SelfTest::new(now), admission: Admission::new(1, 1, 1), now }
         }
 
         fn wait(&mut self, time: Duration) -> Sign {
             self.now += time;
-            self.probe.handle_timeout(&self.admission, self.now)
+            self.self_test.handle_timeout(&self.admission, self.now)
         }
 
         /// Waits for the next picture.
         fn begin(&mut self) -> Job {
-            let rest = self.probe.poll_timeout() - self.now;
+            let rest = self.self_test.poll_timeout() - self.now;
             job(self.wait(rest))
         }
 
         fn bring(&mut self, job: Job, result: Result<Output, WorkError>) -> Sign {
             let Job { ticket, reservation, .. } = job;
-            self.probe.handle_done(Completion { ticket, reservation, result, took: Duration::ZERO }, self.now)
+            self.self_test
+                .handle_done(Completion { ticket, reservation, result, took: Duration::ZERO }, self.now)
         }
 
         /// A worker's or the scaler's answer, as they would give it.
         fn perform(&mut self, job: Job) -> Sign {
             let result = match &job.work {
-                Work::Gray { picture, probe } => {
+                Work::Gray { picture, info } => {
                     let limits = PixelLimits { pixels_max: 100, side_max: 100 };
-                    assert_eq!(crate::pixels::probe(picture, &limits).unwrap().format, probe.format);
-                    let raster = crate::pixels::decode(picture, probe, &limits).unwrap();
-                    Output::Gray(Decoded { raster, size: (probe.width, probe.height) })
+                    assert_eq!(crate::pixels::probe(picture, &limits).unwrap().format, info.format);
+                    let raster = crate::pixels::decode(picture, info, &limits).unwrap();
+                    Output::Gray(Decoded { raster, size: (info.width, info.height) })
                 }
                 Work::Scale { raster, width, height } => {
                     assert_eq!([(raster.width, raster.height), (*width, *height)], SIZES);
@@ -290,7 +287,7 @@ mod tests {
         let at_scaler = job(world.perform(first));
         assert!(matches!(world.wait(PATIENCE - Duration::from_millis(1)), Sign::Nothing));
         // Workers that are busy say nothing about the scaler.
-        world.probe.note_work([1, 1], world.now);
+        world.self_test.note_work([1, 1], world.now);
         let Sign::Stuck { part, news, hopeless } = world.wait(Duration::from_millis(1)) else { panic!() };
         assert_eq!((part, news, hopeless), (Part::Scaler, true, false));
         assert!(at_scaler.cancelled.is_set());
@@ -319,10 +316,10 @@ mod tests {
         assert_eq!(Queue::of(&first), Queue::Task);
         for finished in 1..=20 {
             assert!(matches!(world.wait(PATIENCE / 2), Sign::Nothing));
-            world.probe.note_work([0, finished], world.now);
+            world.self_test.note_work([0, finished], world.now);
         }
         // What the loop hears of others says nothing about them.
-        world.probe.note_work([9, 20], world.now + PATIENCE / 2);
+        world.self_test.note_work([9, 20], world.now + PATIENCE / 2);
         let Sign::Stuck { part, news, .. } = world.wait(PATIENCE) else { panic!() };
         assert_eq!((part, news), (Part::Workers, true));
         assert!(!first.cancelled.is_set(), "it is not sent twice");
@@ -331,9 +328,9 @@ mod tests {
         let third = job(world.perform(second));
         assert_eq!(Queue::of(&third), Queue::Quick);
         world.now += PATIENCE / 2;
-        world.probe.note_work([10, 20], world.now);
+        world.self_test.note_work([10, 20], world.now);
         assert!(matches!(world.wait(PATIENCE / 2), Sign::Nothing));
-        world.probe.note_work([10, 21], world.now);
+        world.self_test.note_work([10, 21], world.now);
         let Sign::Stuck { part, news, .. } = world.wait(PATIENCE / 2) else { panic!() };
         assert_eq!((part, news), (Part::Workers, false), "no picture has come back yet");
         assert!(matches!(world.perform(third), Sign::Well(Some(Part::Workers))));
@@ -345,6 +342,6 @@ mod tests {
         let first = world.begin();
         let at_scaler = job(world.perform(first));
         assert!(matches!(world.bring(at_scaler, Err(WorkError::ScalerAway)), Sign::Nothing));
-        assert_eq!(world.probe.poll_timeout(), world.now + PAUSE_AFTER_LOSS);
+        assert_eq!(world.self_test.poll_timeout(), world.now + PAUSE_AFTER_LOSS);
     }
 }

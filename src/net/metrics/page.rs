@@ -223,7 +223,7 @@ mod tests {
             writing: took,
             labels: MetricLabels { route: "process", method: "POST", refused },
             cut: false,
-            probe: false,
+            is_health_check: false,
             note: None,
         }
     }

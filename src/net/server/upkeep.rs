@@ -74,7 +74,7 @@ impl Server {
     pub(super) fn keep_up(&mut self) {
         let now = self.now.at;
         if self.stop_at.is_none() {
-            let sign = self.probe.handle_timeout(&self.server.admission, now);
+            let sign = self.self_test.handle_timeout(&self.server.admission, now);
             self.heed(sign);
         }
         self.look_after_workers();
@@ -95,7 +95,7 @@ impl Server {
             sys::trim_malloc();
         }
         let trim_at = self.upkeep.trim_at.into_iter().chain(self.upkeep.ebb_at(held, now)).min();
-        let probe_at = self.stop_at.is_none().then(|| self.probe.poll_timeout());
+        let probe_at = self.stop_at.is_none().then(|| self.self_test.poll_timeout());
         let due = [probe_at, self.upkeep.alive_at, self.upkeep.look_at, trim_at].into_iter().flatten().min();
         self.timers.arm(&mut self.upkeep.armed, due, Source::Upkeep);
     }
@@ -134,7 +134,7 @@ impl Server {
 
     /// A job of our own picture has come back.
     pub(super) fn handle_own(&mut self, done: Completion) {
-        let sign = self.probe.handle_done(done, self.now.at);
+        let sign = self.self_test.handle_done(done, self.now.at);
         self.heed(sign);
     }
 
