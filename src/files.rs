@@ -1,5 +1,5 @@
 //! The files of `-d`, and the folder of [`links`]: the one place of the server that reads files for clients, or writes any.
-//! Run on the workers, but for [`Library::glance`].
+//! Run on the workers, but for [`Library::try_cached`].
 //!
 //! Rules: nothing outside the directory is opened, and nothing but a regular file is read; the kernel is asked for the
 //! first ([`open_beneath`]) and the open file for the second, so there is no moment between looking and opening. A 304,
@@ -76,7 +76,7 @@ impl Library {
     /// What [`Library::fetch`] would say, if that is that the client has it already or that it is kept, and if it is known
     /// without waiting for anything; None: have it fetched.
     #[must_use]
-    pub fn glance(&self, file_request: &FileRequest) -> Option<Output> {
+    pub fn try_cached(&self, file_request: &FileRequest) -> Option<Output> {
         if !self.is_local {
             return None;
         }

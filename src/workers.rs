@@ -59,9 +59,9 @@ pub type Deliver = Arc<dyn Fn(Completion) + Send + Sync>;
 /// The threads and their queues. Dropping it lets them finish what they have begun.
 pub struct Workers {
     /// One for each [`Queue`], in their order.
-    lanes: [Sender<Job>; QUEUES],
+    senders: [Sender<Job>; QUEUES],
     /// The other ends, for threads that take the place of others.
-    queues: [Receiver<Job>; QUEUES],
+    receivers: [Receiver<Job>; QUEUES],
     toolbox: Arc<Toolbox>,
     deliver: Deliver,
     threads: Vec<Worker>,
@@ -75,7 +75,7 @@ pub struct Workers {
 
 /// A thread that takes jobs.
 struct Worker {
-    crew: WorkerClass,
+    class: WorkerClass,
     thread: JoinHandle<()>,
     station: Arc<Station>,
 }
@@ -104,8 +104,8 @@ impl Workers {
         let (long, long_queue) = bounded(places);
         let (tasks, tasks_queue) = unbounded();
         let mut workers = Self {
-            lanes: [quick, long, tasks],
-            queues: [quick_queue, long_queue, tasks_queue],
+            senders: [quick, long, tasks],
+            receivers: [quick_queue, long_queue, tasks_queue],
             toolbox: Arc::new(toolbox),
             deliver,
             threads: Vec::with_capacity(CLASSES * threads),
@@ -115,9 +115,9 @@ impl Workers {
             worn_out: false,
             counts: Counts::default(),
         };
-        for crew in [WorkerClass::Quick, WorkerClass::Steady] {
+        for class in [WorkerClass::Quick, WorkerClass::Steady] {
             for _ in 0..threads {
-                let worker = workers.begin(crew)?;
+                let worker = workers.begin(class)?;
                 workers.threads.push(worker);
             }
         }
@@ -125,19 +125,19 @@ impl Workers {
     }
 
     /// Starts a thread of this crew.
-    fn begin(&mut self, crew: WorkerClass) -> std::io::Result<Worker> {
-        let [quick, long, tasks] = &self.queues;
-        let (kind, queues) = match crew {
+    fn begin(&mut self, class: WorkerClass) -> std::io::Result<Worker> {
+        let [quick, long, tasks] = &self.receivers;
+        let (kind, receivers) = match class {
             WorkerClass::Quick => ("quick", vec![quick.clone()]),
             WorkerClass::Steady => ("pixels", vec![long.clone(), tasks.clone()]),
         };
-        let station = Arc::new(Station { crew, counts: self.counts.clone(), state: Mutex::default() });
+        let station = Arc::new(Station { class, counts: self.counts.clone(), state: Mutex::default() });
         let (toolbox, deliver) = (Arc::clone(&self.toolbox), Arc::clone(&self.deliver));
         let of_thread = Arc::clone(&station);
         let builder = std::thread::Builder::new().name(format!("{kind}-{}", self.begun));
-        let thread = builder.spawn(move || work(queues, &toolbox, &deliver, &of_thread))?;
+        let thread = builder.spawn(move || work(receivers, &toolbox, &deliver, &of_thread))?;
         self.begun += 1;
-        Ok(Worker { crew, thread, station })
+        Ok(Worker { class, thread, station })
     }
 
     /// Lets others take the places of threads that are not back [`GRACE`] after the deadline of their job; tells of each
@@ -145,12 +145,12 @@ impl Workers {
     pub fn replace_overdue(&mut self, now: Instant) -> Vec<Loss> {
         let mut losses = Vec::new();
         for place in 0..self.threads.len() {
-            let Worker { crew, thread, station } = &self.threads[place];
+            let Worker { class, thread, station } = &self.threads[place];
             let is_allowed = self.replaced < self.replaced_max;
             let Some((id, format)) = station.write_off(now, is_allowed) else { continue };
-            let (crew, name) = (*crew, thread.thread().name().unwrap_or_default().to_owned());
+            let (class, name) = (*class, thread.thread().name().unwrap_or_default().to_owned());
             // None if it is not allowed, or the system gives no more threads.
-            let other = is_allowed.then(|| self.begin(crew).ok()).flatten();
+            let other = is_allowed.then(|| self.begin(class).ok()).flatten();
             losses.push(Loss { thread: name, id, format, replaced: other.is_some() });
             match other {
                 Some(other) => {
@@ -200,8 +200,8 @@ impl Workers {
     }
 
     /// Queues a job.
-    pub fn submit(&self, job: Job, lane: Queue) {
-        if let Err(refused) = self.lanes[lane as usize].try_send(job) {
+    pub fn submit(&self, job: Job, queue: Queue) {
+        if let Err(refused) = self.senders[queue as usize].try_send(job) {
             debug_assert!(false, "a job that holds a place fits the queue");
             let job = refused.into_inner();
             drop(CompletionGuard::new(job.ticket, job.reservation, Arc::clone(&self.deliver)));
@@ -210,7 +210,7 @@ impl Workers {
 
     /// Waits until every job that was queued is done, but for those of threads that were replaced.
     pub fn finish(self) {
-        drop(self.lanes);
+        drop(self.senders);
         for Worker { thread, .. } in self.threads {
             // A worker catches its panics; there is nothing left to say about one that did not.
             let _ = thread.join();
@@ -229,7 +229,7 @@ struct Counts {
 
 /// What a thread has in hand. The thread and [`Workers`] change it under one lock, so that each change is seen by both.
 struct Station {
-    crew: WorkerClass,
+    class: WorkerClass,
     counts: Counts,
     state: Mutex<InHand>,
 }
@@ -268,7 +268,7 @@ impl Station {
             return false;
         }
         self.counts.busy.fetch_sub(1, Relaxed);
-        self.counts.finished[self.crew as usize].fetch_add(1, Relaxed);
+        self.counts.finished[self.class as usize].fetch_add(1, Relaxed);
         true
     }
 
@@ -300,62 +300,62 @@ pub struct Toolbox {
     /// None without `-d`.
     library: Option<Arc<Library>>,
     /// Where the buffers of decoded pictures come from.
-    spares: Arc<BufferPool>,
+    buffers: Arc<BufferPool>,
     links: Links,
     decode: Decode,
 }
 
 impl Toolbox {
-    /// `library` is None without `-d`; the buffers of decoded pictures come from `spares`.
+    /// `library` is None without `-d`; the buffers of decoded pictures come from `buffers`.
     #[must_use]
-    pub fn new(limits: PixelLimits, library: Option<Arc<Library>>, spares: Arc<BufferPool>) -> Self {
-        Self { limits, library, spares, links: Links::default(), decode: pixels::decode_from }
+    pub fn new(limits: PixelLimits, library: Option<Arc<Library>>, buffers: Arc<BufferPool>) -> Self {
+        Self { limits, library, buffers, links: Links::default(), decode: pixels::decode_from }
     }
 }
 
 /// The next job, waited for if there is none: that of the first queue from `turn` on that has one, and that queue's number.
 /// A queue that has come to its end is left out from then on; None when all have.
-fn next(queues: &mut Vec<Receiver<Job>>, turn: usize) -> Option<(usize, Job)> {
-    let count = queues.len();
+fn next(receivers: &mut Vec<Receiver<Job>>, turn: usize) -> Option<(usize, Job)> {
+    let count = receivers.len();
     let waiting = (0..count).map(|step| (turn + step) % count);
     for number in waiting {
-        if let Ok(job) = queues[number].try_recv() {
+        if let Ok(job) = receivers[number].try_recv() {
             return Some((number, job));
         }
     }
-    while !queues.is_empty() {
+    while !receivers.is_empty() {
         let mut select = Select::new();
-        for queue in queues.iter() {
+        for queue in receivers.iter() {
             select.recv(queue);
         }
         let ready = select.select();
         let number = ready.index();
-        match ready.recv(&queues[number]) {
+        match ready.recv(&receivers[number]) {
             Ok(job) => return Some((number, job)),
-            Err(_) => drop(queues.remove(number)),
+            Err(_) => drop(receivers.remove(number)),
         }
     }
     None
 }
 
-fn work(mut queues: Vec<Receiver<Job>>, toolbox: &Toolbox, deliver: &Deliver, station: &Station) {
+fn work(mut receivers: Vec<Receiver<Job>>, toolbox: &Toolbox, deliver: &Deliver, station: &Station) {
     let mut turn = 0;
-    while let Some((number, job)) = next(&mut queues, turn) {
+    while let Some((number, job)) = next(&mut receivers, turn) {
         turn = number + 1;
         let Job { ticket, id, due, reservation, cancelled, work, .. } = job;
-        let mut promise = CompletionGuard::new(ticket, reservation, Arc::clone(deliver));
+        let mut guard = CompletionGuard::new(ticket, reservation, Arc::clone(deliver));
         if !cancelled.begin() {
-            promise.fulfil(Err(WorkError::Cancelled), Duration::ZERO);
+            guard.fulfil(Err(WorkError::Cancelled), Duration::ZERO);
             continue;
         }
         let began_at = Instant::now();
         let blame = if matches!(work, Work::Gray { .. }) { WorkError::Panicked } else { WorkError::Lost };
         // The server's own picture may have stood in line for longer than others may.
         station.take_up(id, work.format(), due.max(began_at) + GRACE);
-        let perform = AssertUnwindSafe(|| toolbox.perform(work, &cancelled, promise.reservation()));
+        let perform = AssertUnwindSafe(|| toolbox.perform(work, &cancelled, guard.reservation()));
         let result = catch_unwind(perform).unwrap_or(Err(blame));
         let stays = station.put_down();
-        promise.fulfil(result, began_at.elapsed());
+        guard.fulfil(result, began_at.elapsed());
         if !stays {
             return;
         }
@@ -377,7 +377,7 @@ impl Toolbox {
                 _ => Err(WorkError::Lost),
             },
             Work::Gray { picture, info } => {
-                (self.decode)(&self.spares, &picture, &info, &self.limits, cancelled).map(Output::Gray)
+                (self.decode)(&self.buffers, &picture, &info, &self.limits, cancelled).map(Output::Gray)
             }
             Work::Encode { raster, encoding, keep } => {
                 let size = (raster.width, raster.height);
@@ -496,8 +496,8 @@ mod tests {
 
     /// As if it were long, or a task: for the steady crew.
     fn submit(workers: &Workers, job: Job) {
-        let lane = if job.durable { Queue::Task } else { Queue::Long };
-        workers.submit(job, lane);
+        let queue = if job.durable { Queue::Task } else { Queue::Long };
+        workers.submit(job, queue);
     }
 
     /// A thread in each crew, and both wait for a nod after each of their answers.
@@ -575,7 +575,7 @@ mod tests {
         assert_eq!(Queue::of(&gray(1025, 1024)), Queue::Long);
         assert_eq!(Queue::of(&gray(u32::MAX, u32::MAX)), Queue::Long);
         // Few pixels, and all the same much to do.
-        for (format, length, memory, lane) in [
+        for (format, length, memory, queue) in [
             (Format::Jpeg, 2 << 20, 24 << 20, Queue::Quick),
             (Format::Jpeg, (2 << 20) + 1, 1, Queue::Long),
             (Format::Tiff, 1, (24 << 20) + 1, Queue::Long),
@@ -584,12 +584,12 @@ mod tests {
         ] {
             assert_eq!(
                 Queue::of(&decoding(format, 1, 1, length, memory)),
-                lane,
+                queue,
                 "{format:?} {length} {memory}"
             );
         }
-        for (length, lane) in [(0, Queue::Quick), (1 << 20, Queue::Quick), ((1 << 20) + 1, Queue::Long)] {
-            assert_eq!(Queue::of(&job(&admission, 1, Work::Link(vec![0; length].into()))), lane);
+        for (length, queue) in [(0, Queue::Quick), (1 << 20, Queue::Quick), ((1 << 20) + 1, Queue::Long)] {
+            assert_eq!(Queue::of(&job(&admission, 1, Work::Link(vec![0; length].into()))), queue);
         }
         assert_eq!(Queue::of(&Job { durable: true, ..gray(1, 1) }), Queue::Task);
     }

@@ -266,21 +266,21 @@ fn what_is_kept_is_found_at_a_glance_until_the_file_changes() {
         eprintln!("SALTADO: {why}");
         return;
     }
-    let glance = |path: &str, query: &str, conditions| {
+    let try_cached = |path: &str, query: &str, conditions| {
         let parameters = Parameters { query: Some(query.into()), accept: None };
         let requested = RequestedTransform::read(&parameters, &[], 0.5).unwrap();
-        tree.library.glance(&FileRequest { path: path.into(), requested, conditions })
+        tree.library.try_cached(&FileRequest { path: path.into(), requested, conditions })
     };
-    let plain = |path| glance(path, "", Conditions::default());
+    let plain = |path| try_cached(path, "", Conditions::default());
     assert!(plain("x.pgm").is_none(), "nobody has looked at it");
     let variant = tree.variant("x.pgm", "");
     assert!(plain("x.pgm").is_none(), "nobody has made it");
     let kept = tree.keep(variant);
     assert!(matches!(plain("x.pgm"), Some(Output::Picture(found)) if Arc::ptr_eq(&found, &kept)));
-    assert!(glance("x.pgm", "escala=0.1", Conditions::default()).is_none());
+    assert!(try_cached("x.pgm", "escala=0.1", Conditions::default()).is_none());
     assert!(plain("a/b/y.pgm").is_none() && plain("../outside.pgm").is_none() && plain("nada").is_none());
     let has = Conditions { if_none_match: Some(variant.etag().into()), ..Conditions::default() };
-    assert!(matches!(glance("x.pgm", "", has), Some(Output::NotModified(same)) if same == variant));
+    assert!(matches!(try_cached("x.pgm", "", has), Some(Output::NotModified(same)) if same == variant));
     symlink("x.pgm", tree.inside("link.pgm")).unwrap();
     assert!(plain("link.pgm").is_none());
 

@@ -58,7 +58,7 @@ pub struct Pool {
     fresh: Option<Task>,
     outage: Option<Outage>,
     /// Where the buffers of pictures go that have been scaled.
-    spares: Arc<BufferPool>,
+    buffers: Arc<BufferPool>,
 }
 
 /// What became of a waiting task.
@@ -98,7 +98,7 @@ pub const fn connections_max(threads: usize) -> usize {
 impl Pool {
     /// No connection yet; at most `size` of them, and one of those never for a large picture.
     #[must_use]
-    pub fn new(destination: Destination, limits: Limits, size: usize, spares: Arc<BufferPool>) -> Self {
+    pub fn new(destination: Destination, limits: Limits, size: usize, buffers: Arc<BufferPool>) -> Self {
         Self {
             destination,
             limits,
@@ -108,7 +108,7 @@ impl Pool {
             queue: VecDeque::new(),
             fresh: None,
             outage: None,
-            spares,
+            buffers,
         }
     }
 
@@ -258,7 +258,7 @@ impl Pool {
                     self.close(key, registry);
                 }
                 let result = judge(&task, reply);
-                self.spares.give(std::mem::take(&mut task.raster.samples));
+                self.buffers.give(std::mem::take(&mut task.raster.samples));
                 Served::Done(answer(task, result, now))
             }
             Turn::Broken(task, cause) => {

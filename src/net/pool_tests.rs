@@ -258,13 +258,13 @@ fn the_buffer_of_a_picture_that_was_scaled_is_kept() {
     let path = directory();
     play(&path.join("s"), &[Script::Serve]);
     let mut turning = Loop::new(&path.join("s"), 2);
-    turning.pool.spares = Arc::new(BufferPool::new(u64::MAX));
+    turning.pool.buffers = Arc::new(BufferPool::new(u64::MAX));
     // More than 4 MiB.
     turning.submit_sized(0, false, 2100);
     let done = turning.run(1).remove(0);
     std::fs::remove_dir_all(&path).unwrap();
     assert!(done.result.is_ok());
-    assert!(turning.pool.spares.take(2100 * 2100).capacity() >= 2100 * 2100);
+    assert!(turning.pool.buffers.take(2100 * 2100).capacity() >= 2100 * 2100);
 }
 
 #[test]

@@ -14,13 +14,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, unbounded};
+use maintenance::Maintenance;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
 use scaler::exit_stats;
 use scaler::sys::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use scaler::wire::Limits;
 use scaler::words::InWords;
-use upkeep::Maintenance;
 use uuid::Uuid;
 
 use super::acceptor::Acceptor;
@@ -55,9 +55,9 @@ use crate::work::tasks::Tasks;
 use crate::work::timers::{Armed, Timers};
 use crate::workers::{Deliver, Toolbox, Workers};
 
-mod glance;
+mod maintenance;
 mod taskwork;
-mod upkeep;
+mod try_cached;
 
 /// Tasks in memory for each worker: while one is worked on, another is at the scaler, and others are on their way from
 /// the store or back to it, which takes a turn of the disk each.
@@ -108,19 +108,19 @@ pub struct Server {
     timers: Timers,
     acceptor: Acceptor,
     clients: Slab<Client>,
-    runs: Scheduler,
+    scheduler: Scheduler,
     workers: Workers,
     /// What the workers have.
     outstanding: Outstanding,
     /// Buffers of pictures that are done.
-    spares: Arc<BufferPool>,
+    buffers: Arc<BufferPool>,
     /// The files of `-d`, at which the loop only glances.
     library: Option<Arc<Library>>,
     /// The one door through which finished work comes back.
     done: Receiver<Completion>,
     tasks: Tasks,
     tasks_armed: Armed,
-    census: TaskCounts,
+    counts: TaskCounts,
     store: Store,
     /// What the store has answered.
     answers: Receiver<StoreAnswer>,
@@ -134,7 +134,7 @@ pub struct Server {
     metrics: Metrics,
     self_test: SelfTest,
     notifier: Notifier,
-    upkeep: Maintenance,
+    maintenance: Maintenance,
     began_at: SystemTime,
     scratch: Box<[u8]>,
     /// When a server that was told to stop gives up waiting.
@@ -165,8 +165,8 @@ impl Server {
         let now = Now { at: Instant::now(), wall: SystemTime::now() };
         let mut tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
         let library = parts.library.map(Arc::new);
-        let spares = Arc::new(BufferPool::new(parts.server.admission.bytes_max()));
-        let toolbox = Toolbox::new(limits.pixels, library.clone(), Arc::clone(&spares));
+        let buffers = Arc::new(BufferPool::new(parts.server.admission.bytes_max()));
+        let toolbox = Toolbox::new(limits.pixels, library.clone(), Arc::clone(&buffers));
         let workers = Workers::start(parts.threads, places, toolbox, deliver)?;
         let (writer, reader) = parts.store;
         let store = Store::start(writer, reader, tell)?;
@@ -181,18 +181,18 @@ impl Server {
             timers: Timers::default(),
             acceptor,
             clients: Slab::default(),
-            runs: Scheduler::default(),
+            scheduler: Scheduler::default(),
             workers,
             outstanding: Outstanding::default(),
             library,
             done,
             tasks,
             tasks_armed: Armed::default(),
-            census: TaskCounts::new(now.at),
+            counts: TaskCounts::new(now.at),
             store,
             answers,
-            pool: Pool::new(parts.scaler, limits, connections_max(parts.threads), Arc::clone(&spares)),
-            spares,
+            pool: Pool::new(parts.scaler, limits, connections_max(parts.threads), Arc::clone(&buffers)),
+            buffers,
             relay: None,
             supervisor: parts.supervisor,
             scaler_armed: Armed::default(),
@@ -202,7 +202,7 @@ impl Server {
             metrics: Metrics::default(),
             self_test: SelfTest::new(now.at),
             notifier: parts.notifier,
-            upkeep: Maintenance::default(),
+            maintenance: Maintenance::default(),
             began_at: now.wall,
             scratch: vec![0; INPUT_MAX].into_boxed_slice(),
             stop_at: None,
@@ -272,7 +272,7 @@ impl Server {
                 self.queue.push_back(source);
             }
             Source::Listener(_) | Source::Signals | Source::ScalerLog => self.queue.push_back(source),
-            Source::Waker | Source::Run(_) | Source::Scaler | Source::Tasks | Source::Upkeep => {}
+            Source::Waker | Source::Run(_) | Source::Scaler | Source::Tasks | Source::Maintenance => {}
         }
     }
 
@@ -289,7 +289,7 @@ impl Server {
             return self.handle_own(done);
         }
         self.outstanding.note_done(done.ticket);
-        match self.runs.handle_done(done, self.now.at) {
+        match self.scheduler.handle_done(done, self.now.at) {
             Some(Next::Job(job)) => self.dispatch(job),
             Some(Next::Ended(ended)) => self.end_run(&ended),
             None => {}
@@ -308,8 +308,8 @@ impl Server {
                 if job.ticket.run != self_test::KEY {
                     self.outstanding.note_job(job.ticket, job.due);
                 }
-                let lane = Queue::of(&job);
-                self.workers.submit(job, lane);
+                let queue = Queue::of(&job);
+                self.workers.submit(job, queue);
             }
             Work::Scale { raster, width, height } => {
                 let Job { ticket, reservation, cancelled, .. } = job;
@@ -332,7 +332,7 @@ impl Server {
                     }
                 }
                 Source::Run(key) => {
-                    let ended = self.runs.handle_timer(key, at, &mut self.timers, self.now.at);
+                    let ended = self.scheduler.handle_timer(key, at, &mut self.timers, self.now.at);
                     if let Some(ended) = ended {
                         self.end_run(&ended);
                     }
@@ -351,8 +351,8 @@ impl Server {
                     // Seen to once a turn, and armed again then.
                     self.tasks_armed.rang(at);
                 }
-                Source::Upkeep => {
-                    self.upkeep.armed.rang(at);
+                Source::Maintenance => {
+                    self.maintenance.armed.rang(at);
                 }
                 Source::Waker | Source::Signals | Source::Upstream(_) | Source::ScalerLog => {}
             }
@@ -373,7 +373,9 @@ impl Server {
                 }
                 Some(Source::Signals) => self.handle_signals(),
                 Some(Source::ScalerLog) => self.relay_log(),
-                Some(Source::Waker | Source::Run(_) | Source::Scaler | Source::Tasks | Source::Upkeep)
+                Some(
+                    Source::Waker | Source::Run(_) | Source::Scaler | Source::Tasks | Source::Maintenance,
+                )
                 | None => {}
             }
         }
@@ -424,7 +426,7 @@ impl Server {
         while let Some(client) = self.clients.get_mut(key) {
             match client.connection.poll_action() {
                 None => break,
-                Some(Action::Submit(order)) => match self.glance(&order) {
+                Some(Action::Submit(order)) => match self.try_cached(&order) {
                     Some(outcome) => {
                         answered = true;
                         if let Some(client) = self.clients.get_mut(key) {
@@ -454,7 +456,7 @@ impl Server {
     fn submit(&mut self, watcher: Key, order: WorkRequest) {
         let id = order.id;
         self.tasks.note_begin(id, order.reservation.bytes(), self.now);
-        match self.runs.submit(watcher, order, &self.server, &mut self.timers, self.now.at) {
+        match self.scheduler.submit(watcher, order, &self.server, &mut self.timers, self.now.at) {
             Ok(run) => {
                 if let Some(client) = self.clients.get_mut(watcher) {
                     client.watching = Some(run);
@@ -469,15 +471,15 @@ impl Server {
 
     /// Lets waiting runs in while there are places and memory.
     fn admit_runs(&mut self) {
-        while let Some(job) = self.runs.admit(&self.server.admission, self.now.at) {
-            match self.runs.id(job.ticket.run) {
+        while let Some(job) = self.scheduler.admit(&self.server.admission, self.now.at) {
+            match self.scheduler.id(job.ticket.run) {
                 Some(id) if job.durable => self.tasks.admitted(id),
                 Some(id) => self.tasks.note_run(id, self.now),
                 None => {}
             }
             self.dispatch(job);
         }
-        while let Some(ended) = self.runs.send_back() {
+        while let Some(ended) = self.scheduler.send_back() {
             self.end_run(&ended);
         }
     }
@@ -524,7 +526,7 @@ impl Server {
         let _ = self.poll.registry().deregister(&mut client.stream);
         self.tasks.forget(key);
         if let Some(run) = client.watching
-            && let Some(id) = self.runs.forget(run)
+            && let Some(id) = self.scheduler.forget(run)
         {
             self.tasks.note_end(id, Some(&WorkError::Cancelled), &self.server, self.now);
         }

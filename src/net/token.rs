@@ -21,7 +21,7 @@ impl Source {
             Self::Scaler => (6, number(0)),
             Self::ScalerLog => (7, number(0)),
             Self::Tasks => (8, number(0)),
-            Self::Upkeep => (9, number(0)),
+            Self::Maintenance => (9, number(0)),
         };
         Token((kind << 56 | key.to_u64()) as usize)
     }
@@ -41,7 +41,7 @@ impl Source {
             6 => Self::Scaler,
             7 => Self::ScalerLog,
             8 => Self::Tasks,
-            9 => Self::Upkeep,
+            9 => Self::Maintenance,
             _ => return None,
         })
     }
@@ -66,7 +66,7 @@ mod tests {
             Source::Scaler,
             Source::ScalerLog,
             Source::Tasks,
-            Source::Upkeep,
+            Source::Maintenance,
         ] {
             assert_eq!(Source::from_token(source.token()), Some(source));
         }

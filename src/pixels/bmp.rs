@@ -20,7 +20,7 @@ use scaler::raster::{Channels, Raster};
 
 use super::bytes::{le16, le32};
 use super::gray::{byte, luma};
-use super::probe::{Found, undecodable};
+use super::header::{PictureHeader, undecodable};
 use super::{cost, image, interrupt};
 use crate::model::error::WorkError;
 use crate::model::job::Cancel;
@@ -230,10 +230,10 @@ fn truncated() -> WorkError {
     image::truncated(NAME)
 }
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
+pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
     let header = Header::read(bytes)?;
     let raster = cost::area(header.width, header.height, header.channels().count() as u64);
-    Ok(Found { width: header.width, height: header.height, cost: cost::BASE.saturating_add(raster) })
+    Ok(PictureHeader { width: header.width, height: header.height, cost: cost::BASE.saturating_add(raster) })
 }
 
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkError> {

@@ -2,9 +2,9 @@
 
 use scaler::raster::{Channels, Raster};
 
+use super::buffers::BufferPool;
+use super::header::{check_size, undecodable};
 use super::orient::{Orientation, upright};
-use super::probe::{check_size, undecodable};
-use super::spares::BufferPool;
 use super::{bmp, gif, interrupt, jpeg, png, pnm, tiff, webp};
 use crate::http::format::Format;
 use crate::model::error::WorkError;
@@ -31,7 +31,7 @@ pub fn decode(bytes: &[u8], probe: &ImageInfo, limits: &PixelLimits) -> Result<R
 /// # Errors
 /// As [`decode()`]; [`WorkError::Cancelled`] if `cancelled` was set.
 pub fn decode_from(
-    spares: &BufferPool,
+    buffers: &BufferPool,
     bytes: &[u8],
     probe: &ImageInfo,
     limits: &PixelLimits,
@@ -40,7 +40,7 @@ pub fn decode_from(
     check_size(probe.width, probe.height, limits)?;
     let as_stored = |raster| (raster, Orientation::Upright);
     let decoded = match probe.format {
-        Format::Jpeg => jpeg::decode(spares, bytes, probe.reduction, cancelled),
+        Format::Jpeg => jpeg::decode(buffers, bytes, probe.reduction, cancelled),
         Format::Png => png::decode(bytes, cancelled),
         Format::Gif => gif::decode(bytes, cancelled).map(as_stored),
         Format::Bmp => bmp::decode(bytes, cancelled).map(as_stored),

@@ -18,8 +18,8 @@ use scaler::raster::{Channels, Raster};
 use super::bytes::le16;
 use super::cost;
 use super::gray::luma;
+use super::header::{PictureHeader, undecodable};
 use super::interrupt::Interruptible;
-use super::probe::{Found, undecodable};
 use crate::model::error::WorkError;
 use crate::model::job::Cancel;
 
@@ -140,7 +140,7 @@ fn truncated() -> WorkError {
     undecodable("el GIF está incompleto")
 }
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
+pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
     let header = Header::read(bytes)?;
     let indices = cost::area(header.frame_width, header.frame_height, 1);
     // Those of an opaque frame become its grays where they lie.
@@ -148,7 +148,7 @@ pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
         Channels::Luma => 0,
         Channels::LumaAlpha => cost::area(header.width, header.height, 2),
     };
-    Ok(Found { width: header.width, height: header.height, cost: cost::BASE + indices + canvas })
+    Ok(PictureHeader { width: header.width, height: header.height, cost: cost::BASE + indices + canvas })
 }
 
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkError> {

@@ -17,19 +17,19 @@ use luma::{Color, Decoder, Error, Header, Scale, Unsupported};
 use scaler::raster::{Channels, Raster};
 use scaler::sys::allocate_huge;
 
+use super::buffers::BufferPool;
 use super::gray::{cmyk_luma, luma, ycc_to_rgb};
+use super::header::{PictureHeader, undecodable};
 use super::orient::Orientation;
-use super::probe::{Found, undecodable};
-use super::spares::BufferPool;
 use super::{cost, exif, interrupt};
 use crate::model::error::WorkError;
 use crate::model::image::Reduction;
 use crate::model::job::Cancel;
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
+pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
     let header = Header::read(bytes).map_err(|error| refusal(&error))?;
     let cost = cost_of(&header, Scale::Full);
-    Ok(Found { width: header.width(), height: header.height(), cost })
+    Ok(PictureHeader { width: header.width(), height: header.height(), cost })
 }
 
 /// Upper bound in bytes of what decoding at that reduction allocates.
@@ -51,7 +51,7 @@ const fn scale(reduction: Reduction) -> Scale {
 }
 
 pub(super) fn decode(
-    spares: &BufferPool,
+    buffers: &BufferPool,
     bytes: &[u8],
     reduction: Reduction,
     cancelled: &Cancel,
@@ -62,7 +62,7 @@ pub(super) fn decode(
     let color = header.color();
     let (width, height) = decoder.size();
     let pixels = width as usize * height as usize;
-    let mut samples = room(spares, pixels)?;
+    let mut samples = room(buffers, pixels)?;
     while let Some(rows) = decoder.next_rows().map_err(|error| refusal(&error))? {
         interrupt::check(cancelled)?;
         for y in 0..rows.len() {
@@ -136,8 +136,8 @@ pub(super) fn decode_inside(bytes: &[u8], luma_alone: bool, cancelled: &Cancel) 
 
 /// An empty buffer with room for so many samples: one that was used before, or fresh memory in huge pages, where that of an
 /// ordinary vector would come in pages of 4 KiB, each with a fault.
-fn room(spares: &BufferPool, length: usize) -> Result<Vec<u8>, WorkError> {
-    let buffer = spares.take(length);
+fn room(buffers: &BufferPool, length: usize) -> Result<Vec<u8>, WorkError> {
+    let buffer = buffers.take(length);
     if buffer.capacity() >= length { Some(buffer) } else { allocate_huge(length) }.ok_or(WorkError::Lost)
 }
 
@@ -201,13 +201,13 @@ mod tests {
 
     #[test]
     fn a_used_buffer_is_taken_again_empty() {
-        let spares = BufferPool::new(u64::MAX);
+        let buffers = BufferPool::new(u64::MAX);
         let used = vec![200; 5 << 20];
         let address = used.as_ptr();
-        spares.give(used);
-        let samples = room(&spares, (5 << 20) - 100).unwrap();
+        buffers.give(used);
+        let samples = room(&buffers, (5 << 20) - 100).unwrap();
         assert_eq!((samples.as_ptr(), samples.len()), (address, 0));
-        assert!(room(&spares, 7).unwrap().is_empty());
+        assert!(room(&buffers, 7).unwrap().is_empty());
     }
 
     #[test]

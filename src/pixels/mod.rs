@@ -25,6 +25,7 @@
 //! samples, and BMP that wraps a JPEG or PNG are refused with a reason.
 mod appraise;
 mod bmp;
+mod buffers;
 mod bytes;
 mod cost;
 mod decode;
@@ -33,6 +34,7 @@ mod exif;
 mod face;
 mod gif;
 pub mod gray;
+mod header;
 mod image;
 mod interrupt;
 mod jpeg;
@@ -41,14 +43,13 @@ mod pieces;
 mod png;
 mod pnm;
 mod probe;
-mod spares;
 mod tiff;
 mod webp;
 
 pub use crate::model::image::Encoding;
 pub use appraise::appraise;
+pub use buffers::BufferPool;
 pub use decode::{decode, decode_from};
 pub use encode::{encode, encode_cost, encode_until, side_max};
 pub use face::face_image;
 pub use probe::{probe, reduce};
-pub use spares::BufferPool;

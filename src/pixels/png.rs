@@ -29,8 +29,8 @@ use scaler::raster::{Channels, Raster};
 
 use super::bytes::be32;
 use super::gray::{Layout, byte, row_to_gray};
+use super::header::{PictureHeader, undecodable};
 use super::orient::Orientation;
-use super::probe::{Found, undecodable};
 use super::{cost, exif, interrupt};
 use crate::model::error::WorkError;
 use crate::model::image::PixelLimits;
@@ -204,7 +204,7 @@ fn damaged() -> WorkError {
     undecodable("el PNG está dañado")
 }
 
-pub(super) fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<Found, WorkError> {
+pub(super) fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<PictureHeader, WorkError> {
     // A size past a limit is the better reason to refuse it than what is wrong behind its header.
     if bytes.get(12..16) == Some(b"IHDR")
         && let (Some(width @ 1..), Some(height @ 1..)) = (be32(bytes, 16), be32(bytes, 20))
@@ -212,7 +212,7 @@ pub(super) fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<Found, WorkErr
         limits.check(width, height)?;
     }
     let header = Header::read(bytes)?;
-    Ok(Found { width: header.width, height: header.height, cost: header.cost() })
+    Ok(PictureHeader { width: header.width, height: header.height, cost: header.cost() })
 }
 
 /// What the chunks say beside the picture itself.

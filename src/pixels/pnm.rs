@@ -13,7 +13,7 @@
 use scaler::raster::Raster;
 
 use super::gray::{Layout, row_to_gray, saturate};
-use super::probe::{Found, undecodable};
+use super::header::{PictureHeader, undecodable};
 use super::{cost, image, interrupt};
 use crate::model::error::WorkError;
 use crate::model::job::Cancel;
@@ -202,13 +202,13 @@ fn damaged() -> WorkError {
     undecodable("la cabecera del PNM está mal escrita")
 }
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
+pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
     let header = Header::read(bytes)?;
     header.check(bytes)?;
     let Header { width, height, depth, .. } = header;
     let raster = cost::area(width, height, header.layout().channels().count() as u64);
     let row = cost::area(width, 1, depth.into());
-    Ok(Found { width, height, cost: cost::BASE.saturating_add(raster).saturating_add(row) })
+    Ok(PictureHeader { width, height, cost: cost::BASE.saturating_add(raster).saturating_add(row) })
 }
 
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkError> {

@@ -3,21 +3,11 @@
 //! Called on the event loop's thread, so it is quick whatever the bytes are: every walk over segments, chunks or
 //! entries is bounded, and nothing is allocated. What it lets through, a decoder may still refuse.
 
+use super::header::{PictureHeader, check_size};
 use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
 use crate::http::format::{Format, Sniff};
 use crate::model::error::WorkError;
 use crate::model::image::{ImageInfo, PixelLimits, Reduction};
-
-/// What a format's header reader finds out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    /// Stored columns, as the header says, not yet held against a limit.
-    pub(super) width: u32,
-    /// Stored rows.
-    pub(super) height: u32,
-    /// Upper bound in bytes of what decoding allocates.
-    pub(super) cost: u64,
-}
 
 /// Reads the header of a picture: its format by magic number, its stored size, and what decoding it costs.
 ///
@@ -38,7 +28,7 @@ pub fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<ImageInfo, WorkError>
         Format::Pnm => pnm::probe(bytes),
     }?;
     check_size(found.width, found.height, limits)?;
-    let Found { width, height, cost } = found;
+    let PictureHeader { width, height, cost } = found;
     Ok(ImageInfo { format, width, height, reduction: Reduction::None, decode_cost: cost })
 }
 
@@ -51,21 +41,4 @@ pub fn reduce(probe: &mut ImageInfo, bytes: &[u8], reduction: Reduction) -> Resu
         (probe.reduction, probe.decode_cost) = (reduction, jpeg::cost(bytes, reduction)?);
     }
     Ok(())
-}
-
-/// Holds a size against the limits: at least one pixel, and no more than allowed.
-pub(super) fn check_size(width: u32, height: u32, limits: &PixelLimits) -> Result<(), WorkError> {
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels == 0 {
-        return Err(undecodable("la imagen mide cero píxeles"));
-    }
-    if pixels > limits.pixels_max || width.max(height) > limits.side_max {
-        return Err(WorkError::TooManyPixels { width: width.into(), height: height.into() });
-    }
-    Ok(())
-}
-
-/// A refusal with its Spanish reason.
-pub(super) fn undecodable(reason: &str) -> WorkError {
-    WorkError::Undecodable(reason.to_owned())
 }

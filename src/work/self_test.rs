@@ -101,8 +101,8 @@ impl SelfTest {
 
     /// So many jobs have come of each crew, whatever they are.
     pub fn note_work(&mut self, finished: [usize; CLASSES], now: Instant) {
-        for (crew, at) in self.workers_at.iter_mut().enumerate() {
-            if std::mem::replace(&mut self.finished[crew], finished[crew]) != finished[crew] {
+        for (class, at) in self.workers_at.iter_mut().enumerate() {
+            if std::mem::replace(&mut self.finished[class], finished[class]) != finished[class] {
                 *at = now;
             }
         }

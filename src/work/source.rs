@@ -24,5 +24,5 @@ pub enum Source {
     /// The tasks: only their deadlines give them turns.
     Tasks,
     /// What the loop does for itself: only its deadlines give it turns.
-    Upkeep,
+    Maintenance,
 }

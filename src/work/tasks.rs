@@ -93,7 +93,7 @@ pub struct Tasks {
     began_at: Instant,
     /// No claim before this.
     claim_at: Option<Instant>,
-    watchers: Waiters,
+    waiters: Waiters,
     /// Changes that the store could not make, to be asked for again.
     unsettled: Vec<Unsettled>,
     recent: Recent,
@@ -142,12 +142,12 @@ enum Memory {
 #[derive(Debug)]
 enum Asked {
     Accept {
-        asker: Waiter,
+        waiter: Waiter,
         status: Status,
     },
     Status(Waiter),
     Watch {
-        asker: Waiter,
+        waiter: Waiter,
         task: Uuid,
     },
     /// A task has ended and is waited for.
@@ -157,7 +157,7 @@ enum Asked {
     File(Waiter),
     Bank(Waiter),
     Delete {
-        asker: Waiter,
+        waiter: Waiter,
         task: Uuid,
     },
     Claim {
@@ -202,7 +202,7 @@ impl Tasks {
             crashes_max: 0,
             began_at: now.at,
             claim_at: None,
-            watchers: Waiters::default(),
+            waiters: Waiters::default(),
             unsettled: Vec::new(),
             recent: Recent::default(),
             sweep_at: now.at,
@@ -219,8 +219,8 @@ impl Tasks {
 
     /// A conversation asks something.
     pub fn handle_query(&mut self, client: Key, request: Uuid, query: Query, now: Now) {
-        self.watchers.remove(client);
-        let asker = Waiter { client, request };
+        self.waiters.remove(client);
+        let waiter = Waiter { client, request };
         match query {
             Query::Accept(submission) => {
                 let (id, received, accepted_at) =
@@ -228,28 +228,28 @@ impl Tasks {
                 let (state, begun_at, ended_at, result, problem) =
                     (TaskState::Pending, None, None, None, None);
                 let status = Status { id, state, received, accepted_at, begun_at, ended_at, result, problem };
-                self.write(Asked::Accept { asker, status }, StoreWrite::Accept(submission));
+                self.write(Asked::Accept { waiter, status }, StoreWrite::Accept(submission));
             }
             Query::Status(id) => match self.recent.find(id, now.wall).cloned() {
-                Some(status) => self.tell(asker, Ok(Finding::Status(Some(status)))),
-                None => self.read(Asked::Status(asker), StoreRead::Status(id)),
+                Some(status) => self.tell(waiter, Ok(Finding::Status(Some(status)))),
+                None => self.read(Asked::Status(waiter), StoreRead::Status(id)),
             },
             Query::Watch(id) => match self.recent.find(id, now.wall).cloned() {
                 Some(status) if status.state.is_final() => {
-                    self.tell(asker, Ok(Finding::Status(Some(status))));
+                    self.tell(waiter, Ok(Finding::Status(Some(status))));
                 }
-                Some(_) => self.watchers.add(asker, id),
+                Some(_) => self.waiters.add(waiter, id),
                 None => {
                     // First in the list, then the look: an end in between is told by whoever sees it.
-                    self.watchers.add(asker, id);
-                    self.read(Asked::Watch { asker, task: id }, StoreRead::Status(id));
+                    self.waiters.add(waiter, id);
+                    self.read(Asked::Watch { waiter, task: id }, StoreRead::Status(id));
                 }
             },
             Query::File { id, range, reservation } => {
-                self.read(Asked::File(asker), StoreRead::File { id, range, reservation });
+                self.read(Asked::File(waiter), StoreRead::File { id, range, reservation });
             }
             Query::Bank(question) => {
-                let asked = Asked::Bank(asker);
+                let asked = Asked::Bank(waiter);
                 match question {
                     Question::Insert(folder, face) => self.write(asked, StoreWrite::Insert { folder, face }),
                     Question::Missing(folder, names) => {
@@ -266,14 +266,16 @@ impl Tasks {
                 }
             }
             // The server's own affair, and answered by it.
-            Query::Metrics => self.tell(asker, Err(WorkError::Lost)),
-            Query::Delete(task) => self.write(Asked::Delete { asker, task }, StoreWrite::Delete { id: task }),
+            Query::Metrics => self.tell(waiter, Err(WorkError::Lost)),
+            Query::Delete(task) => {
+                self.write(Asked::Delete { waiter, task }, StoreWrite::Delete { id: task })
+            }
         }
     }
 
     /// A client has left.
     pub fn forget(&mut self, client: Key) {
-        self.watchers.remove(client);
+        self.waiters.remove(client);
     }
 
     /// The store has answered.
@@ -296,7 +298,7 @@ impl Tasks {
         }
         let result = answer.result.map_err(failure_of);
         match (asked, result) {
-            (Asked::Accept { asker, status }, Ok(StoreReply::Accepted(acceptance))) => {
+            (Asked::Accept { waiter, status }, Ok(StoreReply::Accepted(acceptance))) => {
                 let finding = match acceptance {
                     Acceptance::New => {
                         self.idle = false;
@@ -305,21 +307,21 @@ impl Tasks {
                     Acceptance::Same(status) => Finding::Accepted(status),
                     Acceptance::Different => Finding::Different,
                 };
-                self.tell(asker, Ok(finding));
+                self.tell(waiter, Ok(finding));
             }
-            (Asked::Status(asker), Ok(StoreReply::Status(status))) => {
-                self.tell(asker, Ok(Finding::Status(status)));
+            (Asked::Status(waiter), Ok(StoreReply::Status(status))) => {
+                self.tell(waiter, Ok(Finding::Status(status)));
             }
-            (Asked::Watch { asker, task }, Ok(StoreReply::Status(status))) => {
+            (Asked::Watch { waiter, task }, Ok(StoreReply::Status(status))) => {
                 let is_over = status.as_ref().is_none_or(|status| status.state.is_final());
-                if is_over && self.watchers.waits(asker, task) {
-                    self.watchers.remove(asker.client);
-                    self.tell(asker, Ok(Finding::Status(status)));
+                if is_over && self.waiters.waits(waiter, task) {
+                    self.waiters.remove(waiter.client);
+                    self.tell(waiter, Ok(Finding::Status(status)));
                 }
             }
             (Asked::Final(task), Ok(StoreReply::Status(status))) => self.tell_watchers(task, status.as_ref()),
             (Asked::Final(task), Err(failure)) => {
-                for watcher in self.watchers.take(task) {
+                for watcher in self.waiters.take(task) {
                     self.tell(watcher, Err(failure.clone()));
                 }
             }
@@ -328,18 +330,18 @@ impl Tasks {
                     self.read(Asked::Final(task), StoreRead::Status(task));
                 }
             }
-            (Asked::File(asker), Ok(StoreReply::File(file))) => self.tell(asker, Ok(Finding::File(file))),
-            (Asked::Bank(asker), Ok(told)) => {
-                self.tell(asker, found(told).map(Finding::Bank).ok_or(WorkError::Lost));
+            (Asked::File(waiter), Ok(StoreReply::File(file))) => self.tell(waiter, Ok(Finding::File(file))),
+            (Asked::Bank(waiter), Ok(told)) => {
+                self.tell(waiter, found(told).map(Finding::Bank).ok_or(WorkError::Lost));
             }
-            (Asked::Delete { asker, task }, Ok(StoreReply::Known(known))) => {
+            (Asked::Delete { waiter, task }, Ok(StoreReply::Known(known))) => {
                 if let Some(run) = self.in_work.get(&task).and_then(|work| work.run) {
                     self.effects.push_back(Effect::Cancel(run));
                 }
                 if known {
                     self.tell_watchers(task, None);
                 }
-                self.tell(asker, Ok(Finding::Deleted(known)));
+                self.tell(waiter, Ok(Finding::Deleted(known)));
             }
             (Asked::Claim { crashes_max }, result) => {
                 self.handle_claimed(result, crashes_max, server, now);
@@ -360,18 +362,18 @@ impl Tasks {
             }
             (Asked::Sweep | Asked::Probe, _) => {}
             (
-                Asked::Accept { asker, .. }
-                | Asked::Status(asker)
-                | Asked::Watch { asker, .. }
-                | Asked::File(asker)
-                | Asked::Bank(asker)
-                | Asked::Delete { asker, .. },
+                Asked::Accept { waiter, .. }
+                | Asked::Status(waiter)
+                | Asked::Watch { waiter, .. }
+                | Asked::File(waiter)
+                | Asked::Bank(waiter)
+                | Asked::Delete { waiter, .. },
                 result,
             ) => {
                 // An answer to another question: no store gives one.
                 let failure = result.err().unwrap_or(WorkError::Lost);
-                self.watchers.remove(asker.client);
-                self.tell(asker, Err(failure));
+                self.waiters.remove(waiter.client);
+                self.tell(waiter, Err(failure));
             }
             (Asked::Final(_), Ok(_)) | (Asked::Ended, _) => {}
         }
@@ -530,7 +532,7 @@ impl Tasks {
     /// Asks whether what is waited for, and is not in work here, has ended.
     fn look(&mut self) {
         let elsewhere: Vec<Uuid> =
-            self.watchers.tasks().filter(|task| !self.in_work.contains_key(task)).collect();
+            self.waiters.tasks().filter(|task| !self.in_work.contains_key(task)).collect();
         for some in elsewhere.chunks(LOOKED_AT) {
             self.read(Asked::Ended, StoreRead::Ended(some.to_vec()));
         }
@@ -613,7 +615,7 @@ impl Tasks {
             Claimed::Unreadable { id } => {
                 let text = "Tarea fallida: lo que se guardó de ella no se puede leer".to_owned();
                 self.effects.push_back(Effect::Log(Level::Error, Some(id), text));
-                if self.watchers.has(id) {
+                if self.waiters.has(id) {
                     self.read(Asked::Final(id), StoreRead::Status(id));
                 }
             }
@@ -657,7 +659,7 @@ impl Tasks {
             );
             self.effects.push_back(Effect::Log(Level::Info, Some(id), text));
         }
-        if self.watchers.has(id) {
+        if self.waiters.has(id) {
             self.read(Asked::Final(id), StoreRead::Status(id));
         }
     }
@@ -684,13 +686,13 @@ impl Tasks {
     }
 
     fn tell_watchers(&mut self, task: Uuid, status: Option<&Status>) {
-        for watcher in self.watchers.take(task) {
+        for watcher in self.waiters.take(task) {
             self.tell(watcher, Ok(Finding::Status(status.cloned())));
         }
     }
 
-    fn tell(&mut self, asker: Waiter, told: Result<Finding, WorkError>) {
-        let Waiter { client, request } = asker;
+    fn tell(&mut self, waiter: Waiter, told: Result<Finding, WorkError>) {
+        let Waiter { client, request } = waiter;
         self.effects.push_back(Effect::Tell { client, request, told });
     }
 

@@ -17,26 +17,26 @@ pub struct Waiter {
 /// The clients that wait, by task.
 #[derive(Debug, Default)]
 pub struct Waiters {
-    askers: HashMap<Uuid, Vec<Waiter>>,
+    waiters: HashMap<Uuid, Vec<Waiter>>,
     /// The same the other way round: the task, and the client's request.
     tasks: HashMap<Key, (Uuid, Uuid)>,
 }
 
 impl Waiters {
     /// From now on it waits for the end of `task`, and of no other.
-    pub fn add(&mut self, asker: Waiter, task: Uuid) {
-        self.remove(asker.client);
-        self.tasks.insert(asker.client, (task, asker.request));
-        self.askers.entry(task).or_default().push(asker);
+    pub fn add(&mut self, waiter: Waiter, task: Uuid) {
+        self.remove(waiter.client);
+        self.tasks.insert(waiter.client, (task, waiter.request));
+        self.waiters.entry(task).or_default().push(waiter);
     }
 
     /// It waits no more; what it waited for, if it did.
     pub fn remove(&mut self, client: Key) -> Option<Uuid> {
         let (task, _) = self.tasks.remove(&client)?;
-        if let Some(askers) = self.askers.get_mut(&task) {
-            askers.retain(|asker| asker.client != client);
-            if askers.is_empty() {
-                self.askers.remove(&task);
+        if let Some(waiters) = self.waiters.get_mut(&task) {
+            waiters.retain(|waiter| waiter.client != client);
+            if waiters.is_empty() {
+                self.waiters.remove(&task);
             }
         }
         Some(task)
@@ -44,28 +44,28 @@ impl Waiters {
 
     /// All that waited for this task; none of them waits any more.
     pub fn take(&mut self, task: Uuid) -> Vec<Waiter> {
-        let askers = self.askers.remove(&task).unwrap_or_default();
-        for asker in &askers {
-            self.tasks.remove(&asker.client);
+        let waiters = self.waiters.remove(&task).unwrap_or_default();
+        for waiter in &waiters {
+            self.tasks.remove(&waiter.client);
         }
-        askers
+        waiters
     }
 
     /// Whether anybody waits for this task.
     #[must_use]
     pub fn has(&self, task: Uuid) -> bool {
-        self.askers.contains_key(&task)
+        self.waiters.contains_key(&task)
     }
 
     /// All tasks that somebody waits for.
     pub fn tasks(&self) -> impl Iterator<Item = Uuid> {
-        self.askers.keys().copied()
+        self.waiters.keys().copied()
     }
 
     /// Whether this request waits for this task: another of the same client may have taken its place.
     #[must_use]
-    pub fn waits(&self, asker: Waiter, task: Uuid) -> bool {
-        self.tasks.get(&asker.client) == Some(&(task, asker.request))
+    pub fn waits(&self, waiter: Waiter, task: Uuid) -> bool {
+        self.tasks.get(&waiter.client) == Some(&(task, waiter.request))
     }
 }
 
@@ -75,21 +75,21 @@ mod tests {
 
     #[test]
     fn each_waits_for_one_task_until_it_is_told_or_leaves() {
-        let asker = |index| Waiter { client: Key { index, generation: 0 }, request: Uuid::nil() };
+        let waiter = |index| Waiter { client: Key { index, generation: 0 }, request: Uuid::nil() };
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let mut watchers = Waiters::default();
+        let mut waiters = Waiters::default();
         for index in 0..3 {
-            watchers.add(asker(index), one);
+            waiters.add(waiter(index), one);
         }
-        watchers.add(asker(1), other);
-        assert!(watchers.waits(asker(1), other) && !watchers.waits(asker(1), one));
-        let later = Waiter { request: Uuid::from_u128(9), ..asker(1) };
-        assert!(!watchers.waits(later, other), "another request of the same client");
-        assert_eq!(watchers.remove(asker(2).client), Some(one));
-        assert_eq!(watchers.remove(asker(2).client), None);
-        assert_eq!(watchers.take(one), [asker(0)]);
-        assert!(watchers.take(one).is_empty() && !watchers.has(one) && watchers.has(other));
-        watchers.remove(asker(1).client);
-        assert!(watchers.askers.is_empty() && watchers.tasks.is_empty());
+        waiters.add(waiter(1), other);
+        assert!(waiters.waits(waiter(1), other) && !waiters.waits(waiter(1), one));
+        let later = Waiter { request: Uuid::from_u128(9), ..waiter(1) };
+        assert!(!waiters.waits(later, other), "another request of the same client");
+        assert_eq!(waiters.remove(waiter(2).client), Some(one));
+        assert_eq!(waiters.remove(waiter(2).client), None);
+        assert_eq!(waiters.take(one), [waiter(0)]);
+        assert!(waiters.take(one).is_empty() && !waiters.has(one) && waiters.has(other));
+        waiters.remove(waiter(1).client);
+        assert!(waiters.waiters.is_empty() && waiters.tasks.is_empty());
     }
 }

@@ -74,12 +74,12 @@ impl Page {
 impl Metrics {
     /// The page.
     #[must_use]
-    pub fn page(&self, levels: &Gauges) -> String {
+    pub fn page(&self, gauges: &Gauges) -> String {
         let mut page = Page(String::with_capacity(32 << 10));
         self.write_requests(&mut page);
-        self.write_work(&mut page, levels);
-        self.write_scaler(&mut page, levels);
-        write_process(&mut page, levels);
+        self.write_work(&mut page, gauges);
+        self.write_scaler(&mut page, gauges);
+        write_process(&mut page, gauges);
         page.0
     }
 
@@ -105,36 +105,36 @@ impl Metrics {
         page.counter("tp2_connections_accepted_total", "Client connections taken on.", self.accepted);
     }
 
-    fn write_work(&self, page: &mut Page, levels: &Gauges) {
+    fn write_work(&self, page: &mut Page, gauges: &Gauges) {
         let name = "tp2_stage_seconds";
         page.family(name, "histogram", "Where the time of a picture goes.");
         for (stage, histogram) in STAGES.iter().zip(&self.stages) {
             page.histogram(name, ("stage", stage), histogram);
         }
         for (name, help, (used, max)) in [
-            ("tp2_connections", "Client connections", wide(levels.connections)),
-            ("tp2_queue_places", "Pictures waiting or in work for clients that wait", wide(levels.places)),
-            ("tp2_memory_bytes", "Memory charged to uploads and pictures", levels.memory),
+            ("tp2_connections", "Client connections", wide(gauges.connections)),
+            ("tp2_queue_places", "Pictures waiting or in work for clients that wait", wide(gauges.places)),
+            ("tp2_memory_bytes", "Memory charged to uploads and pictures", gauges.memory),
         ] {
             page.gauge(name, &format!("{help}."), used);
             page.gauge(&format!("{name}_max"), &format!("{help}, at most."), max);
         }
-        page.gauge("tp2_workers", "Worker threads, those for quick jobs among them.", levels.workers.1);
-        page.gauge("tp2_workers_busy", "Worker threads with a job in hand.", levels.workers.0);
-        let (replaced, replaced_max) = levels.workers_replaced;
+        page.gauge("tp2_workers", "Worker threads, those for quick jobs among them.", gauges.workers.1);
+        page.gauge("tp2_workers_busy", "Worker threads with a job in hand.", gauges.workers.0);
+        let (replaced, replaced_max) = gauges.workers_replaced;
         let help = "Worker threads that did not come back after --plazo and were replaced.";
         page.counter("tp2_workers_replaced_total", help, replaced);
         page.gauge("tp2_workers_replaced_max", "The same, at most.", replaced_max);
         let help = "Worker threads that were replaced and have not come back yet.";
-        page.gauge("tp2_workers_lost", help, levels.workers_lost);
-        page.gauge("tp2_tasks_in_work", "Tasks in this process's memory.", levels.tasks_in_work);
-        if let Some(counts) = levels.tasks {
+        page.gauge("tp2_workers_lost", help, gauges.workers_lost);
+        page.gauge("tp2_tasks_in_work", "Tasks in this process's memory.", gauges.tasks_in_work);
+        if let Some(counts) = gauges.tasks {
             page.family("tp2_tasks", "gauge", "Tasks in the store by state, counted lately.");
             for (state, count) in counts {
                 page.sample("tp2_tasks", &[("state", state.word())], count);
             }
         }
-        page.gauge("tp2_ready", "1 if /readyz answers 200.", u8::from(levels.ready));
+        page.gauge("tp2_ready", "1 if /readyz answers 200.", u8::from(gauges.ready));
         let name = "tp2_probes_missed_total";
         page.family(
             name,
@@ -146,11 +146,11 @@ impl Metrics {
         }
     }
 
-    fn write_scaler(&self, page: &mut Page, levels: &Gauges) {
+    fn write_scaler(&self, page: &mut Page, gauges: &Gauges) {
         let help = "Open connections to the scaler.";
-        page.gauge("tp2_scaler_connections", help, levels.scaler_connections);
-        page.gauge("tp2_scaler_waiting", "Pictures that wait for one.", levels.scaler_waiting);
-        if levels.scaler_is_own {
+        page.gauge("tp2_scaler_connections", help, gauges.scaler_connections);
+        page.gauge("tp2_scaler_waiting", "Pictures that wait for one.", gauges.scaler_waiting);
+        if gauges.scaler_is_own {
             let name = "tp2_scaler_children_total";
             page.family(name, "counter", "Children of the own scaler that have ended, by cause.");
             for cause in Cause::ALL {
@@ -161,10 +161,10 @@ impl Metrics {
     }
 }
 
-fn write_process(page: &mut Page, levels: &Gauges) {
+fn write_process(page: &mut Page, gauges: &Gauges) {
     let help = "Log lines that nobody read in time.";
-    page.counter("tp2_log_lines_lost_total", help, levels.log_lines_lost);
-    let process = &levels.process;
+    page.counter("tp2_log_lines_lost_total", help, gauges.log_lines_lost);
+    let process = &gauges.process;
     let began_at = process.began_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     page.gauge("process_start_time_seconds", "When the server began, Unix time.", began_at);
     let cpu = process.cpu.as_secs_f64();
@@ -191,7 +191,7 @@ mod tests {
     use crate::model::task::TaskState;
     use crate::net::metrics::Process;
 
-    fn levels() -> Gauges {
+    fn gauges() -> Gauges {
         let counts =
             [TaskState::Pending, TaskState::Running, TaskState::Done, TaskState::Failed, TaskState::Expired];
         Gauges {
@@ -237,7 +237,7 @@ mod tests {
         }
         metrics.note_child(Cause::Memory);
         metrics.traffic.sent = 99;
-        let page = metrics.page(&levels());
+        let page = metrics.page(&gauges());
         for line in [
             "http_requests_total{route=\"process\",method=\"POST\",code=\"200\"} 2",
             "http_requests_total{route=\"process\",method=\"POST\",code=\"503\"} 1",
@@ -264,7 +264,7 @@ mod tests {
     fn the_page_is_well_formed() {
         let mut metrics = Metrics::default();
         metrics.note(&answered(200, None));
-        let page = metrics.page(&levels());
+        let page = metrics.page(&gauges());
         assert!(page.ends_with('\n'));
         let mut families: Vec<&str> = Vec::new();
         for line in page.lines() {
@@ -285,9 +285,9 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_told() {
-        let mut levels = levels();
-        (levels.tasks, levels.scaler_is_own, levels.process.resident) = (None, false, None);
-        let page = Metrics::default().page(&levels);
+        let mut gauges = gauges();
+        (gauges.tasks, gauges.scaler_is_own, gauges.process.resident) = (None, false, None);
+        let page = Metrics::default().page(&gauges);
         for name in ["tp2_tasks{", "tp2_scaler_children_total", "process_resident_memory_bytes"] {
             assert!(!page.contains(name), "{name}");
         }

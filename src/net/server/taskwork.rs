@@ -47,10 +47,10 @@ impl Server {
     pub(super) fn collect_answers(&mut self) {
         while let Ok(answer) = self.answers.try_recv() {
             if answer.ticket == counts::TICKET {
-                self.census.handle_answer(&answer, self.now.at);
+                self.counts.handle_answer(&answer, self.now.at);
                 continue;
             }
-            self.census.note_answer(&answer);
+            self.counts.note_answer(&answer);
             self.tasks.handle_answer(answer, &self.server, self.now);
         }
         self.perform_effects();
@@ -60,10 +60,10 @@ impl Server {
     pub(super) fn advance_tasks(&mut self) {
         self.tasks.advance(&self.server, self.now);
         self.perform_effects();
-        if self.census.begin(self.now.at) {
+        if self.counts.begin(self.now.at) {
             self.store.ask(StoreRequest { ticket: counts::TICKET, ask: Ask::Read(StoreRead::Counts) });
         }
-        let due = self.census.poll_timeout().into_iter().fold(self.tasks.poll_timeout(), Instant::min);
+        let due = self.counts.poll_timeout().into_iter().fold(self.tasks.poll_timeout(), Instant::min);
         self.timers.arm(&mut self.tasks_armed, Some(due), Source::Tasks);
     }
 
@@ -74,7 +74,7 @@ impl Server {
                 Effect::Tell { client, request, told } => self.answer(client, request, told),
                 Effect::Begin(claim) => self.begin(*claim),
                 Effect::Cancel(run) => {
-                    if let Some(id) = self.runs.forget(run) {
+                    if let Some(id) = self.scheduler.forget(run) {
                         self.tasks.handle_gone(id);
                     }
                 }
@@ -85,14 +85,14 @@ impl Server {
 
     /// The server ends: what was not begun was not tried. What was is let go by the store, and counts as a try.
     pub(super) fn release_tasks(&mut self) {
-        let Self { tasks, runs, now, .. } = self;
-        tasks.release(|run| runs.reached(run) == Some(Reached::Nothing), *now);
+        let Self { tasks, scheduler, now, .. } = self;
+        tasks.release(|run| scheduler.reached(run) == Some(Reached::Nothing), *now);
         self.perform_effects();
     }
 
     fn begin(&mut self, claim: Claim) {
         let id = claim.id;
-        match self.runs.submit_task(claim, &self.server, &mut self.timers, self.now.at) {
+        match self.scheduler.submit_task(claim, &self.server, &mut self.timers, self.now.at) {
             Ok(run) => self.tasks.begun(id, run),
             Err(failure) => {
                 self.tasks.handle_end(id, &Err(failure), Reached::Nothing, &self.server, self.now);

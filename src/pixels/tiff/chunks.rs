@@ -8,7 +8,7 @@
 use super::directory::{Directory, Packing};
 use super::truncated;
 use crate::model::error::WorkError;
-use crate::pixels::probe::undecodable;
+use crate::pixels::header::undecodable;
 
 /// Bytes that all chunks together may be longer than the file and an eighth of it.
 pub(super) const SLACK: u64 = 16 * 1024;

@@ -14,8 +14,8 @@ use crate::model::error::WorkError;
 use crate::pixels::bytes::Endian;
 use crate::pixels::cost;
 use crate::pixels::gray::{luma, saturate};
+use crate::pixels::header::undecodable;
 use crate::pixels::orient::Orientation;
-use crate::pixels::probe::undecodable;
 
 pub(super) use super::names::{Ink, Packing};
 

@@ -16,7 +16,7 @@ use fax::maps::{Mode, black, mode, white};
 
 use super::{damaged, truncated};
 use crate::model::error::WorkError;
-use crate::pixels::probe::undecodable;
+use crate::pixels::header::undecodable;
 
 /// How rows are coded, and what stands between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use super::directory::{Directory, Ink};
 use super::truncated;
 use crate::model::error::WorkError;
 use crate::model::job::Cancel;
+use crate::pixels::header::undecodable;
 use crate::pixels::interrupt;
 use crate::pixels::jpeg::{self, Inside, Stored};
-use crate::pixels::probe::undecodable;
 
 /// What a JPEG may cost beyond the first: they may differ in their metadata.
 const COST_EXTRA: u64 = 64 * 1024;

@@ -27,9 +27,9 @@ use scaler::raster::{Channels, Raster};
 use crate::model::error::WorkError;
 use crate::model::job::Cancel;
 
+use super::header::{PictureHeader, undecodable};
 use super::interrupt;
 use super::orient::Orientation;
-use super::probe::{Found, undecodable};
 use chunks::Chunks;
 use directory::{Alpha, Directory};
 use unpack::Unpacker;
@@ -42,9 +42,9 @@ fn damaged() -> WorkError {
     undecodable("el TIFF está dañado")
 }
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
+pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
     let directory = Directory::read(bytes)?;
-    Ok(Found { width: directory.width, height: directory.height, cost: directory.cost(bytes.len()) })
+    Ok(PictureHeader { width: directory.width, height: directory.height, cost: directory.cost(bytes.len()) })
 }
 
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), WorkError> {

@@ -7,8 +7,8 @@
 use super::{damaged, truncated};
 use crate::model::error::WorkError;
 use crate::pixels::bytes::Endian;
+use crate::pixels::header::undecodable;
 use crate::pixels::orient::Orientation;
-use crate::pixels::probe::undecodable;
 
 /// Entries of the directory that are looked at; real ones have some thirty.
 const ENTRIES_MAX: u64 = 4096;

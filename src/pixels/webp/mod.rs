@@ -21,6 +21,7 @@ use scaler::raster::Raster;
 use crate::model::error::WorkError;
 use crate::model::job::Cancel;
 
+use super::header::{PictureHeader, undecodable};
 use crate::pixels::bytes::{le16, le32};
 use crate::pixels::cost;
 use crate::pixels::exif;
@@ -28,7 +29,6 @@ use crate::pixels::gray::Layout;
 use crate::pixels::image::{self, Announced};
 use crate::pixels::orient::Orientation;
 use crate::pixels::pieces::Pieces;
-use crate::pixels::probe::{Found, undecodable};
 
 const NAME: &str = "WebP";
 
@@ -289,13 +289,13 @@ fn damaged() -> WorkError {
     image::damaged(NAME)
 }
 
-pub(super) fn probe(bytes: &[u8]) -> Result<Found, WorkError> {
+pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
     let header = Header::read(bytes)?;
     // The decoder computes the bytes of an animation's canvas in 32 bits.
     if header.animated.is_some() && cost::area(header.width, header.height, 4) > u64::from(u32::MAX) {
         return Err(WorkError::TooManyPixels { width: header.width.into(), height: header.height.into() });
     }
-    Ok(Found { width: header.width, height: header.height, cost: header.cost(bytes.len()) })
+    Ok(PictureHeader { width: header.width, height: header.height, cost: header.cost(bytes.len()) })
 }
 
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), WorkError> {

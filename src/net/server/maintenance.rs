@@ -22,7 +22,7 @@ const TRIM_AFTER: Duration = Duration::from_secs(1);
 /// While there is work, it is given back once less than half is held of what was, if that was so much. Small blocks that
 /// are freed among others would stay where they are, and what is taken next come on top of them. No sooner than
 /// [`TRIM_AFTER`] since the last time: what is given back has to be faulted in again.
-const TIDE: u64 = 16 << 20;
+const HIGH_WATER: u64 = 16 << 20;
 
 /// When the next of these things is due.
 #[derive(Debug, Default)]
@@ -35,31 +35,31 @@ pub(super) struct Maintenance {
     /// Memory is to be given back; None if nothing was done since it last was.
     trim_at: Option<Instant>,
     /// The most bytes that pictures held since then.
-    tide: u64,
+    high_water: u64,
     trimmed_at: Option<Instant>,
 }
 
 impl Maintenance {
     /// Whether memory is to be given back now that pictures hold so many bytes.
     fn wants_trim(&mut self, held: u64, now: Instant) -> bool {
-        self.tide = self.tide.max(held);
+        self.high_water = self.high_water.max(held);
         let rests = held == 0 && self.trim_at.is_some_and(|at| now >= at);
-        let trims = rests || self.ebb_at(held, now).is_some_and(|at| now >= at);
+        let trims = rests || self.fallen_at(held, now).is_some_and(|at| now >= at);
         if held > 0 {
             self.trim_at = Some(now + TRIM_AFTER);
         } else if trims {
             self.trim_at = None;
         }
         if trims {
-            (self.tide, self.trimmed_at) = (held, Some(now));
+            (self.high_water, self.trimmed_at) = (held, Some(now));
         }
         trims
     }
 
     /// When memory is to be given back because less is held than was.
-    fn ebb_at(&self, held: u64, now: Instant) -> Option<Instant> {
-        let ebbs = self.tide >= TIDE && held < self.tide / 2;
-        ebbs.then(|| self.trimmed_at.map_or(now, |at| at + TRIM_AFTER))
+    fn fallen_at(&self, held: u64, now: Instant) -> Option<Instant> {
+        let has_fallen = self.high_water >= HIGH_WATER && held < self.high_water / 2;
+        has_fallen.then(|| self.trimmed_at.map_or(now, |at| at + TRIM_AFTER))
     }
 }
 
@@ -67,7 +67,7 @@ impl Server {
     /// Clients can come.
     pub(super) fn announce(&mut self) {
         self.notifier.ready();
-        self.upkeep.alive_at = self.notifier.watchdog_interval().map(|interval| self.now.at + interval);
+        self.maintenance.alive_at = self.notifier.watchdog_interval().map(|interval| self.now.at + interval);
     }
 
     /// Does what is due.
@@ -79,38 +79,41 @@ impl Server {
         }
         self.look_after_workers();
         if let Some(interval) = self.notifier.watchdog_interval()
-            && self.upkeep.alive_at.is_some_and(|at| now >= at)
+            && self.maintenance.alive_at.is_some_and(|at| now >= at)
         {
             // Without threads the loop turns in vain: the manager starts another process then.
             if !self.server.worn_out.get() {
                 self.notifier.alive();
             }
-            self.upkeep.alive_at = Some(now + interval);
+            self.maintenance.alive_at = Some(now + interval);
         }
         let held = self.server.admission.bytes();
-        if self.upkeep.wants_trim(held, now) {
+        if self.maintenance.wants_trim(held, now) {
             // On the loop: it takes 1 ms as a rule and up to 20 beside photographs of 24 MP, yet with a thread of its own for it
             // `/healthz` took as long (p99 9 ms either way).
-            self.spares.clear();
+            self.buffers.clear();
             sys::trim_malloc();
         }
-        let trim_at = self.upkeep.trim_at.into_iter().chain(self.upkeep.ebb_at(held, now)).min();
+        let trim_at = self.maintenance.trim_at.into_iter().chain(self.maintenance.fallen_at(held, now)).min();
         let probe_at = self.stop_at.is_none().then(|| self.self_test.poll_timeout());
-        let due = [probe_at, self.upkeep.alive_at, self.upkeep.look_at, trim_at].into_iter().flatten().min();
-        self.timers.arm(&mut self.upkeep.armed, due, Source::Upkeep);
+        let due = [probe_at, self.maintenance.alive_at, self.maintenance.look_at, trim_at]
+            .into_iter()
+            .flatten()
+            .min();
+        self.timers.arm(&mut self.maintenance.armed, due, Source::Maintenance);
     }
 
     /// Lets other threads take the places of those that do not come back.
     fn look_after_workers(&mut self) {
         let now = self.now.at;
         if self.outstanding.next_due().is_none() && self.workers.busy() == 0 {
-            self.upkeep.look_at = None;
+            self.maintenance.look_at = None;
             return;
         }
-        if self.upkeep.look_at.is_some_and(|at| now < at) {
+        if self.maintenance.look_at.is_some_and(|at| now < at) {
             return;
         }
-        self.upkeep.look_at = Some(now + LOOK_TIME);
+        self.maintenance.look_at = Some(now + LOOK_TIME);
         for Loss { thread, id, format, replaced } in self.workers.replace_overdue(now) {
             let file = format.map_or_else(String::new, |format| format!(" ({})", format.name()));
             let (number, max) = self.workers.replaced();
@@ -175,7 +178,7 @@ impl Server {
     pub(super) fn figures(&self) -> Bytes {
         let admission = &self.server.admission;
         let (scaler_connections, scaler_waiting) = self.pool.load();
-        let levels = Gauges {
+        let gauges = Gauges {
             connections: (self.clients.len(), self.acceptor.clients_max()),
             places: (admission.places(), admission.places_max()),
             memory: (admission.bytes(), admission.bytes_max()),
@@ -186,12 +189,12 @@ impl Server {
             scaler_waiting,
             scaler_is_own: self.supervisor.is_some(),
             tasks_in_work: self.tasks.in_work(),
-            tasks: self.census.counts(),
+            tasks: self.counts.counts(),
             ready: self.server.unready().is_none(),
             log_lines_lost: self.log.lines_lost(),
             process: Process::look(self.began_at),
         };
-        self.metrics.page(&levels).into()
+        self.metrics.page(&gauges).into()
     }
 }
 
@@ -210,27 +213,27 @@ mod tests {
     fn memory_is_given_back_at_rest_and_when_the_tide_falls() {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let mut upkeep = Maintenance::default();
-        assert!(!upkeep.wants_trim(0, start), "nothing was done");
-        assert!(!upkeep.wants_trim(10, at(0)) && !upkeep.wants_trim(0, at(999)));
-        assert!(upkeep.wants_trim(0, at(1000)));
-        assert!(!upkeep.wants_trim(0, at(5000)), "once");
+        let mut maintenance = Maintenance::default();
+        assert!(!maintenance.wants_trim(0, start), "nothing was done");
+        assert!(!maintenance.wants_trim(10, at(0)) && !maintenance.wants_trim(0, at(999)));
+        assert!(maintenance.wants_trim(0, at(1000)));
+        assert!(!maintenance.wants_trim(0, at(5000)), "once");
         let steps = [
-            (5000, TIDE, false),
-            (5000, TIDE / 2, false),
-            (5000, TIDE / 2 - 1, true),
-            (5100, TIDE, false),
+            (5000, HIGH_WATER, false),
+            (5000, HIGH_WATER / 2, false),
+            (5000, HIGH_WATER / 2 - 1, true),
+            (5100, HIGH_WATER, false),
             (5200, 1, false),
             (5999, 1, false),
             (6000, 1, true),
-            (9000, TIDE - 1, false),
+            (9000, HIGH_WATER - 1, false),
             (9000, 1, false),
         ];
         for (number, (time, held, trims)) in steps.into_iter().enumerate() {
-            assert_eq!(upkeep.wants_trim(held, at(time)), trims, "step {number}");
+            assert_eq!(maintenance.wants_trim(held, at(time)), trims, "step {number}");
         }
-        assert!(!upkeep.wants_trim(0, at(9999)) && upkeep.wants_trim(0, at(10_000)));
-        assert!(!upkeep.wants_trim(TIDE, at(10_100)) && !upkeep.wants_trim(1, at(10_200)));
-        assert_eq!(upkeep.ebb_at(1, at(10_200)), Some(at(11_000)));
+        assert!(!maintenance.wants_trim(0, at(9999)) && maintenance.wants_trim(0, at(10_000)));
+        assert!(!maintenance.wants_trim(HIGH_WATER, at(10_100)) && !maintenance.wants_trim(1, at(10_200)));
+        assert_eq!(maintenance.fallen_at(1, at(10_200)), Some(at(11_000)));
     }
 }

@@ -10,10 +10,10 @@ use crate::model::work_request::{WorkRequest, WorkSource};
 
 impl Server {
     /// How an order for a file ends that need not stand in line, or may not; None for all others.
-    pub(super) fn glance(&mut self, order: &WorkRequest) -> Option<WorkResult> {
+    pub(super) fn try_cached(&mut self, order: &WorkRequest) -> Option<WorkResult> {
         let WorkSource::File(file_request) = &order.origin else { return None };
         let began_at = Instant::now();
-        let ending = match self.library.as_ref().and_then(|library| library.glance(file_request)) {
+        let ending = match self.library.as_ref().and_then(|library| library.try_cached(file_request)) {
             Some(Output::Picture(picture)) => {
                 let times = Times { open: Some(began_at.elapsed()), ..Times::default() };
                 self.metrics.note_times(&times);

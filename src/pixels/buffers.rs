@@ -78,28 +78,28 @@ mod tests {
 
     #[test]
     fn a_buffer_is_handed_out_once_and_only_where_it_fits() {
-        let spares = BufferPool::new(u64::MAX);
+        let buffers = BufferPool::new(u64::MAX);
         let mut first = buffer(10);
         first.extend(b"another's");
         let address = first.as_ptr();
-        spares.give(first);
+        buffers.give(first);
         for unfit in [7, 11] {
-            assert_eq!(spares.take(unfit * MEBIBYTE).capacity(), 0);
+            assert_eq!(buffers.take(unfit * MEBIBYTE).capacity(), 0);
         }
-        let again = spares.take(8 * MEBIBYTE);
+        let again = buffers.take(8 * MEBIBYTE);
         assert_eq!((again.as_ptr(), again.len()), (address, 0));
-        assert_eq!(spares.take(8 * MEBIBYTE).capacity(), 0);
+        assert_eq!(buffers.take(8 * MEBIBYTE).capacity(), 0);
     }
 
     #[test]
     fn what_is_kept_is_bounded_and_can_be_given_up() {
-        let spares = BufferPool::new(u64::MAX);
+        let buffers = BufferPool::new(u64::MAX);
         for size in [1, 17, 12, 13, 14] {
-            spares.give(buffer(size));
+            buffers.give(buffer(size));
         }
-        let kept = |size: usize| spares.take(size * MEBIBYTE).capacity() / MEBIBYTE;
+        let kept = |size: usize| buffers.take(size * MEBIBYTE).capacity() / MEBIBYTE;
         assert_eq!([1, 17, 12].map(kept), [0, 0, 13], "too small, too large, too old for it");
-        spares.clear();
+        buffers.clear();
         assert_eq!(kept(14), 0);
 
         let small = BufferPool::new(80 << 20);
