@@ -9,11 +9,11 @@
 //!   that is there although it is in work, or has ended, is passed over.
 //! - A task has ended once it is in `resultados`. Work that comes second leaves nothing behind.
 //! - Whatever else the documents say (when work began, for people) decides nothing.
-//! - Of a task that never was accepted a grave in `tareas` says so, before what there is of it is removed.
+//! - Of a task that never was accepted a tombstone in `tareas` says so, before what there is of it is removed.
 //! - At every moment a task that has not ended has a place in the queue or a turn: what comes next is written before
 //!   what was is taken away. So whoever falls between two writes leaves at most too much, never too little.
-//! - Each server shows every [`BEAT`](life::BEAT) that it lives; one that has not for [`LEASE`] is dead to those who
-//!   watched all that time by clocks of their own (see [`life`]), and its turns are taken over.
+//! - Each server shows every [`BEAT`](lease::BEAT) that it lives; one that has not for [`LEASE`] is dead to those who
+//!   watched all that time by clocks of their own (see [`lease`]), and its turns are taken over.
 //!
 //! Writes wait for a majority of the replica set and its journals, unless the URI says otherwise. Filters are of the
 //! kinds that every server with MongoDB's protocol has; all that is done for each task looks at one `_id`, but for the
@@ -28,7 +28,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use self::life::Life;
+use self::lease::Lease;
 use self::link::Link;
 use self::refusal::Reason;
 use self::writer::MongoWriter;
@@ -38,15 +38,15 @@ mod accept;
 mod bank;
 mod chunks;
 mod end;
+mod error;
+mod heartbeat;
 mod kept;
-mod life;
+mod lease;
 mod link;
-mod pulse;
+mod queue;
 mod refusal;
 mod retention;
 mod status;
-mod trouble;
-mod turns;
 mod writer;
 
 pub use refusal::OpenError;
@@ -60,7 +60,7 @@ pub const LEASE: Duration = Duration::from_secs(15);
 /// Nobody answers there within some seconds, or says no; the error says who and why, and no password.
 pub fn open(uri: &str, retention: Retention, at: SystemTime) -> Result<Backend, OpenError> {
     let names = Names { tasks: "Tp2", bank: "BancoImagenes" };
-    open_as(uri, names, Life { reservation: LEASE, beat: life::BEAT }, retention, at)
+    open_as(uri, names, Lease { lease: LEASE, beat: lease::BEAT }, retention, at)
 }
 
 /// The databases.
@@ -73,13 +73,13 @@ struct Names<'a> {
 fn open_as(
     uri: &str,
     names: Names<'_>,
-    life: Life,
+    lease: Lease,
     retention: Retention,
     at: SystemTime,
 ) -> Result<Backend, OpenError> {
     let link = Link::open(uri, names).map_err(|reason| reason.of(uri))?;
     let link = Arc::new(link);
-    let writer = MongoWriter::open(Arc::clone(&link), life, retention, at);
+    let writer = MongoWriter::open(Arc::clone(&link), lease, retention, at);
     let writer = writer.map_err(|trouble| Reason::from(trouble).of(uri))?;
     Ok((Box::new(writer), Box::new(MongoReader { link })))
 }

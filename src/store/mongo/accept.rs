@@ -8,10 +8,10 @@ use mongodb::bson::doc;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::error::MongoError;
 use super::kept::{Kept, count, date, name};
 use super::link::{Tables, find, insert, remove, step};
-use super::trouble::MongoError;
-use super::turns::{self, Turn};
+use super::queue::{self, Turn};
 use super::{chunks, status};
 use crate::model::task::Submission;
 use crate::store::{Acceptance, rules};
@@ -126,7 +126,7 @@ async fn keep(
     }
     // The same, by somebody who has finished what was begun here; or another.
     let Some(other) = find(&tables.tasks, &task).await? else { return Err(MongoError::Contended) };
-    if turns::is_grave(&other) {
+    if queue::is_grave(&other) {
         return Ok(Kind::Never);
     }
     let is_same = key.is_some_and(|key| other.get_str("clave").is_ok_and(|other| other == key.name));
@@ -144,14 +144,14 @@ pub(super) async fn forget_key(tables: &Tables, key: &str, task: &str) -> Result
 /// this ends halfway is found by who comes to it.
 pub(super) async fn delete(tables: &Tables, id: Uuid) -> Result<Option<u64>, MongoError> {
     let task = name(id);
-    let document = find(&tables.tasks, &task).await?.filter(|document| !turns::is_grave(document));
+    let document = find(&tables.tasks, &task).await?.filter(|document| !queue::is_grave(document));
     let Some(document) = document else { return Ok(None) };
     let document = Kept(&document);
     if let Some(key) = document.maybe_text("clave")? {
         forget_key(tables, key, &task).await?;
     }
     let is_first = remove(&tables.tasks, &task).await?;
-    turns::forget(tables, &task).await?;
+    queue::forget(tables, &task).await?;
     chunks::forget(tables, &chunks::upload(&task), document.number("recibidos")?).await?;
     let freed = forget_result(tables, &task).await?;
     remove(&tables.queue, &task).await?;

@@ -9,9 +9,9 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 
+use super::error::MongoError;
 use super::kept::Kept;
 use super::link::{all, insert as insert_one, limit, step};
-use super::trouble::MongoError;
 use crate::model::face::{FACE_SAMPLES, Face, Page};
 
 /// What `vector` has for each sample.

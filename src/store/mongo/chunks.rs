@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use mongodb::bson::doc;
 
+use super::error::MongoError;
 use super::kept::{Kept, binary};
 use super::link::{Tables, find, insert, remove};
-use super::trouble::MongoError;
 use crate::store::rules;
 
 /// Bytes of a piece; the last one has fewer.

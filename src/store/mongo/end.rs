@@ -5,10 +5,10 @@ use mongodb::bson::{Document, doc};
 
 use super::accept::forget_result;
 use super::chunks;
+use super::error::MongoError;
 use super::kept::{count, date};
 use super::link::{Tables, find, insert};
-use super::trouble::MongoError;
-use super::turns::{Turn, take_over, tidy};
+use super::queue::{Turn, take_over, tidy};
 use crate::model::picture::Picture;
 use crate::model::task::Problem;
 use crate::store::{CRASHES_MAX, End, rules};

@@ -5,7 +5,7 @@ use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, DateTime, Document, doc};
 use uuid::Uuid;
 
-use super::trouble::MongoError;
+use super::error::MongoError;
 use crate::http::format::Format;
 use crate::model::image::Encoding;
 use crate::model::transform::{Size, Transform};

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Names;
+use super::error::MongoError;
 use super::refusal::Reason;
-use super::trouble::MongoError;
 use crate::store::StoreError;
 
 /// What one step may take, whatever the URI says: it may be a megabyte over a slow network.
@@ -37,7 +37,7 @@ pub(super) struct Link {
     pub(super) tables: Tables,
     pub(super) bank: Database,
     /// `servidores` once more, over a connection of its own.
-    pub(super) pulse: Collection<Document>,
+    pub(super) heartbeat: Collection<Document>,
     /// Whether the server stops.
     braked: watch::Sender<bool>,
     /// Since when nobody answers, and what was said then.
@@ -67,7 +67,7 @@ impl Link {
             .map_err(Reason::Runtime)?;
         let client = runtime.block_on(connect(uri, CONNECTIONS)).map_err(Reason::Uri)?;
         let second = runtime.block_on(connect(uri, 1)).map_err(Reason::Uri)?;
-        let pulse = second.database(names.tasks).collection("servidores");
+        let heartbeat = second.database(names.tasks).collection("servidores");
         let (tasks, bank) = (client.database(names.tasks), client.database(names.bank));
         let tables = Tables {
             tasks: tasks.collection("tareas"),
@@ -79,7 +79,7 @@ impl Link {
             servers: tasks.collection("servidores"),
         };
         let (braked, _) = watch::channel(false);
-        Ok(Self { runtime: Some(runtime), tables, bank, pulse, braked, away: Mutex::default() })
+        Ok(Self { runtime: Some(runtime), tables, bank, heartbeat, braked, away: Mutex::default() })
     }
 
     /// Does this on the caller's thread, and waits for it.

@@ -5,7 +5,7 @@ use std::{fmt, io};
 use mongodb::error::{Error, ErrorKind};
 use scaler::words::InWords;
 
-use super::trouble;
+use super::error;
 use crate::store::StoreError;
 
 /// The store can't be opened.
@@ -64,7 +64,7 @@ impl fmt::Display for OpenError {
                 ErrorKind::InvalidArgument { .. } => {
                     f.write_str("la dirección no es de la forma mongodb://USUARIO:CONTRASEÑA@HOST:PUERTO/?OPCIÓN=VALOR, o tiene una opción que el controlador no conoce")
                 }
-                _ => f.write_str(&trouble::words(error)),
+                _ => f.write_str(&error::words(error)),
             },
             Reason::Runtime(error) => write!(f, "{}", InWords(error)),
             Reason::Trouble(StoreError::Full(words) | StoreError::Damaged(words) | StoreError::Broken(words)) => f.write_str(words),

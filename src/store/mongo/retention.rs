@@ -10,9 +10,9 @@ use mongodb::bson::{Document, doc};
 use super::accept::{forget_key, forget_result};
 use super::chunks;
 use super::end::{DONE, EXPIRED, FAILED};
+use super::error::MongoError;
 use super::kept::{Kept, date};
 use super::link::{Tables, all, find, limit, remove, step};
-use super::trouble::MongoError;
 use crate::store::Retention;
 use crate::store::rules::{PASS_BYTES, PASS_MAX, TOMBSTONE, before};
 

@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::chunks;
 use super::end::{DONE, EXPIRED, FAILED};
+use super::error::MongoError;
 use super::kept::{Kept, name};
 use super::link::{Tables, all, find, step};
-use super::trouble::MongoError;
-use super::turns::is_grave;
+use super::queue::is_grave;
 use crate::model::admission::{Full, Reservation};
 use crate::model::task::{Problem, Shape, Status, TaskState};
 

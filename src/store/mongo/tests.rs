@@ -6,8 +6,8 @@ use std::time::Duration;
 use mongodb::bson::{Document, doc};
 use uuid::Uuid;
 
+use super::error::MongoError;
 use super::kept::name;
-use super::trouble::MongoError;
 use super::*;
 use crate::http::format::Format;
 use crate::model::admission::Admission;
@@ -71,8 +71,8 @@ impl Place for Databases {
     }
 
     fn open(&self, retention: Retention, at: SystemTime) -> Backend {
-        let life = Life { reservation: Duration::ZERO, beat: Duration::from_hours(1) };
-        open_as(&self.uri, self.names(), life, retention, at).unwrap()
+        let lease = Lease { lease: Duration::ZERO, beat: Duration::from_hours(1) };
+        open_as(&self.uri, self.names(), lease, retention, at).unwrap()
     }
 }
 
@@ -135,9 +135,9 @@ struct One {
 }
 
 impl One {
-    fn at(databases: &Databases, reservation: Duration) -> Self {
-        let life = Life { reservation, beat: Duration::from_hours(1) };
-        let writer = MongoWriter::open(Arc::new(databases.link()), life, KEEP, at(0)).unwrap();
+    fn at(databases: &Databases, lease: Duration) -> Self {
+        let lease = Lease { lease, beat: Duration::from_hours(1) };
+        let writer = MongoWriter::open(Arc::new(databases.link()), lease, KEEP, at(0)).unwrap();
         Self { writer, admission: Admission::new(8, 64 << 20, 1) }
     }
 
@@ -197,7 +197,7 @@ impl One {
     }
 
     /// Looks at the others once, as it does every few seconds.
-    fn watch(&self, sightings: &mut life::Sightings) {
+    fn watch(&self, sightings: &mut lease::Sightings) {
         let tables = &self.writer.link.tables;
         self.writer.link.run(pulse::watch(tables, &self.writer.server, sightings, at(30))).unwrap();
     }
@@ -262,7 +262,7 @@ fn what_a_dead_server_had_in_work_is_taken_over_and_ends_once() {
     slow.accept(2, 2, None);
     assert!(slow.claim().is_some() && slow.claim().is_some());
     let mut heir = One::at(&databases, LONG);
-    let mut sightings = life::Sightings::new(LONG);
+    let mut sightings = lease::Sightings::new(LONG);
     heir.watch(&mut sightings);
     assert_eq!(
         (heir.state(1), heir.claim().map(|claim| claim.id)),
@@ -270,7 +270,7 @@ fn what_a_dead_server_had_in_work_is_taken_over_and_ends_once() {
         "it may live"
     );
     // Taken for dead, though it is only slow: the first to end a task has ended it.
-    heir.watch(&mut life::Sightings::new(Duration::ZERO));
+    heir.watch(&mut lease::Sightings::new(Duration::ZERO));
     assert_eq!((heir.state(1), heir.state(2)), (TaskState::Pending, TaskState::Pending));
     let claim = heir.claim().unwrap();
     assert!(claim.suspect && claim.id == id(1));
@@ -291,7 +291,7 @@ fn three_dead_servers_end_a_task() {
         let mut server = One::at(&databases, LONG);
         assert_eq!(server.claim().unwrap().suspect, fall > 1);
         drop(server);
-        One::at(&databases, LONG).watch(&mut life::Sightings::new(Duration::ZERO));
+        One::at(&databases, LONG).watch(&mut lease::Sightings::new(Duration::ZERO));
     }
     let status = One::at(&databases, LONG).status(1).unwrap();
     assert_eq!((status.state, status.problem), (TaskState::Failed, Some(crate::store::rules::hopeless())));
@@ -304,7 +304,7 @@ fn a_turn_whose_answer_was_lost_is_given_back() {
     server.accept(1, 1, None);
     assert!(server.claim().is_some());
     server.writer.server.turns().clear();
-    server.watch(&mut life::Sightings::new(LONG));
+    server.watch(&mut lease::Sightings::new(LONG));
     let claim = server.claim().unwrap();
     assert_eq!((claim.id, claim.suspect), (id(1), false));
 }
@@ -440,7 +440,7 @@ fn who_gives_back_an_old_turn_takes_nothing_from_the_new_one() {
     let tables = slow.writer.link.tables.clone();
     slow.writer.link.run(turns::give_back(&tables, &old, at(6), false)).unwrap();
     drop(quick);
-    slow.watch(&mut life::Sightings::new(Duration::ZERO));
+    slow.watch(&mut lease::Sightings::new(Duration::ZERO));
     let claim = slow.claim().unwrap();
     assert!(claim.id == id(1) && claim.suspect, "its fall is counted");
     assert!(slow.done(1, 10));

@@ -10,12 +10,12 @@ use mongodb::bson::doc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::error::MongoError;
+use super::heartbeat::{self, Server};
 use super::kept::name;
-use super::life::{Life, Sightings};
+use super::lease::{Lease, Sightings};
 use super::link::{Link, Tables, remove, step};
-use super::pulse::{self, Server};
-use super::trouble::MongoError;
-use super::turns::{self, Granted, Look, Turn};
+use super::queue::{self, Granted, Look, Turn};
 use super::{accept, bank, end, retention};
 use crate::model::admission::Reservation;
 use crate::model::face::Face;
@@ -40,7 +40,7 @@ pub(super) struct MongoWriter {
     /// Folders in which an index sees to the names.
     folders: Mutex<HashSet<String>>,
     /// What shows that it lives, and what looks after the others: the one does not wait for the other.
-    pulse: Vec<JoinHandle<()>>,
+    heartbeat: Vec<JoinHandle<()>>,
 }
 
 /// What a change is about. Two that are about the same thing keep their order.
@@ -67,24 +67,24 @@ fn subject(write: &StoreWrite) -> Option<Subject<'_>> {
 impl MongoWriter {
     pub(super) fn open(
         link: Arc<Link>,
-        life: Life,
+        lease: Lease,
         retention: Retention,
         at: SystemTime,
     ) -> Result<Self, StoreError> {
         let server = Arc::new(Server::new());
-        let mut sightings = Sightings::new(life.reservation);
+        let mut sightings = Sightings::new(lease.lease);
         let tables = link.tables.clone();
         let kept = link.run(async {
             prepare(&tables).await?;
             server.beat(&tables.servers).await?;
-            pulse::watch(&tables, &server, &mut sightings, at).await?;
+            heartbeat::watch(&tables, &server, &mut sightings, at).await?;
             retention::sum(&tables).await
         })?;
-        let beats = pulse::beat(link.pulse.clone(), Arc::clone(&server), life.beat);
-        let watches = pulse::run(tables, Arc::clone(&server), sightings, life.beat);
-        let pulse = [link.spawn(beats), link.spawn(watches)].into_iter().flatten().collect();
+        let beats = heartbeat::beat(link.heartbeat.clone(), Arc::clone(&server), lease.beat);
+        let watches = heartbeat::run(tables, Arc::clone(&server), sightings, lease.beat);
+        let heartbeat = [link.spawn(beats), link.spawn(watches)].into_iter().flatten().collect();
         let (kept, order, folders) = (AtomicU64::new(kept), AtomicI64::new(0), Mutex::default());
-        Ok(Self { link, server, retention, kept, order, folders, pulse })
+        Ok(Self { link, server, retention, kept, order, folders, heartbeat })
     }
 
     async fn apply(&self, write: &StoreWrite) -> Result<StoreReply, MongoError> {
@@ -147,7 +147,7 @@ impl MongoWriter {
     async fn release(&self, id: Uuid, at: SystemTime, tried: bool) -> Result<bool, MongoError> {
         let turn = self.server.turns().get(&id).cloned();
         let Some(turn) = turn else { return Ok(false) };
-        turns::give_back(&self.link.tables, &turn, at, tried).await?;
+        queue::give_back(&self.link.tables, &turn, at, tried).await?;
         self.server.turns().remove(&id);
         Ok(true)
     }
@@ -187,8 +187,8 @@ impl MongoWriter {
         let mut seen = 0;
         let mut places = VecDeque::new();
         loop {
-            if places.is_empty() && seen < turns::LOOKED_AT {
-                places.extend(turns::places(tables, crashes_max, seen).await?);
+            if places.is_empty() && seen < queue::LOOKED_AT {
+                places.extend(queue::places(tables, crashes_max, seen).await?);
                 seen += places.len() as u64;
             }
             let Some(place) = places.pop_front() else { return Ok(StoreReply::Claimed(Claimed::Nothing)) };
@@ -200,7 +200,7 @@ impl MongoWriter {
             }
             // Before it is: who finds a turn of ours that is not here gives it back.
             server.turns().insert(id, turn.clone());
-            let look = turns::take(tables, &server.name, (&place, turn), in_work, at, &mut reservation).await;
+            let look = queue::take(tables, &server.name, (&place, turn), in_work, at, &mut reservation).await;
             let hold = |turn: Option<Turn>| match turn {
                 Some(turn) => server.turns().insert(id, turn),
                 None => server.turns().remove(&id),
@@ -284,13 +284,13 @@ impl Writer for MongoWriter {
     }
 
     fn close(&mut self) {
-        self.pulse.iter().for_each(JoinHandle::abort);
-        let (now, pulse) = (SystemTime::now(), std::mem::take(&mut self.pulse));
+        self.heartbeat.iter().for_each(JoinHandle::abort);
+        let (now, heartbeat) = (SystemTime::now(), std::mem::take(&mut self.heartbeat));
         let held: Vec<Uuid> = self.server.turns().keys().copied().collect();
         // What can't be given back now is taken over as a dead server's.
         let _ = self.link.run(async {
             // A beat under way would show again that it lives.
-            join_all(pulse).await;
+            join_all(heartbeat).await;
             join_all(held.into_iter().map(|id| self.release(id, now, true))).await;
             remove(&self.link.tables.servers, &self.server.name).await
         });
@@ -315,6 +315,6 @@ fn is_beside(next: &StoreWrite, run: &[(u64, StoreWrite)]) -> bool {
 
 impl Drop for MongoWriter {
     fn drop(&mut self) {
-        self.pulse.iter().for_each(JoinHandle::abort);
+        self.heartbeat.iter().for_each(JoinHandle::abort);
     }
 }

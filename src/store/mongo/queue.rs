@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::chunks;
 use super::end::{EXPIRED, is_of};
+use super::error::MongoError;
 use super::kept::{Kept, count, date, name};
 use super::link::{Tables, all, find, insert, put, remove, step};
-use super::trouble::MongoError;
 use crate::model::admission::{Full, Reservation};
 use crate::model::transform::Transform;
 use crate::store::Claimed;
@@ -227,7 +227,7 @@ async fn take_free(
 }
 
 /// Sees to it that a task which never was accepted never will be, and removes what there is of it. Decided by the
-/// insertion of a grave under its name, which stays as long as those of tasks that have expired: who still accepts it
+/// insertion of a tombstone under its name, which stays as long as those of tasks that have expired: who still accepts it
 /// is late.
 async fn bury_orphan(tables: &Tables, place: &Turn, at: SystemTime) -> Result<(), MongoError> {
     let task = place.task();

@@ -9,11 +9,11 @@ use mongodb::bson::{DateTime, Document, doc};
 use uuid::Uuid;
 
 use super::end::recover;
+use super::error::MongoError;
 use super::kept::Kept;
-use super::life::Sightings;
+use super::lease::Sightings;
 use super::link::{Tables, all, put, remove};
-use super::trouble::MongoError;
-use super::turns::{Turn, give_back};
+use super::queue::{Turn, give_back};
 
 /// This server, as the others see it, and what it has in work.
 #[derive(Debug)]

@@ -11,9 +11,9 @@ pub(super) const BEAT: Duration = Duration::from_secs(3);
 
 /// The times that this goes by.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Life {
+pub(super) struct Lease {
     /// A server whose number has stood still for so long is dead.
-    pub(super) reservation: Duration,
+    pub(super) lease: Duration,
     /// Between two looks.
     pub(super) beat: Duration,
 }
@@ -21,7 +21,7 @@ pub(super) struct Life {
 /// What one observer has seen of the others.
 #[derive(Debug)]
 pub(super) struct Sightings {
-    reservation: Duration,
+    lease: Duration,
     /// When it last looked.
     looked: Option<Instant>,
     /// Of each server the number, and since when it is this; None has none.
@@ -29,8 +29,8 @@ pub(super) struct Sightings {
 }
 
 impl Sightings {
-    pub(super) fn new(reservation: Duration) -> Self {
-        Self { reservation, looked: None, seen: HashMap::new() }
+    pub(super) fn new(lease: Duration) -> Self {
+        Self { lease, looked: None, seen: HashMap::new() }
     }
 
     /// These are the numbers now, and the servers that have none but hold something; which of them all are dead?
@@ -39,7 +39,7 @@ impl Sightings {
         numbers: impl IntoIterator<Item = (String, Option<i64>)>,
         now: Instant,
     ) -> HashSet<String> {
-        let is_gap = self.looked.is_none_or(|looked| now - looked > self.reservation / 2);
+        let is_gap = self.looked.is_none_or(|looked| now - looked > self.lease / 2);
         self.looked = Some(now);
         let mut seen = HashMap::new();
         let mut dead = HashSet::new();
@@ -48,7 +48,7 @@ impl Sightings {
                 Some(&(before, since)) if before == number && !is_gap => since,
                 _ => now,
             };
-            if now - since >= self.reservation {
+            if now - since >= self.lease {
                 dead.insert(server.clone());
             }
             seen.insert(server, (number, since));
