@@ -67,7 +67,7 @@ pub fn confine(confinement: &Confinement<'_>) -> Posture {
 ///
 /// # Errors
 /// No child can be had, or it can't be waited for.
-pub fn probe(parent: Pid, address_space: u64, signals: &SignalFd) -> io::Result<Posture> {
+pub fn check_support(parent: Pid, address_space: u64, signals: &SignalFd) -> io::Result<Posture> {
     let confinement =
         Confinement { connection: None, log: None, parent: Some(parent), files: false, address_space };
     sys::fork_child(|| confine(&confinement).missing)?;

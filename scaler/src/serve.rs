@@ -147,7 +147,7 @@ impl Server {
             own_pid: sys::own_pid(),
             address_space: sandbox::address_space(config.session_limits.limits.pixels_max),
         };
-        let posture = sandbox::probe(server.own_pid, server.address_space, &server.signals)
+        let posture = sandbox::check_support(server.own_pid, server.address_space, &server.signals)
             .map_err(|error| failed("no se puede crear un proceso", error))?;
         if config.session_limits.confinement_required && !posture.is_complete() {
             return Err(StartError::new(format!("{posture} Se exige completo (--exigir-aislamiento).")));
