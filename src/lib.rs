@@ -1,14 +1,22 @@
 //! tp2: an image service on raw sockets. A picture in, the gray, scaled picture out.
 //!
-//! Layers, lowest first; a module uses only what is below it:
+//! Layers, lowest first; a module uses only what is below it, and `scripts/check-layers` checks that:
 //!
 //! ```text
-//! key, host, page < http < exchange, client < pixels, log, store < files < workers < net < config < own_scaler < main
+//! host, page < http < model < conn < pixels, store < work, files < workers < net < config < own_scaler < main
+//!                     log beside conn, client beside model
 //! ```
 //!
-//! `http` and `conn` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live in
-//! `net`, `workers`, `files`, `store`, `log`, `host` and `client`. The `scaler` crate is the second server; shared
-//! with it are `scaler::raster` and `scaler::wire` (pure), `scaler::words` and `scaler::usage` (what both tell people), and
+//! - [`http`]: the wire; bytes in, values out.
+//! - [`model`]: the facts that everybody shares: work, errors, admission, what is asked of the store.
+//! - [`conn`]: the conversation with one client. [`work`]: what becomes of its picture, whose turn it is, tasks.
+//! - [`pixels`]: pictures. [`store`]: what survives. [`files`]: `-d`, and the folder of links. [`workers`]: the threads.
+//! - [`net`]: the shell: sockets, the loop, the scaler's process. [`config`]: the options.
+//! - [`page`]: the files of the page. [`client`]: `tp2-cliente`.
+//!
+//! `http`, `model`, `conn` and `work` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live
+//! in `net`, `workers`, `files`, `store`, `log`, `host` and `client`. The `scaler` crate is the second server; shared with it
+//! are `scaler::raster` and `scaler::wire` (pure), `scaler::words` and `scaler::usage` (what both tell people), and
 //! `scaler::sys` (the system calls of both processes).
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]

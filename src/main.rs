@@ -202,7 +202,7 @@ fn library_of(config: &Config) -> Result<(Option<Library>, u64), String> {
 fn raise_descriptors(config: &Config) -> usize {
     let (clients_max, threads) = (config.clients_max, config.threads);
     let store = if matches!(config.store, StoreAt::Mongodb(_)) { AWAY_DESCRIPTORS } else { 0 };
-    // A worker of the steady crew has a file open at a time, and its folder; quick ones open none.
+    // A worker of the steady workers has a file open at a time, and its folder; quick ones open none.
     let spare = OWN_DESCRIPTORS + store + connections_max(threads) as u64 + 2 * threads as u64;
     let file_request = clients_max as u64 + spare;
     let Ok((soft, hard)) = sys::limits(sys::Limit::Files) else { return clients_max };

@@ -45,8 +45,8 @@ use crate::pixels::{self, BufferPool};
 /// second or so, and for several where all cores have something else to do as well.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// How many threads may be written off in the life of a process with so many in each crew. Each may still use a core and
-/// memory: as many as there are in a crew double that at worst. At least 4, so that on a small machine a handful of bad files
+/// How many threads may be written off in the life of a process with so many in each class. Each may still use a core and
+/// memory: as many as there are in a class double that at worst. At least 4, so that on a small machine a handful of bad files
 /// does not end the service.
 #[must_use]
 pub fn replacements_max(threads: usize) -> usize {
@@ -94,7 +94,7 @@ pub struct Loss {
 }
 
 impl Workers {
-    /// Starts `threads` threads of each crew, over queues of `places` jobs whose clients wait, and one of tasks.
+    /// Starts `threads` threads of each class, over queues of `places` jobs whose clients wait, and one of tasks.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -124,7 +124,7 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Starts a thread of this crew.
+    /// Starts a thread of this class.
     fn begin(&mut self, class: WorkerClass) -> std::io::Result<Worker> {
         let [quick, long, tasks] = &self.receivers;
         let (kind, receivers) = match class {
@@ -494,13 +494,13 @@ mod tests {
         assert!(inbox.try_recv().is_err());
     }
 
-    /// As if it were long, or a task: for the steady crew.
+    /// As if it were long, or a task: for the steady workers.
     fn submit(workers: &Workers, job: Job) {
         let queue = if job.durable { Queue::Task } else { Queue::Long };
         workers.submit(job, queue);
     }
 
-    /// A thread in each crew, and both wait for a nod after each of their answers.
+    /// A thread in each class, and both wait for a nod after each of their answers.
     fn start_nodding() -> (Workers, Receiver<Completion>, Sender<()>) {
         let ((answers, inbox), (nods, nod)) = (unbounded(), unbounded());
         let deliver: Deliver = Arc::new(move |done| {

@@ -49,7 +49,7 @@ a_task() {
     type_in "curl -sS $here/tareas/$task/imagen -o tarea.jpg -w '%{http_code} %{content_type}\n'"
     must 'y ahí está la imagen' says '^200 image/jpeg'
     open src/conn/intent.rs submit_task 'De una petición a una pregunta al almacén, y de su respuesta a HTTP.'
-    open src/work/waiters.rs Watchers 'Quién espera qué tarea: nadie pregunta cada segundo.'
+    open src/work/waiters.rs Waiters 'Quién espera qué tarea: nadie pregunta cada segundo.'
 }
 
 step a_crash 'kill -9 a todo'
@@ -97,5 +97,5 @@ a_face() {
     type_in "sed 's/.*\"vector\":\[//; s/\].*//' documento | tr ',' '\n' | grep -c ."
     must 'son 7200 números' says '^7200$'
     open src/conn/bank.rs write_document 'El documento, escrito igual que lo escribían los programas de la clase.'
-    open src/pixels/face.rs likeness 'De una imagen a 7200 grises.'
+    open src/pixels/face.rs face_image 'De una imagen a 7200 grises.'
 }

@@ -70,7 +70,7 @@ overload() {
     must 'los dos' begins dos.jpg ffd8ff
     stop "$small"
     stop "$slow"
-    open src/model/admission.rs Gate 'El único contador de admisión: lugares y bytes. Todo lo que entra tiene dónde estar.'
+    open src/model/admission.rs Admission 'El único contador de admisión: lugares y bytes. Todo lo que entra tiene dónde estar.'
     open src/model/admission.rs retry_after 'Un Retry-After que sale de lo que se tarda, no de la galera.'
 }
 listening() { ss -tlnpH | grep "pid=$1," >/dev/null; }

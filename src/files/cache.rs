@@ -24,7 +24,7 @@ const PART: u64 = 4;
 /// Files whose format is remembered, at some two hundred bytes each.
 const FORMATS_MAX: usize = 4096;
 
-/// Pictures by edition, formats by state of a file.
+/// Pictures by variant, formats by state of a file.
 #[derive(Debug)]
 pub(super) struct Cache {
     admission: Admission,
@@ -52,12 +52,12 @@ impl Cache {
         now(&self.formats)?.get(version).copied()
     }
 
-    /// The picture of this edition, if it is kept and to be had without waiting.
+    /// The picture of this variant, if it is kept and to be had without waiting.
     pub(super) fn find_now(&self, variant: &Variant) -> Option<Arc<Picture>> {
         now(&self.pictures)?.get(variant).cloned()
     }
 
-    /// The picture of this edition, if it is kept.
+    /// The picture of this variant, if it is kept.
     pub(super) fn find(&self, variant: &Variant) -> Option<Arc<Picture>> {
         self.pictures().get(variant).cloned()
     }

@@ -32,7 +32,7 @@ struct Counters {
 pub struct Full;
 
 impl Admission {
-    /// A gate with so many places (`--cola`) and bytes (`--memoria`), behind which so many threads work.
+    /// A counter with so many places (`--cola`) and bytes (`--memoria`), behind which so many threads work.
     #[must_use]
     pub fn new(places_max: usize, bytes_max: u64, threads: usize) -> Self {
         Self(Arc::new(Counters {
@@ -159,7 +159,7 @@ impl Reservation {
         }
     }
 
-    /// The most bytes all reservations of its gate may hold together.
+    /// The most bytes all reservations of its counter may hold together.
     #[must_use]
     pub fn bytes_max(&self) -> u64 {
         self.admission.bytes_max()

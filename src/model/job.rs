@@ -82,7 +82,7 @@ impl Brief {
         Reduction::for_target((width, height), (target.0.max(columns), target.1.max(rows)))
     }
 
-    /// What its result will be an edition of.
+    /// What its result will be a variant of.
     #[must_use]
     pub fn variant(&self) -> Option<Variant> {
         self.version.map(|version| Variant { version, transform: self.transform })
@@ -316,7 +316,7 @@ pub type WorkResult = Result<WorkOutput, WorkError>;
 pub enum WorkOutput {
     /// With a picture, and where the time went.
     Picture(Arc<Picture>, Times),
-    /// The client has this edition of the file already.
+    /// The client has this variant of the file already.
     NotModified(Variant),
     /// With a face for the bank, and where the time went.
     Face(FaceImage, Times),
@@ -353,7 +353,7 @@ pub enum WorkerClass {
 pub const CLASSES: usize = 2;
 
 impl Queue {
-    /// The lane of a job like this.
+    /// The queue of a job like this.
     #[must_use]
     pub fn of(job: &Job) -> Self {
         // What holds no place must not fill a queue of those that do, nor stand behind all of them.

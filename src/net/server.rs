@@ -156,7 +156,7 @@ impl Server {
             Interest::READABLE,
         )?;
         let acceptor = Acceptor::new(parts.listeners, poll.registry(), parts.clients_max)?;
-        // Unbounded, yet never longer than the places of the gate: only leased work is ever delivered.
+        // Unbounded, yet never longer than the places of admission: only leased work is ever delivered.
         let (deliver, done): (Deliver, _) = inbox(&waker);
         // As long as there are clients, and tasks in work.
         let (tell, answers): (store::Deliver, _) = inbox(&waker);

@@ -5,7 +5,7 @@
 //! in the order in which they were asked, and so are reads. Group commit: the writer is handed one request and all that
 //! wait by then, so that the disk turns once for all of them, and nobody waits for company.
 //!
-//! What it refuses to do: to bound its queues. Whoever asks has a lease for the bytes that he hands in, and so many
+//! What it refuses to do: to bound its queues. Whoever asks has a reservation for the bytes that he hands in, and so many
 //! requests under way as he has clients and workers.
 //!
 //! Known limit: a read that takes long keeps the others waiting; each is bounded by the ranges and counts asked for.

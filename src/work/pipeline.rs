@@ -3,12 +3,12 @@
 //! ```text
 //!           admit          done            admit         done          done           done
 //!    Named -------> Open --------> Waiting -------> Gray -------> Scale ------> Encode ------> Finished(Ok)
-//!    LinkRequest           |                |              |             |             | \              ^ ^
+//!    Sought           |                |              |             |             | \              ^ ^
 //!      |              |                |              |             |             |  Keep ---done-+ |
 //!      |              +--- the client has it already, the result is kept, a link is read: done -----+
 //!      +---- handle_timeout, a failed step -----------+-------------+-------------+-----------> Finished(Err)
 //! ```
-//! An upload begins in Waiting, a file in Named, a stored picture in LinkRequest; Keep is for whoever wants a link to the
+//! An upload begins in Waiting, a file in Named, a stored picture in Sought; Keep is for whoever wants a link to the
 //! result. All lines are for a place; Waiting's is for memory too. A durable run, a task's, waits for memory alone: places
 //! are for those whose clients wait. A run that has opened its file gives its place back before it waits again, so that no
 //! place is ever held by somebody who waits.

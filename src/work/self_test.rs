@@ -1,16 +1,16 @@
 //! Whether the server still does what it is there for: every ten seconds a tiny picture of its own goes the whole way,
-//! through a worker of the steady crew, a scaler connection that is opened for it, and a worker of the quick crew.
+//! through a worker of the steady workers, a scaler connection that is opened for it, and a worker of the quick workers.
 //!
 //! A state machine like the others: time and answers in, jobs and verdicts out. Its jobs hold no place and no byte, and no
 //! task or state is to be seen of them. What does not come back is judged by where it is:
 //! - At the scaler it has a connection and a child of its own and waits for nobody: [`PATIENCE`] is enough. It is given up
 //!   then, and another is sent soon. A second one that is lost in the same way means that our own scaler is to be killed:
 //!   what a process that is stopped will not do is none of our waiting.
-//! - At the workers it stands in line behind others' pictures. As long as that crew brings anything at all, it is busy; if for
+//! - At the workers it stands in line behind others' pictures. As long as that class brings anything at all, it is busy; if for
 //!   [`PATIENCE`] nothing has come, it hangs. The picture is left where it is: it comes back when they do.
 //!
 //! The verdict stands until a picture has come back whole. Nothing here frees a worker that hangs: the workers themselves
-//! replace one that is long over its deadline, and then the crew brings something again.
+//! replace one that is long over its deadline, and then the class brings something again.
 use std::time::{Duration, Instant};
 
 use scaler::raster::Raster;
@@ -50,7 +50,7 @@ pub struct SelfTest {
     verdict: Option<Part>,
     /// Pictures lost at the scaler in a row.
     losses: u32,
-    /// When each crew last brought anything.
+    /// When each class last brought anything.
     workers_at: [Instant; CLASSES],
     /// Jobs that had come of each by then.
     finished: [usize; CLASSES],
@@ -99,7 +99,7 @@ impl SelfTest {
         }
     }
 
-    /// So many jobs have come of each crew, whatever they are.
+    /// So many jobs have come of each class, whatever they are.
     pub fn note_work(&mut self, finished: [usize; CLASSES], now: Instant) {
         for (class, at) in self.workers_at.iter_mut().enumerate() {
             if std::mem::replace(&mut self.finished[class], finished[class]) != finished[class] {

@@ -116,7 +116,7 @@ pub(super) enum Look {
     Nothing,
     /// It is ours.
     Granted(Box<Granted>),
-    /// It is ours, and no lease could ever hold its picture.
+    /// It is ours, and no reservation could ever hold its picture.
     TooLarge(Turn),
     /// It is not, and the claim is answered so.
     Answer(Claimed),

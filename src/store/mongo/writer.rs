@@ -113,7 +113,7 @@ impl MongoWriter {
                 StoreReply::Nothing
             }
             StoreWrite::Insert { folder, face } => StoreReply::Inserted(self.insert(folder, face).await?),
-            // It holds a lease, and is made by itself.
+            // It holds a reservation, and is made by itself.
             StoreWrite::Claim { .. } => StoreReply::Claimed(Claimed::Nothing),
         })
     }

@@ -18,7 +18,7 @@ use crate::model::task::{Problem, Submission};
 use crate::model::transform::Transform;
 use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, Retention, StoreError, StoreReply, rules};
 
-/// A task whose turn has come: a [`Claim`](crate::model::task::Claim) without its lease.
+/// A task whose turn has come: a [`Claim`](crate::model::task::Claim) without its reservation.
 pub(super) struct Turn {
     pub(super) id: Uuid,
     pub(super) picture: Vec<u8>,

@@ -24,7 +24,7 @@ type Outcome = Result<Effect, StoreError>;
 enum Effect {
     /// It is answered so.
     Told(StoreReply),
-    /// A claim has got this, and will hold it with its lease.
+    /// A claim has got this, and will hold it with its reservation.
     Turn(Turn),
 }
 
@@ -142,7 +142,7 @@ fn apply(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> Ou
     told.map(Effect::Told)
 }
 
-/// The answer to a request that is over; what it held is let go, but for the lease of a claim.
+/// The answer to a request that is over; what it held is let go, but for the reservation of a claim.
 fn answer(ticket: u64, write: StoreWrite, outcome: Outcome) -> StoreAnswer {
     let result = outcome.map(|effect| match (effect, write) {
         (
