@@ -23,7 +23,7 @@ use crate::store::Retention;
 
 /// What becomes of an option.
 #[derive(Clone, Copy)]
-enum Action {
+enum OptionAction {
     /// The program prints this and ends.
     Print(fn() -> String),
     /// Called as often as the flag is given.
@@ -45,17 +45,22 @@ struct Draft {
     places_max: Option<usize>,
 }
 
-const fn flag(long: &'static str, help: &'static str, set: fn(&mut Draft)) -> Row<Action> {
-    Row { repeatable: true, ..Row::new(long, help, Action::Flag(set)) }
+const fn flag(long: &'static str, help: &'static str, set: fn(&mut Draft)) -> Row<OptionAction> {
+    Row { repeatable: true, ..Row::new(long, help, OptionAction::Flag(set)) }
 }
 
-const fn valued(long: &'static str, value: &'static str, help: &'static str, read: Read) -> Row<Action> {
-    Row { value, repeatable: true, ..Row::new(long, help, Action::Last(read)) }
+const fn valued(
+    long: &'static str,
+    value: &'static str,
+    help: &'static str,
+    read: Read,
+) -> Row<OptionAction> {
+    Row { value, repeatable: true, ..Row::new(long, help, OptionAction::Last(read)) }
 }
 
 /// Every option, in the order of the help. Those from [`FIRST_LIMIT`] on stand below a title of their own.
-const OPTIONS: &[Row<Action>] = &[
-    Row { short: "h", ..Row::new("help", "Muestra este mensaje de ayuda y sale", Action::Print(help)) },
+const OPTIONS: &[Row<OptionAction>] = &[
+    Row { short: "h", ..Row::new("help", "Muestra este mensaje de ayuda y sale", OptionAction::Print(help)) },
     Row {
         short: "i",
         value: "IP",
@@ -64,7 +69,7 @@ const OPTIONS: &[Row<Action>] = &[
         ..Row::new(
             "ip",
             "Dirección de escucha",
-            Action::Each(|draft, value| {
+            OptionAction::Each(|draft, value| {
                 usage::check_host(&value.name, &value.text).map_err(UsageError)?;
                 draft.config.hosts.push(value.text.clone());
                 Ok(())
@@ -161,7 +166,7 @@ const OPTIONS: &[Row<Action>] = &[
     },
     Row { short: "v", ..flag("detalle", "Registro más detallado", |draft| draft.detail += 1) },
     Row { short: "q", ..flag("silencio", "Registro más breve", |draft| draft.detail -= 1) },
-    Row { short: "V", ..Row::new("version", "Muestra la versión y sale", Action::Print(version)) },
+    Row { short: "V", ..Row::new("version", "Muestra la versión y sale", OptionAction::Print(version)) },
     Row {
         default: "32",
         ..valued(FIRST_LIMIT, "MIB", "Tamaño máximo de una petición o de un archivo", |draft, value| {
@@ -376,13 +381,13 @@ fn twin(long: &str) -> String {
 }
 
 /// The options that have twins.
-fn with_twins() -> impl Iterator<Item = &'static Row<Action>> {
-    OPTIONS.iter().filter(|row| !matches!(row.action, Action::Print(_)))
+fn with_twins() -> impl Iterator<Item = &'static Row<OptionAction>> {
+    OPTIONS.iter().filter(|row| !matches!(row.action, OptionAction::Print(_)))
 }
 
 impl Given {
     /// The option's values, or its twin's. Of synonyms the first that is given counts, and all of them before all twins.
-    fn values(&self, row: &Row<Action>) -> Result<Vec<Value>, UsageError> {
+    fn values(&self, row: &Row<OptionAction>) -> Result<Vec<Value>, UsageError> {
         for long in row.longs() {
             let texts = self.matches.opt_strs(long);
             if !texts.is_empty() {
@@ -393,7 +398,7 @@ impl Given {
     }
 
     /// An empty twin counts as absent.
-    fn twin(&self, row: &Row<Action>) -> Result<Option<Value>, UsageError> {
+    fn twin(&self, row: &Row<OptionAction>) -> Result<Option<Value>, UsageError> {
         let set = row.longs().map(twin).find_map(|name| {
             let value = self.environment.get(&name).filter(|value| !value.is_empty())?;
             Some((name, value))
@@ -405,7 +410,7 @@ impl Given {
         }
     }
 
-    fn count(&self, row: &Row<Action>) -> Result<usize, UsageError> {
+    fn count(&self, row: &Row<OptionAction>) -> Result<usize, UsageError> {
         match self.matches.opt_count(row.long) {
             0 => Ok(self.twin(row)?.map_or(0, |value| usize::from(value.text != "0"))),
             count => Ok(count),
@@ -492,7 +497,7 @@ pub fn parse(
 ) -> Result<Command, UsageError> {
     let matches = usage::parse(&usage::options(OPTIONS), arguments).map_err(UsageError)?;
     for row in OPTIONS {
-        if let Action::Print(text) = row.action
+        if let OptionAction::Print(text) = row.action
             && matches.opt_present(row.long)
         {
             return Ok(Command::Print(text()));
@@ -515,14 +520,14 @@ fn configure(given: &Given) -> Result<Config, UsageError> {
     let mut draft = Draft { config: Config::initial(), detail: 0, places_max: None };
     for row in OPTIONS {
         match row.action {
-            Action::Print(_) => {}
-            Action::Flag(set) => (0..given.count(row)?).for_each(|_| set(&mut draft)),
-            Action::Last(read) => {
+            OptionAction::Print(_) => {}
+            OptionAction::Flag(set) => (0..given.count(row)?).for_each(|_| set(&mut draft)),
+            OptionAction::Last(read) => {
                 if let Some(value) = given.values(row)?.pop() {
                     read(&mut draft, &value)?;
                 }
             }
-            Action::Each(read) => {
+            OptionAction::Each(read) => {
                 given.values(row)?.iter().try_for_each(|value| read(&mut draft, value))?;
             }
         }
@@ -757,7 +762,7 @@ mod tests {
         for row in OPTIONS {
             let letter = if row.short.is_empty() { String::new() } else { format!("`-{}`, ", row.short) };
             let variable = match row.action {
-                Action::Print(_) => String::new(),
+                OptionAction::Print(_) => String::new(),
                 _ => format!("`{}`", twin(row.long)),
             };
             let told = rows.next().unwrap_or_default();

@@ -28,12 +28,12 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub struct Log {
     level: Level,
     /// Standard error, and the file if there is one.
-    sinks: Vec<Sink>,
+    sinks: Vec<LogSink>,
 }
 
 /// A place for lines.
 #[derive(Clone)]
-struct Sink {
+struct LogSink {
     lines: Sender<Message>,
     lost: Arc<Lost>,
     /// There was no room for the word that the file was moved away: it is opened anew before the next line.
@@ -61,10 +61,10 @@ impl Log {
     /// # Errors
     /// The file can't be opened, or there is no thread to be had.
     pub fn start(level: Level, file: Option<PathBuf>) -> io::Result<Self> {
-        let mut sinks = vec![Sink::start("log", io::stderr(), || None)?];
+        let mut sinks = vec![LogSink::start("log", io::stderr(), || None)?];
         if let Some(path) = file {
             let opened = open(&path)?;
-            sinks.push(Sink::start("log-file", opened, move || open(&path).ok())?);
+            sinks.push(LogSink::start("log-file", opened, move || open(&path).ok())?);
         }
         Ok(Self { level, sinks })
     }
@@ -116,7 +116,7 @@ impl Log {
     }
 }
 
-impl Sink {
+impl LogSink {
     /// A thread that writes to `place`; `renew` gives it another place when it is asked to.
     fn start<W: Write + Send + 'static>(
         name: &str,
@@ -246,8 +246,8 @@ mod tests {
         let (free, all_seen) = bounded(3 * WAITING_MAX);
         let (open, open_gate) = bounded(3 * WAITING_MAX);
         let sinks = vec![
-            Sink::start("stuck", Gated(admission, shown), || None).unwrap(),
-            Sink::start("free", Gated(open_gate, free), || None).unwrap(),
+            LogSink::start("stuck", Gated(admission, shown), || None).unwrap(),
+            LogSink::start("free", Gated(open_gate, free), || None).unwrap(),
         ];
         let log = Log { level: Level::Info, sinks };
         let lines = WAITING_MAX + 10;
@@ -295,7 +295,7 @@ mod tests {
         let ((let_go, admission), (shown, seen), (begin, begun)) = (unbounded(), unbounded(), unbounded());
         let (old, new) =
             (Named("old", Gated(admission.clone(), shown.clone()), begin.clone()), (admission, shown, begin));
-        let sink = Sink::start("moved", old, move || {
+        let sink = LogSink::start("moved", old, move || {
             let (admission, shown, begin) = new.clone();
             Some(Named("new", Gated(admission, shown), begin))
         });
@@ -319,7 +319,7 @@ mod tests {
         let (full, small) = (File::create("/dev/full").unwrap(), std::env::temp_dir());
         let path = small.join(format!("tp2-log-{}", Uuid::new_v4()));
         let renewed = path.clone();
-        let sink = Sink::start("full", full, move || super::open(&renewed).ok()).unwrap();
+        let sink = LogSink::start("full", full, move || super::open(&renewed).ok()).unwrap();
         let log = Log { level: Level::Info, sinks: vec![sink] };
         log.write(Level::Info, Who::default(), "se pierde");
         log.reopen();

@@ -70,7 +70,7 @@ pub struct Workers {
     replaced: usize,
     replaced_max: usize,
     worn_out: bool,
-    counts: Counts,
+    counts: WorkerCounts,
 }
 
 /// A thread that takes jobs.
@@ -113,7 +113,7 @@ impl Workers {
             replaced: 0,
             replaced_max: replacements_max(threads),
             worn_out: false,
-            counts: Counts::default(),
+            counts: WorkerCounts::default(),
         };
         for class in [WorkerClass::Quick, WorkerClass::Steady] {
             for _ in 0..threads {
@@ -220,7 +220,7 @@ impl Workers {
 
 /// What all threads tell of themselves.
 #[derive(Clone, Default)]
-struct Counts {
+struct WorkerCounts {
     busy: Arc<AtomicUsize>,
     finished: [Arc<AtomicUsize>; CLASSES],
     /// Replaced, and not back yet.
@@ -230,7 +230,7 @@ struct Counts {
 /// What a thread has in hand. The thread and [`Workers`] change it under one lock, so that each change is seen by both.
 struct Station {
     class: WorkerClass,
-    counts: Counts,
+    counts: WorkerCounts,
     state: Mutex<InHand>,
 }
 

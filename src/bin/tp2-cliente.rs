@@ -8,18 +8,20 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use scaler::sys::{self, Interest, SIGHUP, SIGINT, SIGTERM, SignalFd};
-use tp2::client::{Asker, Command, Console, Context, ExitStatus, RetryPolicy, Saver, parse, refuse, run};
+use tp2::client::{
+    Asker, ClientCommand, Console, Context, ExitStatus, RetryPolicy, Saver, parse, refuse, run,
+};
 
 fn main() -> ExitCode {
     let (console, saver) = (Console::standard(), Saver::default());
     let status = match parse(std::env::args_os().skip(1)) {
         Err(usage) => refuse(&usage, &console),
-        Ok(Command::Print(text)) => {
+        Ok(ClientCommand::Print(text)) => {
             // A closed standard output is no failure.
             let _ = io::stdout().write_all(text.as_bytes());
             ExitStatus::Well
         }
-        Ok(Command::Send(options)) => {
+        Ok(ClientCommand::Send(options)) => {
             watch_signals(saver.clone());
             let stdin = io::stdin();
             let person = stdin.is_terminal();

@@ -4,14 +4,14 @@
 //! answer counts then, not our unfinished writing; a body that can't be sent whole, or an answer that came early,
 //! leaves a connection on which nothing may follow. One request at a time: no pipelining.
 //!
-//! Refuses to do: try again. Whether that is wise depends on the request and on what went wrong, which [`Break`] says.
+//! Refuses to do: try again. Whether that is wise depends on the request and on what went wrong, which [`Interruption`] says.
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use super::request::Request;
+use super::request::ClientRequest;
 use super::response::{Response, read_response};
-use super::server::Server;
+use super::server::ServerAddress;
 
 /// How long to wait for a connection, at each address.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ const STRETCH: usize = 256 << 10;
 
 /// A connection on which everything asked so far was answered.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct ServerConnection {
     stream: TcpStream,
     authority: String,
     answered: bool,
@@ -30,7 +30,7 @@ pub(super) struct Connection {
 
 /// Why a request has no answer.
 #[derive(Debug)]
-pub(super) enum Break {
+pub(super) enum Interruption {
     /// Our own body can't be read.
     Body(io::Error),
     /// The connection broke, was silent too long, or speaks something else.
@@ -40,12 +40,12 @@ pub(super) enum Break {
     Stale(io::Error),
 }
 
-impl Connection {
+impl ServerConnection {
     /// Connects to the first address of the server that takes us.
     ///
     /// # Errors
     /// As getaddrinfo(3), or as connect(2) at the last address.
-    pub(super) fn open(server: &Server) -> io::Result<Self> {
+    pub(super) fn open(server: &ServerAddress) -> io::Result<Self> {
         let mut last = io::Error::other("ese nombre no tiene direcciones");
         for address in server.destination().to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, CONNECT_TIME) {
@@ -66,17 +66,17 @@ impl Connection {
     /// error, or an answer that says so, the connection is of no more use.
     ///
     /// # Errors
-    /// [`Break`].
+    /// [`Interruption`].
     pub(super) fn exchange(
         &mut self,
-        request: &mut Request,
+        request: &mut ClientRequest,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<Response, Break> {
+    ) -> Result<Response, Interruption> {
         let mut answer = Counted { stream: &self.stream, bytes: 0 };
         let (received, whole) = match self.send(request, progress) {
-            Err(Unsent::Body(error)) => return Err(Break::Body(error)),
+            Err(Unsent::Body(error)) => return Err(Interruption::Body(error)),
             // Whoever takes nothing for so long has not answered either.
-            Err(Unsent::Stream(error)) if is_silence(&error) => return Err(Break::Stream(error)),
+            Err(Unsent::Stream(error)) if is_silence(&error) => return Err(Interruption::Stream(error)),
             Err(Unsent::Stream(error)) => (read_response(&mut answer).map_err(|_| error), false),
             Ok(whole) => (read_response(&mut answer), whole),
         };
@@ -87,14 +87,14 @@ impl Connection {
                 Ok(response)
             }
             Err(error) if self.answered && answer.bytes == 0 && !is_silence(&error) => {
-                Err(Break::Stale(error))
+                Err(Interruption::Stale(error))
             }
-            Err(error) => Err(Break::Stream(error)),
+            Err(error) => Err(Interruption::Stream(error)),
         }
     }
 
     /// Head and body; false if the server answered before it had all of it.
-    fn send(&self, request: &mut Request, progress: &mut dyn FnMut(u64)) -> Result<bool, Unsent> {
+    fn send(&self, request: &mut ClientRequest, progress: &mut dyn FnMut(u64)) -> Result<bool, Unsent> {
         let mut buffer = request.head(&self.authority);
         let length = request.body.length();
         let mut reader = request.body.reader().map_err(Unsent::Body)?;
@@ -160,15 +160,15 @@ mod tests {
     use std::thread::JoinHandle;
 
     /// A server that does this with its first connection.
-    fn serve(serve: impl FnOnce(TcpStream) + Send + 'static) -> (Server, JoinHandle<()>) {
+    fn serve(serve: impl FnOnce(TcpStream) + Send + 'static) -> (ServerAddress, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let thread = std::thread::spawn(move || serve(listener.accept().unwrap().0));
-        (Server::new("127.0.0.1".into(), port), thread)
+        (ServerAddress::new("127.0.0.1".into(), port), thread)
     }
 
-    fn upload(body: Vec<u8>) -> Request {
-        Request { method: "PUT", target: "/".into(), fields: Vec::new(), body: Body::Bytes(body) }
+    fn upload(body: Vec<u8>) -> ClientRequest {
+        ClientRequest { method: "PUT", target: "/".into(), fields: Vec::new(), body: Body::Bytes(body) }
     }
 
     fn read_head(stream: &TcpStream) -> Vec<String> {
@@ -185,7 +185,7 @@ mod tests {
             // As a server does that closes gently: it takes what comes until the client closes.
             let _ = std::io::copy(&mut stream, &mut io::sink());
         });
-        let mut connection = Connection::open(&server).unwrap();
+        let mut connection = ServerConnection::open(&server).unwrap();
         let mut sent = 0;
         let body = vec![0; 512 << 20];
         let response = connection.exchange(&mut upload(body), &mut |n| sent = n).unwrap();
@@ -206,14 +206,14 @@ mod tests {
                 stream.write_all(&body).unwrap();
             }
         });
-        let mut connection = Connection::open(&server).unwrap();
+        let mut connection = ServerConnection::open(&server).unwrap();
         for body in [b"hola", b"chau"] {
             let response = connection.exchange(&mut upload(body.to_vec()), &mut |_| {}).unwrap();
             assert_eq!((response.body.as_slice(), response.keep_alive), (&body[..], true));
         }
         thread.join().unwrap();
         let broken = connection.exchange(&mut upload(b"nada".to_vec()), &mut |_| {});
-        assert!(matches!(broken, Err(Break::Stale(_))), "{broken:?}");
+        assert!(matches!(broken, Err(Interruption::Stale(_))), "{broken:?}");
     }
 
     #[test]
@@ -224,9 +224,9 @@ mod tests {
                 stream.read_exact(&mut [0; 4]).unwrap();
                 stream.write_all(answer.as_bytes()).unwrap();
             });
-            let mut connection = Connection::open(&server).unwrap();
+            let mut connection = ServerConnection::open(&server).unwrap();
             let broken = connection.exchange(&mut upload(b"hola".to_vec()), &mut |_| {});
-            let Err(Break::Stream(error)) = broken else { panic!("{broken:?}") };
+            let Err(Interruption::Stream(error)) = broken else { panic!("{broken:?}") };
             assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
             thread.join().unwrap();
         }
@@ -239,10 +239,10 @@ mod tests {
         let body = Body::open(&path).unwrap();
         std::fs::write(&path, b"ho").unwrap();
         let (server, thread) = serve(|mut stream| drop(std::io::copy(&mut stream, &mut io::sink())));
-        let mut connection = Connection::open(&server).unwrap();
-        let mut request = Request { body, ..upload(Vec::new()) };
+        let mut connection = ServerConnection::open(&server).unwrap();
+        let mut request = ClientRequest { body, ..upload(Vec::new()) };
         let broken = connection.exchange(&mut request, &mut |_| {});
-        assert!(matches!(broken, Err(Break::Body(_))), "{broken:?}");
+        assert!(matches!(broken, Err(Interruption::Body(_))), "{broken:?}");
         drop(connection);
         thread.join().unwrap();
         std::fs::remove_file(&path).unwrap();

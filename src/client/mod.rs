@@ -28,13 +28,13 @@ mod session;
 mod task;
 
 pub use console::Console;
-pub use options::{Command, Mode, Options, USAGE, UsageError, parse};
+pub use options::{BadUsage, ClientCommand, Mode, Options, USAGE, parse};
 pub use prompt::Asker;
 pub use retry::RetryPolicy;
 pub use save::Saver;
 
 use pause::Pause;
-use server::Server;
+use server::ServerAddress;
 use session::Session;
 
 /// Where a folder goes if nothing is said.
@@ -92,21 +92,21 @@ pub fn run<R: BufRead, W: Write>(
 }
 
 /// Tells what is wrong with the usage.
-pub fn refuse(error: &UsageError, console: &Console) -> ExitStatus {
+pub fn refuse(error: &BadUsage, console: &Console) -> ExitStatus {
     console.complain(&error.0);
     console.notice(USAGE);
     ExitStatus::Usage
 }
 
-/// Server and path, and whether the options are good for what is there.
+/// ServerAddress and path, and whether the options are good for what is there.
 fn complete<R: BufRead, W: Write>(
     options: &Options,
     asker: &mut Asker<R, W>,
-) -> Result<(Server, PathBuf), UsageError> {
+) -> Result<(ServerAddress, PathBuf), BadUsage> {
     let (server, path) = match &options.path {
         Some(path) if path.is_dir() => {
             let host = options.host.clone().unwrap_or_else(|| HOST.to_owned());
-            (Server::new(host, options.port.unwrap_or(PORT)), path.clone())
+            (ServerAddress::new(host, options.port.unwrap_or(PORT)), path.clone())
         }
         _ => asker.complete(options)?,
     };
@@ -114,11 +114,11 @@ fn complete<R: BufRead, W: Write>(
     Ok((server, path))
 }
 
-fn check_directory(options: &Options, path: &Path) -> Result<(), UsageError> {
+fn check_directory(options: &Options, path: &Path) -> Result<(), BadUsage> {
     match options.only_for_pictures() {
         Some(option) if path.is_dir() => {
             let shown = path.display();
-            Err(UsageError(format!("{option} no se usa con un directorio: «{shown}»")))
+            Err(BadUsage(format!("{option} no se usa con un directorio: «{shown}»")))
         }
         _ => Ok(()),
     }

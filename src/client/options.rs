@@ -7,10 +7,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use getopts::Matches;
+use scaler::usage::{self, Row};
 
 use super::server::{parse_host, parse_port};
 use crate::http::format::Format;
-use scaler::usage::{self, Row};
 
 /// The usage line. Written by hand, for two of the options exclude each other.
 pub const USAGE: &str = "usage: tp2-cliente [-h] [-i IP] [-p PORT] [-f RUTA] [-e FACTOR] [-o SALIDA] \
@@ -73,7 +73,7 @@ fn help() -> String {
 
 /// What the client is to do.
 #[derive(Debug)]
-pub enum Command {
+pub enum ClientCommand {
     /// Send a picture or a folder.
     Send(Options),
     /// Print this and end well.
@@ -130,21 +130,21 @@ impl Options {
 
 /// Bad usage: says what is wrong with which option or answer.
 #[derive(Debug, PartialEq, Eq)]
-pub struct UsageError(pub String);
+pub struct BadUsage(pub String);
 
 /// Reads the arguments, without the program's name.
 ///
 /// # Errors
-/// [`UsageError`]: exit 2.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
-    let matches = usage::parse(&usage::options(OPTIONS), arguments).map_err(UsageError)?;
+/// [`BadUsage`]: exit 2.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<ClientCommand, BadUsage> {
+    let matches = usage::parse(&usage::options(OPTIONS), arguments).map_err(BadUsage)?;
     if matches.opt_present("help") {
-        return Ok(Command::Print(help()));
+        return Ok(ClientCommand::Print(help()));
     }
     if matches.opt_present("version") {
-        return Ok(Command::Print(format!("tp2-cliente {}\n", env!("CARGO_PKG_VERSION"))));
+        return Ok(ClientCommand::Print(format!("tp2-cliente {}\n", env!("CARGO_PKG_VERSION"))));
     }
-    send_options(&matches).map(Command::Send).map_err(UsageError)
+    send_options(&matches).map(ClientCommand::Send).map_err(BadUsage)
 }
 
 fn send_options(matches: &Matches) -> Result<Options, String> {
@@ -220,12 +220,12 @@ fn check_link(options: &Options) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn run(arguments: &[&str]) -> Result<Command, UsageError> {
+    fn run(arguments: &[&str]) -> Result<ClientCommand, BadUsage> {
         parse(arguments.iter().map(OsString::from))
     }
 
     fn options(arguments: &[&str]) -> Options {
-        let Ok(Command::Send(options)) = run(arguments) else { panic!("{arguments:?}") };
+        let Ok(ClientCommand::Send(options)) = run(arguments) else { panic!("{arguments:?}") };
         options
     }
 
@@ -288,13 +288,13 @@ mod tests {
             (&["--enlace", "--formato", "png"], "--enlace da siempre JPEG: no lleva --formato"),
             (&["--enlace", "-o", "a"], "--enlace no guarda ningún archivo: no lleva --salida"),
         ] {
-            assert_eq!(run(arguments).unwrap_err(), UsageError(text.into()));
+            assert_eq!(run(arguments).unwrap_err(), BadUsage(text.into()));
         }
     }
 
     #[test]
     fn help_names_every_option() {
-        let Ok(Command::Print(text)) = run(&["-h"]) else { panic!() };
+        let Ok(ClientCommand::Print(text)) = run(&["-h"]) else { panic!() };
         for row in OPTIONS {
             for long in row.longs() {
                 assert!(text.contains(&format!("--{long}")), "{long}");

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::console::{Console, Unit};
 use super::failure::Failure;
 use super::options::Options;
-use super::request::{Body, Request};
+use super::request::{Body, ClientRequest};
 use super::response::Response;
 use super::save::{Saver, check, destination};
 use super::session::{Conversation, Session};
@@ -39,7 +39,7 @@ pub(super) fn upload(
     route: &str,
     options: &Options,
     path: &Path,
-) -> Result<Request, Failure> {
+) -> Result<ClientRequest, Failure> {
     let body = Body::open_any(path).map_err(|error| Failure::Read(path.to_owned(), error))?;
     if body.length() == 0 {
         return Err(Failure::Empty(path.to_owned()));
@@ -54,14 +54,14 @@ pub(super) fn upload(
     }
     let query = query.finish();
     let target = if query.is_empty() { route.to_owned() } else { format!("{route}?{query}") };
-    Ok(Request { method, target, fields: Vec::new(), body })
+    Ok(ClientRequest { method, target, fields: Vec::new(), body })
 }
 
 /// Sends it, telling how far it has come. When tries follow each other, the steps are told once.
 pub(super) fn send(
     conversation: &mut Conversation<'_>,
     console: &Console,
-    request: &mut Request,
+    request: &mut ClientRequest,
 ) -> Result<Response, Failure> {
     let length = request.body.length();
     console.line(format_args!("Enviando imagen de tamaño {length} bytes..."));

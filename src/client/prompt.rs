@@ -9,12 +9,13 @@ use std::io::{self, BufRead, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::failure::Failure;
-use super::options::{Options, UsageError};
-use super::request::Body;
-use super::server::{Server, parse_host, parse_port};
 use scaler::usage;
 use scaler::words::InWords;
+
+use super::failure::Failure;
+use super::options::{BadUsage, Options};
+use super::request::Body;
+use super::server::{ServerAddress, parse_host, parse_port};
 
 const HOST: &str = "Ingrese la IP del servidor: ";
 const PORT: &str = "Ingrese el puerto del servidor: ";
@@ -31,11 +32,11 @@ pub struct Asker<R, W> {
 }
 
 impl<R: BufRead, W: Write> Asker<R, W> {
-    /// Server and path, as far as given by `options`, the rest by the answers.
+    /// ServerAddress and path, as far as given by `options`, the rest by the answers.
     ///
     /// # Errors
     /// The answers end, or one of a pipe's is wrong: exit 2.
-    pub fn complete(&mut self, options: &Options) -> Result<(Server, PathBuf), UsageError> {
+    pub fn complete(&mut self, options: &Options) -> Result<(ServerAddress, PathBuf), BadUsage> {
         let host = match &options.host {
             Some(host) => host.clone(),
             None => self.ask(HOST, |answer| {
@@ -63,14 +64,10 @@ impl<R: BufRead, W: Write> Asker<R, W> {
                 path => Ok(path.into()),
             })?,
         };
-        Ok((Server::new(host, port), path))
+        Ok((ServerAddress::new(host, port), path))
     }
 
-    fn ask<T>(
-        &mut self,
-        question: &str,
-        read: impl Fn(&OsStr) -> Result<T, String>,
-    ) -> Result<T, UsageError> {
+    fn ask<T>(&mut self, question: &str, read: impl Fn(&OsStr) -> Result<T, String>) -> Result<T, BadUsage> {
         let whose = question.trim_end_matches([':', ' ']);
         loop {
             // An output that nobody reads does not keep anybody from answering.
@@ -78,10 +75,10 @@ impl<R: BufRead, W: Write> Asker<R, W> {
             let answer = match self.line() {
                 Ok(Some(answer)) => answer,
                 Ok(None) => {
-                    return Err(UsageError(format!("la entrada terminó sin respuesta a «{whose}»")));
+                    return Err(BadUsage(format!("la entrada terminó sin respuesta a «{whose}»")));
                 }
                 Err(error) => {
-                    return Err(UsageError(format!("no se puede leer la entrada: {}", InWords(&error))));
+                    return Err(BadUsage(format!("no se puede leer la entrada: {}", InWords(&error))));
                 }
             };
             if !self.person {
@@ -93,7 +90,7 @@ impl<R: BufRead, W: Write> Asker<R, W> {
                 Err(complaint) if self.person => {
                     let _ = writeln!(self.output, "{complaint}");
                 }
-                Err(complaint) => return Err(UsageError(complaint)),
+                Err(complaint) => return Err(BadUsage(complaint)),
             }
         }
     }
@@ -127,10 +124,10 @@ mod tests {
     use super::*;
     use std::os::unix::ffi::OsStrExt;
 
-    use crate::client::options::{Command, parse};
+    use crate::client::options::{ClientCommand, parse};
 
     fn options(arguments: &[&str]) -> Options {
-        let Ok(Command::Send(options)) = parse(arguments.iter().map(OsString::from)) else { panic!() };
+        let Ok(ClientCommand::Send(options)) = parse(arguments.iter().map(OsString::from)) else { panic!() };
         options
     }
 
@@ -139,7 +136,7 @@ mod tests {
         arguments: &[&str],
         input: &[u8],
         person: bool,
-    ) -> (Result<(Server, PathBuf), UsageError>, String) {
+    ) -> (Result<(ServerAddress, PathBuf), BadUsage>, String) {
         let mut output = Vec::new();
         let result = Asker { input, output: &mut output, person }.complete(&options(arguments));
         (result, String::from_utf8(output).unwrap())
@@ -156,7 +153,11 @@ mod tests {
             (&["-i", "::1", "-p", "8090", "-f", "mi foto.jpg"], "", ""),
         ] {
             let (result, output) = ask(arguments, input.as_bytes(), false);
-            assert_eq!(result, Ok((Server::new("::1".into(), 8090), "mi foto.jpg".into())), "{input:?}");
+            assert_eq!(
+                result,
+                Ok((ServerAddress::new("::1".into(), 8090), "mi foto.jpg".into())),
+                "{input:?}"
+            );
             assert_eq!(output, asked);
         }
     }
@@ -177,14 +178,14 @@ mod tests {
             (b"::1\nabc\n", "el puerto debe ser un número entero de 1 a 65535: «abc»"),
             (b"::1\n80\n\n", "la ruta está vacía"),
         ] {
-            assert_eq!(ask(&[], input, false).0, Err(UsageError(complaint.into())));
+            assert_eq!(ask(&[], input, false).0, Err(BadUsage(complaint.into())));
         }
     }
 
     #[test]
     fn a_person_is_asked_again() {
         let (result, output) = ask(&["-i", "a", "-f", "b"], b"abc\n0\n8090\n", true);
-        assert_eq!(result, Ok((Server::new("a".into(), 8090), "b".into())));
+        assert_eq!(result, Ok((ServerAddress::new("a".into(), 8090), "b".into())));
         let complaint = |text| format!("el puerto debe ser un número entero de 1 a 65535: «{text}»\n");
         assert_eq!(output, format!("{PORT}{}{PORT}{}{PORT}", complaint("abc"), complaint("0")));
         let place = std::env::temp_dir().join(format!("tp2-pregunta-{}", uuid::Uuid::new_v4()));
@@ -194,7 +195,7 @@ mod tests {
         std::fs::write(&good, "P").unwrap();
         let answers = format!("{}\n\n{}\n{}\n", none.display(), empty.display(), good.display());
         let (result, output) = ask(&["-i", "a", "-p", "1"], answers.as_bytes(), true);
-        assert_eq!(result, Ok((Server::new("a".into(), 1), good.clone())));
+        assert_eq!(result, Ok((ServerAddress::new("a".into(), 1), good.clone())));
         let none = format!("no se puede leer {}: no existe", none.display());
         let empty = format!("no se puede enviar {}: está vacío", empty.display());
         assert_eq!(output, format!("{PATH}{none}\n{PATH}la ruta está vacía\n{PATH}{empty}\n{PATH}"));

@@ -16,7 +16,7 @@ const PIPED_MAX: u64 = 256 << 20;
 
 /// A request of HTTP/1.1.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct ClientRequest {
     /// The method.
     pub method: &'static str,
     /// Path and query, encoded.
@@ -39,7 +39,7 @@ pub(super) enum Body {
     File(File, u64),
 }
 
-impl Request {
+impl ClientRequest {
     /// Asks for what is at `target`.
     #[must_use]
     pub(super) fn fetch(target: String) -> Self {
@@ -160,13 +160,13 @@ mod tests {
 
     #[test]
     fn a_body_says_its_length_and_a_question_has_none() {
-        let head = |request: &Request| String::from_utf8(request.head("[::1]:80")).unwrap();
+        let head = |request: &ClientRequest| String::from_utf8(request.head("[::1]:80")).unwrap();
         let agent = format!("Host: [::1]:80\r\nUser-Agent: tp2-cliente/{}\r\n", env!("CARGO_PKG_VERSION"));
-        let asked = head(&Request::fetch("/estado/1?espera=30".into()));
+        let asked = head(&ClientRequest::fetch("/estado/1?espera=30".into()));
         assert_eq!(asked, format!("GET /estado/1?espera=30 HTTP/1.1\r\n{agent}\r\n"));
         let fields = vec![("Idempotency-Key", "k".to_owned())];
         let body = Body::Bytes(b"abc".to_vec());
-        let sent = head(&Request { method: "POST", target: "/tareas".into(), fields, body });
+        let sent = head(&ClientRequest { method: "POST", target: "/tareas".into(), fields, body });
         let expected =
             format!("POST /tareas HTTP/1.1\r\n{agent}Idempotency-Key: k\r\nContent-Length: 3\r\n\r\n");
         assert_eq!(sent, expected);

@@ -3,13 +3,13 @@ use std::fmt;
 
 /// A server's address or name, and its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
+pub struct ServerAddress {
     /// IPv4, IPv6 without brackets (with its zone, if it has one), or a name. Never empty, no white space.
     host: String,
     port: u16,
 }
 
-impl Server {
+impl ServerAddress {
     /// `host` as [`parse_host`] gives it, `port` as [`parse_port`] does.
     #[must_use]
     pub fn new(host: String, port: u16) -> Self {
@@ -31,7 +31,7 @@ impl Server {
 }
 
 /// `127.0.0.1:8080`, `[::1]:8080`.
-impl fmt::Display for Server {
+impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port } = self;
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
@@ -96,7 +96,7 @@ mod tests {
             ("::1", "[::1]:80", "[::1]:80"),
             ("fe80::1%eth0", "[fe80::1%eth0]:80", "[fe80::1]:80"),
         ] {
-            let server = Server::new(host.into(), 80);
+            let server = ServerAddress::new(host.into(), 80);
             assert_eq!((server.to_string().as_str(), server.authority().as_str()), (shown, authority));
         }
     }

@@ -6,20 +6,20 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::connection::{Break, Connection};
+use super::connection::{Interruption, ServerConnection};
 use super::console::Console;
 use super::failure::Failure;
 use super::pause::Pause;
-use super::request::Request;
+use super::request::ClientRequest;
 use super::response::Response;
 use super::retry::{Retry, RetryPolicy, is_passing};
-use super::server::Server;
+use super::server::ServerAddress;
 
 /// What a run of the client is made of.
 #[derive(Debug)]
 pub(super) struct Session<'a> {
     /// Where it goes.
-    pub server: &'a Server,
+    pub server: &'a ServerAddress,
     /// How tries follow each other.
     pub retry_policy: RetryPolicy,
     /// Where the user is told.
@@ -32,7 +32,7 @@ pub(super) struct Session<'a> {
 #[derive(Debug)]
 pub(super) struct Conversation<'a> {
     session: &'a Session<'a>,
-    connection: Option<Connection>,
+    connection: Option<ServerConnection>,
 }
 
 impl<'a> Session<'a> {
@@ -42,7 +42,7 @@ impl<'a> Session<'a> {
     /// [`Failure::Connect`].
     pub(super) fn open(&'a self) -> Result<Conversation<'a>, Failure> {
         self.console.line(format_args!("Conectando al servidor en {}...", self.server));
-        let connection = Connection::open(self.server).map_err(Failure::Connect)?;
+        let connection = ServerConnection::open(self.server).map_err(Failure::Connect)?;
         self.console.line("Conexión establecida.");
         Ok(Conversation { session: self, connection: Some(connection) })
     }
@@ -62,7 +62,7 @@ impl Conversation<'_> {
     /// [`Failure`]; an answer of whatever status that does not pass is none.
     pub(super) fn ask(
         &mut self,
-        request: &mut Request,
+        request: &mut ClientRequest,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Response, Failure> {
         let mut retry = Retry::new(self.session.retry_policy);
@@ -98,48 +98,48 @@ impl Conversation<'_> {
     /// # Errors
     /// As [`Conversation::ask`].
     pub(super) fn fetch(&mut self, target: String) -> Result<Response, Failure> {
-        self.ask(&mut Request::fetch(target), &mut |_| {})
+        self.ask(&mut ClientRequest::fetch(target), &mut |_| {})
     }
 
     /// Whether the server answers at all, now, on a connection of its own.
     #[must_use]
     pub(super) fn is_alive(&self) -> bool {
-        let Ok(mut connection) = Connection::open(self.session.server) else { return false };
-        connection.exchange(&mut Request::fetch("/healthz".into()), &mut |_| {}).is_ok()
+        let Ok(mut connection) = ServerConnection::open(self.session.server) else { return false };
+        connection.exchange(&mut ClientRequest::fetch("/healthz".into()), &mut |_| {}).is_ok()
     }
 
     fn try_once(
         &mut self,
-        request: &mut Request,
+        request: &mut ClientRequest,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Response, Failure> {
         if let Some(kept) = self.connection.take() {
             match self.exchange_on(kept, request, progress) {
-                Err(Break::Stale(_)) => {}
+                Err(Interruption::Stale(_)) => {}
                 other => return other.map_err(broken),
             }
         }
-        let fresh = Connection::open(self.session.server).map_err(Failure::Connect)?;
+        let fresh = ServerConnection::open(self.session.server).map_err(Failure::Connect)?;
         self.exchange_on(fresh, request, progress).map_err(broken)
     }
 
     /// The connection is kept if another request may follow on it.
     fn exchange_on(
         &mut self,
-        mut connection: Connection,
-        request: &mut Request,
+        mut connection: ServerConnection,
+        request: &mut ClientRequest,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<Response, Break> {
+    ) -> Result<Response, Interruption> {
         let response = connection.exchange(request, progress)?;
         self.connection = response.keep_alive.then_some(connection);
         Ok(response)
     }
 }
 
-fn broken(reason: Break) -> Failure {
+fn broken(reason: Interruption) -> Failure {
     match reason {
-        Break::Body(error) => Failure::Body(error),
-        Break::Stream(error) | Break::Stale(error) => Failure::Broken(error),
+        Interruption::Body(error) => Failure::Body(error),
+        Interruption::Stream(error) | Interruption::Stale(error) => Failure::Broken(error),
     }
 }
 

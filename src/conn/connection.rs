@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::bank::{self, LIST_MAX, Rest};
-use super::intent::{self, Intent, Next, Pending};
+use super::intent::{self, Intent, NextStep, Pending};
 use super::local_address::{ListenerRole, LocalAddress};
 use super::phase::{After, Continued, Name, Phase, Replying, may_follow};
 use super::problem::HttpProblem;
@@ -212,7 +212,7 @@ impl Connection {
                     Err(failure) => {
                         let reject = self.server.failed(failure.clone());
                         request.note = LogNote::of(&failure, reject.status());
-                        Next::Refuse(reject)
+                        NextStep::Refuse(reject)
                     }
                 };
                 self.proceed(Name::Waiting, request, next, since, now);
@@ -561,20 +561,20 @@ impl Connection {
     }
 
     /// Does what was decided about a request that concerns a task.
-    fn proceed(&mut self, from: Name, mut request: Request, next: Next, since: Instant, now: Now) {
+    fn proceed(&mut self, from: Name, mut request: Request, next: NextStep, since: Instant, now: Now) {
         match next {
-            Next::Ask { query, awaited, due } => {
+            NextStep::Ask { query, awaited, due } => {
                 self.actions.push_back(Action::Ask(request.id, query));
                 self.enter(from, Phase::Waiting { request, awaited, since, due });
             }
-            Next::Answer { reply, picture, id } => {
+            NextStep::Answer { reply, picture, id } => {
                 // Where the answer is a task's, it carries the task's name.
                 request.id = id.unwrap_or(request.id);
                 let then = self.emit(&request, &reply, After::Next, now);
                 self.begin_reply(from, &request, reply.status, then, picture, now);
             }
-            Next::Stream { reply, rest } => self.stream(from, &request, &reply, rest, now),
-            Next::Refuse(reject) => self.refuse(from, &request, &reject, After::Next, now),
+            NextStep::Stream { reply, rest } => self.stream(from, &request, &reply, rest, now),
+            NextStep::Refuse(reject) => self.refuse(from, &request, &reject, After::Next, now),
         }
     }
 

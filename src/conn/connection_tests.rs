@@ -13,7 +13,7 @@ use crate::model::file::tests::variant;
 use crate::model::job::Product;
 use crate::model::links::tests::file_part;
 use crate::model::log_event::Level;
-use crate::model::server_state::{Limits, Part};
+use crate::model::server_state::{Limits, ServerPart};
 use crate::model::transform::{Size, Transform};
 
 #[path = "connection_bank_tests.rs"]
@@ -993,7 +993,7 @@ fn readiness_has_reasons_and_health_has_none() {
     });
     assert!(status == 503 && text.contains("el servidor debe iniciarse de nuevo"), "{text}");
     for (part, words) in
-        [(Part::Workers, "los hilos de trabajo no"), (Part::Scaler, "el escalador no responde")]
+        [(ServerPart::Workers, "los hilos de trabajo no"), (ServerPart::Scaler, "el escalador no responde")]
     {
         let mut world = World::new();
         world.server.stuck.set(Some(part));

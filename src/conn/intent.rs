@@ -94,7 +94,7 @@ pub enum Pending {
     /// What is known of this task.
     Status(Uuid),
     /// A result.
-    File(Box<Part>),
+    File(Box<ResultPart>),
     /// That this task is forgotten.
     Deleted(Uuid),
     /// What the bank has.
@@ -105,7 +105,7 @@ pub enum Pending {
 
 /// The bytes of a result that are on their way here, and how to present them.
 #[derive(Debug)]
-pub struct Part {
+pub struct ResultPart {
     status: Status,
     shape: Shape,
     range: Range<u64>,
@@ -113,7 +113,7 @@ pub struct Part {
 
 /// What comes next.
 #[derive(Debug)]
-pub enum Next {
+pub enum NextStep {
     /// Ask this, and wait for its answer.
     Ask {
         /// The question.
@@ -169,48 +169,50 @@ impl TaskPreferences {
 
 /// The first question about the task `id`.
 #[must_use]
-pub fn first(intent: &Intent, id: Uuid, server: &ServerState, now: Now) -> Next {
+pub fn first(intent: &Intent, id: Uuid, server: &ServerState, now: Now) -> NextStep {
     match intent {
         Intent::Status { wait, .. } if !wait.is_zero() => watch(id, *wait, server, now),
-        Intent::Delete { .. } => {
-            Next::Ask { query: Query::Delete(id), awaited: Pending::Deleted(id), due: now.at + STORE_TIME }
-        }
+        Intent::Delete { .. } => NextStep::Ask {
+            query: Query::Delete(id),
+            awaited: Pending::Deleted(id),
+            due: now.at + STORE_TIME,
+        },
         _ => look(id, now),
     }
 }
 
 /// A question to the bank.
 #[must_use]
-pub fn ask_store(question: Question, now: Now) -> Next {
-    Next::Ask { query: Query::Bank(question), awaited: Pending::Bank, due: now.at + STORE_TIME }
+pub fn ask_store(question: Question, now: Now) -> NextStep {
+    NextStep::Ask { query: Query::Bank(question), awaited: Pending::Bank, due: now.at + STORE_TIME }
 }
 
 /// Asks for the server's figures.
 #[must_use]
-pub fn measure(now: Now) -> Next {
-    Next::Ask { query: Query::Metrics, awaited: Pending::Metrics, due: now.at + STORE_TIME }
+pub fn measure(now: Now) -> NextStep {
+    NextStep::Ask { query: Query::Metrics, awaited: Pending::Metrics, due: now.at + STORE_TIME }
 }
 
 /// Hands a picture in.
 #[must_use]
-pub fn submit_task(submission: Submission, now: Now) -> Next {
+pub fn submit_task(submission: Submission, now: Now) -> NextStep {
     let query = Query::Accept(Box::new(submission));
-    Next::Ask { query, awaited: Pending::Accepted, due: now.at + STORE_TIME }
+    NextStep::Ask { query, awaited: Pending::Accepted, due: now.at + STORE_TIME }
 }
 
 /// The time to wait is over.
 #[must_use]
-pub fn overdue(awaited: &Pending, server: &ServerState, now: Now) -> Next {
+pub fn overdue(awaited: &Pending, server: &ServerState, now: Now) -> NextStep {
     match awaited {
         Pending::Ended(id) => look(*id, now),
-        Pending::Run => Next::Refuse(server.failed(WorkError::Late)),
-        _ => Next::Refuse(server.failed(WorkError::StoreBroken("no respondió a tiempo".into()))),
+        Pending::Run => NextStep::Refuse(server.failed(WorkError::Late)),
+        _ => NextStep::Refuse(server.failed(WorkError::StoreBroken("no respondió a tiempo".into()))),
     }
 }
 
 /// What to do about an answer.
 #[must_use]
-pub fn next(intent: &Intent, awaited: Pending, finding: Finding, server: &ServerState, now: Now) -> Next {
+pub fn next(intent: &Intent, awaited: Pending, finding: Finding, server: &ServerState, now: Now) -> NextStep {
     match (awaited, finding) {
         (Pending::Accepted, Finding::Accepted(status)) => match intent {
             Intent::Task(handover) => match handover.wait() {
@@ -219,7 +221,7 @@ pub fn next(intent: &Intent, awaited: Pending, finding: Finding, server: &Server
             },
             _ => lost(server),
         },
-        (Pending::Accepted, Finding::Different) => Next::Refuse(HttpProblem::OtherBody),
+        (Pending::Accepted, Finding::Different) => NextStep::Refuse(HttpProblem::OtherBody),
         (Pending::Ended(id) | Pending::Status(id), Finding::Status(status)) => match status {
             Some(status) => known(intent, status, server, now),
             None => unknown(intent, id),
@@ -227,7 +229,7 @@ pub fn next(intent: &Intent, awaited: Pending, finding: Finding, server: &Server
         (Pending::File(part), Finding::File(Some((bytes, reservation)))) => {
             deliver(intent, *part, bytes, reservation)
         }
-        (Pending::File(part), Finding::File(None)) => Next::Refuse(HttpProblem::Expired(part.status.id)),
+        (Pending::File(part), Finding::File(None)) => NextStep::Refuse(HttpProblem::Expired(part.status.id)),
         (Pending::Deleted(_), Finding::Deleted(true)) => answer(Reply::empty(204)),
         (Pending::Deleted(id), Finding::Deleted(false)) => unknown(intent, id),
         (Pending::Metrics, Finding::Metrics(page)) => {
@@ -242,7 +244,7 @@ pub fn next(intent: &Intent, awaited: Pending, finding: Finding, server: &Server
 }
 
 /// What the bank has, as an answer; a whole folder goes on from where its first part ends.
-fn told(requested: &bank::BankRequest, found: Found) -> Next {
+fn told(requested: &bank::BankRequest, found: Found) -> NextStep {
     let rest = match (requested, &found) {
         (bank::BankRequest::Documents { folder }, Found::Faces(Some(faces))) => {
             bank::Rest::after(folder, faces)
@@ -250,26 +252,26 @@ fn told(requested: &bank::BankRequest, found: Found) -> Next {
         _ => None,
     };
     match (requested.answer(found), rest) {
-        (Ok(reply), Some(rest)) => Next::Stream { reply, rest },
+        (Ok(reply), Some(rest)) => NextStep::Stream { reply, rest },
         (Ok(reply), None) => answer(reply),
-        (Err(reject), _) => Next::Refuse(reject),
+        (Err(reject), _) => NextStep::Refuse(reject),
     }
 }
 
-fn look(id: Uuid, now: Now) -> Next {
-    Next::Ask { query: Query::Status(id), awaited: Pending::Status(id), due: now.at + STORE_TIME }
+fn look(id: Uuid, now: Now) -> NextStep {
+    NextStep::Ask { query: Query::Status(id), awaited: Pending::Status(id), due: now.at + STORE_TIME }
 }
 
 /// Waits for the end; not on a server that stops, which begins no task.
-fn watch(id: Uuid, time: Duration, server: &ServerState, now: Now) -> Next {
+fn watch(id: Uuid, time: Duration, server: &ServerState, now: Now) -> NextStep {
     if server.draining.get() {
         return look(id, now);
     }
-    Next::Ask { query: Query::Watch(id), awaited: Pending::Ended(id), due: now.at + time }
+    NextStep::Ask { query: Query::Watch(id), awaited: Pending::Ended(id), due: now.at + time }
 }
 
 /// What is known of the task.
-fn known(intent: &Intent, status: Status, server: &ServerState, now: Now) -> Next {
+fn known(intent: &Intent, status: Status, server: &ServerState, now: Now) -> NextStep {
     match intent {
         Intent::Status { .. } => answer(status_reply(200, &status)),
         Intent::Task(handover) if !status.state.is_final() => accepted(handover, &status),
@@ -280,7 +282,7 @@ fn known(intent: &Intent, status: Status, server: &ServerState, now: Now) -> Nex
 }
 
 /// Asks for what the client wants of the result, if there is one.
-fn fetch(status: Status, conditions: &Conditions, server: &ServerState, now: Now) -> Next {
+fn fetch(status: Status, conditions: &Conditions, server: &ServerState, now: Now) -> NextStep {
     match (status.state, status.result) {
         (TaskState::Done, Some(shape)) => {
             let (length, etag) = (shape.length, status.etag());
@@ -289,20 +291,20 @@ fn fetch(status: Status, conditions: &Conditions, server: &ServerState, now: Now
                 Selection::Whole => 0..length,
                 Selection::Part(range) => range,
                 Selection::NotModified => return answer(described(Reply::empty(304), &status)),
-                Selection::Failed => return Next::Refuse(HttpProblem::Precondition),
-                Selection::Unsatisfiable => return Next::Refuse(HttpProblem::Range { length }),
+                Selection::Failed => return NextStep::Refuse(HttpProblem::Precondition),
+                Selection::Unsatisfiable => return NextStep::Refuse(HttpProblem::Range { length }),
             };
             let (id, reservation) = (status.id, server.admission.reservation());
             let query = Query::File { id, range: range.clone(), reservation };
-            let awaited = Pending::File(Box::new(Part { status, shape, range }));
-            Next::Ask { query, awaited, due: now.at + STORE_TIME }
+            let awaited = Pending::File(Box::new(ResultPart { status, shape, range }));
+            NextStep::Ask { query, awaited, due: now.at + STORE_TIME }
         }
-        (TaskState::Done, None) => Next::Refuse(HttpProblem::NotKept(status.id)),
+        (TaskState::Done, None) => NextStep::Refuse(HttpProblem::NotKept(status.id)),
         (TaskState::Pending | TaskState::Running, _) => {
-            Next::Refuse(HttpProblem::NotReady { id: status.id, state: status.state })
+            NextStep::Refuse(HttpProblem::NotReady { id: status.id, state: status.state })
         }
-        (TaskState::Expired, _) => Next::Refuse(HttpProblem::Expired(status.id)),
-        (TaskState::Failed, _) => Next::Refuse(match status.problem {
+        (TaskState::Expired, _) => NextStep::Refuse(HttpProblem::Expired(status.id)),
+        (TaskState::Failed, _) => NextStep::Refuse(match status.problem {
             Some(problem) => HttpProblem::TaskFailed(status.id, problem),
             None => server.failed(WorkError::Lost),
         }),
@@ -310,8 +312,8 @@ fn fetch(status: Status, conditions: &Conditions, server: &ServerState, now: Now
 }
 
 /// The result is here.
-fn deliver(intent: &Intent, part: Part, file: Bytes, reservation: Reservation) -> Next {
-    let Part { status, shape: Shape { format, width, height, length }, range } = part;
+fn deliver(intent: &Intent, part: ResultPart, file: Bytes, reservation: Reservation) -> NextStep {
+    let ResultPart { status, shape: Shape { format, width, height, length }, range } = part;
     let picture = Picture { file, format, width, height, variant: None, reservation };
     let reply = picture.bare_reply(200);
     let (reply, id) = match intent {
@@ -322,7 +324,7 @@ fn deliver(intent: &Intent, part: Part, file: Bytes, reservation: Reservation) -
         _ if range == (0..length) => (described(reply, &status), None),
         _ => (described(reply.into_part(&range, length), &status), None),
     };
-    Next::Answer { reply, picture: Some(Arc::new(picture)), id }
+    NextStep::Answer { reply, picture: Some(Arc::new(picture)), id }
 }
 
 /// A result never changes, but may be gone tomorrow: it may be kept, and is to be asked about.
@@ -338,11 +340,11 @@ fn described(reply: Reply, status: &Status) -> Reply {
 }
 
 /// The id of a task, for a client that will come again.
-fn accepted(handover: &TaskPreferences, status: &Status) -> Next {
+fn accepted(handover: &TaskPreferences, status: &Status) -> NextStep {
     let reply = status_reply(202, status)
         .with("Location", format!("/estado/{}", status.id.as_hyphenated()))
         .with("Retry-After", "1");
-    Next::Answer { reply: handover.applied(reply), picture: None, id: Some(status.id) }
+    NextStep::Answer { reply: handover.applied(reply), picture: None, id: Some(status.id) }
 }
 
 fn status_reply(code: u16, status: &Status) -> Reply {
@@ -350,22 +352,22 @@ fn status_reply(code: u16, status: &Status) -> Reply {
     Reply::new(code, "application/json", body).with("Cache-Control", "no-store")
 }
 
-fn unknown(intent: &Intent, id: Uuid) -> Next {
+fn unknown(intent: &Intent, id: Uuid) -> NextStep {
     let asked = match intent {
         Intent::Status { asked, .. } | Intent::Result { asked, .. } | Intent::Delete { asked } => asked,
         // It has been deleted while its sender waited for it.
         Intent::Task(_) | Intent::Picture | Intent::Link { .. } | Intent::Bank(_) => {
-            return Next::Refuse(HttpProblem::Expired(id));
+            return NextStep::Refuse(HttpProblem::Expired(id));
         }
     };
-    Next::Refuse(HttpProblem::UnknownTask { asked: asked.clone() })
+    NextStep::Refuse(HttpProblem::UnknownTask { asked: asked.clone() })
 }
 
-fn answer(reply: Reply) -> Next {
-    Next::Answer { reply, picture: None, id: None }
+fn answer(reply: Reply) -> NextStep {
+    NextStep::Answer { reply, picture: None, id: None }
 }
 
 /// An answer to another question: nobody gives one.
-fn lost(server: &ServerState) -> Next {
-    Next::Refuse(server.failed(WorkError::Lost))
+fn lost(server: &ServerState) -> NextStep {
+    NextStep::Refuse(server.failed(WorkError::Lost))
 }

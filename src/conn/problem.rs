@@ -17,7 +17,7 @@ use crate::http::range::unsatisfied;
 use crate::http::reply::Reply;
 use crate::http::route::Absent;
 use crate::model::error::WorkError;
-use crate::model::server_state::Part;
+use crate::model::server_state::ServerPart;
 use crate::model::task::{Problem, TaskState};
 
 mod limits;
@@ -127,7 +127,7 @@ pub enum HttpProblem {
     /// The server is stopping.
     Draining,
     /// A picture of its own has not come back from this part of the server.
-    Stuck(Part),
+    Stuck(ServerPart),
     /// Work in hand is older than it may become.
     Overdue {
         /// `--plazo`.
@@ -296,8 +296,8 @@ impl HttpProblem {
             Self::QueueFull { .. } => "cola-llena",
             Self::MemoryFull { .. } => "memoria-llena",
             Self::Draining => "servidor-deteniendose",
-            Self::Stuck(Part::Workers) => "hilos-detenidos",
-            Self::Stuck(Part::Scaler) => "escalador-detenido",
+            Self::Stuck(ServerPart::Workers) => "hilos-detenidos",
+            Self::Stuck(ServerPart::Scaler) => "escalador-detenido",
             Self::Overdue { .. } => "trabajo-atrasado",
             Self::WornOut => "hilos-agotados",
             Self::UnknownTask { .. } => "tarea-desconocida",

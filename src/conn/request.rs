@@ -12,7 +12,7 @@ use super::intent::{Intent, TaskPreferences};
 use super::local_address::{ListenerRole, LocalAddress};
 use super::parameters::Parameters;
 use super::problem::HttpProblem;
-use super::upload::{EarlyReply, Sink};
+use super::upload::{BodySink, EarlyReply};
 use crate::http::accept;
 use crate::http::conditional::Conditions;
 use crate::http::form::{Form, is_form, is_without_files};
@@ -89,7 +89,7 @@ pub enum Decision {
     /// Read the body into this sink; ask for it first if the client waits to be asked.
     Read {
         /// Where to.
-        sink: Sink,
+        sink: BodySink,
         /// The client waits for `100 Continue`.
         ask: bool,
     },
@@ -216,7 +216,7 @@ pub fn decide(
         _ if !has_body => Decision::Answer(known),
         _ if ask => Decision::Dismiss(known),
         Framing::Length(length) if length > DISCARD_MAX.min(body_max) => Decision::Dismiss(known),
-        _ => Decision::Read { sink: Sink::Discard(Box::new(known), DISCARD_MAX), ask: false },
+        _ => Decision::Read { sink: BodySink::Discard(Box::new(known), DISCARD_MAX), ask: false },
     }
 }
 
@@ -410,7 +410,7 @@ fn wants_list(intent: &Intent) -> bool {
 }
 
 /// Where the body of an upload goes, if it may come at all.
-fn sink_for(head: &RequestHead, intent: &Intent, server: &ServerState) -> Result<Sink, HttpProblem> {
+fn sink_for(head: &RequestHead, intent: &Intent, server: &ServerState) -> Result<BodySink, HttpProblem> {
     let body_max = server.limits.body_max;
     if let Framing::Length(length) = head.framing()
         && length > body_max
@@ -427,9 +427,9 @@ fn sink_for(head: &RequestHead, intent: &Intent, server: &ServerState) -> Result
     check_coding(head)?;
     let content_type = head.field("content-type").unwrap_or_default();
     let sink = if is_form(content_type) && !is_list {
-        Sink::Form(Box::new(Form::new(content_type).map_err(HttpProblem::Form)?))
+        BodySink::Form(Box::new(Form::new(content_type).map_err(HttpProblem::Form)?))
     } else {
-        Sink::Raw(Vec::new())
+        BodySink::Raw(Vec::new())
     };
     if let Framing::Length(needed) = head.framing()
         && needed > server.admission.bytes_max()

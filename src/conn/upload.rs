@@ -23,7 +23,7 @@ use crate::model::store::Question;
 #[derive(Debug)]
 pub struct Upload {
     framing: Delimiter,
-    sink: Sink,
+    sink: BodySink,
     reservation: Reservation,
     /// When the stretch began in which the peer has to show that it keeps the pace.
     since: Instant,
@@ -49,7 +49,7 @@ enum Delimiter {
 
 /// Where the bytes go.
 #[derive(Debug)]
-pub enum Sink {
+pub enum BodySink {
     /// The body is the picture.
     Raw(Vec<u8>),
     /// `multipart/form-data`.
@@ -107,7 +107,7 @@ pub enum Received {
 impl Upload {
     /// The body of an HTTP request.
     #[must_use]
-    pub fn http(framing: Framing, sink: Sink, reservation: Reservation, now: Instant) -> Self {
+    pub fn http(framing: Framing, sink: BodySink, reservation: Reservation, now: Instant) -> Self {
         let announced = if let Framing::Length(length) = framing { length } else { 0 };
         let framing = Delimiter::Http(BodyDecoder::new(framing));
         Self { framing, sink, reservation, since: now, received: 0, before: 0, announced }
@@ -116,7 +116,7 @@ impl Upload {
     /// A picture that comes without HTTP.
     #[must_use]
     pub fn picture(end: ImageEnd, reservation: Reservation, now: Instant) -> Self {
-        let (framing, sink) = (Delimiter::Picture(end), Sink::Raw(Vec::new()));
+        let (framing, sink) = (Delimiter::Picture(end), BodySink::Raw(Vec::new()));
         Self { framing, sink, reservation, since: now, received: 0, before: 0, announced: 0 }
     }
 
@@ -167,7 +167,7 @@ impl Upload {
         if self.received > body_max {
             return Progress::Refused(HttpProblem::BodyTooLong { max: body_max, received: self.received });
         }
-        if let Sink::Discard(known, left) = &mut self.sink {
+        if let BodySink::Discard(known, left) = &mut self.sink {
             return match left.checked_sub(data.len() as u64) {
                 Some(less) => {
                     *left = less;
@@ -183,7 +183,7 @@ impl Upload {
             return Progress::Refused(server.memory_full(self.received));
         }
         match &mut self.sink {
-            Sink::Raw(picture) => {
+            BodySink::Raw(picture) => {
                 if picture.len() >= BELIEVED_FROM && picture.capacity() - picture.len() < data.len() {
                     let rest = self.announced.min(body_max).saturating_sub(picture.len() as u64);
                     // Where that is not to be had, it grows as it comes.
@@ -191,12 +191,12 @@ impl Upload {
                 }
                 picture.extend_from_slice(data);
             }
-            Sink::Form(form) => {
+            BodySink::Form(form) => {
                 if let Err(error) = form.push(data) {
                     return Progress::Refused(HttpProblem::Form(error));
                 }
             }
-            Sink::Discard(..) => {}
+            BodySink::Discard(..) => {}
         }
         Progress::More
     }
@@ -216,9 +216,9 @@ impl Upload {
     pub fn finish(self) -> Result<Received, HttpProblem> {
         let mut reservation = self.reservation;
         let (picture, fields) = match self.sink {
-            Sink::Discard(known, _) => return Ok(Received::Discarded(known)),
-            Sink::Raw(picture) => (picture, Vec::new()),
-            Sink::Form(form) => {
+            BodySink::Discard(known, _) => return Ok(Received::Discarded(known)),
+            BodySink::Raw(picture) => (picture, Vec::new()),
+            BodySink::Form(form) => {
                 let upload = form.finish().map_err(HttpProblem::Form)?;
                 let picture = upload.picture.ok_or(HttpProblem::NoPicture(upload.names_seen))?;
                 if let Some((name, meant)) = upload.misspelt {

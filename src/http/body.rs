@@ -42,7 +42,7 @@ pub enum BodyEvent<'a> {
 /// Removes the framing from a body.
 #[derive(Clone, Debug)]
 pub struct BodyDecoder {
-    state: State,
+    state: BodyState,
     /// Bytes of extensions so far, in all chunks.
     extension: usize,
     /// Bytes of trailer fields so far.
@@ -54,7 +54,7 @@ pub struct BodyDecoder {
 
 /// Where in the body the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum BodyState {
     Length { left: u64 },
     ChunkSize { size: u64, digits: u8 },
     Extension { size: u64, part: ExtensionPart },
@@ -94,9 +94,9 @@ impl BodyDecoder {
     /// A decoder at the first byte after the head.
     pub fn new(framing: Framing) -> Self {
         let state = match framing {
-            Framing::None | Framing::Length(0) => State::Done,
-            Framing::Length(left) => State::Length { left },
-            Framing::Chunked => State::CHUNK_START,
+            Framing::None | Framing::Length(0) => BodyState::Done,
+            Framing::Length(left) => BodyState::Length { left },
+            Framing::Chunked => BodyState::CHUNK_START,
         };
         Self { state, extension: 0, trailer: 0, name: [0; NAME_MAX], name_len: 0 }
     }
@@ -112,9 +112,9 @@ impl BodyDecoder {
         loop {
             let rest = input.get(taken..).unwrap_or_default();
             match (self.state, rest.split_first()) {
-                (State::Done, _) => return Ok((taken, BodyEvent::Done)),
+                (BodyState::Done, _) => return Ok((taken, BodyEvent::Done)),
                 (_, None) => return Ok((taken, BodyEvent::NeedMore)),
-                (State::Length { left } | State::ChunkData { left }, Some(_)) => {
+                (BodyState::Length { left } | BodyState::ChunkData { left }, Some(_)) => {
                     let n = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
                     self.state = self.state.after_data(left - n as u64);
                     return Ok((taken + n, BodyEvent::Data(&rest[..n])));
@@ -128,37 +128,37 @@ impl BodyDecoder {
     }
 
     /// The state after one byte of framing.
-    fn step(&mut self, byte: u8) -> Result<State, BodyError> {
+    fn step(&mut self, byte: u8) -> Result<BodyState, BodyError> {
         match self.state {
-            State::ChunkSize { size, digits } => match (char::from(byte).to_digit(16), byte) {
+            BodyState::ChunkSize { size, digits } => match (char::from(byte).to_digit(16), byte) {
                 (Some(_), _) if digits == SIZE_DIGITS_MAX => Err(BodyError::ChunkSize),
                 (Some(digit), _) => {
-                    Ok(State::ChunkSize { size: (size << 4) | u64::from(digit), digits: digits + 1 })
+                    Ok(BodyState::ChunkSize { size: (size << 4) | u64::from(digit), digits: digits + 1 })
                 }
-                (None, b'\r') if digits > 0 => Ok(State::ChunkSizeLf { size }),
+                (None, b'\r') if digits > 0 => Ok(BodyState::ChunkSizeLf { size }),
                 (None, b';' | b' ' | b'\t') if digits > 0 => {
                     self.extension_step(size, ExtensionPart::BeforeSemicolon, byte)
                 }
                 _ => Err(BodyError::ChunkSize),
             },
-            State::Extension { size, part } => self.extension_step(size, part, byte),
-            State::ChunkSizeLf { size } => match (byte, size) {
-                (b'\n', 0) => Ok(State::Trailer(TrailerPart::LineStart)),
-                (b'\n', left) => Ok(State::ChunkData { left }),
+            BodyState::Extension { size, part } => self.extension_step(size, part, byte),
+            BodyState::ChunkSizeLf { size } => match (byte, size) {
+                (b'\n', 0) => Ok(BodyState::Trailer(TrailerPart::LineStart)),
+                (b'\n', left) => Ok(BodyState::ChunkData { left }),
                 _ => Err(BodyError::ChunkSize),
             },
-            State::ChunkDataCr if byte == b'\r' => Ok(State::ChunkDataLf),
-            State::ChunkDataLf if byte == b'\n' => Ok(State::CHUNK_START),
-            State::ChunkDataCr | State::ChunkDataLf => Err(BodyError::ChunkEnd),
-            State::Trailer(part) => self.trailer_step(part, byte),
-            State::LastLf if byte == b'\n' => Ok(State::Done),
-            State::LastLf => Err(BodyError::Trailer),
+            BodyState::ChunkDataCr if byte == b'\r' => Ok(BodyState::ChunkDataLf),
+            BodyState::ChunkDataLf if byte == b'\n' => Ok(BodyState::CHUNK_START),
+            BodyState::ChunkDataCr | BodyState::ChunkDataLf => Err(BodyError::ChunkEnd),
+            BodyState::Trailer(part) => self.trailer_step(part, byte),
+            BodyState::LastLf if byte == b'\n' => Ok(BodyState::Done),
+            BodyState::LastLf => Err(BodyError::Trailer),
             // Data is no framing: `decode` handed it on before it came here.
-            state @ (State::Length { .. } | State::ChunkData { .. } | State::Done) => Ok(state),
+            state @ (BodyState::Length { .. } | BodyState::ChunkData { .. } | BodyState::Done) => Ok(state),
         }
     }
 
-    fn extension_step(&mut self, size: u64, part: ExtensionPart, byte: u8) -> Result<State, BodyError> {
+    fn extension_step(&mut self, size: u64, part: ExtensionPart, byte: u8) -> Result<BodyState, BodyError> {
         use ExtensionPart as Part;
         let next = match (part, byte) {
             (Part::BeforeSemicolon, b';') => Part::BeforeName,
@@ -176,20 +176,22 @@ impl BodyDecoder {
             (Part::Quoted | Part::Escaped, _) if is_text_byte(byte) => Part::Quoted,
             (Part::Name, b' ' | b'\t') => Part::AfterName,
             (Part::Value | Part::AfterValue, b' ' | b'\t') => Part::BeforeSemicolon,
-            (Part::Name | Part::Value | Part::AfterValue, b'\r') => return Ok(State::ChunkSizeLf { size }),
+            (Part::Name | Part::Value | Part::AfterValue, b'\r') => {
+                return Ok(BodyState::ChunkSizeLf { size });
+            }
             _ => return Err(BodyError::Extension),
         };
         self.extension += 1;
         if self.extension > EXTENSION_MAX {
             return Err(BodyError::ExtensionTooLong);
         }
-        Ok(State::Extension { size, part: next })
+        Ok(BodyState::Extension { size, part: next })
     }
 
-    fn trailer_step(&mut self, part: TrailerPart, byte: u8) -> Result<State, BodyError> {
+    fn trailer_step(&mut self, part: TrailerPart, byte: u8) -> Result<BodyState, BodyError> {
         use TrailerPart as Part;
         if part == Part::LineStart && byte == b'\r' {
-            return Ok(State::LastLf);
+            return Ok(BodyState::LastLf);
         }
         self.trailer += 1;
         if self.trailer > TRAILER_MAX {
@@ -198,7 +200,7 @@ impl BodyDecoder {
         if part == Part::LineStart {
             self.name_len = 0;
         }
-        Ok(State::Trailer(match (part, byte) {
+        Ok(BodyState::Trailer(match (part, byte) {
             // RFC 9110, 6.5.1: fields of framing and routing don't belong here.
             (Part::Name, b':')
                 if FORBIDDEN.iter().any(|name| self.name.get(..self.name_len) == Some(name)) =>
@@ -222,7 +224,7 @@ impl BodyDecoder {
     }
 }
 
-impl State {
+impl BodyState {
     const CHUNK_START: Self = Self::ChunkSize { size: 0, digits: 0 };
 
     /// The state when `left` bytes of the data that it stood in are still to come.

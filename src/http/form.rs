@@ -31,7 +31,7 @@ use super::param;
 
 /// What a form brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Upload {
+pub struct FormUpload {
     /// The bytes of the picture; `None`: no part was one.
     pub picture: Option<Vec<u8>>,
     /// The parameters by name, each at most once, in the order in which they came; a synonym stands as the name that it
@@ -61,7 +61,7 @@ pub fn is_without_files(content_type: &[u8]) -> bool {
 pub struct Form {
     scanner: Scanner,
     /// What happens to the bytes of the part that is coming in.
-    sink: Sink,
+    sink: PartSink,
     preferred: Option<File>,
     other: Option<File>,
     fields: Vec<(String, Vec<u8>)>,
@@ -70,7 +70,7 @@ pub struct Form {
 }
 
 #[derive(Debug)]
-enum Sink {
+enum PartSink {
     Preferred(File),
     Other(File),
     Field(String, Vec<u8>),
@@ -93,7 +93,7 @@ impl Form {
         let scanner = Scanner::new(&boundary.unwrap_or_default())?;
         Ok(Self {
             scanner,
-            sink: Sink::Drop,
+            sink: PartSink::Drop,
             preferred: None,
             other: None,
             fields: Vec::new(),
@@ -124,10 +124,10 @@ impl Form {
     ///
     /// # Errors
     /// Its closing boundary has not come.
-    pub fn finish(self) -> Result<Upload, FormError> {
+    pub fn finish(self) -> Result<FormUpload, FormError> {
         self.scanner.finish()?;
         let (picture, file_name) = self.preferred.or(self.other).map(|file| (file.bytes, file.name)).unzip();
-        Ok(Upload {
+        Ok(FormUpload {
             picture,
             fields: self.fields,
             misspelt: self.misspelt,
@@ -142,43 +142,43 @@ impl Form {
             self.names_seen.push(printable(&name, NAME_CHARS_MAX));
         }
         self.sink = if self.preferred.is_none() && PICTURE_NAMES.contains(&name.as_str()) {
-            Sink::Preferred(File { name: file_name, bytes: Vec::new() })
+            PartSink::Preferred(File { name: file_name, bytes: Vec::new() })
         } else if file_name.is_some() && self.preferred.is_none() && self.other.is_none() {
-            Sink::Other(File { name: file_name, bytes: Vec::new() })
+            PartSink::Other(File { name: file_name, bytes: Vec::new() })
         } else if file_name.is_none() {
             self.begin_field(&name)
         } else {
-            Sink::Drop
+            PartSink::Drop
         };
     }
 
-    fn begin_field(&mut self, name: &str) -> Sink {
+    fn begin_field(&mut self, name: &str) -> PartSink {
         match Field::of(name) {
             Field::Known(known) if self.fields.iter().all(|(seen, _)| seen != known) => {
-                Sink::Field(known.to_owned(), Vec::new())
+                PartSink::Field(known.to_owned(), Vec::new())
             }
             Field::Misspelt(known) => {
                 self.misspelt.get_or_insert_with(|| (printable(name, NAME_CHARS_MAX), known));
-                Sink::Drop
+                PartSink::Drop
             }
-            Field::Known(_) | Field::Other => Sink::Drop,
+            Field::Known(_) | Field::Other => PartSink::Drop,
         }
     }
 
     fn end(&mut self) {
-        match std::mem::replace(&mut self.sink, Sink::Drop) {
-            Sink::Preferred(file) if !file.is_absent() => {
+        match std::mem::replace(&mut self.sink, PartSink::Drop) {
+            PartSink::Preferred(file) if !file.is_absent() => {
                 self.preferred = Some(file);
                 self.other = None;
             }
-            Sink::Other(file) if !file.is_absent() => self.other = Some(file),
-            Sink::Field(name, value) => self.fields.push((name, value)),
-            Sink::Preferred(_) | Sink::Other(_) | Sink::Drop => {}
+            PartSink::Other(file) if !file.is_absent() => self.other = Some(file),
+            PartSink::Field(name, value) => self.fields.push((name, value)),
+            PartSink::Preferred(_) | PartSink::Other(_) | PartSink::Drop => {}
         }
     }
 }
 
-impl Sink {
+impl PartSink {
     fn take_in(&mut self, bytes: &[u8]) -> Result<(), FormError> {
         match self {
             Self::Preferred(file) | Self::Other(file) => file.bytes.extend_from_slice(bytes),

@@ -22,15 +22,15 @@
 //! ```
 use std::fmt;
 
+use chunks::{Gif, Png};
+use jpeg::Jpeg;
+use size::{Measured, SizeHeader};
+
 use super::format::Format;
 
 mod chunks;
 mod jpeg;
 mod size;
-
-use chunks::{Gif, Png};
-use jpeg::Jpeg;
-use size::{Header, Measured};
 
 /// Looks for the end of one picture of a known format.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ enum Walk {
 
 /// What a walk wants after it has looked at one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum EndStep {
     /// The next byte.
     Next,
     /// To pass over so many bytes.
@@ -72,9 +72,9 @@ impl ImageEnd {
             Format::Jpeg => Walk::Jpeg(Jpeg::new()),
             Format::Png => Walk::Png(Png::new()),
             Format::Gif => Walk::Gif(Gif::new()),
-            Format::WebP => Walk::Measured(Measured::new(Header::Riff)),
-            Format::Bmp => Walk::Measured(Measured::new(Header::Bmp)),
-            Format::Pnm => Walk::Measured(Measured::new(Header::Pnm)),
+            Format::WebP => Walk::Measured(Measured::new(SizeHeader::Riff)),
+            Format::Bmp => Walk::Measured(Measured::new(SizeHeader::Bmp)),
+            Format::Pnm => Walk::Measured(Measured::new(SizeHeader::Pnm)),
             Format::Tiff => Walk::Endless,
         };
         Self { skip: 0, walk }
@@ -125,13 +125,13 @@ impl ImageEnd {
             };
             at += 1;
             match step {
-                Step::Next => {}
-                Step::Skip(n) => self.skip = n,
-                Step::EndAfter(n) => {
+                EndStep::Next => {}
+                EndStep::Skip(n) => self.skip = n,
+                EndStep::EndAfter(n) => {
                     self.skip = n;
                     self.walk = Walk::Over;
                 }
-                Step::Unknown => self.walk = Walk::Endless,
+                EndStep::Unknown => self.walk = Walk::Endless,
             }
         }
     }

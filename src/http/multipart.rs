@@ -53,7 +53,7 @@ pub enum Event<'a> {
 /// Finds the parts of a body that comes in pieces.
 #[derive(Debug)]
 pub struct Scanner {
-    state: State,
+    state: ScanState,
     /// Searches `CR LF -- boundary`, built once.
     delimiter: Finder<'static>,
     /// How many bytes of the delimiter the input so far ends with.
@@ -71,7 +71,7 @@ pub struct Scanner {
 
 /// Where in the body the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ScanState {
     Preamble,
     Boundary(BoundaryPart),
     Head,
@@ -104,7 +104,7 @@ impl Scanner {
             return Err(MultipartError::Boundary);
         }
         Ok(Self {
-            state: State::Preamble,
+            state: ScanState::Preamble,
             delimiter: Finder::new(&[b"\r\n--", boundary].concat()).into_owned(),
             // The first boundary may open the body: as if an empty line had preceded it.
             held: b"\r\n".len(),
@@ -126,51 +126,51 @@ impl Scanner {
         loop {
             let rest = input.get(taken..).unwrap_or_default();
             match self.state {
-                State::DataOver => {
-                    self.state = State::Boundary(BoundaryPart::Nothing);
+                ScanState::DataOver => {
+                    self.state = ScanState::Boundary(BoundaryPart::Nothing);
                     return Ok((taken, Event::PartEnd));
                 }
                 _ if rest.is_empty() => return Ok((taken, Event::NeedMore)),
-                State::Preamble | State::Data if self.held > 0 => {
+                ScanState::Preamble | ScanState::Data if self.held > 0 => {
                     let held = self.held;
                     taken += self.match_on(rest);
                     match self.state {
                         // It was none: what was held is data, or belongs to the preamble.
-                        State::Data if self.held == 0 => {
+                        ScanState::Data if self.held == 0 => {
                             let prefix = self.delimiter.needle().get(..held).unwrap_or_default();
                             return Ok((taken, Event::Data(prefix)));
                         }
-                        State::Preamble if self.held == 0 => {
+                        ScanState::Preamble if self.held == 0 => {
                             self.ignore(held, PREAMBLE_MAX, MultipartError::PreambleTooLong)?;
                         }
                         _ => {}
                     }
                 }
-                State::Preamble => {
+                ScanState::Preamble => {
                     let (found, through) = self.search(rest);
                     taken += through;
                     self.ignore(found, PREAMBLE_MAX, MultipartError::PreambleTooLong)?;
                 }
-                State::Data => {
+                ScanState::Data => {
                     let (found, through) = self.search(rest);
                     taken += through;
                     if found > 0 {
                         return Ok((taken, Event::Data(rest.get(..found).unwrap_or_default())));
                     }
                 }
-                State::Boundary(part) => {
+                ScanState::Boundary(part) => {
                     self.step(part, rest.first().copied().unwrap_or_default())?;
                     taken += 1;
                 }
-                State::Head => {
+                ScanState::Head => {
                     let (through, head) = self.read_head(rest)?;
                     taken += through;
                     if let Some(head) = head {
-                        self.state = State::Data;
+                        self.state = ScanState::Data;
                         return Ok((taken, Event::Part(head)));
                     }
                 }
-                State::Epilogue => {
+                ScanState::Epilogue => {
                     taken = input.len();
                     self.ignore(rest.len(), EPILOGUE_MAX, MultipartError::EpilogueTooLong)?;
                 }
@@ -183,7 +183,7 @@ impl Scanner {
     /// # Errors
     /// Its closing boundary has not come.
     pub fn finish(self) -> Result<(), MultipartError> {
-        if self.state == State::Epilogue { Ok(()) } else { Err(MultipartError::Truncated) }
+        if self.state == ScanState::Epilogue { Ok(()) } else { Err(MultipartError::Truncated) }
     }
 
     /// Goes on with a delimiter that began in an earlier input. Returns how many bytes of `rest` belong to it; if it
@@ -226,8 +226,8 @@ impl Scanner {
     fn delimited(&mut self) {
         self.held = 0;
         self.state = match self.state {
-            State::Data => State::DataOver,
-            _ => State::Boundary(BoundaryPart::Nothing),
+            ScanState::Data => ScanState::DataOver,
+            _ => ScanState::Boundary(BoundaryPart::Nothing),
         };
     }
 
@@ -238,20 +238,20 @@ impl Scanner {
             self.ignored = 0;
         }
         self.state = match (part, byte) {
-            (Part::Nothing, b'-') => State::Boundary(Part::Dash),
-            (Part::Dash, b'-') => State::Epilogue,
+            (Part::Nothing, b'-') => ScanState::Boundary(Part::Dash),
+            (Part::Dash, b'-') => ScanState::Epilogue,
             (Part::Nothing | Part::Padding, b' ' | b'\t') => {
                 self.ignore(1, PADDING_MAX, MultipartError::Delimiter)?;
-                State::Boundary(Part::Padding)
+                ScanState::Boundary(Part::Padding)
             }
-            (Part::Nothing | Part::Padding, b'\r') => State::Boundary(Part::Cr),
+            (Part::Nothing | Part::Padding, b'\r') => ScanState::Boundary(Part::Cr),
             (Part::Cr, b'\n') => {
                 self.parts += 1;
                 if self.parts > PARTS_MAX {
                     return Err(MultipartError::TooManyParts);
                 }
                 self.head.clear();
-                State::Head
+                ScanState::Head
             }
             _ => return Err(MultipartError::Delimiter),
         };

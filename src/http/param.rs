@@ -18,9 +18,9 @@
 use std::fmt;
 
 /// Takes a field value apart: what stands before the first semicolon, and the parameters after it.
-pub fn split(value: &[u8]) -> (&[u8], Parameters<'_>) {
+pub fn split(value: &[u8]) -> (&[u8], FieldParameters<'_>) {
     let (first, rest) = cut(value, b';');
-    (first.trim_ascii(), Parameters { rest })
+    (first.trim_ascii(), FieldParameters { rest })
 }
 
 /// The value of the first parameter of this name, in any case.
@@ -39,11 +39,11 @@ pub fn find(value: &[u8], name: &str) -> Result<Option<Vec<u8>>, Unterminated> {
 
 /// The parameters of a field value, in order: name as sent, value without quotes and escapes.
 #[derive(Clone, Debug)]
-pub struct Parameters<'a> {
+pub struct FieldParameters<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Iterator for Parameters<'a> {
+impl<'a> Iterator for FieldParameters<'a> {
     type Item = Result<(&'a [u8], Vec<u8>), Unterminated>;
 
     fn next(&mut self) -> Option<Self::Item> {

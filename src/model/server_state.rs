@@ -62,14 +62,14 @@ impl Default for Limits {
 
 /// A part of the server that a picture goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum ServerPart {
     /// The threads that decode and encode.
     Workers,
     /// The other process.
     Scaler,
 }
 
-impl Part {
+impl ServerPart {
     /// Both, in the order of their numbers.
     pub const ALL: [Self; 2] = [Self::Workers, Self::Scaler];
 
@@ -97,7 +97,7 @@ pub struct ServerState {
     /// The scaler does not answer at the moment.
     pub scaler_away: Cell<bool>,
     /// A picture of the server's own has not come back from there.
-    pub stuck: Cell<Option<Part>>,
+    pub stuck: Cell<Option<ServerPart>>,
     /// A worker still has something in hand that should have been done by now: it is older than `--plazo`.
     pub overdue: Cell<bool>,
     /// So many threads have not come back and were replaced that no more are.
@@ -126,7 +126,7 @@ impl ServerState {
     /// Whether what is with the scaler now has little hope.
     #[must_use]
     pub fn scaler_hangs(&self) -> bool {
-        self.scaler_away.get() || self.stuck.get() == Some(Part::Scaler)
+        self.scaler_away.get() || self.stuck.get() == Some(ServerPart::Scaler)
     }
 
     /// The same as a failure: why work could not begin now.

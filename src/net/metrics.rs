@@ -18,8 +18,8 @@ use scaler::exit_stats::Cause;
 
 use crate::model::log_event::{EventKind, MetricLabels};
 use crate::model::picture::Times;
-use crate::model::server_state::Part;
-use crate::work::counts::Counts;
+use crate::model::server_state::ServerPart;
+use crate::work::counts::StateCounts;
 
 mod page;
 mod process;
@@ -48,8 +48,8 @@ pub struct Metrics {
     children: [u64; Cause::ALL.len()],
     /// Ends of the scaler itself.
     scaler_ends: u64,
-    /// In the order of [`Part::ALL`].
-    probes_missed: [u64; Part::ALL.len()],
+    /// In the order of [`ServerPart::ALL`].
+    probes_missed: [u64; ServerPart::ALL.len()],
     accepted: u64,
     /// Bytes on the clients' connections.
     pub traffic: Traffic,
@@ -96,7 +96,7 @@ pub struct Gauges {
     /// Tasks in memory.
     pub tasks_in_work: usize,
     /// Tasks by state, as far as is known.
-    pub tasks: Option<Counts>,
+    pub tasks: Option<StateCounts>,
     /// `/readyz` would answer 200.
     pub ready: bool,
     /// Lines that the log could not keep.
@@ -179,7 +179,7 @@ impl Metrics {
     }
 
     /// A picture of our own did not come back in time.
-    pub fn note_missed(&mut self, part: Part) {
+    pub fn note_missed(&mut self, part: ServerPart) {
         self.probes_missed[part as usize] += 1;
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use mio::{Interest, Registry};
 use scaler::wire::{Limits, Reply};
 
-use super::upstream::{Break, Stream, Task, Turn, Upstream};
+use super::upstream::{ScaleTask, Stream, Upstream, UpstreamBreak, UpstreamTurn};
 use crate::model::error::WorkError;
 use crate::model::job::{Completion, Output};
 use crate::model::key::Key;
@@ -53,9 +53,9 @@ pub struct Pool {
     size: usize,
     upstreams: Slab<Upstream>,
     idle: Vec<Key>,
-    queue: VecDeque<Task>,
+    queue: VecDeque<ScaleTask>,
     /// The one that is to have a connection of its own.
-    fresh: Option<Task>,
+    fresh: Option<ScaleTask>,
     outage: Option<Outage>,
     /// Where the buffers of pictures go that have been scaled.
     buffers: Arc<BufferPool>,
@@ -113,7 +113,7 @@ impl Pool {
     }
 
     /// Takes a task; [`Pool::assign`] puts it on a connection.
-    pub fn submit(&mut self, task: Task) {
+    pub fn submit(&mut self, task: ScaleTask) {
         if task.fresh {
             self.fresh = Some(task);
         } else {
@@ -178,7 +178,7 @@ impl Pool {
     }
 
     /// Why a task need not wait any longer.
-    fn hopeless(&self, task: &Task, now: Instant) -> Option<WorkError> {
+    fn hopeless(&self, task: &ScaleTask, now: Instant) -> Option<WorkError> {
         let away = self.is_away(now).then_some(WorkError::ScalerAway);
         if task.cancelled.is_set() { Some(WorkError::Cancelled) } else { away }
     }
@@ -248,9 +248,9 @@ impl Pool {
             self.outage = None;
         }
         match turn {
-            Turn::Waiting => Served::Nothing,
-            Turn::Again => Served::Again,
-            Turn::Answered(mut task, reply) => {
+            UpstreamTurn::Waiting => Served::Nothing,
+            UpstreamTurn::Again => Served::Again,
+            UpstreamTurn::Answered(mut task, reply) => {
                 // After ERROR the other end closes (protocol.md), and the request may be half written.
                 if upstream.served() < SERVED_MAX && matches!(reply, Reply::Image(_)) {
                     self.idle.push(key);
@@ -261,14 +261,14 @@ impl Pool {
                 self.buffers.give(std::mem::take(&mut task.raster.samples));
                 Served::Done(answer(task, result, now))
             }
-            Turn::Broken(task, cause) => {
+            UpstreamTurn::Broken(task, cause) => {
                 let unused = upstream.served() == 0;
                 self.close(key, registry);
                 match cause {
-                    Break::Refused => self.refused(now, now, RETRY_FIRST),
+                    UpstreamBreak::Refused => self.refused(now, now, RETRY_FIRST),
                     // One that hangs up before it is asked anything is not to be asked again at once.
                     _ if unused => self.refused(now, now, RETRY_MAX),
-                    Break::Lost | Break::Nonsense => {}
+                    UpstreamBreak::Lost | UpstreamBreak::Nonsense => {}
                 }
                 match task {
                     None => Served::Nothing,
@@ -279,18 +279,18 @@ impl Pool {
     }
 
     /// The connection of a task is gone: another is tried, unless it was the last try.
-    fn take_back(&mut self, mut task: Task, cause: Break, now: Instant) -> Served {
-        if cause != Break::Refused {
+    fn take_back(&mut self, mut task: ScaleTask, cause: UpstreamBreak, now: Instant) -> Served {
+        if cause != UpstreamBreak::Refused {
             task.breaks += 1;
         }
-        if task.breaks > BREAKS_MAX || cause == Break::Nonsense {
+        if task.breaks > BREAKS_MAX || cause == UpstreamBreak::Nonsense {
             return Served::Done(answer(task, Err(WorkError::ScalerLost), now));
         }
         self.put_back(task);
         Served::Nothing
     }
 
-    fn put_back(&mut self, task: Task) {
+    fn put_back(&mut self, task: ScaleTask) {
         if task.fresh {
             self.fresh = Some(task);
         } else {
@@ -380,12 +380,12 @@ impl Pool {
     }
 }
 
-fn answer(task: Task, result: Result<Output, WorkError>, now: Instant) -> Completion {
+fn answer(task: ScaleTask, result: Result<Output, WorkError>, now: Instant) -> Completion {
     let took = task.began_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
     Completion { ticket: task.ticket, reservation: task.reservation, result, took }
 }
 
-fn judge(task: &Task, reply: Reply) -> Result<Output, WorkError> {
+fn judge(task: &ScaleTask, reply: Reply) -> Result<Output, WorkError> {
     match reply {
         Reply::Image(raster)
             if (raster.width, raster.height) == (task.width, task.height)

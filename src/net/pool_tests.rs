@@ -144,7 +144,7 @@ impl Loop {
         let samples = vec![3; (side * side) as usize];
         let raster = Raster { width: side, height: side, channels: Channels::Luma, samples };
         let cancelled = Cancel::default();
-        self.pool.submit(Task {
+        self.pool.submit(ScaleTask {
             ticket: Ticket { run: Key { index: number, generation: 0 }, step: 2 },
             reservation: self.admission.reservation(),
             cancelled: cancelled.clone(),

@@ -31,7 +31,7 @@ use super::outstanding::Outstanding;
 use super::pool::{Assigned, Destination, Pool, Served, connections_max};
 use super::relay::Relay;
 use super::supervisor::Supervisor;
-use super::upstream::Task;
+use super::upstream::ScaleTask;
 use crate::conn::Connection;
 use crate::conn::connection::{Action, INPUT_MAX};
 use crate::conn::local_address::{ListenerRole, LocalAddress};
@@ -47,7 +47,7 @@ use crate::model::work_request::WorkRequest;
 use crate::pixels::BufferPool;
 use crate::store::{self, Retention, Store, StoreAnswer};
 use crate::work::counts::TaskCounts;
-use crate::work::scheduler::{Finished, Next, Scheduler};
+use crate::work::scheduler::{Advance, Finished, Scheduler};
 use crate::work::self_test::{self, SelfTest};
 use crate::work::slab::Slab;
 use crate::work::source::Source;
@@ -159,7 +159,7 @@ impl Server {
         // Unbounded, yet never longer than the places of admission: only leased work is ever delivered.
         let (deliver, done): (Deliver, _) = inbox(&waker);
         // As long as there are clients, and tasks in work.
-        let (tell, answers): (store::Deliver, _) = inbox(&waker);
+        let (tell, answers): (store::DeliverAnswer, _) = inbox(&waker);
         let limits = &parts.server.limits;
         let places = parts.server.admission.places_max();
         let now = Now { at: Instant::now(), wall: SystemTime::now() };
@@ -290,8 +290,8 @@ impl Server {
         }
         self.outstanding.note_done(done.ticket);
         match self.scheduler.handle_done(done, self.now.at) {
-            Some(Next::Job(job)) => self.dispatch(job),
-            Some(Next::Ended(ended)) => self.end_run(&ended),
+            Some(Advance::Job(job)) => self.dispatch(job),
+            Some(Advance::Ended(ended)) => self.end_run(&ended),
             None => {}
         }
     }
@@ -314,8 +314,17 @@ impl Server {
             Work::Scale { raster, width, height } => {
                 let Job { ticket, reservation, cancelled, .. } = job;
                 let (fresh, breaks, began_at) = (ticket.run == self_test::KEY, 0, None);
-                let task =
-                    Task { ticket, reservation, cancelled, raster, width, height, fresh, breaks, began_at };
+                let task = ScaleTask {
+                    ticket,
+                    reservation,
+                    cancelled,
+                    raster,
+                    width,
+                    height,
+                    fresh,
+                    breaks,
+                    began_at,
+                };
                 self.pool.submit(task);
             }
         }

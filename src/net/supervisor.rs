@@ -34,12 +34,12 @@ const YOUTH: Duration = Duration::from_secs(5);
 /// The scaler's process and its socket's directory.
 pub struct Supervisor {
     directory: PrivateDirectory,
-    state: State,
+    state: ProcessState,
     pause: Duration,
     arguments: Vec<String>,
 }
 
-enum State {
+enum ProcessState {
     Running(Child, Instant),
     Pausing(Instant),
 }
@@ -76,7 +76,7 @@ impl Supervisor {
     pub fn start(arguments: Vec<String>, now: Instant) -> io::Result<Self> {
         let directory = PrivateDirectory::create()?;
         let child = spawn(&directory, &arguments)?;
-        Ok(Self { directory, state: State::Running(child, now), pause: PAUSE_FIRST, arguments })
+        Ok(Self { directory, state: ProcessState::Running(child, now), pause: PAUSE_FIRST, arguments })
     }
 
     /// Where it listens.
@@ -87,14 +87,14 @@ impl Supervisor {
 
     /// A child has ended, maybe this one: says so once.
     pub fn handle_sigchld(&mut self, now: Instant) -> Option<Death> {
-        let State::Running(child, since) = &mut self.state else { return None };
+        let ProcessState::Running(child, since) = &mut self.state else { return None };
         let status = child.try_wait().ok().flatten()?;
         let pid = child.id();
         if now.duration_since(*since) > YOUTH {
             self.pause = PAUSE_FIRST;
         }
         let pause = self.pause;
-        self.state = State::Pausing(now + pause);
+        self.state = ProcessState::Pausing(now + pause);
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         Some(Death { pid, status, pause })
     }
@@ -109,9 +109,9 @@ impl Supervisor {
         }
         let spawned = self.directory.restore().and_then(|()| spawn(&self.directory, &self.arguments));
         self.state = match spawned {
-            Ok(child) => State::Running(child, now),
+            Ok(child) => ProcessState::Running(child, now),
             Err(error) => {
-                self.state = State::Pausing(now + PAUSE_MAX);
+                self.state = ProcessState::Pausing(now + PAUSE_MAX);
                 return Err(error);
             }
         };
@@ -121,7 +121,7 @@ impl Supervisor {
     /// Nobody answers at the socket although the process runs (its directory was removed, or it was stopped): it is
     /// killed, and so started again.
     pub fn handle_unreachable(&mut self, now: Instant) {
-        if let State::Running(child, since) = &mut self.state
+        if let ProcessState::Running(child, since) = &mut self.state
             && now.duration_since(*since) > YOUTH
         {
             // It may be gone already, and SIGCHLD on its way.
@@ -132,8 +132,8 @@ impl Supervisor {
     /// The standard error of a process that was started; once for each.
     pub fn take_stderr(&mut self) -> Option<ChildStderr> {
         match &mut self.state {
-            State::Running(child, _) => child.stderr.take(),
-            State::Pausing(_) => None,
+            ProcessState::Running(child, _) => child.stderr.take(),
+            ProcessState::Pausing(_) => None,
         }
     }
 
@@ -141,8 +141,8 @@ impl Supervisor {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
-            State::Running(..) => None,
-            State::Pausing(until) => Some(*until),
+            ProcessState::Running(..) => None,
+            ProcessState::Pausing(until) => Some(*until),
         }
     }
 }
@@ -150,7 +150,7 @@ impl Supervisor {
 impl Drop for Supervisor {
     /// Its input breaks, which tells it to end; one that does not within a second is killed.
     fn drop(&mut self) {
-        let State::Running(child, _) = &mut self.state else { return };
+        let ProcessState::Running(child, _) = &mut self.state else { return };
         drop(child.stdin.take());
         let give_up_at = Instant::now() + Duration::from_secs(1);
         while Instant::now() < give_up_at {

@@ -24,7 +24,7 @@ const HEAD_READ: usize = 4 << 10;
 
 /// A picture to be scaled, until its answer is there.
 #[derive(Debug)]
-pub struct Task {
+pub struct ScaleTask {
     /// The job's.
     pub ticket: Ticket,
     /// The job's.
@@ -45,7 +45,7 @@ pub struct Task {
     pub began_at: Option<Instant>,
 }
 
-impl Task {
+impl ScaleTask {
     /// Whether it takes so little that it should not stand behind what takes long.
     #[must_use]
     pub fn is_small(&self) -> bool {
@@ -70,7 +70,7 @@ pub struct Upstream {
     pub readiness: Readiness,
     decoder: ReplyDecoder,
     /// The task on this connection, the bytes of its head, and how many of head and samples are written.
-    busy: Option<(Task, Vec<u8>, usize)>,
+    busy: Option<(ScaleTask, Vec<u8>, usize)>,
     /// Tasks it has carried.
     served: u32,
     /// Whether the connection is known to stand.
@@ -82,20 +82,20 @@ pub struct Upstream {
 
 /// What a turn led to.
 #[derive(Debug)]
-pub enum Turn {
+pub enum UpstreamTurn {
     /// Nothing to do until an event.
     Waiting,
     /// The turn's bytes are spent.
     Again,
     /// The task is answered.
-    Answered(Task, Reply),
+    Answered(ScaleTask, Reply),
     /// The connection is of no use any more; its task, if it had one.
-    Broken(Option<Task>, Break),
+    Broken(Option<ScaleTask>, UpstreamBreak),
 }
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Break {
+pub enum UpstreamBreak {
     /// It was never established.
     Refused,
     /// It stood, and was closed or broke.
@@ -121,7 +121,7 @@ impl Upstream {
     }
 
     /// Puts a task on the connection.
-    pub fn begin(&mut self, mut task: Task, now: Instant) {
+    pub fn begin(&mut self, mut task: ScaleTask, now: Instant) {
         debug_assert!(self.busy.is_none(), "one task at a time");
         task.began_at.get_or_insert(now);
         let raster = &task.raster;
@@ -134,7 +134,7 @@ impl Upstream {
 
     /// The run whose task is on the connection.
     #[must_use]
-    pub fn task(&self) -> Option<&Task> {
+    pub fn task(&self) -> Option<&ScaleTask> {
         self.busy.as_ref().map(|(task, ..)| task)
     }
 
@@ -146,7 +146,7 @@ impl Upstream {
 
     /// The task on the connection, which is of no use any more.
     #[must_use]
-    pub fn into_task(self) -> Option<Task> {
+    pub fn into_task(self) -> Option<ScaleTask> {
         self.busy.map(|(task, ..)| task)
     }
 
@@ -174,15 +174,15 @@ impl Upstream {
     }
 
     /// Moves bytes until the socket blocks, the task is answered, or the turn is spent.
-    pub fn pump(&mut self, scratch: &mut [u8]) -> Turn {
+    pub fn pump(&mut self, scratch: &mut [u8]) -> UpstreamTurn {
         match self.exchange_bytes(scratch) {
-            Ok(None) if self.may_go_on() => Turn::Again,
-            Ok(None) => Turn::Waiting,
+            Ok(None) if self.may_go_on() => UpstreamTurn::Again,
+            Ok(None) => UpstreamTurn::Waiting,
             Ok(Some(reply)) => match self.busy.take() {
-                Some((task, ..)) => Turn::Answered(task, reply),
-                None => Turn::Broken(None, Break::Nonsense),
+                Some((task, ..)) => UpstreamTurn::Answered(task, reply),
+                None => UpstreamTurn::Broken(None, UpstreamBreak::Nonsense),
             },
-            Err(cause) => Turn::Broken(self.busy.take().map(|(task, ..)| task), cause),
+            Err(cause) => UpstreamTurn::Broken(self.busy.take().map(|(task, ..)| task), cause),
         }
     }
 
@@ -195,12 +195,12 @@ impl Upstream {
         self.readiness.read || self.readiness.write && unsent
     }
 
-    fn exchange_bytes(&mut self, scratch: &mut [u8]) -> Result<Option<Reply>, Break> {
+    fn exchange_bytes(&mut self, scratch: &mut [u8]) -> Result<Option<Reply>, UpstreamBreak> {
         if !self.connected && (self.readiness.write || self.readiness.read) {
             // mio's TcpStream::connect: writable means done or failed; the socket's error tells which.
-            self.connected = self.stream.take_error().map_err(|_| Break::Refused)?.is_none();
+            self.connected = self.stream.take_error().map_err(|_| UpstreamBreak::Refused)?.is_none();
             if !self.connected {
-                return Err(Break::Refused);
+                return Err(UpstreamBreak::Refused);
             }
         }
         let mut left = TURN_BYTES;
@@ -214,18 +214,20 @@ impl Upstream {
     }
 
     /// Reads before it writes: the scaler answers while it reads, and holds what is not taken from it.
-    fn take_answer(&mut self, scratch: &mut [u8], left: &mut usize) -> Result<Option<Reply>, Break> {
+    fn take_answer(&mut self, scratch: &mut [u8], left: &mut usize) -> Result<Option<Reply>, UpstreamBreak> {
         while self.readiness.read && *left > 0 {
             match self.read(scratch) {
-                Ok(0) => return Err(if self.connected { Break::Lost } else { Break::Refused }),
+                Ok(0) => {
+                    return Err(if self.connected { UpstreamBreak::Lost } else { UpstreamBreak::Refused });
+                }
                 Ok(_) if self.decoder.is_complete() => return Ok(self.decoder.take()),
                 Ok(n) => *left = left.saturating_sub(n),
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => self.readiness.read = false,
                     ErrorKind::Interrupted => {}
-                    ErrorKind::InvalidData => return Err(Break::Nonsense),
-                    ErrorKind::ConnectionRefused => return Err(Break::Refused),
-                    _ => return Err(Break::Lost),
+                    ErrorKind::InvalidData => return Err(UpstreamBreak::Nonsense),
+                    ErrorKind::ConnectionRefused => return Err(UpstreamBreak::Refused),
+                    _ => return Err(UpstreamBreak::Lost),
                 },
             }
         }
@@ -234,7 +236,7 @@ impl Upstream {
 
     /// A refusal may come while the picture is still being written, and the peer may be gone after it: an error on
     /// write is not the end until the reading side has been looked at.
-    fn write(&mut self, left: &mut usize) -> Result<(), Break> {
+    fn write(&mut self, left: &mut usize) -> Result<(), UpstreamBreak> {
         while self.readiness.write
             && *left > 0
             && let Some((task, head, written)) = &mut self.busy
@@ -254,7 +256,7 @@ impl Upstream {
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => {}
                     ErrorKind::WouldBlock => self.readiness.write = false,
-                    ErrorKind::ConnectionRefused => return Err(Break::Refused),
+                    ErrorKind::ConnectionRefused => return Err(UpstreamBreak::Refused),
                     _ => {
                         self.readiness.write = false;
                         self.readiness.read = true;

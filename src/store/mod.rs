@@ -27,7 +27,7 @@ mod rules;
 pub mod sqlite;
 mod thread;
 
-pub use thread::{Backend, Brake, Deliver, Reader, Store, Writer};
+pub use thread::{Backend, Brake, DeliverAnswer, Reader, Store, Writer};
 
 /// A server that fell so often while it worked on a task will not try it again. Each fall counts as a try as well; so does an
 /// orderly stop in the middle, but however many of those there were, the task is tried again.

@@ -29,8 +29,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use self::lease::Lease;
-use self::link::Link;
-use self::refusal::Reason;
+use self::link::MongoLink;
+use self::refusal::MongoRefusal;
 use self::writer::MongoWriter;
 use super::{Backend, Reader, Retention, StoreError, StoreRead, StoreReply};
 
@@ -49,7 +49,7 @@ mod retention;
 mod status;
 mod writer;
 
-pub use refusal::OpenError;
+pub use refusal::MongoOpenError;
 
 /// A server that has shown no sign of life for so long is dead.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -58,7 +58,7 @@ pub const LEASE: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// Nobody answers there within some seconds, or says no; the error says who and why, and no password.
-pub fn open(uri: &str, retention: Retention, at: SystemTime) -> Result<Backend, OpenError> {
+pub fn open(uri: &str, retention: Retention, at: SystemTime) -> Result<Backend, MongoOpenError> {
     let names = Names { tasks: "Tp2", bank: "BancoImagenes" };
     open_as(uri, names, Lease { lease: LEASE, beat: lease::BEAT }, retention, at)
 }
@@ -76,16 +76,16 @@ fn open_as(
     lease: Lease,
     retention: Retention,
     at: SystemTime,
-) -> Result<Backend, OpenError> {
-    let link = Link::open(uri, names).map_err(|reason| reason.of(uri))?;
+) -> Result<Backend, MongoOpenError> {
+    let link = MongoLink::open(uri, names).map_err(|reason| reason.of(uri))?;
     let link = Arc::new(link);
     let writer = MongoWriter::open(Arc::clone(&link), lease, retention, at);
-    let writer = writer.map_err(|trouble| Reason::from(trouble).of(uri))?;
+    let writer = writer.map_err(|trouble| MongoRefusal::from(trouble).of(uri))?;
     Ok((Box::new(writer), Box::new(MongoReader { link })))
 }
 
 struct MongoReader {
-    link: Arc<Link>,
+    link: Arc<MongoLink>,
 }
 
 impl Reader for MongoReader {

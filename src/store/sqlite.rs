@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use self::lock::Lock;
-use self::refusal::Reason;
+use self::refusal::SqliteRefusal;
 use self::writer::SqliteWriter;
 use super::{Backend, Reader, Retention, StoreError, StoreRead, StoreReply};
 
@@ -34,7 +34,7 @@ mod tasks;
 mod trouble;
 mod writer;
 
-pub use refusal::OpenError;
+pub use refusal::SqliteOpenError;
 
 /// How long to wait for people who work on the file with programs of their own.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// Another server has it, or it is no file for us; the error says which file and why.
-pub fn open(path: &Path, retention: Retention, at: SystemTime) -> Result<Backend, OpenError> {
+pub fn open(path: &Path, retention: Retention, at: SystemTime) -> Result<Backend, SqliteOpenError> {
     let (writer, reader) = open_both(path, retention, at).map_err(|reason| reason.of(path))?;
     Ok((Box::new(writer), Box::new(reader)))
 }
@@ -52,7 +52,7 @@ fn open_both(
     path: &Path,
     retention: Retention,
     at: SystemTime,
-) -> Result<(SqliteWriter, SqliteReader), Reason> {
+) -> Result<(SqliteWriter, SqliteReader), SqliteRefusal> {
     let mut lock = Lock::take(path)?;
     let mut conn = connect(&lock.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     schema::migrate(&mut conn)?;

@@ -25,7 +25,7 @@ const BATCH_MAX: usize = 256;
 const BATCH_BYTES: usize = 32 << 20;
 
 /// Where answers go; called on the store's threads, and by [`Store::ask`] if they are gone.
-pub type Deliver = Arc<dyn Fn(StoreAnswer) + Send + Sync>;
+pub type DeliverAnswer = Arc<dyn Fn(StoreAnswer) + Send + Sync>;
 
 /// Called from another thread when the server stops.
 pub type Brake = Arc<dyn Fn() + Send + Sync>;
@@ -68,7 +68,7 @@ pub struct Store {
     reads: Sender<(u64, StoreRead)>,
     writing: JoinHandle<Box<dyn Writer>>,
     reading: JoinHandle<()>,
-    deliver: Deliver,
+    deliver: DeliverAnswer,
     is_shared: bool,
     brake: Option<Brake>,
 }
@@ -78,7 +78,11 @@ impl Store {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(writer: Box<dyn Writer>, reader: Box<dyn Reader>, deliver: Deliver) -> io::Result<Self> {
+    pub fn start(
+        writer: Box<dyn Writer>,
+        reader: Box<dyn Reader>,
+        deliver: DeliverAnswer,
+    ) -> io::Result<Self> {
         let (writes, to_write) = unbounded();
         let (reads, to_read) = unbounded();
         let (is_shared, brake) = (writer.is_shared(), writer.brake());
@@ -97,7 +101,7 @@ impl Store {
         self.is_shared
     }
 
-    /// Asks; never blocks. The answer comes through [`Deliver`].
+    /// Asks; never blocks. The answer comes through [`DeliverAnswer`].
     pub fn ask(&self, request: StoreRequest) {
         let StoreRequest { ticket, ask } = request;
         let asked = match ask {
@@ -129,7 +133,7 @@ impl Store {
 fn write_all(
     requests: &Receiver<(u64, StoreWrite)>,
     mut writer: Box<dyn Writer>,
-    deliver: &Deliver,
+    deliver: &DeliverAnswer,
 ) -> Box<dyn Writer> {
     while let Ok(first) = requests.recv() {
         let batch = gather(first, requests);
@@ -164,7 +168,7 @@ fn weight(write: &StoreWrite) -> usize {
     }
 }
 
-fn read_all(requests: &Receiver<(u64, StoreRead)>, mut reader: Box<dyn Reader>, deliver: &Deliver) {
+fn read_all(requests: &Receiver<(u64, StoreRead)>, mut reader: Box<dyn Reader>, deliver: &DeliverAnswer) {
     for (ticket, read) in requests {
         let mut owed = PendingReplies::new([ticket], deliver);
         if let Ok(result) = catch_unwind(AssertUnwindSafe(|| reader.read(read))) {
@@ -176,11 +180,11 @@ fn read_all(requests: &Receiver<(u64, StoreRead)>, mut reader: Box<dyn Reader>, 
 /// The duty to answer these tickets in this order: those left when it is dropped are answered that the store broke.
 struct PendingReplies<'a> {
     tickets: VecDeque<u64>,
-    deliver: &'a Deliver,
+    deliver: &'a DeliverAnswer,
 }
 
 impl<'a> PendingReplies<'a> {
-    fn new(tickets: impl IntoIterator<Item = u64>, deliver: &'a Deliver) -> Self {
+    fn new(tickets: impl IntoIterator<Item = u64>, deliver: &'a DeliverAnswer) -> Self {
         Self { tickets: tickets.into_iter().collect(), deliver }
     }
 

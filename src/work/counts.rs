@@ -16,12 +16,12 @@ const SHARE: u32 = 50;
 pub const TICKET: u64 = u64::MAX;
 
 /// Tasks by state, each state once.
-pub type Counts = [(TaskState, u64); 5];
+pub type StateCounts = [(TaskState, u64); 5];
 
 /// The last count, and when the next one is due.
 #[derive(Debug)]
 pub struct TaskCounts {
-    known: Option<Counts>,
+    known: Option<StateCounts>,
     /// Something has changed since the last count was asked for.
     stale: bool,
     /// The count that is under way was asked for then.
@@ -76,7 +76,7 @@ impl TaskCounts {
 
     /// The last count.
     #[must_use]
-    pub fn counts(&self) -> Option<Counts> {
+    pub fn counts(&self) -> Option<StateCounts> {
         self.known
     }
 }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::store::StoreError;
 
-    const COUNTS: Counts = [
+    const COUNTS: StateCounts = [
         (TaskState::Pending, 1),
         (TaskState::Running, 2),
         (TaskState::Done, 3),

@@ -79,7 +79,7 @@ pub struct Finished {
 
 /// What an input led to.
 #[derive(Debug)]
-pub enum Next {
+pub enum Advance {
     /// The next step is to be done.
     Job(Job),
     /// The run has ended, and is forgotten here.
@@ -203,15 +203,15 @@ impl Scheduler {
     }
 
     /// A step is done. One whose run has ended is dropped here, and gives its reservation back.
-    pub fn handle_done(&mut self, done: Completion, now: Instant) -> Option<Next> {
+    pub fn handle_done(&mut self, done: Completion, now: Instant) -> Option<Advance> {
         let key = done.ticket.run;
         match self.runs.get_mut(key)?.run.handle_done(done, now) {
-            Step::Job(job) => Some(Next::Job(*job)),
+            Step::Job(job) => Some(Advance::Job(*job)),
             Step::Waiting => {
                 self.waiting.push_back(key);
                 None
             }
-            Step::Finished => self.end(key).map(Next::Ended),
+            Step::Finished => self.end(key).map(Advance::Ended),
             Step::Nothing => None,
         }
     }
@@ -362,7 +362,7 @@ mod tests {
             result: Err(WorkError::Lost),
             took: Duration::ZERO,
         };
-        let Some(Next::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
+        let Some(Advance::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
         assert_eq!((ended.run, ended.watcher), (keys[0], Some(CLIENT)));
         assert!(runs.handle_done(late, now).is_none());
         assert_eq!(
@@ -384,7 +384,7 @@ mod tests {
         let result = Ok(Output::Gray(Decoded { raster, size: (2, 2) }));
         let done =
             Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO };
-        let Some(Next::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
+        let Some(Advance::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
         assert_eq!((ended.watcher, ended.outcome.unwrap_err()), (None, WorkError::Cancelled));
         assert_eq!(server.admission.places(), 0);
         let again =

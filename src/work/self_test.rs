@@ -21,7 +21,7 @@ use crate::model::admission::{Admission, Reservation};
 use crate::model::image::{Encoding, ImageInfo as Header, Reduction};
 use crate::model::job::{CLASSES, Cancel, Completion, Decoded, Job, Output, Work, WorkerClass};
 use crate::model::key::{Key, Ticket};
-use crate::model::server_state::Part;
+use crate::model::server_state::ServerPart;
 
 /// In the tickets of its jobs: the slot of no run.
 pub const KEY: Key = Key { index: u32::MAX, generation: 0 };
@@ -43,11 +43,11 @@ const FILE: &[u8] = b"P5\n7 5\n255\n\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa
 /// The machine.
 #[derive(Debug)]
 pub struct SelfTest {
-    stage: Stage,
+    stage: TestStage,
     /// Number of the job that is out, or of the last one.
     step: u32,
     cancelled: Cancel,
-    verdict: Option<Part>,
+    verdict: Option<ServerPart>,
     /// Pictures lost at the scaler in a row.
     losses: u32,
     /// When each class last brought anything.
@@ -57,7 +57,7 @@ pub struct SelfTest {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum TestStage {
     Resting { until: Instant },
     Gray { since: Instant },
     Scale { since: Instant },
@@ -72,11 +72,11 @@ pub enum Sign {
     /// The next job is to be done.
     Job(Box<Job>),
     /// A picture came back whole, after this verdict.
-    Well(Option<Part>),
+    Well(Option<ServerPart>),
     /// A picture did not come back; `news`: it was not known before.
     Stuck {
         /// Where it is.
-        part: Part,
+        part: ServerPart,
         /// The verdict is new.
         news: bool,
         /// Nothing more is to be expected of the scaler.
@@ -89,7 +89,7 @@ impl SelfTest {
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self {
-            stage: Stage::Resting { until: now + PAUSE },
+            stage: TestStage::Resting { until: now + PAUSE },
             step: 0,
             cancelled: Cancel::default(),
             verdict: None,
@@ -115,23 +115,23 @@ impl SelfTest {
         }
         let Completion { reservation, result, .. } = done;
         match (self.stage, result) {
-            (Stage::Gray { .. }, Ok(Output::Gray(Decoded { raster, .. }))) => {
-                self.stage = Stage::Scale { since: now };
+            (TestStage::Gray { .. }, Ok(Output::Gray(Decoded { raster, .. }))) => {
+                self.stage = TestStage::Scale { since: now };
                 let (width, height) = SIZES[1];
                 Sign::Job(self.job(reservation, Work::Scale { raster, width, height }, now))
             }
-            (Stage::Scale { .. }, Ok(Output::Raster(raster))) => {
-                self.stage = Stage::Encode { since: now };
+            (TestStage::Scale { .. }, Ok(Output::Raster(raster))) => {
+                self.stage = TestStage::Encode { since: now };
                 Sign::Job(self.job(reservation, writing(raster), now))
             }
-            (Stage::Encode { .. }, Ok(Output::File(_))) => {
-                self.stage = Stage::Resting { until: now + PAUSE };
+            (TestStage::Encode { .. }, Ok(Output::File(_))) => {
+                self.stage = TestStage::Resting { until: now + PAUSE };
                 self.losses = 0;
                 Sign::Well(self.verdict.take())
             }
             // The scaler is away or broke off, or a worker failed: what is known of that is told elsewhere.
             _ => {
-                self.stage = Stage::Resting { until: now + PAUSE_AFTER_LOSS };
+                self.stage = TestStage::Resting { until: now + PAUSE_AFTER_LOSS };
                 Sign::Nothing
             }
         }
@@ -143,27 +143,27 @@ impl SelfTest {
             return Sign::Nothing;
         }
         match self.stage {
-            Stage::Resting { .. } => {
+            TestStage::Resting { .. } => {
                 self.cancelled = Cancel::default();
-                self.stage = Stage::Gray { since: now };
+                self.stage = TestStage::Gray { since: now };
                 let ((width, height), decode_cost) = (SIZES[0], 0);
                 let info =
                     Header { format: Format::Pnm, width, height, reduction: Reduction::None, decode_cost };
                 Sign::Job(self.job(admission.reservation(), Work::Gray { picture: FILE.to_vec(), info }, now))
             }
-            Stage::Gray { .. } | Stage::Encode { .. } => {
-                let news = self.verdict.replace(Part::Workers) != Some(Part::Workers);
+            TestStage::Gray { .. } | TestStage::Encode { .. } => {
+                let news = self.verdict.replace(ServerPart::Workers) != Some(ServerPart::Workers);
                 // It is asked again after as long, in case they have moved meanwhile.
                 self.workers_at = [now; CLASSES];
-                Sign::Stuck { part: Part::Workers, news, hopeless: false }
+                Sign::Stuck { part: ServerPart::Workers, news, hopeless: false }
             }
-            Stage::Scale { .. } => {
+            TestStage::Scale { .. } => {
                 self.cancelled.set();
                 self.step += 1;
-                self.stage = Stage::Resting { until: now + PAUSE_AFTER_LOSS };
+                self.stage = TestStage::Resting { until: now + PAUSE_AFTER_LOSS };
                 self.losses += 1;
-                let news = self.verdict.replace(Part::Scaler) != Some(Part::Scaler);
-                Sign::Stuck { part: Part::Scaler, news, hopeless: self.losses >= LOSSES_MAX }
+                let news = self.verdict.replace(ServerPart::Scaler) != Some(ServerPart::Scaler);
+                Sign::Stuck { part: ServerPart::Scaler, news, hopeless: self.losses >= LOSSES_MAX }
             }
         }
     }
@@ -172,10 +172,10 @@ impl SelfTest {
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
         match self.stage {
-            Stage::Resting { until } => until,
-            Stage::Gray { since } => since.max(self.workers_at[WorkerClass::Steady as usize]) + PATIENCE,
-            Stage::Encode { since } => since.max(self.workers_at[WorkerClass::Quick as usize]) + PATIENCE,
-            Stage::Scale { since } => since + PATIENCE,
+            TestStage::Resting { until } => until,
+            TestStage::Gray { since } => since.max(self.workers_at[WorkerClass::Steady as usize]) + PATIENCE,
+            TestStage::Encode { since } => since.max(self.workers_at[WorkerClass::Quick as usize]) + PATIENCE,
+            TestStage::Scale { since } => since + PATIENCE,
         }
     }
 
@@ -289,20 +289,20 @@ mod tests {
         // Workers that are busy say nothing about the scaler.
         world.self_test.note_work([1, 1], world.now);
         let Sign::Stuck { part, news, hopeless } = world.wait(Duration::from_millis(1)) else { panic!() };
-        assert_eq!((part, news, hopeless), (Part::Scaler, true, false));
+        assert_eq!((part, news, hopeless), (ServerPart::Scaler, true, false));
         assert!(at_scaler.cancelled.is_set());
         assert!(matches!(world.bring(at_scaler, Err(WorkError::Cancelled)), Sign::Nothing), "a late answer");
 
         let again = world.begin();
         let at_scaler = job(world.perform(again));
         let Sign::Stuck { part, news, hopeless } = world.wait(PATIENCE) else { panic!() };
-        assert_eq!((part, news, hopeless), (Part::Scaler, false, true));
+        assert_eq!((part, news, hopeless), (ServerPart::Scaler, false, true));
         drop(at_scaler);
 
         let again = world.begin();
         let at_scaler = job(world.perform(again));
         let last = job(world.perform(at_scaler));
-        assert!(matches!(world.perform(last), Sign::Well(Some(Part::Scaler))));
+        assert!(matches!(world.perform(last), Sign::Well(Some(ServerPart::Scaler))));
         let again = world.begin();
         let at_scaler = job(world.perform(again));
         assert!(matches!(world.wait(PATIENCE), Sign::Stuck { hopeless: false, .. }), "counted anew");
@@ -321,7 +321,7 @@ mod tests {
         // What the loop hears of others says nothing about them.
         world.self_test.note_work([9, 20], world.now + PATIENCE / 2);
         let Sign::Stuck { part, news, .. } = world.wait(PATIENCE) else { panic!() };
-        assert_eq!((part, news), (Part::Workers, true));
+        assert_eq!((part, news), (ServerPart::Workers, true));
         assert!(!first.cancelled.is_set(), "it is not sent twice");
         assert!(matches!(world.wait(PATIENCE), Sign::Stuck { news: false, .. }));
         let second = job(world.perform(first));
@@ -332,8 +332,8 @@ mod tests {
         assert!(matches!(world.wait(PATIENCE / 2), Sign::Nothing));
         world.self_test.note_work([10, 21], world.now);
         let Sign::Stuck { part, news, .. } = world.wait(PATIENCE / 2) else { panic!() };
-        assert_eq!((part, news), (Part::Workers, false), "no picture has come back yet");
-        assert!(matches!(world.perform(third), Sign::Well(Some(Part::Workers))));
+        assert_eq!((part, news), (ServerPart::Workers, false), "no picture has come back yet");
+        assert!(matches!(world.perform(third), Sign::Well(Some(ServerPart::Workers))));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::http::format::Format;
 use crate::model::admission::Admission;
 use crate::model::image::Encoding;
 use crate::model::picture::{Picture, Times};
-use crate::model::server_state::{Limits, Part};
+use crate::model::server_state::{Limits, ServerPart};
 use crate::model::task::{Shape, Submission};
 use crate::model::transform::{Size, Transform};
 
@@ -739,7 +739,7 @@ fn lateness_is_final_once_a_worker_has_begun() {
 #[test]
 fn a_scaler_that_hangs_is_no_fault_of_the_picture() {
     let mut world = World::busy(2, &[1, 2]);
-    world.server.stuck.set(Some(Part::Scaler));
+    world.server.stuck.set(Some(ServerPart::Scaler));
     // Its thread may still have it.
     world.end_at(1, Err(WorkError::Late), Reached::Worker);
     assert!(matches!(world.settled(true), StoreWrite::End { .. }));

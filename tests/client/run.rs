@@ -72,7 +72,7 @@ impl Place {
     pub(crate) fn run_quickly(&self, port: u16, file: &str, arguments: &[&str]) -> Ended {
         let (port, file) = (port.to_string(), self.text(file));
         let given = [&["-i", "127.0.0.1", "-p", &port, "-f", &file], arguments].concat();
-        let Ok(client::Command::Send(options)) = client::parse(given.iter().map(Into::into)) else {
+        let Ok(client::ClientCommand::Send(options)) = client::parse(given.iter().map(Into::into)) else {
             panic!("{given:?}")
         };
         let (lines, trouble) = (Written::default(), Written::default());

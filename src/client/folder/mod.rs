@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::console::{Console, Unit};
 use super::failure::Failure;
-use super::request::{Body, Request, segment};
+use super::request::{Body, ClientRequest, segment};
 use super::session::{Conversation, Session};
 use listing::Listing;
 use plan::Plan;
@@ -55,7 +55,7 @@ pub(super) fn run(session: &Session<'_>, path: &Path) -> Result<bool, Failure> {
 fn ask(conversation: &mut Conversation<'_>, folder: &str, names: &[String]) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
     for batch in plan::batches(names) {
-        let mut request = Request {
+        let mut request = ClientRequest {
             method: "POST",
             target: format!("/carpetas/{}/faltantes", segment(folder)),
             fields: vec![("Content-Type", "application/json".into())],

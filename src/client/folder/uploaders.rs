@@ -4,16 +4,18 @@
 //! nor the network nor the server waits for another; a picture is read from the disk as it is sent. Whatever is wrong
 //! with one picture is told and never ends the run; the server being lost does, for all at once.
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use scaler::words::InWords;
 
 use super::tally::Tally;
 use crate::client::console::Bar;
 use crate::client::failure::Failure;
-use crate::client::request::{Body, Request, segment};
+use crate::client::request::{Body, ClientRequest, segment};
 use crate::client::session::{Conversation, Session};
-use scaler::words::InWords;
 
 /// Connections, and threads: as many pictures are under way.
 const UPLOADERS_MAX: usize = 4;
@@ -132,7 +134,7 @@ impl<'a> Uploaders<'a> {
             return Err(UploadError::Own("el archivo está vacío".into()));
         }
         let target = format!("{}/{}", self.route, segment(name));
-        let mut request = Request { method: "PUT", target, fields: Vec::new(), body };
+        let mut request = ClientRequest { method: "PUT", target, fields: Vec::new(), body };
         match conversation.ask(&mut request, &mut |_| {}) {
             Ok(response) => match response.status {
                 201 => Ok(Insertion::Inserted),

@@ -7,14 +7,14 @@ use crate::http::limit;
 use crate::model::error::WorkError;
 
 /// The members that an error from a limit has.
-pub(super) struct Limit {
+pub(super) struct PassedLimit {
     pub(super) name: &'static str,
     pub(super) max: Value,
     pub(super) received: Value,
     pub(super) option: Option<&'static str>,
 }
 
-impl From<limit::Limit> for Limit {
+impl From<limit::Limit> for PassedLimit {
     fn from(limit: limit::Limit) -> Self {
         let limit::Limit { name, max, received } = limit;
         Self { name, max: max.into(), received: received.into(), option: None }
@@ -23,12 +23,13 @@ impl From<limit::Limit> for Limit {
 
 impl HttpProblem {
     /// The limit that it comes from, if it comes from one.
-    pub(super) fn limit(&self) -> Option<Limit> {
-        let limit = |name, max: Value, received: Value, option| Some(Limit { name, max, received, option });
+    pub(super) fn limit(&self) -> Option<PassedLimit> {
+        let limit =
+            |name, max: Value, received: Value, option| Some(PassedLimit { name, max, received, option });
         match self {
-            Self::Head(error) => error.limit().map(Limit::from),
-            Self::Body(error) => error.limit().map(Limit::from),
-            Self::Form(error) => error.limit().map(Limit::from),
+            Self::Head(error) => error.limit().map(PassedLimit::from),
+            Self::Body(error) => error.limit().map(PassedLimit::from),
+            Self::Form(error) => error.limit().map(PassedLimit::from),
             Self::BodyTooLong { max, received } => {
                 limit("cuerpo", json!(max), json!(received), Some("--max-cuerpo"))
             }

@@ -7,7 +7,7 @@ use super::{HttpProblem, LimitsInForce};
 use crate::http::route::Absent;
 use crate::model::error::WorkError;
 use crate::model::links_folder::FOLDER;
-use crate::model::server_state::Part;
+use crate::model::server_state::ServerPart;
 
 impl fmt::Display for HttpProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,10 +99,10 @@ impl fmt::Display for HttpProblem {
                  petición llevaba {received}; intente de nuevo en {retry_after} s"
             ),
             Self::Draining => write!(f, "el servidor se está deteniendo"),
-            Self::Stuck(Part::Workers) => {
+            Self::Stuck(ServerPart::Workers) => {
                 write!(f, "los hilos de trabajo no responden: una imagen de prueba no volvió de ellos")
             }
-            Self::Stuck(Part::Scaler) => {
+            Self::Stuck(ServerPart::Scaler) => {
                 write!(f, "el escalador no responde: una imagen de prueba no volvió de él")
             }
             Self::Overdue { deadline } => write!(

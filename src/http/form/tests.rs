@@ -24,7 +24,7 @@ fn body(parts: &[Part<'_>]) -> Vec<u8> {
 }
 
 /// Uploads whole, byte by byte, and with an epilogue; all must agree.
-fn upload(parts: &[Part<'_>]) -> Result<Upload, FormError> {
+fn upload(parts: &[Part<'_>]) -> Result<FormUpload, FormError> {
     let body = body(parts);
     let push = |body: &[u8], step: usize| {
         let mut form = Form::new(b"multipart/form-data; boundary=xyz")?;

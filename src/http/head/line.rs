@@ -26,7 +26,7 @@ impl RequestLine {
         let method = Method::parse(method)?;
         let version = parse_version(version)?;
         let start = method.as_str().len() + 1;
-        let Form { path, query, authority } = Form::of(&method, target)?;
+        let TargetForm { path, query, authority } = TargetForm::of(&method, target)?;
         let shift = |range: Range<usize>| range.start + start..range.end + start;
         Ok(Self {
             method,
@@ -72,13 +72,13 @@ fn parse_version(version: &[u8]) -> Result<Version, HeadError> {
 }
 
 /// What the form of a target says. The ranges are of the target.
-struct Form {
+struct TargetForm {
     path: Range<usize>,
     query: Option<Range<usize>>,
     authority: Option<Range<usize>>,
 }
 
-impl Form {
+impl TargetForm {
     /// Origin, absolute, authority or asterisk form (RFC 9112, 3.2).
     fn of(method: &Method, target: &[u8]) -> Result<Self, HeadError> {
         // Bytes of 0x80 and above are not allowed in a URI, but browsers and scripts send them raw: a name like

@@ -1,5 +1,5 @@
 //! PNG and GIF: chains of chunks and blocks that end with one of their own.
-use super::{Malformed, Step};
+use super::{EndStep, Malformed};
 
 /// A PNG: after the signature chunks of length, type, data and CRC; the last is IEND (W3C PNG, 5).
 #[derive(Clone, Debug)]
@@ -15,18 +15,18 @@ impl Png {
         Self { header: [0; 8], filled: 0, signed: false }
     }
 
-    pub(super) fn step(&mut self, byte: u8) -> Result<Step, Malformed> {
+    pub(super) fn step(&mut self, byte: u8) -> Result<EndStep, Malformed> {
         if let Some(slot) = self.header.get_mut(self.filled) {
             *slot = byte;
             self.filled += 1;
         }
         if self.filled < self.header.len() {
-            return Ok(Step::Next);
+            return Ok(EndStep::Next);
         }
         self.filled = 0;
         if !self.signed {
             self.signed = true;
-            return Ok(Step::Next);
+            return Ok(EndStep::Next);
         }
         let [l0, l1, l2, l3, kind @ ..] = self.header;
         let length = u32::from_be_bytes([l0, l1, l2, l3]);
@@ -35,7 +35,7 @@ impl Png {
             return Err(Malformed);
         }
         let rest = u64::from(length) + CRC;
-        Ok(if kind == *b"IEND" { Step::EndAfter(rest) } else { Step::Skip(rest) })
+        Ok(if kind == *b"IEND" { EndStep::EndAfter(rest) } else { EndStep::Skip(rest) })
     }
 }
 
@@ -45,11 +45,11 @@ const CRC: u64 = 4;
 /// A GIF: header and screen descriptor, then blocks; the last is the trailer (GIF89a, appendix A).
 #[derive(Clone, Debug)]
 pub(super) struct Gif {
-    state: State,
+    state: ChunkState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     /// Bytes of signature, version, width and height that have come, before the flags.
     Screen {
         come: u8,
@@ -66,26 +66,30 @@ enum State {
 
 impl Gif {
     pub(super) fn new() -> Self {
-        Self { state: State::Screen { come: 0 } }
+        Self { state: ChunkState::Screen { come: 0 } }
     }
 
-    pub(super) fn step(&mut self, byte: u8) -> Step {
+    pub(super) fn step(&mut self, byte: u8) -> EndStep {
         let (state, step) = match (self.state, byte) {
-            (State::Screen { come: 10 }, flags) => (State::Block, Step::Skip(2 + color_table(flags))),
-            (State::Screen { come }, _) => (State::Screen { come: come + 1 }, Step::Next),
-            (State::Block, b';') => (State::Block, Step::EndAfter(0)),
-            (State::Block, b'!') => (State::ExtensionLabel, Step::Next),
-            (State::Block, b',') => (State::Image { come: 0 }, Step::Next),
+            (ChunkState::Screen { come: 10 }, flags) => {
+                (ChunkState::Block, EndStep::Skip(2 + color_table(flags)))
+            }
+            (ChunkState::Screen { come }, _) => (ChunkState::Screen { come: come + 1 }, EndStep::Next),
+            (ChunkState::Block, b';') => (ChunkState::Block, EndStep::EndAfter(0)),
+            (ChunkState::Block, b'!') => (ChunkState::ExtensionLabel, EndStep::Next),
+            (ChunkState::Block, b',') => (ChunkState::Image { come: 0 }, EndStep::Next),
             // Some writers leave a zero too many behind a block; decoders pass over it.
-            (State::Block, 0) => (State::Block, Step::Next),
+            (ChunkState::Block, 0) => (ChunkState::Block, EndStep::Next),
             // The first picture may be whole before this.
-            (State::Block, _) => (State::Block, Step::Unknown),
-            (State::ExtensionLabel, _) => (State::SubBlock, Step::Next),
-            (State::Image { come: 8 }, flags) => (State::CodeSize, Step::Skip(color_table(flags))),
-            (State::Image { come }, _) => (State::Image { come: come + 1 }, Step::Next),
-            (State::CodeSize, _) => (State::SubBlock, Step::Next),
-            (State::SubBlock, 0) => (State::Block, Step::Next),
-            (State::SubBlock, length) => (State::SubBlock, Step::Skip(u64::from(length))),
+            (ChunkState::Block, _) => (ChunkState::Block, EndStep::Unknown),
+            (ChunkState::ExtensionLabel, _) => (ChunkState::SubBlock, EndStep::Next),
+            (ChunkState::Image { come: 8 }, flags) => {
+                (ChunkState::CodeSize, EndStep::Skip(color_table(flags)))
+            }
+            (ChunkState::Image { come }, _) => (ChunkState::Image { come: come + 1 }, EndStep::Next),
+            (ChunkState::CodeSize, _) => (ChunkState::SubBlock, EndStep::Next),
+            (ChunkState::SubBlock, 0) => (ChunkState::Block, EndStep::Next),
+            (ChunkState::SubBlock, length) => (ChunkState::SubBlock, EndStep::Skip(u64::from(length))),
         };
         self.state = state;
         step

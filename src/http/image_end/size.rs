@@ -1,10 +1,10 @@
 //! WebP, BMP and Netpbm: the header says how many bytes the picture has.
-use super::{Malformed, Step};
+use super::{EndStep, Malformed};
 
 /// A picture whose end follows from its header.
 #[derive(Clone, Debug)]
 pub(super) struct Measured {
-    kind: Header,
+    kind: SizeHeader,
     /// The header as far as it has come.
     header: Vec<u8>,
     /// Netpbm: within a comment, which is not kept.
@@ -12,72 +12,72 @@ pub(super) struct Measured {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Header {
+pub(super) enum SizeHeader {
     Riff,
     Bmp,
     Pnm,
 }
 
 impl Measured {
-    pub(super) fn new(kind: Header) -> Self {
+    pub(super) fn new(kind: SizeHeader) -> Self {
         Self { kind, header: Vec::new(), comment: false }
     }
 
-    pub(super) fn step(&mut self, byte: u8) -> Result<Step, Malformed> {
+    pub(super) fn step(&mut self, byte: u8) -> Result<EndStep, Malformed> {
         match self.kind {
-            Header::Riff => {
+            SizeHeader::Riff => {
                 self.header.push(byte);
                 riff(&self.header)
             }
-            Header::Bmp => {
+            SizeHeader::Bmp => {
                 self.header.push(byte);
-                bmp(&self.header).unwrap_or(Ok(Step::Next))
+                bmp(&self.header).unwrap_or(Ok(EndStep::Next))
             }
-            Header::Pnm => self.push_pnm(byte),
+            SizeHeader::Pnm => self.push_pnm(byte),
         }
     }
 
     /// Takes in one byte of a Netpbm header, comments left out, and asks after each gap whether it is whole.
-    fn push_pnm(&mut self, byte: u8) -> Result<Step, Malformed> {
+    fn push_pnm(&mut self, byte: u8) -> Result<EndStep, Malformed> {
         if self.comment {
             self.comment = !matches!(byte, b'\n' | b'\r');
             // In a PAM header the line's end still counts; elsewhere it is one more gap.
             if self.comment {
-                return Ok(Step::Next);
+                return Ok(EndStep::Next);
             }
         } else if byte == b'#' {
             self.comment = true;
-            return Ok(Step::Next);
+            return Ok(EndStep::Next);
         }
         self.header.push(byte);
         if self.header.len() > PNM_HEADER_MAX {
-            return Ok(Step::Unknown);
+            return Ok(EndStep::Unknown);
         }
         if !is_space(byte) {
-            return Ok(Step::Next);
+            return Ok(EndStep::Next);
         }
         match self.header.get(..2) {
             Some(b"P4" | b"P5" | b"P6") => pnm(&self.header),
             Some(b"P7") => pam(&self.header),
-            Some(_) => Ok(Step::Unknown),
-            None => Ok(Step::Next),
+            Some(_) => Ok(EndStep::Unknown),
+            None => Ok(EndStep::Next),
         }
     }
 }
 
 /// RIFF: four bytes of name, the size of what follows, and a pad byte if that is odd.
-fn riff(header: &[u8]) -> Result<Step, Malformed> {
+fn riff(header: &[u8]) -> Result<EndStep, Malformed> {
     match u32_at(header, 4).map(u64::from) {
-        None => Ok(Step::Next),
+        None => Ok(EndStep::Next),
         // At least `WEBP` and the header of one chunk.
         Some(size) if size < 12 => Err(Malformed),
-        Some(size) => Ok(Step::EndAfter(size + size % 2)),
+        Some(size) => Ok(EndStep::EndAfter(size + size % 2)),
     }
 }
 
 /// BMP: where the rows begin, and how many bytes they are. The file size in the header lies in real files. `None`:
 /// the header is not whole.
-fn bmp(header: &[u8]) -> Option<Result<Step, Malformed>> {
+fn bmp(header: &[u8]) -> Option<Result<EndStep, Malformed>> {
     let offset = u64::from(u32_at(header, 10)?);
     let (width, height, bits, compression, image_size) = match u32_at(header, 14)? {
         12 => (u32::from(u16_at(header, 18)?), u32::from(u16_at(header, 20)?), u16_at(header, 24)?, 0, 0),
@@ -101,15 +101,15 @@ fn bmp(header: &[u8]) -> Option<Result<Step, Malformed>> {
             rows
         }
         _ if image_size > 0 => u64::from(image_size),
-        _ => return Some(Ok(Step::Unknown)),
+        _ => return Some(Ok(EndStep::Unknown)),
     };
     // Rows that begin within the header are nonsense that some decoders mend.
     let gap = offset.checked_sub(header.len() as u64);
-    Some(Ok(gap.map_or(Step::Unknown, |gap| Step::EndAfter(gap.saturating_add(rows)))))
+    Some(Ok(gap.map_or(EndStep::Unknown, |gap| EndStep::EndAfter(gap.saturating_add(rows)))))
 }
 
 /// PBM, PGM or PPM: magic, width, height, for the latter two maxval, one white space, the raster.
-fn pnm(header: &[u8]) -> Result<Step, Malformed> {
+fn pnm(header: &[u8]) -> Result<EndStep, Malformed> {
     let mut words = header.split(|byte| is_space(*byte)).filter(|word| !word.is_empty());
     let magic = words.next().unwrap_or_default();
     let mut numbers = words.map(number);
@@ -117,7 +117,7 @@ fn pnm(header: &[u8]) -> Result<Step, Malformed> {
     let (Some(width), Some(height), Some(max)) =
         (numbers.next(), numbers.next(), if bitmap { Some(Ok(1)) } else { numbers.next() })
     else {
-        return Ok(Step::Next);
+        return Ok(EndStep::Next);
     };
     let samples = if magic == b"P6" { 3 } else { 1 };
     let row = if bitmap { width?.div_ceil(8) } else { width? * samples * sample_bytes(max?) };
@@ -125,11 +125,11 @@ fn pnm(header: &[u8]) -> Result<Step, Malformed> {
 }
 
 /// PAM: lines of a keyword and a value, up to ENDHDR.
-fn pam(header: &[u8]) -> Result<Step, Malformed> {
-    let Some(lines) = header.strip_suffix(b"\n") else { return Ok(Step::Next) };
+fn pam(header: &[u8]) -> Result<EndStep, Malformed> {
+    let Some(lines) = header.strip_suffix(b"\n") else { return Ok(EndStep::Next) };
     let lines = || lines.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     if lines().next_back() != Some(b"ENDHDR") {
-        return Ok(Step::Next);
+        return Ok(EndStep::Next);
     }
     let value = |keyword: &[u8]| {
         let line = lines().find_map(|line| {
@@ -141,8 +141,8 @@ fn pam(header: &[u8]) -> Result<Step, Malformed> {
     raster(row * sample_bytes(value(b"MAXVAL")?), value(b"HEIGHT")?)
 }
 
-fn raster(row: u64, rows: u64) -> Result<Step, Malformed> {
-    if row == 0 || rows == 0 { Err(Malformed) } else { Ok(Step::EndAfter(row * rows)) }
+fn raster(row: u64, rows: u64) -> Result<EndStep, Malformed> {
+    if row == 0 || rows == 0 { Err(Malformed) } else { Ok(EndStep::EndAfter(row * rows)) }
 }
 
 /// C's isspace, which Netpbm means: Rust's knows no vertical tab.

@@ -8,15 +8,15 @@ use std::time::UNIX_EPOCH;
 use scaler::exit_stats::Cause;
 
 use super::{BOUNDS, Gauges, Histogram, Metrics, STAGES};
-use crate::model::server_state::Part;
+use crate::model::server_state::ServerPart;
 
 /// A page that is being written.
-struct Page(String);
+struct MetricsPage(String);
 
 /// Name and value of a label.
 type Label<'a> = (&'static str, &'a str);
 
-impl Page {
+impl MetricsPage {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         self.line(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
     }
@@ -75,7 +75,7 @@ impl Metrics {
     /// The page.
     #[must_use]
     pub fn page(&self, gauges: &Gauges) -> String {
-        let mut page = Page(String::with_capacity(32 << 10));
+        let mut page = MetricsPage(String::with_capacity(32 << 10));
         self.write_requests(&mut page);
         self.write_work(&mut page, gauges);
         self.write_scaler(&mut page, gauges);
@@ -83,7 +83,7 @@ impl Metrics {
         page.0
     }
 
-    fn write_requests(&self, page: &mut Page) {
+    fn write_requests(&self, page: &mut MetricsPage) {
         let name = "http_requests_total";
         page.family(name, "counter", "Requests answered, by route (never the path), method and status.");
         for ((route, method, code), count) in &self.requests {
@@ -105,7 +105,7 @@ impl Metrics {
         page.counter("tp2_connections_accepted_total", "Client connections taken on.", self.accepted);
     }
 
-    fn write_work(&self, page: &mut Page, gauges: &Gauges) {
+    fn write_work(&self, page: &mut MetricsPage, gauges: &Gauges) {
         let name = "tp2_stage_seconds";
         page.family(name, "histogram", "Where the time of a picture goes.");
         for (stage, histogram) in STAGES.iter().zip(&self.stages) {
@@ -141,12 +141,12 @@ impl Metrics {
             "counter",
             "Pictures of its own that did not come back in time, by where they stuck.",
         );
-        for part in Part::ALL {
+        for part in ServerPart::ALL {
             page.sample(name, &[("part", part.word())], self.probes_missed[part as usize]);
         }
     }
 
-    fn write_scaler(&self, page: &mut Page, gauges: &Gauges) {
+    fn write_scaler(&self, page: &mut MetricsPage, gauges: &Gauges) {
         let help = "Open connections to the scaler.";
         page.gauge("tp2_scaler_connections", help, gauges.scaler_connections);
         page.gauge("tp2_scaler_waiting", "Pictures that wait for one.", gauges.scaler_waiting);
@@ -161,7 +161,7 @@ impl Metrics {
     }
 }
 
-fn write_process(page: &mut Page, gauges: &Gauges) {
+fn write_process(page: &mut MetricsPage, gauges: &Gauges) {
     let help = "Log lines that nobody read in time.";
     page.counter("tp2_log_lines_lost_total", help, gauges.log_lines_lost);
     let process = &gauges.process;

@@ -7,7 +7,7 @@ use scaler::sys;
 
 use super::{Level, Server, Source, Who};
 use crate::model::job::Completion;
-use crate::model::server_state::Part;
+use crate::model::server_state::ServerPart;
 use crate::net::metrics::{Gauges, Process};
 use crate::work::self_test::Sign;
 use crate::work::timers::Armed;
@@ -164,7 +164,7 @@ impl Server {
                     );
                     self.log.write(Level::Error, Who::default(), text);
                 }
-                if part == Part::Scaler {
+                if part == ServerPart::Scaler {
                     self.pool.abandon(crate::work::self_test::KEY, self.poll.registry());
                 }
                 if hopeless && let Some(supervisor) = &mut self.supervisor {
@@ -198,10 +198,10 @@ impl Server {
     }
 }
 
-fn subject(part: Part) -> &'static str {
+fn subject(part: ServerPart) -> &'static str {
     match part {
-        Part::Workers => "Responden los hilos de trabajo",
-        Part::Scaler => "Responde el escalador",
+        ServerPart::Workers => "Responden los hilos de trabajo",
+        ServerPart::Scaler => "Responde el escalador",
     }
 }
 

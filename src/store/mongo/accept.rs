@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::error::MongoError;
-use super::kept::{Kept, count, date, name};
+use super::kept::{KeptDocument, count, date, name};
 use super::link::{Tables, find, insert, remove, step};
-use super::queue::{self, Turn};
+use super::queue::{self, QueuePlace};
 use super::{chunks, status};
 use crate::model::task::Submission;
 use crate::store::{Acceptance, rules};
@@ -20,7 +20,7 @@ use crate::store::{Acceptance, rules};
 const TRIES: u32 = 8;
 
 /// A key, and what was handed in under it.
-struct Key {
+struct IdempotencyKey {
     /// SHA-256 of the client's word, as the digest is of what was handed in; both in base64.
     name: String,
     digest: String,
@@ -35,45 +35,45 @@ pub(super) async fn accept(
     let Submission { id, picture, key: word, transform, .. } = submission;
     let Some(word) = word else {
         return match keep(tables, *id, submission, None, order).await? {
-            Kind::Ours => Ok(Acceptance::New),
-            Kind::Never => Err(MongoError::Contended),
-            Kind::Other => Err(MongoError::Strange),
+            KeyHolder::Ours => Ok(Acceptance::New),
+            KeyHolder::Never => Err(MongoError::Contended),
+            KeyHolder::Other => Err(MongoError::Strange),
         };
     };
     let (name_of_key, digest) = (Sha256::digest(word), rules::digest(picture, transform));
-    let key = Key { name: STANDARD.encode(name_of_key), digest: STANDARD.encode(digest) };
+    let key = IdempotencyKey { name: STANDARD.encode(name_of_key), digest: STANDARD.encode(digest) };
     for _ in 0..TRIES {
         let ours = doc! { "_id": &key.name, "tarea": name(*id), "huella": &key.digest };
         if insert(&tables.keys, ours).await? {
             // If it fails, whoever hands it in again finishes what was begun.
             return match keep(tables, *id, submission, Some(&key), order).await? {
                 // Meanwhile somebody may have taken the key for one that nobody stands behind.
-                Kind::Ours if stands_for(tables, &key, *id).await? => Ok(Acceptance::New),
-                Kind::Ours | Kind::Never => {
+                KeyHolder::Ours if stands_for(tables, &key, *id).await? => Ok(Acceptance::New),
+                KeyHolder::Ours | KeyHolder::Never => {
                     forget_key(tables, &key.name, &name(*id)).await?;
                     delete(tables, *id).await?;
                     Err(MongoError::Contended)
                 }
-                Kind::Other => {
+                KeyHolder::Other => {
                     forget_key(tables, &key.name, &name(*id)).await?;
                     Err(MongoError::Strange)
                 }
             };
         }
         let Some(known) = find(&tables.keys, &key.name).await? else { continue };
-        let known = Kept(&known);
+        let known = KeptDocument(&known);
         let (task, is_same) = (known.id("tarea")?, known.text("huella")? == key.digest);
         match status::status(tables, task).await? {
             Some(status) if is_same => return Ok(Acceptance::Same(status)),
             Some(_) => return Ok(Acceptance::Different),
             None if is_same => match keep(tables, task, submission, Some(&key), order).await? {
                 // The next look finds it.
-                Kind::Ours if stands_for(tables, &key, task).await? => {}
+                KeyHolder::Ours if stands_for(tables, &key, task).await? => {}
                 // It was deleted since the key was read.
-                Kind::Ours => {
+                KeyHolder::Ours => {
                     delete(tables, task).await?;
                 }
-                Kind::Never | Kind::Other => forget_key(tables, &key.name, &name(task)).await?,
+                KeyHolder::Never | KeyHolder::Other => forget_key(tables, &key.name, &name(task)).await?,
             },
             // Something else was begun under this key; who began it sees that he has lost it.
             None => forget_key(tables, &key.name, &name(task)).await?,
@@ -83,7 +83,7 @@ pub(super) async fn accept(
 }
 
 /// What the task of a name is.
-enum Kind {
+enum KeyHolder {
     /// The one that was to be kept, by whomever.
     Ours,
     /// Another.
@@ -93,7 +93,7 @@ enum Kind {
 }
 
 /// Whether a key still names this task.
-async fn stands_for(tables: &Tables, key: &Key, id: Uuid) -> Result<bool, MongoError> {
+async fn stands_for(tables: &Tables, key: &IdempotencyKey, id: Uuid) -> Result<bool, MongoError> {
     let known = find(&tables.keys, &key.name).await?;
     Ok(known.is_some_and(|known| known.get_str("tarea").is_ok_and(|task| task == name(id))))
 }
@@ -103,12 +103,12 @@ async fn keep(
     tables: &Tables,
     id: Uuid,
     submission: &Submission,
-    key: Option<&Key>,
+    key: Option<&IdempotencyKey>,
     order: i64,
-) -> Result<Kind, MongoError> {
+) -> Result<KeyHolder, MongoError> {
     let Submission { picture, transform: file_request, at, .. } = submission;
     let task = name(id);
-    let place = Turn { id, attempt: 0, fallen: Vec::new(), tries: 0, order, received: 0 };
+    let place = QueuePlace { id, attempt: 0, fallen: Vec::new(), tries: 0, order, received: 0 };
     insert(&tables.queue, place.place(*at)).await?;
     chunks::write(tables, &chunks::upload(&task), picture).await?;
     let mut document = doc! {
@@ -122,15 +122,15 @@ async fn keep(
         document.insert("clave", &key.name);
     }
     if insert(&tables.tasks, document).await? {
-        return Ok(Kind::Ours);
+        return Ok(KeyHolder::Ours);
     }
     // The same, by somebody who has finished what was begun here; or another.
     let Some(other) = find(&tables.tasks, &task).await? else { return Err(MongoError::Contended) };
     if queue::is_grave(&other) {
-        return Ok(Kind::Never);
+        return Ok(KeyHolder::Never);
     }
     let is_same = key.is_some_and(|key| other.get_str("clave").is_ok_and(|other| other == key.name));
-    Ok(if is_same { Kind::Ours } else { Kind::Other })
+    Ok(if is_same { KeyHolder::Ours } else { KeyHolder::Other })
 }
 
 /// A key stands for nothing any more, if this is the task that it stood for.
@@ -146,7 +146,7 @@ pub(super) async fn delete(tables: &Tables, id: Uuid) -> Result<Option<u64>, Mon
     let task = name(id);
     let document = find(&tables.tasks, &task).await?.filter(|document| !queue::is_grave(document));
     let Some(document) = document else { return Ok(None) };
-    let document = Kept(&document);
+    let document = KeptDocument(&document);
     if let Some(key) = document.maybe_text("clave")? {
         forget_key(tables, key, &task).await?;
     }
@@ -161,7 +161,7 @@ pub(super) async fn delete(tables: &Tables, id: Uuid) -> Result<Option<u64>, Mon
 /// Removes a result and its file, if there is one; the bytes of the file.
 pub(super) async fn forget_result(tables: &Tables, task: &str) -> Result<u64, MongoError> {
     let Some(result) = find(&tables.results, task).await? else { return Ok(0) };
-    let result = Kept(&result);
+    let result = KeptDocument(&result);
     remove(&tables.results, task).await?;
     if result.maybe_text("formato")?.is_none() {
         return Ok(0);

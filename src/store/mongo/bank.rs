@@ -10,7 +10,7 @@ use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 
 use super::error::MongoError;
-use super::kept::Kept;
+use super::kept::KeptDocument;
 use super::link::{all, insert as insert_one, limit, step};
 use crate::model::face::{FACE_SAMPLES, Face, Page};
 
@@ -56,7 +56,8 @@ async fn count(bank: &Database, folder: &str) -> Result<Option<u64>, MongoError>
         Err(fault) if fault.is_no_collection() => return Ok(None),
         counts => counts?,
     };
-    let count: u64 = counts.iter().map(|count| Kept(count).number::<u64>("count").unwrap_or_default()).sum();
+    let count: u64 =
+        counts.iter().map(|count| KeptDocument(count).number::<u64>("count").unwrap_or_default()).sum();
     // After the fall of a database its figures may be too low for a while.
     let is_empty = count == 0 && step(table(bank, folder).find_one(doc! {})).await?.is_none();
     Ok((!is_empty).then_some(count))

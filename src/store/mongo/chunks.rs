@@ -7,7 +7,7 @@ use std::ops::Range;
 use mongodb::bson::doc;
 
 use super::error::MongoError;
-use super::kept::{Kept, binary};
+use super::kept::{KeptDocument, binary};
 use super::link::{Tables, find, insert, remove};
 use crate::store::rules;
 
@@ -77,6 +77,6 @@ pub(super) fn result(task: &str, server: &str) -> String {
 }
 
 /// Whose file the result in this document is.
-pub(super) fn result_of(document: &Kept<'_>) -> Result<String, MongoError> {
+pub(super) fn result_of(document: &KeptDocument<'_>) -> Result<String, MongoError> {
     Ok(result(document.text("_id")?, document.text("servidor")?))
 }

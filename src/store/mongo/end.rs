@@ -8,7 +8,7 @@ use super::chunks;
 use super::error::MongoError;
 use super::kept::{count, date};
 use super::link::{Tables, find, insert};
-use super::queue::{Turn, take_over, tidy};
+use super::queue::{QueuePlace, take_over, tidy};
 use crate::model::picture::Picture;
 use crate::model::task::Problem;
 use crate::store::{CRASHES_MAX, End, rules};
@@ -26,7 +26,7 @@ pub(super) const EXPIRED: i32 = 4;
 pub(super) async fn end(
     tables: &Tables,
     server: &str,
-    turn: &Turn,
+    turn: &QueuePlace,
     at: SystemTime,
     end: &End,
 ) -> Result<bool, MongoError> {
@@ -62,7 +62,7 @@ pub(super) fn is_of(document: &Document, server: &str) -> bool {
     document.get_str("servidor").is_ok_and(|of| of == server)
 }
 
-fn success(turn: &Turn, server: &str, at: SystemTime, picture: &Picture) -> Document {
+fn success(turn: &QueuePlace, server: &str, at: SystemTime, picture: &Picture) -> Document {
     let Picture { file, format, width, height, .. } = picture;
     doc! {
         "_id": turn.task(),
@@ -77,7 +77,7 @@ fn success(turn: &Turn, server: &str, at: SystemTime, picture: &Picture) -> Docu
     }
 }
 
-fn failure(turn: &Turn, server: &str, at: SystemTime, problem: &Problem) -> Document {
+fn failure(turn: &QueuePlace, server: &str, at: SystemTime, problem: &Problem) -> Document {
     let Problem { code, slug, detail } = problem;
     doc! {
         "_id": turn.task(),
@@ -95,7 +95,7 @@ fn failure(turn: &Turn, server: &str, at: SystemTime, problem: &Problem) -> Docu
 pub(super) async fn recover(
     tables: &Tables,
     server: &str,
-    turn: &Turn,
+    turn: &QueuePlace,
     dead: String,
     at: SystemTime,
 ) -> Result<(), MongoError> {

@@ -10,26 +10,26 @@ use uuid::Uuid;
 
 use super::end::recover;
 use super::error::MongoError;
-use super::kept::Kept;
+use super::kept::KeptDocument;
 use super::lease::Sightings;
 use super::link::{Tables, all, put, remove};
-use super::queue::{Turn, give_back};
+use super::queue::{QueuePlace, give_back};
 
 /// This server, as the others see it, and what it has in work.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct OwnServer {
     pub(super) name: String,
     number: AtomicI64,
-    turns: Mutex<HashMap<Uuid, Turn>>,
+    turns: Mutex<HashMap<Uuid, QueuePlace>>,
 }
 
-impl Server {
+impl OwnServer {
     pub(super) fn new() -> Self {
         Self { name: Uuid::new_v4().to_string(), number: AtomicI64::new(0), turns: Mutex::default() }
     }
 
     /// The tasks it has in work, or is about to.
-    pub(super) fn turns(&self) -> MutexGuard<'_, HashMap<Uuid, Turn>> {
+    pub(super) fn turns(&self) -> MutexGuard<'_, HashMap<Uuid, QueuePlace>> {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -43,7 +43,7 @@ impl Server {
 }
 
 /// Shows for ever that it lives, over a connection that nothing else uses.
-pub(super) async fn beat(servers: Collection<Document>, server: Arc<Server>, beat: Duration) {
+pub(super) async fn beat(servers: Collection<Document>, server: Arc<OwnServer>, beat: Duration) {
     loop {
         tokio::time::sleep(beat).await;
         // What fails now is done the next time; whoever asks something of the database learns that it is away.
@@ -52,7 +52,7 @@ pub(super) async fn beat(servers: Collection<Document>, server: Arc<Server>, bea
 }
 
 /// Looks after the others for ever.
-pub(super) async fn run(tables: Tables, server: Arc<Server>, mut sightings: Sightings, beat: Duration) {
+pub(super) async fn run(tables: Tables, server: Arc<OwnServer>, mut sightings: Sightings, beat: Duration) {
     loop {
         tokio::time::sleep(beat).await;
         let _ = watch(&tables, &server, &mut sightings, SystemTime::now()).await;
@@ -62,13 +62,13 @@ pub(super) async fn run(tables: Tables, server: Arc<Server>, mut sightings: Sigh
 /// Looks who is dead, and lets others work on what those had in work.
 pub(super) async fn watch(
     tables: &Tables,
-    server: &Server,
+    server: &OwnServer,
     sightings: &mut Sightings,
     at: SystemTime,
 ) -> Result<(), MongoError> {
     let mut numbers: HashMap<String, Option<i64>> = HashMap::new();
     for document in all(tables.servers.find(doc! {})).await? {
-        let kept = Kept(&document);
+        let kept = KeptDocument(&document);
         if let Ok(name) = kept.text("_id") {
             numbers.insert(name.to_owned(), kept.number("latido").ok());
         }
@@ -76,7 +76,7 @@ pub(super) async fn watch(
     let mut taken = Vec::new();
     for document in all(tables.turns.find(doc! {})).await? {
         // What can't be read is of a later version: its servers see to it.
-        if let Ok((turn, holder)) = Turn::of_taken(&document) {
+        if let Ok((turn, holder)) = QueuePlace::of_taken(&document) {
             numbers.entry(holder.clone()).or_default();
             taken.push((turn, holder));
         }

@@ -31,9 +31,9 @@ pub(super) fn binary(bytes: Vec<u8>) -> Binary {
 }
 
 /// A document that is to be read.
-pub(super) struct Kept<'a>(pub(super) &'a Document);
+pub(super) struct KeptDocument<'a>(pub(super) &'a Document);
 
-impl<'a> Kept<'a> {
+impl<'a> KeptDocument<'a> {
     pub(super) fn text(&self, field: &str) -> Result<&'a str, MongoError> {
         self.0.get_str(field).map_err(|_| MongoError::Strange)
     }
@@ -87,7 +87,7 @@ impl<'a> Kept<'a> {
         if let Ok(text) = self.0.get_str(field) {
             return Transform::parse(text).ok_or(MongoError::Strange);
         }
-        let transform = Kept(self.0.get_document(field).map_err(|_| MongoError::Strange)?);
+        let transform = KeptDocument(self.0.get_document(field).map_err(|_| MongoError::Strange)?);
         let factor = transform.0.get_f64("factor").map_err(|_| MongoError::Strange)?;
         let colour = transform.0.get_array("fondo").map_err(|_| MongoError::Strange)?;
         let part = |at| colour.get(at).and_then(Bson::as_i32).and_then(|part| u8::try_from(part).ok());

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::Names;
 use super::error::MongoError;
-use super::refusal::Reason;
+use super::refusal::MongoRefusal;
 use crate::store::StoreError;
 
 /// What one step may take, whatever the URI says: it may be a megabyte over a slow network.
@@ -31,7 +31,7 @@ const ABSENCE: Duration = Duration::from_millis(500);
 const CONNECTIONS: u32 = 8;
 
 /// The database, for all threads of a store.
-pub(super) struct Link {
+pub(super) struct MongoLink {
     /// None while it is dropped.
     runtime: Option<Runtime>,
     pub(super) tables: Tables,
@@ -56,17 +56,17 @@ pub(super) struct Tables {
     pub(super) servers: Collection<Document>,
 }
 
-impl Link {
+impl MongoLink {
     /// Reads the URI; connections are made when they are needed.
-    pub(super) fn open(uri: &str, names: Names<'_>) -> Result<Self, Reason> {
+    pub(super) fn open(uri: &str, names: Names<'_>) -> Result<Self, MongoRefusal> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("store-mongodb")
             .enable_all()
             .build()
-            .map_err(Reason::Runtime)?;
-        let client = runtime.block_on(connect(uri, CONNECTIONS)).map_err(Reason::Uri)?;
-        let second = runtime.block_on(connect(uri, 1)).map_err(Reason::Uri)?;
+            .map_err(MongoRefusal::Runtime)?;
+        let client = runtime.block_on(connect(uri, CONNECTIONS)).map_err(MongoRefusal::Uri)?;
+        let second = runtime.block_on(connect(uri, 1)).map_err(MongoRefusal::Uri)?;
         let heartbeat = second.database(names.tasks).collection("servidores");
         let (tasks, bank) = (client.database(names.tasks), client.database(names.bank));
         let tables = Tables {
@@ -155,7 +155,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for MongoLink {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // Nothing that hangs in it holds up an end.

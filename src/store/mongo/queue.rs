@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::chunks;
 use super::end::{EXPIRED, is_of};
 use super::error::MongoError;
-use super::kept::{Kept, count, date, name};
+use super::kept::{KeptDocument, count, date, name};
 use super::link::{Tables, all, find, insert, put, remove, step};
 use crate::model::admission::{Full, Reservation};
 use crate::model::transform::Transform;
@@ -27,7 +27,7 @@ const ORPHANED: Duration = Duration::from_secs(600);
 
 /// A task's place in the queue, and, once somebody has it, his turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
+pub(super) struct QueuePlace {
     pub(super) id: Uuid,
     /// How often its turn was given back or taken over.
     pub(super) attempt: i64,
@@ -41,7 +41,7 @@ pub(super) struct Turn {
     pub(super) received: u64,
 }
 
-impl Turn {
+impl QueuePlace {
     pub(super) fn task(&self) -> String {
         name(self.id)
     }
@@ -81,7 +81,7 @@ impl Turn {
 
     /// Of a document in the queue.
     pub(super) fn of_place(document: &Document) -> Result<Self, MongoError> {
-        let kept = Kept(document);
+        let kept = KeptDocument(document);
         let (id, attempt, order) = (kept.id("_id")?, kept.number("intento")?, kept.number("orden")?);
         let fallen = kept.texts("caidos")?;
         Ok(Self { id, attempt, tries: tries(&kept, &fallen)?, fallen, order, received: 0 })
@@ -89,7 +89,7 @@ impl Turn {
 
     /// Of a document in `turnos`, with the server that has it.
     pub(super) fn of_taken(document: &Document) -> Result<(Self, String), MongoError> {
-        let kept = Kept(document);
+        let kept = KeptDocument(document);
         let (id, order, received) = (kept.id("tarea")?, kept.number("orden")?, kept.number("recibidos")?);
         let (attempt, fallen) = (kept.number("intento")?, kept.texts("caidos")?);
         let turn = Self { id, attempt, tries: tries(&kept, &fallen)?, fallen, order, received };
@@ -98,14 +98,14 @@ impl Turn {
 }
 
 /// Of a document; those of the version before have no such field.
-fn tries(kept: &Kept<'_>, fallen: &[String]) -> Result<u32, MongoError> {
+fn tries(kept: &KeptDocument<'_>, fallen: &[String]) -> Result<u32, MongoError> {
     let known = kept.maybe_number("fallidos")?;
     Ok(known.unwrap_or_else(|| u32::try_from(fallen.len()).unwrap_or(u32::MAX)))
 }
 
 /// A claim that was granted.
 pub(super) struct Granted {
-    pub(super) turn: Turn,
+    pub(super) turn: QueuePlace,
     pub(super) transform: Transform,
     pub(super) picture: Vec<u8>,
 }
@@ -117,11 +117,11 @@ pub(super) enum Look {
     /// It is ours.
     Granted(Box<Granted>),
     /// It is ours, and no reservation could ever hold its picture.
-    TooLarge(Turn),
+    TooLarge(QueuePlace),
     /// It is not, and the claim is answered so.
     Answer(Claimed),
     /// It is ours, and can't be read.
-    Unreadable(Turn),
+    Unreadable(QueuePlace),
 }
 
 /// Some of the places that may be claimed, the first first, after so many others.
@@ -140,7 +140,7 @@ pub(super) async fn places(
 pub(super) async fn take(
     tables: &Tables,
     server: &str,
-    (place, mut turn): (&Document, Turn),
+    (place, mut turn): (&Document, QueuePlace),
     in_work: usize,
     at: SystemTime,
     reservation: &mut Reservation,
@@ -150,7 +150,7 @@ pub(super) async fn take(
         return Ok(Look::Nothing);
     }
     let Some(document) = find(&tables.tasks, &task).await? else {
-        let age = at.duration_since(Kept(place).time("puesta")?).unwrap_or_default();
+        let age = at.duration_since(KeptDocument(place).time("puesta")?).unwrap_or_default();
         if age > ORPHANED {
             bury_orphan(tables, &turn, at).await?;
         }
@@ -163,7 +163,7 @@ pub(super) async fn take(
     if !turn.fallen.is_empty() && in_work > 0 {
         return Ok(Look::Answer(Claimed::MustBeAlone));
     }
-    let kept = Kept(&document);
+    let kept = KeptDocument(&document);
     turn.received = kept.number("recibidos")?;
     let length = turn.received;
     let is_too_large = length > reservation.bytes_max();
@@ -181,8 +181,8 @@ pub(super) async fn take(
 async fn take_free(
     tables: &Tables,
     server: &str,
-    turn: &Turn,
-    document: &Kept<'_>,
+    turn: &QueuePlace,
+    document: &KeptDocument<'_>,
     at: SystemTime,
     with_picture: bool,
 ) -> Result<Look, MongoError> {
@@ -229,7 +229,7 @@ async fn take_free(
 /// Sees to it that a task which never was accepted never will be, and removes what there is of it. Decided by the
 /// insertion of a tombstone under its name, which stays as long as those of tasks that have expired: who still accepts it
 /// is late.
-async fn bury_orphan(tables: &Tables, place: &Turn, at: SystemTime) -> Result<(), MongoError> {
+async fn bury_orphan(tables: &Tables, place: &QueuePlace, at: SystemTime) -> Result<(), MongoError> {
     let task = place.task();
     if !insert(&tables.tasks, doc! { "_id": &task, "nunca": true }).await? {
         let document = find(&tables.tasks, &task).await?;
@@ -254,29 +254,34 @@ pub(super) fn is_grave(document: &Document) -> bool {
 /// Lets a task wait again at its old place; whether it was `tried` in vain is counted.
 pub(super) async fn give_back(
     tables: &Tables,
-    turn: &Turn,
+    turn: &QueuePlace,
     at: SystemTime,
     tried: bool,
 ) -> Result<(), MongoError> {
     let tries = turn.tries.saturating_add(tried.into());
-    pass_on(tables, turn, Turn { tries, ..turn.clone() }, at).await
+    pass_on(tables, turn, QueuePlace { tries, ..turn.clone() }, at).await
 }
 
 /// Lets the task of a dead server wait again as a suspect. What the old turn says is gone last.
 pub(super) async fn take_over(
     tables: &Tables,
-    turn: &Turn,
+    turn: &QueuePlace,
     dead: String,
     at: SystemTime,
 ) -> Result<(), MongoError> {
-    let mut next = Turn { tries: turn.tries.saturating_add(1), ..turn.clone() };
+    let mut next = QueuePlace { tries: turn.tries.saturating_add(1), ..turn.clone() };
     next.fallen.push(dead);
     pass_on(tables, turn, next, at).await
 }
 
 /// The next attempt may be anybody's.
-async fn pass_on(tables: &Tables, turn: &Turn, next: Turn, at: SystemTime) -> Result<(), MongoError> {
-    let next = Turn { attempt: turn.attempt.saturating_add(1), ..next };
+async fn pass_on(
+    tables: &Tables,
+    turn: &QueuePlace,
+    next: QueuePlace,
+    at: SystemTime,
+) -> Result<(), MongoError> {
+    let next = QueuePlace { attempt: turn.attempt.saturating_add(1), ..next };
     let task = turn.task();
     put(&tables.queue, &task, next.place(at)).await?;
     let waits = doc! { "$unset": { "comenzada": "" } };
@@ -287,7 +292,7 @@ async fn pass_on(tables: &Tables, turn: &Turn, next: Turn, at: SystemTime) -> Re
 
 /// Removes what a task needs no longer once it has ended: its place, its turn, its picture, and the beginnings of
 /// results whose makers fell.
-pub(super) async fn tidy(tables: &Tables, turn: &Turn) -> Result<(), MongoError> {
+pub(super) async fn tidy(tables: &Tables, turn: &QueuePlace) -> Result<(), MongoError> {
     let task = turn.task();
     remove(&tables.queue, &task).await?;
     chunks::forget(tables, &chunks::upload(&task), turn.received).await?;

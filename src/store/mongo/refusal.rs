@@ -10,15 +10,15 @@ use crate::store::StoreError;
 
 /// The store can't be opened.
 #[derive(Debug)]
-pub struct OpenError {
+pub struct MongoOpenError {
     /// The URI without user and password.
     place: String,
-    reason: Reason,
+    reason: MongoRefusal,
 }
 
 /// What is in the way.
 #[derive(Debug)]
-pub(super) enum Reason {
+pub(super) enum MongoRefusal {
     /// The driver makes nothing of the URI.
     Uri(Error),
     /// The driver's threads can't be had.
@@ -27,16 +27,16 @@ pub(super) enum Reason {
     Trouble(StoreError),
 }
 
-impl From<StoreError> for Reason {
+impl From<StoreError> for MongoRefusal {
     fn from(trouble: StoreError) -> Self {
         Self::Trouble(trouble)
     }
 }
 
-impl Reason {
+impl MongoRefusal {
     /// It is the store of this URI that can't be opened.
-    pub(super) fn of(self, uri: &str) -> OpenError {
-        OpenError { place: without_user(uri), reason: self }
+    pub(super) fn of(self, uri: &str) -> MongoOpenError {
+        MongoOpenError { place: without_user(uri), reason: self }
     }
 }
 
@@ -54,26 +54,26 @@ fn without_user(uri: &str) -> String {
     format!("{scheme}://{hosts}")
 }
 
-impl fmt::Display for OpenError {
+impl fmt::Display for MongoOpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { place, reason } = self;
         write!(f, "no se puede abrir el almacén «{place}»: ")?;
         match reason {
-            Reason::Uri(error) => match &*error.kind {
+            MongoRefusal::Uri(error) => match &*error.kind {
                 // The driver's words name the part that is wrong; they may quote it.
                 ErrorKind::InvalidArgument { .. } => {
                     f.write_str("la dirección no es de la forma mongodb://USUARIO:CONTRASEÑA@HOST:PUERTO/?OPCIÓN=VALOR, o tiene una opción que el controlador no conoce")
                 }
                 _ => f.write_str(&error::words(error)),
             },
-            Reason::Runtime(error) => write!(f, "{}", InWords(error)),
-            Reason::Trouble(StoreError::Full(words) | StoreError::Damaged(words) | StoreError::Broken(words)) => f.write_str(words),
-            Reason::Trouble(trouble @ StoreError::NoRoom { .. }) => write!(f, "{trouble}"),
+            MongoRefusal::Runtime(error) => write!(f, "{}", InWords(error)),
+            MongoRefusal::Trouble(StoreError::Full(words) | StoreError::Damaged(words) | StoreError::Broken(words)) => f.write_str(words),
+            MongoRefusal::Trouble(trouble @ StoreError::NoRoom { .. }) => write!(f, "{trouble}"),
         }
     }
 }
 
-impl std::error::Error for OpenError {}
+impl std::error::Error for MongoOpenError {}
 
 #[cfg(test)]
 mod tests {
@@ -90,7 +90,8 @@ mod tests {
         ] {
             assert_eq!(without_user(uri), shown);
         }
-        let broken = Reason::Trouble(StoreError::Broken("no responde".into())).of("mongodb://u:s3creto@h/");
+        let broken =
+            MongoRefusal::Trouble(StoreError::Broken("no responde".into())).of("mongodb://u:s3creto@h/");
         assert_eq!(broken.to_string(), "no se puede abrir el almacén «mongodb://h»: no responde");
     }
 }

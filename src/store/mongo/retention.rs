@@ -11,7 +11,7 @@ use super::accept::{forget_key, forget_result};
 use super::chunks;
 use super::end::{DONE, EXPIRED, FAILED};
 use super::error::MongoError;
-use super::kept::{Kept, date};
+use super::kept::{KeptDocument, date};
 use super::link::{Tables, all, find, limit, remove, step};
 use crate::store::Retention;
 use crate::store::rules::{PASS_BYTES, PASS_MAX, TOMBSTONE, before};
@@ -29,7 +29,7 @@ pub(super) struct Swept {
 }
 
 /// A bounded number of expiries at one time.
-struct Pass<'a> {
+struct MongoPass<'a> {
     tables: &'a Tables,
     at: SystemTime,
     bytes_max: u64,
@@ -43,7 +43,7 @@ pub(super) async fn sweep(
     retention: &Retention,
     at: SystemTime,
 ) -> Result<Swept, MongoError> {
-    let mut pass = Pass { tables, at, bytes_max: PASS_BYTES, expired: 0, bytes: 0 };
+    let mut pass = MongoPass { tables, at, bytes_max: PASS_BYTES, expired: 0, bytes: 0 };
     for state in [DONE, FAILED] {
         let old = doc! { "estado": state, "terminada": { "$lte": date(before(at, retention.age)) } };
         for result in all(tables.results.find(old).limit(limit(PASS_MAX))).await? {
@@ -54,7 +54,7 @@ pub(super) async fn sweep(
     }
     let newest = tables.results.find(doc! { "estado": DONE }).sort(doc! { "terminada": -1, "orden": -1 });
     let newest = all(newest.limit(1)).await?.pop();
-    let kept = match newest.as_ref().map(|newest| Kept(newest).text("_id")).transpose()? {
+    let kept = match newest.as_ref().map(|newest| KeptDocument(newest).text("_id")).transpose()? {
         Some(newest) => pass.expire_oldest(retention.bytes_max, newest, sum(tables).await?).await?,
         None => 0,
     };
@@ -72,7 +72,7 @@ pub(super) async fn make_room(
     (length, kept): (u64, u64),
 ) -> Result<u64, MongoError> {
     // At least as much as has come, or the results would grow beyond their limit.
-    let mut pass = Pass { tables, at, bytes_max: PASS_BYTES.max(length), expired: 0, bytes: 0 };
+    let mut pass = MongoPass { tables, at, bytes_max: PASS_BYTES.max(length), expired: 0, bytes: 0 };
     Ok(kept - pass.expire_oldest(retention.bytes_max, newest, kept).await?)
 }
 
@@ -83,10 +83,10 @@ pub(super) async fn sum(tables: &Tables) -> Result<u64, MongoError> {
         doc! { "$group": { "_id": null, "bytes": { "$sum": "$bytes" } } },
     ];
     let sums = all(tables.results.aggregate(sum)).await?;
-    sums.first().map_or(Ok(0), |sum| Kept(sum).number("bytes"))
+    sums.first().map_or(Ok(0), |sum| KeptDocument(sum).number("bytes"))
 }
 
-impl Pass<'_> {
+impl MongoPass<'_> {
     fn is_over(&self) -> bool {
         self.expired >= PASS_MAX || self.bytes >= self.bytes_max
     }
@@ -103,7 +103,7 @@ impl Pass<'_> {
             let oldest = all(oldest.sort(doc! { "terminada": 1, "orden": 1 }).limit(FETCHED)).await?;
             let before = self.expired;
             for result in &oldest {
-                if kept > bytes_max && !self.is_over() && Kept(result).text("_id")? != newest {
+                if kept > bytes_max && !self.is_over() && KeptDocument(result).text("_id")? != newest {
                     kept = kept.saturating_sub(self.expire(result).await?);
                 }
             }
@@ -123,7 +123,7 @@ impl Pass<'_> {
     }
 
     async fn expire_sound(&mut self, result: &Document) -> Result<u64, MongoError> {
-        let (tables, kept) = (self.tables, Kept(result));
+        let (tables, kept) = (self.tables, KeptDocument(result));
         let task = kept.text("_id")?;
         let expired = doc! {
             "$set": { "estado": EXPIRED, "vencida": date(self.at) },
@@ -152,7 +152,7 @@ async fn bury(tables: &Tables, by: SystemTime) -> Result<usize, MongoError> {
     let long_expired = doc! { "estado": EXPIRED, "vencida": { "$lte": date(by) } };
     let buried = all(tables.results.find(long_expired).limit(limit(PASS_MAX))).await?;
     for result in &buried {
-        let task = Kept(result).text("_id")?;
+        let task = KeptDocument(result).text("_id")?;
         remove(&tables.tasks, task).await?;
         forget_result(tables, task).await?;
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::chunks;
 use super::end::{DONE, EXPIRED, FAILED};
 use super::error::MongoError;
-use super::kept::{Kept, name};
+use super::kept::{KeptDocument, name};
 use super::link::{Tables, all, find, step};
 use super::queue::is_grave;
 use crate::model::admission::{Full, Reservation};
@@ -22,7 +22,7 @@ pub(super) async fn status(tables: &Tables, id: Uuid) -> Result<Option<Status>, 
     if is_grave(&document) {
         return Ok(None);
     }
-    let document = Kept(&document);
+    let document = KeptDocument(&document);
     let begun_at = document.maybe_time("comenzada")?;
     let mut status = Status {
         id,
@@ -35,7 +35,7 @@ pub(super) async fn status(tables: &Tables, id: Uuid) -> Result<Option<Status>, 
         problem: None,
     };
     if let Some(result) = &result {
-        let result = Kept(result);
+        let result = KeptDocument(result);
         status.ended_at = Some(result.time("terminada")?);
         status.state = match result.number("estado")? {
             DONE => {
@@ -53,7 +53,7 @@ pub(super) async fn status(tables: &Tables, id: Uuid) -> Result<Option<Status>, 
     Ok(Some(status))
 }
 
-fn shape(result: &Kept<'_>) -> Result<Shape, MongoError> {
+fn shape(result: &KeptDocument<'_>) -> Result<Shape, MongoError> {
     Ok(Shape {
         format: result.format("formato")?,
         width: result.number("ancho")?,
@@ -62,7 +62,7 @@ fn shape(result: &Kept<'_>) -> Result<Shape, MongoError> {
     })
 }
 
-fn problem(result: &Kept<'_>) -> Result<Problem, MongoError> {
+fn problem(result: &KeptDocument<'_>) -> Result<Problem, MongoError> {
     let (slug, detail) = (result.text("tipo")?.to_owned(), result.text("detalle")?.to_owned());
     Ok(Problem { code: result.number("codigo")?, slug, detail })
 }
@@ -71,7 +71,7 @@ fn problem(result: &Kept<'_>) -> Result<Problem, MongoError> {
 pub(super) async fn ended(tables: &Tables, ids: &[Uuid]) -> Result<Vec<Uuid>, MongoError> {
     let names: Vec<String> = ids.iter().copied().map(name).collect();
     let search = tables.results.find(doc! { "_id": { "$in": names } }).projection(doc! { "_id": 1 });
-    all(search).await?.iter().map(|result| Kept(result).id("_id")).collect()
+    all(search).await?.iter().map(|result| KeptDocument(result).id("_id")).collect()
 }
 
 /// How many tasks there are in each state, nearly: the database counts while others work.
@@ -84,7 +84,8 @@ pub(super) async fn counts(tables: &Tables) -> Result<[(TaskState, u64); 5], Mon
     );
     let ended = ended?;
     let count = |state| {
-        let found = ended.iter().map(Kept).find(|group| group.number("_id").is_ok_and(|of: i32| of == state));
+        let found =
+            ended.iter().map(KeptDocument).find(|group| group.number("_id").is_ok_and(|of: i32| of == state));
         found.map_or(Ok(0), |group| group.number("tareas"))
     };
     Ok([
@@ -117,7 +118,7 @@ pub(super) async fn file(
 /// Whose file a result is, if there is one that has these bytes.
 async fn owner_of(tables: &Tables, id: Uuid, range: &Range<u64>) -> Result<Option<String>, MongoError> {
     let Some(result) = find(&tables.results, &name(id)).await? else { return Ok(None) };
-    let result = Kept(&result);
+    let result = KeptDocument(&result);
     if result.number::<i32>("estado")? != DONE {
         return Ok(None);
     }

@@ -57,8 +57,8 @@ impl Databases {
         Names { tasks: &self.tasks, bank: &self.bank }
     }
 
-    fn link(&self) -> Link {
-        Link::open(&self.uri, self.names()).unwrap_or_else(|reason| panic!("{}", reason.of(&self.uri)))
+    fn link(&self) -> MongoLink {
+        MongoLink::open(&self.uri, self.names()).unwrap_or_else(|reason| panic!("{}", reason.of(&self.uri)))
     }
 }
 
@@ -78,7 +78,7 @@ impl Place for Databases {
 
 impl Databases {
     /// Nothing is there that belongs to nobody, and nothing is missing.
-    fn assert_sound(&self, link: &Link) {
+    fn assert_sound(&self, link: &MongoLink) {
         let tables = &link.tables;
         let [tasks, results, queue, turns, chunks, keys] =
             [&tables.tasks, &tables.results, &tables.queue, &tables.turns, &tables.chunks, &tables.keys]
@@ -500,7 +500,7 @@ fn a_database_that_is_away_is_said_in_a_line_and_not_waited_for_again_and_again(
         error.starts_with("no se puede abrir el almacén «mongodb://127.0.0.1:1»: no responde"),
         "{error}"
     );
-    let link = Link::open(uri, Names { tasks: "a", bank: "b" }).unwrap();
+    let link = MongoLink::open(uri, Names { tasks: "a", bank: "b" }).unwrap();
     let look = || link.run(status::counts(&link.tables)).unwrap_err();
     let first = std::time::Instant::now();
     look();

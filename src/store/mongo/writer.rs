@@ -11,11 +11,11 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::error::MongoError;
-use super::heartbeat::{self, Server};
+use super::heartbeat::{self, OwnServer};
 use super::kept::name;
 use super::lease::{Lease, Sightings};
-use super::link::{Link, Tables, remove, step};
-use super::queue::{self, Granted, Look, Turn};
+use super::link::{MongoLink, Tables, remove, step};
+use super::queue::{self, Granted, Look, QueuePlace};
 use super::{accept, bank, end, retention};
 use crate::model::admission::Reservation;
 use crate::model::face::Face;
@@ -29,8 +29,8 @@ const TOGETHER: usize = 16;
 
 /// What this server changes, and what it holds.
 pub(super) struct MongoWriter {
-    pub(super) link: Arc<Link>,
-    pub(super) server: Arc<Server>,
+    pub(super) link: Arc<MongoLink>,
+    pub(super) server: Arc<OwnServer>,
     retention: Retention,
     /// Bytes of all results, as far as is known: what other servers have added or taken away since the last sweep is
     /// not.
@@ -66,12 +66,12 @@ fn subject(write: &StoreWrite) -> Option<Subject<'_>> {
 
 impl MongoWriter {
     pub(super) fn open(
-        link: Arc<Link>,
+        link: Arc<MongoLink>,
         lease: Lease,
         retention: Retention,
         at: SystemTime,
     ) -> Result<Self, StoreError> {
-        let server = Arc::new(Server::new());
+        let server = Arc::new(OwnServer::new());
         let mut sightings = Sightings::new(lease.lease);
         let tables = link.tables.clone();
         let kept = link.run(async {
@@ -192,7 +192,7 @@ impl MongoWriter {
                 seen += places.len() as u64;
             }
             let Some(place) = places.pop_front() else { return Ok(StoreReply::Claimed(Claimed::Nothing)) };
-            let Ok(turn) = Turn::of_place(&place) else { continue };
+            let Ok(turn) = QueuePlace::of_place(&place) else { continue };
             let id = turn.id;
             // One that is ours already is still being ended.
             if server.turns().contains_key(&id) {
@@ -201,7 +201,7 @@ impl MongoWriter {
             // Before it is: who finds a turn of ours that is not here gives it back.
             server.turns().insert(id, turn.clone());
             let look = queue::take(tables, &server.name, (&place, turn), in_work, at, &mut reservation).await;
-            let hold = |turn: Option<Turn>| match turn {
+            let hold = |turn: Option<QueuePlace>| match turn {
                 Some(turn) => server.turns().insert(id, turn),
                 None => server.turns().remove(&id),
             };

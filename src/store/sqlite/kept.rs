@@ -10,30 +10,30 @@ use crate::model::task::TaskState;
 use crate::model::transform::Transform;
 
 /// A value as it is kept.
-pub(super) struct Kept<T>(pub(super) T);
+pub(super) struct KeptRow<T>(pub(super) T);
 
 /// The 16 bytes.
-impl ToSql for Kept<Uuid> {
+impl ToSql for KeptRow<Uuid> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.0.as_bytes())))
     }
 }
 
-impl FromSql for Kept<Uuid> {
+impl FromSql for KeptRow<Uuid> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         <[u8; 16]>::column_result(value).map(|bytes| Self(Uuid::from_bytes(bytes)))
     }
 }
 
 /// Milliseconds since 1970, which is as early as a time can be.
-impl ToSql for Kept<SystemTime> {
+impl ToSql for KeptRow<SystemTime> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX).into())
     }
 }
 
-impl FromSql for Kept<SystemTime> {
+impl FromSql for KeptRow<SystemTime> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let since = Duration::from_millis(u64::column_result(value)?);
         UNIX_EPOCH.checked_add(since).map(Self).ok_or(FromSqlError::InvalidType)
@@ -41,20 +41,20 @@ impl FromSql for Kept<SystemTime> {
 }
 
 /// A format's usual ending.
-impl ToSql for Kept<Format> {
+impl ToSql for KeptRow<Format> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.0.extension().into())
     }
 }
 
-impl FromSql for Kept<Format> {
+impl FromSql for KeptRow<Format> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         Format::from_parameter(value.as_str()?).map(Self).ok_or(FromSqlError::InvalidType)
     }
 }
 
 /// The numbers are also in the schema, where they can't have names.
-impl FromSql for Kept<TaskState> {
+impl FromSql for KeptRow<TaskState> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         const STATES: [TaskState; 5] =
             [TaskState::Pending, TaskState::Running, TaskState::Done, TaskState::Failed, TaskState::Expired];
@@ -64,7 +64,7 @@ impl FromSql for Kept<TaskState> {
 }
 
 /// Its canonical text.
-impl FromSql for Kept<Transform> {
+impl FromSql for KeptRow<Transform> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         Transform::parse(value.as_str()?).map(Self).ok_or(FromSqlError::InvalidType)
     }

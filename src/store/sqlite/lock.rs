@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::refusal::Reason;
+use super::refusal::SqliteRefusal;
 
 /// That the store is ours; until this is dropped.
 pub(super) struct Lock {
@@ -24,17 +24,17 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Takes the file that a path means, which is made if it is not there.
-    pub(super) fn take(path: &Path) -> Result<Self, Reason> {
+    pub(super) fn take(path: &Path) -> Result<Self, SqliteRefusal> {
         examine(path)?;
         // SQLite would make it for everybody to read.
-        let file = for_owner().create(true).open(path).map_err(Reason::File)?;
-        let path = path.canonicalize().map_err(Reason::File)?;
+        let file = for_owner().create(true).open(path).map_err(SqliteRefusal::File)?;
+        let path = path.canonicalize().map_err(SqliteRefusal::File)?;
         lock(&file, &path)?;
         let beside = beside(&path);
         let place = match for_owner().open(&beside) {
             Ok(place) => Some(place),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(Reason::Lock(beside, error)),
+            Err(error) => return Err(SqliteRefusal::Lock(beside, error)),
         };
         if let Some(place) = &place {
             lock(place, &beside)?;
@@ -43,11 +43,11 @@ impl Lock {
     }
 
     /// Takes the place as well, now that the file is known to be a store.
-    pub(super) fn take_place(&mut self) -> Result<(), Reason> {
+    pub(super) fn take_place(&mut self) -> Result<(), SqliteRefusal> {
         if self.place.is_none() {
             let beside = beside(&self.path);
             let place = for_owner().create(true).open(&beside);
-            let place = place.map_err(|error| Reason::Lock(beside.clone(), error))?;
+            let place = place.map_err(|error| SqliteRefusal::Lock(beside.clone(), error))?;
             lock(&place, &beside)?;
             self.place = Some(place);
         }
@@ -56,13 +56,13 @@ impl Lock {
 }
 
 /// Whether there is a file, or could be one. To open a FIFO would be to wait for its reader.
-fn examine(path: &Path) -> Result<(), Reason> {
+fn examine(path: &Path) -> Result<(), SqliteRefusal> {
     if let Ok(found) = path.metadata() {
-        return if found.is_file() { Ok(()) } else { Err(Reason::NoFile) };
+        return if found.is_file() { Ok(()) } else { Err(SqliteRefusal::NoFile) };
     }
-    path.file_name().ok_or(Reason::NoFile)?;
+    path.file_name().ok_or(SqliteRefusal::NoFile)?;
     let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    directory.metadata().map_err(|error| Reason::Directory(directory.to_owned(), error))?;
+    directory.metadata().map_err(|error| SqliteRefusal::Directory(directory.to_owned(), error))?;
     Ok(())
 }
 
@@ -72,11 +72,11 @@ fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn lock(file: &File, path: &Path) -> Result<(), Reason> {
+fn lock(file: &File, path: &Path) -> Result<(), SqliteRefusal> {
     match file.try_lock() {
         Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(Reason::InUse),
-        Err(TryLockError::Error(error)) => Err(Reason::Lock(path.to_owned(), error)),
+        Err(TryLockError::WouldBlock) => Err(SqliteRefusal::InUse),
+        Err(TryLockError::Error(error)) => Err(SqliteRefusal::Lock(path.to_owned(), error)),
     }
 }
 

@@ -9,14 +9,14 @@ use crate::store::StoreError;
 
 /// The store can't be opened.
 #[derive(Debug)]
-pub struct OpenError {
+pub struct SqliteOpenError {
     path: PathBuf,
-    reason: Reason,
+    reason: SqliteRefusal,
 }
 
 /// What is in the way.
 #[derive(Debug)]
-pub(super) enum Reason {
+pub(super) enum SqliteRefusal {
     /// Another server has it.
     InUse,
     /// The path names no file, or one of another kind.
@@ -35,20 +35,20 @@ pub(super) enum Reason {
     Sqlite(String),
 }
 
-impl Reason {
+impl SqliteRefusal {
     /// It is this file that can't be opened.
-    pub(super) fn of(self, path: &Path) -> OpenError {
-        OpenError { path: path.to_owned(), reason: self }
+    pub(super) fn of(self, path: &Path) -> SqliteOpenError {
+        SqliteOpenError { path: path.to_owned(), reason: self }
     }
 }
 
-impl From<rusqlite::Error> for Reason {
+impl From<rusqlite::Error> for SqliteRefusal {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(trouble::words(&error))
     }
 }
 
-impl From<StoreError> for Reason {
+impl From<StoreError> for SqliteRefusal {
     fn from(trouble: StoreError) -> Self {
         match trouble {
             StoreError::Full(words) | StoreError::Damaged(words) | StoreError::Broken(words) => {
@@ -59,11 +59,11 @@ impl From<StoreError> for Reason {
     }
 }
 
-impl fmt::Display for OpenError {
+impl fmt::Display for SqliteOpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, reason } = self;
         let path = path.display();
-        if let Reason::InUse = reason {
+        if let SqliteRefusal::InUse = reason {
             return write!(
                 f,
                 "el almacén «{path}» ya lo usa otro servidor (tp2): elija otro con -a sqlite:RUTA"
@@ -71,20 +71,22 @@ impl fmt::Display for OpenError {
         }
         write!(f, "no se puede abrir el almacén «{path}»: ")?;
         match reason {
-            Reason::InUse | Reason::Foreign => f.write_str("es de otro programa"),
-            Reason::NoFile => f.write_str("no es un archivo"),
-            Reason::Directory(directory, error) => {
+            SqliteRefusal::InUse | SqliteRefusal::Foreign => f.write_str("es de otro programa"),
+            SqliteRefusal::NoFile => f.write_str("no es un archivo"),
+            SqliteRefusal::Directory(directory, error) => {
                 write!(f, "su directorio «{}»: {}", directory.display(), InWords(error))
             }
-            Reason::Lock(lock, error) => write!(f, "su candado «{}»: {}", lock.display(), InWords(error)),
-            Reason::File(error) => write!(f, "{}", InWords(error)),
-            Reason::Newer { version, known } => write!(
+            SqliteRefusal::Lock(lock, error) => {
+                write!(f, "su candado «{}»: {}", lock.display(), InWords(error))
+            }
+            SqliteRefusal::File(error) => write!(f, "{}", InWords(error)),
+            SqliteRefusal::Newer { version, known } => write!(
                 f,
                 "es de una versión más nueva de tp2 (su esquema es el {version}; esta versión conoce hasta el {known})"
             ),
-            Reason::Sqlite(words) => f.write_str(words),
+            SqliteRefusal::Sqlite(words) => f.write_str(words),
         }
     }
 }
 
-impl std::error::Error for OpenError {}
+impl std::error::Error for SqliteOpenError {}

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::kept::Kept;
+use super::kept::KeptRow;
 use crate::store::rules::{PASS_BYTES, PASS_MAX, TOMBSTONE, before};
 use crate::store::{Retention, StoreError, StoreReply};
 
@@ -19,7 +19,7 @@ use crate::store::{Retention, StoreError, StoreReply};
 const VACUUM_MAX: i64 = 1024;
 
 /// A bounded number of expiries at one time.
-struct Pass<'a> {
+struct SqlitePass<'a> {
     conn: &'a Connection,
     at: SystemTime,
     bytes_max: u64,
@@ -33,7 +33,7 @@ pub(super) fn sweep(
     retention: &Retention,
     at: SystemTime,
 ) -> Result<StoreReply, StoreError> {
-    let mut pass = Pass { conn, at, bytes_max: PASS_BYTES, expired: 0, bytes: 0 };
+    let mut pass = SqlitePass { conn, at, bytes_max: PASS_BYTES, expired: 0, bytes: 0 };
     let is_old = before(at, retention.age);
     pass.expire_older("SELECT seq FROM task WHERE state = 2 AND ended_at <= ?1 LIMIT ?2", is_old)?;
     pass.expire_older("SELECT seq FROM task WHERE state = 3 AND ended_at <= ?1 LIMIT ?2", is_old)?;
@@ -48,7 +48,7 @@ pub(super) fn sweep(
         .prepare_cached(
             "DELETE FROM task WHERE seq IN (SELECT seq FROM task WHERE state = 4 AND expired_at <= ?1 LIMIT ?2)",
         )?
-        .execute((Kept(before(at, TOMBSTONE)), PASS_MAX))?;
+        .execute((KeptRow(before(at, TOMBSTONE)), PASS_MAX))?;
     let vacuumed_all = vacuum(conn)?;
     Ok(StoreReply::Swept {
         expired: pass.expired,
@@ -67,11 +67,11 @@ pub(super) fn make_room(
         .prepare_cached("SELECT length FROM result WHERE task = ?1")?
         .query_row([newest], |row| row.get(0))?;
     // At least as much as has come, or the results would grow beyond their limit.
-    let mut pass = Pass { conn, at, bytes_max: PASS_BYTES.max(length), expired: 0, bytes: 0 };
+    let mut pass = SqlitePass { conn, at, bytes_max: PASS_BYTES.max(length), expired: 0, bytes: 0 };
     pass.expire_oldest(retention.bytes_max, newest)
 }
 
-impl Pass<'_> {
+impl SqlitePass<'_> {
     fn is_over(&self) -> bool {
         self.expired >= PASS_MAX || self.bytes >= self.bytes_max
     }
@@ -82,7 +82,7 @@ impl Pass<'_> {
         let old: Vec<i64> = self
             .conn
             .prepare_cached(found_by)?
-            .query_map((Kept(is_old), left), |row| row.get(0))?
+            .query_map((KeptRow(is_old), left), |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         for seq in old {
             if !self.is_over() {
@@ -116,7 +116,7 @@ impl Pass<'_> {
                 "UPDATE task SET state = 4, expired_at = ?2, key = NULL, digest = NULL,
                         code = NULL, slug = NULL, detail = NULL WHERE seq = ?1",
             )?
-            .execute((seq, Kept(self.at)))?;
+            .execute((seq, KeptRow(self.at)))?;
         self.conn.prepare_cached("DELETE FROM result WHERE task = ?1")?.execute([seq])?;
         self.expired += 1;
         self.bytes = self.bytes.saturating_add(length.unwrap_or(0));

@@ -4,7 +4,7 @@
 //! each is one transaction. A file of another program, or of a later version, is refused and left as it is.
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::refusal::Reason;
+use super::refusal::SqliteRefusal;
 
 /// `tp2s`, big-endian: where file(1) looks.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"tp2s");
@@ -13,21 +13,21 @@ const APPLICATION_ID: i32 = i32::from_be_bytes(*b"tp2s");
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// Brings an open file to this version.
-pub(super) fn migrate(conn: &mut Connection) -> Result<(), Reason> {
+pub(super) fn migrate(conn: &mut Connection) -> Result<(), SqliteRefusal> {
     bring_through(conn, MIGRATIONS)
 }
 
-pub(super) fn bring_through(conn: &mut Connection, migrations: &[&str]) -> Result<(), Reason> {
+pub(super) fn bring_through(conn: &mut Connection, migrations: &[&str]) -> Result<(), SqliteRefusal> {
     let is_empty: bool =
         conn.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", (), |row| row.get(0))?;
     let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if application != APPLICATION_ID && !(is_empty && application == 0 && version == 0) {
-        return Err(Reason::Foreign);
+        return Err(SqliteRefusal::Foreign);
     }
     let known = migrations.len();
     let done = usize::try_from(version).ok().filter(|&done| done <= known);
-    let done = done.ok_or(Reason::Newer { version, known })?;
+    let done = done.ok_or(SqliteRefusal::Newer { version, known })?;
     if is_empty {
         // Takes effect only before the file's first page is written, and so before WAL is switched on.
         conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
@@ -81,10 +81,13 @@ mod tests {
         assert_eq!(version(&conn), 1);
         // One that fails leaves the file as it was after the one before.
         let (second, broken) = ("UPDATE a SET n = n + 1;", "UPDATE a SET n = 10; SELECT nothing;");
-        assert!(matches!(bring_through(&mut conn, &[first, second, broken]), Err(Reason::Sqlite(_))));
+        assert!(matches!(bring_through(&mut conn, &[first, second, broken]), Err(SqliteRefusal::Sqlite(_))));
         assert_eq!(version(&conn), 2);
         bring_through(&mut conn, &[first, second, "UPDATE a SET n = n * 10;"]).unwrap();
         assert_eq!(conn.query_row("SELECT n FROM a", (), |row| row.get::<_, i32>(0)).unwrap(), 20);
-        assert!(matches!(bring_through(&mut conn, &[first]), Err(Reason::Newer { version: 3, known: 1 })));
+        assert!(matches!(
+            bring_through(&mut conn, &[first]),
+            Err(SqliteRefusal::Newer { version: 3, known: 1 })
+        ));
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::blob;
-use super::kept::Kept;
+use super::kept::KeptRow;
 use crate::model::admission::{Full, Reservation};
 use crate::model::task::{Problem, Shape, Status, TaskState};
 use crate::store::StoreError;
@@ -19,17 +19,18 @@ pub(super) fn status(conn: &Connection, id: Uuid) -> Result<Option<Status>, Stor
                     result.format AS result_format, width, height, length
              FROM task LEFT JOIN result ON result.task = task.seq WHERE id = ?1",
         )?
-        .query_row([Kept(id)], of)
+        .query_row([KeptRow(id)], of)
         .optional()?;
     Ok(known)
 }
 
 fn of(row: &Row<'_>) -> rusqlite::Result<Status> {
-    let (Kept(id), Kept(state)) = (row.get("id")?, row.get::<_, Kept<TaskState>>("state")?);
-    let Kept(accepted_at) = row.get("accepted_at")?;
-    let time = |column: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<_>>(column)?.map(|Kept(at)| at));
+    let (KeptRow(id), KeptRow(state)) = (row.get("id")?, row.get::<_, KeptRow<TaskState>>("state")?);
+    let KeptRow(accepted_at) = row.get("accepted_at")?;
+    let time =
+        |column: &str| Ok::<_, rusqlite::Error>(row.get::<_, Option<_>>(column)?.map(|KeptRow(at)| at));
     let result = match row.get("result_format")? {
-        Some(Kept(format)) => Some(Shape {
+        Some(KeptRow(format)) => Some(Shape {
             format,
             width: row.get("width")?,
             height: row.get("height")?,
@@ -58,7 +59,7 @@ pub(super) fn ended(conn: &Connection, mut ids: Vec<Uuid>) -> Result<Vec<Uuid>, 
     let mut ended = conn.prepare_cached("SELECT 1 FROM task WHERE id = ?1 AND state >= 2")?;
     let mut trouble = None;
     ids.retain(|id| {
-        ended.exists([Kept(*id)]).unwrap_or_else(|error| {
+        ended.exists([KeptRow(*id)]).unwrap_or_else(|error| {
             trouble = Some(error);
             false
         })
@@ -93,7 +94,7 @@ pub(super) fn file(
 ) -> Result<Option<(Bytes, Reservation)>, StoreError> {
     let kept = conn
         .prepare_cached("SELECT seq, length FROM task JOIN result ON result.task = task.seq WHERE id = ?1")?
-        .query_row([Kept(id)], |row| Ok((row.get("seq")?, row.get::<_, u64>("length")?)))
+        .query_row([KeptRow(id)], |row| Ok((row.get("seq")?, row.get::<_, u64>("length")?)))
         .optional()?;
     let within = |&(_, length): &(i64, u64)| range.start <= range.end && range.end <= length;
     let Some((seq, _)) = kept.filter(within) else { return Ok(None) };

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 use uuid::Uuid;
 
 use super::blob::{self, Unread};
-use super::kept::Kept;
+use super::kept::KeptRow;
 use super::trouble::is_lasting;
 use super::{retention, status};
 use crate::model::admission::{Full, Reservation};
@@ -19,7 +19,7 @@ use crate::model::transform::Transform;
 use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, Retention, StoreError, StoreReply, rules};
 
 /// A task whose turn has come: a [`Claim`](crate::model::task::Claim) without its reservation.
-pub(super) struct Turn {
+pub(super) struct DueTask {
     pub(super) id: Uuid,
     pub(super) picture: Vec<u8>,
     pub(super) transform: Transform,
@@ -38,7 +38,7 @@ pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Accep
             .optional()?;
         match known {
             Some((_, kept)) if kept != *digest => return Ok(Acceptance::Different),
-            Some((Kept(id), _)) => {
+            Some((KeptRow(id), _)) => {
                 let vanished = || StoreError::Broken("una tarea tiene clave y no está".into());
                 return status::status(conn, id)?.map(Acceptance::Same).ok_or_else(vanished);
             }
@@ -50,8 +50,8 @@ pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Accep
          VALUES (:id, :at, :received, :transform, :key, :digest)",
     )?
     .execute(named_params! {
-        ":id": Kept(*id),
-        ":at": Kept(*at),
+        ":id": KeptRow(*id),
+        ":at": KeptRow(*at),
         ":received": picture.len(),
         ":transform": transform.to_string(),
         ":key": key,
@@ -73,7 +73,7 @@ pub(super) fn claim(
     in_work: usize,
     at: SystemTime,
     reservation: &mut Reservation,
-) -> Result<Result<Turn, Claimed>, StoreError> {
+) -> Result<Result<DueTask, Claimed>, StoreError> {
     // A transaction that is repeated has charged it before.
     reservation.shrink_to(0);
     // Of the index alone: a row that can't be read must not hide which it is.
@@ -84,7 +84,7 @@ pub(super) fn claim(
         .query_row([crashes_max], |row| row.get(0))
         .optional()?;
     let Some(seq) = next else { return Ok(Err(Claimed::Nothing)) };
-    let Next { id, crashes, tries, length, transform } = match next_of(conn, seq) {
+    let NextTask { id, crashes, tries, length, transform } = match next_of(conn, seq) {
         Err(error) if is_lasting(&error) => return give_up(conn, seq, at).map(Err),
         next => next?,
     };
@@ -94,7 +94,7 @@ pub(super) fn claim(
     }
     let begin = || {
         conn.prepare_cached("UPDATE task SET state = 1, begun_at = ?2 WHERE seq = ?1")?
-            .execute((seq, Kept(at)))
+            .execute((seq, KeptRow(at)))
     };
     if length > reservation.bytes_max() {
         begin()?;
@@ -115,7 +115,7 @@ pub(super) fn claim(
         read => read?,
     };
     begin()?;
-    Ok(Ok(Turn { id, picture, transform, suspect, tries }))
+    Ok(Ok(DueTask { id, picture, transform, suspect, tries }))
 }
 
 /// Ends a task that can't be read, so that those behind it have their turn.
@@ -133,12 +133,12 @@ fn give_up(conn: &Connection, seq: i64, at: SystemTime) -> Result<Claimed, Store
     }
     conn.prepare_cached("RELEASE upload")?.execute(())?;
     let id = conn.query_row("SELECT id FROM task WHERE seq = ?1", [seq], |row| row.get("id"));
-    let Kept(id) = id.unwrap_or(Kept(Uuid::nil()));
+    let KeptRow(id) = id.unwrap_or(KeptRow(Uuid::nil()));
     Ok(Claimed::Unreadable { id })
 }
 
 /// What is to be known of the next task before its picture is read.
-struct Next {
+struct NextTask {
     id: Uuid,
     crashes: u32,
     tries: u32,
@@ -146,13 +146,13 @@ struct Next {
     transform: Transform,
 }
 
-fn next_of(conn: &Connection, seq: i64) -> rusqlite::Result<Next> {
+fn next_of(conn: &Connection, seq: i64) -> rusqlite::Result<NextTask> {
     conn.prepare_cached("SELECT id, crashes, tries, received, transform FROM task WHERE seq = ?1")?.query_row(
         [seq],
         |row| {
-            let (Kept(id), Kept(transform)) = (row.get("id")?, row.get("transform")?);
+            let (KeptRow(id), KeptRow(transform)) = (row.get("id")?, row.get("transform")?);
             let (crashes, tries) = (row.get("crashes")?, row.get("tries")?);
-            Ok(Next { id, crashes, tries, length: row.get("received")?, transform })
+            Ok(NextTask { id, crashes, tries, length: row.get("received")?, transform })
         },
     )
 }
@@ -166,13 +166,13 @@ pub(super) fn end(
     retention: &Retention,
 ) -> Result<StoreReply, StoreError> {
     let running = "SELECT seq FROM task WHERE id = ?1 AND state = 1";
-    let running = conn.prepare_cached(running)?.query_row([Kept(id)], |row| row.get(0)).optional()?;
+    let running = conn.prepare_cached(running)?.query_row([KeptRow(id)], |row| row.get(0)).optional()?;
     let Some(seq) = running else { return Ok(StoreReply::Known(false)) };
     match end {
         End::Failed(problem) => fail(conn, seq, at, problem)?,
         End::Done(picture) => {
             conn.prepare_cached("UPDATE task SET state = 2, ended_at = ?2 WHERE seq = ?1")?
-                .execute((seq, Kept(at)))?;
+                .execute((seq, KeptRow(at)))?;
             forget_upload(conn, seq)?;
             keep_result(conn, seq, picture)?;
             retention::make_room(conn, retention, at, seq)?;
@@ -186,7 +186,7 @@ fn keep_result(conn: &Connection, seq: i64, picture: &Picture) -> Result<(), Sto
     conn.prepare_cached(
         "INSERT INTO result (task, format, width, height, length, file) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute((seq, Kept(*format), width, height, file.len(), blob::room(file)))?;
+    .execute((seq, KeptRow(*format), width, height, file.len(), blob::room(file)))?;
     blob::write(conn, "result", seq, file)
 }
 
@@ -200,7 +200,7 @@ fn note_failure(conn: &Connection, seq: i64, at: SystemTime, problem: &Problem) 
     conn.prepare_cached(
         "UPDATE task SET state = 3, ended_at = ?2, code = ?3, slug = ?4, detail = ?5 WHERE seq = ?1",
     )?
-    .execute((seq, Kept(at), code, slug, detail))?;
+    .execute((seq, KeptRow(at), code, slug, detail))?;
     Ok(())
 }
 
@@ -215,13 +215,13 @@ pub(super) fn release(conn: &Connection, id: Uuid, tried: bool) -> Result<StoreR
         .prepare_cached(
             "UPDATE task SET state = 0, begun_at = NULL, tries = tries + ?2 WHERE id = ?1 AND state = 1",
         )?
-        .execute((Kept(id), tried))?;
+        .execute((KeptRow(id), tried))?;
     Ok(StoreReply::Known(released > 0))
 }
 
 /// Forgets a task, whatever its state; what belongs to it goes with it.
 pub(super) fn delete(conn: &Connection, id: Uuid) -> Result<StoreReply, StoreError> {
-    let deleted = conn.prepare_cached("DELETE FROM task WHERE id = ?1")?.execute([Kept(id)])?;
+    let deleted = conn.prepare_cached("DELETE FROM task WHERE id = ?1")?.execute([KeptRow(id)])?;
     Ok(StoreReply::Known(deleted > 0))
 }
 

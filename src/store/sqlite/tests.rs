@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use rusqlite::types::FromSql;
 use uuid::Uuid;
 
-use super::kept::Kept;
+use super::kept::KeptRow;
 use super::*;
 use crate::model::admission::Admission;
 use crate::model::face::Face;
@@ -128,7 +128,7 @@ fn a_file_of_the_version_before_opens_and_its_tasks_complete() {
             conn.execute(
                 "INSERT INTO task (id, state, crashes, accepted_at, received, factor, format, quality, background)
                  VALUES (?1, ?2, ?3, ?4, 300, 0.5, 'png', 85, 0)",
-                (Kept(id(number)), state, crashes, Kept(at(number))),
+                (KeptRow(id(number)), state, crashes, KeptRow(at(number))),
             )
             .unwrap();
             conn.execute(
@@ -491,11 +491,11 @@ fn a_task_that_cannot_be_read_ends_and_the_next_has_its_turn() {
     // Of a format that is none, shorter than was said, without a picture.
     conn.execute(
         "UPDATE task SET transform = replace(transform, 'formato=', 'formato=x') WHERE id = ?1",
-        [Kept(id(1))],
+        [KeptRow(id(1))],
     )
     .unwrap();
-    conn.execute("UPDATE task SET received = received + 1 WHERE id = ?1", [Kept(id(2))]).unwrap();
-    conn.execute("DELETE FROM upload WHERE task = (SELECT seq FROM task WHERE id = ?1)", [Kept(id(3))])
+    conn.execute("UPDATE task SET received = received + 1 WHERE id = ?1", [KeptRow(id(2))]).unwrap();
+    conn.execute("DELETE FROM upload WHERE task = (SELECT seq FROM task WHERE id = ?1)", [KeptRow(id(3))])
         .unwrap();
     // And one whose pages lead nowhere: each but the last begins with the number of the next.
     let picture = bytes(4, length);

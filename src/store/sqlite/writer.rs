@@ -4,7 +4,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::lock::Lock;
-use super::tasks::{self, Turn};
+use super::tasks::{self, DueTask};
 use super::{bank, retention};
 use crate::model::task::Claim;
 use crate::store::{Claimed, Retention, StoreAnswer, StoreError, StoreReply, StoreWrite, Writer};
@@ -18,14 +18,14 @@ pub(super) struct SqliteWriter {
 }
 
 /// What came of one request, durable once its transaction is.
-type Outcome = Result<Effect, StoreError>;
+type Outcome = Result<WriteEffect, StoreError>;
 
 /// What a request has done.
-enum Effect {
+enum WriteEffect {
     /// It is answered so.
     Told(StoreReply),
     /// A claim has got this, and will hold it with its reservation.
-    Turn(Turn),
+    Turn(DueTask),
 }
 
 /// Why nothing of a batch was done.
@@ -128,8 +128,8 @@ fn apply(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> Ou
         StoreWrite::Accept(submission) => tasks::accept(conn, submission).map(StoreReply::Accepted),
         StoreWrite::Claim { crashes_max, in_work, at, reservation } => {
             return Ok(match tasks::claim(conn, *crashes_max, *in_work, *at, reservation)? {
-                Ok(turn) => Effect::Turn(turn),
-                Err(none) => Effect::Told(StoreReply::Claimed(none)),
+                Ok(turn) => WriteEffect::Turn(turn),
+                Err(none) => WriteEffect::Told(StoreReply::Claimed(none)),
             });
         }
         StoreWrite::End { id, at, end } => tasks::end(conn, *id, *at, end, retention),
@@ -139,14 +139,14 @@ fn apply(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> Ou
         StoreWrite::Probe => tasks::probe(conn),
         StoreWrite::Insert { folder, face } => bank::insert(conn, folder, face).map(StoreReply::Inserted),
     };
-    told.map(Effect::Told)
+    told.map(WriteEffect::Told)
 }
 
 /// The answer to a request that is over; what it held is let go, but for the reservation of a claim.
 fn answer(ticket: u64, write: StoreWrite, outcome: Outcome) -> StoreAnswer {
     let result = outcome.map(|effect| match (effect, write) {
         (
-            Effect::Turn(Turn { id, picture, transform, suspect, tries }),
+            WriteEffect::Turn(DueTask { id, picture, transform, suspect, tries }),
             StoreWrite::Claim { reservation, .. },
         ) => StoreReply::Claimed(Claimed::Task(Box::new(Claim {
             id,
@@ -156,9 +156,9 @@ fn answer(ticket: u64, write: StoreWrite, outcome: Outcome) -> StoreAnswer {
             tries,
             reservation,
         }))),
-        (Effect::Told(told), _) => told,
+        (WriteEffect::Told(told), _) => told,
         // Only a claim has this effect.
-        (Effect::Turn(_), _) => StoreReply::Claimed(Claimed::Nothing),
+        (WriteEffect::Turn(_), _) => StoreReply::Claimed(Claimed::Nothing),
     });
     StoreAnswer { ticket, result }
 }

@@ -59,7 +59,7 @@ impl Stage {
         let (leave, awaited) = unbounded();
         let closed = Arc::default();
         let script = Script { leave: awaited, batches: Arc::default(), closed: Arc::clone(&closed) };
-        let deliver: Deliver = Arc::new(move |answer| answers.send(answer).unwrap());
+        let deliver: DeliverAnswer = Arc::new(move |answer| answers.send(answer).unwrap());
         let store = Store::start(Box::new(script), Box::new(Mute), deliver).unwrap();
         Self { store, inbox, leave, closed }
     }
@@ -97,7 +97,7 @@ fn write_waiting(tickets: impl Iterator<Item = u64>) -> (Vec<usize>, Vec<(u64, b
     let (_, leave) = unbounded();
     let batches = Arc::default();
     let script = Script { leave, batches: Arc::clone(&batches), closed: Arc::default() };
-    let deliver: Deliver = Arc::new(move |answer| answers.send(answer).unwrap());
+    let deliver: DeliverAnswer = Arc::new(move |answer| answers.send(answer).unwrap());
     drop(write_all(&queue, Box::new(script), &deliver));
     drop(deliver);
     let answers = inbox.iter().map(|answer| (answer.ticket, answer.result.is_ok())).collect();

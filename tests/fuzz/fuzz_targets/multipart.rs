@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tp2::http::form::{Form, FormError, Upload};
+use tp2::http::form::{Form, FormError, FormUpload};
 use tp2::http::multipart::{Event, Scanner};
 
 const TYPES: [&[u8]; 4] = [
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn upload(content_type: &[u8], pieces: &[&[u8]]) -> Result<Upload, FormError> {
+fn upload(content_type: &[u8], pieces: &[&[u8]]) -> Result<FormUpload, FormError> {
     let mut form = Form::new(content_type)?;
     pieces.iter().try_for_each(|piece| form.push(piece))?;
     form.finish()
