@@ -517,10 +517,10 @@ impl Connection {
         match known {
             EarlyReply::Reply(reply) => self.answer(from, &request, &reply, then, now),
             EarlyReply::File(file_request) => {
-                self.look(from, request, WorkSource::File(Box::new(file_request)), then, now)
+                self.look(from, request, WorkSource::File(Box::new(file_request)), then, now);
             }
             EarlyReply::Linked(link_request) => {
-                self.look(from, request, WorkSource::Linked(Box::new(link_request)), then, now)
+                self.look(from, request, WorkSource::Linked(Box::new(link_request)), then, now);
             }
             EarlyReply::Metrics => self.proceed(from, request, intent::measure(now), now.at, now),
             EarlyReply::Bank(question) => {

@@ -179,7 +179,7 @@ impl Pipeline {
             // A stored picture is no work: it takes no place from pictures.
             Stage::Sought { reservation, .. } => reservation.reserve(0)?,
             Stage::Waiting { reservation, loaded, .. } if self.durable => {
-                reservation.reserve(loaded.memory)?
+                reservation.reserve(loaded.memory)?;
             }
             Stage::Waiting { reservation, loaded, .. } => reservation.admit(loaded.memory)?,
             _ => return Ok(Step::Nothing),

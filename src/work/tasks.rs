@@ -253,11 +253,11 @@ impl Tasks {
                 match question {
                     Question::Insert(folder, face) => self.write(asked, StoreWrite::Insert { folder, face }),
                     Question::Missing(folder, names) => {
-                        self.read(asked, StoreRead::Missing { folder, names })
+                        self.read(asked, StoreRead::Missing { folder, names });
                     }
                     Question::Folders => self.read(asked, StoreRead::Folders),
                     Question::Names(folder, from, max) => {
-                        self.read(asked, StoreRead::Names { folder, from, max })
+                        self.read(asked, StoreRead::Names { folder, from, max });
                     }
                     Question::Face(folder, name) => self.read(asked, StoreRead::Face { folder, name }),
                     Question::Faces(folder, after, max) => {
@@ -268,7 +268,7 @@ impl Tasks {
             // The server's own affair, and answered by it.
             Query::Metrics => self.tell(waiter, Err(WorkError::Lost)),
             Query::Delete(task) => {
-                self.write(Asked::Delete { waiter, task }, StoreWrite::Delete { id: task })
+                self.write(Asked::Delete { waiter, task }, StoreWrite::Delete { id: task });
             }
         }
     }

@@ -28,7 +28,7 @@ pub(crate) fn cases(text: &str) -> Vec<Case> {
             }
             match line.strip_prefix("< ") {
                 Some(file_request) if case.bytes.is_empty() => {
-                    case.file_request.push(file_request.to_owned())
+                    case.file_request.push(file_request.to_owned());
                 }
                 _ if line.is_empty() => empty = true,
                 _ => push_line(line, &mut case.bytes),
