@@ -67,6 +67,25 @@ fn violations_are_found_where_they_are() {
 }
 
 #[test]
+fn a_circle_inside_a_folder_is_found() {
+    let tree = tree(&[
+        ("src/http/a.rs", "use super::b::B;\n"),
+        ("src/http/b.rs", "use super::{below, c};\n"),
+        ("src/http/c/d.rs", "use crate::http::a::A;\n"),
+        ("src/http/above.rs", "use super::a::A;\n"),
+        ("src/http/below.rs", "pub struct Below;\n"),
+        ("src/work/a.rs", "use super::b::B;\n"),
+        ("src/work/b.rs", "#[cfg(test)]\nmod tests {\n    use crate::work::a::A;\n}\n"),
+    ]);
+    let output = check(&tree.0);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("src/http: files name each other in a circle, among"), "{said}");
+    assert!(["a", "b", "c"].iter().all(|unit| said.split_whitespace().any(|word| word == *unit)), "{said}");
+    assert!(!said.contains("below") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
 fn what_is_allowed_passes() {
     let tree = tree(&[
         (
