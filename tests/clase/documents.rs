@@ -191,7 +191,7 @@ fn both_languages_name_the_same_commands_and_options() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.ends_with(".md") && !matches!(name.as_str(), "clase.md" | "ejercicios.md"))
         .map(|name| read(&format!("docs/{name}")))
-        .chain([read("README.md")])
+        .chain(["README.md", "CONTRIBUTING.md"].map(read))
         .collect();
     let (english, spanish) = (english.join("\n"), read("LEEME.md"));
     let [told, readme] = [&spanish, &read("README.md")].map(|text| commands(text));
@@ -233,8 +233,8 @@ const PORTS: [u16; 8] = [8001, 8080, 8082, 8090, 8092, 8094, 8889, 8891];
 /// One document at a time, where they have to share the ports.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Types all commands of a document in a fresh directory, and in a network of its own where the system lets us, so that its ports are free.
-fn type_all(document: &str) {
+/// Types all commands of documents, one after the other, in a fresh directory, and in a network of its own where the system lets us, so that its ports are free.
+fn type_all(documents: &[&str]) {
     let needed = ["bash", "curl", "nc", "python3", "sqlite3", "timeout", "unshare", "ip"];
     if needed.iter().any(|tool| tools::find(tool).is_none()) || !is_there() || !tools::has_ipv6() {
         return;
@@ -257,7 +257,7 @@ fn type_all(document: &str) {
     };
     let place = Directory::new();
     command.arg(format!("{ROOT}/tests/clase/recipes.sh")).arg(ROOT);
-    command.arg(Path::new(env!("CARGO_BIN_EXE_tp2")).parent().unwrap()).arg(document);
+    command.arg(Path::new(env!("CARGO_BIN_EXE_tp2")).parent().unwrap()).args(documents);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TP2_")) {
         command.env_remove(name);
     }
@@ -266,18 +266,25 @@ fn type_all(document: &str) {
 }
 
 #[test]
-fn every_command_of_the_readme_works() {
-    type_all("README.md");
+fn every_command_of_the_readme_and_its_pages_works() {
+    type_all(&[
+        "README.md",
+        "docs/requests.md",
+        "docs/client.md",
+        "docs/options.md",
+        "docs/operation.md",
+        "docs/fleet.md",
+    ]);
 }
 
 #[test]
 fn every_command_of_leeme_works() {
-    type_all("LEEME.md");
+    type_all(&["LEEME.md"]);
 }
 
 #[test]
 fn every_command_of_the_lesson_works() {
-    type_all("docs/clase.md");
+    type_all(&["docs/clase.md"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Types the commands of a document, in order, in a fresh directory, as a newcomer would.
+# Types the commands of documents, in order, in a fresh directory, as a newcomer would.
 #
-#   tests/clase/recipes.sh REPOSITORY BINARIES DOCUMENT       in an empty directory
+#   tests/clase/recipes.sh REPOSITORY BINARIES DOCUMENT…       in an empty directory
 #
 # Best in a network of its own (unshare --net), where its ports are free. Every block without a language is typed; a server goes to
 # the background, in place of one that has the same port. What is not typed is told, with the reason: what asks at a terminal, what
@@ -9,7 +9,7 @@
 # told to fail where the server refuses. Lines of output in a block (`{"…`, `Imagen escalada …`) are no commands; the id in them, and
 # the word ID, stand for the one that the server gave last. Exits 0 if every command did; else says which did not.
 set -uo pipefail
-repository=$1 binaries=$2 document=$3
+repository=$1 binaries=$2 document=${*:3}
 here=$PWD
 
 # The repository's files, and nothing that is built or left over.
@@ -103,6 +103,6 @@ while IFS= read -r line; do
         *) type_in ;;
     esac
     typed=$((typed + 1))
-done <"$repository/$document"
+done < <(cd "$repository" && cat "${@:3}")
 ((typed > 10)) || { printf '%s: only %s commands\n' "$document" "$typed" >&2; exit 1; }
 printf '%s: %s commands\n' "$document" "$typed"

@@ -542,10 +542,10 @@ fn what_was_answered_survives_a_kill_and_a_restart() {
     server.ask(&put("c", "0-0.jpg", &pgm(2, 2))).expect(200);
 }
 
-/// The blocks of code of this language in the README's chapter on the bank.
+/// The blocks of code of this language in what is told of the bank.
 fn recipes(language: &str) -> Vec<String> {
-    let readme = std::fs::read_to_string(format!("{}/README.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let (_, chapter) = readme.split_once("\n## The image bank\n").expect("a chapter on the bank");
+    let told = std::fs::read_to_string(format!("{}/docs/requests.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let (_, chapter) = told.split_once("\n## The image bank\n").expect("a chapter on the bank");
     let chapter = chapter.split("\n## ").next().unwrap();
     let blocks = chapter.split("\n```").skip(1).step_by(2);
     blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n').map(str::to_owned)).collect()

@@ -11,7 +11,8 @@ fn documents() -> Vec<String> {
     let inside =
         std::fs::read_dir(Path::new(ROOT).join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
     let inside = inside.map(|name| format!("docs/{}", name.to_str().unwrap()));
-    let above = ["README.md", "LEEME.md", "protocol.md"].map(str::to_owned);
+    let above =
+        ["README.md", "LEEME.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "protocol.md"].map(str::to_owned);
     above.into_iter().chain(inside.filter(|name| name.ends_with(".md"))).collect()
 }
 
@@ -65,7 +66,7 @@ fn has(file: &str, name: &str) -> bool {
 #[test]
 fn what_is_to_be_seen_is_in_the_file_that_is_to_be_opened() {
     let mut seen = 0;
-    for document in ["README.md", "LEEME.md"] {
+    for document in ["ARCHITECTURE.md", "LEEME.md"] {
         for row in read(document).lines().filter(|line| line.starts_with("| ") && line.contains(".rs](")) {
             let place = row.rsplit_once(" | ").map_or(row, |(_, place)| place);
             let files: Vec<_> = links(place).map(read).collect();
@@ -90,12 +91,12 @@ fn a_faces_document_is_shown_as_it_is() {
     let (between, numbers) = vector.split_once('[').unwrap();
     assert!(picture.len() > 100 && numbers.matches(',').count() == 7199);
     let shown = format!("`{name}<JPEG in base64>\"{between}[7200 numbers]}}`");
-    assert!(read("README.md").contains(&shown), "{shown}");
+    assert!(read("docs/requests.md").contains(&shown), "{shown}");
 }
 
 #[test]
 fn every_figure_is_told() {
-    let readme = read("README.md");
+    let told = read("docs/operation.md");
     let server = Server::start(&[]);
     // One request, so that there are figures of requests.
     server.ask(&request("GET", "/nada", &[], b"")).expect(404);
@@ -105,6 +106,6 @@ fn every_figure_is_told() {
     assert!(families.len() > 25);
     for family in families {
         let name = family.split(' ').next().unwrap();
-        assert!(readme.contains(&format!("`{name}`")), "{name}");
+        assert!(told.contains(&format!("`{name}`")), "{name}");
     }
 }
