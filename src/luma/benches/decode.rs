@@ -1,5 +1,6 @@
-//! Time to decode JPEGs to luma, beside zune-jpeg: best of many runs, the decoders in turn, so that a busy machine slows all
-//! of them alike. Milliseconds, and how many times as fast as zune-jpeg.
+//! Time to decode JPEGs to luma, beside zune-jpeg, and beside jpeg-decoder, which has no way to leave out colour: best of many
+//! runs, the decoders in turn, so that a busy machine slows all of them alike. Milliseconds, and how many times as fast as
+//! zune-jpeg.
 //!
 //! `cargo bench -p luma --bench decode -- FILE...`; without files, those of `tests/data`. Pin it to one core (`taskset -c 0`).
 
@@ -26,8 +27,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files: Vec<PathBuf> =
         std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(Into::into).collect();
     let files = if files.is_empty() { fixtures()? } else { files };
-    let decoders: [(&str, Decode); 5] =
-        [("zune", zune), ("luma", luma), ("1/2", half), ("1/4", quarter), ("1/8", eighth)];
+    let decoders: [(&str, Decode); 6] = [
+        ("zune", zune),
+        ("luma", luma),
+        ("1/2", half),
+        ("1/4", quarter),
+        ("1/8", eighth),
+        ("jpeg-decoder", colour),
+    ];
     let mut out = std::io::stdout().lock();
     let mut product = 1.0;
     for file in &files {
@@ -72,6 +79,11 @@ fn zune(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Box<dyn Error>> {
     decoder.decode_headers()?;
     out.resize(decoder.output_buffer_size().ok_or("no size")?, 0);
     decoder.decode_into(out)?;
+    Ok(())
+}
+
+fn colour(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Box<dyn Error>> {
+    *out = jpeg_decoder::Decoder::new(bytes).decode()?;
     Ok(())
 }
 
