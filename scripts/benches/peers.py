@@ -200,11 +200,11 @@ def draw(path, medians, photos):
     for title, factor, those in [asked[0], (f"Pictures of {SMALL}, factor 0.5", 0.5, small), *asked[1:]]:
         rows = []
         for name in [name for kind, photo, name in medians if those and (kind, photo) == (factor, those[0])]:
-            mean = geometric_mean([medians[factor, photo, name][0] for photo in those])
+            mean = geometric_mean([medians[factor, photo, name][1] for photo in those])
             kind = "ours" if name == "tp2" else "less" if factor == 0.5 and "reduced" in name else "full"
-            rows.append((name, mean, f"{mean:.0f}/s", kind))
+            rows.append((name, mean, f"{mean:.{1 if mean >= 10 else 2}f} ms", kind))
         if rows:
-            groups.append((f"{title}, answered a second", sorted(rows, key=lambda row: -row[1])))
+            groups.append((f"{title}: processor time for each", sorted(rows, key=lambda row: row[1])))
     note = "Gray JPEG of quality 85. «reduced»: shrunk while decoding, at 0.5 a coarser picture. scripts/bench peers"
     path.write_text(chart.bars(groups, note))
 
