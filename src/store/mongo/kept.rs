@@ -2,7 +2,7 @@
 use std::time::SystemTime;
 
 use mongodb::bson::spec::BinarySubtype;
-use mongodb::bson::{Binary, Bson, DateTime, Document, doc};
+use mongodb::bson::{Binary, Bson, DateTime, Document};
 use uuid::Uuid;
 
 use super::error::MongoError;

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use mongodb::bson::{Document, doc};
+use ::mongodb::bson::{Document, doc};
 use uuid::Uuid;
 
 use super::error::MongoError;
@@ -199,7 +199,7 @@ impl One {
     /// Looks at the others once, as it does every few seconds.
     fn watch(&self, sightings: &mut lease::Sightings) {
         let tables = &self.writer.link.tables;
-        self.writer.link.run(pulse::watch(tables, &self.writer.server, sightings, at(30))).unwrap();
+        self.writer.link.run(heartbeat::watch(tables, &self.writer.server, sightings, at(30))).unwrap();
     }
 }
 
@@ -438,7 +438,7 @@ fn who_gives_back_an_old_turn_takes_nothing_from_the_new_one() {
     assert!(!quick.claim().unwrap().suspect);
     // A look of before the release, acted on after it.
     let tables = slow.writer.link.tables.clone();
-    slow.writer.link.run(turns::give_back(&tables, &old, at(6), false)).unwrap();
+    slow.writer.link.run(queue::give_back(&tables, &old, at(6), false)).unwrap();
     drop(quick);
     slow.watch(&mut lease::Sightings::new(Duration::ZERO));
     let claim = slow.claim().unwrap();
