@@ -703,9 +703,11 @@ fn what_is_no_picture_is_told_by_how_it_came() {
     let empty = "la imagen está vacía: no llegó ningún byte; revise el archivo y envíelo de nuevo";
     let none = "lo enviado no es una imagen de un formato conocido: se admiten JPEG, PNG, GIF, WebP, BMP, TIFF y PNM";
     let kinds = "se admiten JPEG, PNG, GIF, WebP, BMP, TIFF y PNM";
-    let text = format!("lo enviado parece texto: envíe los bytes de una imagen; {kinds}");
+    let text = format!(
+        "lo enviado no es una imagen de un formato conocido: parece texto; envíe los bytes de una imagen; {kinds}"
+    );
     let path = format!(
-        "lo enviado parece el nombre de un archivo, no su contenido: con curl falta la arroba: curl -F imagen=@foto.jpg; {kinds}"
+        "lo enviado no es una imagen de un formato conocido: parece el nombre de un archivo, no su contenido; con curl falta la arroba: curl -F imagen=@foto.jpg; {kinds}"
     );
     let altered = format!(
         "{none}; llegó como application/x-www-form-urlencoded y sin saltos de línea ni bytes nulos, que es lo que quita curl -d: \
@@ -843,10 +845,22 @@ fn bytes_that_are_neither_http_nor_a_picture_are_told_what_they_seem_to_be() {
     let icon = [&b"\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0"[..], &[7; 80]].concat();
     let counted = [&b"\0\0\x19\x77\xff\xd8\xff\xe0\0\x10JFIF\0"[..], &[7; 80]].concat();
     for (input, ends, text) in [
-        (icon, false, "ERROR 415 lo enviado parece un icono"),
-        (counted, false, "ERROR 415 lo enviado parece una imagen con otros bytes delante"),
-        (b"%PDF-1.7\n".to_vec(), false, "ERROR 415 lo enviado parece un documento PDF"),
-        (b"{\"a\": 1}".to_vec(), true, "ERROR 415 lo enviado parece JSON"),
+        (icon, false, "ERROR 415 lo enviado no es una imagen de un formato conocido: parece un icono"),
+        (
+            counted,
+            false,
+            "ERROR 415 lo enviado no es una imagen de un formato conocido: parece una imagen con otros bytes delante",
+        ),
+        (
+            b"%PDF-1.7\n".to_vec(),
+            false,
+            "ERROR 415 lo enviado no es una imagen de un formato conocido: parece un documento PDF",
+        ),
+        (
+            b"{\"a\": 1}".to_vec(),
+            true,
+            "ERROR 415 lo enviado no es una imagen de un formato conocido: parece JSON",
+        ),
         (b"\x01\x02\x03".to_vec(), true, "ERROR 415 lo enviado no es una imagen de un formato conocido"),
         (b"GE".to_vec(), true, "HTTP/1.1 400 "),
         (b"\x01 / HTTP/1.1\r\n\r\n".to_vec(), false, "HTTP/1.1 400 "),
@@ -873,7 +887,7 @@ fn bytes_that_are_neither_http_nor_a_picture_are_told_what_they_seem_to_be() {
     world.connection.handle_timeout(world.now);
     world.transmit();
     assert!(
-        world.text().starts_with("ERROR 415 lo enviado parece un objeto serializado con pickle"),
+        world.text().starts_with("ERROR 415 lo enviado no es una imagen de un formato conocido: parece un objeto serializado con pickle"),
         "{}",
         world.text()
     );

@@ -98,7 +98,12 @@ impl fmt::Display for WorkError {
             Self::UnknownFormat | Self::SentAsFields { known: false } => {
                 write!(f, "los bytes no son una imagen de un formato conocido")
             }
-            Self::Foreign(foreign) => write!(f, "lo enviado parece {}: {}", foreign.name(), foreign.advice()),
+            Self::Foreign(foreign) => write!(
+                f,
+                "los bytes no son una imagen de un formato conocido: parecen {}; {}",
+                foreign.name(),
+                foreign.advice()
+            ),
             Self::SentAsFields { known: true } => write!(f, "la imagen perdió bytes en el camino"),
             Self::Empty => write!(f, "no llegó ningún byte"),
             Self::NoFile => write!(f, "no existe ese archivo"),

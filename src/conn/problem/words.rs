@@ -160,7 +160,12 @@ impl fmt::Display for HttpProblem {
                 }
                 WorkError::UnknownFormat => write!(f, "{NO_PICTURE}"),
                 WorkError::Foreign(foreign) => {
-                    write!(f, "lo enviado parece {}: {}; se admiten {READ}", foreign.name(), foreign.advice())
+                    write!(
+                        f,
+                        "lo enviado no es una imagen de un formato conocido: parece {}; {}; se admiten {READ}",
+                        foreign.name(),
+                        foreign.advice()
+                    )
                 }
                 WorkError::SentAsFields { known } => write!(
                     f,
