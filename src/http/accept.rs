@@ -2,7 +2,7 @@
 //! counts as `*/*`.
 //!
 //! ```
-//! use crate::http::{accept, format::Format};
+//! use tp2::http::{accept, format::Format};
 //! assert_eq!(accept::choose(b"image/webp, image/png;q=0.8", Format::Jpeg), Some(Format::WebP));
 //! assert_eq!(accept::choose(b"*/*", Format::Png), Some(Format::Png));
 //! assert_eq!(accept::choose(b"audio/ogg", Format::Png), None);

@@ -8,8 +8,8 @@
 //! Refuses to do: count the body against a limit. The caller sees every slice, and counts.
 //!
 //! ```
-//! use super::body::{BodyDecoder, BodyEvent};
-//! use super::head::Framing;
+//! use tp2::http::body::{BodyDecoder, BodyEvent};
+//! use tp2::http::head::Framing;
 //!
 //! let mut decoder = BodyDecoder::new(Framing::Chunked);
 //! let input = b"3\r\nfot\r\n1;x=y\r\no\r\n0\r\n\r\nGET /";
@@ -20,7 +20,7 @@
 //! let (k, event) = decoder.decode(&input[n + m..])?;
 //! assert_eq!(event, BodyEvent::Done);
 //! assert_eq!(&input[n + m + k..], b"GET /");
-//! # Ok::<(), self::BodyError>(())
+//! # Ok::<(), tp2::http::body::BodyError>(())
 //! ```
 use super::head::{Framing, is_token_byte};
 

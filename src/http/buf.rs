@@ -10,7 +10,7 @@
 //! back only when they are at least as many as the bytes that must move.
 //!
 //! ```
-//! use super::buf::{RecvBuf, SendBuf};
+//! use tp2::http::buf::{RecvBuf, SendBuf};
 //!
 //! let mut recv = RecvBuf::new(16);
 //! recv.extend(b"GET / POST /");

@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};
-//! use self::Conditions;
+//! use tp2::http::conditional::Conditions;
 //! let conditions = Conditions { if_none_match: Some(b"\"a\", W/\"b\"".to_vec()), ..Conditions::default() };
 //! assert!(conditions.not_modified("\"b\"", SystemTime::UNIX_EPOCH));
 //! assert!(!conditions.not_modified("\"c\"", SystemTime::UNIX_EPOCH));

@@ -4,7 +4,7 @@
 //! a name of at least five is taken for misspelt, so that `escla=0.25` is not ignored in silence; other names are nobody's.
 //!
 //! ```
-//! use self::Field;
+//! use tp2::http::field::Field;
 //!
 //! assert_eq!(Field::of("Scale"), Field::Known("escala"));
 //! assert_eq!(Field::of("escla"), Field::Misspelt("escala"));

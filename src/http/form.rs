@@ -10,7 +10,7 @@
 //! never more than the body.
 //!
 //! ```
-//! use self::Form;
+//! use tp2::http::form::Form;
 //!
 //! let mut form = Form::new(b"multipart/form-data; boundary=xyz")?;
 //! form.push(b"--xyz\r\nContent-Disposition: form-data; name=\"escala\"\r\n\r\n0.25\r\n")?;
@@ -20,7 +20,7 @@
 //! assert_eq!(upload.picture.as_deref(), Some(&b"GIF89a"[..]));
 //! assert_eq!(upload.fields, [("escala".to_owned(), b"0.25".to_vec())]);
 //! assert_eq!(upload.file_name.as_deref(), Some("a.gif"));
-//! # Ok::<(), self::FormError>(())
+//! # Ok::<(), tp2::http::form::FormError>(())
 //! ```
 use std::fmt;
 

@@ -5,7 +5,7 @@
 //! What is a picture by its magic number may still be broken: that is the decoders' business.
 //!
 //! ```
-//! use super::format::{Format, Sniff};
+//! use tp2::http::format::{Format, Sniff};
 //!
 //! assert_eq!(Format::sniff(b"GIF89a\x01\x00"), Sniff::Picture(Format::Gif));
 //! assert_eq!(Format::sniff(b"G"), Sniff::NeedMore);

@@ -13,8 +13,8 @@
 //! asked about the target, because a doubt about it ends the connection.
 //!
 //! ```
-//! use super::buf::RecvBuf;
-//! use super::head::{Framing, HeadLimits, Method, poll_head};
+//! use tp2::http::buf::RecvBuf;
+//! use tp2::http::head::{Framing, HeadLimits, Method, poll_head};
 //!
 //! let mut recv = RecvBuf::new(16 * 1024);
 //! recv.extend(b"POST /?escala=0.5 HTTP/1.1\r\nHost: [::1]:8080\r\nContent-Length: 3\r\n\r");
@@ -24,7 +24,7 @@
 //! assert_eq!((head.method(), head.path()), (&Method::Post, &b"/"[..]));
 //! assert_eq!((head.query(), head.framing()), (Some(&b"escala=0.5"[..]), Framing::Length(3)));
 //! assert_eq!(recv.data(), b"abc");
-//! # Ok::<(), self::HeadError>(())
+//! # Ok::<(), tp2::http::head::HeadError>(())
 //! ```
 use std::ops::Range;
 

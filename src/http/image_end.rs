@@ -12,13 +12,13 @@
 //! discard.
 //!
 //! ```
-//! use super::format::Format;
-//! use self::ImageEnd;
+//! use tp2::http::format::Format;
+//! use tp2::http::image_end::ImageEnd;
 //!
 //! let mut end = ImageEnd::new(Format::Jpeg);
 //! assert_eq!(end.push(b"\xff\xd8\xff\xda\x00\x02data\xff\x00more\xff")?, None);
 //! assert_eq!(end.push(b"\xd9and what a phone appends")?, Some(1));
-//! # Ok::<(), self::Malformed>(())
+//! # Ok::<(), tp2::http::image_end::Malformed>(())
 //! ```
 use std::fmt;
 

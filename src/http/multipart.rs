@@ -10,7 +10,7 @@
 //! closing boundary. Content-Transfer-Encoding (deprecated by RFC 7578, 4.7) and nested multiparts are not undone.
 //!
 //! ```
-//! use super::multipart::{Event, Scanner};
+//! use tp2::http::multipart::{Event, Scanner};
 //!
 //! let mut scanner = Scanner::new(b"xyz")?;
 //! let mut input = &b"--xyz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\none\r\n--xyz--"[..];
@@ -27,7 +27,7 @@
 //! }
 //! assert_eq!(data, b"one");
 //! scanner.finish()?;
-//! # Ok::<(), self::MultipartError>(())
+//! # Ok::<(), tp2::http::multipart::MultipartError>(())
 //! ```
 use memchr::memmem::Finder;
 

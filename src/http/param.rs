@@ -6,14 +6,14 @@
 //! parser; its value is decoded where it is asked for.
 //!
 //! ```
-//! use super::param;
+//! use tp2::http::param;
 //!
 //! let (value, mut parameters) = param::split(br#"form-data; name="a;b"; filename="C:\x \"y\".jpg""#);
 //! assert_eq!(value, b"form-data");
 //! assert_eq!(parameters.next().unwrap()?, (&b"name"[..], b"a;b".to_vec()));
 //! assert_eq!(parameters.next().unwrap()?, (&b"filename"[..], br#"C:\x "y".jpg"#.to_vec()));
 //! assert!(parameters.next().is_none());
-//! # Ok::<(), self::Unterminated>(())
+//! # Ok::<(), tp2::http::param::Unterminated>(())
 //! ```
 use std::fmt;
 

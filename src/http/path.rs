@@ -9,7 +9,7 @@
 //! file alone; `scaler::sys::open_beneath` asks the kernel for it.
 //!
 //! ```
-//! use self::beneath;
+//! use tp2::http::path::beneath;
 //! assert_eq!(beneath(b"/fotos/d%C3%ADa%201.jpg"), Some("fotos/día 1.jpg".into()));
 //! assert_eq!(beneath(b"/fotos/%2e%2e/secreto"), None);
 //! ```

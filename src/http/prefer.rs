@@ -2,7 +2,7 @@
 //! error: what is not understood is passed over.
 //!
 //! ```
-//! use self::Preferences;
+//! use tp2::http::prefer::Preferences;
 //! let wanted = Preferences::read(b"respond-async, wait=10");
 //! assert_eq!((wanted.respond_async, wanted.wait), (true, Some(10)));
 //! assert_eq!(Preferences::read(b"wait=ya, return=minimal"), Preferences::default());

@@ -9,7 +9,7 @@
 //! the rest, is for [`conditional`](super::conditional) to tell.
 //!
 //! ```
-//! use super::range::{Ranged, content_range, ranged};
+//! use tp2::http::range::{Ranged, content_range, ranged};
 //! assert_eq!(ranged(b"bytes=0-99", 1000), Ranged::Part(0..100));
 //! assert_eq!(ranged(b"bytes=-1", 1000), Ranged::Part(999..1000));
 //! assert_eq!(ranged(b"bytes=1000-", 1000), Ranged::Unsatisfiable);

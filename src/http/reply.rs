@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use std::time::SystemTime;
-//! use crate::http::{buf::SendBuf, reply::{Extent, Frame, Reply}};
+//! use tp2::http::{buf::SendBuf, reply::{Extent, Frame, Reply}};
 //! let mut out = SendBuf::new();
 //! let (date, extent) = (SystemTime::UNIX_EPOCH, Extent::Whole);
 //! let frame = Frame { id: uuid::Uuid::nil(), date, keep_alive: true, head_only: false, extent };

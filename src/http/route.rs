@@ -1,7 +1,7 @@
 //! (method, path) -> route. The one table of what the server has.
 //!
 //! ```
-//! use crate::http::{head::Method, route::{route, Absent, Route}};
+//! use tp2::http::{head::Method, route::{route, Absent, Route}};
 //! assert_eq!(route(&Method::Post, b"/", false), Ok(Route::Process));
 //! assert_eq!(route(&Method::Put, b"/foto.jpg", false), Ok(Route::Process));
 //! assert_eq!(route(&Method::Get, b"/foto.jpg", false), Err(Absent::NotFound));

@@ -8,7 +8,7 @@
 //! happens to begin with a magic number of two bytes is named after that.
 //!
 //! ```
-//! use self::Foreign;
+//! use tp2::http::sniff::Foreign;
 //!
 //! assert_eq!(Foreign::of(b"%PDF-1.7\n"), Some(Foreign::Pdf));
 //! assert_eq!(Foreign::of(b"foto.jpg"), Some(Foreign::Path));
