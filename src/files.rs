@@ -27,7 +27,7 @@ use bytes::Bytes;
 use cache::Cache;
 use scaler::sys::{glance_beneath, is_local, open_beneath};
 
-use crate::http::format::{Format, Sniff};
+use crate::http::format::Format;
 use crate::model::admission::{Full, Reservation};
 use crate::model::error::WorkError;
 use crate::model::file::{FileRequest, FileVersion, Variant};
@@ -108,7 +108,7 @@ impl Library {
         }
         let mut picture = Vec::new();
         read(&file, SNIFFED, &mut picture)?;
-        let Sniff::Picture(format) = Format::sniff(&picture) else { return Err(WorkError::NotAPicture) };
+        let Some(format) = Format::of_file(&picture) else { return Err(WorkError::NotAPicture) };
         if self.is_local && self::version(&file)? == version {
             self.cache.note(version, format);
         }

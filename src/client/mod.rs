@@ -98,7 +98,7 @@ pub fn refuse(error: &BadUsage, console: &Console) -> ExitStatus {
     ExitStatus::Usage
 }
 
-/// ServerAddress and path, and whether the options are good for what is there.
+/// Address and path, and whether the options are good for what is there.
 fn complete<R: BufRead, W: Write>(
     options: &Options,
     asker: &mut Asker<R, W>,

@@ -32,7 +32,7 @@ pub struct Asker<R, W> {
 }
 
 impl<R: BufRead, W: Write> Asker<R, W> {
-    /// ServerAddress and path, as far as given by `options`, the rest by the answers.
+    /// Address and path, as far as given by `options`, the rest by the answers.
     ///
     /// # Errors
     /// The answers end, or one of a pipe's is wrong: exit 2.

@@ -80,7 +80,7 @@ pub struct Connection {
     server: Rc<ServerState>,
 }
 
-/// EventKind the shell is to do.
+/// What the shell is to do.
 #[derive(Debug)]
 pub enum Action {
     /// Have this done; answer with [`Connection::handle_done`].
@@ -196,7 +196,7 @@ impl Connection {
         self.advance(now);
     }
 
-    /// EventKind request `id` asked of the tasks was found out, or why not.
+    /// What request `id` asked of the tasks was found out, or why not.
     pub fn handle_told(&mut self, id: Uuid, told: Result<Finding, WorkError>, now: Now) {
         match mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Waiting { mut request, awaited, since, .. }
@@ -286,12 +286,12 @@ impl Connection {
         }
     }
 
-    /// EventKind the shell is to do next.
+    /// What the shell is to do next.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// EventKind is to be sent.
+    /// What is to be sent.
     #[must_use]
     pub fn poll_transmit(&self) -> Option<&SendBuf> {
         (!self.send.is_empty()).then_some(&self.send)
@@ -635,7 +635,7 @@ impl Connection {
             return Ok(Ordered::Task(Box::new(submission)));
         }
         let (transform, product) = match &request.intent {
-            // EventKind is kept here is a JPEG, whatever its sender would take in an answer.
+            // What is kept here is a JPEG, whatever its sender would take in an answer.
             Intent::Link { .. } => (requested.resolve_for_link(), Product::Link),
             Intent::Bank(_) => (requested.resolve_for_link(), Product::Face),
             _ => (requested.transform(format).ok_or(HttpProblem::NotAcceptable)?, Product::File),
@@ -762,7 +762,7 @@ impl Connection {
     }
 }
 
-/// EventKind a complete upload turns out to be.
+/// What a complete upload turns out to be.
 enum Ordered {
     Work(Box<WorkRequest>),
     Task(Box<Submission>),
@@ -771,12 +771,12 @@ enum Ordered {
 
 /// The format of what was sent as a picture; `as_fields`: with the type of a form without files.
 fn format_of(picture: &[u8], as_fields: bool) -> Result<Format, WorkError> {
-    // EventKind `curl -d` takes out of a file, and what no file of these formats is without (of Netpbm there is one in text).
+    // What `curl -d` takes out of a file, and what no file of these formats is without (of Netpbm there is one in text).
     let is_stripped = as_fields && memchr::memchr3(b'\r', b'\n', 0, picture).is_none();
-    match (Format::sniff(picture), Foreign::of(picture)) {
+    match (Format::of_file(picture), Foreign::of(picture)) {
         _ if picture.is_empty() => Err(WorkError::Empty),
-        (Sniff::Picture(format), _) if !is_stripped || format == Format::Pnm => Ok(format),
-        (Sniff::Picture(_), _) => Err(WorkError::SentAsFields { known: true }),
+        (Some(format), _) if !is_stripped || format == Format::Pnm => Ok(format),
+        (Some(_), _) => Err(WorkError::SentAsFields { known: true }),
         (_, None | Some(Foreign::LineEnds)) if is_stripped => Err(WorkError::SentAsFields { known: false }),
         (_, Some(foreign)) => Err(WorkError::Foreign(foreign)),
         (_, None) => Err(WorkError::UnknownFormat),

@@ -73,7 +73,7 @@ impl World {
         }
     }
 
-    /// EventKind was sent behind the head.
+    /// What was sent behind the head.
     fn sent_body(&self) -> &[u8] {
         let at = self.sent.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
         &self.sent[at + 4..]

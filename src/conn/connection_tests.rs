@@ -275,7 +275,7 @@ fn a_picture_without_http_is_answered_with_bytes_alone() {
         world.feed(&PNG[..split]);
         world.feed(&PNG[split..]);
         assert_eq!(world.orders.len(), 1, "split at {split}: no half-close is needed");
-        // EventKind a phone appends is thrown away.
+        // What a phone appends is thrown away.
         world.feed(&[0xff; 5000]);
         let outcome = picture(&world.server);
         world.done(&outcome);
@@ -1381,7 +1381,7 @@ fn a_port_for_links_has_nothing_else() {
         }
         assert!(!world.connection.is_closed());
     }
-    // EventKind is no request is no picture either.
+    // What is no request is no picture either.
     for begin in [PNG, b"\xff\xd8\xff\xe0\0\x10JFIF", b"P5\n2 2\n255\nabcd"] {
         let mut world = with_links_port(ListenerRole::Links);
         world.feed(begin);

@@ -39,7 +39,7 @@ pub(super) enum Phase {
     Closed,
 }
 
-/// EventKind follows an answer.
+/// What follows an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
     Next,
@@ -49,7 +49,7 @@ pub(super) enum After {
 /// An answer that goes on when the store has brought more.
 #[derive(Debug)]
 pub(super) struct Continued {
-    /// EventKind is to come.
+    /// What is to come.
     pub(super) rest: Rest,
     /// Each part is a chunk (RFC 9112 §7.1); otherwise the end of the connection is the end.
     pub(super) chunked: bool,
@@ -57,7 +57,7 @@ pub(super) struct Continued {
     pub(super) asked: bool,
 }
 
-/// EventKind the log will say of an answer.
+/// What the log will say of an answer.
 #[derive(Debug)]
 pub(super) struct Replying {
     pub(super) id: Uuid,
@@ -71,7 +71,7 @@ pub(super) struct Replying {
     pub(super) labels: MetricLabels,
     /// A probe's: of interest to nobody while the probe is answered.
     pub(super) is_health_check: bool,
-    /// EventKind went wrong, where the status does not tell it.
+    /// What went wrong, where the status does not tell it.
     pub(super) note: Option<LogNote>,
 }
 

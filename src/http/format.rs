@@ -60,6 +60,16 @@ impl Format {
         verdict
     }
 
+    /// The format of a whole file. Of a JPEG SOI is enough (T.81 B.2.1): between it and the next marker some programs write
+    /// bytes that belong to nothing.
+    #[must_use]
+    pub fn of_file(bytes: &[u8]) -> Option<Self> {
+        match Self::sniff(bytes) {
+            Sniff::Picture(format) => Some(format),
+            _ => bytes.starts_with(b"\xff\xd8").then_some(Self::Jpeg),
+        }
+    }
+
     /// The media type of what is written for this format.
     pub const fn media_type(self) -> &'static str {
         match self {
@@ -113,8 +123,7 @@ const ANY: &[u8] = &[];
 const GAP: &[u8] = b" \t\r\n\x0b\x0c#";
 
 const MAGIC: &[(Format, &Pattern)] = &[
-    // SOI alone (T.81 B.2.1): between it and the next marker some programs write bytes that belong to nothing.
-    (Format::Jpeg, &[b"\xff", b"\xd8"]),
+    (Format::Jpeg, &[b"\xff", b"\xd8", b"\xff"]),
     (Format::Png, &[b"\x89", b"P", b"N", b"G", b"\r", b"\n", b"\x1a", b"\n"]),
     (Format::Gif, &[b"G", b"I", b"F", b"8", b"79", b"a"]),
     (Format::WebP, &[b"R", b"I", b"F", b"F", ANY, ANY, ANY, ANY, b"W", b"E", b"B", b"P"]),
@@ -150,7 +159,6 @@ mod tests {
 
     const SAMPLES: &[(&[u8], Format)] = &[
         (b"\xff\xd8\xff\xe0\0\x10JFIF", Format::Jpeg),
-        (b"\xff\xd8\r\n\xff\xe0\0\x10JFIF", Format::Jpeg),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Format::Png),
         (b"GIF87a", Format::Gif),
         (b"GIF89a\x01", Format::Gif),
@@ -178,6 +186,13 @@ mod tests {
                 assert_eq!(Format::sniff(&sample[..n]), Sniff::Picture(*format), "{n} bytes of {sample:?}");
             }
         }
+    }
+
+    #[test]
+    fn of_a_whole_jpeg_its_first_marker_is_enough() {
+        let stray = b"\xff\xd8\r\n\xff\xe0\0\x10JFIF";
+        assert_eq!((Format::sniff(stray), Format::of_file(stray)), (Sniff::Unknown, Some(Format::Jpeg)));
+        assert_eq!((Format::of_file(b"GIF89a"), Format::of_file(b"\xff")), (Some(Format::Gif), None));
     }
 
     #[test]

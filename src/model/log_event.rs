@@ -1,4 +1,4 @@
-//! EventKind a conversation has to tell the log: data here, words in Spanish, written by the shell.
+//! What a conversation has to tell the log: data here, words in Spanish, written by the shell.
 use std::fmt;
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ pub enum Level {
     Error,
     /// Unusual, but handled.
     Warning,
-    /// EventKind an operator wants to see.
+    /// What an operator wants to see.
     Info,
-    /// EventKind someone who studies the server wants to see.
+    /// What someone who studies the server wants to see.
     Debug,
 }
 
@@ -35,14 +35,14 @@ impl fmt::Display for Level {
 pub struct LogEvent {
     /// The request it belongs to, if there is one yet.
     pub id: Option<Uuid>,
-    /// EventKind happened.
+    /// What happened.
     pub what: EventKind,
 }
 
-/// EventKind an answer counts as: words from short, fixed lists, whatever the client has sent.
+/// What an answer counts as: words from short, fixed lists, whatever the client has sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetricLabels {
-    /// EventKind was asked for: `netcat`, `none` for what could not be read or leads nowhere, else a route's name.
+    /// What was asked for: `netcat`, `none` for what could not be read or leads nowhere, else a route's name.
     pub route: &'static str,
     /// How: `none` without HTTP, `other` for a method that is not ours.
     pub method: &'static str,
@@ -57,7 +57,7 @@ impl MetricLabels {
     pub const NETCAT: Self = Self { route: "netcat", method: "none", refused: None };
 }
 
-/// EventKind happened on a connection.
+/// What happened on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// A client has connected.
@@ -86,13 +86,13 @@ pub enum EventKind {
         took: Duration,
         /// From the answer's first byte to its last.
         writing: Duration,
-        /// EventKind it counts as.
+        /// What it counts as.
         labels: MetricLabels,
         /// The client was gone before the end.
         cut: bool,
         /// It was `/healthz`, `/readyz` or `/metrics` that was asked for.
         is_health_check: bool,
-        /// EventKind went wrong, where the status does not tell it.
+        /// What went wrong, where the status does not tell it.
         note: Option<LogNote>,
     },
     /// A client is given a link.
@@ -102,7 +102,7 @@ pub enum EventKind {
     },
     /// The client left before there was anything to answer.
     Left {
-        /// EventKind it was in the middle of, in Spanish.
+        /// What it was in the middle of, in Spanish.
         during: &'static str,
     },
 }
@@ -116,14 +116,14 @@ impl EventKind {
             Self::Linked { .. } => Level::Info,
             Self::Answered { is_health_check: true, .. } => Level::Debug,
             Self::Answered { note: Some(note), .. } => note.level,
-            // EventKind we do not speak (501, 505) is no fault of ours.
+            // What we do not speak (501, 505) is no fault of ours.
             Self::Begun { .. } | Self::Answered { status: 501 | 505, .. } => Level::Info,
             Self::Answered { status, .. } => level_of(*status),
         }
     }
 }
 
-/// EventKind went wrong behind an answer, for the operator: the client is not told all of it.
+/// What went wrong behind an answer, for the operator: the client is not told all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogNote {
     /// How much it matters.
@@ -133,7 +133,7 @@ pub struct LogNote {
 }
 
 impl LogNote {
-    /// EventKind the line about an answer with this status has to add of a failure; None if the status says it all.
+    /// What the line about an answer with this status has to add of a failure; None if the status says it all.
     #[must_use]
     pub fn of(failure: &WorkError, status: u16) -> Option<Self> {
         let level = match failure {

@@ -1,12 +1,12 @@
-//! EventKind the server counts of itself, and the page of `GET /metrics`.
+//! What the server counts of itself, and the page of `GET /metrics`.
 //!
 //! Counters are plain integers of the loop's thread: to count is an addition, or a look into a map whose keys are words of
 //! short, fixed lists. So what a client sends never makes another series; and since no other thread counts, there is
-//! nothing to lock. EventKind is a state rather than a count ([`Gauges`]) is gathered when the page is asked for.
+//! nothing to lock. What is a state rather than a count ([`Gauges`]) is gathered when the page is asked for.
 //!
 //! Why no library: prometheus-client (11 more crates, a procedural macro among them) writes OpenMetrics and not the text
 //! format 0.0.4; prometheus (8 more) and metrics-exporter-prometheus (over 30) bring locks, atomics and registries for
-//! counters that many threads share. EventKind is left of the matter for one thread is this file and a hundred lines of
+//! counters that many threads share. What is left of the matter for one thread is this file and a hundred lines of
 //! [`page`]; a parser that others wrote is among the tests.
 //!
 //! Known limit: a request is counted when its answer has been sent, or cut off; one that its client gave up before there

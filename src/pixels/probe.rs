@@ -5,7 +5,7 @@
 
 use super::header::{PictureHeader, check_size};
 use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
-use crate::http::format::{Format, Sniff};
+use crate::http::format::Format;
 use crate::model::error::WorkError;
 use crate::model::image::{ImageInfo, PixelLimits, Reduction};
 
@@ -15,7 +15,7 @@ use crate::model::image::{ImageInfo, PixelLimits, Reduction};
 /// [`WorkError::UnknownFormat`] if the first bytes are those of no format we read, [`WorkError::TooManyPixels`] past
 /// `limits`, [`WorkError::Undecodable`] with a Spanish reason if no decoder can make a picture of this header.
 pub fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<ImageInfo, WorkError> {
-    let Sniff::Picture(format) = Format::sniff(bytes) else {
+    let Some(format) = Format::of_file(bytes) else {
         return Err(WorkError::UnknownFormat);
     };
     let found = match format {
