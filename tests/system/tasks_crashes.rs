@@ -21,16 +21,16 @@ fn rounds() -> usize {
     std::env::var("TP2_RONDAS").map_or(3, |text| text.parse().expect("a number"))
 }
 
-/// Different pictures, one in sixteen of them a megapixel, and what a server answers to each at once.
+/// Different pictures, one in four of them large, so that they are handed in faster than they are worked on, and what a server
+/// answers to each at once.
 fn mixed() -> Vec<(Vec<u8>, Vec<u8>)> {
     let server = Server::start(&[]);
     let mut client = server.client();
     let formats = [Format::Jpeg, Format::Png, Format::Bmp, Format::Pnm, Format::Gif];
-    let small = (0..15).map(|number| picture(formats[number as usize % 5], 40 + number, 60));
-    let mut files: Vec<Vec<u8>> = small.collect();
-    files.push(picture(Format::Jpeg, 1200, 900));
-    files
-        .into_iter()
+    let small = (0..12).map(|number| picture(formats[number as usize % 5], 40 + number, 60));
+    let large = (0..4).map(|number| picture(Format::Png, 1600 + number, 1200));
+    small
+        .chain(large)
         .map(|file| {
             let alone = client.ask(&post("/", &file)).expect(200).body;
             (file, alone)
