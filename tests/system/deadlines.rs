@@ -132,6 +132,7 @@ fn a_task_that_is_late_fails_once_and_ends_its_decoder() {
     assert_eq!((&status["estado"], &status["codigo"]), (&"Error".into(), &504.into()), "{status}");
     assert!(status["detalle"].as_str().unwrap().contains("--plazo"), "{status}");
     client.result(&next);
+    until("that its end is told", || server.log().contains("Tarea terminada con error 504").then_some(()));
     assert_eq!(server.log().matches("Tarea terminada con error 504").count(), 1);
 }
 
@@ -165,6 +166,7 @@ fn a_late_task_fails_once_also_over_restarts() {
     let mut client = server.client();
     let status = client.ended(&id.unwrap());
     assert_eq!((&status["estado"], &status["codigo"]), (&"Error".into(), &504.into()), "{status}");
+    until("that its end is told", || server.log().contains("Tarea terminada con error").then_some(()));
     log += &server.log();
     assert_eq!(log.matches("Tarea terminada con error").count(), 1, "{log}");
     until("that no worker has it", || (value(&mut client, "tp2_workers_busy") == 0.0).then_some(()));
