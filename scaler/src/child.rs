@@ -193,7 +193,7 @@ impl<'a> Session<'a> {
                     return Ok(());
                 }
                 Err(error) if self.is_tick(&error) => {
-                    // Nobody counts what a child holds while it waits.
+                    // What a child holds while it waits is not counted.
                     if std::mem::take(&mut self.worked) {
                         sys::trim_malloc();
                     }

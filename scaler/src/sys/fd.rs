@@ -54,7 +54,7 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// Two slices one behind the other by writev(2): a head and its samples leave together, in one segment if they are
-/// small, and nobody copies them into one buffer. May write less than all.
+/// small, and are not copied into one buffer. May write less than all.
 ///
 /// # Errors
 /// As writev(2), EINTR retried.
@@ -106,7 +106,7 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends: [RawFd; 2] = [-1; 2];
     // SAFETY: the array has room for the two descriptors.
     check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
-    // SAFETY: pipe2 just made these two, and nobody else owns them.
+    // SAFETY: pipe2 just made these two, and nothing else owns them.
     let (read_end, write_end) = unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) };
     // SAFETY: fcntl with an integer argument on a descriptor that we own.
     check(unsafe { libc::fcntl(read_end.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) })?;
@@ -159,11 +159,11 @@ pub fn poll(entries: &[(BorrowedFd<'_>, Interest)], timeout: Option<Duration>) -
 /// As dup2(2).
 pub fn become_fd(fd: impl AsFd, number: RawFd) -> io::Result<()> {
     debug_assert!((0..=2).contains(&number), "only the standard descriptors have no owner");
-    // SAFETY: dup2 touches no memory; numbers 0 to 2 are owned by nobody.
+    // SAFETY: dup2 touches no memory; nothing owns the numbers 0 to 2.
     retry(|| check(unsafe { libc::dup2(fd.as_fd().as_raw_fd(), number) })).map(drop)
 }
 
-/// Closes every descriptor from `first` on, whoever owns it: for a child that ends in `_exit` and drops nothing.
+/// Closes every descriptor from `first` on, whatever owns it: for a child that ends in `_exit` and drops nothing.
 ///
 /// # Errors
 /// As close_range(2): ENOSYS before Linux 5.9.
