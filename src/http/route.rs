@@ -97,13 +97,13 @@ pub enum Absent {
 /// too many: there it begins a name, which may be refused for being empty.
 fn trimmed(path: &[u8]) -> &[u8] {
     match path {
-        [rest @ .., b'/'] if !rest.is_empty() && !rest.starts_with(b"/carpetas/") => rest,
+        [rest @ .., b'/'] if rest.starts_with(b"/") && !rest.starts_with(b"/carpetas/") => rest,
         whole => whole,
     }
 }
 
-/// Looks a request up; `path` as sent, without the query: with a slash too many behind it, it is the path without. With `files`, every path that is none of the program's own
-/// may name a file: own routes win.
+/// Looks a request up; `path` as sent, without the query: with a slash too many behind it, it is the path without. With
+/// `files`, every path that is none of the program's own may name a file: own routes win.
 ///
 /// # Errors
 /// [`Absent`]: 404 or 405.
@@ -219,6 +219,8 @@ mod tests {
             (Options, "/", Ok(Route::Options { allow: all })),
             (Options, "*", Ok(Route::Options { allow: all })),
             (Get, "*", Err(Absent::MethodNotAllowed { allow: all })),
+            (Options, "*/", Err(Absent::NotFound)),
+            (Get, "*/", Err(Absent::NotFound)),
             (Get, "/healthz", Ok(Route::Health)),
             (Head, "/readyz", Ok(Route::Ready)),
             (Get, "/metrics", Ok(Route::Metrics)),
