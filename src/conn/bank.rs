@@ -17,7 +17,7 @@ use super::problem::HttpProblem;
 use crate::http::reply::Reply;
 use crate::model::face::{Face, Page};
 use crate::model::picture;
-use crate::model::store::{Found, Question};
+use crate::model::store::{StoreRead, StoreReply, WrongReply};
 
 /// Longest name of a folder, in bytes; a MongoDB collection has not many more.
 const FOLDER_MAX: usize = 120;
@@ -77,6 +77,17 @@ pub enum BankRequest {
     },
 }
 
+/// What the bank answers.
+#[derive(Debug)]
+pub enum BankAnswer {
+    /// This.
+    Whole(Reply),
+    /// This beginning, and more.
+    Begun(Reply, Rest),
+    /// There is no such folder or face (404).
+    Refused(HttpProblem),
+}
+
 /// What of a folder's documents is still to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rest {
@@ -94,8 +105,8 @@ impl Rest {
 
     /// Asks for the next part.
     #[must_use]
-    pub fn question(&self) -> Question {
-        Question::Faces(self.folder.clone(), Some(self.after.clone()), STREAMED)
+    pub fn read(&self) -> StoreRead {
+        StoreRead::Faces { folder: self.folder.clone(), after: Some(self.after.clone()), max: STREAMED }
     }
 
     /// The next part: its bytes, and what is to follow then.
@@ -108,61 +119,64 @@ impl Rest {
 impl BankRequest {
     /// What is asked first; None where that takes the body.
     #[must_use]
-    pub fn question(&self) -> Option<Question> {
+    pub fn first_read(&self) -> Option<StoreRead> {
         match self.clone() {
             Self::Insert { .. } | Self::Missing { .. } => None,
-            Self::Folders => Some(Question::Folders),
-            Self::Names { folder, from, max } => Some(Question::Names(folder, from, max)),
-            Self::Documents { folder } => Some(Question::Faces(folder, None, STREAMED)),
-            Self::Face { folder, name, .. } => Some(Question::Face(folder, name)),
+            Self::Folders => Some(StoreRead::Folders),
+            Self::Names { folder, from, max } => Some(StoreRead::Names { folder, from, max }),
+            Self::Documents { folder } => Some(StoreRead::Faces { folder, after: None, max: STREAMED }),
+            Self::Face { folder, name, .. } => Some(StoreRead::Face { folder, name }),
         }
     }
 
-    /// The answer to a request; of [`BankRequest::Documents`], its beginning.
+    /// What becomes of the request now that the store has answered.
     ///
     /// # Errors
-    /// There is no such folder or face (404).
-    pub fn answer(&self, found: Found) -> Result<Reply, HttpProblem> {
+    /// The store has answered another request.
+    pub fn answer(&self, reply: StoreReply) -> Result<BankAnswer, WrongReply> {
         let uncached = |reply: Reply| reply.with("Cache-Control", "no-store");
         let document =
             |code, value: Value| uncached(Reply::new(code, "application/json", format!("{value}\n")));
-        match (self, found) {
-            (Self::Insert { folder, name }, Found::Inserted(fresh)) => {
-                let (code, result) = if fresh { (201, "insertada") } else { (200, "ya existe") };
+        Ok(BankAnswer::Whole(match self {
+            Self::Insert { folder, name } => {
+                let (code, result) = if reply.inserted()? { (201, "insertada") } else { (200, "ya existe") };
                 let message = format!("imagen {name} {result}");
                 let value = json!({ "nombre": name, "resultado": result, "mensaje": message });
                 let segment = |text| utf8_percent_encode(text, SEGMENT);
                 let location = format!("/carpetas/{}/{}", segment(folder), segment(name));
-                Ok(document(code, value).with("Location", location))
+                document(code, value).with("Location", location)
             }
-            (Self::Missing { .. }, Found::Missing(names)) => Ok(document(200, json!({ "faltantes": names }))),
-            (Self::Folders, Found::Folders(folders)) => {
-                let folders: Vec<Value> = folders
-                    .into_iter()
-                    .map(|(name, count)| json!({ "nombre": name, "imagenes": count }))
-                    .collect();
-                Ok(document(200, json!({ "carpetas": folders })))
+            Self::Missing { .. } => document(200, json!({ "faltantes": reply.names()? })),
+            Self::Folders => {
+                let folders = reply.folders()?.into_iter();
+                let folders: Vec<Value> =
+                    folders.map(|(name, count)| json!({ "nombre": name, "imagenes": count })).collect();
+                document(200, json!({ "carpetas": folders }))
             }
-            (Self::Names { folder, .. }, Found::Page(page)) => {
-                let Page { total, names, next } = page.ok_or_else(|| no_folder(folder))?;
+            Self::Names { folder, .. } => {
+                let Some(Page { total, names, next }) = reply.page()? else { return Ok(no_folder(folder)) };
                 let value =
                     json!({ "carpeta": folder, "imagenes": total, "nombres": names, "siguiente": next });
-                Ok(document(200, value))
+                document(200, value)
             }
-            (Self::Documents { folder }, Found::Faces(faces)) => {
-                let faces = faces.ok_or_else(|| no_folder(folder))?;
-                Ok(uncached(Reply::new(200, "application/x-ndjson", lines(&faces))))
+            Self::Documents { folder } => {
+                let Some(faces) = reply.faces()? else { return Ok(no_folder(folder)) };
+                let reply = uncached(Reply::new(200, "application/x-ndjson", lines(&faces)));
+                match Rest::after(folder, &faces) {
+                    Some(rest) => return Ok(BankAnswer::Begun(reply, rest)),
+                    None => reply,
+                }
             }
-            (Self::Face { folder, name, as_image }, Found::Faces(faces)) => {
-                let face = faces.ok_or_else(|| no_folder(folder))?.pop();
-                let face = face
-                    .ok_or_else(|| HttpProblem::UnknownFace { folder: folder.clone(), name: name.clone() })?;
+            Self::Face { folder, name, as_image } => {
+                let Some(mut faces) = reply.faces()? else { return Ok(no_folder(folder)) };
+                let Some(face) = faces.pop() else {
+                    let (folder, name) = (folder.clone(), name.clone());
+                    return Ok(BankAnswer::Refused(HttpProblem::UnknownFace { folder, name }));
+                };
                 let reply = if *as_image { face_image(&face) } else { face_document(&face) };
-                Ok(uncached(reply).with("Vary", "Accept"))
+                uncached(reply).with("Vary", "Accept")
             }
-            // An answer to another question: no store gives one.
-            _ => Ok(Reply::empty(500)),
-        }
+        }))
     }
 }
 
@@ -176,8 +190,8 @@ pub fn lines(faces: &[Face]) -> Vec<u8> {
     lines
 }
 
-fn no_folder(folder: &str) -> HttpProblem {
-    HttpProblem::UnknownFolder { folder: folder.to_owned() }
+fn no_folder(folder: &str) -> BankAnswer {
+    BankAnswer::Refused(HttpProblem::UnknownFolder { folder: folder.to_owned() })
 }
 
 fn face_document(face: &Face) -> Reply {

@@ -26,6 +26,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::bank::{self, LIST_MAX, Rest};
@@ -48,7 +49,7 @@ use crate::model::log_event::{EventKind, LogEvent, LogNote};
 use crate::model::now::Now;
 use crate::model::picture::{Picture, Times};
 use crate::model::server_state::ServerState;
-use crate::model::store::{Finding, Found, Query, Question};
+use crate::model::store::{Acceptance, Ask, StoreRead, StoreReply, StoreWrite};
 use crate::model::task::Submission;
 use crate::model::transform::RequestedTransform;
 use crate::model::work_request::{WorkRequest, WorkSource};
@@ -85,8 +86,12 @@ pub struct Connection {
 pub enum Action {
     /// Have this done; answer with [`Connection::handle_done`].
     Submit(Box<WorkRequest>),
-    /// Find this out for this request; answer with [`Connection::handle_told`].
-    Ask(Uuid, Query),
+    /// Ask the store this for this request; answer with [`Connection::handle_told`].
+    Ask(Uuid, Ask),
+    /// Tell this request ([`Connection::handle_told`]) of the task's status once that has ended.
+    Watch(Uuid, Uuid),
+    /// This request wants the server's figures; answer with [`Connection::handle_metrics`].
+    Metrics(Uuid),
     /// Close the sending side, so that the peer sees the end of the answer.
     ShutdownWrite,
     /// Tell the log.
@@ -172,8 +177,8 @@ impl Connection {
                         let Intent::Bank(bank::BankRequest::Insert { folder, name }) = &request.intent else {
                             return;
                         };
-                        let question = Question::Insert(folder.clone(), Box::new(face_image.named(name)));
-                        let next = intent::ask_store(question, now);
+                        let (folder, face) = (folder.clone(), Box::new(face_image.named(name)));
+                        let next = intent::ask_bank(StoreWrite::Insert { folder, face }, now);
                         self.proceed(Name::Waiting, request, next, since, now);
                     }
                     Ok(WorkOutput::Link(link, times)) => self.announce(&request, link, times, now),
@@ -196,25 +201,28 @@ impl Connection {
         self.advance(now);
     }
 
-    /// What request `id` asked of the tasks was found out, or why not.
-    pub fn handle_told(&mut self, id: Uuid, told: Result<Finding, WorkError>, now: Now) {
+    /// The store has answered request `id`, or could not.
+    pub fn handle_told(&mut self, id: Uuid, told: Result<StoreReply, WorkError>, now: Now) {
         match mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Waiting { mut request, awaited, since, .. }
                 if request.id == id && !matches!(awaited, Pending::Run) =>
             {
-                if let Ok(Finding::Accepted(status)) = &told
-                    && status.id == request.id
-                {
+                let is_kept = match &told {
+                    Ok(StoreReply::Accepted(Acceptance::New)) => true,
+                    Ok(StoreReply::Accepted(Acceptance::Same(status))) => status.id == request.id,
+                    _ => false,
+                };
+                if is_kept {
                     self.log(&request, EventKind::Begun { id: request.id });
                 }
-                let next = match told {
-                    Ok(finding) => intent::next(&request.intent, awaited, finding, &self.server, now),
-                    Err(failure) => {
-                        let reject = self.server.failed(failure.clone());
-                        request.note = LogNote::of(&failure, reject.status());
-                        NextStep::Refuse(reject)
-                    }
-                };
+                let next = told.and_then(|reply| {
+                    intent::next(&request.intent, awaited, reply, &self.server, now).map_err(WorkError::from)
+                });
+                let next = next.unwrap_or_else(|failure| {
+                    let reject = self.server.failed(failure.clone());
+                    request.note = LogNote::of(&failure, reject.status());
+                    NextStep::Refuse(reject)
+                });
                 self.proceed(Name::Waiting, request, next, since, now);
             }
             other => {
@@ -225,13 +233,24 @@ impl Connection {
         self.advance(now);
     }
 
+    /// The figures that request `id` asked for.
+    pub fn handle_metrics(&mut self, id: Uuid, page: Bytes, now: Now) {
+        match mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Waiting { request, awaited: Pending::Metrics, .. } if request.id == id => {
+                self.answer(Name::Waiting, &request, &intent::metrics_reply(page), After::Next, now);
+            }
+            other => self.phase = other,
+        }
+        self.advance(now);
+    }
+
     /// The next part of an answer that goes on has come; if it has not, the client sees an end without a last chunk.
-    fn go_on(&mut self, id: Uuid, told: Result<Finding, WorkError>, now: Now) {
+    fn go_on(&mut self, id: Uuid, told: Result<StoreReply, WorkError>, now: Now) {
         let Phase::Reply { answer, rest: rest @ Some(_), due, .. } = &mut self.phase else { return };
         let Some(continued) = rest.as_mut().filter(|continued| continued.asked && answer.id == id) else {
             return;
         };
-        let Ok(Finding::Bank(Found::Faces(Some(faces)))) = told else { return self.handle_gone(now) };
+        let Ok(StoreReply::Faces(Some(faces))) = told else { return self.handle_gone(now) };
         let (part, next) = continued.rest.take(&faces);
         let chunked = continued.chunked;
         *due = now.at + self.server.limits.reply_time;
@@ -308,8 +327,7 @@ impl Connection {
         }
         if let Some(continued) = rest {
             if !std::mem::replace(&mut continued.asked, true) {
-                let query = Query::Bank(continued.rest.question());
-                self.actions.push_back(Action::Ask(answer.id, query));
+                self.actions.push_back(Action::Ask(answer.id, continued.rest.read().into()));
             }
         } else {
             self.end_reply(now);
@@ -522,12 +540,16 @@ impl Connection {
             EarlyReply::Linked(link_request) => {
                 self.look(from, request, WorkSource::Linked(Box::new(link_request)), then, now);
             }
-            EarlyReply::Metrics => self.proceed(from, request, intent::measure(now), now.at, now),
-            EarlyReply::Bank(question) => {
+            EarlyReply::Metrics => {
+                self.actions.push_back(Action::Metrics(request.id));
+                let (since, due) = (now.at, intent::store_due(now));
+                self.enter(from, Phase::Waiting { request, awaited: Pending::Metrics, since, due });
+            }
+            EarlyReply::Bank(read) => {
                 if then == After::Close {
                     request.close_after();
                 }
-                self.proceed(from, request, intent::ask_store(question, now), now.at, now);
+                self.proceed(from, request, intent::ask_bank(read, now), now.at, now);
             }
             EarlyReply::Task(id) => {
                 if then == After::Close {
@@ -563,9 +585,13 @@ impl Connection {
     /// Does what was decided about a request that concerns a task.
     fn proceed(&mut self, from: Name, mut request: Request, next: NextStep, since: Instant, now: Now) {
         match next {
-            NextStep::Ask { query, awaited, due } => {
-                self.actions.push_back(Action::Ask(request.id, query));
+            NextStep::Ask { ask, awaited, due } => {
+                self.actions.push_back(Action::Ask(request.id, ask));
                 self.enter(from, Phase::Waiting { request, awaited, since, due });
+            }
+            NextStep::Watch { task, due } => {
+                self.actions.push_back(Action::Watch(request.id, task));
+                self.enter(from, Phase::Waiting { request, awaited: Pending::Ended(task), since, due });
             }
             NextStep::Answer { reply, picture, id } => {
                 // Where the answer is a task's, it carries the task's name.
@@ -619,8 +645,9 @@ impl Connection {
             if received > LIST_MAX {
                 return Err(HttpProblem::ListTooLong { max: LIST_MAX, received });
             }
-            let question = Question::Missing(folder.clone(), bank::names_of(&picture)?);
-            return Ok(Ordered::Known(Box::new(EarlyReply::Bank(question))));
+            let (folder, names) = (folder.clone(), bank::names_of(&picture)?);
+            let read = StoreRead::Missing { folder, names };
+            return Ok(Ordered::Known(Box::new(EarlyReply::Bank(read))));
         }
         let format = format_of(&picture, request.as_fields).map_err(|failure| self.server.failed(failure))?;
         let requested = RequestedTransform::read(&request.parameters, &fields, self.server.limits.factor)?;

@@ -2,7 +2,6 @@
 use super::*;
 use crate::conn::bank::STREAMED;
 use crate::model::face::{FACE_SAMPLES, Face, FaceImage, Page};
-use crate::model::store::Question;
 
 fn put(target: &str, fields: &str) -> Vec<u8> {
     let head = format!("PUT {target} HTTP/1.1\r\nHost: a\r\n{fields}Content-Length: {}\r\n\r\n", PNG.len());
@@ -48,25 +47,22 @@ fn names(lines: &[u8]) -> Vec<String> {
 }
 
 impl World {
-    fn asked(&mut self, request: &[u8]) -> Question {
-        match self.query(request) {
-            Query::Bank(question) => question,
-            other => panic!("{other:?}"),
-        }
+    fn asked(&mut self, request: &[u8]) -> StoreRead {
+        self.query(request).into_read()
     }
 
-    fn found(&mut self, found: Found) {
-        self.told(Ok(Finding::Bank(found)));
+    fn found(&mut self, found: StoreReply) {
+        self.told(Ok(found));
     }
 
     fn found_faces(&mut self, numbers: std::ops::Range<usize>) {
-        self.found(Found::Faces(Some(faces(numbers))));
+        self.found(StoreReply::Faces(Some(faces(numbers))));
     }
 
     /// The store is asked for what follows this face, and nothing else.
     fn assert_asked_after(&mut self, face: usize) {
-        match self.question() {
-            Query::Bank(Question::Faces(folder, Some(after), STREAMED)) => {
+        match self.question().into_read() {
+            StoreRead::Faces { folder, after: Some(after), max: STREAMED } => {
                 assert_eq!((&*folder, after), ("c", format!("{face:03}.jpg")));
             }
             other => panic!("{other:?}"),
@@ -90,10 +86,10 @@ fn a_picture_becomes_a_face_then_a_question_then_an_answer() {
         assert_eq!((&picture[..], product), (PNG, &Product::Face));
         assert!(world.queries.is_empty(), "the store is asked when there is a face");
         world.done(&Ok(WorkOutput::Face(face_image(), Times::default())));
-        let Query::Bank(Question::Insert(folder, face)) = world.question() else { panic!() };
+        let StoreWrite::Insert { folder, face } = world.question().into_write() else { panic!() };
         assert_eq!((&*folder, *face), ("mis caras", face_image().named("ñ.jpg")));
         assert!(world.text().is_empty(), "nothing is promised before the store has it");
-        world.found(Found::Inserted(fresh));
+        world.found(StoreReply::Inserted(fresh));
         assert_eq!(world.statuses(), [code]);
         assert!(
             world.has("Location: /carpetas/mis%20caras/%C3%B1.jpg") && world.has("Connection: keep-alive")
@@ -176,20 +172,20 @@ fn a_client_that_leaves_before_its_face_is_kept_is_told_nothing() {
     world.done(&Ok(WorkOutput::Face(face_image(), Times::default())));
     world.connection.handle_gone(world.now);
     world.drain_actions();
-    world.found(Found::Inserted(true));
+    world.found(StoreReply::Inserted(true));
     assert!(world.connection.is_closed() && world.text().is_empty());
 }
 
 #[test]
 fn what_is_missing_is_asked_with_the_list_in_the_body() {
     let mut world = World::new();
-    let Question::Missing(folder, names) =
+    let StoreRead::Missing { folder, names } =
         world.asked(&list("/carpetas/c/faltantes", br#"{"nombres": ["b.jpg", "a.jpg"]}"#))
     else {
         panic!()
     };
     assert_eq!((&*folder, names), ("c", vec!["b.jpg".to_owned(), "a.jpg".to_owned()]));
-    world.found(Found::Missing(vec!["a.jpg".into()]));
+    world.found(StoreReply::Names(vec!["a.jpg".into()]));
     assert_eq!(
         (world.statuses(), world.body().to_string()),
         (vec![200], r#"{"faltantes":["a.jpg"]}"#.into())
@@ -201,7 +197,7 @@ fn what_is_missing_is_asked_with_the_list_in_the_body() {
     taken.admit(0).unwrap();
     let form = b"POST /carpetas/c/faltantes HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data\r\n\
         Content-Length: 14\r\n\r\n{\"nombres\":[]}";
-    assert!(matches!(full.asked(form), Question::Missing(_, names) if names.is_empty()));
+    assert!(matches!(full.asked(form), StoreRead::Missing { names, .. } if names.is_empty()));
 }
 
 #[test]
@@ -252,27 +248,27 @@ fn a_list_that_is_too_long() {
     for piece in request.chunks(INPUT_MAX) {
         longest.feed(piece);
     }
-    assert!(matches!(longest.question(), Query::Bank(Question::Missing(_, names)) if names == ["a.jpg"]));
+    assert!(matches!(longest.question().into_read(), StoreRead::Missing { names, .. } if names == ["a.jpg"]));
 }
 
 #[test]
 fn folders_and_pages() {
     let mut world = World::new();
-    assert!(matches!(world.asked(&get("/carpetas", "")), Question::Folders));
-    world.found(Found::Folders(vec![("c".into(), 3)]));
+    assert!(matches!(world.asked(&get("/carpetas", "")), StoreRead::Folders));
+    world.found(StoreReply::Folders(vec![("c".into(), 3)]));
     assert_eq!(world.body().to_string(), r#"{"carpetas":[{"nombre":"c","imagenes":3}]}"#);
 
     let mut world = World::new();
     let question = world.asked(&get("/carpetas/c?desde=b%20&cantidad=2", ""));
-    let Question::Names(folder, Some(from), 2) = question else { panic!("{question:?}") };
+    let StoreRead::Names { folder, from: Some(from), max: 2 } = question else { panic!("{question:?}") };
     assert_eq!((&*folder, &*from), ("c", "b "));
     let names = vec!["b ".to_owned(), "c".to_owned()];
-    world.found(Found::Page(Some(Page { total: 9, names, next: Some("d".into()) })));
+    world.found(StoreReply::Page(Some(Page { total: 9, names, next: Some("d".into()) })));
     assert_eq!(world.body()["siguiente"], "d");
 
     let mut unknown = World::new();
     unknown.asked(&get("/carpetas/c", ""));
-    unknown.found(Found::Page(None));
+    unknown.found(StoreReply::Page(None));
     assert_eq!((unknown.statuses(), unknown.has("Connection: keep-alive")), (vec![404], true));
 }
 
@@ -282,7 +278,7 @@ fn a_face_as_its_client_likes_it() {
         [("", false), ("Accept: image/*\r\n", true), ("Accept: text/html, image/*, */*;q=0.8\r\n", false)]
     {
         let mut world = World::new();
-        let Question::Face(folder, name) = world.asked(&get("/carpetas/c/..", fields)) else { panic!() };
+        let StoreRead::Face { folder, name } = world.asked(&get("/carpetas/c/..", fields)) else { panic!() };
         assert_eq!((&*folder, &*name), ("c", ".."));
         world.found_faces(0..1);
         assert_eq!(world.has("Content-Type: image/jpeg"), as_image, "{fields}");
@@ -299,7 +295,7 @@ fn a_question_with_a_body_that_nobody_wants_is_a_question() {
     let mut world = World::new();
     world.feed(&get("/carpetas", "Content-Length: 3\r\n"));
     assert!(world.queries.is_empty());
-    assert!(matches!(world.asked(b"abc"), Question::Folders));
+    assert!(matches!(world.asked(b"abc"), StoreRead::Folders));
 }
 
 #[test]
@@ -307,7 +303,7 @@ fn a_folder_that_fits_one_part_has_a_length() {
     for count in [0, 1, STREAMED - 1] {
         let mut world = World::new();
         let question = world.asked(&get("/carpetas/c?formato=ndjson", ""));
-        assert!(matches!(question, Question::Faces(_, None, STREAMED)), "{question:?}");
+        assert!(matches!(question, StoreRead::Faces { after: None, max: STREAMED, .. }), "{question:?}");
         world.found_faces(0..count);
         assert_eq!(world.statuses(), [200]);
         assert!(world.has("Content-Type: application/x-ndjson"));
@@ -317,7 +313,7 @@ fn a_folder_that_fits_one_part_has_a_length() {
     }
     let mut unknown = World::new();
     unknown.asked(&get("/carpetas/c?formato=ndjson", ""));
-    unknown.found(Found::Faces(None));
+    unknown.found(StoreReply::Faces(None));
     assert_eq!(unknown.statuses(), [404]);
 }
 
@@ -358,7 +354,7 @@ fn the_next_part_is_asked_for_when_the_last_is_with_the_kernel() {
     let mut world = World::new();
     world.asked(&get("/carpetas/c?formato=ndjson", ""));
     let (request, _) = world.queries.remove(0);
-    let all = Ok(Finding::Bank(Found::Faces(Some(faces(0..STREAMED)))));
+    let all = Ok(StoreReply::Faces(Some(faces(0..STREAMED))));
     world.connection.handle_told(request, all, world.now);
     world.drain_actions();
     while let Some(pending) = world.connection.poll_transmit() {
@@ -402,7 +398,7 @@ fn head_of_a_whole_folder_asks_no_further() {
 
 #[test]
 fn a_store_that_fails_in_the_middle_leaves_no_last_chunk() {
-    for told in [Err(WorkError::StoreBroken("EIO".into())), Ok(Finding::Bank(Found::Faces(None)))] {
+    for told in [Err(WorkError::StoreBroken("EIO".into())), Ok(StoreReply::Faces(None))] {
         let mut world = World::new();
         world.asked(&get("/carpetas/c?formato=ndjson", ""));
         world.found_faces(0..STREAMED);
@@ -444,7 +440,7 @@ fn what_follows_a_stream_is_answered_behind_it() {
     assert_eq!(world.statuses(), [200]);
     world.found_faces(STREAMED..STREAMED + 3);
     assert_eq!(world.statuses(), [200, 200]);
-    assert!(matches!(world.question(), Query::Bank(Question::Folders)));
+    assert!(matches!(world.question(), Query::Ask(Ask::Read(StoreRead::Folders))));
     let text = world.text();
     let (stream, _) = text.rsplit_once("HTTP/1.1 200 OK").unwrap();
     let (_, body) = stream.split_once("\r\n\r\n").unwrap();

@@ -30,21 +30,22 @@ fn submit(target: &str, fields: &str) -> Vec<u8> {
 
 impl World {
     fn told_status(&mut self, status: Option<Status>) {
-        self.told(Ok(Finding::Status(status)));
+        self.told(Ok(StoreReply::Status(status)));
     }
 
     fn told_file(&mut self, bytes: &'static [u8]) {
-        let Query::File { range, mut reservation, .. } = self.question() else { panic!() };
+        let StoreRead::File { range, mut reservation, .. } = self.question().into_read() else { panic!() };
         assert_eq!(range, 0..bytes.len() as u64);
         reservation.charge(bytes.len() as u64).unwrap();
-        self.told(Ok(Finding::File(Some((Bytes::from_static(bytes), reservation)))));
+        self.told(Ok(StoreReply::File(Some((Bytes::from_static(bytes), reservation)))));
     }
 }
 
 #[test]
 fn a_picture_that_is_handed_in_is_answered_when_it_is_kept() {
     let mut world = World::new();
-    let Query::Accept(submission) = world.query(&submit("/tareas?escala=0.25", "Idempotency-Key: k1\r\n"))
+    let StoreWrite::Accept(submission) =
+        world.query(&submit("/tareas?escala=0.25", "Idempotency-Key: k1\r\n")).into_write()
     else {
         panic!()
     };
@@ -56,7 +57,7 @@ fn a_picture_that_is_handed_in_is_answered_when_it_is_kept() {
     drop(submission);
     let begun = |world: &World| world.events.iter().any(|event| event.what == EventKind::Begun { id });
     assert!(!begun(&world));
-    world.told(Ok(Finding::Accepted(status(id, TaskState::Pending))));
+    world.told(Ok(StoreReply::Accepted(Acceptance::New)));
     assert!(begun(&world), "its id is told once it is a task");
     assert_eq!(world.statuses(), [202]);
     assert!(world.has(&format!("Location: /estado/{id}")) && world.has("Retry-After: 1"));
@@ -70,14 +71,14 @@ fn a_picture_that_is_handed_in_is_answered_when_it_is_kept() {
 fn a_key_leads_to_the_task_of_the_first_time_or_is_refused() {
     let mut world = World::new();
     world.query(&submit("/tareas", "Idempotency-Key: k\r\n"));
-    world.told(Ok(Finding::Accepted(status(ID, TaskState::Done))));
+    world.told(Ok(StoreReply::Accepted(Acceptance::Same(status(ID, TaskState::Done)))));
     assert_eq!(world.statuses(), [202]);
     assert!(world.has(&format!("X-Tarea: {ID}")) && world.has(&format!("Location: /estado/{ID}")));
     assert_eq!(world.body()["estado"], "Completada");
 
     let mut world = World::new();
     world.query(&submit("/tareas", "Idempotency-Key: k\r\n"));
-    world.told(Ok(Finding::Different));
+    world.told(Ok(StoreReply::Accepted(Acceptance::Different)));
     assert_eq!(
         (world.statuses(), &world.body()["type"]),
         (vec![422], &"urn:tp2:error:clave-repetida".into())
@@ -116,9 +117,12 @@ fn a_store_that_can_keep_nothing_is_no_crash() {
 #[test]
 fn preferences_make_a_task_of_an_ordinary_upload() {
     let mut world = World::new();
-    let Query::Accept(submission) = world.query(&submit("/", "Prefer: respond-async\r\n")) else { panic!() };
+    let StoreWrite::Accept(submission) = world.query(&submit("/", "Prefer: respond-async\r\n")).into_write()
+    else {
+        panic!()
+    };
     assert!(submission.key.is_none());
-    world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
+    world.told(Ok(StoreReply::Accepted(Acceptance::Same(status(ID, TaskState::Pending)))));
     assert_eq!(world.statuses(), [202]);
     assert!(world.has("Preference-Applied: respond-async"));
 
@@ -131,7 +135,7 @@ fn preferences_make_a_task_of_an_ordinary_upload() {
 fn an_upload_with_patience_gets_the_picture_if_it_is_ready_in_time() {
     let mut world = World::new();
     world.query(&submit("/", "Prefer: wait=5\r\n"));
-    world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
+    world.told(Ok(StoreReply::Accepted(Acceptance::Same(status(ID, TaskState::Pending)))));
     assert!(matches!(world.question(), Query::Watch(ID)));
     world.told_status(Some(status(ID, TaskState::Done)));
     world.told_file(b"GRAY");
@@ -150,12 +154,12 @@ fn an_upload_with_patience_gets_the_picture_if_it_is_ready_in_time() {
 fn and_the_id_if_it_is_not() {
     let mut world = World::new();
     world.query(&submit("/tareas", "Prefer: respond-async, wait=5\r\n"));
-    world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
+    world.told(Ok(StoreReply::Accepted(Acceptance::Same(status(ID, TaskState::Pending)))));
     world.wait(Duration::from_millis(4999));
     assert_eq!(world.queries.len(), 1);
     world.wait(Duration::from_millis(1));
     world.queries.remove(0);
-    assert!(matches!(world.question(), Query::Status(ID)), "the time is over");
+    assert!(world.question().is_status(ID), "the time is over");
     world.told_status(Some(status(ID, TaskState::Running)));
     assert_eq!((world.statuses(), &world.body()["estado"]), (vec![202], &"En progreso".into()));
     assert!(world.has("Preference-Applied: respond-async, wait=5"));
@@ -165,7 +169,7 @@ fn and_the_id_if_it_is_not() {
 fn a_failure_that_was_waited_for_is_told_with_its_own_code() {
     let mut world = World::new();
     world.query(&submit("/", "Prefer: wait=5\r\n"));
-    world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
+    world.told(Ok(StoreReply::Accepted(Acceptance::Same(status(ID, TaskState::Pending)))));
     world.told_status(Some(status(ID, TaskState::Failed)));
     assert_eq!(
         (world.statuses(), &world.body()["type"]),
@@ -183,7 +187,7 @@ fn the_states_as_the_seeds_have_them() {
         (TaskState::Expired, "Vencida"),
     ] {
         let mut world = World::new();
-        assert!(matches!(world.query(&get(&format!("/estado/{ID}"), "")), Query::Status(ID)));
+        assert!(world.query(&get(&format!("/estado/{ID}"), "")).is_status(ID));
         world.told_status(Some(status(ID, state)));
         let body = world.body();
         assert_eq!(
@@ -236,7 +240,7 @@ fn whoever_waits_for_the_end_is_answered_then_or_when_the_time_is_over() {
     world.query(&get(&format!("/estado/{ID}?espera=60"), ""));
     world.wait(Duration::from_secs(60));
     world.queries.remove(0);
-    assert!(matches!(world.question(), Query::Status(ID)));
+    assert!(world.question().is_status(ID));
     world.told_status(Some(status(ID, TaskState::Pending)));
     assert_eq!(world.body()["estado"], "Pendiente");
 
@@ -254,7 +258,7 @@ fn whoever_waits_for_the_end_is_answered_then_or_when_the_time_is_over() {
 fn nobody_begins_to_wait_on_a_server_that_stops() {
     let mut world = World::new();
     world.server.draining.set(true);
-    assert!(matches!(world.query(&get(&format!("/estado/{ID}?espera=60"), "")), Query::Status(ID)));
+    assert!(world.query(&get(&format!("/estado/{ID}?espera=60"), "")).is_status(ID));
 
     let mut world = World::new();
     let sent = submit("/tareas", "Prefer: wait=60\r\n");
@@ -262,8 +266,8 @@ fn nobody_begins_to_wait_on_a_server_that_stops() {
     world.feed(first);
     world.server.draining.set(true);
     world.query(second);
-    world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
-    assert!(matches!(world.question(), Query::Status(ID)));
+    world.told(Ok(StoreReply::Accepted(Acceptance::Same(status(ID, TaskState::Pending)))));
+    assert!(world.question().is_status(ID));
     world.told_status(Some(status(ID, TaskState::Pending)));
     assert_eq!(world.statuses(), [202]);
 }
@@ -277,7 +281,7 @@ fn a_wait_has_bounds() {
         assert_eq!(world.statuses(), [422], "{text}");
     }
     let mut world = World::new();
-    assert!(matches!(world.query(&get(&format!("/estado/{ID}?espera="), "")), Query::Status(ID)));
+    assert!(world.query(&get(&format!("/estado/{ID}?espera="), "")).is_status(ID));
 }
 
 #[test]
@@ -288,7 +292,7 @@ fn a_store_that_does_not_answer_is_not_waited_for_forever() {
     world.transmit();
     assert_eq!(world.statuses(), [503]);
     let (request, _) = world.queries.remove(0);
-    world.connection.handle_told(request, Ok(Finding::Status(None)), world.now);
+    world.connection.handle_told(request, Ok(StoreReply::Status(None)), world.now);
     world.transmit();
     assert_eq!(world.statuses(), [503], "too late");
 }
@@ -297,7 +301,7 @@ fn a_store_that_does_not_answer_is_not_waited_for_forever() {
 fn the_result_of_a_task() {
     let target = format!("/tareas/{ID}/imagen");
     let mut world = World::new();
-    assert!(matches!(world.query(&get(&target, "")), Query::Status(ID)));
+    assert!(world.query(&get(&target, "")).is_status(ID));
     world.told_status(Some(status(ID, TaskState::Done)));
     world.told_file(b"GRAY");
     assert_eq!(world.statuses(), [200]);
@@ -332,9 +336,9 @@ fn part_of_a_result() {
     let mut world = World::new();
     world.query(&get(&target, "Range: bytes=1-2\r\n"));
     world.told_status(Some(status(ID, TaskState::Done)));
-    let Query::File { range, reservation, .. } = world.question() else { panic!() };
+    let StoreRead::File { range, reservation, .. } = world.question().into_read() else { panic!() };
     assert_eq!(range, 1..3, "no more is read than is sent");
-    world.told(Ok(Finding::File(Some((Bytes::from_static(b"RA"), reservation)))));
+    world.told(Ok(StoreReply::File(Some((Bytes::from_static(b"RA"), reservation)))));
     assert_eq!(world.statuses(), [206]);
     assert!(world.has("Content-Range: bytes 1-2/4") && world.has("Content-Length: 2"));
     assert!(world.text().ends_with("\r\n\r\nRA"));
@@ -367,7 +371,7 @@ fn a_result_that_is_not_there() {
     let mut swept = World::new();
     swept.query(&get(&format!("/tareas/{ID}/imagen"), ""));
     swept.told_status(Some(status(ID, TaskState::Done)));
-    swept.told(Ok(Finding::File(None)));
+    swept.told(Ok(StoreReply::File(None)));
     assert_eq!(swept.statuses(), [410], "it expired between two looks");
 }
 
@@ -376,8 +380,8 @@ fn a_task_is_forgotten_once() {
     for (known, code) in [(true, 204), (false, 404)] {
         let mut world = World::new();
         let request = format!("DELETE /tareas/{ID} HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert!(matches!(world.query(request.as_bytes()), Query::Delete(ID)));
-        world.told(Ok(Finding::Deleted(known)));
+        assert!(matches!(world.query(request.as_bytes()).into_write(), StoreWrite::Delete { id: ID }));
+        world.told(Ok(StoreReply::Known(known)));
         assert_eq!(world.statuses(), [code]);
     }
 }
@@ -387,14 +391,17 @@ fn a_task_needs_no_place_and_no_picture_in_accept() {
     let mut world = World::with(Limits::default(), Admission::new(1, 1 << 20, 1));
     let mut taken = world.server.admission.reservation();
     taken.admit(0).unwrap();
-    assert!(matches!(world.query(&submit("/tareas", "Accept: application/json\r\n")), Query::Accept(_)));
+    assert!(matches!(
+        world.query(&submit("/tareas", "Accept: application/json\r\n")).into_write(),
+        StoreWrite::Accept(_)
+    ));
     let mut picky = World::new();
     picky.feed(&submit("/", "Accept: application/json\r\nPrefer: wait=5\r\n"));
     picky.transmit();
     assert_eq!(picky.statuses(), [406], "a picture may be the answer");
     let mut told_later = World::new();
     let request = submit("/", "Accept: application/json\r\nPrefer: respond-async\r\n");
-    assert!(matches!(told_later.query(&request), Query::Accept(_)));
+    assert!(matches!(told_later.query(&request).into_write(), StoreWrite::Accept(_)));
 }
 
 #[test]
@@ -430,6 +437,21 @@ fn a_client_that_leaves_is_told_nothing() {
     world.connection.handle_gone(world.now);
     world.drain_actions();
     assert!(world.connection.is_closed());
-    world.told(Ok(Finding::Accepted(status(ID, TaskState::Pending))));
+    world.told(Ok(StoreReply::Accepted(Acceptance::Same(status(ID, TaskState::Pending)))));
     assert!(world.text().is_empty());
+}
+
+#[test]
+fn the_answer_to_another_request_is_an_error_of_ours() {
+    for (request, reply) in [
+        (get(&format!("/estado/{ID}"), ""), StoreReply::Known(true)),
+        (get("/carpetas", ""), StoreReply::Inserted(true)),
+        (submit("/tareas", ""), StoreReply::Nothing),
+    ] {
+        let mut world = World::new();
+        world.query(&request);
+        world.told(Ok(reply));
+        assert_eq!(world.statuses(), [500]);
+        assert_eq!(world.body()["type"], "urn:tp2:error:error-interno");
+    }
 }

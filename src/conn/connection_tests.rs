@@ -74,7 +74,9 @@ impl World {
         while let Some(action) = self.connection.poll_action() {
             match action {
                 Action::Submit(order) => self.orders.push(*order),
-                Action::Ask(request, query) => self.queries.push((request, query)),
+                Action::Ask(request, ask) => self.queries.push((request, Query::Ask(ask))),
+                Action::Watch(request, task) => self.queries.push((request, Query::Watch(task))),
+                Action::Metrics(request) => self.queries.push((request, Query::Metrics)),
                 Action::ShutdownWrite => self.half_closed = true,
                 Action::Log(event) => self.events.push(event),
             }
@@ -133,7 +135,7 @@ impl World {
         self.queries[0].1.take()
     }
 
-    fn told(&mut self, told: Result<Finding, WorkError>) {
+    fn told(&mut self, told: Result<StoreReply, WorkError>) {
         let (request, _) = self.queries.remove(0);
         self.connection.handle_told(request, told, self.now);
         self.drain_actions();
@@ -161,10 +163,36 @@ impl World {
     }
 }
 
+/// What a connection asks of the world.
+#[derive(Debug)]
+enum Query {
+    Ask(Ask),
+    Watch(Uuid),
+    Metrics,
+}
+
 impl Query {
     /// The question, out of the list that remembers whose it was.
     fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::Status(Uuid::nil()))
+        std::mem::replace(self, Self::Metrics)
+    }
+
+    fn is_status(&self, task: Uuid) -> bool {
+        matches!(self, Self::Ask(Ask::Read(StoreRead::Status(id))) if *id == task)
+    }
+
+    fn into_read(self) -> StoreRead {
+        match self {
+            Self::Ask(Ask::Read(read)) => read,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn into_write(self) -> StoreWrite {
+        match self {
+            Self::Ask(Ask::Write(write)) => write,
+            other => panic!("{other:?}"),
+        }
     }
 }
 

@@ -6,9 +6,9 @@
 //!  GET /imagen    Status ----> 304, 409, 410, the failure's own code, or File ----> 200, 206
 //!  DELETE         Deleted ---> 204
 //! ```
-//! Waiting for a task to end is one thing ([`Query::Watch`]) whoever waits: `?espera`, `Prefer: wait`. It is answered
-//! when the task has ended, and not before; when the client's time is over, the conversation asks for the state as it
-//! is then. So nobody but the conversation knows of its deadline.
+//! Waiting for a task to end is one thing ([`NextStep::Watch`]) for `?espera` and for `Prefer: wait`. It is answered
+//! when the task has ended, and not before; when the client's time is over, the connection asks for the state as it
+//! is then. Only the connection knows of its deadline.
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ use crate::model::error::WorkError;
 use crate::model::now::Now;
 use crate::model::picture::Picture;
 use crate::model::server_state::ServerState;
-use crate::model::store::{Finding, Found, Query, Question};
+use crate::model::store::{Acceptance, Ask, StoreRead, StoreReply, StoreWrite, WrongReply};
 use crate::model::task::{Shape, Status, Submission, TaskState};
 
 /// Longest wait for an answer of the store, which may have to wait for its disk.
@@ -87,8 +87,8 @@ pub struct TaskPreferences {
 pub enum Pending {
     /// The end of a run.
     Run,
-    /// That its picture is kept.
-    Accepted,
+    /// That its picture is kept: as this task, if it is new.
+    Accepted(Box<Status>),
     /// The end of this task.
     Ended(Uuid),
     /// What is known of this task.
@@ -114,12 +114,19 @@ pub struct ResultPart {
 /// What comes next.
 #[derive(Debug)]
 pub enum NextStep {
-    /// Ask this, and wait for its answer.
+    /// Ask the store this, and wait for its answer.
     Ask {
-        /// The question.
-        query: Query,
+        /// The request.
+        ask: Ask,
         /// What its answer will be taken for.
         awaited: Pending,
+        /// How long to wait.
+        due: Instant,
+    },
+    /// Wait for the end of a task.
+    Watch {
+        /// The task.
+        task: Uuid,
         /// How long to wait.
         due: Instant,
     },
@@ -172,32 +179,34 @@ impl TaskPreferences {
 pub fn first(intent: &Intent, id: Uuid, server: &ServerState, now: Now) -> NextStep {
     match intent {
         Intent::Status { wait, .. } if !wait.is_zero() => watch(id, *wait, server, now),
-        Intent::Delete { .. } => NextStep::Ask {
-            query: Query::Delete(id),
-            awaited: Pending::Deleted(id),
-            due: now.at + STORE_TIME,
-        },
+        Intent::Delete { .. } => ask(StoreWrite::Delete { id }, Pending::Deleted(id), now),
         _ => look(id, now),
     }
 }
 
-/// A question to the bank.
+/// Asks the bank.
 #[must_use]
-pub fn ask_store(question: Question, now: Now) -> NextStep {
-    NextStep::Ask { query: Query::Bank(question), awaited: Pending::Bank, due: now.at + STORE_TIME }
-}
-
-/// Asks for the server's figures.
-#[must_use]
-pub fn measure(now: Now) -> NextStep {
-    NextStep::Ask { query: Query::Metrics, awaited: Pending::Metrics, due: now.at + STORE_TIME }
+pub fn ask_bank(request: impl Into<Ask>, now: Now) -> NextStep {
+    ask(request, Pending::Bank, now)
 }
 
 /// Hands a picture in.
 #[must_use]
 pub fn submit_task(submission: Submission, now: Now) -> NextStep {
-    let query = Query::Accept(Box::new(submission));
-    NextStep::Ask { query, awaited: Pending::Accepted, due: now.at + STORE_TIME }
+    let status = Box::new(submission.status());
+    ask(StoreWrite::Accept(Box::new(submission)), Pending::Accepted(status), now)
+}
+
+/// When a connection that has asked the store, or for the server's figures, gives up waiting.
+#[must_use]
+pub fn store_due(now: Now) -> Instant {
+    now.at + STORE_TIME
+}
+
+/// The page of the server's figures.
+#[must_use]
+pub fn metrics_reply(page: Bytes) -> Reply {
+    Reply::new(200, METRICS_TYPE, page).with("Cache-Control", "no-store")
 }
 
 /// The time to wait is over.
@@ -211,55 +220,66 @@ pub fn overdue(awaited: &Pending, server: &ServerState, now: Now) -> NextStep {
 }
 
 /// What to do about an answer.
-#[must_use]
-pub fn next(intent: &Intent, awaited: Pending, finding: Finding, server: &ServerState, now: Now) -> NextStep {
-    match (awaited, finding) {
-        (Pending::Accepted, Finding::Accepted(status)) => match intent {
-            Intent::Task(handover) => match handover.wait() {
-                Some(seconds) => watch(status.id, Duration::from_secs(seconds.into()), server, now),
-                None => accepted(handover, &status),
-            },
-            _ => lost(server),
+///
+/// # Errors
+/// It answers another request than the one that is awaited.
+pub fn next(
+    intent: &Intent,
+    awaited: Pending,
+    reply: StoreReply,
+    server: &ServerState,
+    now: Now,
+) -> Result<NextStep, WrongReply> {
+    Ok(match awaited {
+        Pending::Accepted(new) => match reply.accepted()? {
+            Acceptance::New => kept(intent, *new, server, now),
+            Acceptance::Same(status) => kept(intent, status, server, now),
+            Acceptance::Different => NextStep::Refuse(HttpProblem::OtherBody),
         },
-        (Pending::Accepted, Finding::Different) => NextStep::Refuse(HttpProblem::OtherBody),
-        (Pending::Ended(id) | Pending::Status(id), Finding::Status(status)) => match status {
+        Pending::Ended(id) | Pending::Status(id) => match reply.status()? {
             Some(status) => known(intent, status, server, now),
             None => unknown(intent, id),
         },
-        (Pending::File(part), Finding::File(Some((bytes, reservation)))) => {
-            deliver(intent, *part, bytes, reservation)
+        Pending::File(part) => match reply.file()? {
+            Some((bytes, reservation)) => deliver(intent, *part, bytes, reservation),
+            None => NextStep::Refuse(HttpProblem::Expired(part.status.id)),
+        },
+        Pending::Deleted(id) => {
+            if reply.known()? {
+                answer(Reply::empty(204))
+            } else {
+                unknown(intent, id)
+            }
         }
-        (Pending::File(part), Finding::File(None)) => NextStep::Refuse(HttpProblem::Expired(part.status.id)),
-        (Pending::Deleted(_), Finding::Deleted(true)) => answer(Reply::empty(204)),
-        (Pending::Deleted(id), Finding::Deleted(false)) => unknown(intent, id),
-        (Pending::Metrics, Finding::Metrics(page)) => {
-            answer(Reply::new(200, METRICS_TYPE, page).with("Cache-Control", "no-store"))
-        }
-        (Pending::Bank, Finding::Bank(found)) => match intent {
-            Intent::Bank(requested) => told(requested, found),
+        Pending::Bank => match intent {
+            Intent::Bank(requested) => match requested.answer(reply)? {
+                bank::BankAnswer::Whole(reply) => answer(reply),
+                bank::BankAnswer::Begun(reply, rest) => NextStep::Stream { reply, rest },
+                bank::BankAnswer::Refused(reject) => NextStep::Refuse(reject),
+            },
             _ => lost(server),
+        },
+        Pending::Run | Pending::Metrics => return Err(WrongReply),
+    })
+}
+
+/// The picture is a task.
+fn kept(intent: &Intent, status: Status, server: &ServerState, now: Now) -> NextStep {
+    match intent {
+        Intent::Task(handover) => match handover.wait() {
+            Some(seconds) => watch(status.id, Duration::from_secs(seconds.into()), server, now),
+            None => accepted(handover, &status),
         },
         _ => lost(server),
     }
 }
 
-/// What the bank has, as an answer; a whole folder goes on from where its first part ends.
-fn told(requested: &bank::BankRequest, found: Found) -> NextStep {
-    let rest = match (requested, &found) {
-        (bank::BankRequest::Documents { folder }, Found::Faces(Some(faces))) => {
-            bank::Rest::after(folder, faces)
-        }
-        _ => None,
-    };
-    match (requested.answer(found), rest) {
-        (Ok(reply), Some(rest)) => NextStep::Stream { reply, rest },
-        (Ok(reply), None) => answer(reply),
-        (Err(reject), _) => NextStep::Refuse(reject),
-    }
+fn ask(request: impl Into<Ask>, awaited: Pending, now: Now) -> NextStep {
+    NextStep::Ask { ask: request.into(), awaited, due: store_due(now) }
 }
 
 fn look(id: Uuid, now: Now) -> NextStep {
-    NextStep::Ask { query: Query::Status(id), awaited: Pending::Status(id), due: now.at + STORE_TIME }
+    ask(StoreRead::Status(id), Pending::Status(id), now)
 }
 
 /// Waits for the end; not on a server that stops, which begins no task.
@@ -267,7 +287,7 @@ fn watch(id: Uuid, time: Duration, server: &ServerState, now: Now) -> NextStep {
     if server.draining.get() {
         return look(id, now);
     }
-    NextStep::Ask { query: Query::Watch(id), awaited: Pending::Ended(id), due: now.at + time }
+    NextStep::Watch { task: id, due: now.at + time }
 }
 
 /// What is known of the task.
@@ -295,9 +315,8 @@ fn fetch(status: Status, conditions: &Conditions, server: &ServerState, now: Now
                 Selection::Unsatisfiable => return NextStep::Refuse(HttpProblem::Range { length }),
             };
             let (id, reservation) = (status.id, server.admission.reservation());
-            let query = Query::File { id, range: range.clone(), reservation };
-            let awaited = Pending::File(Box::new(ResultPart { status, shape, range }));
-            NextStep::Ask { query, awaited, due: now.at + STORE_TIME }
+            let read = StoreRead::File { id, range: range.clone(), reservation };
+            ask(read, Pending::File(Box::new(ResultPart { status, shape, range })), now)
         }
         (TaskState::Done, None) => NextStep::Refuse(HttpProblem::NotKept(status.id)),
         (TaskState::Pending | TaskState::Running, _) => {
@@ -367,7 +386,7 @@ fn answer(reply: Reply) -> NextStep {
     NextStep::Answer { reply, picture: None, id: None }
 }
 
-/// An answer to another question: nobody gives one.
+/// The answer belongs to a request with another intent.
 fn lost(server: &ServerState) -> NextStep {
     NextStep::Refuse(server.failed(WorkError::Lost))
 }

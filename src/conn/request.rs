@@ -315,9 +315,9 @@ fn known_of(
 
 /// What is asked of the bank, if that does not take the body.
 fn ask_store(request: &mut Request, requested: bank::BankRequest) -> Result<Option<EarlyReply>, HttpProblem> {
-    let question = requested.question();
+    let read = requested.first_read();
     request.intent = Intent::Bank(requested);
-    Ok(question.map(EarlyReply::Bank))
+    Ok(read.map(EarlyReply::Bank))
 }
 
 /// How a picture is to be handed in.

@@ -1,86 +1,328 @@
-//! What conversations ask of the store, and what they are answered: plain data.
+//! The one vocabulary of the store: what it can be asked, what it answers, why it could not. Plain data.
+//!
+//! A connection, the tasks and every store speak it. A [`StoreWrite`] changes something and is answered once that is durable, a
+//! [`StoreRead`] looks at something; each names the [`StoreReply`] that answers it.
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use uuid::Uuid;
 
 use super::admission::Reservation;
+use super::error::WorkError;
 use super::face::{Face, Page};
-use super::task::{Status, Submission};
+use super::picture::Picture;
+use super::task::{Claim, Problem, Status, Submission, TaskState};
 
-/// What the store is asked.
+/// Something to be done, and the number under which the answer comes.
 #[derive(Debug)]
-pub enum Question {
-    /// Keep this: [`Found::Inserted`].
-    Insert(String, Box<Face>),
-    /// Which of these a folder lacks: [`Found::Missing`].
-    Missing(String, Vec<String>),
-    /// [`Found::Folders`].
-    Folders,
-    /// A folder, the first name, how many: [`Found::Page`].
-    Names(String, Option<String>, usize),
-    /// A folder and a name: [`Found::Faces`].
-    Face(String, String),
-    /// A folder, the name after which, how many: [`Found::Faces`].
-    Faces(String, Option<String>, usize),
+pub struct StoreRequest {
+    /// Chosen by the one that asks.
+    pub ticket: u64,
+    /// What.
+    pub ask: Ask,
 }
 
-/// What it answers.
+/// What a store can be asked.
 #[derive(Debug)]
-pub enum Found {
-    /// False: there was one of that name.
-    Inserted(bool),
-    /// Names.
-    Missing(Vec<String>),
-    /// Folders, and how many faces each has.
-    Folders(Vec<(String, u64)>),
-    /// None: no such folder.
-    Page(Option<Page>),
-    /// None: no such folder.
-    Faces(Option<Vec<Face>>),
+pub enum Ask {
+    /// Changes something: answered once that is durable.
+    Write(StoreWrite),
+    /// Looks at something.
+    Read(StoreRead),
 }
 
-/// What is asked of the tasks.
+impl From<StoreWrite> for Ask {
+    fn from(write: StoreWrite) -> Self {
+        Self::Write(write)
+    }
+}
+
+impl From<StoreRead> for Ask {
+    fn from(read: StoreRead) -> Self {
+        Self::Read(read)
+    }
+}
+
+/// Changes.
 #[derive(Debug)]
-pub enum Query {
-    /// Keep this picture: [`Finding::Accepted`] or [`Finding::Different`].
+pub enum StoreWrite {
+    /// Keep this as a task that waits: [`StoreReply::Accepted`].
     Accept(Box<Submission>),
-    /// What is known of this task: [`Finding::Status`].
+    /// The oldest task that waits is to be worked on from now on: [`StoreReply::Claimed`]. Suspects come before all others, but
+    /// for those that are to be left alone yet.
+    Claim {
+        /// Suspects that were in work when more servers than these fell are left alone.
+        crashes_max: u32,
+        /// Tasks in work: a suspect is given out to nobody who has other work.
+        in_work: usize,
+        /// When.
+        at: SystemTime,
+        /// Empty: grows by the picture's bytes before they are read.
+        reservation: Reservation,
+    },
+    /// A task in work has ended: [`StoreReply::Known`]. The picture handed in is forgotten, the result kept.
+    End {
+        /// Which.
+        id: Uuid,
+        /// When.
+        at: SystemTime,
+        /// How.
+        end: End,
+    },
+    /// A task in work is to wait again: [`StoreReply::Known`].
+    Release {
+        /// Which.
+        id: Uuid,
+        /// It was tried in vain, which counts. Otherwise it had not begun, or what failed had nothing to do with it.
+        tried: bool,
+    },
+    /// Forget a task altogether: [`StoreReply::Known`].
+    Delete {
+        /// Which.
+        id: Uuid,
+    },
+    /// Let expire what has been kept long enough, a bounded number at once: [`StoreReply::Swept`].
+    Sweep {
+        /// The time.
+        at: SystemTime,
+    },
+    /// Find out whether anything can be written: [`StoreReply::Nothing`].
+    Probe,
+    /// Keep a face, unless its folder has one of that name: [`StoreReply::Inserted`].
+    Insert {
+        /// The folder, made by its first face.
+        folder: String,
+        /// The face.
+        face: Box<Face>,
+    },
+}
+
+/// How a task ended.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// With this picture.
+    Done(Arc<Picture>),
+    /// With nothing.
+    Failed(Problem),
+}
+
+/// Looks.
+#[derive(Debug)]
+pub enum StoreRead {
+    /// What is known of a task: [`StoreReply::Status`].
     Status(Uuid),
-    /// The same, once it has ended.
-    Watch(Uuid),
-    /// Part of a result: [`Finding::File`].
+    /// Which of these tasks have ended: [`StoreReply::Ended`].
+    Ended(Vec<Uuid>),
+    /// Bytes of a result: [`StoreReply::File`].
     File {
         /// Of this task.
         id: Uuid,
-        /// These of its bytes.
+        /// Which bytes, within the length that [`Status`] tells.
         range: Range<u64>,
-        /// To hold them.
+        /// Empty: grows by as many bytes before they are read.
         reservation: Reservation,
     },
-    /// Forget this task: [`Finding::Deleted`].
-    Delete(Uuid),
-    /// Of the bank: [`Finding::Bank`].
-    Bank(Question),
-    /// Of the server itself: [`Finding::Metrics`].
-    Metrics,
+    /// How many tasks there are in each state: [`StoreReply::Counts`].
+    Counts,
+    /// Which of these names a folder lacks, in the order given: [`StoreReply::Names`].
+    Missing {
+        /// The folder, which need not exist.
+        folder: String,
+        /// The names.
+        names: Vec<String>,
+    },
+    /// All folders by name, with how many faces each has: [`StoreReply::Folders`].
+    Folders,
+    /// Names in a folder, in order of their bytes: [`StoreReply::Page`].
+    Names {
+        /// The folder.
+        folder: String,
+        /// Only this name and those after it.
+        from: Option<String>,
+        /// At most so many.
+        max: usize,
+    },
+    /// One face: [`StoreReply::Faces`], with one or none.
+    Face {
+        /// The folder.
+        folder: String,
+        /// The name.
+        name: String,
+    },
+    /// Faces of a folder, in order of their names' bytes: [`StoreReply::Faces`].
+    Faces {
+        /// The folder.
+        folder: String,
+        /// Only names after this one.
+        after: Option<String>,
+        /// At most so many.
+        max: usize,
+    },
 }
 
-/// What is found.
+/// What came of a request.
 #[derive(Debug)]
-pub enum Finding {
-    /// The picture is a task now, or was one already.
-    Accepted(Status),
-    /// Under its key another picture was handed in.
-    Different,
-    /// None: there is no such task.
+pub struct StoreAnswer {
+    /// The request's.
+    pub ticket: u64,
+    /// The answer, or why there is none.
+    pub result: Result<StoreReply, StoreError>,
+}
+
+/// Answers.
+#[derive(Debug)]
+pub enum StoreReply {
+    /// Nothing more than that it was done.
+    Nothing,
+    /// Of a submission.
+    Accepted(Acceptance),
+    /// Of a claim.
+    Claimed(Claimed),
+    /// Whether there was such a task, in a state that the change applies to.
+    Known(bool),
+    /// What a sweep has done, which is bounded.
+    Swept {
+        /// Tasks that expired.
+        expired: usize,
+        /// There may be more to let expire, or to give back to the disk: sweep again, soon.
+        more: bool,
+    },
+    /// Of a task; None if there is none of that name.
     Status(Option<Status>),
-    /// None: it is gone.
+    /// Tasks that have ended; in no order.
+    Ended(Vec<Uuid>),
+    /// The bytes, and the reservation that holds them; None if they are gone.
     File(Option<(Bytes, Reservation)>),
-    /// Whether there was such a task.
-    Deleted(bool),
-    /// What the bank has.
-    Bank(Found),
-    /// The page of figures.
-    Metrics(Bytes),
+    /// Tasks by state, each state once.
+    Counts([(TaskState, u64); 5]),
+    /// Of a face: false if its folder had one of that name.
+    Inserted(bool),
+    /// Names.
+    Names(Vec<String>),
+    /// Folders and how many faces each has.
+    Folders(Vec<(String, u64)>),
+    /// None if there is no such folder.
+    Page(Option<Page>),
+    /// Faces; None if there is no such folder.
+    Faces(Option<Vec<Face>>),
+}
+
+/// The answer to another request: no store gives one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongReply;
+
+/// The answer to a request of one kind, as that kind's own type: the one place where the kinds are told apart.
+macro_rules! typed_replies {
+    ($($name:ident: $variant:ident($reply:ty)),+ $(,)?) => {
+        impl StoreReply {
+            $(
+                #[doc = concat!("The answer, if it is [`StoreReply::", stringify!($variant), "`].")]
+                ///
+                /// # Errors
+                /// [`WrongReply`] if it is any other.
+                pub fn $name(self) -> Result<$reply, WrongReply> {
+                    if let Self::$variant(reply) = self { Ok(reply) } else { Err(WrongReply) }
+                }
+            )+
+        }
+    };
+}
+
+typed_replies! {
+    accepted: Accepted(Acceptance),
+    claimed: Claimed(Claimed),
+    known: Known(bool),
+    status: Status(Option<Status>),
+    ended: Ended(Vec<Uuid>),
+    file: File(Option<(Bytes, Reservation)>),
+    inserted: Inserted(bool),
+    names: Names(Vec<String>),
+    folders: Folders(Vec<(String, u64)>),
+    page: Page(Option<Page>),
+    faces: Faces(Option<Vec<Face>>),
+}
+
+/// What came of a submission.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// It is a task now.
+    New,
+    /// The same was handed in under this key before: that task, as it stands.
+    Same(Status),
+    /// Something else was handed in under this key before.
+    Different,
+}
+
+/// What came of a claim.
+#[derive(Debug)]
+pub enum Claimed {
+    /// This task is in work now.
+    Task(Box<Claim>),
+    /// None waits.
+    Nothing,
+    /// One waits that must be alone.
+    MustBeAlone,
+    /// The next one's picture has so many bytes, and the reservation has no room for them.
+    NoRoom {
+        /// Bytes.
+        length: u64,
+    },
+    /// This task is in work now, but no reservation could ever hold its picture: there was more memory when it was accepted.
+    TooLarge {
+        /// Which.
+        id: Uuid,
+        /// Bytes.
+        length: u64,
+    },
+    /// This task waited, and has failed: what is kept of it can't be read.
+    Unreadable {
+        /// Which; nil if even that can't be read.
+        id: Uuid,
+    },
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The disk is full; the reason is for the log.
+    Full(String),
+    /// There is no memory at the moment for so many bytes.
+    NoRoom {
+        /// Bytes.
+        length: u64,
+    },
+    /// What it was asked about can't be read, which says nothing about anything else; the reason is for the log.
+    Damaged(String),
+    /// It can't be reached, or failed in another way; the reason is for the log.
+    Broken(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(reason) => write!(f, "no queda espacio en el disco del almacén: {reason}"),
+            Self::NoRoom { length } => write!(f, "no hay memoria para {length} bytes"),
+            Self::Damaged(reason) | Self::Broken(reason) => write!(f, "el almacén falló: {reason}"),
+        }
+    }
+}
+
+impl From<StoreError> for WorkError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(reason) => Self::StoreFull(reason),
+            StoreError::NoRoom { length } => Self::MemoryFull { length },
+            StoreError::Damaged(_) => Self::Lost,
+            StoreError::Broken(reason) => Self::StoreBroken(reason),
+        }
+    }
+}
+
+impl From<WrongReply> for WorkError {
+    fn from(_: WrongReply) -> Self {
+        Self::Lost
+    }
 }

@@ -175,6 +175,23 @@ pub struct Submission {
     pub reservation: Reservation,
 }
 
+impl Submission {
+    /// What is known of it once it is a task.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            id: self.id,
+            state: TaskState::Pending,
+            received: self.picture.len() as u64,
+            accepted_at: self.at,
+            begun_at: None,
+            ended_at: None,
+            result: None,
+            problem: None,
+        }
+    }
+}
+
 /// A task whose turn has come.
 #[derive(Debug)]
 pub struct Claim {

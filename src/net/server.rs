@@ -444,7 +444,9 @@ impl Server {
                     }
                     None => self.submit(key, *order),
                 },
-                Some(Action::Ask(request, query)) => self.ask(key, request, query),
+                Some(Action::Ask(request, ask)) => self.ask(key, request, ask),
+                Some(Action::Watch(request, task)) => self.watch(key, request, task),
+                Some(Action::Metrics(request)) => self.measure(key, request),
                 Some(Action::ShutdownWrite) => {
                     // ENOTCONN: the peer is gone already, and the next read will say so.
                     let _ = client.stream.shutdown(std::net::Shutdown::Write);

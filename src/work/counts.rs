@@ -4,8 +4,8 @@
 //! store's time ([`SHARE`]): a count takes the longer the more tasks there are.
 use std::time::{Duration, Instant};
 
+use crate::model::store::{Claimed, StoreAnswer, StoreReply};
 use crate::model::task::TaskState;
-use crate::store::{Claimed, StoreAnswer, StoreReply};
 
 /// Shortest time from one count to the next.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -84,7 +84,7 @@ impl TaskCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
+    use crate::model::store::StoreError;
 
     const COUNTS: StateCounts = [
         (TaskState::Pending, 1),

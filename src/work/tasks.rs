@@ -28,12 +28,11 @@ use crate::model::key::Key;
 use crate::model::log_event::Level;
 use crate::model::now::Now;
 use crate::model::server_state::ServerState;
-use crate::model::store::{Finding, Found, Query, Question};
-use crate::model::task::{Claim, Problem, Status, TaskState};
-use crate::store::{
-    Acceptance, Ask, CRASHES_MAX, Claimed, End, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest,
-    StoreWrite,
+use crate::model::store::{
+    Acceptance, Ask, Claimed, End, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest, StoreWrite,
 };
+use crate::model::task::{Claim, Problem, Status};
+use crate::store::CRASHES_MAX;
 
 /// What may be chance is tried so often.
 const TRIES_MAX: u32 = 3;
@@ -56,14 +55,14 @@ const LOOKED_AT: usize = 1000;
 pub enum Effect {
     /// Ask the store.
     Ask(StoreRequest),
-    /// Tell a conversation what it asked.
+    /// Tell a connection what the store has answered.
     Tell {
         /// The client.
         client: Key,
         /// Its request.
         request: Uuid,
-        /// What was found out.
-        told: Result<Finding, WorkError>,
+        /// The answer.
+        told: Result<StoreReply, WorkError>,
     },
     /// Work on this task: [`Tasks::begun`] or [`Tasks::handle_end`] follows.
     Begin(Box<Claim>),
@@ -81,7 +80,7 @@ pub struct Tasks {
     /// As many as have found memory lately. Invariant: 1 to `in_work_max`.
     window: usize,
     next_ticket: u64,
-    asked: HashMap<u64, Asked>,
+    asked: HashMap<u64, TicketKind>,
     in_work: HashMap<Uuid, InWork>,
     /// Claims that are not answered yet.
     claims: usize,
@@ -140,13 +139,18 @@ enum Memory {
 
 /// What a ticket was for.
 #[derive(Debug)]
-enum Asked {
-    Accept {
-        waiter: Waiter,
-        status: Status,
-    },
-    Status(Waiter),
+enum TicketKind {
+    /// A connection's request, of which nothing else depends.
+    Client(Waiter),
+    /// A connection's submission.
+    Accept(Waiter),
+    /// A connection waits for the end of this task.
     Watch {
+        waiter: Waiter,
+        task: Uuid,
+    },
+    /// A connection wants this task forgotten.
+    Delete {
         waiter: Waiter,
         task: Uuid,
     },
@@ -154,18 +158,38 @@ enum Asked {
     Final(Uuid),
     /// Tasks that are waited for may have ended elsewhere.
     Ended,
-    File(Waiter),
-    Bank(Waiter),
-    Delete {
-        waiter: Waiter,
-        task: Uuid,
-    },
     Claim {
         crashes_max: u32,
     },
     Settle(Unsettled),
     Sweep,
     Probe,
+}
+
+impl TicketKind {
+    /// Whether a change is asked for, whose success says that the store can be written to.
+    fn is_write(&self) -> bool {
+        match self {
+            Self::Client(_) | Self::Watch { .. } | Self::Final(_) | Self::Ended => false,
+            Self::Accept(_)
+            | Self::Delete { .. }
+            | Self::Claim { .. }
+            | Self::Settle(_)
+            | Self::Sweep
+            | Self::Probe => true,
+        }
+    }
+
+    /// The connection that waits for the answer.
+    fn waiter(&self) -> Option<Waiter> {
+        match self {
+            Self::Client(waiter)
+            | Self::Accept(waiter)
+            | Self::Watch { waiter, .. }
+            | Self::Delete { waiter, .. } => Some(*waiter),
+            _ => None,
+        }
+    }
 }
 
 /// How work on a task came out, which the store must learn.
@@ -217,58 +241,35 @@ impl Tasks {
         self.look_at = Some(now.at);
     }
 
-    /// A conversation asks something.
-    pub fn handle_query(&mut self, client: Key, request: Uuid, query: Query, now: Now) {
+    /// A connection asks the store.
+    pub fn handle_ask(&mut self, client: Key, request: Uuid, ask: Ask, now: Now) {
         self.waiters.remove(client);
         let waiter = Waiter { client, request };
-        match query {
-            Query::Accept(submission) => {
-                let (id, received, accepted_at) =
-                    (submission.id, submission.picture.len() as u64, submission.at);
-                let (state, begun_at, ended_at, result, problem) =
-                    (TaskState::Pending, None, None, None, None);
-                let status = Status { id, state, received, accepted_at, begun_at, ended_at, result, problem };
-                self.write(Asked::Accept { waiter, status }, StoreWrite::Accept(submission));
-            }
-            Query::Status(id) => match self.recent.find(id, now.wall).cloned() {
-                Some(status) => self.tell(waiter, Ok(Finding::Status(Some(status)))),
-                None => self.read(Asked::Status(waiter), StoreRead::Status(id)),
+        let kind = match &ask {
+            Ask::Write(StoreWrite::Accept(_)) => TicketKind::Accept(waiter),
+            Ask::Write(StoreWrite::Delete { id }) => TicketKind::Delete { waiter, task: *id },
+            Ask::Read(StoreRead::Status(id)) => match self.recent.find(*id, now.wall).cloned() {
+                Some(status) => return self.tell(waiter, Ok(StoreReply::Status(Some(status)))),
+                None => TicketKind::Client(waiter),
             },
-            Query::Watch(id) => match self.recent.find(id, now.wall).cloned() {
-                Some(status) if status.state.is_final() => {
-                    self.tell(waiter, Ok(Finding::Status(Some(status))));
-                }
-                Some(_) => self.waiters.add(waiter, id),
-                None => {
-                    // First in the list, then the look: an end in between is told by whoever sees it.
-                    self.waiters.add(waiter, id);
-                    self.read(Asked::Watch { waiter, task: id }, StoreRead::Status(id));
-                }
-            },
-            Query::File { id, range, reservation } => {
-                self.read(Asked::File(waiter), StoreRead::File { id, range, reservation });
+            _ => TicketKind::Client(waiter),
+        };
+        self.ask(kind, ask);
+    }
+
+    /// A connection is to be told of a task's status once that has ended.
+    pub fn watch(&mut self, client: Key, request: Uuid, task: Uuid, now: Now) {
+        let waiter = Waiter { client, request };
+        match self.recent.find(task, now.wall).cloned() {
+            Some(status) if status.state.is_final() => {
+                self.waiters.remove(client);
+                self.tell(waiter, Ok(StoreReply::Status(Some(status))));
             }
-            Query::Bank(question) => {
-                let asked = Asked::Bank(waiter);
-                match question {
-                    Question::Insert(folder, face) => self.write(asked, StoreWrite::Insert { folder, face }),
-                    Question::Missing(folder, names) => {
-                        self.read(asked, StoreRead::Missing { folder, names });
-                    }
-                    Question::Folders => self.read(asked, StoreRead::Folders),
-                    Question::Names(folder, from, max) => {
-                        self.read(asked, StoreRead::Names { folder, from, max });
-                    }
-                    Question::Face(folder, name) => self.read(asked, StoreRead::Face { folder, name }),
-                    Question::Faces(folder, after, max) => {
-                        self.read(asked, StoreRead::Faces { folder, after, max });
-                    }
-                }
-            }
-            // The server's own affair, and answered by it.
-            Query::Metrics => self.tell(waiter, Err(WorkError::Lost)),
-            Query::Delete(task) => {
-                self.write(Asked::Delete { waiter, task }, StoreWrite::Delete { id: task });
+            Some(_) => self.waiters.add(waiter, task),
+            None => {
+                // First in the list, then the look: an end in between is told by the one that comes first.
+                self.waiters.add(waiter, task);
+                self.read(TicketKind::Watch { waiter, task }, StoreRead::Status(task));
             }
         }
     }
@@ -280,78 +281,85 @@ impl Tasks {
 
     /// The store has answered.
     pub fn handle_answer(&mut self, answer: StoreAnswer, server: &ServerState, now: Now) {
-        let Some(asked) = self.asked.remove(&answer.ticket) else { return };
-        let is_write = !matches!(
-            asked,
-            Asked::Status(_)
-                | Asked::Watch { .. }
-                | Asked::Final(_)
-                | Asked::Ended
-                | Asked::File(_)
-                | Asked::Bank(_)
-        );
+        let Some(kind) = self.asked.remove(&answer.ticket) else { return };
         match &answer.result {
             Err(trouble) => self.note_trouble(trouble, server, now),
             // While a result finds no room, that something small does says little.
-            Ok(_) if is_write && self.unsettled.is_empty() => self.note_success(server),
+            Ok(_) if kind.is_write() && self.unsettled.is_empty() => self.note_success(server),
             Ok(_) => {}
         }
-        let result = answer.result.map_err(failure_of);
-        match (asked, result) {
-            (Asked::Accept { waiter, status }, Ok(StoreReply::Accepted(acceptance))) => {
-                let finding = match acceptance {
-                    Acceptance::New => {
-                        self.idle = false;
-                        Finding::Accepted(status)
-                    }
-                    Acceptance::Same(status) => Finding::Accepted(status),
-                    Acceptance::Different => Finding::Different,
-                };
-                self.tell(waiter, Ok(finding));
+        let waiter = kind.waiter();
+        if let Err(failure) = self.take_answer(kind, answer.result.map_err(WorkError::from), server, now)
+            && let Some(waiter) = waiter
+        {
+            self.waiters.remove(waiter.client);
+            self.tell(waiter, Err(failure));
+        }
+    }
+
+    /// Does what an answer leads to. An error is for the connection that asked, if one did.
+    fn take_answer(
+        &mut self,
+        kind: TicketKind,
+        result: Result<StoreReply, WorkError>,
+        server: &ServerState,
+        now: Now,
+    ) -> Result<(), WorkError> {
+        match kind {
+            TicketKind::Client(waiter) => self.tell(waiter, Ok(result?)),
+            TicketKind::Accept(waiter) => {
+                let acceptance = result?.accepted()?;
+                if acceptance == Acceptance::New {
+                    self.idle = false;
+                }
+                self.tell(waiter, Ok(StoreReply::Accepted(acceptance)));
             }
-            (Asked::Status(waiter), Ok(StoreReply::Status(status))) => {
-                self.tell(waiter, Ok(Finding::Status(status)));
-            }
-            (Asked::Watch { waiter, task }, Ok(StoreReply::Status(status))) => {
+            TicketKind::Watch { waiter, task } => {
+                let status = result?.status()?;
                 let is_over = status.as_ref().is_none_or(|status| status.state.is_final());
                 if is_over && self.waiters.waits(waiter, task) {
                     self.waiters.remove(waiter.client);
-                    self.tell(waiter, Ok(Finding::Status(status)));
+                    self.tell(waiter, Ok(StoreReply::Status(status)));
                 }
             }
-            (Asked::Final(task), Ok(StoreReply::Status(status))) => self.tell_watchers(task, status.as_ref()),
-            (Asked::Final(task), Err(failure)) => {
-                for watcher in self.waiters.take(task) {
-                    self.tell(watcher, Err(failure.clone()));
-                }
-            }
-            (Asked::Ended, Ok(StoreReply::Ended(ended))) => {
-                for task in ended {
-                    self.read(Asked::Final(task), StoreRead::Status(task));
-                }
-            }
-            (Asked::File(waiter), Ok(StoreReply::File(file))) => self.tell(waiter, Ok(Finding::File(file))),
-            (Asked::Bank(waiter), Ok(told)) => {
-                self.tell(waiter, found(told).map(Finding::Bank).ok_or(WorkError::Lost));
-            }
-            (Asked::Delete { waiter, task }, Ok(StoreReply::Known(known))) => {
+            TicketKind::Delete { waiter, task } => {
+                let known = result?.known()?;
                 if let Some(run) = self.in_work.get(&task).and_then(|work| work.run) {
                     self.effects.push_back(Effect::Cancel(run));
                 }
                 if known {
                     self.tell_watchers(task, None);
                 }
-                self.tell(waiter, Ok(Finding::Deleted(known)));
+                self.tell(waiter, Ok(StoreReply::Known(known)));
             }
-            (Asked::Claim { crashes_max }, result) => {
-                self.handle_claimed(result, crashes_max, server, now);
+            TicketKind::Final(task) => match result {
+                Ok(reply) => self.tell_watchers(task, reply.status()?.as_ref()),
+                Err(failure) => {
+                    for watcher in self.waiters.take(task) {
+                        self.tell(watcher, Err(failure.clone()));
+                    }
+                }
+            },
+            TicketKind::Ended => {
+                for task in result?.ended()? {
+                    self.read(TicketKind::Final(task), StoreRead::Status(task));
+                }
             }
-            (Asked::Settle(settled), Ok(StoreReply::Known(known))) => self.settled(&settled, known),
-            (Asked::Settle(unsettled), _) => {
-                self.unsettled.push(unsettled);
-                self.retry_at.get_or_insert(now.at + RETRY_TIME);
+            TicketKind::Claim { crashes_max } => {
+                let claimed = result.and_then(|reply| reply.claimed().map_err(WorkError::from));
+                self.handle_claimed(claimed, crashes_max, server, now);
             }
-            (Asked::Sweep, Ok(StoreReply::Swept { expired, more })) => {
+            TicketKind::Settle(settlement) => {
+                match result.and_then(|reply| reply.known().map_err(WorkError::from)) {
+                    Ok(known) => self.settled(&settlement, known),
+                    Err(_) => {
+                        self.unsettled.push(settlement);
+                        self.retry_at.get_or_insert(now.at + RETRY_TIME);
+                    }
+                }
+            }
+            TicketKind::Sweep => {
+                let StoreReply::Swept { expired, more } = result? else { return Ok(()) };
                 if expired > 0 {
                     let text = format!("{expired} tareas vencidas: sus resultados ya no se guardan.");
                     self.effects.push_back(Effect::Log(Level::Debug, None, text));
@@ -360,23 +368,9 @@ impl Tasks {
                     self.sweep_at = now.at;
                 }
             }
-            (Asked::Sweep | Asked::Probe, _) => {}
-            (
-                Asked::Accept { waiter, .. }
-                | Asked::Status(waiter)
-                | Asked::Watch { waiter, .. }
-                | Asked::File(waiter)
-                | Asked::Bank(waiter)
-                | Asked::Delete { waiter, .. },
-                result,
-            ) => {
-                // An answer to another question: no store gives one.
-                let failure = result.err().unwrap_or(WorkError::Lost);
-                self.waiters.remove(waiter.client);
-                self.tell(waiter, Err(failure));
-            }
-            (Asked::Final(_), Ok(_)) | (Asked::Ended, _) => {}
+            TicketKind::Probe => {}
         }
+        Ok(())
     }
 
     /// Work on a task goes on as this run.
@@ -490,14 +484,14 @@ impl Tasks {
     pub fn advance(&mut self, server: &ServerState, now: Now) {
         if now.at >= self.sweep_at {
             self.sweep_at = now.at + self.sweep_time;
-            self.write(Asked::Sweep, StoreWrite::Sweep { at: now.wall });
+            self.write(TicketKind::Sweep, StoreWrite::Sweep { at: now.wall });
         }
         if self.retry_at.is_some_and(|at| now.at >= at) {
             self.retry_at = None;
             for unsettled in std::mem::take(&mut self.unsettled) {
                 self.settle(unsettled);
             }
-            self.write(Asked::Probe, StoreWrite::Probe);
+            self.write(TicketKind::Probe, StoreWrite::Probe);
         }
         if self.claim_at.is_some_and(|at| now.at >= at) {
             self.claim_at = None;
@@ -525,7 +519,7 @@ impl Tasks {
             let (crashes_max, in_work, reservation) =
                 (self.crashes_max, self.in_work.len(), server.admission.reservation());
             let claim = StoreWrite::Claim { crashes_max, in_work, at: now.wall, reservation };
-            self.write(Asked::Claim { crashes_max }, claim);
+            self.write(TicketKind::Claim { crashes_max }, claim);
         }
     }
 
@@ -534,7 +528,7 @@ impl Tasks {
         let elsewhere: Vec<Uuid> =
             self.waiters.tasks().filter(|task| !self.in_work.contains_key(task)).collect();
         for some in elsewhere.chunks(LOOKED_AT) {
-            self.read(Asked::Ended, StoreRead::Ended(some.to_vec()));
+            self.read(TicketKind::Ended, StoreRead::Ended(some.to_vec()));
         }
     }
 
@@ -579,7 +573,7 @@ impl Tasks {
 
     fn handle_claimed(
         &mut self,
-        result: Result<StoreReply, WorkError>,
+        claimed: Result<Claimed, WorkError>,
         crashes_max: u32,
         server: &ServerState,
         now: Now,
@@ -587,7 +581,7 @@ impl Tasks {
         // An older claim knows nothing of those that may be had since.
         let is_current = crashes_max == self.crashes_max;
         self.claims = self.claims.saturating_sub(1);
-        let Ok(StoreReply::Claimed(claimed)) = result else {
+        let Ok(claimed) = claimed else {
             self.claim_at = Some(now.at + PAUSE);
             return;
         };
@@ -616,7 +610,7 @@ impl Tasks {
                 let text = "Tarea fallida: lo que se guardó de ella no se puede leer".to_owned();
                 self.effects.push_back(Effect::Log(Level::Error, Some(id), text));
                 if self.waiters.has(id) {
-                    self.read(Asked::Final(id), StoreRead::Status(id));
+                    self.read(TicketKind::Final(id), StoreRead::Status(id));
                 }
             }
         }
@@ -634,7 +628,7 @@ impl Tasks {
             Settlement::End(end) => StoreWrite::End { id, at: at.wall, end },
             Settlement::Wait { tried } => StoreWrite::Release { id, tried },
         };
-        self.write(Asked::Settle(unsettled), write);
+        self.write(TicketKind::Settle(unsettled), write);
     }
 
     /// The store has learnt how work came out; not `known`: the task was deleted meanwhile.
@@ -660,7 +654,7 @@ impl Tasks {
             self.effects.push_back(Effect::Log(Level::Info, Some(id), text));
         }
         if self.waiters.has(id) {
-            self.read(Asked::Final(id), StoreRead::Status(id));
+            self.read(TicketKind::Final(id), StoreRead::Status(id));
         }
     }
 
@@ -674,7 +668,7 @@ impl Tasks {
         if server.store_away.borrow().is_none() {
             self.effects.push_back(Effect::Log(Level::Error, None, format!("{trouble}. Se reintenta.")));
         }
-        *server.store_away.borrow_mut() = Some(failure_of(trouble.clone()));
+        *server.store_away.borrow_mut() = Some(trouble.clone().into());
         self.retry_at.get_or_insert(now.at + RETRY_TIME);
     }
 
@@ -687,27 +681,27 @@ impl Tasks {
 
     fn tell_watchers(&mut self, task: Uuid, status: Option<&Status>) {
         for watcher in self.waiters.take(task) {
-            self.tell(watcher, Ok(Finding::Status(status.cloned())));
+            self.tell(watcher, Ok(StoreReply::Status(status.cloned())));
         }
     }
 
-    fn tell(&mut self, waiter: Waiter, told: Result<Finding, WorkError>) {
+    fn tell(&mut self, waiter: Waiter, told: Result<StoreReply, WorkError>) {
         let Waiter { client, request } = waiter;
         self.effects.push_back(Effect::Tell { client, request, told });
     }
 
-    fn read(&mut self, asked: Asked, read: StoreRead) {
-        self.ask(asked, Ask::Read(read));
+    fn read(&mut self, kind: TicketKind, read: StoreRead) {
+        self.ask(kind, Ask::Read(read));
     }
 
-    fn write(&mut self, asked: Asked, write: StoreWrite) {
-        self.ask(asked, Ask::Write(write));
+    fn write(&mut self, kind: TicketKind, write: StoreWrite) {
+        self.ask(kind, Ask::Write(write));
     }
 
-    fn ask(&mut self, asked: Asked, ask: Ask) {
+    fn ask(&mut self, kind: TicketKind, ask: Ask) {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.asked.insert(ticket, asked);
+        self.asked.insert(ticket, kind);
         self.effects.push_back(Effect::Ask(StoreRequest { ticket, ask }));
     }
 }
@@ -719,18 +713,6 @@ enum Verdict {
     Retry,
     /// It is tried again, and this was no try.
     Again,
-}
-
-/// What the bank's part of the store has told; None if it was about something else.
-fn found(told: StoreReply) -> Option<Found> {
-    Some(match told {
-        StoreReply::Inserted(fresh) => Found::Inserted(fresh),
-        StoreReply::Names(names) => Found::Missing(names),
-        StoreReply::Folders(folders) => Found::Folders(folders),
-        StoreReply::Page(page) => Found::Page(page),
-        StoreReply::Faces(faces) => Found::Faces(faces),
-        _ => return None,
-    })
 }
 
 /// What is to become of a task whose work failed.
@@ -746,15 +728,6 @@ fn verdict(failure: &WorkError) -> Verdict {
 
 fn problem_of(failure: &WorkError, server: &ServerState) -> Problem {
     server.failed(failure.clone()).problem()
-}
-
-fn failure_of(trouble: StoreError) -> WorkError {
-    match trouble {
-        StoreError::Full(reason) => WorkError::StoreFull(reason),
-        StoreError::NoRoom { length } => WorkError::MemoryFull { length },
-        StoreError::Damaged(_) => WorkError::Lost,
-        StoreError::Broken(reason) => WorkError::StoreBroken(reason),
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::model::admission::Admission;
 use crate::model::image::Encoding;
 use crate::model::picture::{Picture, Times};
 use crate::model::server_state::{Limits, ServerPart};
-use crate::model::task::{Shape, Submission};
+use crate::model::task::{Shape, Submission, TaskState};
 use crate::model::transform::{Size, Transform};
 
 const PLAN: Transform = Transform {
@@ -19,7 +19,7 @@ const PLAN: Transform = Transform {
 };
 
 /// What was told to whom.
-type Answered = (Key, Uuid, Result<Finding, WorkError>);
+type Answered = (Key, Uuid, Result<StoreReply, WorkError>);
 
 struct World {
     tasks: Tasks,
@@ -136,8 +136,13 @@ impl World {
         self.now = Now { at: until, wall: self.now.wall + rest };
     }
 
-    fn query(&mut self, client: u32, query: Query) {
-        self.tasks.handle_query(key(client), id(client.into()), query, self.now);
+    fn ask(&mut self, client: u32, ask: impl Into<Ask>) {
+        self.tasks.handle_ask(key(client), id(client.into()), ask.into(), self.now);
+        self.drain();
+    }
+
+    fn watch(&mut self, client: u32, task: u128) {
+        self.tasks.watch(key(client), id(client.into()), id(task), self.now);
         self.drain();
     }
 
@@ -150,7 +155,7 @@ impl World {
             at: self.now.wall,
             reservation: self.server.admission.reservation(),
         };
-        self.query(client, Query::Accept(Box::new(submission)));
+        self.ask(client, StoreWrite::Accept(Box::new(submission)));
     }
 
     /// Answers the oldest question of the kind that `is_meant`, and gives it.
@@ -234,7 +239,7 @@ impl World {
     /// What the one client that was told something was told of the state.
     fn told_state(&mut self) -> Option<TaskState> {
         match self.told.remove(0).2 {
-            Ok(Finding::Status(status)) => status.map(|status| status.state),
+            Ok(StoreReply::Status(status)) => status.map(|status| status.state),
             other => panic!("{other:?}"),
         }
     }
@@ -266,17 +271,18 @@ fn a_picture_counts_as_accepted_when_the_store_says_so() {
     world.answer_write(Ok(StoreReply::Accepted(Acceptance::New)));
     let (client, request, told) = world.told.remove(0);
     assert_eq!((client, request), (key(7), id(7)));
-    let Ok(Finding::Accepted(accepted)) = told else { panic!("{told:?}") };
-    assert_eq!((accepted.id, accepted.state, accepted.received), (id(1), TaskState::Pending, 5));
+    assert!(matches!(told, Ok(StoreReply::Accepted(Acceptance::New))), "{told:?}");
     world.advance();
     assert_eq!(world.claims(), 2, "there is work again");
 
     world.submit(7, 2);
     world.answer(Ok(StoreReply::Accepted(Acceptance::Same(status(id(1), TaskState::Done)))), is_accept);
-    assert!(matches!(&world.told.remove(0).2, Ok(Finding::Accepted(known)) if known.id == id(1)));
+    assert!(
+        matches!(&world.told.remove(0).2, Ok(StoreReply::Accepted(Acceptance::Same(known))) if known.id == id(1))
+    );
     world.submit(7, 3);
     world.answer(Ok(StoreReply::Accepted(Acceptance::Different)), is_accept);
-    assert!(matches!(world.told.remove(0).2, Ok(Finding::Different)));
+    assert!(matches!(world.told.remove(0).2, Ok(StoreReply::Accepted(Acceptance::Different))));
 }
 
 fn is_accept(ask: &Ask) -> bool {
@@ -484,10 +490,10 @@ fn a_store_that_fails_is_knocked_at_until_it_opens() {
     assert!(matches!(world.answer_write(Ok(StoreReply::Nothing)), StoreWrite::Probe));
     assert!(world.server.store_away.borrow().is_none());
     // A read that fails says nothing about writes, nor one that succeeds.
-    world.query(1, Query::Status(id(1)));
+    world.ask(1, StoreRead::Status(id(1)));
     world.answer_read(Err(broken()));
     assert!(world.server.store_away.borrow().is_some());
-    world.query(1, Query::Status(id(1)));
+    world.ask(1, StoreRead::Status(id(1)));
     world.answer_read(Ok(StoreReply::Status(None)));
     assert!(world.server.store_away.borrow().is_some());
 }
@@ -598,7 +604,7 @@ fn a_task_that_the_memory_could_never_hold_ends() {
 #[test]
 fn a_task_that_cannot_be_read_is_told_of_and_the_next_is_claimed() {
     let mut world = World::new(1);
-    world.query(11, Query::Watch(id(1)));
+    world.watch(11, 1);
     world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Pending)))));
     world.told_of_claim(Claimed::Unreadable { id: id(1) });
     world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Failed)))));
@@ -611,7 +617,7 @@ fn a_task_that_cannot_be_read_is_told_of_and_the_next_is_claimed() {
 fn whoever_waits_is_told_at_the_end() {
     let mut world = World::busy(2, &[1]);
     for client in [11, 12, 13] {
-        world.query(client, Query::Watch(id(1)));
+        world.watch(client, 1);
         assert!(matches!(world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Running))))),
             StoreRead::Status(asked) if asked == id(1)));
     }
@@ -629,7 +635,7 @@ fn whoever_waits_is_told_at_the_end() {
 fn an_end_between_the_question_and_the_look_is_told_once() {
     // The look sees it.
     let mut world = World::busy(2, &[1]);
-    world.query(11, Query::Watch(id(1)));
+    world.watch(11, 1);
     world.end(1, world.done());
     world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Done)))));
     assert_eq!(world.told_state(), Some(TaskState::Done));
@@ -638,7 +644,7 @@ fn an_end_between_the_question_and_the_look_is_told_once() {
 
     // The look does not; the end is told by the second.
     let mut world = World::busy(2, &[1]);
-    world.query(11, Query::Watch(id(1)));
+    world.watch(11, 1);
     world.end(1, world.done());
     world.settled(true);
     world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Running)))));
@@ -650,8 +656,8 @@ fn an_end_between_the_question_and_the_look_is_told_once() {
 #[test]
 fn who_waits_for_something_else_by_now_is_not_told() {
     let mut world = World::busy(2, &[1, 2]);
-    world.query(11, Query::Watch(id(1)));
-    world.query(11, Query::Watch(id(2)));
+    world.watch(11, 1);
+    world.watch(11, 2);
     world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Done)))));
     assert!(world.told.is_empty());
     world.answer_read(Ok(StoreReply::Status(None)));
@@ -662,7 +668,7 @@ fn who_waits_for_something_else_by_now_is_not_told() {
 fn a_look_that_fails_is_told_to_all_who_wait_for_it() {
     let mut world = World::busy(2, &[1]);
     for client in [11, 12] {
-        world.query(client, Query::Watch(id(1)));
+        world.watch(client, 1);
         world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Running)))));
     }
     world.end(1, world.done());
@@ -675,25 +681,25 @@ fn a_look_that_fails_is_told_to_all_who_wait_for_it() {
 #[test]
 fn a_deleted_task_is_stopped_and_told_to_who_waits() {
     let mut world = World::busy(2, &[1, 2]);
-    world.query(11, Query::Watch(id(1)));
+    world.watch(11, 1);
     world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Running)))));
-    world.query(12, Query::Delete(id(1)));
+    world.ask(12, StoreWrite::Delete { id: id(1) });
     assert!(world.told.is_empty() && world.cancelled.is_empty(), "not before the store says so");
     world.answer_write(Ok(StoreReply::Known(true)));
     assert_eq!(world.cancelled, [key(1)]);
     assert_eq!(world.told_state(), None);
-    assert!(matches!(world.told.remove(0), (client, _, Ok(Finding::Deleted(true))) if client == key(12)));
+    assert!(matches!(world.told.remove(0), (client, _, Ok(StoreReply::Known(true))) if client == key(12)));
     // Its step was out.
     world.end(1, Err(WorkError::Cancelled));
     world.settled(false);
-    world.query(12, Query::Delete(id(2)));
+    world.ask(12, StoreWrite::Delete { id: id(2) });
     world.answer_write(Ok(StoreReply::Known(true)));
     // Its step was not.
     world.tasks.handle_gone(id(2));
     assert!(world.tasks.in_work.is_empty());
-    world.query(12, Query::Delete(id(9)));
+    world.ask(12, StoreWrite::Delete { id: id(9) });
     world.answer_write(Ok(StoreReply::Known(false)));
-    assert!(matches!(world.told.pop().unwrap().2, Ok(Finding::Deleted(false))));
+    assert!(matches!(world.told.pop().unwrap().2, Ok(StoreReply::Known(false))));
 }
 
 #[test]
@@ -703,7 +709,7 @@ fn nothing_is_remembered_of_a_task_that_was_deleted() {
     world.settled(true);
     world.wait(PAUSE);
     world.claim(1, false);
-    world.query(12, Query::Delete(id(1)));
+    world.ask(12, StoreWrite::Delete { id: id(1) });
     world.answer_write(Ok(StoreReply::Known(true)));
     world.end(1, Err(WorkError::Lost));
     world.settled(false);
@@ -803,20 +809,20 @@ fn what_expires_is_looked_for_at_the_start_and_regularly() {
 fn work_for_clients_is_remembered_and_can_be_waited_for() {
     let mut world = World::idle(1);
     world.tasks.note_begin(id(5), 10, world.now);
-    world.query(1, Query::Status(id(5)));
+    world.ask(1, StoreRead::Status(id(5)));
     assert_eq!(world.told_state(), Some(TaskState::Pending));
     world.tasks.note_run(id(5), world.now);
-    world.query(2, Query::Watch(id(5)));
-    world.query(1, Query::Status(id(5)));
+    world.watch(2, 5);
+    world.ask(1, StoreRead::Status(id(5)));
     assert_eq!(world.told_state(), Some(TaskState::Running));
     world.tasks.note_end(id(5), Some(&WorkError::Late), &world.server, world.now);
     world.drain();
     assert_eq!((world.told[0].0, world.told_state()), (key(2), Some(TaskState::Failed)));
-    world.query(2, Query::Watch(id(5)));
+    world.watch(2, 5);
     assert_eq!(world.told_state(), Some(TaskState::Failed));
     assert!(world.asked.is_empty(), "the store knows nothing of it");
     world.wait(Duration::from_secs(601));
-    world.query(1, Query::Status(id(5)));
+    world.ask(1, StoreRead::Status(id(5)));
     assert!(world.told.is_empty(), "the store is asked");
 }
 
@@ -825,9 +831,9 @@ fn an_answer_to_no_question_is_nobodys() {
     let mut world = World::idle(1);
     let answer = |ticket| StoreAnswer { ticket, result: Ok(StoreReply::Nothing) };
     world.tasks.handle_answer(answer(999), &world.server, world.now);
-    world.query(1, Query::Status(id(1)));
+    world.ask(1, StoreWrite::Delete { id: id(1) });
     // Of the wrong kind: the client is answered all the same.
-    world.answer_read(Ok(StoreReply::Known(true)));
+    world.answer_write(Ok(StoreReply::Inserted(true)));
     assert!(matches!(world.told.remove(0).2, Err(WorkError::Lost)));
     world.drain();
     assert!(world.told.is_empty());
@@ -863,7 +869,7 @@ fn who_waits_for_a_task_of_another_server_is_told() {
     world.wait(Duration::ZERO);
     world.claim(1, false);
     for (client, task) in [(11, 1), (12, 2), (13, 2), (14, 3)] {
-        world.query(client, Query::Watch(id(task)));
+        world.watch(client, task);
         world.answer_read(Ok(StoreReply::Status(Some(status(id(task), TaskState::Running)))));
     }
     world.wait(LOOK_TIME);
@@ -889,7 +895,7 @@ fn who_waits_for_a_task_of_another_server_is_told() {
     world.wait(LOOK_TIME);
     world.answer(Ok(StoreReply::Ended(vec![id(3)])), asks);
     world.answer_read(Ok(StoreReply::Status(None)));
-    assert!(matches!(world.told.last(), Some((Key { index: 14, .. }, _, Ok(Finding::Status(None))))));
+    assert!(matches!(world.told.last(), Some((Key { index: 14, .. }, _, Ok(StoreReply::Status(None))))));
 }
 
 #[test]

@@ -27,6 +27,14 @@ fn field<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
     reply.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| &**value)
 }
 
+/// The whole answer to a request.
+fn whole(requested: &BankRequest, reply: StoreReply) -> Reply {
+    match requested.answer(reply).unwrap() {
+        BankAnswer::Whole(reply) => reply,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// What a segment of a path is refused with, and which rule it broke.
 fn refusal(result: Result<String, HttpProblem>) -> (u16, &'static str, String) {
     match result {
@@ -172,7 +180,7 @@ fn a_face_that_somebody_else_wrote_is_no_crash() {
     assert_eq!(document(&nothing), "{\"nombre\":\"a\",\"imagen_str\":\"no es base64\",\"vector\":[]}\n");
     let (folder, name) = ("c".to_owned(), "a".to_owned());
     let requested = BankRequest::Face { folder, name, as_image: true };
-    let reply = requested.answer(Found::Faces(Some(vec![nothing]))).unwrap();
+    let reply = whole(&requested, StoreReply::Faces(Some(vec![nothing])));
     assert_eq!((reply.status, reply.body.len()), (200, 0));
 }
 
@@ -180,7 +188,7 @@ fn a_face_that_somebody_else_wrote_is_no_crash() {
 fn what_comes_of_an_insertion() {
     let requested = BankRequest::Insert { folder: "mis caras".into(), name: "a/ñ?.jpg".into() };
     for (fresh, code, result) in [(true, 201, "insertada"), (false, 200, "ya existe")] {
-        let reply = requested.answer(Found::Inserted(fresh)).unwrap();
+        let reply = whole(&requested, StoreReply::Inserted(fresh));
         assert_eq!(reply.status, code);
         let expected = json!({
             "nombre": "a/ñ?.jpg", "resultado": result, "mensaje": format!("imagen a/ñ?.jpg {result}"),
@@ -194,25 +202,29 @@ fn what_comes_of_an_insertion() {
 
 #[test]
 fn folders_pages_and_lists() {
-    let reply = BankRequest::Folders.answer(Found::Folders(vec![("b".into(), 2), ("a".into(), 1)])).unwrap();
+    let reply = whole(&BankRequest::Folders, StoreReply::Folders(vec![("b".into(), 2), ("a".into(), 1)]));
     assert_eq!(
         reply.body,
         "{\"carpetas\":[{\"nombre\":\"b\",\"imagenes\":2},{\"nombre\":\"a\",\"imagenes\":1}]}\n"
     );
-    assert_eq!(BankRequest::Folders.answer(Found::Folders(vec![])).unwrap().body, "{\"carpetas\":[]}\n");
+    assert_eq!(whole(&BankRequest::Folders, StoreReply::Folders(vec![])).body, "{\"carpetas\":[]}\n");
 
     let requested = BankRequest::Names { folder: "c".into(), from: None, max: 2 };
     let page = |next: Option<&str>| {
-        Found::Page(Some(Page { total: 7, names: vec!["a".into(), "b".into()], next: next.map(Into::into) }))
+        StoreReply::Page(Some(Page {
+            total: 7,
+            names: vec!["a".into(), "b".into()],
+            next: next.map(Into::into),
+        }))
     };
     assert_eq!(
-        requested.answer(page(Some("d"))).unwrap().body,
+        whole(&requested, page(Some("d"))).body,
         "{\"carpeta\":\"c\",\"imagenes\":7,\"nombres\":[\"a\",\"b\"],\"siguiente\":\"d\"}\n"
     );
-    assert_eq!(body(&requested.answer(page(None)).unwrap())["siguiente"], Value::Null);
+    assert_eq!(body(&whole(&requested, page(None)))["siguiente"], Value::Null);
 
     let requested = BankRequest::Missing { folder: "c".into() };
-    assert_eq!(requested.answer(Found::Missing(vec!["x".into()])).unwrap().body, "{\"faltantes\":[\"x\"]}\n");
+    assert_eq!(whole(&requested, StoreReply::Names(vec!["x".into()])).body, "{\"faltantes\":[\"x\"]}\n");
 }
 
 #[test]
@@ -222,35 +234,35 @@ fn what_is_not_there() {
     for (requested, found, slug) in [
         (
             BankRequest::Names { folder: folder(), from: None, max: 1 },
-            Found::Page(None),
+            StoreReply::Page(None),
             "carpeta-desconocida",
         ),
-        (BankRequest::Documents { folder: folder() }, Found::Faces(None), "carpeta-desconocida"),
-        (one(), Found::Faces(None), "carpeta-desconocida"),
-        (one(), Found::Faces(Some(vec![])), "imagen-desconocida"),
+        (BankRequest::Documents { folder: folder() }, StoreReply::Faces(None), "carpeta-desconocida"),
+        (one(), StoreReply::Faces(None), "carpeta-desconocida"),
+        (one(), StoreReply::Faces(Some(vec![])), "imagen-desconocida"),
     ] {
-        let reject = requested.answer(found).unwrap_err();
+        let BankAnswer::Refused(reject) = requested.answer(found).unwrap() else { panic!("{slug}") };
         assert_eq!((reject.status(), &*reject.problem().slug), (404, slug));
     }
     // A folder without faces is one all the same.
     let requested = BankRequest::Documents { folder: folder() };
-    let reply = requested.answer(Found::Faces(Some(vec![]))).unwrap();
+    let reply = whole(&requested, StoreReply::Faces(Some(vec![])));
     assert_eq!((reply.status, reply.body.len()), (200, 0));
     // An answer to another question ends in no panic.
-    assert_eq!(one().answer(Found::Inserted(true)).unwrap().status, 500);
+    assert_eq!(one().answer(StoreReply::Inserted(true)).unwrap_err(), WrongReply);
 }
 
 #[test]
 fn one_face_as_document_or_picture() {
     let requested = |as_image| BankRequest::Face { folder: "c".into(), name: "a".into(), as_image };
-    let found = || Found::Faces(Some(vec![face("a")]));
-    let reply = requested(false).answer(found()).unwrap();
+    let found = || StoreReply::Faces(Some(vec![face("a")]));
+    let reply = whole(&requested(false), found());
     assert_eq!(reply.body, document(&face("a")));
     assert_eq!(
         (field(&reply, "Content-Type"), field(&reply, "Vary")),
         (Some("application/json"), Some("Accept"))
     );
-    let reply = requested(true).answer(found()).unwrap();
+    let reply = whole(&requested(true), found());
     assert_eq!(&reply.body[..], b"\xff\xd8\xff\xe0\x00\x3e\x67");
     assert_eq!((field(&reply, "Content-Type"), field(&reply, "Vary")), (Some("image/jpeg"), Some("Accept")));
 }
@@ -262,8 +274,10 @@ fn a_folder_goes_on_after_a_full_part() {
         assert_eq!(Rest::after("c", &faces(count)), None, "{count}");
     }
     let rest = Rest::after("c", &faces(STREAMED)).unwrap();
-    match rest.question() {
-        Question::Faces(folder, Some(after), STREAMED) => assert_eq!((&*folder, &*after), ("c", "15")),
+    match rest.read() {
+        StoreRead::Faces { folder, after: Some(after), max: STREAMED } => {
+            assert_eq!((&*folder, &*after), ("c", "15"));
+        }
         other => panic!("{other:?}"),
     }
     let (bytes, next) = rest.take(&faces(3));

@@ -8,39 +8,49 @@ use super::{Server, Source, Who};
 use crate::model::error::WorkError;
 use crate::model::job::{Brief, Product};
 use crate::model::key::Key;
-use crate::model::store::{Finding, Query};
+use crate::model::store::{Ask, StoreRead, StoreReply, StoreRequest, StoreWrite};
 use crate::model::task::{Claim, Submission};
 use crate::pixels;
-use crate::store::{Ask, StoreRead, StoreRequest};
 use crate::work::counts;
 use crate::work::pipeline::Reached;
 use crate::work::tasks::Effect;
 
 impl Server {
-    /// A conversation asks something of the tasks. What can't be done is refused before it is kept.
-    pub(super) fn ask(&mut self, client: Key, request: Uuid, query: Query) {
-        let checked = match query {
-            Query::Metrics => {
-                let page = self.figures();
-                return self.answer(client, request, Ok(Finding::Metrics(page)));
-            }
-            Query::Accept(submission) => self.appraise(*submission).map(Box::new).map(Query::Accept),
+    /// A connection asks the store. What can't be done is refused before it is kept.
+    pub(super) fn ask(&mut self, client: Key, request: Uuid, ask: Ask) {
+        let checked = match ask {
+            Ask::Write(StoreWrite::Accept(submission)) => self.appraise(*submission),
             other => Ok(other),
         };
         match checked {
-            Ok(query) => self.tasks.handle_query(client, request, query, self.now),
+            Ok(ask) => self.tasks.handle_ask(client, request, ask, self.now),
             Err(failure) => self.answer(client, request, Err(failure)),
         }
         self.perform_effects();
     }
 
+    /// A connection waits for the end of a task.
+    pub(super) fn watch(&mut self, client: Key, request: Uuid, task: Uuid) {
+        self.tasks.watch(client, request, task, self.now);
+        self.perform_effects();
+    }
+
+    /// A connection wants the server's figures.
+    pub(super) fn measure(&mut self, client: Key, request: Uuid) {
+        let page = self.figures();
+        if let Some(found) = self.clients.get_mut(client) {
+            found.connection.handle_metrics(request, page, self.now);
+            self.queue_client(client);
+        }
+    }
+
     /// Looks at the header of a picture that is handed in, in microseconds.
-    fn appraise(&self, mut submission: Submission) -> Result<Submission, WorkError> {
+    fn appraise(&self, mut submission: Submission) -> Result<Ask, WorkError> {
         let (limits, memory_max) = (&self.server.limits.pixels, self.server.admission.bytes_max());
         let brief = Brief::new(submission.transform, Product::File);
         let picture = std::mem::take(&mut submission.picture);
         submission.picture = pixels::appraise(picture, brief, limits, memory_max)?.picture;
-        Ok(submission)
+        Ok(StoreWrite::Accept(Box::new(submission)).into())
     }
 
     /// What the store has answered.
@@ -100,7 +110,7 @@ impl Server {
         }
     }
 
-    fn answer(&mut self, client: Key, request: Uuid, told: Result<Finding, WorkError>) {
+    fn answer(&mut self, client: Key, request: Uuid, told: Result<StoreReply, WorkError>) {
         if let Some(found) = self.clients.get_mut(client) {
             found.connection.handle_told(request, told, self.now);
             self.queue_client(client);

@@ -38,7 +38,8 @@ impl<'a> Chunks<'a> {
         }
         let most = bytes.len() as u64 + bytes.len() as u64 / 8 + SLACK;
         let fits = |chunks: &Self| {
-            Ok((0..count).map(|i| Ok(chunks.length(i)? as u64)).sum::<Result<u64, _>>()? <= most)
+            let lengths = (0..count).map(|index| chunks.length(index).map(|length| length as u64));
+            lengths.sum::<Result<u64, WorkError>>().map(|sum| sum <= most)
         };
         if (0..count).any(|index| chunks.said(index).is_none()) {
             chunks.sort_offsets(count)?;

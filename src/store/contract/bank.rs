@@ -1,7 +1,6 @@
 //! The image bank.
 use super::*;
-use crate::model::face::{FACE_SAMPLES, Face};
-use crate::store::Page;
+use crate::model::face::{FACE_SAMPLES, Face, Page};
 
 fn face(name: &str, seed: u64) -> Face {
     let image = format!("{seed}/+==");
