@@ -25,7 +25,10 @@ fn main() -> ExitCode {
             watch_signals(saver.clone());
             let stdin = io::stdin();
             let person = stdin.is_terminal();
-            let mut asker = Asker { input: stdin.lock(), output: io::stdout(), person };
+            // Questions are no results.
+            let output: Box<dyn Write> =
+                if options.keeps_output_clean() { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+            let mut asker = Asker { input: stdin.lock(), output, person };
             let context = Context { console: &console, saver: &saver, retry_policy: RetryPolicy::default() };
             run(&options, &mut asker, &context)
         }
@@ -43,9 +46,12 @@ fn watch_signals(saver: Saver) {
         loop {
             let ready = sys::poll(&[(signals.as_fd(), Interest::Read)], None);
             match (ready, signals.next()) {
-                (Ok(_), Ok(Some(signal))) => saver.abandon(|| {
-                    // The next prompt of the shell begins a line, whatever stood on this one.
-                    let _ = writeln!(io::stderr());
+                (Ok(_), Ok(Some(signal))) => saver.abandon(|farewell| {
+                    // It begins a line, and so does the next prompt of the shell, whatever stood on this one.
+                    let farewell = farewell.unwrap_or(
+                        "Interrumpido: no se guardó nada; para empezar otra vez, repita la orden.",
+                    );
+                    let _ = writeln!(io::stderr(), "\n{farewell}");
                     sys::exit_now(u8::try_from(128 + signal).unwrap_or(u8::MAX))
                 }),
                 (Ok(_), Ok(None)) => {}

@@ -1,7 +1,7 @@
 //! What the user sees: lines, and a bar under them where there is a terminal.
 //!
-//! Rules: a line is one write, whole, whichever thread it comes from. Results and steps go to standard output, trouble to
-//! standard error. A bar appears only when something takes longer than [`BAR_AFTER`], is gone when it ends, and never
+//! Rules: a line is one write, whole, whichever thread it comes from. Results and steps go to standard output, as the
+//! [`Style`] has them, trouble to standard error. A bar appears only when something takes longer than [`BAR_AFTER`], is gone when it ends, and never
 //! mixes with lines. Nothing that a server or a file name says can steer the terminal: control characters are shown
 //! escaped. A reader that has gone away is no failure.
 use std::fmt;
@@ -12,6 +12,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use super::outcome::{Outcome, Style};
 
 /// What is over sooner needs no bar.
 const BAR_AFTER: Duration = Duration::from_secs(1);
@@ -50,6 +52,7 @@ struct Outputs {
     lines: Box<dyn Write + Send>,
     trouble: Box<dyn Write + Send>,
     bar: Option<ProgressBar>,
+    style: Style,
 }
 
 impl fmt::Debug for Console {
@@ -69,21 +72,57 @@ impl Console {
     /// Lines to the one, trouble to the other, no bars.
     #[must_use]
     pub fn new(lines: Box<dyn Write + Send>, trouble: Box<dyn Write + Send>) -> Self {
-        Self { outputs: Mutex::new(Outputs { lines, trouble, bar: None }), draws: false }
+        Self { outputs: Mutex::new(Outputs { lines, trouble, bar: None, style: Style::Steps }), draws: false }
     }
 
-    /// A step, or a result.
+    /// From now on tells like this.
+    pub fn set_style(&self, style: Style) {
+        self.outputs().style = style;
+    }
+
+    /// A step; told where steps are.
     pub fn line(&self, text: impl fmt::Display) {
         let mut outputs = self.outputs();
-        let Outputs { lines, bar, .. } = &mut *outputs;
-        write_line(lines, bar.as_ref(), &text);
+        if outputs.style == Style::Steps {
+            outputs.say(&printable(&text.to_string()));
+        }
+    }
+
+    /// The end of a picture.
+    pub(super) fn outcome(&self, outcome: &Outcome) {
+        let mut outputs = self.outputs();
+        match (outputs.style, &outcome.destination) {
+            (Style::Steps, _) => outputs.say(&printable(&outcome.line)),
+            (Style::Results, Some(destination)) if outcome.is_new => outputs.say(&printable(destination)),
+            (Style::Json, _) => outputs.say(&outcome.json()),
+            (Style::Results | Style::Nothing, _) => {}
+        }
+    }
+
+    /// The end of a run: a step; beside JSON it goes where trouble goes.
+    pub(super) fn summary(&self, text: impl fmt::Display) {
+        let style = self.outputs().style;
+        match style {
+            Style::Steps => self.line(text),
+            Style::Json => self.notice(text),
+            Style::Results | Style::Nothing => {}
+        }
+    }
+
+    /// The picture itself, where lines go else.
+    ///
+    /// # Errors
+    /// As write(2).
+    pub(super) fn picture(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut outputs = self.outputs();
+        outputs.lines.write_all(bytes).and_then(|()| outputs.lines.flush())
     }
 
     /// Trouble that does not end the run.
     pub fn notice(&self, text: impl fmt::Display) {
         let mut outputs = self.outputs();
         let Outputs { trouble, bar, .. } = &mut *outputs;
-        write_line(trouble, bar.as_ref(), &text);
+        write_line(trouble, bar.as_ref(), &printable(&text.to_string()));
     }
 
     /// What ends the run.
@@ -102,13 +141,21 @@ impl Console {
             };
             bar.set_style(style.progress_chars("=> ").with_key("rate", rate));
         }
-        let shows = self.draws.then(|| show_later(&bar)).flatten();
+        let is_shown = self.draws && matches!(self.outputs().style, Style::Steps | Style::Nothing);
+        let shows = is_shown.then(|| show_later(&bar)).flatten();
         self.outputs().bar = shows.is_some().then(|| bar.clone());
         Bar { console: self, bar, shows }
     }
 
     fn outputs(&self) -> MutexGuard<'_, Outputs> {
         self.outputs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outputs {
+    /// A line to standard output.
+    fn say(&mut self, text: &str) {
+        write_line(&mut self.lines, self.bar.as_ref(), text);
     }
 }
 
@@ -158,8 +205,8 @@ fn show_later(bar: &ProgressBar) -> Option<(Sender<()>, JoinHandle<()>)> {
     Some((sender, thread))
 }
 
-fn write_line(output: &mut Box<dyn Write + Send>, bar: Option<&ProgressBar>, text: &dyn fmt::Display) {
-    let line = printable(&text.to_string()) + "\n";
+fn write_line(output: &mut Box<dyn Write + Send>, bar: Option<&ProgressBar>, text: &str) {
+    let line = format!("{text}\n");
     let mut write = || {
         let _ = output.write_all(line.as_bytes()).and_then(|()| output.flush());
     };
@@ -185,6 +232,7 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
     use std::sync::Arc;
 
     #[derive(Clone, Default)]
@@ -209,6 +257,31 @@ mod tests {
         console.complain("se acabó");
         assert_eq!(*lines.0.lock().unwrap(), "imagen ñandú\\u{1b}[2J\\n.jpg insertada\n".as_bytes());
         assert_eq!(*trouble.0.lock().unwrap(), "tp2-cliente: se acabó\n".as_bytes());
+    }
+
+    #[test]
+    fn each_style_tells_what_it_is_for() {
+        let made = Outcome {
+            destination: Some("s/\u{1b}a.jpg".into()),
+            is_new: true,
+            ..Outcome::new("guardada", Path::new("a.jpg"), "imagen a.jpg")
+        };
+        for (style, expected) in [
+            (Style::Steps, "paso\nimagen a.jpg\nfin\n"),
+            (Style::Results, "s/\\u{1b}a.jpg\n"),
+            (Style::Json, &(made.json() + "\n")),
+            (Style::Nothing, ""),
+        ] {
+            let (lines, trouble) = (Shared::default(), Shared::default());
+            let console = Console::new(Box::new(lines.clone()), Box::new(trouble.clone()));
+            console.set_style(style);
+            console.line("paso");
+            console.outcome(&made);
+            console.summary("fin");
+            assert_eq!(*lines.0.lock().unwrap(), expected.as_bytes(), "{style:?}");
+            let beside = if style == Style::Json { "fin\n" } else { "" };
+            assert_eq!(*trouble.0.lock().unwrap(), beside.as_bytes(), "{style:?}");
+        }
     }
 
     #[test]

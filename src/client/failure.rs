@@ -43,6 +43,8 @@ pub enum Failure {
     },
     /// The result can't be written.
     Write(PathBuf, io::Error),
+    /// The result would replace the picture it is made from.
+    Input(PathBuf),
     /// The server ended the task without a result: its words.
     Task(String),
 }
@@ -67,12 +69,16 @@ impl Failure {
         }
     }
 
-    /// Whether the same has to be expected for every other request: nobody answers, or the server is full.
+    /// Whether the same has to be expected for every other picture: nobody answers, or the server, or our disk, is full.
     #[must_use]
     pub fn is_general(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Broken(_) => true,
             Self::Refused { status, .. } => matches!(status, 503 | 507),
+            Self::Write(_, error) => {
+                use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+                matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+            }
             Self::GaveUp { last, .. } => last.is_general(),
             _ => false,
         }
@@ -127,6 +133,11 @@ impl fmt::Display for Failure {
             Self::Write(path, error) => {
                 write!(f, "no se puede guardar {}: {}", path.display(), InWords(error))
             }
+            Self::Input(path) => write!(
+                f,
+                "no se guarda en {}: es la imagen de entrada, que no se reemplaza; elija otra --salida",
+                path.display()
+            ),
             Self::Task(detail) => write!(f, "la tarea terminó con error: {detail}"),
         }
     }
@@ -182,6 +193,8 @@ mod tests {
             (refused(507), false, true),
             (refused(500), false, false),
             (refused(422), false, false),
+            (Failure::Write("x".into(), io::ErrorKind::StorageFull.into()), false, true),
+            (Failure::Write("x".into(), io::ErrorKind::NotFound.into()), false, false),
             (gave_up(8, refused(503)), false, true),
             (gave_up(8, refused(504)), false, false),
         ] {

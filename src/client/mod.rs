@@ -1,23 +1,30 @@
-//! The client: one picture to the server and its gray, scaled version back, as an answer, a task or a link; or a whole
-//! folder into the server's bank. Blocking sockets.
+//! The client: one picture to the server and its gray, scaled version back, as an answer, a task or a link; many pictures, and
+//! their results below one folder; or a whole folder into the server's bank. Blocking sockets.
 //!
 //! What travels is plain HTTP/1.1, so that anything said here can be said with curl as well. An answer is believed only
 //! if it is whole; what may pass by itself is tried again within bounds; what was asked and answered is told in Spanish.
 //!
 //! From below: [`server`] says where it is, [`request`] and [`response`] are what travels, [`connection`] carries it,
-//! [`retry`] and [`pause`] say when to try again, [`session`] holds these together. On top of it are [`picture`], [`task`],
-//! [`link`] and [`folder`]; [`options`] and [`prompt`] find out which.
+//! [`retry`] and [`pause`] say when to try again, [`session`] holds these together, and [`pool`] has several of them at
+//! once. On top of it are [`picture`], [`task`], [`link`], [`batch`] and [`bank`]; [`options`], [`prompt`] and [`job`] find
+//! out which. [`outcome`] and [`console`] tell how it ended.
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 
+mod bank;
+mod batch;
 mod connection;
 mod console;
+mod endings;
 mod failure;
-mod folder;
+mod job;
 mod link;
 mod options;
+mod outcome;
+mod parameters;
 mod pause;
 mod picture;
+mod pool;
 mod prompt;
 mod request;
 mod response;
@@ -28,16 +35,23 @@ mod session;
 mod task;
 
 pub use console::Console;
-pub use options::{BadUsage, ClientCommand, Mode, Options, USAGE, parse};
+pub use options::{BadUsage, ClientCommand, Mode, Options, Output, parse, usage_line};
+pub use outcome::Style;
+pub use parameters::Parameters;
 pub use prompt::Asker;
 pub use retry::RetryPolicy;
 pub use save::Saver;
 
+use failure::Failure;
+use job::Job;
+use outcome::Outcome;
 use pause::Pause;
+use picture::Source;
+use request::PIPED_MAX;
 use server::ServerAddress;
 use session::Session;
 
-/// Where a folder goes if nothing is said.
+/// Where several pictures, or a folder, go if nothing is said.
 const HOST: &str = "127.0.0.1";
 const PORT: u16 = 1234;
 
@@ -69,17 +83,24 @@ pub fn run<R: BufRead, W: Write>(
     asker: &mut Asker<R, W>,
     context: &Context<'_>,
 ) -> ExitStatus {
-    let (server, path) = match complete(options, asker) {
-        Ok(complete) => complete,
-        Err(error) => return refuse(&error, context.console),
-    };
     let Context { console, saver, retry_policy } = *context;
+    console.set_style(options.style);
+    if tell_missing(&options.paths, console) {
+        return ExitStatus::Failed;
+    }
+    let (server, job) = match complete(options, asker) {
+        Ok(complete) => complete,
+        Err(error) => return refuse(&error, console),
+    };
     let session = Session { server: &server, retry_policy, console, pause: Pause::default() };
-    let done = match (path.is_dir(), options.mode) {
-        (true, _) => folder::run(&session, &path),
-        (false, Mode::Picture) => picture::run(&session, options, &path, saver).map(|()| true),
-        (false, Mode::Task) => task::run(&session, options, &path, saver).map(|()| true),
-        (false, Mode::Link) => link::run(&session, options, &path).map(|()| true),
+    let done = match &job {
+        Job::Bank(folders) => store(&session, folders, saver),
+        Job::Batch(roots, output) => batch::run(&session, options, output, roots, saver),
+        Job::Single(path) => send_one(&session, options, Source::Path(path.clone()), saver),
+        Job::Standard => match asker.picture(PIPED_MAX) {
+            Ok(bytes) => send_one(&session, options, Source::Bytes(bytes), saver),
+            Err(error) => Err(Failure::Read("la entrada estándar".into(), error)),
+        },
     };
     match done {
         Ok(true) => ExitStatus::Well,
@@ -94,32 +115,74 @@ pub fn run<R: BufRead, W: Write>(
 /// Tells what is wrong with the usage.
 pub fn refuse(error: &BadUsage, console: &Console) -> ExitStatus {
     console.complain(&error.0);
-    console.notice(USAGE);
+    console.notice(usage_line());
     ExitStatus::Usage
 }
 
-/// Address and path, and whether the options are good for what is there.
+/// Tells of each path that leads nowhere, before anything is asked or sent; whether there was one.
+fn tell_missing(paths: &[PathBuf], console: &Console) -> bool {
+    let mut any = false;
+    for path in paths.iter().filter(|path| path.as_os_str() != "-") {
+        if let Err(error) = path.metadata() {
+            console.complain(Failure::Read(path.clone(), error));
+            any = true;
+        }
+    }
+    any
+}
+
+/// The server and what is to be done there.
 fn complete<R: BufRead, W: Write>(
     options: &Options,
     asker: &mut Asker<R, W>,
-) -> Result<(ServerAddress, PathBuf), BadUsage> {
-    let (server, path) = match &options.path {
-        Some(path) if path.is_dir() => {
-            let host = options.host.clone().unwrap_or_else(|| HOST.to_owned());
-            (ServerAddress::new(host, options.port.unwrap_or(PORT)), path.clone())
+) -> Result<(ServerAddress, Job), BadUsage> {
+    let decide = |paths: &[PathBuf]| job::decide(options, paths, Path::is_dir);
+    let (server, job) = match &options.paths[..] {
+        [] => {
+            let server = asker.server(options)?;
+            (server, decide(&[asker.path()?])?)
         }
-        _ => asker.complete(options)?,
+        paths => match decide(paths)? {
+            job if job.asks() => (asker.server(options)?, job),
+            job => {
+                let host = options.host.clone().unwrap_or_else(|| HOST.to_owned());
+                (ServerAddress::new(host, options.port.unwrap_or(PORT)), job)
+            }
+        },
     };
-    check_directory(options, &path)?;
-    Ok((server, path))
+    if let Job::Batch(roots, output) = &job {
+        batch::check(output, roots)?;
+    }
+    Ok((server, job))
 }
 
-fn check_directory(options: &Options, path: &Path) -> Result<(), BadUsage> {
-    match options.only_for_pictures() {
-        Some(option) if path.is_dir() => {
-            let shown = path.display();
-            Err(BadUsage(format!("{option} no se usa con un directorio: «{shown}»")))
-        }
-        _ => Ok(()),
+/// One picture; false never: it is done, or there is a failure.
+fn send_one(
+    session: &Session<'_>,
+    options: &Options,
+    source: Source,
+    saver: &Saver,
+) -> Result<bool, Failure> {
+    let origin = source.name().to_owned();
+    let done = match options.mode {
+        Mode::Picture => picture::run(session, options, source, saver),
+        Mode::Task => task::run(session, options, source, saver),
+        Mode::Link => link::run(session, options, source),
+    };
+    if let (Err(failure), Style::Json) = (&done, options.style) {
+        session.console.outcome(&Outcome::failed(&origin, &failure.to_string()));
     }
+    done.map(|()| true)
+}
+
+/// Folders into the bank, one after the other.
+fn store(session: &Session<'_>, folders: &[PathBuf], saver: &Saver) -> Result<bool, Failure> {
+    let mut is_well = true;
+    for folder in folders {
+        is_well &= bank::run(session, folder, saver)?;
+        if session.pause.is_in_vain() {
+            break;
+        }
+    }
+    Ok(is_well)
 }

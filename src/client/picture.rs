@@ -1,14 +1,46 @@
 //! One picture to the server: its upload, which all three ways of getting the result begin with, and the plainest of them,
 //! the result in the answer.
-use std::path::Path;
+//!
+//! Rules: the format of a result is what `--formato` says, else what the ending of `-o` names, else the picture's own, of
+//! which the server needs not be told. A result is never saved over the picture that it was made from.
+use std::path::{Path, PathBuf};
 
 use super::console::{Console, Unit};
+use super::endings;
 use super::failure::Failure;
-use super::options::Options;
+use super::options::{Options, Output};
+use super::outcome::Outcome;
+use super::parameters::Parameters;
 use super::request::{Body, ClientRequest};
 use super::response::Response;
-use super::save::{Saver, check, destination};
+use super::save::{FileId, Saver, check, check_input, destination};
 use super::session::{Conversation, Session};
+use crate::http::format::Format;
+
+/// What a result is called that goes to standard output, in errors.
+const STANDARD: &str = "la salida estándar";
+
+/// A picture to be sent.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// A file, or whatever else has a path.
+    Path(PathBuf),
+    /// What came by standard input.
+    Bytes(Vec<u8>),
+}
+
+/// One picture, on its way.
+#[derive(Debug)]
+pub(super) struct Upload {
+    /// What it is called.
+    pub(super) origin: PathBuf,
+    /// Its file, if it has one.
+    input: Option<FileId>,
+    /// What is sent.
+    pub(super) request: ClientRequest,
+    /// Where the result is expected to go; None: it is written to standard output.
+    expected: Option<PathBuf>,
+}
 
 /// Sends the picture (`PUT /`), and saves what comes back.
 ///
@@ -17,44 +49,81 @@ use super::session::{Conversation, Session};
 pub(super) fn run(
     session: &Session<'_>,
     options: &Options,
-    path: &Path,
+    source: Source,
     saver: &Saver,
 ) -> Result<(), Failure> {
-    check(options.output.as_deref())?;
-    let mut request = upload("PUT", "/", options, path)?;
+    let mut upload = Upload::new("PUT", "/", options, source)?;
+    if options.simulate {
+        simulate(session.console, &upload);
+        return Ok(());
+    }
     let mut conversation = session.open()?;
-    let response = send(&mut conversation, session.console, &mut request)?;
+    let response = send(&mut conversation, session.console, &mut upload.request)?;
     if response.status != 200 {
         return Err(Failure::refused(&response));
     }
-    keep(session.console, options, saver, &response.body)
+    keep(session.console, options, saver, &upload, &response)
 }
 
-/// A request with the picture at `path` as its body, and what is wished for in its query.
-///
-/// # Errors
-/// The picture can't be read, or is empty.
-pub(super) fn upload(
-    method: &'static str,
-    route: &str,
-    options: &Options,
-    path: &Path,
-) -> Result<ClientRequest, Failure> {
-    let body = Body::open_any(path).map_err(|error| Failure::Read(path.to_owned(), error))?;
-    if body.length() == 0 {
-        return Err(Failure::Empty(path.to_owned()));
+impl Source {
+    /// What it is called.
+    pub(super) fn name(&self) -> &Path {
+        match self {
+            Self::Path(path) => path,
+            Self::Bytes(_) => Path::new("-"),
+        }
     }
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    if let Some(factor) = &options.factor {
-        query.append_pair("escala", factor);
+}
+
+impl Upload {
+    /// A request with the picture as its body, and what is wished for in its query.
+    ///
+    /// # Errors
+    /// The picture can't be read, or is empty; its result could not be saved.
+    pub(super) fn new(
+        method: &'static str,
+        route: &str,
+        options: &Options,
+        source: Source,
+    ) -> Result<Self, Failure> {
+        let origin = source.name().to_owned();
+        let (input, body) = match source {
+            Source::Path(path) => {
+                let input = FileId::at(&path);
+                check(options.output_path(), input)?;
+                (input, Body::open_any(&path).map_err(|error| Failure::Read(path, error))?)
+            }
+            Source::Bytes(bytes) => {
+                check(options.output_path(), None)?;
+                (None, Body::Bytes(bytes))
+            }
+        };
+        if body.length() == 0 {
+            return Err(Failure::Empty(origin));
+        }
+        let own = body.first().ok().as_deref().and_then(Format::of_file);
+        let named = options.output_path().and_then(endings::format_of).filter(|named| own != Some(*named));
+        let format = options.parameters.format.or(named);
+        let parameters = Parameters { format, ..options.parameters.clone() };
+        let expected = match &options.output {
+            Some(Output::Standard) => None,
+            _ => Some(destination(options.output_path(), format.or(own))),
+        };
+        if let Some(expected) = &expected {
+            check_input(expected, input)?;
+        }
+        let request = ClientRequest { method, target: parameters.target(route), fields: Vec::new(), body };
+        Ok(Self { origin, input, request, expected })
     }
-    if let Some(format) = options.format {
-        // An extension is a name that `formato` knows.
-        query.append_pair("formato", format.extension());
-    }
-    let query = query.finish();
-    let target = if query.is_empty() { route.to_owned() } else { format!("{route}?{query}") };
-    Ok(ClientRequest { method, target, fields: Vec::new(), body })
+}
+
+/// Tells what would be done.
+fn simulate(console: &Console, upload: &Upload) {
+    let shown = upload.expected.as_deref().map_or(STANDARD.into(), Path::to_string_lossy);
+    let line = format_args!("imagen {} se guardaría como {shown}", upload.origin.display());
+    let destination = upload.expected.as_ref().map(|path| path.to_string_lossy().into_owned());
+    let planned = Outcome::new("por hacer", &upload.origin, line);
+    console.outcome(&Outcome { destination, is_new: true, ..planned });
 }
 
 /// Sends it, telling how far it has come. When tries follow each other, the steps are told once.
@@ -83,10 +152,32 @@ pub(super) fn keep(
     console: &Console,
     options: &Options,
     saver: &Saver,
-    picture: &[u8],
+    upload: &Upload,
+    response: &Response,
 ) -> Result<(), Failure> {
-    let path = destination(options.output.as_deref(), picture);
+    let picture = &response.body;
+    if upload.expected.is_none() {
+        return console.picture(picture).map_err(|error| Failure::Write(STANDARD.into(), error));
+    }
+    let path = destination(options.output_path(), Format::of_file(picture));
+    check_input(&path, upload.input)?;
     saver.save(&path, picture)?;
-    console.line(format_args!("Imagen escalada recibida y guardada como {}.", path.display()));
+    let line = format_args!("Imagen escalada recibida y guardada como {}.", path.display());
+    console.outcome(&saved(Outcome::new(SAVED, &upload.origin, line), &path, response));
     Ok(())
+}
+
+/// The word for a picture whose result is on the disk.
+pub(super) const SAVED: &str = "guardada";
+
+/// The same outcome with what is known of its result.
+pub(super) fn saved(outcome: Outcome, path: &Path, response: &Response) -> Outcome {
+    let side = |name| response.field(name)?.parse().ok();
+    Outcome {
+        destination: Some(path.to_string_lossy().into_owned()),
+        is_new: true,
+        bytes: Some(response.body.len() as u64),
+        sides: side("x-ancho").zip(side("x-alto")),
+        ..outcome
+    }
 }

@@ -3,19 +3,19 @@
 //! Rules: the questions are asked wherever the answers come from, so that three lines through a pipe do as well as a
 //! person. A person who mistypes is asked again, also for a picture that can't be sent; a pipe will not do better the second
 //! time, and is told what was wrong.
-//! A path is bytes: it need not be UTF-8, and the spaces in it are its own.
+//! A path is bytes: it need not be UTF-8, and the spaces in it are its own. Where nothing has the name that was typed, it is
+//! read as a shell or a file manager would have written it ([`readings`]).
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead, Write};
-use std::os::unix::ffi::OsStringExt;
+use std::io::{self, BufRead, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use scaler::usage;
 use scaler::words::InWords;
 
 use super::failure::Failure;
 use super::options::{BadUsage, Options};
 use super::request::Body;
-use super::server::{ServerAddress, parse_host, parse_port};
+use super::server::{ServerAddress, parse_address, parse_port};
 
 const HOST: &str = "Ingrese la IP del servidor: ";
 const PORT: &str = "Ingrese el puerto del servidor: ";
@@ -32,21 +32,16 @@ pub struct Asker<R, W> {
 }
 
 impl<R: BufRead, W: Write> Asker<R, W> {
-    /// Address and path, as far as given by `options`, the rest by the answers.
+    /// Address and port, as far as given by `options`, the rest by the answers; an address may be answered with its port.
     ///
     /// # Errors
     /// The answers end, or one of a pipe's is wrong: exit 2.
-    pub fn complete(&mut self, options: &Options) -> Result<(ServerAddress, PathBuf), BadUsage> {
-        let host = match &options.host {
-            Some(host) => host.clone(),
-            None => self.ask(HOST, |answer| {
-                let text = answer.to_string_lossy();
-                usage::check_host("la IP", text.trim())?;
-                parse_host(text.trim())
-                    .ok_or_else(|| format!("la IP debe ser una dirección o un nombre: «{}»", text.trim()))
-            })?,
+    pub fn server(&mut self, options: &Options) -> Result<ServerAddress, BadUsage> {
+        let (host, within) = match &options.host {
+            Some(host) => (host.clone(), None),
+            None => self.ask(HOST, |answer| parse_address("la IP", answer.to_string_lossy().trim()))?,
         };
-        let port = match options.port {
+        let port = match options.port.or(within) {
             Some(port) => port,
             None => self.ask(PORT, |answer| {
                 let text = answer.to_string_lossy();
@@ -55,16 +50,37 @@ impl<R: BufRead, W: Write> Asker<R, W> {
                 })
             })?,
         };
+        Ok(ServerAddress::new(host, port))
+    }
+
+    /// The path of a picture or a directory.
+    ///
+    /// # Errors
+    /// As [`Asker::server`].
+    pub fn path(&mut self) -> Result<PathBuf, BadUsage> {
         let person = self.person;
-        let path = match &options.path {
-            Some(path) => path.clone(),
-            None => self.ask(PATH, |answer| match Path::new(answer) {
-                path if path.as_os_str().is_empty() => Err("la ruta está vacía".into()),
-                path if person => check(path).map(|()| path.into()).map_err(|failure| failure.to_string()),
-                path => Ok(path.into()),
-            })?,
-        };
-        Ok((ServerAddress::new(host, port), path))
+        let home = std::env::home_dir();
+        self.ask(PATH, |answer| match find(answer, home.as_deref()) {
+            path if path.as_os_str().is_empty() => Err("la ruta está vacía".into()),
+            path if person => check(&path).map(|()| path).map_err(|failure| failure.to_string()),
+            path => Ok(path),
+        })
+    }
+
+    /// All that is to be read, which is a picture.
+    ///
+    /// # Errors
+    /// As read(2), and more than `max` bytes.
+    pub fn picture(&mut self, max: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.input.by_ref().take(max + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > max {
+            return Err(io::Error::other(format!(
+                "son más de {} MiB, y no de un archivo regular",
+                max >> 20
+            )));
+        }
+        Ok(bytes)
     }
 
     fn ask<T>(&mut self, question: &str, read: impl Fn(&OsStr) -> Result<T, String>) -> Result<T, BadUsage> {
@@ -107,6 +123,45 @@ impl<R: BufRead, W: Write> Asker<R, W> {
     }
 }
 
+/// The first reading of an answer that names something; if none does, the answer as it was typed.
+fn find(answer: &OsStr, home: Option<&Path>) -> PathBuf {
+    let typed = PathBuf::from(answer);
+    if typed.exists() {
+        return typed;
+    }
+    readings(answer.as_bytes(), home).into_iter().find(|path| path.exists()).unwrap_or(typed)
+}
+
+/// What an answer may mean beside itself: without the white space around it, in quotes, with `~` for the home directory,
+/// with a backslash before odd characters, as a `file:` URL (RFC 8089).
+fn readings(answer: &[u8], home: Option<&Path>) -> Vec<PathBuf> {
+    let trimmed = answer.trim_ascii();
+    let quoted = |quote: &[u8]| trimmed.strip_prefix(quote)?.strip_suffix(quote);
+    let bare = quoted(b"'").or_else(|| quoted(b"\"")).unwrap_or(trimmed);
+    let url =
+        bare.strip_prefix(b"file://").map(|path| percent_encoding::percent_decode(path).collect::<Vec<u8>>());
+    let mut texts = vec![bare.to_vec(), unescaped(bare)];
+    texts.extend(url);
+    let in_home = |text: &Vec<u8>| {
+        let rest = text.strip_prefix(b"~")?;
+        let rest = if rest.is_empty() { rest } else { rest.strip_prefix(b"/")? };
+        Some(home?.join(OsStr::from_bytes(rest)))
+    };
+    let at_home: Vec<_> = texts.iter().filter_map(in_home).collect();
+    let plain = texts.into_iter().map(|text| OsString::from_vec(text).into());
+    plain.chain(at_home).collect()
+}
+
+/// Without the backslash before any character.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut bytes = text.iter();
+    let mut plain = Vec::with_capacity(text.len());
+    while let Some(&byte) = bytes.next() {
+        plain.push(if byte == b'\\' { bytes.next().copied().unwrap_or(byte) } else { byte });
+    }
+    plain
+}
+
 /// Whether what is at `path` can be sent, as far as can be told before: a directory and a pipe are opened in their turn.
 fn check(path: &Path) -> Result<(), Failure> {
     let unreadable = |error| Failure::Read(path.to_owned(), error);
@@ -138,7 +193,12 @@ mod tests {
         person: bool,
     ) -> (Result<(ServerAddress, PathBuf), BadUsage>, String) {
         let mut output = Vec::new();
-        let result = Asker { input, output: &mut output, person }.complete(&options(arguments));
+        let options = options(arguments);
+        let mut asker = Asker { input, output: &mut output, person };
+        let result = asker.server(&options).and_then(|server| match &options.paths[..] {
+            [] => Ok((server, asker.path()?)),
+            [path, ..] => Ok((server, path.clone())),
+        });
         (result, String::from_utf8(output).unwrap())
     }
 
@@ -151,6 +211,8 @@ mod tests {
             (&["-i", "::1"], "8090\nmi foto.jpg\n", &format!("{PORT}\n{PATH}\n")),
             (&["-p", "8090", "-f", "mi foto.jpg"], "::1\n", &format!("{HOST}\n")),
             (&["-i", "::1", "-p", "8090", "-f", "mi foto.jpg"], "", ""),
+            (&[], "http://[::1]:8090/\nmi foto.jpg\n", &format!("{HOST}\n{PATH}\n")),
+            (&["-p", "8090"], "[::1]:1\nmi foto.jpg\n", &format!("{HOST}\n{PATH}\n")),
         ] {
             let (result, output) = ask(arguments, input.as_bytes(), false);
             assert_eq!(
@@ -166,6 +228,35 @@ mod tests {
     fn a_path_is_bytes() {
         let (result, _) = ask(&["-i", "a", "-p", "1"], b" \xff.jpg \n", false);
         assert_eq!(result.unwrap().1.as_os_str().as_bytes(), b" \xff.jpg ");
+    }
+
+    #[test]
+    fn answers_are_read_as_shells_and_file_managers_write_them() {
+        let home = Path::new("/casa/ana");
+        for (answer, expected) in [
+            (" foto.jpg ", "foto.jpg"),
+            ("'mi foto.jpg'", "mi foto.jpg"),
+            ("\"mi foto.jpg\" ", "mi foto.jpg"),
+            ("mi\\ foto\\(1\\).jpg", "mi foto(1).jpg"),
+            ("~/fotos/a b.jpg", "/casa/ana/fotos/a b.jpg"),
+            ("'~/a.jpg'", "/casa/ana/a.jpg"),
+            ("~", "/casa/ana/"),
+            ("file:///tmp/mi%20foto.jpg", "/tmp/mi foto.jpg"),
+        ] {
+            let readings = readings(answer.as_bytes(), Some(home));
+            assert!(readings.contains(&PathBuf::from(expected)), "{answer}: {readings:?}");
+        }
+        assert!(!readings(b"~beto/a.jpg", Some(home)).iter().any(|path| path.starts_with(home)));
+        let place = std::env::temp_dir().join(format!("tp2-lectura-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&place).unwrap();
+        let odd = place.join("'mía' .jpg");
+        std::fs::write(&odd, "P").unwrap();
+        // What there is goes before every reading.
+        assert_eq!(find(odd.as_os_str(), None), odd);
+        let quoted = format!("  \"{}\"", odd.display());
+        assert_eq!(find(OsStr::new(&quoted), None), odd);
+        assert_eq!(find(OsStr::new("'no.jpg'"), None), Path::new("'no.jpg'"));
+        std::fs::remove_dir_all(&place).unwrap();
     }
 
     #[test]

@@ -4,15 +4,18 @@
 //! so the framing holds whatever happens to the file meanwhile. A long file is never in memory as a whole.
 use std::fs::File;
 use std::io::{self, Cursor, ErrorKind, Read, Seek};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::http::sniff::LOOKED_AT;
 
 /// Everything but the unreserved characters of RFC 3986 §2.3: the encoded name is one segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Longest picture that is taken from a pipe or a device, whose length nobody knows beforehand.
-const PIPED_MAX: u64 = 256 << 20;
+pub(super) const PIPED_MAX: u64 = 256 << 20;
 
 /// A request of HTTP/1.1.
 #[derive(Debug)]
@@ -113,6 +116,21 @@ impl Body {
         }
     }
 
+    /// The first bytes, as many as tell what the picture is.
+    ///
+    /// # Errors
+    /// As pread(2).
+    pub(super) fn first(&self) -> io::Result<Vec<u8>> {
+        let mut first = vec![0; LOOKED_AT];
+        let length = match self {
+            Self::Empty => 0,
+            Self::Bytes(bytes) => bytes.as_slice().read(&mut first)?,
+            Self::File(file, _) => file.read_at(&mut first, 0)?,
+        };
+        first.truncate(length);
+        Ok(first)
+    }
+
     /// The bytes from the first on. A file that has become shorter ends early, which whoever reads has to notice.
     ///
     /// # Errors
@@ -179,6 +197,8 @@ mod tests {
         let mut body = Body::open(&path).unwrap();
         File::options().append(true).open(&path).unwrap().write_all(b" y chau").unwrap();
         assert_eq!(body.length(), 4);
+        assert_eq!(body.first().unwrap(), b"hola y chau");
+        assert_eq!(Body::Bytes(vec![7; 600]).first().unwrap(), [7; LOOKED_AT]);
         assert_eq!((read(&mut body), read(&mut body)), (b"hola".to_vec(), b"hola".to_vec()));
         std::fs::write(&path, b"ho").unwrap();
         assert_eq!(read(&mut body), b"ho");

@@ -1,24 +1,54 @@
 //! The result, on the disk: written aside and renamed, so a name holds the whole picture or what it held before.
 //!
-//! Rules: the file aside is gone when the writing has failed, and when the client is interrupted ([`Saver::abandon`]); a
-//! link is followed to the file it names; a device or a pipe is written to, never replaced.
-//!
-//! Known limit: a client that is killed outright (SIGKILL) leaves the file aside, whose name begins with a dot.
-use std::fs::{self, File};
-use std::io::{self, Write};
+//! Rules: the file aside is gone when the writing has failed, and when the client is interrupted ([`Saver::abandon`]); one
+//! that a client left which was killed outright (SIGKILL) is removed by the next one that writes there ([`tidy`]): who writes
+//! a file holds its lock, and the dead hold none. A link is followed to the file it names; a device or a pipe is
+//! written to, never replaced. What was sent is never written to ([`FileId`]).
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
 use super::failure::Failure;
-use crate::http::format::{Format, Sniff};
+use crate::http::format::Format;
 
-/// Saves results; all clones know of the one that is being written.
+/// How the names of files aside begin and end.
+const ASIDE: (&str, &str) = (".tp2-cliente-", ".tmp");
+
+/// Saves results; all clones know of those that are being written.
 #[derive(Clone, Debug, Default)]
 pub struct Saver {
-    /// The file aside, while there is one.
-    aside: Arc<Mutex<Option<PathBuf>>>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// The files aside, while there are any.
+    asides: Vec<PathBuf>,
+    /// What an interrupted user is told.
+    farewell: Option<String>,
+}
+
+/// Which file it is, whatever name leads there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// Of what was looked at.
+    pub(super) fn of(found: &Metadata) -> Self {
+        Self { device: found.dev(), inode: found.ino() }
+    }
+
+    /// Of the file behind this name, links followed; None: there is none, or it can't be told.
+    pub(super) fn at(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().as_ref().map(Self::of)
+    }
 }
 
 impl Saver {
@@ -33,68 +63,123 @@ impl Saver {
         let saved = if is_special {
             File::options().write(true).open(&target).and_then(|mut file| file.write_all(bytes))
         } else {
-            self.replace(&target, bytes)
+            match self.replace(&target, bytes) {
+                // Another client took the file aside for one that was left, between its making and its locking.
+                Err(error) if error.kind() == ErrorKind::NotFound => self.replace(&target, bytes),
+                other => other,
+            }
         };
         saved.map_err(|error| Failure::Write(path.to_owned(), error))
     }
 
     fn replace(&self, target: &Path, bytes: &[u8]) -> io::Result<()> {
-        let aside = target.with_file_name(format!(".tp2-cliente-{}.tmp", Uuid::new_v4().simple()));
+        let name = format!("{}{}{}", ASIDE.0, Uuid::new_v4().simple(), ASIDE.1);
+        let aside = target.with_file_name(name);
         let mut file = {
-            let mut writing = self.writing();
+            let mut shared = self.shared();
             let file = File::create_new(&aside)?;
-            *writing = Some(aside.clone());
+            shared.asides.push(aside.clone());
             file
         };
+        // Where there are no locks, nobody takes it away either.
+        let _ = file.try_lock();
         let written = file.write_all(bytes);
-        let mut writing = self.writing();
+        let mut shared = self.shared();
         let saved = written.and_then(|()| fs::rename(&aside, target));
         if saved.is_err() {
             // The first error is the one to report.
             let _ = fs::remove_file(&aside);
         }
-        *writing = None;
+        shared.asides.retain(|other| *other != aside);
         saved
     }
 
-    /// Removes what is half written, and calls `end` before anything else can be begun.
-    pub fn abandon(&self, end: impl FnOnce()) {
-        let mut writing = self.writing();
-        if let Some(aside) = writing.take() {
-            let _ = fs::remove_file(aside);
-        }
-        end();
+    /// What a user who interrupts from now on is told: what is done, and how to go on.
+    pub(super) fn set_farewell(&self, text: String) {
+        self.shared().farewell = Some(text);
     }
 
-    fn writing(&self) -> MutexGuard<'_, Option<PathBuf>> {
-        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Removes what is half written, and calls `end` with the farewell before anything else can be begun.
+    pub fn abandon(&self, end: impl FnOnce(Option<&str>)) {
+        let mut shared = self.shared();
+        for aside in std::mem::take(&mut shared.asides) {
+            let _ = fs::remove_file(aside);
+        }
+        end(shared.farewell.as_deref());
     }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes from a directory the files aside of clients that are no more.
+pub(super) fn tidy(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_aside = name.to_str().is_some_and(|name| name.starts_with(ASIDE.0) && name.ends_with(ASIDE.1));
+        let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_aside && is_file() && File::open(entry.path()).is_ok_and(|file| is_nobodys(&file)) {
+            // What can't be removed stays, and harms nobody.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether no client writes it any more.
+fn is_nobodys(file: &File) -> bool {
+    match file.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
+    }
+}
+
+/// Whether a name is that of a file aside, or of what systems leave in folders without anybody's asking.
+pub(super) fn is_clutter(name: &[u8]) -> bool {
+    let (begin, end) = (ASIDE.0.as_bytes(), ASIDE.1.as_bytes());
+    name.starts_with(b"._")
+        || name == b".DS_Store"
+        || name.eq_ignore_ascii_case(b"thumbs.db")
+        || name.eq_ignore_ascii_case(b"desktop.ini")
+        || (name.starts_with(begin) && name.ends_with(end))
 }
 
 /// Whether the result could be saved there at all, as far as can be told before there is one.
 ///
 /// # Errors
-/// [`Failure::Write`]: there is no such directory.
-pub(super) fn check(output: Option<&Path>) -> Result<(), Failure> {
-    let parent = output.and_then(Path::parent).filter(|parent| !parent.as_os_str().is_empty());
-    match (output, parent.map(fs::metadata)) {
-        (Some(output), Some(Err(error))) => Err(Failure::Write(output.to_owned(), error)),
-        (Some(output), Some(Ok(found))) if !found.is_dir() => {
-            Err(Failure::Write(output.to_owned(), io::ErrorKind::NotADirectory.into()))
-        }
+/// [`Failure::Write`]: there is no such directory. [`Failure::Input`]: it is the file of `input`.
+pub(super) fn check(output: Option<&Path>, input: Option<FileId>) -> Result<(), Failure> {
+    let Some(output) = output else { return Ok(()) };
+    let unwritable = |error| Err(Failure::Write(output.to_owned(), error));
+    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty());
+    match parent.map(fs::metadata) {
+        Some(Err(error)) => return unwritable(error),
+        Some(Ok(found)) if !found.is_dir() => return unwritable(ErrorKind::NotADirectory.into()),
+        _ => {}
+    }
+    if output.as_os_str().as_encoded_bytes().ends_with(b"/") && !output.is_dir() {
+        return unwritable(ErrorKind::NotFound.into());
+    }
+    check_input(output, input)
+}
+
+/// Refuses to save a result over the picture that it was made from.
+///
+/// # Errors
+/// [`Failure::Input`].
+pub(super) fn check_input(path: &Path, input: Option<FileId>) -> Result<(), Failure> {
+    match input {
+        Some(input) if FileId::at(path) == Some(input) => Err(Failure::Input(path.to_owned())),
         _ => Ok(()),
     }
 }
 
-/// Where this picture goes: where the user said; in a directory, or if nothing was said, `imagen_procesada` with the
-/// extension of what the picture really is.
+/// Where a picture of this format goes: where the user said; in a directory, or if nothing was said, `imagen_procesada` with
+/// the ending of what the picture really is.
 #[must_use]
-pub(super) fn destination(output: Option<&Path>, picture: &[u8]) -> PathBuf {
-    let extension = match Format::sniff(picture) {
-        Sniff::Picture(format) => format.extension(),
-        Sniff::Unknown | Sniff::NeedMore => "bin",
-    };
-    let name = format!("imagen_procesada.{extension}");
+pub(super) fn destination(output: Option<&Path>, format: Option<Format>) -> PathBuf {
+    let name = format!("imagen_procesada.{}", format.map_or("bin", Format::extension));
     match output {
         Some(output) if output.is_dir() => output.join(name),
         Some(output) => output.to_owned(),
@@ -169,21 +254,70 @@ mod tests {
     fn an_interruption_removes_what_is_half_written() {
         let directory = Directory::new();
         let saver = Saver::default();
-        let aside = directory.0.join(".tp2-cliente-x.tmp");
-        fs::write(&aside, b"medio").unwrap();
-        *saver.writing() = Some(aside);
-        let mut ended = false;
-        saver.clone().abandon(|| ended = true);
-        assert!(ended);
+        for name in [".tp2-cliente-x.tmp", ".tp2-cliente-y.tmp"] {
+            let aside = directory.0.join(name);
+            fs::write(&aside, b"medio").unwrap();
+            saver.shared().asides.push(aside);
+        }
+        let mut told = Vec::new();
+        saver.clone().abandon(|farewell| told.push(farewell.map(str::to_owned)));
+        saver.set_farewell("1 de 2".into());
+        saver.clone().abandon(|farewell| told.push(farewell.map(str::to_owned)));
+        assert_eq!(told, [None, Some("1 de 2".into())]);
         assert!(directory.names().is_empty());
+    }
+
+    #[test]
+    fn what_the_dead_left_is_removed_and_what_the_living_write_is_not() {
+        let directory = Directory::new();
+        let at = |name: &str| directory.0.join(name);
+        let alive = File::create_new(at(".tp2-cliente-vive.tmp")).unwrap();
+        alive.try_lock().unwrap();
+        for name in [".tp2-cliente-muerto.tmp", "foto.tmp", ".tp2-cliente-"] {
+            fs::write(at(name), b"medio").unwrap();
+        }
+        fs::create_dir(at(".tp2-cliente-d.tmp")).unwrap();
+        tidy(&directory.0);
+        let kept = [".tp2-cliente-", ".tp2-cliente-d.tmp", ".tp2-cliente-vive.tmp", "foto.tmp"];
+        assert_eq!(directory.names(), kept);
+        drop(alive);
+        tidy(&directory.0);
+        assert!(!at(".tp2-cliente-vive.tmp").exists());
+        tidy(&at("no"));
+    }
+
+    #[test]
+    fn clutter_is_what_nobody_made() {
+        for name in [".DS_Store", "Thumbs.db", "thumbs.db", "Desktop.ini", "._foto.jpg", ".tp2-cliente-0.tmp"]
+        {
+            assert!(is_clutter(name.as_bytes()), "{name}");
+        }
+        for name in ["DS_Store", ".foto.jpg", "Thumbs.db.jpg", "_.jpg", ".tp2-cliente"] {
+            assert!(!is_clutter(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_input_is_never_the_output() {
+        let directory = Directory::new();
+        let at = |name: &str| directory.0.join(name);
+        fs::write(at("foto.jpg"), b"").unwrap();
+        std::os::unix::fs::symlink("foto.jpg", at("enlace.jpg")).unwrap();
+        fs::hard_link(at("foto.jpg"), at("otro.jpg")).unwrap();
+        let input = FileId::at(&at("foto.jpg"));
+        for name in ["foto.jpg", "enlace.jpg", "otro.jpg", "../"] {
+            let refused = matches!(check(Some(&at(name)), input), Err(Failure::Input(_)));
+            assert_eq!(refused, name != "../", "{name}");
+        }
+        assert!(check(Some(&at("nueva.jpg")), input).is_ok() && check(Some(&at("foto.jpg")), None).is_ok());
     }
 
     #[test]
     fn results_are_named_after_what_they_are() {
         let directory = Directory::new();
-        let png = b"\x89PNG\r\n\x1a\n";
+        let png = Some(Format::Png);
         assert_eq!(destination(None, png), Path::new("imagen_procesada.png"));
-        assert_eq!(destination(None, b"?"), Path::new("imagen_procesada.bin"));
+        assert_eq!(destination(None, None), Path::new("imagen_procesada.bin"));
         assert_eq!(destination(Some(Path::new("x.jpg")), png), Path::new("x.jpg"));
         assert_eq!(destination(Some(&directory.0), png), directory.0.join("imagen_procesada.png"));
     }
@@ -192,9 +326,11 @@ mod tests {
     fn a_directory_that_is_missing_is_seen_beforehand() {
         let directory = Directory::new();
         fs::write(directory.0.join("archivo"), b"").unwrap();
-        for (output, fine) in [("x.png", true), ("no/x.png", false), ("archivo/x.png", false), ("", true)] {
-            assert_eq!(check(Some(&directory.0.join(output))).is_ok(), fine, "{output}");
+        for (output, fine) in
+            [("x.png", true), ("no/x.png", false), ("archivo/x.png", false), ("no/", false), ("", true)]
+        {
+            assert_eq!(check(Some(&directory.0.join(output)), None).is_ok(), fine, "{output}");
         }
-        assert!(check(None).is_ok() && check(Some(Path::new("x.png"))).is_ok());
+        assert!(check(None, None).is_ok() && check(Some(Path::new("x.png")), None).is_ok());
     }
 }

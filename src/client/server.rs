@@ -1,6 +1,8 @@
 //! Where the server is: what people type, what is resolved, and what goes into the `Host` field.
 use std::fmt;
 
+use scaler::usage;
+
 /// A server's address or name, and its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerAddress {
@@ -35,6 +37,42 @@ impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port } = self;
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+/// What names the server, the value of what `name` names: `HOST`, `HOST:PUERTO`, `http://HOST:PUERTO`. An URL without a port
+/// leaves it open, as an address does: a server of ours has no usual one.
+///
+/// # Errors
+/// The complaint, one Spanish line.
+pub(super) fn parse_address(name: impl fmt::Display, text: &str) -> Result<(String, Option<u16>), String> {
+    let scheme = |scheme: &str| {
+        text.get(..scheme.len())
+            .filter(|start| start.eq_ignore_ascii_case(scheme))
+            .map(|_| &text[scheme.len()..])
+    };
+    if scheme("https://").is_some() {
+        return Err(format!(
+            "{name}: el cliente habla HTTP sin TLS; use http:// en lugar de https://: «{text}»"
+        ));
+    }
+    let rest = match scheme("http://") {
+        Some(rest) => rest.strip_suffix('/').unwrap_or(rest),
+        None => text,
+    };
+    let (host, port) = match rest.rsplit_once(':') {
+        // Without brackets an IPv6 address could end like that.
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    let is_whole = port.is_none_or(|port| parse_port(port).is_some());
+    match parse_host(host).filter(|_| is_whole) {
+        Some(parsed) => usage::check_host(&name, host).map(|()| (parsed, port.and_then(parse_port))),
+        // What it says of URLs, it says of those of other schemes and of those with a path.
+        None => match usage::check_host(&name, text) {
+            Err(complaint) if rest.contains("://") => Err(complaint),
+            _ => Err(format!("{name} debe ser una dirección o un nombre: «{text}»")),
+        },
     }
 }
 
@@ -78,6 +116,41 @@ mod tests {
             ("http://a/", None),
         ] {
             assert_eq!(parse_host(text).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_as_people_type_them() {
+        for (text, host, port) in [
+            ("127.0.0.1", "127.0.0.1", None),
+            ("127.0.0.1:8080", "127.0.0.1", Some(8080)),
+            ("localhost:80", "localhost", Some(80)),
+            ("[::1]:8080", "::1", Some(8080)),
+            ("[::1]", "::1", None),
+            ("1::8080", "1::8080", None),
+            ("http://localhost:8080", "localhost", Some(8080)),
+            ("HTTP://[fe80::1%2]:8080/", "fe80::1%2", Some(8080)),
+            ("http://a.example/", "a.example", None),
+        ] {
+            assert_eq!(parse_address("--ip", text), Ok((host.into(), port)), "{text}");
+        }
+        for (text, complaint) in [
+            ("", "--ip debe ser una dirección o un nombre: «»"),
+            ("a:", "--ip debe ser una dirección o un nombre: «a:»"),
+            ("a:0", "--ip debe ser una dirección o un nombre: «a:0»"),
+            (":80", "--ip debe ser una dirección o un nombre: «:80»"),
+            ("http://a/b", "--ip debe ser una dirección o un nombre: «http://a/b»"),
+            ("ftp://a", "--ip debe ser una dirección o un nombre (no una URL): «ftp://a»"),
+            (
+                "fe80::1",
+                "--ip debe ser una dirección o un nombre (falta la interfaz: fe80::1%eth0): «fe80::1»",
+            ),
+            (
+                "https://a",
+                "--ip: el cliente habla HTTP sin TLS; use http:// en lugar de https://: «https://a»",
+            ),
+        ] {
+            assert_eq!(parse_address("--ip", text), Err(complaint.into()));
         }
     }
 

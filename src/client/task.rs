@@ -4,7 +4,6 @@
 //! Rules: the id is told as soon as it is known, so that whoever interrupts the client can ask for the result later; the request
 //! has a key (`Idempotency-Key`), so that sending it again does not make a second task. A task is waited for as long
 //! as it lasts: it has its own end, kept by the server.
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -13,8 +12,9 @@ use uuid::Uuid;
 use super::console::Unit;
 use super::failure::Failure;
 use super::options::Options;
-use super::picture::{keep, send, upload};
-use super::save::{Saver, check};
+use super::picture::{Source, Upload, keep, send};
+use super::response::Response;
+use super::save::Saver;
 use super::session::{Conversation, Session};
 
 /// Seconds for which the server is asked to hold its answer.
@@ -39,14 +39,13 @@ enum Stand {
 pub(super) fn run(
     session: &Session<'_>,
     options: &Options,
-    path: &Path,
+    source: Source,
     saver: &Saver,
 ) -> Result<(), Failure> {
-    check(options.output.as_deref())?;
-    let mut request = upload("POST", "/tareas", options, path)?;
-    request.fields.push(("Idempotency-Key", Uuid::new_v4().to_string()));
+    let mut upload = Upload::new("POST", "/tareas", options, source)?;
+    upload.request.fields.push(("Idempotency-Key", Uuid::new_v4().to_string()));
     let mut conversation = session.open()?;
-    let response = send(&mut conversation, session.console, &mut request)?;
+    let response = send(&mut conversation, session.console, &mut upload.request)?;
     // 200 where a task that was handed in before is answered as what it is by now.
     if !matches!(response.status, 200 | 202) {
         return Err(Failure::refused(&response));
@@ -55,12 +54,16 @@ pub(super) fn run(
     let id = id.ok_or(Failure::Senseless("el id de la tarea"))?;
     session.console.line(format_args!("Tarea: {id}"));
     session.console.line(format_args!("Estado: http://{}/estado/{id}", session.server));
-    let picture = wait(session, &mut conversation, id)?;
-    keep(session.console, options, saver, &picture)
+    saver.set_farewell(format!(
+        "Interrumpido: la tarea sigue en el servidor; su resultado se pide en http://{}/tareas/{id}/imagen.",
+        session.server
+    ));
+    let result = wait(session, &mut conversation, id)?;
+    keep(session.console, options, saver, &upload, &result)
 }
 
 /// The result, once it is there.
-fn wait(session: &Session<'_>, conversation: &mut Conversation<'_>, id: Uuid) -> Result<Vec<u8>, Failure> {
+fn wait(session: &Session<'_>, conversation: &mut Conversation<'_>, id: Uuid) -> Result<Response, Failure> {
     let _waiting = session.console.begin(Unit::Waiting, 0);
     let mut told = String::new();
     loop {
@@ -79,7 +82,7 @@ fn wait(session: &Session<'_>, conversation: &mut Conversation<'_>, id: Uuid) ->
             Stand::Done => {
                 let result = conversation.fetch(format!("/tareas/{id}/imagen"))?;
                 match result.status {
-                    200 => return Ok(result.body),
+                    200 => return Ok(result),
                     // Another node of the fleet may know a little later.
                     409 => {}
                     _ => return Err(Failure::refused(&result)),

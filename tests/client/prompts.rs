@@ -77,7 +77,14 @@ fn bad_usage_is_two_lines_and_exit_2() {
         (&["-p", "abc", "-f", "foto.pgm"][..], "--port debe ser un número entero de 1 a 65535: «abc»"),
         (&["--nada"], "no existe la opción --nada"),
         (&["-f", "caras", "-e", "0.5"], "--escala no se usa con un directorio: «caras»"),
-        (&["-f", "caras", "-o", "x"], "--salida no se usa con un directorio: «caras»"),
+        (
+            &["-f", "caras", "-o", "caras/"],
+            "--salida es la misma carpeta que la de las imágenes, que no se reemplazan: «caras»",
+        ),
+        (
+            &["-f", "caras", "-r"],
+            "--recursivo va con --salida SALIDA/; sin ella «caras» va al banco de imágenes",
+        ),
         (&["-f", "caras", "--formato", "png"], "--formato no se usa con un directorio: «caras»"),
         (&["-f", "caras", "--tarea"], "--tarea no se usa con un directorio: «caras»"),
         (&["-f", "caras", "--enlace"], "--enlace no se usa con un directorio: «caras»"),
