@@ -18,6 +18,7 @@
 mod common;
 
 mod bank;
+mod batch;
 mod fake;
 mod folder;
 mod link;

@@ -18,7 +18,7 @@ fn silent() -> Fake {
 
 /// The same command with SIGINT as it is for a person: whoever runs the tests in the background ignores it, and so
 /// would all that he starts.
-fn interruptible(command: &Command) -> Command {
+pub(crate) fn interruptible(command: &Command) -> Command {
     let mut with = Command::new("env");
     with.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
     if let Some(directory) = command.get_current_dir() {
