@@ -5,7 +5,8 @@
 //!
 //! Every option but `-h` and `-V` has a twin in the environment, `TP2_` and its long name in capitals with `_` for `-`; the
 //! option wins, a synonym's too. A complaint names what gave the value: the option or the twin. A variable that begins
-//! with `TP2_` and is no twin is a warning.
+//! with `TP2_` and is no twin is a warning. The twin of an option that may be given more than once has its values with commas
+//! or spaces between them.
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -17,6 +18,8 @@ use getopts::Matches;
 use scaler::usage::{self, Row};
 
 use crate::host;
+use crate::http::access::Origins;
+use crate::http::forwarded::Prefix;
 use crate::model::log_event::Level;
 use crate::model::server_state::Limits;
 use crate::store::Retention;
@@ -164,8 +167,56 @@ const OPTIONS: &[Row<OptionAction>] = &[
             Ok(())
         })
     },
+    flag("registro-json", "El registro, un objeto JSON por línea", |draft| draft.config.log_json = true),
     Row { short: "v", ..flag("detalle", "Registro más detallado", |draft| draft.detail += 1) },
     Row { short: "q", ..flag("silencio", "Registro más breve", |draft| draft.detail -= 1) },
+    Row {
+        value: "URL",
+        repeatable: true,
+        ..Row::new(
+            "origen",
+            "Las páginas de este origen (https://a.example, o '*')\npueden usar el servicio desde un navegador",
+            OptionAction::Each(|draft, value| {
+                if draft.config.origins.add(&value.text) {
+                    Ok(())
+                } else {
+                    Err(value.is_not("un origen sin ruta, como https://a.example, o '*'"))
+                }
+            }),
+        )
+    },
+    Row {
+        value: "HOST",
+        repeatable: true,
+        ..Row::new(
+            "nombre",
+            "Nombre por el que los clientes llaman al servidor; por\notro se rechazan",
+            OptionAction::Each(|draft, value| {
+                usage::check_host(&value.name, &value.text).map_err(UsageError)?;
+                draft.config.names.push(value.text.to_ascii_lowercase());
+                Ok(())
+            }),
+        )
+    },
+    valued("clave-archivo", "RUTA", "Archivo con la clave que debe traer cada petición", |draft, value| {
+        draft.config.key_file = Some(value.text.clone().into());
+        Ok(())
+    }),
+    Row {
+        value: "IP",
+        repeatable: true,
+        ..Row::new(
+            "proxy",
+            "Proxy (dirección o prefijo) al que se le creen los\ncampos X-Forwarded-For, -Proto, -Host y X-Request-Id",
+            OptionAction::Each(|draft, value| match value.text.parse() {
+                Ok(prefix) => {
+                    draft.config.proxies.push(prefix);
+                    Ok(())
+                }
+                Err(_) => Err(value.is_not("una dirección o un prefijo, como 127.0.0.1 o 10.0.0.0/8")),
+            }),
+        )
+    },
     Row { short: "V", ..Row::new("version", "Muestra la versión y sale", OptionAction::Print(version)) },
     Row {
         default: "32",
@@ -298,10 +349,20 @@ pub struct Config {
     pub threads: usize,
     /// The log's file.
     pub log_file: Option<PathBuf>,
+    /// The log is in JSON.
+    pub log_json: bool,
     /// The log's level.
     pub level: Level,
     /// Limits and times.
     pub limits: Limits,
+    /// Whose pages may use the service: `--origen`.
+    pub origins: Origins,
+    /// Names by which clients call the server, in small letters: `--nombre`.
+    pub names: Vec<String>,
+    /// Where the key is.
+    pub key_file: Option<PathBuf>,
+    /// Who is believed.
+    pub proxies: Vec<Prefix>,
     /// Connections at once.
     pub clients_max: usize,
     /// Pictures in hand.
@@ -325,6 +386,11 @@ impl Config {
             retention: Retention::default(),
             threads: host::cores(),
             log_file: None,
+            log_json: false,
+            origins: Origins::default(),
+            names: Vec::new(),
+            key_file: None,
+            proxies: Vec::new(),
             level: Level::Info,
             limits: Limits::default(),
             clients_max: 10_000,
@@ -394,7 +460,15 @@ impl Given {
                 return Ok(texts.into_iter().map(|text| Value { name: format!("--{long}"), text }).collect());
             }
         }
-        Ok(self.twin(row)?.into_iter().collect())
+        let twin = self.twin(row)?;
+        Ok(match (row.action, twin) {
+            // An option that may be given more than once: nothing that it takes has a comma or a space.
+            (OptionAction::Each(_), Some(Value { name, text })) => {
+                let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
+                parts.map(|part| Value { name: name.clone(), text: part.to_owned() }).collect()
+            }
+            (_, twin) => twin.into_iter().collect(),
+        })
     }
 
     /// An empty twin counts as absent.
@@ -640,6 +714,52 @@ mod tests {
         assert_eq!((config.hosts, config.port), (vec!["::1".to_owned()], 80));
         assert_eq!(config.links_port, Some(82));
         assert_eq!((config.limits.body_max, config.limits.factor), (2 << 20, 0.5));
+    }
+
+    #[test]
+    fn who_may_ask() {
+        let plain = config(&["-i", "::", "-p", "0"], &[]);
+        assert_eq!((plain.origins, plain.names.len(), plain.proxies.len()), (Origins::Own, 0, 0));
+        let arguments = [
+            "-i::1",
+            "-p0",
+            "--origen=https://A.example/",
+            "--origen=http://b.example:8000",
+            "--nombre=Fotos.Example",
+            "--proxy=127.0.0.1",
+            "--proxy=10.0.0.0/8",
+            "--clave-archivo=clave",
+        ];
+        let environment = [
+            ("TP2_IP", "::1"),
+            ("TP2_PORT", "0"),
+            ("TP2_ORIGEN", "https://a.example, http://b.example:8000"),
+            ("TP2_NOMBRE", "fotos.example"),
+            ("TP2_PROXY", "127.0.0.1 10.0.0.0/8"),
+            ("TP2_CLAVE_ARCHIVO", "clave"),
+        ];
+        for config in [config(&arguments, &[]), config(&[], &environment)] {
+            let origins = ["https://a.example", "http://b.example:8000"].map(Into::into).to_vec();
+            assert_eq!(
+                (config.origins, config.names),
+                (Origins::Listed(origins), vec!["fotos.example".into()])
+            );
+            assert_eq!(config.proxies, ["127.0.0.1", "10.0.0.0/8"].map(|text| text.parse().unwrap()));
+            assert_eq!(config.key_file, Some("clave".into()));
+        }
+        assert_eq!(config(&["-i::", "-p0", "--origen", "*"], &[]).origins, Origins::Any);
+        for (option, value, complaint) in [
+            ("origen", "a.example", "--origen debe ser un origen sin ruta, como https://a.example, o '*'"),
+            (
+                "proxy",
+                "10.0.0.0/40",
+                "--proxy debe ser una dirección o un prefijo, como 127.0.0.1 o 10.0.0.0/8",
+            ),
+            ("nombre", "a:80", "--nombre debe ser una dirección o un nombre (el puerto va en -p)"),
+        ] {
+            let error = run(&["-i", "::", "-p", "0", &format!("--{option}"), value], &[]).unwrap_err();
+            assert_eq!(error.0, format!("{complaint}: «{value}»"));
+        }
     }
 
     #[test]

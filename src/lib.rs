@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! host, page < http < model < conn < pixels, store < work, files < workers < net < config < own_scaler < main
-//!                     log beside conn, client beside model
+//!                     log beside conn, client beside model, key_file beside model
 //! ```
 //!
 //! - [`http`]: the wire; bytes in, values out.
@@ -15,7 +15,8 @@
 //! - [`page`]: the files of the page. [`client`]: `tp2-cliente`.
 //!
 //! `http`, `model`, `conn` and `work` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live
-//! in `net`, `workers`, `files`, `store`, `log`, `host` and `client`. The `scaler` crate is the second server; shared with it
+//! in `net`, `workers`, `files`, `store`, `log`, `host`,
+//! `key_file` and `client`. The `scaler` crate is the second server; shared with it
 //! are `scaler::raster` and `scaler::wire` (pure), `scaler::words` and `scaler::usage` (what both tell people), and
 //! `scaler::sys` (the system calls of both processes).
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ pub mod conn;
 pub mod files;
 pub mod host;
 pub mod http;
+pub mod key_file;
 pub mod log;
 pub mod model;
 pub mod net;

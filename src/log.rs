@@ -4,6 +4,12 @@
 //! nothing else: neither the loop nor the other place. Lines wait in a bounded queue; what does not fit is counted, and told
 //! in that place once there is room again. What can't be written (a full disk, a closed pipe) is lost, and the next line is
 //! tried again; a file that can't be opened anew (SIGHUP) goes on being the one that it was.
+//!
+//! A line has two forms with the same facts: `time - level - fd=12 de ADDRESS ID - text`, and a JSON object (`--registro-json`)
+//! with the text as `mensaje` and its facts beside it. Whatever a line is made of, no control character and no mark that turns
+//! the direction of writing gets into it: what a client or a child of the scaler says can neither begin a line nor move a
+//! terminal's cursor.
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -14,9 +20,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use jiff::Zoned;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::model::log_event::Level;
+use crate::model::log_event::{Caller, EventKind, Level};
 
 /// Lines that may wait for the disk or the terminal.
 const WAITING_MAX: usize = 8192;
@@ -27,8 +35,67 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Log {
     level: Level,
+    form: LineForm,
     /// Standard error, and the file if there is one.
     sinks: Vec<LogSink>,
+}
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineForm {
+    /// Time, level, whom it is about, and the text.
+    Text,
+    /// One object.
+    Json,
+}
+
+impl LineForm {
+    /// The line, with its end.
+    fn line(self, time: &Zoned, level: Level, who: &Who, text: &str, facts: Map<String, Value>) -> String {
+        let text = printable(text);
+        if self == Self::Text {
+            return format!("{} - {level} - {who}{text}\n", time.strftime("%d-%b-%y %H:%M:%S"));
+        }
+        let mut members = Map::new();
+        members.insert("tiempo".into(), time.strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string().into());
+        members.insert("nivel".into(), level.to_string().into());
+        if let Some(fd) = who.fd {
+            members.insert("fd".into(), fd.into());
+        }
+        if let Some(address) = who.caller.address {
+            members.insert("de".into(), address.to_string().into());
+        }
+        if let Some(id) = who.id {
+            members.insert("id_tarea".into(), id.to_string().into());
+        }
+        if let Some(id) = &who.caller.request_id {
+            members.insert("x_request_id".into(), (**id).into());
+        }
+        members.insert("mensaje".into(), text.into());
+        for (name, value) in facts {
+            let value = if let Value::String(text) = value { printable(&text).into() } else { value };
+            members.insert(name, value);
+        }
+        format!("{}\n", Value::Object(members))
+    }
+}
+
+/// Without what would end the line or move a cursor: white space of any kind is a space, the rest is shown by its number.
+fn printable(text: &str) -> Cow<'_, str> {
+    let is_mark =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(|c: char| c.is_control() || is_mark(c)) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => shown.push(' '),
+            c if c.is_control() || is_mark(c) => shown.extend(c.escape_unicode()),
+            c => shown.push(c),
+        }
+    }
+    shown.into()
 }
 
 /// A place for lines.
@@ -60,13 +127,13 @@ impl Log {
     ///
     /// # Errors
     /// The file can't be opened, or there is no thread to be had.
-    pub fn start(level: Level, file: Option<PathBuf>) -> io::Result<Self> {
+    pub fn start(level: Level, form: LineForm, file: Option<PathBuf>) -> io::Result<Self> {
         let mut sinks = vec![LogSink::start("log", io::stderr(), || None)?];
         if let Some(path) = file {
             let opened = open(&path)?;
             sinks.push(LogSink::start("log-file", opened, move || open(&path).ok())?);
         }
-        Ok(Self { level, sinks })
+        Ok(Self { level, form, sinks })
     }
 
     /// Whether a line of this level would be written.
@@ -77,14 +144,27 @@ impl Log {
 
     /// Writes one line; `who` names connection and request where there are such.
     pub fn write(&self, level: Level, who: Who, text: impl fmt::Display) {
-        if !self.wants(level) {
-            return;
+        if self.wants(level) {
+            self.put(level, &who, &text.to_string(), Map::new());
         }
-        let time = jiff::Zoned::now().strftime("%d-%b-%y %H:%M:%S").to_string();
-        let text = text.to_string().replace(['\n', '\r'], " ");
-        let line: Arc<str> = format!("{time} - {level} - {who}{text}\n").into();
+    }
+
+    /// Writes what happened on a connection.
+    pub fn write_event(&self, who: Who, what: &EventKind) {
+        let level = what.level();
+        if self.wants(level) {
+            self.put(level, &who, &what.to_string(), what.facts());
+        }
+    }
+
+    fn put(&self, level: Level, who: &Who, text: &str, facts: Map<String, Value>) {
+        let time = Zoned::now();
+        let line: Arc<str> = self.form.line(&time, level, who, text, facts).into();
         for sink in &self.sinks {
-            sink.put(&time, &line);
+            sink.put(&line, |untold| {
+                let text = format!("{untold} líneas del registro se perdieron: nadie las leía");
+                self.form.line(&time, Level::Warning, &Who::default(), &text, Map::new())
+            });
         }
     }
 
@@ -132,15 +212,11 @@ impl LogSink {
         Ok(Self { lines, lost: Arc::default(), stale })
     }
 
-    fn put(&self, time: &str, line: &Arc<str>) {
+    /// `tell` makes the line about those that were lost.
+    fn put(&self, line: &Arc<str>, tell: impl Fn(u64) -> String) {
         let untold = self.lost.untold.swap(0, Relaxed);
-        if untold > 0 {
-            let level = Level::Warning;
-            let text =
-                format!("{time} - {level} - {untold} líneas del registro se perdieron: nadie las leía\n");
-            if !self.send(text.into()) {
-                self.lost.untold.fetch_add(untold, Relaxed);
-            }
+        if untold > 0 && !self.send(tell(untold).into()) {
+            self.lost.untold.fetch_add(untold, Relaxed);
         }
         if !self.send(Arc::clone(line)) {
             self.lost.untold.fetch_add(1, Relaxed);
@@ -154,22 +230,33 @@ impl LogSink {
 }
 
 /// Whom a line is about.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Who {
     /// The connection's file descriptor.
     pub fd: Option<i32>,
     /// The request's id.
     pub id: Option<Uuid>,
+    /// The client.
+    pub caller: Caller,
 }
 
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.fd, self.id) {
-            (Some(fd), Some(id)) => write!(f, "fd={fd} {} - ", id.as_hyphenated()),
-            (Some(fd), None) => write!(f, "fd={fd} - - "),
-            (None, Some(id)) => write!(f, "{} - ", id.as_hyphenated()),
-            (None, None) => Ok(()),
+        if let Some(fd) = self.fd {
+            write!(f, "fd={fd} ")?;
         }
+        if let Some(address) = self.caller.address {
+            write!(f, "de {address} ")?;
+        }
+        match self.id {
+            Some(id) => write!(f, "{} ", id.as_hyphenated())?,
+            None if self.fd.is_some() => write!(f, "- ")?,
+            None => return Ok(()),
+        }
+        if let Some(id) = &self.caller.request_id {
+            write!(f, "{id} ")?;
+        }
+        write!(f, "- ")
     }
 }
 
@@ -206,14 +293,15 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("tp2-log-{}", Uuid::new_v4()));
         std::fs::create_dir(&dir).unwrap();
         let path = dir.join("registro.txt");
-        let log = Log::start(Level::Info, Some(path.clone())).unwrap();
+        let log = Log::start(Level::Info, LineForm::Text, Some(path.clone())).unwrap();
         let id = Uuid::from_u128(1);
-        log.write(Level::Info, Who { fd: Some(12), id: Some(id) }, "POST / 200\nfalso");
+        let caller = Caller { address: "192.0.2.7".parse().ok(), request_id: Some("r-1".into()) };
+        log.write(Level::Info, Who { fd: Some(12), id: Some(id), caller }, "POST / 200\nfalso");
         log.write(Level::Debug, Who::default(), "no se ve");
         log.flush();
         let text = std::fs::read_to_string(&path).unwrap();
         let (time, rest) = text.split_at(18);
-        assert_eq!(rest, format!(" - INFO - fd=12 {id} - POST / 200 falso\n"));
+        assert_eq!(rest, format!(" - INFO - fd=12 de 192.0.2.7 {id} r-1 - POST / 200 falso\n"));
         assert_eq!(time.bytes().filter(|&byte| byte == b'-').count(), 2, "{time}");
 
         std::fs::rename(&path, dir.join("viejo.txt")).unwrap();
@@ -222,6 +310,64 @@ mod tests {
         log.flush();
         assert!(std::fs::read_to_string(&path).unwrap().ends_with(" - ERROR - después\n"));
         std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    fn line_of(form: LineForm, who: &Who, text: &str, facts: Map<String, Value>) -> String {
+        form.line(&Zoned::now(), Level::Warning, who, text, facts)
+    }
+
+    #[test]
+    fn what_is_said_can_neither_begin_a_line_nor_move_a_cursor() {
+        let hostile = "uno\r\n01-Jan-26 00:00:00 - ERROR - falso\t\x1b[2J\x7f\u{9b}31m\u{202e}fin\u{2028}\0";
+        let shown =
+            "uno  01-Jan-26 00:00:00 - ERROR - falso \\u{1b}[2J\\u{7f}\\u{9b}31m\\u{202e}fin\\u{2028}\\u{0}";
+        let text = line_of(LineForm::Text, &Who::default(), hostile, Map::new());
+        assert!(text.ends_with(&format!(" - WARNING - {shown}\n")), "{text:?}");
+        let facts: Map<String, Value> = [("motivo".to_owned(), hostile.into())].into_iter().collect();
+        let line = line_of(LineForm::Json, &Who::default(), hostile, facts);
+        assert!(line.ends_with("}\n") && !line.trim_end_matches('\n').contains(char::is_control), "{line:?}");
+        let object: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((object["mensaje"].as_str(), object["motivo"].as_str()), (Some(shown), Some(shown)));
+    }
+
+    #[test]
+    fn every_event_has_both_forms_with_the_same_facts() {
+        let id = Uuid::from_u128(1);
+        let caller = Caller { address: "2001:db8::7".parse().ok(), request_id: Some("r-1".into()) };
+        let who = Who { fd: Some(12), id: Some(id), caller };
+        for what in crate::model::log_event::tests::one_of_each() {
+            let text = line_of(LineForm::Text, &who, &what.to_string(), what.facts());
+            let line = line_of(LineForm::Json, &who, &what.to_string(), what.facts());
+            let object: Value = serde_json::from_str(&line).unwrap();
+            let told = format!(" - WARNING - fd=12 de 2001:db8::7 {id} r-1 - {what}\n");
+            assert!(text.contains(&told), "{text}");
+            assert_eq!(line.matches('\n').count(), 1);
+            for (name, value) in [
+                ("nivel", Value::from("WARNING")),
+                ("fd", 12.into()),
+                ("de", "2001:db8::7".into()),
+                ("id_tarea", id.to_string().into()),
+                ("x_request_id", "r-1".into()),
+                ("mensaje", what.to_string().into()),
+            ] {
+                assert_eq!(object[name], value, "{line}");
+            }
+            let time = object["tiempo"].as_str().unwrap();
+            assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
+            // What the text tells in words, the object has as members of their own.
+            assert!(object["evento"].is_string(), "{line}");
+            for (name, fact) in what.facts() {
+                assert_eq!(object[&name], fact, "{name}");
+                let told = match &fact {
+                    Value::Number(number) => text.contains(&number.to_string()),
+                    Value::String(words) if name != "evento" && name != "ruta" => {
+                        text.contains(words.as_str())
+                    }
+                    _ => true,
+                };
+                assert!(told, "{name} {fact} in {text}");
+            }
+        }
     }
 
     /// A place that takes a line when the test lets it.
@@ -249,7 +395,7 @@ mod tests {
             LogSink::start("stuck", Gated(admission, shown), || None).unwrap(),
             LogSink::start("free", Gated(open_gate, free), || None).unwrap(),
         ];
-        let log = Log { level: Level::Info, sinks };
+        let log = Log { level: Level::Info, form: LineForm::Text, sinks };
         let lines = WAITING_MAX + 10;
         for number in 0..lines {
             open.send(()).unwrap();
@@ -299,7 +445,7 @@ mod tests {
             let (admission, shown, begin) = new.clone();
             Some(Named("new", Gated(admission, shown), begin))
         });
-        let log = Log { level: Level::Info, sinks: vec![sink.unwrap()] };
+        let log = Log { level: Level::Info, form: LineForm::Text, sinks: vec![sink.unwrap()] };
         log.write(Level::Info, Who::default(), 0);
         // From now on nothing leaves the queue.
         begun.recv().unwrap();
@@ -320,7 +466,7 @@ mod tests {
         let path = small.join(format!("tp2-log-{}", Uuid::new_v4()));
         let renewed = path.clone();
         let sink = LogSink::start("full", full, move || super::open(&renewed).ok()).unwrap();
-        let log = Log { level: Level::Info, sinks: vec![sink] };
+        let log = Log { level: Level::Info, form: LineForm::Text, sinks: vec![sink] };
         log.write(Level::Info, Who::default(), "se pierde");
         log.reopen();
         log.write(Level::Info, Who::default(), "queda");

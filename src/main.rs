@@ -3,6 +3,7 @@
 //! Started with the hidden first argument `--escalador-propio`, the same binary is tp2's own scaler: decided before
 //! any thread exists, because that process forks and must never thread.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::process::ExitCode;
@@ -13,7 +14,9 @@ use scaler::words::{self, InWords};
 use tp2::config::{self, Command, Config, ScalerAt, StoreAt};
 use tp2::conn::local_address::ListenerRole;
 use tp2::files::Library;
-use tp2::log::{Log, Who};
+use tp2::http::access::Access;
+use tp2::key_file;
+use tp2::log::{LineForm, Log, Who};
 use tp2::model::admission::Admission;
 use tp2::model::log_event::Level;
 use tp2::model::server_state::ServerState;
@@ -73,7 +76,8 @@ fn serve(mut config: Config) -> Result<(), String> {
     let file_request = config.clients_max;
     config.clients_max = raise_descriptors(&config);
     let file = config.log_file.as_ref().map_or(String::new(), |path| format!(" «{}»", path.display()));
-    let log = Log::start(config.level, config.log_file.clone())
+    let form = if config.log_json { LineForm::Json } else { LineForm::Text };
+    let log = Log::start(config.level, form, config.log_file.clone())
         .map_err(|error| format!("no se puede abrir el registro{file}: {}", InWords(&error)))?;
     report_panics(&log);
     for warning in &config.warnings {
@@ -96,6 +100,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     let (addresses, links_addresses) = (addresses_of(&listeners)?, addresses_of(&links)?);
     config.limits.links_port = links_addresses.first().map(SocketAddr::port);
     let store = store_of(&config)?;
+    let access = access_of(&config, &addresses)?;
     let (supervisor, scaler) = scaler_of(&config)?;
     let admission = Admission::new(config.places_max, config.memory_max - kept_max, config.threads);
     let server = Server::new(ServerParts {
@@ -105,7 +110,8 @@ fn serve(mut config: Config) -> Result<(), String> {
         )
         .collect(),
         signals,
-        server: ServerState::new(config.limits, admission, Uuid::new_v4),
+        server: ServerState { access, ..ServerState::new(config.limits, admission, Uuid::new_v4) },
+        key_file: config.key_file,
         supervisor,
         scaler,
         library,
@@ -159,6 +165,20 @@ fn store_of(config: &Config) -> Result<Backend, String> {
             «cargo build --release --features mongodb»"
             .into()),
     }
+}
+
+/// Who may ask. Where every address is the machine's own, a name that is none of ours is a page's that was rebound to it.
+fn access_of(config: &Config, addresses: &[SocketAddr]) -> Result<Access, String> {
+    let key = config.key_file.as_deref().map(key_file::read).transpose()?;
+    let hosts = config.hosts.iter().map(|host| host.to_ascii_lowercase());
+    Ok(Access {
+        origins: config.origins.clone(),
+        names: hosts.chain(config.names.iter().cloned()).collect(),
+        guards_host: !config.names.is_empty()
+            || addresses.iter().all(|address| address.ip().to_canonical().is_loopback()),
+        key: RefCell::new(key),
+        proxies: config.proxies.clone(),
+    })
 }
 
 fn addresses_of(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {

@@ -81,7 +81,7 @@ the_whole_way() {
     type_in "ss -tnp 'dport = :$scaler_port'"
     must 'tp2 deja abierta la conexión para la próxima' says "ESTAB.*pid=$front,"
     type_in "grep -E 'fd=.* POST' tp2.log | tail -n 1"
-    must 'cada línea del registro lleva el descriptor y el id' says 'fd=[0-9]+ [0-9a-f-]{36} - POST / 200'
+    must 'cada línea del registro lleva el descriptor y el id' says 'fd=[0-9]+ de [0-9a-f.:]+ [0-9a-f-]{36} - POST / 200'
     open src/work/pipeline.rs handle_done 'El trabajo como máquina de estados: gris, escala, código, fin.'
     open src/workers.rs submit 'El canal hacia los hilos: un trabajo entra, exactamente una respuesta sale.'
     open src/net/pool.rs assign 'Las conexiones con el escalador, y los reintentos si una se rompe.'

@@ -20,6 +20,7 @@
 //!
 //! Its surface is quinn's: `handle_*` take input, `poll_*` give output; each input is followed by a full drain of
 //! [`Connection::poll_action`].
+use core::net::IpAddr;
 use std::collections::VecDeque;
 use std::mem;
 use std::rc::Rc;
@@ -36,8 +37,10 @@ use super::phase::{After, Continued, Name, Phase, Replying, may_follow};
 use super::problem::HttpProblem;
 use super::request::{Decision, Kind, Request, decide};
 use super::upload::{EarlyReply, Progress, Received, Upload};
+use crate::http::access::AccessError;
 use crate::http::buf::{RecvBuf, SendBuf};
 use crate::http::format::{Format, Sniff};
+use crate::http::forwarded::Forwarded;
 use crate::http::head::{RequestHead, poll_head};
 use crate::http::image_end::ImageEnd;
 use crate::http::reply::{CONTINUE, Extent, Frame, LAST_CHUNK, Reply, push_chunk};
@@ -45,7 +48,7 @@ use crate::http::sniff::{Foreign, Opening};
 use crate::model::error::WorkError;
 use crate::model::job::{Product, WorkOutput, WorkResult};
 use crate::model::links::Link;
-use crate::model::log_event::{EventKind, LogEvent, LogNote};
+use crate::model::log_event::{Caller, EventKind, LogEvent, LogNote};
 use crate::model::now::Now;
 use crate::model::picture::{Picture, Times};
 use crate::model::server_state::ServerState;
@@ -103,7 +106,8 @@ impl Connection {
     #[must_use]
     pub fn new(server: Rc<ServerState>, local_address: LocalAddress, now: Now) -> Self {
         let due = now.at + server.limits.idle_time;
-        let connected = LogEvent { id: None, what: EventKind::Connected };
+        let caller = Caller { address: local_address.peer, request_id: None };
+        let connected = LogEvent { id: None, caller, what: EventKind::Connected };
         Self {
             // Pictures come without HTTP to the main port alone.
             phase: Phase::Idle { fresh: local_address.side == ListenerRole::Main, due },
@@ -148,14 +152,16 @@ impl Connection {
     /// The connection is broken: reset, or an error on write.
     pub fn handle_gone(&mut self, now: Now) {
         let during = |during| EventKind::Left { during };
-        let (id, what) = match mem::replace(&mut self.phase, Phase::Closed) {
-            Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => return,
-            Phase::Head { .. } => (None, during("la cabecera")),
-            Phase::Body { request, .. } => (Some(request.id), during("el envío de la imagen")),
-            Phase::Waiting { request, .. } => (Some(request.id), during("el proceso de la imagen")),
-            Phase::Reply { answer, .. } => (Some(answer.id), answer.told(true, now)),
-        };
-        self.actions.push_back(Action::Log(LogEvent { id, what }));
+        match mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => {}
+            Phase::Head { .. } => self.tell_log(None, Caller::default(), during("la cabecera")),
+            Phase::Body { request, .. } => self.log(&request, during("el envío de la imagen")),
+            Phase::Waiting { request, .. } => self.log(&request, during("el proceso de la imagen")),
+            Phase::Reply { mut answer, .. } => {
+                let caller = mem::take(&mut answer.caller);
+                self.tell_log(Some(answer.id), caller, answer.told(true, now));
+            }
+        }
     }
 
     /// The run of request `id` has ended.
@@ -454,7 +460,13 @@ impl Connection {
     fn begin_netcat(&mut self, format: Format, now: Now) {
         let mut request = Request::netcat((self.server.ids)(), now.at);
         if let port @ Some(_) = self.server.limits.links_port {
-            request.intent = Intent::Link { base: self.local_address.base(None, port) };
+            request.intent =
+                Intent::Link { base: self.local_address.base(&Forwarded::default(), None, port) };
+        }
+        if self.server.access.key.borrow().is_some() {
+            // There is no place for a key.
+            let reject = HttpProblem::Access(AccessError::Unauthorized { sent: false });
+            return self.refuse(Name::Head, &request, &reject, After::Close, now);
         }
         if let Some(reject) = self.server.overloaded() {
             return self.refuse(Name::Head, &request, &reject, After::Close, now);
@@ -527,7 +539,19 @@ impl Connection {
     }
 
     fn log(&mut self, request: &Request, what: EventKind) {
-        self.actions.push_back(Action::Log(LogEvent { id: Some(request.id), what }));
+        self.tell_log(Some(request.id), request.caller.clone(), what);
+    }
+
+    /// A line of the log; of a request whose head did not come it is the other end's.
+    fn tell_log(&mut self, id: Option<Uuid>, caller: Caller, what: EventKind) {
+        let caller = Caller { address: caller.address.or(self.local_address.peer), ..caller };
+        self.actions.push_back(Action::Log(LogEvent { id, caller, what }));
+    }
+
+    /// The other end's address.
+    #[must_use]
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.local_address.peer
     }
 
     /// Does what was known from the head alone.
@@ -693,8 +717,7 @@ impl Connection {
         } else {
             self.answer(Name::Waiting, request, &link.reply(&url, times), After::Next, now);
         }
-        self.actions
-            .push_back(Action::Log(LogEvent { id: Some(request.id), what: EventKind::Linked { url } }));
+        self.log(request, EventKind::Linked { url });
     }
 
     /// Answers with an error.
@@ -734,7 +757,8 @@ impl Connection {
         let Kind::Http { keep_alive, head_only } = request.kind else { return After::Close };
         let last = self.server.draining.get() || self.peer_done && self.recv.is_empty();
         let keep_alive = keep_alive && then == After::Next && !last;
-        let frame = Frame { id: request.id, date: now.wall, keep_alive, head_only, extent };
+        let frame =
+            Frame { id: request.id, date: now.wall, keep_alive, head_only, extent, extra: &request.extra };
         reply.emit(&frame, &mut self.send);
         if keep_alive { After::Next } else { After::Close }
     }
@@ -750,6 +774,7 @@ impl Connection {
     ) {
         let answer = Replying {
             id: request.id,
+            caller: request.caller.clone(),
             shown: request.shown.clone(),
             status,
             received: request.received,
@@ -766,9 +791,11 @@ impl Connection {
 
     /// The last byte of an answer is with the kernel.
     fn end_reply(&mut self, now: Now) {
-        let Phase::Reply { then, answer, .. } = mem::replace(&mut self.phase, Phase::Closed) else { return };
-        let event = LogEvent { id: Some(answer.id), what: answer.told(false, now) };
-        self.actions.push_back(Action::Log(event));
+        let Phase::Reply { then, mut answer, .. } = mem::replace(&mut self.phase, Phase::Closed) else {
+            return;
+        };
+        let caller = mem::take(&mut answer.caller);
+        self.tell_log(Some(answer.id), caller, answer.told(false, now));
         let limits = &self.server.limits;
         let next = match then {
             After::Next => Phase::Idle { fresh: false, due: now.at + limits.idle_time },

@@ -16,6 +16,8 @@ use crate::model::log_event::Level;
 use crate::model::server_state::{Limits, ServerPart};
 use crate::model::transform::{Size, Transform};
 
+#[path = "connection_access_tests.rs"]
+mod access;
 #[path = "connection_bank_tests.rs"]
 mod banks;
 #[path = "connection_task_tests.rs"]
@@ -55,7 +57,11 @@ impl World {
 
     /// The client has come to a port for this.
     fn behind(side: ListenerRole, limits: Limits, admission: Admission) -> Self {
-        let server = Rc::new(ServerState::new(limits, admission, ids));
+        Self::of(side, ServerState::new(limits, admission, ids))
+    }
+
+    fn of(side: ListenerRole, server: ServerState) -> Self {
+        let server = Rc::new(server);
         let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         let connection = Connection::new(Rc::clone(&server), local_address(side), now);
         let (sent, orders, queries, events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -1331,7 +1337,7 @@ fn a_link_is_refused_as_any_upload_is() {
         world.done(&Err(failure));
         assert_eq!(world.statuses(), [status]);
         assert!(world.text().contains(text) && world.text().contains("scaled_images"), "{}", world.text());
-        let Some(LogEvent { id: Some(_), what }) = world.events.last() else { panic!() };
+        let Some(LogEvent { id: Some(_), what, .. }) = world.events.last() else { panic!() };
         assert_eq!(what.level(), Level::Error);
     }
 }

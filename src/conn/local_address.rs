@@ -5,7 +5,10 @@
 //! named; without one the port is the client's too, and none where it named none: a proxy or a router in between has
 //! its own, of which we know nothing.
 //!
-//! Known limit: behind a proxy that speaks TLS the scheme is wrong; the path is right.
+//! Behind a proxy that is believed ([`Forwarded`]) the scheme and the host are those that the client used with it.
+use core::net::IpAddr;
+
+use crate::http::forwarded::Forwarded;
 use crate::model::links_folder::FOLDER;
 
 /// What a port is for.
@@ -26,19 +29,22 @@ pub struct LocalAddress {
     pub host: String,
     /// Our port.
     pub port: u16,
+    /// The other end's address; None of a connection that is broken already.
+    pub peer: Option<IpAddr>,
 }
 
 impl LocalAddress {
-    /// What stands before a file's name in a link: `host` is what the client calls us, if it does, and `links_port` the
-    /// port of `-l`.
+    /// What stands before a file's name in a link: `host` is what the client calls us, if it does, `told` what a proxy says,
+    /// and `links_port` the port of `-l`.
     #[must_use]
-    pub fn base(&self, host: Option<&[u8]>, links_port: Option<u16>) -> String {
-        match (host.and_then(parts), links_port) {
-            (Some((name, _)), Some(port)) => format!("http://{name}:{port}/"),
-            (None, Some(port)) => format!("http://{}:{port}/", self.host),
-            (Some((name, "")), None) => format!("http://{name}/{FOLDER}/"),
-            (Some((name, port)), None) => format!("http://{name}:{port}/{FOLDER}/"),
-            (None, None) => format!("http://{}:{}/{FOLDER}/", self.host, self.port),
+    pub fn base(&self, told: &Forwarded<'_>, host: Option<&[u8]>, links_port: Option<u16>) -> String {
+        let scheme = if told.https { "https" } else { "http" };
+        match (told.host.and_then(parts).or(host.and_then(parts)), links_port) {
+            (Some((name, _)), Some(port)) => format!("{scheme}://{name}:{port}/"),
+            (None, Some(port)) => format!("{scheme}://{}:{port}/", self.host),
+            (Some((name, "")), None) => format!("{scheme}://{name}/{FOLDER}/"),
+            (Some((name, port)), None) => format!("{scheme}://{name}:{port}/{FOLDER}/"),
+            (None, None) => format!("{scheme}://{}:{}/{FOLDER}/", self.host, self.port),
         }
     }
 }
@@ -69,13 +75,16 @@ pub(crate) mod tests {
 
     /// Of a client that came to 192.0.2.7, port 8080.
     pub(crate) fn local_address(side: ListenerRole) -> LocalAddress {
-        LocalAddress { side, host: "192.0.2.7".into(), port: 8080 }
+        LocalAddress { side, host: "192.0.2.7".into(), port: 8080, peer: "198.51.100.9".parse().ok() }
     }
 
     #[test]
     fn a_link_names_the_host_that_the_client_used() {
-        let own = |host: &[u8]| local_address(ListenerRole::Main).base(Some(host), Some(8082));
-        let main = |host: &[u8]| local_address(ListenerRole::Main).base(Some(host), None);
+        let own = |host: &[u8]| {
+            local_address(ListenerRole::Main).base(&Forwarded::default(), Some(host), Some(8082))
+        };
+        let main =
+            |host: &[u8]| local_address(ListenerRole::Main).base(&Forwarded::default(), Some(host), None);
         for (host, with_port, without) in [
             ("localhost:8080", "http://localhost:8082/", "http://localhost:8080/scaled_images/"),
             ("localhost", "http://localhost:8082/", "http://localhost/scaled_images/"),
@@ -112,12 +121,38 @@ pub(crate) mod tests {
         ];
         for host in hosts {
             let (own, main) = (
-                local_address(ListenerRole::Main).base(Some(host), Some(1)),
-                local_address(ListenerRole::Main).base(Some(host), None),
+                local_address(ListenerRole::Main).base(&Forwarded::default(), Some(host), Some(1)),
+                local_address(ListenerRole::Main).base(&Forwarded::default(), Some(host), None),
             );
             assert_eq!(own, "http://192.0.2.7:1/", "{}", host.escape_ascii());
             assert_eq!(main, "http://192.0.2.7:8080/scaled_images/", "{}", host.escape_ascii());
         }
-        assert_eq!(local_address(ListenerRole::Main).base(None, Some(1)), "http://192.0.2.7:1/");
+        assert_eq!(
+            local_address(ListenerRole::Main).base(&Forwarded::default(), None, Some(1)),
+            "http://192.0.2.7:1/"
+        );
+    }
+
+    #[test]
+    fn behind_a_proxy_a_link_is_what_the_client_used_with_it() {
+        let base = |https, host: Option<&str>, links_port| {
+            let told = Forwarded { https, host: host.map(str::as_bytes), ..Forwarded::default() };
+            local_address(ListenerRole::Main).base(&told, Some(b"tp2:8080"), links_port)
+        };
+        for (https, host, without, with_port) in [
+            (true, Some("a.example"), "https://a.example/scaled_images/", "https://a.example:8082/"),
+            (
+                true,
+                Some("a.example:8443"),
+                "https://a.example:8443/scaled_images/",
+                "https://a.example:8082/",
+            ),
+            (false, Some("a.example"), "http://a.example/scaled_images/", "http://a.example:8082/"),
+            (true, None, "https://tp2:8080/scaled_images/", "https://tp2:8082/"),
+            (true, Some("a/b"), "https://tp2:8080/scaled_images/", "https://tp2:8082/"),
+        ] {
+            assert_eq!(base(https, host, None), without);
+            assert_eq!(base(https, host, Some(8082)), with_port);
+        }
     }
 }

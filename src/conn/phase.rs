@@ -11,7 +11,7 @@ use super::bank::Rest;
 use super::intent::Pending;
 use super::request::Request;
 use super::upload::Upload;
-use crate::model::log_event::{EventKind, LogNote, MetricLabels};
+use crate::model::log_event::{Caller, EventKind, LogNote, MetricLabels};
 use crate::model::now::Now;
 use crate::model::picture::Picture;
 
@@ -61,6 +61,7 @@ pub(super) struct Continued {
 #[derive(Debug)]
 pub(super) struct Replying {
     pub(super) id: Uuid,
+    pub(super) caller: Caller,
     pub(super) shown: String,
     pub(super) status: u16,
     pub(super) received: u64,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use words::seconds;
 
 use super::asset;
+use crate::http::access::AccessError;
 use crate::http::body::BodyError;
 use crate::http::form::FormError;
 use crate::http::head::HeadError;
@@ -46,6 +47,8 @@ pub enum HttpProblem {
         /// How long it took over them.
         took: Duration,
     },
+    /// The request may not be: what it was called, its key, the site that it comes from.
+    Access(AccessError),
     /// An expectation other than `100-continue`.
     Expectation,
     /// Nothing answers at this path, or not to this method.
@@ -211,6 +214,9 @@ impl HttpProblem {
             Self::Encoded(_) => 415,
             Self::Late { .. } => 504,
             Self::Expectation => 417,
+            Self::Access(AccessError::Misdirected(_)) => 421,
+            Self::Access(AccessError::Unauthorized { .. }) => 401,
+            Self::Access(AccessError::CrossSite(_)) => 403,
             Self::Absent(Absent::NotFound)
             | Self::UnknownTask { .. }
             | Self::NotKept(_)
@@ -281,6 +287,9 @@ impl HttpProblem {
             Self::Slow { .. } => "cliente-lento",
             Self::Late { .. } => "plazo-vencido",
             Self::Expectation => "expectativa",
+            Self::Access(AccessError::Misdirected(_)) => "nombre-ajeno",
+            Self::Access(AccessError::Unauthorized { .. }) => "falta-la-clave",
+            Self::Access(AccessError::CrossSite(_)) => "otro-sitio",
             Self::Absent(Absent::NotFound) => "no-encontrado",
             Self::Absent(Absent::MethodNotAllowed { .. }) => "metodo-no-permitido",
             Self::BodyTooLong { .. } => "cuerpo-demasiado-largo",
@@ -346,6 +355,8 @@ impl HttpProblem {
     fn title(&self) -> &'static str {
         match self.status() {
             400 => "Petición mal formada",
+            401 => "Hace falta la clave",
+            403 => "Petición de otro sitio",
             404 => "No encontrado",
             405 => "Método no permitido",
             406 => "Ningún formato aceptable",
@@ -360,6 +371,7 @@ impl HttpProblem {
             415 => "Formato de imagen desconocido",
             416 => "Rango fuera del archivo",
             417 => "Expectativa no soportada",
+            421 => "Nombre de otro servidor",
             422 => "La imagen o un parámetro no se puede procesar",
             431 => "Cabecera demasiado grande",
             501 => "No implementado",
@@ -398,6 +410,12 @@ impl HttpProblem {
         reply = reply.with("Content-Language", "es").with("Cache-Control", "no-store");
         if let Self::Absent(Absent::MethodNotAllowed { allow }) = self {
             reply = reply.with("Allow", *allow);
+        }
+        if let Self::Access(AccessError::Unauthorized { sent }) = self {
+            // RFC 6750 §3: without one there is no error to tell.
+            let challenge =
+                if *sent { "Bearer realm=\"tp2\", error=\"invalid_token\"" } else { "Bearer realm=\"tp2\"" };
+            reply = reply.with("WWW-Authenticate", challenge);
         }
         if let Some(seconds) = self.retry_after() {
             reply = reply.with("Retry-After", seconds.to_string());

@@ -16,6 +16,7 @@ use super::upload::{BodySink, EarlyReply};
 use crate::http::accept;
 use crate::http::conditional::Conditions;
 use crate::http::form::{Form, is_form, is_without_files};
+use crate::http::forwarded::Forwarded;
 use crate::http::head::{Expectation, Framing, Method, RequestHead, Version};
 use crate::http::path::beneath;
 use crate::http::prefer::Preferences;
@@ -25,7 +26,7 @@ use crate::model::error::WorkError;
 use crate::model::file::FileRequest;
 use crate::model::links::LinkRequest;
 use crate::model::links_folder::FOLDER;
-use crate::model::log_event::{LogNote, MetricLabels};
+use crate::model::log_event::{Caller, LogNote, MetricLabels};
 use crate::model::server_state::ServerState;
 use crate::model::transform::RequestedTransform;
 
@@ -45,6 +46,10 @@ pub struct Request {
     pub id: Uuid,
     /// HTTP, or netcat mode.
     pub kind: Kind,
+    /// Whose it is.
+    pub caller: Caller,
+    /// Fields that its answer has whatever it is: those of CORS, and the proxy's id.
+    pub extra: Vec<(&'static str, Cow<'static, str>)>,
     /// Method and target for the log: bounded, printable.
     pub shown: String,
     /// What it is after.
@@ -157,6 +162,8 @@ impl Request {
         Self {
             id,
             kind,
+            caller: Caller::default(),
+            extra: Vec::new(),
             shown,
             intent,
             parameters,
@@ -172,7 +179,8 @@ impl Request {
     }
 }
 
-/// Decides on a head, and notes whether it is a probe's or wants a link; only cheap checks, in this order: expectation, route, length, form, admission.
+/// Decides on a head, and notes whether it is a probe's or wants a link; only cheap checks, in this order: access,
+/// expectation, route, length, form, admission.
 #[must_use]
 pub fn decide(
     head: &RequestHead,
@@ -180,11 +188,17 @@ pub fn decide(
     local_address: &LocalAddress,
     server: &ServerState,
 ) -> Decision {
+    let told = Forwarded::of(head, local_address.peer, &server.access.proxies);
+    request.caller = Caller { address: told.client, request_id: told.request_id.map(Into::into) };
+    request.extra = server.access.fields(head);
+    if let Some(id) = told.request_id {
+        request.extra.push(("X-Request-Id", id.to_owned().into()));
+    }
     let framing = head.framing();
     let body_max = server.limits.body_max;
     let has_body = !matches!(framing, Framing::None | Framing::Length(0));
     let ask = has_body && head.expectation() == Expectation::Continue;
-    let known = match known_of(head, request, local_address, server) {
+    let known = match known_of(head, request, &told, local_address, server) {
         Ok(None) if !has_body => {
             let reject = match (framing, &request.intent) {
                 (_, intent) if wants_list(intent) => HttpProblem::NotJson,
@@ -228,9 +242,15 @@ fn reads_body(method: &Method) -> bool {
 fn known_of(
     head: &RequestHead,
     request: &mut Request,
+    told: &Forwarded<'_>,
     local_address: &LocalAddress,
     server: &ServerState,
 ) -> Result<Option<EarlyReply>, HttpProblem> {
+    let is_links = local_address.side == ListenerRole::Links;
+    server.access.judge(head, told, is_links).map_err(HttpProblem::Access)?;
+    if let Some(reply) = server.access.preflight(head) {
+        return Ok(Some(EarlyReply::Reply(reply)));
+    }
     if head.expectation() == Expectation::Unknown {
         return Err(HttpProblem::Expectation);
     }
@@ -273,7 +293,8 @@ fn known_of(
             return Ok(Some(EarlyReply::Task(id)));
         }
         Route::Link => {
-            request.intent = Intent::Link { base: local_address.base(head.host(), server.limits.links_port) };
+            request.intent =
+                Intent::Link { base: local_address.base(told, head.host(), server.limits.links_port) };
             return Ok(None);
         }
         Route::Linked => {

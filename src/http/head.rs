@@ -184,6 +184,11 @@ impl RequestHead {
         self.part(&self.line.target)
     }
 
+    /// Whether the target is a path, or `*` (RFC 9112, 3.2.1 and 3.2.4): the only forms that a browser sends to a server.
+    pub fn is_path(&self) -> bool {
+        matches!(self.target().first(), Some(b'/' | b'*'))
+    }
+
     /// The target's path, still percent-encoded, without query and fragment. Of an absolute URL its path (`/` if it
     /// has none); of the asterisk form `*`; of CONNECT the whole target.
     pub fn path(&self) -> &[u8] {
@@ -246,4 +251,4 @@ impl RequestHead {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

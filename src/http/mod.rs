@@ -7,15 +7,18 @@
 //!
 //! Reading order: [`buf`], [`head`], [`body`], then the upload: [`param`], [`multipart`], [`form`]; and beside HTTP
 //! the pictures that come without it: [`mod@format`], [`image_end`]. What is made of them: [`route`], [`path`],
-//! [`accept`], [`prefer`], [`conditional`], [`range`], [`reply`]; and what an error of theirs says of a limit:
+//! [`accept`], [`prefer`], [`conditional`], [`range`], [`reply`]; who may ask at all: [`access`], [`forwarded`]; and what an error of
+//! theirs says of a limit:
 //! [`limit`].
 pub mod accept;
+pub mod access;
 pub mod body;
 pub mod buf;
 pub mod conditional;
 pub mod field;
 pub mod form;
 pub mod format;
+pub mod forwarded;
 pub mod head;
 pub mod image_end;
 pub mod limit;

@@ -5,7 +5,7 @@
 //! use tp2::http::{buf::SendBuf, reply::{Extent, Frame, Reply}};
 //! let mut out = SendBuf::new();
 //! let (date, extent) = (SystemTime::UNIX_EPOCH, Extent::Whole);
-//! let frame = Frame { id: uuid::Uuid::nil(), date, keep_alive: true, head_only: false, extent };
+//! let frame = Frame { id: uuid::Uuid::nil(), date, keep_alive: true, head_only: false, extent, extra: &[] };
 //! Reply::text(200, "hola\n").emit(&frame, &mut out);
 //! let mut slices = [std::io::IoSlice::new(&[]); 4];
 //! let count = out.io_slices(&mut slices);
@@ -42,7 +42,7 @@ pub struct Reply {
 
 /// The circumstances of a sending.
 #[derive(Clone, Copy, Debug)]
-pub struct Frame {
+pub struct Frame<'a> {
     /// The request's id: `X-Tarea`.
     pub id: Uuid,
     /// For `Date` (RFC 9110 §6.6.1).
@@ -53,6 +53,8 @@ pub struct Frame {
     pub head_only: bool,
     /// How the client will know where the body ends.
     pub extent: Extent,
+    /// Fields that every answer to the request has, whatever it is.
+    pub extra: &'a [(&'static str, Cow<'static, str>)],
 }
 
 /// How the end of an answer's body is known (RFC 9112 §6.3).
@@ -122,7 +124,7 @@ impl Reply {
     }
 
     /// Appends head and body to what is to be sent; the body is not copied.
-    pub fn emit(&self, frame: &Frame, out: &mut SendBuf) {
+    pub fn emit(&self, frame: &Frame<'_>, out: &mut SendBuf) {
         let mut head = String::with_capacity(512);
         // Writing to a String can't fail.
         let _ = write!(
@@ -133,7 +135,7 @@ impl Reply {
             httpdate::HttpDate::from(frame.date),
             frame.id.as_hyphenated(),
         );
-        for (name, value) in &self.fields {
+        for (name, value) in self.fields.iter().chain(frame.extra) {
             let _ = write!(head, "{name}: {value}\r\n");
         }
         // RFC 9110 §8.6: none in a 204, and in a 304 that of the answer which is not sent, or none.
@@ -175,6 +177,8 @@ pub const fn reason_phrase(status: u16) -> &'static str {
         206 => "Partial Content",
         304 => "Not Modified",
         400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         406 => "Not Acceptable",
@@ -187,6 +191,7 @@ pub const fn reason_phrase(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         416 => "Range Not Satisfiable",
         417 => "Expectation Failed",
+        421 => "Misdirected Request",
         422 => "Unprocessable Content",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
@@ -207,7 +212,8 @@ mod tests {
     fn emit(reply: &Reply, keep_alive: bool, head_only: bool) -> String {
         let mut out = SendBuf::new();
         let (date, extent) = (SystemTime::UNIX_EPOCH, Extent::Whole);
-        let frame = Frame { id: Uuid::nil(), date, keep_alive, head_only, extent };
+        let extra = &[("X-Request-Id", "r-1".into())];
+        let frame = Frame { id: Uuid::nil(), date, keep_alive, head_only, extent, extra };
         reply.emit(&frame, &mut out);
         let mut slices = [std::io::IoSlice::new(&[]); 4];
         let count = out.io_slices(&mut slices);
@@ -221,7 +227,7 @@ mod tests {
             emit(&reply, false, false),
             "HTTP/1.1 404 Not Found\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
              X-Tarea: 00000000-0000-0000-0000-000000000000\r\nContent-Type: text/plain; charset=utf-8\r\n\
-             Vary: Accept\r\nContent-Length: 2\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nno"
+             Vary: Accept\r\nX-Request-Id: r-1\r\nContent-Length: 2\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nno"
         );
     }
 
@@ -229,7 +235,8 @@ mod tests {
     fn a_part_says_of_what() {
         let sent = emit(&Reply::text(200, "ol").into_part(&(1..3), 4), true, false);
         assert!(sent.starts_with("HTTP/1.1 206 Partial Content\r\n"), "{sent}");
-        assert!(sent.contains("\r\nContent-Range: bytes 1-2/4\r\nContent-Length: 2\r\n"), "{sent}");
+        assert!(sent.contains("\r\nContent-Range: bytes 1-2/4\r\n"), "{sent}");
+        assert!(sent.contains("\r\nContent-Length: 2\r\n"), "{sent}");
     }
 
     #[test]
@@ -237,7 +244,7 @@ mod tests {
         let send = |extent, head_only| {
             let mut out = SendBuf::new();
             let date = SystemTime::UNIX_EPOCH;
-            let frame = Frame { id: Uuid::nil(), date, keep_alive: false, head_only, extent };
+            let frame = Frame { id: Uuid::nil(), date, keep_alive: false, head_only, extent, extra: &[] };
             Reply::text(200, "hola mundo, hola\n").emit(&frame, &mut out);
             let mut slices = [std::io::IoSlice::new(&[]); 8];
             let count = out.io_slices(&mut slices);

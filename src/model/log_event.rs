@@ -1,7 +1,11 @@
 //! What a conversation has to tell the log: data here, words in Spanish, written by the shell.
+// An address is a value: nothing here can reach it.
+use core::net::IpAddr;
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::error::WorkError;
@@ -35,8 +39,19 @@ impl fmt::Display for Level {
 pub struct LogEvent {
     /// The request it belongs to, if there is one yet.
     pub id: Option<Uuid>,
+    /// Whose it is.
+    pub caller: Caller,
     /// What happened.
     pub what: EventKind,
+}
+
+/// Whose a request is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The client's address: the other end of the connection, or whom a believed proxy tells.
+    pub address: Option<IpAddr>,
+    /// The id that a believed proxy gave the request: visible ASCII.
+    pub request_id: Option<Rc<str>>,
 }
 
 /// What an answer counts as: words from short, fixed lists, whatever the client has sent.
@@ -123,6 +138,37 @@ impl EventKind {
     }
 }
 
+impl EventKind {
+    /// What a program wants to know of it: a word for the event, and its facts, named in Spanish.
+    #[must_use]
+    pub fn facts(&self) -> Map<String, Value> {
+        let (word, facts): (&str, Vec<(&str, Value)>) = match self {
+            Self::Connected => ("conexión", Vec::new()),
+            Self::Received { bytes } => ("imagen recibida", vec![("recibidos", (*bytes).into())]),
+            Self::Begun { id } => ("tarea recibida", vec![("id_tarea", id.to_string().into())]),
+            Self::Answered { shown, status, received, sent, took, labels, cut, note, .. } => {
+                let mut facts: Vec<(&str, Value)> = vec![
+                    ("peticion", shown.as_str().into()),
+                    ("ruta", labels.route.into()),
+                    ("estado", (*status).into()),
+                    ("recibidos", (*received).into()),
+                    ("enviados", (*sent).into()),
+                    ("ms", u64::try_from(took.as_millis()).unwrap_or(u64::MAX).into()),
+                    ("cortada", (*cut).into()),
+                ];
+                if let Some(note) = note {
+                    facts.push(("motivo", note.reason.as_str().into()));
+                }
+                ("respuesta", facts)
+            }
+            Self::Linked { url } => ("enlace", vec![("enlace", url.as_str().into())]),
+            Self::Left { during } => ("cliente perdido", vec![("durante", (*during).into())]),
+        };
+        let members = std::iter::once(("evento", word.into())).chain(facts);
+        members.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
 /// What went wrong behind an answer, for the operator: the client is not told all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogNote {
@@ -179,8 +225,33 @@ impl fmt::Display for EventKind {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Every kind of event; a new one has to be added, or this does not compile.
+    pub(crate) fn one_of_each() -> Vec<EventKind> {
+        let note = LogNote::of(&WorkError::Unreadable("EIO".into()), 500);
+        let events = vec![
+            EventKind::Connected,
+            EventKind::Received { bytes: 936_034 },
+            EventKind::Begun { id: Uuid::from_u128(1) },
+            answered(200, false, None),
+            answered(500, false, note),
+            EventKind::Linked { url: "http://x/scaled_image_1.jpg".into() },
+            EventKind::Left { during: "la cabecera" },
+        ];
+        for event in &events {
+            match event {
+                EventKind::Connected
+                | EventKind::Received { .. }
+                | EventKind::Begun { .. }
+                | EventKind::Answered { .. }
+                | EventKind::Linked { .. }
+                | EventKind::Left { .. } => {}
+            }
+        }
+        events
+    }
 
     fn answered(status: u16, is_health_check: bool, note: Option<LogNote>) -> EventKind {
         let took = Duration::from_millis(41);

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::admission::Admission;
 use super::error::WorkError;
 use super::image::PixelLimits;
+use crate::http::access::Access;
 use crate::http::head::HeadLimits;
 
 /// The limits and times of every conversation.
@@ -88,6 +89,8 @@ impl ServerPart {
 pub struct ServerState {
     /// The limits in force.
     pub limits: Limits,
+    /// Who may ask.
+    pub access: Access,
     /// The admission counter.
     pub admission: Admission,
     /// Makes the id of a request: version 4 in production, countable in tests.
@@ -107,11 +110,12 @@ pub struct ServerState {
 }
 
 impl ServerState {
-    /// A service that runs.
+    /// A service that runs, for everybody.
     #[must_use]
     pub fn new(limits: Limits, admission: Admission, ids: fn() -> Uuid) -> Self {
         Self {
             limits,
+            access: Access::default(),
             admission,
             ids,
             draining: Cell::new(false),

@@ -79,7 +79,8 @@ impl Write for Faulty {
 fn connection(now: Now) -> Connection {
     let admission = Admission::new(4, 1 << 24, 1);
     let server = ServerState::new(Limits::default(), admission, Uuid::new_v4);
-    let local_address = LocalAddress { side: ListenerRole::Main, host: "localhost".into(), port: 80 };
+    let local_address =
+        LocalAddress { side: ListenerRole::Main, host: "localhost".into(), port: 80, peer: None };
     Connection::new(Rc::new(server), local_address, now)
 }
 

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -36,11 +37,12 @@ use crate::conn::Connection;
 use crate::conn::connection::{Action, INPUT_MAX};
 use crate::conn::local_address::{ListenerRole, LocalAddress};
 use crate::files::Library;
+use crate::key_file;
 use crate::log::{Log, Who};
 use crate::model::error::WorkError;
 use crate::model::job::{Completion, Job, Queue, Work, WorkOutput, WorkResult};
 use crate::model::key::Key;
-use crate::model::log_event::Level;
+use crate::model::log_event::{Caller, Level};
 use crate::model::now::Now;
 use crate::model::server_state::ServerState;
 use crate::model::work_request::WorkRequest;
@@ -89,6 +91,8 @@ pub struct ServerParts {
     pub store: store::Backend,
     /// How long the results of tasks are kept.
     pub retention: Retention,
+    /// The file of `--clave-archivo`.
+    pub key_file: Option<PathBuf>,
     /// Worker threads.
     pub threads: usize,
     /// `--conexiones`.
@@ -130,6 +134,7 @@ pub struct Server {
     scaler_armed: Armed,
     signals: SignalFd,
     server: Rc<ServerState>,
+    key_file: Option<PathBuf>,
     log: Log,
     metrics: Metrics,
     self_test: SelfTest,
@@ -198,6 +203,7 @@ impl Server {
             scaler_armed: Armed::default(),
             signals: parts.signals,
             server: Rc::new(parts.server),
+            key_file: parts.key_file,
             log: parts.log,
             metrics: Metrics::default(),
             self_test: SelfTest::new(now.at),
@@ -453,11 +459,8 @@ impl Server {
                 }
                 Some(Action::Log(event)) => {
                     self.metrics.note(&event.what);
-                    let level = event.what.level();
-                    if self.log.wants(level) {
-                        let who = Who { fd: Some(client.stream.as_raw_fd()), id: event.id };
-                        self.log.write(level, who, event.what);
-                    }
+                    let fd = Some(client.stream.as_raw_fd());
+                    self.log.write_event(Who { fd, id: event.id, caller: event.caller }, &event.what);
                 }
             }
         }
@@ -530,7 +533,8 @@ impl Server {
         let Some(mut client) = self.clients.remove(key) else { return };
         if self.log.wants(Level::Debug) {
             // Its number will soon be another's.
-            let who = Who { fd: Some(client.stream.as_raw_fd()), id: None };
+            let caller = Caller { address: client.connection.peer(), request_id: None };
+            let who = Who { fd: Some(client.stream.as_raw_fd()), id: None, caller };
             self.log.write(Level::Debug, who, "Conexión cerrada.");
         }
         // It is closed right after: that it was not registered any more would change nothing.
@@ -647,7 +651,10 @@ impl Server {
         while let Ok(Some(signal)) = self.signals.next() {
             match signal {
                 SIGTERM | SIGINT => self.stop(),
-                SIGHUP => self.log.reopen(),
+                SIGHUP => {
+                    self.log.reopen();
+                    self.renew_key();
+                }
                 SIGCHLD => {
                     if let Some(supervisor) = &mut self.supervisor
                         && let Some(death) = supervisor.handle_sigchld(self.now.at)
@@ -658,6 +665,21 @@ impl Server {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Reads the key again; one that can't be read leaves the old one in force.
+    fn renew_key(&self) {
+        let Some(path) = &self.key_file else { return };
+        match key_file::read(path) {
+            Ok(key) => {
+                self.server.access.key.replace(Some(key));
+                self.log.write(Level::Info, Who::default(), "La clave se leyó de nuevo.");
+            }
+            Err(error) => {
+                let text = format_args!("Sigue en vigor la clave anterior: {error}.");
+                self.log.write(Level::Error, Who::default(), text);
             }
         }
     }
@@ -713,5 +735,6 @@ fn door_of(stream: &mio::net::TcpStream, side: ListenerRole) -> LocalAddress {
         Some(IpAddr::V6(ip)) => format!("[{ip}]"),
         None => "localhost".to_owned(),
     };
-    LocalAddress { side, host, port: address.map_or(0, |address| address.port()) }
+    let peer = stream.peer_addr().ok().map(|peer| peer.ip().to_canonical());
+    LocalAddress { side, host, port: address.map_or(0, |address| address.port()), peer }
 }

@@ -119,9 +119,9 @@ fn a_client_without_a_name_for_us_gets_our_address() {
 #[test]
 fn a_port_of_their_own_serves_links_and_nothing_else() {
     let (server, port) = with_links_port(&[]);
-    let asked = upload("foto.example:99", "/enlaces", &photo("rocket.jpg"));
+    let asked = upload("foto.localhost:99", "/enlaces", &photo("rocket.jpg"));
     let url = link_of(&server, server.ask(&asked));
-    let path = url.strip_prefix(&format!("http://foto.example:{port}")).expect("the port of -l");
+    let path = url.strip_prefix(&format!("http://foto.localhost:{port}")).expect("the port of -l");
     assert_eq!(path, format!("/{}", name_of(&url)));
     let mut links = Client::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let served = links.ask(&get(path, &[])).expect(200).body;

@@ -17,7 +17,14 @@ fn failed(failure: WorkError) -> HttpProblem {
 /// The body of the answer.
 fn problem(reject: &HttpProblem) -> Value {
     let date = std::time::SystemTime::UNIX_EPOCH;
-    let frame = Frame { id: Uuid::nil(), date, keep_alive: true, head_only: false, extent: Extent::Whole };
+    let frame = Frame {
+        id: Uuid::nil(),
+        date,
+        keep_alive: true,
+        head_only: false,
+        extent: Extent::Whole,
+        extra: &[],
+    };
     let mut out = SendBuf::new();
     reject.reply(Uuid::nil(), false).emit(&frame, &mut out);
     let mut slices = [std::io::IoSlice::new(&[]); 8];

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::limits::Passed;
 use super::{HttpProblem, LimitsInForce};
+use crate::http::access::AccessError;
 use crate::http::route::Absent;
 use crate::model::error::WorkError;
 use crate::model::links_folder::FOLDER;
@@ -36,6 +37,32 @@ impl fmt::Display for HttpProblem {
                 seconds(*took)
             ),
             Self::Expectation => write!(f, "la única expectativa soportada es «Expect: 100-continue»"),
+            Self::Access(AccessError::Misdirected(name)) => write!(
+                f,
+                "este servidor no atiende al nombre «{0}»: use su dirección o localhost, o iníciese tp2 con --nombre {0}",
+                shortened(without_port(name))
+            ),
+            Self::Access(AccessError::Unauthorized { sent: false }) => write!(
+                f,
+                "este servidor pide una clave, y la petición no la trae: se envía por HTTP, en el campo «Authorization: Bearer \
+                 CLAVE»"
+            ),
+            Self::Access(AccessError::Unauthorized { sent: true }) => write!(
+                f,
+                "la clave enviada no es la de este servidor; va en el campo «Authorization: Bearer CLAVE», tal como está en \
+                 el archivo de --clave-archivo"
+            ),
+            Self::Access(AccessError::CrossSite(origin)) => {
+                write!(f, "la petición viene de la página de otro sitio")?;
+                match origin {
+                    Some(origin) if origin.contains("://") => write!(
+                        f,
+                        " ({0}), y aquí solo se atienden las de la propia; para admitirla, iníciese tp2 con --origen {0}",
+                        shortened(origin)
+                    ),
+                    _ => write!(f, ", y aquí solo se atienden las de la propia (opción --origen)"),
+                }
+            }
             Self::Absent(Absent::NotFound) => {
                 write!(f, "esa dirección no existe; las imágenes se envían con POST a /")
             }
@@ -249,6 +276,11 @@ const READ: &str = "JPEG, PNG, GIF, WebP, BMP, TIFF y PNM";
 
 /// A list of names as it should be.
 const NAMES_EXAMPLE: &str = r#"{"nombres": ["a.jpg", "b.jpg"]}"#;
+
+/// The name in `name:port`.
+fn without_port(host: &str) -> &str {
+    host.rsplit_once(':').map_or(host, |(name, _)| name)
+}
 
 /// So much of a value is shown.
 pub(super) fn shortened(value: &str) -> String {

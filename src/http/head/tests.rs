@@ -1,6 +1,13 @@
 use super::*;
 use crate::http::limit::Limit;
 
+/// A head for the tests of those that read one; `fields` with their line ends.
+pub(crate) fn head_of(method: &str, target: &str, fields: &str) -> RequestHead {
+    let mut recv = RecvBuf::new(usize::MAX);
+    recv.extend(format!("{method} {target} HTTP/1.1\r\n{fields}\r\n").as_bytes());
+    poll_head(&mut recv, &HeadLimits::default()).unwrap().unwrap()
+}
+
 /// What came of a stream of bytes that begins with a head.
 #[derive(Debug)]
 enum Outcome {

@@ -130,7 +130,7 @@ impl Server {
                     GRACE.as_secs()
                 )
             };
-            self.log.write(Level::Error, Who { fd: None, id: Some(id) }, text);
+            self.log.write(Level::Error, Who { id: Some(id), ..Who::default() }, text);
         }
         self.server.worn_out.set(self.workers.is_worn_out());
     }

@@ -88,7 +88,7 @@ impl Server {
                         self.tasks.handle_gone(id);
                     }
                 }
-                Effect::Log(level, id, text) => self.log.write(level, Who { fd: None, id }, text),
+                Effect::Log(level, id, text) => self.log.write(level, Who { id, ..Who::default() }, text),
             }
         }
     }

@@ -47,7 +47,7 @@ fn converse(pieces: &[&[u8]], seed: u8) -> Vec<String> {
     let admission = Admission::new(2, 1 << 20, 1);
     let service = Rc::new(ServerState::new(policy, admission.clone(), uuid::Uuid::nil));
     let side = if seed % 5 == 0 { ListenerRole::Links } else { ListenerRole::Main };
-    let door = LocalAddress { side, host: "192.0.2.7".into(), port: 80 };
+    let door = LocalAddress { side, host: "192.0.2.7".into(), port: 80, peer: None };
     let now = Now { at: *START, wall: SystemTime::UNIX_EPOCH };
     let mut exchange = Connection::new(service, door, now);
     let mut sent = Vec::new();
