@@ -3,7 +3,7 @@
 //! An option is one row of [`OPTIONS`]: its names, its help, its default, and what it sets. The help, the usage line, the twins in
 //! the environment and the complaints come from there; a test holds the table of `docs/options.md` against it.
 //!
-//! Every option but `-h` and `-V` has a twin in the environment, `TP2_` and its long name in capitals with `_` for `-`; the
+//! Every option but `-h`, `-V` and `--salud` has a twin in the environment, `TP2_` and its long name in capitals with `_` for `-`; the
 //! option wins, a synonym's too. A complaint names what gave the value: the option or the twin. A variable that begins
 //! with `TP2_` and is no twin is a warning. The twin of an option that may be given more than once has its values with commas
 //! or spaces between them.
@@ -29,6 +29,8 @@ use crate::store::Retention;
 enum OptionAction {
     /// The program prints this and ends.
     Print(fn() -> String),
+    /// The program asks a server whether it is ready, and ends.
+    Health,
     /// Called as often as the flag is given.
     Flag(fn(&mut Draft)),
     /// Called with the last value.
@@ -217,6 +219,11 @@ const OPTIONS: &[Row<OptionAction>] = &[
             }),
         )
     },
+    Row::new(
+        HEALTH,
+        "Pregunta a un tp2 si está listo, y sale: 0 si lo está.\nPuede seguirle su URL (la de -i y -p, o si no\nhttp://127.0.0.1:8080)",
+        OptionAction::Health,
+    ),
     Row { short: "V", ..Row::new("version", "Muestra la versión y sale", OptionAction::Print(version)) },
     Row {
         default: "32",
@@ -282,6 +289,7 @@ const OPTIONS: &[Row<OptionAction>] = &[
 ];
 
 const FIRST_LIMIT: &str = "max-cuerpo";
+const HEALTH: &str = "salud";
 
 /// What the help says below the options.
 const NOTES: &str = "
@@ -326,6 +334,8 @@ pub enum Command {
     Serve(Box<Config>),
     /// Print this and end well.
     Print(String),
+    /// Ask the server at this address, without brackets, or name, and this port.
+    Health(String, u16),
 }
 
 /// A valid configuration.
@@ -448,7 +458,7 @@ fn twin(long: &str) -> String {
 
 /// The options that have twins.
 fn with_twins() -> impl Iterator<Item = &'static Row<OptionAction>> {
-    OPTIONS.iter().filter(|row| !matches!(row.action, OptionAction::Print(_)))
+    OPTIONS.iter().filter(|row| !matches!(row.action, OptionAction::Print(_) | OptionAction::Health))
 }
 
 impl Given {
@@ -577,12 +587,53 @@ pub fn parse(
             return Ok(Command::Print(text()));
         }
     }
-    if let Some(extra) = matches.free.first() {
-        return Err(UsageError(usage::extra(extra)));
+    let asks_health = matches.opt_present(HEALTH);
+    let mut free = matches.free.clone().into_iter().peekable();
+    let url = free.next_if(|_| asks_health);
+    if let Some(extra) = free.next() {
+        return Err(UsageError(usage::extra(&extra)));
     }
     let named = environment.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
     let environment = named.filter(|(name, _)| name.starts_with(PREFIX)).collect();
-    configure(&Given { matches, environment }).map(Box::new).map(Command::Serve)
+    let given = Given { matches, environment };
+    if asks_health {
+        return health_address(&given, url).map(|(host, port)| Command::Health(host, port));
+    }
+    configure(&given).map(Box::new).map(Command::Serve)
+}
+
+/// The server that `--salud` asks: that of the URL, of `-i` and `-p`, or the usual one.
+fn health_address(given: &Given, url: Option<String>) -> Result<(String, u16), UsageError> {
+    if let Some(url) = url {
+        let bare = url.strip_prefix("http://").unwrap_or(&url);
+        let authority = bare.strip_suffix("/readyz").unwrap_or(bare);
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().filter(|port| *port != 0)),
+            _ => (authority, Some(80)),
+        };
+        let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        let is_host = !host.is_empty() && !host.contains(['/', '[', ']', '@', ' ']);
+        return match port.filter(|_| is_host) {
+            Some(port) => Ok((host.to_owned(), port)),
+            None => {
+                Err(UsageError(format!("--{HEALTH} debe ser una URL, como http://127.0.0.1:8080: «{url}»")))
+            }
+        };
+    }
+    let value = |long| {
+        let row = OPTIONS.iter().find(|row| row.long == long);
+        row.map_or(Ok(None), |row| given.values(row).map(|values| values.into_iter().next()))
+    };
+    let host = value("ip")?.map_or_else(String::new, |value| value.text);
+    let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&host);
+    let port = value("port")?.map(|value| value.port()).transpose()?;
+    // What stands for every address of the machine is no address to connect to.
+    let host = if matches!(host, "" | "::" | "0.0.0.0") { "127.0.0.1" } else { host };
+    match port {
+        Some(0) => Err(UsageError(format!("con -p 0, --{HEALTH} necesita la URL"))),
+        port => Ok((host.to_owned(), port.unwrap_or(8080))),
+    }
 }
 
 fn configure(given: &Given) -> Result<Config, UsageError> {
@@ -594,7 +645,7 @@ fn configure(given: &Given) -> Result<Config, UsageError> {
     let mut draft = Draft { config: Config::initial(), detail: 0, places_max: None };
     for row in OPTIONS {
         match row.action {
-            OptionAction::Print(_) => {}
+            OptionAction::Print(_) | OptionAction::Health => {}
             OptionAction::Flag(set) => (0..given.count(row)?).for_each(|_| set(&mut draft)),
             OptionAction::Last(read) => {
                 if let Some(value) = given.values(row)?.pop() {
@@ -714,6 +765,33 @@ mod tests {
         assert_eq!((config.hosts, config.port), (vec!["::1".to_owned()], 80));
         assert_eq!(config.links_port, Some(82));
         assert_eq!((config.limits.body_max, config.limits.factor), (2 << 20, 0.5));
+    }
+
+    #[test]
+    fn health_is_asked_of_the_url_or_of_where_it_would_listen() {
+        for (arguments, environment, host, port) in [
+            (&["--salud"][..], &[][..], "127.0.0.1", 8080),
+            (&["--salud", "http://10.0.0.1:81"], &[], "10.0.0.1", 81),
+            (&["--salud", "http://10.0.0.1/"], &[], "10.0.0.1", 80),
+            (&["--salud", "http://[::1]:81/readyz"], &[], "::1", 81),
+            (&["http://[::1]", "--salud"], &[], "::1", 80),
+            (&["--salud", "localhost:81"], &[], "localhost", 81),
+            (&["--salud", "-i", "::1", "-p", "90"], &[], "::1", 90),
+            (&["--salud", "-i", "::", "-p", "90"], &[], "127.0.0.1", 90),
+            (&["--salud"], &[("TP2_IP", "10.0.0.2"), ("TP2_PUERTO", "91")], "10.0.0.2", 91),
+            (&["--salud", "http://a:1"], &[("TP2_PORT", "91")], "a", 1),
+        ] {
+            let Ok(Command::Health(told, number)) = run(arguments, environment) else {
+                panic!("{arguments:?}")
+            };
+            assert_eq!((told.as_str(), number), (host, port), "{arguments:?}");
+        }
+        for url in ["https://a:1", "http://", "http://a:x", "http://a:0", "http://a/otra", "http://u@a"] {
+            let error = run(&["--salud", url], &[]).unwrap_err();
+            assert_eq!(error.0, format!("--salud debe ser una URL, como http://127.0.0.1:8080: «{url}»"));
+        }
+        assert_eq!(run(&["--salud", "a", "b"], &[]).unwrap_err().0, "argumento de más: «b»");
+        assert_eq!(run(&["--salud", "-p", "0"], &[]).unwrap_err().0, "con -p 0, --salud necesita la URL");
     }
 
     #[test]
@@ -882,7 +960,7 @@ mod tests {
         for row in OPTIONS {
             let letter = if row.short.is_empty() { String::new() } else { format!("`-{}`, ", row.short) };
             let variable = match row.action {
-                OptionAction::Print(_) => String::new(),
+                OptionAction::Print(_) | OptionAction::Health => String::new(),
                 _ => format!("`{}`", twin(row.long)),
             };
             let told = rows.next().unwrap_or_default();

@@ -3,7 +3,7 @@
 //! Layers, lowest first; a module uses only what is below it, and `scripts/check-layers` checks that:
 //!
 //! ```text
-//! host, page < http < model < conn < pixels, store < work, files < workers < net < config < own_scaler < main
+//! host, health, page < http < model < conn < pixels, store < work, files < workers < net < config < own_scaler < main
 //!                     log beside conn, client beside model, key_file beside model
 //! ```
 //!
@@ -16,7 +16,7 @@
 //!
 //! `http`, `model`, `conn` and `work` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live
 //! in `net`, `workers`, `files`, `store`, `log`, `host`,
-//! `key_file` and `client`. The `scaler` crate is the second server; shared with it
+//! `health`, `key_file` and `client`. The `scaler` crate is the second server; shared with it
 //! are `scaler::raster` and `scaler::wire` (pure), `scaler::words` and `scaler::usage` (what both tell people), and
 //! `scaler::sys` (the system calls of both processes).
 #![forbid(unsafe_code)]
@@ -26,6 +26,7 @@ pub mod client;
 pub mod config;
 pub mod conn;
 pub mod files;
+pub mod health;
 pub mod host;
 pub mod http;
 pub mod key_file;

@@ -14,6 +14,7 @@ use scaler::words::{self, InWords};
 use tp2::config::{self, Command, Config, ScalerAt, StoreAt};
 use tp2::conn::local_address::ListenerRole;
 use tp2::files::Library;
+use tp2::health;
 use tp2::http::access::Access;
 use tp2::key_file;
 use tp2::log::{LineForm, Log, Who};
@@ -52,6 +53,13 @@ fn main() -> ExitCode {
             let _ = io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
+        Ok(Command::Health(host, port)) => match health::ask(&host, port) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(text) => {
+                let _ = writeln!(io::stderr(), "tp2: {text}");
+                ExitCode::FAILURE
+            }
+        },
         Ok(Command::Serve(config)) => match serve(*config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(text) => {

@@ -7,6 +7,7 @@
 //! are refused the tasks wait (a scaler that died is back within half a second); after [`AWAY_AFTER`] they fail fast,
 //! and the pool goes on knocking until somebody opens. It never waits: an attempt is a timer.
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -44,6 +45,16 @@ pub enum Destination {
     Tcp(Vec<SocketAddr>),
     /// `unix:RUTA`.
     Unix(PathBuf),
+}
+
+/// As `-s` has it.
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(addresses) => addresses.first().map_or(Ok(()), |address| write!(f, "{address}")),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// The connections, and the tasks that wait for one.
@@ -110,6 +121,12 @@ impl Pool {
             outage: None,
             buffers,
         }
+    }
+
+    /// Where the scaler is.
+    #[must_use]
+    pub fn destination(&self) -> &Destination {
+        &self.destination
     }
 
     /// Takes a task; [`Pool::assign`] puts it on a connection.

@@ -1,4 +1,4 @@
-//! Whether the server still does what it is there for: every ten seconds a tiny picture of its own goes the whole way,
+//! Whether the server still does what it is there for: when it begins, and every ten seconds a tiny picture of its own goes the whole way,
 //! through a worker of the steady workers, a scaler connection that is opened for it, and a worker of the quick workers.
 //!
 //! A state machine like the others: time and answers in, jobs and verdicts out. Its jobs hold no place and no byte, and no
@@ -85,11 +85,11 @@ pub enum Sign {
 }
 
 impl SelfTest {
-    /// Everything counts as well until the first picture is sent.
+    /// Everything counts as well until the first picture is given up; it is sent at once.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self {
-            stage: TestStage::Resting { until: now + PAUSE },
+            stage: TestStage::Resting { until: now },
             step: 0,
             cancelled: Cancel::default(),
             verdict: None,
@@ -166,6 +166,12 @@ impl SelfTest {
                 Sign::Stuck { part: ServerPart::Scaler, news, hopeless: self.losses >= LOSSES_MAX }
             }
         }
+    }
+
+    /// The picture that is out is with the scaler.
+    #[must_use]
+    pub fn is_at_scaler(&self) -> bool {
+        matches!(self.stage, TestStage::Scale { .. })
     }
 
     /// When [`SelfTest::handle_timeout`] wants to be called.
@@ -265,13 +271,15 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_goes_the_whole_way_every_ten_seconds_and_holds_nothing() {
+    fn a_picture_goes_the_whole_way_at_once_and_every_ten_seconds_and_holds_nothing() {
         let mut world = World::new();
         let mut taken = world.admission.reservation();
         taken.admit(1).unwrap();
-        for _ in 0..3 {
-            assert!(matches!(world.wait(PAUSE - Duration::from_millis(1)), Sign::Nothing));
-            let first = job(world.wait(Duration::from_millis(1)));
+        for number in 0..3 {
+            if number > 0 {
+                assert!(matches!(world.wait(PAUSE - Duration::from_millis(1)), Sign::Nothing));
+            }
+            let first = job(world.wait(Duration::from_millis(u64::from(number > 0))));
             assert!(first.ticket.run == KEY && KEY.index > Key::INDEX_MAX);
             let second = job(world.perform(first));
             let third = job(world.perform(second));

@@ -24,6 +24,9 @@ const TRIM_AFTER: Duration = Duration::from_secs(1);
 /// [`TRIM_AFTER`] since the last time: what is given back has to be faulted in again.
 const HIGH_WATER: u64 = 16 << 20;
 
+/// By then the first picture of our own is expected back from the scaler; otherwise it is said.
+const FIRST_TRY: Duration = Duration::from_millis(900);
+
 /// When the next of these things is due.
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
@@ -37,6 +40,21 @@ pub(super) struct Maintenance {
     /// The most bytes that pictures held since then.
     high_water: u64,
     trimmed_at: Option<Instant>,
+    first_try: FirstTry,
+}
+
+/// What is known of the scaler since the server began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum FirstTry {
+    /// Nothing has been sent to it.
+    #[default]
+    Unsent,
+    /// Nothing has come back so far; it is said at this moment.
+    Pending(Instant),
+    /// It was said that it does not work.
+    Failed,
+    /// A picture has come back.
+    Passed,
 }
 
 impl Maintenance {
@@ -68,6 +86,7 @@ impl Server {
     pub(super) fn announce(&mut self) {
         self.notifier.ready();
         self.maintenance.alive_at = self.notifier.watchdog_interval().map(|interval| self.now.at + interval);
+        self.maintenance.first_try = FirstTry::Pending(self.now.at + FIRST_TRY);
     }
 
     /// Does what is due.
@@ -76,6 +95,16 @@ impl Server {
         if self.stop_at.is_none() {
             let sign = self.self_test.handle_timeout(&self.server.admission, now);
             self.heed(sign);
+        }
+        if self.stop_at.is_none()
+            && matches!(self.maintenance.first_try, FirstTry::Pending(due) if now >= due)
+        {
+            if self.self_test.is_at_scaler() {
+                self.first_try_failed(Level::Warning, "una imagen de prueba no ha vuelto aún");
+            } else {
+                // It waits for a worker, which says nothing of the scaler.
+                self.maintenance.first_try = FirstTry::Pending(now + FIRST_TRY);
+            }
         }
         self.look_after_workers();
         if let Some(interval) = self.notifier.watchdog_interval()
@@ -96,7 +125,11 @@ impl Server {
         }
         let trim_at = self.maintenance.trim_at.into_iter().chain(self.maintenance.fallen_at(held, now)).min();
         let probe_at = self.stop_at.is_none().then(|| self.self_test.poll_timeout());
-        let due = [probe_at, self.maintenance.alive_at, self.maintenance.look_at, trim_at]
+        let first_at = match self.maintenance.first_try {
+            FirstTry::Pending(due) => Some(due),
+            FirstTry::Unsent | FirstTry::Failed | FirstTry::Passed => None,
+        };
+        let due = [probe_at, self.maintenance.alive_at, self.maintenance.look_at, trim_at, first_at]
             .into_iter()
             .flatten()
             .min();
@@ -137,8 +170,35 @@ impl Server {
 
     /// A job of our own picture has come back.
     pub(super) fn handle_own(&mut self, done: Completion) {
+        let failure = done.result.as_ref().err().map(ToString::to_string);
         let sign = self.self_test.handle_done(done, self.now.at);
+        if let Some(failure) = failure
+            && matches!(self.maintenance.first_try, FirstTry::Pending(_))
+        {
+            self.first_try_failed(Level::Error, &failure);
+        }
         self.heed(sign);
+    }
+
+    /// The scaler, or what is between it and us, can't work: said when it begins, not to the first client.
+    fn first_try_failed(&mut self, level: Level, why: &str) {
+        self.maintenance.first_try = FirstTry::Failed;
+        let text = format_args!("No responde {}: {why}. Se sigue intentando.", self.scaler_name());
+        self.log.write(level, Who::default(), text);
+    }
+
+    fn first_try_passed(&mut self) {
+        if std::mem::replace(&mut self.maintenance.first_try, FirstTry::Passed) != FirstTry::Passed {
+            let text = format_args!("Responde {}.", self.scaler_name());
+            self.log.write(Level::Info, Who::default(), text);
+        }
+    }
+
+    fn scaler_name(&self) -> String {
+        match &self.supervisor {
+            Some(_) => "el escalador propio".to_owned(),
+            None => format!("el escalador de {}", self.pool.destination()),
+        }
     }
 
     fn heed(&mut self, sign: Sign) {
@@ -147,6 +207,7 @@ impl Server {
             Sign::Job(job) => self.dispatch(*job),
             Sign::Well(before) => {
                 self.server.stuck.set(None);
+                self.first_try_passed();
                 if let Some(part) = before {
                     let text = format_args!("{} de nuevo.", subject(part));
                     self.log.write(Level::Warning, Who::default(), text);
