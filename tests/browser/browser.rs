@@ -85,7 +85,16 @@ impl Browser {
 
     /// The same without waiting for the end; what will be looked at.
     pub(crate) fn start_opening(&mut self, port: u16, path: &str) -> String {
-        let url = format!("http://127.0.0.1:{port}{path}");
+        self.navigate(format!("http://127.0.0.1:{port}{path}"))
+    }
+
+    /// Looks at a page of any host: names that end in `.example` are this machine.
+    pub(crate) fn open_url(&mut self, url: &str) {
+        let url = self.navigate(url.to_owned());
+        self.wait_for(&format!("location.href === '{url}' && document.readyState === 'complete'"));
+    }
+
+    fn navigate(&mut self, url: String) -> String {
         let answer = self.call("Page.navigate", json!({ "url": url }));
         assert_eq!(answer["errorText"], Value::Null, "{url}");
         url

@@ -48,6 +48,8 @@ impl Chromium {
             "--force-color-profile=srgb",
         ]);
         command.args(["--disable-background-networking", "--disable-extensions", "--disable-sync"]);
+        // Names of other sites, for tests of what those may do.
+        command.arg("--host-resolver-rules=MAP *.example 127.0.0.1");
         command.arg(format!("--user-data-dir={}", profile.0.display()));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh");
         let (requests, answers) = (child.stdin.take(), child.stdout.take().unwrap());

@@ -30,6 +30,7 @@ mod devtools;
 mod access;
 mod assets;
 mod bank;
+mod origins;
 mod outage;
 mod panel;
 mod pictures;
