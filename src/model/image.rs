@@ -62,18 +62,19 @@ pub enum Reduction {
 
 impl Reduction {
     /// The largest reduction that leaves enough to the resampling from a picture of this size, as it is stored, to one of the
-    /// size `target`: a factor of 2.5 from half the sides, of 3 from a quarter.
+    /// size `target`: a factor of 2 from half the sides, of 3 from a quarter.
     ///
-    /// With libjpeg's reduced transforms and those factors the result stays within a mean of 0.35 and 12 levels of what full
-    /// decoding gives (measured on photographs; means of 8x8, the next step, are 45 off at hard edges). Only where it divides
-    /// the sides: a last row that stands for half as many as the others would shift all those before it.
+    /// With those factors and luma's sharp half and quarter the result stays within a mean of 0.35 and 12 levels of
+    /// what full decoding gives (measured on photographs, docs/benchmarks.md; means of 8x8, the next step, are 45 off at
+    /// hard edges). Only where it divides the sides: a last row that stands for half as many as the others would shift all
+    /// those before it.
     #[must_use]
     pub fn for_target((width, height): (u32, u32), target: (u32, u32)) -> Self {
         let leaves_enough = |reduction: &Self| {
-            let (divisor, least) = (reduction.divisor(), if *reduction == Self::Half { 5 } else { 6 });
+            let (divisor, least) = (reduction.divisor(), if *reduction == Self::Half { 2 } else { 3 });
             let enough = |side: u32, target: u32| {
                 side.is_multiple_of(divisor)
-                    && least * u64::from(target) * u64::from(divisor) <= 2 * u64::from(side)
+                    && least * u64::from(target) * u64::from(divisor) <= u64::from(side)
             };
             enough(width, target.0) && enough(height, target.1)
         };

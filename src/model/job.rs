@@ -375,17 +375,18 @@ mod tests {
     fn a_picture_is_reduced_as_far_as_leaves_enough_to_the_resampling() {
         for (size, target, reduction) in [
             ((4000, 3000), (2000, 1500), Reduction::None),
-            ((4000, 3000), (801, 600), Reduction::None),
-            ((4000, 3000), (800, 600), Reduction::Half),
+            ((4000, 3000), (1001, 750), Reduction::None),
+            ((4000, 3000), (1000, 750), Reduction::Half),
             ((4000, 3000), (334, 250), Reduction::Half),
             ((4000, 3000), (333, 250), Reduction::Quarter),
             ((4000, 3000), (1, 1), Reduction::Quarter),
             // Each side for itself.
-            ((4000, 3000), (400, 601), Reduction::None),
+            ((4000, 3000), (400, 751), Reduction::None),
             ((4002, 3002), (400, 300), Reduction::Half),
             ((4001, 3000), (400, 300), Reduction::None),
             ((6, 6), (1, 1), Reduction::Half),
-            ((4, 4), (1, 1), Reduction::None),
+            ((4, 4), (1, 1), Reduction::Half),
+            ((2, 2), (1, 1), Reduction::None),
             ((1, 65_535), (1, 65), Reduction::None),
             ((u32::MAX, u32::MAX), (u32::MAX, u32::MAX), Reduction::None),
         ] {

@@ -45,8 +45,8 @@ fn cost_of(header: &Header, scale: Scale) -> u64 {
 const fn scale(reduction: Reduction) -> Scale {
     match reduction {
         Reduction::None => Scale::Full,
-        Reduction::Half => Scale::Half,
-        Reduction::Quarter => Scale::Quarter,
+        Reduction::Half => Scale::HalfSharp,
+        Reduction::Quarter => Scale::QuarterSharp,
     }
 }
 

@@ -26,14 +26,14 @@
 //! Known: sequential (baseline and extended) and progressive Huffman coding of 8 bits; one, three or four components; any
 //! sampling factors, colour finer than luma among them; scans interleaved or not, in any order; restart intervals;
 //! numbers of lines that come late (DNL); frames without Huffman tables (motion JPEG); stray bytes between segments;
-//! reduced decoding to 1/2, 1/4 and 1/8.
+//! reduced decoding to 1/2, 1/4 and 1/8, as libjpeg-turbo has it, and sharper ones to 1/2 and 1/4 for callers that resample.
 //!
 //! Refused by name ([`Unsupported`]): 12 bits, arithmetic, lossless and hierarchical coding, two or more than four
 //! components, and luma that is sampled by a fraction of the finest component, such as 2:3.
 //!
 //! # Accuracy
 //! Samples are those of libjpeg-turbo with its defaults, to the bit: its accurate transform («islow»), its reduced ones,
-//! its fancy upsampling. One thing it does is not done here: where a progressive picture ends, by an end mark, before
+//! its fancy upsampling; those of [`Scale::HalfSharp`] and [`Scale::QuarterSharp`] are this crate's. One thing it does is not done here: where a progressive picture ends, by an end mark, before
 //! its last scans, it smooths what came so far.
 //!
 //! Nothing is guessed. Data that end early are an error, whether or not an end mark follows them, and so are data that are

@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
     if pixels > PIXELS_MAX {
         return;
     }
-    for scale in [Scale::Full, Scale::Half, Scale::Quarter, Scale::Eighth] {
+    for scale in [Scale::Full, Scale::Half, Scale::HalfSharp, Scale::Quarter, Scale::QuarterSharp, Scale::Eighth] {
         let before = HEAP.current_usage();
         HEAP.reset_peak_usage();
         let whole = luma::decode(data, scale);

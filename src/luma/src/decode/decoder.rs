@@ -324,7 +324,14 @@ mod tests {
             let bytes = std::fs::read(entry.unwrap().path()).unwrap();
             let Ok(header) = Header::read(&bytes) else { continue };
             files += 1;
-            for scale in [Scale::Full, Scale::Half, Scale::Quarter, Scale::Eighth] {
+            for scale in [
+                Scale::Full,
+                Scale::Half,
+                Scale::HalfSharp,
+                Scale::Quarter,
+                Scale::QuarterSharp,
+                Scale::Eighth,
+            ] {
                 let mut decoder = Decoder::new(&bytes, scale).unwrap();
                 loop {
                     assert!(decoder.allocated() as u64 <= header.memory(scale));

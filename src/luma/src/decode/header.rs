@@ -43,8 +43,15 @@ pub enum Scale {
     Full,
     /// Half the sides, rounded up.
     Half,
+    /// Half the sides, rounded up, from the 4x4 lowest frequencies of each block alone: nearer to what resampling the full
+    /// picture gives than [`Scale::Half`], and not libjpeg-turbo's. Blocks that would leave the range of samples by more
+    /// than eight levels, as those at hard edges beside white or black do, are means of 2x2 samples instead.
+    HalfSharp,
     /// A quarter of the sides, rounded up.
     Quarter,
+    /// A quarter of the sides, rounded up, from the 2x2 lowest frequencies of each block, or means of 4x4 samples, as
+    /// [`Scale::HalfSharp`] does.
+    QuarterSharp,
     /// An eighth of the sides, rounded up: the mean of each block of 8x8.
     Eighth,
 }
@@ -54,8 +61,8 @@ impl Scale {
     pub(super) const fn block(self) -> usize {
         match self {
             Self::Full => 8,
-            Self::Half => 4,
-            Self::Quarter => 2,
+            Self::Half | Self::HalfSharp => 4,
+            Self::Quarter | Self::QuarterSharp => 2,
             Self::Eighth => 1,
         }
     }
@@ -103,8 +110,8 @@ impl Header {
     pub fn size(&self, scale: Scale) -> (u32, u32) {
         let side = |stored: u32| match scale {
             Scale::Full => stored,
-            Scale::Half => stored.div_ceil(2),
-            Scale::Quarter => stored.div_ceil(4),
+            Scale::Half | Scale::HalfSharp => stored.div_ceil(2),
+            Scale::Quarter | Scale::QuarterSharp => stored.div_ceil(4),
             Scale::Eighth => stored.div_ceil(8),
         };
         (side(self.width()), side(self.height()))

@@ -7,6 +7,7 @@
 
 use super::frame::{Component, Frame, Process};
 use super::header::{Header, Scale};
+use super::idct::Kernel;
 use super::{BATCH_BYTES, FIXED_BYTES, TABLE_BYTES};
 use crate::error::{Error, Unsupported};
 
@@ -34,8 +35,8 @@ impl Upsampling {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PlaneLayout {
     pub(super) component: Component,
-    /// Side of what a block becomes: 8, 4, 2 or 1.
-    pub(super) block: usize,
+    /// What its blocks become.
+    pub(super) kernel: Kernel,
     /// Blocks of whole MCUs, across and down.
     pub(super) across: usize,
     pub(super) down: usize,
@@ -51,9 +52,14 @@ pub(super) struct PlaneLayout {
 }
 
 impl PlaneLayout {
+    /// Side of what a block becomes: 8, 4, 2 or 1.
+    pub(super) fn block(&self) -> usize {
+        self.kernel.side()
+    }
+
     /// Samples from one row of the component to the next.
     pub(super) fn stride(&self) -> usize {
-        self.across * self.block
+        self.across * self.block()
     }
 
     /// The same after upsampling.
@@ -147,6 +153,18 @@ impl Layout {
     }
 }
 
+/// What makes blocks of this side at that scale.
+fn kernel(scale: Scale, side: usize) -> Kernel {
+    match side {
+        8 => Kernel::Whole,
+        4 if scale == Scale::HalfSharp => Kernel::SharpHalf,
+        4 => Kernel::Half,
+        2 if scale == Scale::QuarterSharp => Kernel::SharpQuarter,
+        2 => Kernel::Quarter,
+        _ => Kernel::Mean,
+    }
+}
+
 fn plane(frame: &Frame, component: Component, scale: Scale) -> Result<PlaneLayout, Error> {
     let (h_max, v_max, least) = (frame.h_max(), frame.v_max(), scale.block());
     let mut block = least;
@@ -176,7 +194,7 @@ fn plane(frame: &Frame, component: Component, scale: Scale) -> Result<PlaneLayou
     let (across, down) = frame.mcus();
     Ok(PlaneLayout {
         component,
-        block,
+        kernel: kernel(scale, block),
         across: across * component.h,
         down: down * component.v,
         width,

@@ -51,7 +51,7 @@ impl Plane {
     /// last coefficient.
     #[inline(always)]
     pub(super) fn push(&mut self, last: u8, x: usize, y: usize) {
-        let side = self.layout.block;
+        let side = self.layout.block();
         self.batch.push(last, y * side * self.layout.stride() + x * side);
         if self.batch.count == BATCH {
             self.flush();
@@ -78,7 +78,7 @@ impl Plane {
             places: &batch.places[..batch.count],
             quantization,
         };
-        idct::transform(self.layout.block, blocks, &mut self.samples[self.carry * stride..], stride);
+        idct::transform(self.layout.kernel, blocks, &mut self.samples[self.carry * stride..], stride);
         batch.coefficients[..batch.count * 64 + 1].fill(0);
         batch.count = 0;
     }
@@ -87,7 +87,7 @@ impl Plane {
     /// coefficients of each block are not 0.
     pub(super) fn transform_stored(&mut self, down: usize, row: usize, set: &[u64]) {
         let Some(quantization) = &self.quantization else { return };
-        let (stride, block) = (self.layout.stride(), self.layout.block);
+        let (stride, block) = (self.layout.stride(), self.layout.block());
         let first = (down + row) * self.layout.across;
         let out = &mut self.samples[self.carry * stride..];
         let (mut last, mut places) = ([0; BATCH], [0; BATCH]);
@@ -104,7 +104,7 @@ impl Plane {
                 places: &places[..count],
                 quantization,
             };
-            idct::transform(block, blocks, out, stride);
+            idct::transform(self.layout.kernel, blocks, out, stride);
             at += count;
         }
     }

@@ -84,9 +84,9 @@ impl Sequential {
             let ac = match planes.get_mut(member.component) {
                 Some(plane) => {
                     if !stored {
-                        plane.rows = down * plane.layout.block;
+                        plane.rows = down * plane.layout.block();
                     }
-                    if plane.layout.block == 1 {
+                    if plane.layout.block() == 1 {
                         Ac::Mean(skipped()?)
                     } else {
                         Ac::Wanted(pairs.place(member.ac_table, || Pairs::new(ac_table, false))?)

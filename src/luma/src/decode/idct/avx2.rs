@@ -4,20 +4,21 @@
 //! each; so nothing here is unsafe but to be called without AVX2.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_set_epi16, _mm256_add_epi8, _mm256_add_epi16, _mm256_add_epi32,
-    _mm256_broadcastsi128_si256, _mm256_cmpgt_epi16, _mm256_extract_epi64, _mm256_hadd_epi32,
-    _mm256_madd_epi16, _mm256_mullo_epi16, _mm256_or_si256, _mm256_packs_epi16, _mm256_packs_epi32,
+    __m128i, __m256i, _mm_set_epi16, _mm_setr_epi8, _mm_testz_si128, _mm256_add_epi8, _mm256_add_epi16,
+    _mm256_add_epi32, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_cmpgt_epi16,
+    _mm256_extract_epi64, _mm256_extracti128_si256, _mm256_hadd_epi32, _mm256_madd_epi16, _mm256_max_epi16,
+    _mm256_min_epi16, _mm256_mullo_epi16, _mm256_or_si256, _mm256_packs_epi16, _mm256_packs_epi32,
     _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setr_epi32,
-    _mm256_setzero_si256, _mm256_slli_epi32, _mm256_srai_epi32, _mm256_sub_epi16, _mm256_sub_epi32,
-    _mm256_testz_si256, _mm256_unpackhi_epi16, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
-    _mm256_unpacklo_epi16, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srai_epi32, _mm256_sub_epi16,
+    _mm256_sub_epi32, _mm256_testz_si256, _mm256_unpackhi_epi16, _mm256_unpackhi_epi32,
+    _mm256_unpackhi_epi64, _mm256_unpacklo_epi16, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
 };
 
 use super::fix::{
     F0_211, F0_298, F0_390, F0_509, F0_541, F0_601, F0_720, F0_765, F0_850, F0_899, F1_061, F1_175, F1_272,
-    F1_451, F1_501, F1_847, F1_961, F2_053, F2_172, F2_562, F3_072, F3_624,
+    F1_306, F1_451, F1_501, F1_847, F1_961, F2_053, F2_172, F2_562, F3_072, F3_624,
 };
-use super::{Blocks, portable};
+use super::{Blocks, Kernel, OVER, portable};
 
 /// The largest index in zigzag order whose row and column are both below 4, as are those of all before it.
 const LOW: u8 = 9;
@@ -28,9 +29,10 @@ struct Pair<'a> {
     places: [usize; 2],
 }
 
-/// Blocks of `side` (8, 4 or 2) samples into `out`, whose rows are `stride` samples apart.
+/// Blocks of samples into `out`, whose rows are `stride` samples apart; not those of a single sample, nor of
+/// [`Kernel::SharpQuarter`]: four additions need no vectors.
 #[target_feature(enable = "avx2")]
-pub(super) fn transform(side: usize, blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
+pub(super) fn transform(kernel: Kernel, blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
     let quantization = blocks.quantization;
     let mut rest = blocks.iter();
     while let Some((block_1, last_1, place_1)) = rest.next() {
@@ -38,21 +40,24 @@ pub(super) fn transform(side: usize, blocks: Blocks<'_>, out: &mut [u8], stride:
         let (block_2, last_2, place_2) = rest.next().unwrap_or((block_1, last_1, place_1));
         let last = last_1.max(last_2);
         if last == 0 {
-            portable::flat(side, block_1[0], quantization[0], &mut out[place_1..], stride);
-            portable::flat(side, block_2[0], quantization[0], &mut out[place_2..], stride);
+            portable::flat(kernel, block_1[0], quantization[0], &mut out[place_1..], stride);
+            portable::flat(kernel, block_2[0], quantization[0], &mut out[place_2..], stride);
             continue;
         }
         let pair = Pair { blocks: [block_1, block_2], places: [place_1, place_2] };
-        let done = match (side, last <= LOW) {
-            (8, true) => whole::<true>(&pair, quantization, out, stride),
-            (8, false) => whole::<false>(&pair, quantization, out, stride),
-            (4, true) => half::<true>(&pair, quantization, out, stride),
-            (4, false) => half::<false>(&pair, quantization, out, stride),
-            _ => quarter(&pair, quantization, out, stride),
+        let done = match (kernel, last <= LOW) {
+            (Kernel::Whole, true) => whole::<true>(&pair, quantization, out, stride),
+            (Kernel::Whole, false) => whole::<false>(&pair, quantization, out, stride),
+            (Kernel::Half, true) => half::<true>(&pair, quantization, out, stride),
+            (Kernel::Half, false) => half::<false>(&pair, quantization, out, stride),
+            (Kernel::SharpHalf, _) => sharp(&pair, quantization, out, stride),
+            (Kernel::Quarter | Kernel::SharpQuarter | Kernel::Mean, _) => {
+                quarter(&pair, quantization, out, stride)
+            }
         };
         if !done {
-            portable::one(side, block_1, quantization, &mut out[place_1..], stride);
-            portable::one(side, block_2, quantization, &mut out[place_2..], stride);
+            portable::one(kernel, block_1, quantization, &mut out[place_1..], stride);
+            portable::one(kernel, block_2, quantization, &mut out[place_2..], stride);
         }
     }
 }
@@ -123,7 +128,14 @@ fn half<const LOW: bool>(pair: &Pair<'_>, quantization: &[i16; 64], out: &mut [u
     let (c45, c67) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
     let z = four::<19, LOW>(low(zero, c01), high(c01, c23), low(c23, c67), high(c45, c67));
     let (a, b) = (_mm256_packs_epi32(z[0], z[2]), _mm256_packs_epi32(z[1], z[3]));
-    let (a, b) = (low(a, b), high(a, b));
+    store_4x4(pair, (low(a, b), high(a, b)), out, stride);
+    true
+}
+
+/// Stores two blocks of 4x4: columns 0 and 1 of each, then 2 and 3, interleaved.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_4x4(pair: &Pair<'_>, (a, b): (__m256i, __m256i), out: &mut [u8], stride: usize) {
     let samples = _mm256_packs_epi16(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
     let samples = _mm256_add_epi8(samples, _mm256_set1_epi8(-128));
     let rows = [
@@ -138,7 +150,83 @@ fn half<const LOW: bool>(pair: &Pair<'_>, quantization: &[i16; 64], out: &mut [u
             out[at + stride..at + stride + 4].copy_from_slice(&rows[4..]);
         }
     }
+}
+
+/// Two blocks of 4x4 from their lowest frequencies, or means of 2x2 where that overshoots.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sharp(pair: &Pair<'_>, quantization: &[i16; 64], out: &mut [u8], stride: usize) -> bool {
+    let zero = _mm256_setzero_si256();
+    let [x0, x1, x2, x3] = [0, 1, 2, 3].map(|index| row(pair, quantization, index));
+    if is_beyond(x0) {
+        return false;
+    }
+    let low = |a, b| _mm256_unpacklo_epi16(a, b);
+    let high = |a, b| _mm256_unpackhi_epi16(a, b);
+    let y = low_4::<11>(low(zero, x0), low(zero, x2), low(x1, x3));
+    // Rows 0 and 1, 2 and 3, four columns each: column 0 of both, column 2, columns 1 and 3 of one row, of the other.
+    let order =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 8, 9, 4, 5, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+    let a = _mm256_shuffle_epi8(_mm256_packs_epi32(y[0], y[1]), order);
+    let b = _mm256_shuffle_epi8(_mm256_packs_epi32(y[2], y[3]), order);
+    let c02 = _mm256_unpacklo_epi32(a, b);
+    let z = low_4::<18>(low(zero, c02), high(zero, c02), _mm256_unpackhi_epi64(a, b));
+    let (a, b) = (_mm256_packs_epi32(z[0], z[2]), _mm256_packs_epi32(z[1], z[3]));
+    let above = _mm256_cmpgt_epi16(_mm256_max_epi16(a, b), _mm256_set1_epi16(127 + OVER));
+    let below = _mm256_cmpgt_epi16(_mm256_set1_epi16(-128 - OVER), _mm256_min_epi16(a, b));
+    let beyond = _mm256_or_si256(above, below);
+    store_4x4(pair, (low(a, b), high(a, b)), out, stride);
+    if _mm256_testz_si256(beyond, beyond) == 0 {
+        let halves = [_mm256_castsi256_si128(beyond), _mm256_extracti128_si256::<1>(beyond)];
+        return sharp_edges(
+            pair,
+            quantization,
+            halves.map(|half| _mm_testz_si128(half, half) == 0),
+            out,
+            stride,
+        );
+    }
     true
+}
+
+/// Means of 2x2 in place of those blocks that overshoot.
+#[cold]
+#[target_feature(enable = "avx2")]
+fn sharp_edges(
+    pair: &Pair<'_>,
+    quantization: &[i16; 64],
+    overshoots: [bool; 2],
+    out: &mut [u8],
+    stride: usize,
+) -> bool {
+    let mut samples = [0; 128];
+    if !whole::<false>(&Pair { blocks: pair.blocks, places: [0, 64] }, quantization, &mut samples, 8) {
+        return false;
+    }
+    for ((samples, place), _) in
+        samples.as_chunks().0.iter().zip(pair.places).zip(overshoots).filter(|(_, overshoots)| *overshoots)
+    {
+        portable::means(samples, &mut out[place..], stride);
+    }
+    true
+}
+
+/// Four outputs of one pass over the four lowest frequencies: 0 and 2 in the upper half of 32 bits, 1 and 3 interleaved.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn low_4<const BITS: i32>(x0: __m256i, x2: __m256i, x13: __m256i) -> [__m256i; 4] {
+    let weigh = |pair, a, b| _mm256_madd_epi16(pair, factors(a, b));
+    let (x0, x2) = (_mm256_srai_epi32::<3>(x0), _mm256_srai_epi32::<3>(x2));
+    let t0 = _mm256_add_epi32(x0, _mm256_set1_epi32(1 << (BITS - 1)));
+    let (t10, t12) = (_mm256_add_epi32(t0, x2), _mm256_sub_epi32(t0, x2));
+    let (outer, inner) = (weigh(x13, F1_306, F0_541), weigh(x13, F0_541, -F1_306));
+    let down = |value| _mm256_srai_epi32::<BITS>(value);
+    [
+        down(_mm256_add_epi32(t10, outer)),
+        down(_mm256_add_epi32(t12, inner)),
+        down(_mm256_sub_epi32(t12, inner)),
+        down(_mm256_sub_epi32(t10, outer)),
+    ]
 }
 
 /// Four outputs of one pass; what goes in is interleaved: 0 below row 0, rows 1 and 3, 2 and 6, 5 and 7. `LOW`: the last

@@ -1,5 +1,5 @@
 //! The inverse transform (T.81 A.3.3), as libjpeg-turbo's «islow» computes it to the bit, whole and reduced to 4x4, 2x2
-//! or one sample; each with dequantization (A.3.4), the shift by 128 (A.3.1) and clamping.
+//! or one sample, and to 4x4 and 2x2 as the IJG's libjpeg does since version 7; each with dequantization (A.3.4), the shift by 128 (A.3.1) and clamping.
 //!
 //! Its kernels work in 16 bits between the steps, and so do these: values beyond what a picture has wrap or clamp in the
 //! same places, so that files of the strangest tables come out alike too.
@@ -32,10 +32,44 @@ mod fix {
     pub(super) const F0_850: i32 = 6967;
     pub(super) const F1_061: i32 = 8697;
     pub(super) const F1_272: i32 = 10_426;
+    pub(super) const F1_306: i32 = 10_703;
     pub(super) const F1_451: i32 = 11_893;
     pub(super) const F2_172: i32 = 17_799;
     pub(super) const F3_624: i32 = 29_692;
 }
+
+/// What becomes of a block of 8x8 coefficients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kernel {
+    /// 8x8 samples.
+    Whole,
+    /// 4x4 samples, as libjpeg-turbo reduces.
+    Half,
+    /// 4x4 samples from the 4x4 lowest frequencies, or means of 2x2 of the whole block where one of those would be more
+    /// than [`OVER`] beyond the range of samples.
+    SharpHalf,
+    /// 2x2 samples, as libjpeg-turbo reduces.
+    Quarter,
+    /// 2x2 samples from the 2x2 lowest frequencies, or means of 4x4.
+    SharpQuarter,
+    /// One sample.
+    Mean,
+}
+
+impl Kernel {
+    pub(super) const fn side(self) -> usize {
+        match self {
+            Self::Whole => 8,
+            Self::Half | Self::SharpHalf => 4,
+            Self::Quarter | Self::SharpQuarter => 2,
+            Self::Mean => 1,
+        }
+    }
+}
+
+/// Levels by which a block of the sharp kernels may leave the range of samples, which clamps it: what is clamped is lost to
+/// the resampling that comes behind, and much of it shows.
+const OVER: i16 = 8;
 
 /// Blocks to be transformed.
 #[derive(Clone, Copy)]
@@ -56,18 +90,20 @@ impl<'a> Blocks<'a> {
     }
 }
 
-/// Transforms to blocks of `side` (8, 4, 2 or 1) samples in `out`, whose rows are `stride` samples apart.
-pub(super) fn transform(side: usize, blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
-    match side {
+/// Transforms to blocks of samples in `out`, whose rows are `stride` samples apart.
+pub(super) fn transform(kernel: Kernel, blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
+    match kernel {
         #[cfg(target_arch = "x86_64")]
-        2.. if std::arch::is_x86_feature_detected!("avx2") => {
+        Kernel::Whole | Kernel::Half | Kernel::SharpHalf | Kernel::Quarter
+            if std::arch::is_x86_feature_detected!("avx2") =>
+        {
             #[expect(unsafe_code, reason = "the one call into code compiled for a feature of the processor")]
             // SAFETY: the processor has AVX2, as the line above has found out.
             unsafe {
-                avx2::transform(side, blocks, out, stride);
+                avx2::transform(kernel, blocks, out, stride);
             }
         }
-        _ => portable::transform(side, blocks, out, stride),
+        _ => portable::transform(kernel, blocks, out, stride),
     }
 }
 
@@ -76,6 +112,9 @@ pub(super) fn transform(side: usize, blocks: Blocks<'_>, out: &mut [u8], stride:
 mod tests {
     use super::*;
     use crate::decode::tables::ZIGZAG;
+
+    const KERNELS: [Kernel; 6] =
+        [Kernel::Whole, Kernel::Half, Kernel::SharpHalf, Kernel::Quarter, Kernel::SharpQuarter, Kernel::Mean];
 
     /// Blocks whose last coefficients are all over the place, of every amplitude; steps likewise.
     fn blocks(amplitude: u64, steps: u64) -> (Vec<i16>, Vec<u8>, Quantization) {
@@ -103,7 +142,8 @@ mod tests {
         for (amplitude, steps) in [(20, 10), (1024, 1), (1024, 16), (32_768, 255), (32_768, 65_535)] {
             let (coefficients, last, quantization) = blocks(amplitude, steps);
             let count = last.len();
-            for side in [8, 4, 2, 1] {
+            for kernel in KERNELS {
+                let side = kernel.side();
                 let stride = side * count;
                 let places: Vec<usize> = (0..count).map(|index| index * side).collect();
                 let blocks = Blocks {
@@ -113,23 +153,23 @@ mod tests {
                     quantization: &quantization,
                 };
                 let (mut fast, mut plain) = (vec![1; stride * side], vec![2; stride * side]);
-                transform(side, blocks, &mut fast, stride);
-                portable::transform(side, blocks, &mut plain, stride);
-                assert_eq!(fast, plain, "{side} {amplitude} {steps}");
+                transform(kernel, blocks, &mut fast, stride);
+                portable::transform(kernel, blocks, &mut plain, stride);
+                assert_eq!(fast, plain, "{kernel:?} {amplitude} {steps}");
             }
         }
     }
     #[test]
     fn a_block_of_one_value_is_what_the_whole_transform_makes_of_it() {
-        for side in [8, 4, 2] {
+        for kernel in KERNELS.into_iter().filter(|&kernel| kernel != Kernel::Mean) {
             for dc in (i16::MIN..=i16::MAX).step_by(37) {
                 for step in [1, 16, 255, -3] {
                     let (mut block, mut quantization) = ([0; 64], [1; 64]);
                     (block[0], quantization[0]) = (dc, step);
                     let (mut short, mut long) = ([1; 64], [1; 64]);
-                    portable::flat(side, dc, step, &mut short, side);
-                    portable::one(side, &block, &quantization, &mut long, side);
-                    assert_eq!(short, long, "{side} {dc} {step}");
+                    portable::flat(kernel, dc, step, &mut short, kernel.side());
+                    portable::one(kernel, &block, &quantization, &mut long, kernel.side());
+                    assert_eq!(short, long, "{kernel:?} {dc} {step}");
                 }
             }
         }

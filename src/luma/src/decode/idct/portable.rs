@@ -2,50 +2,58 @@
 
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
 
-use super::Blocks;
 use super::fix::{
     F0_211, F0_298, F0_390, F0_509, F0_541, F0_601, F0_720, F0_765, F0_850, F0_899, F1_061, F1_175, F1_272,
-    F1_451, F1_501, F1_847, F1_961, F2_053, F2_172, F2_562, F3_072, F3_624,
+    F1_306, F1_451, F1_501, F1_847, F1_961, F2_053, F2_172, F2_562, F3_072, F3_624,
 };
+use super::{Blocks, Kernel, OVER};
 
 /// Eight rows of eight values.
 type Rows = [[i16; 8]; 8];
 
-/// Blocks of `side` (8, 4, 2 or 1) samples into `out`, whose rows are `stride` samples apart.
-pub(super) fn transform(side: usize, blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
+/// Blocks of samples into `out`, whose rows are `stride` samples apart.
+pub(super) fn transform(kernel: Kernel, blocks: Blocks<'_>, out: &mut [u8], stride: usize) {
     for (block, last, place) in blocks.iter() {
         let out = &mut out[place..];
-        if side == 1 {
+        if kernel == Kernel::Mean {
             out[0] = mean(block[0], blocks.quantization[0]);
         } else if last == 0 {
-            flat(side, block[0], blocks.quantization[0], out, stride);
+            flat(kernel, block[0], blocks.quantization[0], out, stride);
         } else {
-            one(side, block, blocks.quantization, out, stride);
+            one(kernel, block, blocks.quantization, out, stride);
         }
     }
 }
 
-/// One block of `side` (8, 4 or 2) samples.
-pub(super) fn one(side: usize, block: &[i16; 64], quantization: &[i16; 64], out: &mut [u8], stride: usize) {
-    match side {
-        8 => whole(block, quantization, out, stride),
-        4 => half(block, quantization, out, stride),
-        _ => quarter(block, quantization, out, stride),
+/// One block, but for the one of a single sample.
+pub(super) fn one(
+    kernel: Kernel,
+    block: &[i16; 64],
+    quantization: &[i16; 64],
+    out: &mut [u8],
+    stride: usize,
+) {
+    match kernel {
+        Kernel::Whole => whole(block, quantization, out, stride),
+        Kernel::Half => half(block, quantization, out, stride),
+        Kernel::SharpHalf => sharp(block, quantization, out, stride),
+        Kernel::SharpQuarter => sharp_quarter(block, quantization, out, stride),
+        Kernel::Quarter | Kernel::Mean => quarter(block, quantization, out, stride),
     }
 }
 
-/// A block of `side` (8, 4 or 2) samples of one value.
+/// A block of samples of one value, but for the one of a single sample.
 #[inline(always)]
-pub(super) fn flat(side: usize, dc: i16, step: i16, out: &mut [u8], stride: usize) {
+pub(super) fn flat(kernel: Kernel, dc: i16, step: i16, out: &mut [u8], stride: usize) {
     let value = dc.wrapping_mul(step);
-    let value = if side == 2 {
+    let value = match kernel {
         // Blocks of 2x2 are not looked at for having one row.
-        descale::<20>(i32::from(value).wrapping_shl(17))
-    } else {
-        pack((i32::from(value.wrapping_shl(2)) + 16) >> 5)
+        Kernel::Quarter => descale::<20>(i32::from(value).wrapping_shl(17)),
+        Kernel::SharpQuarter if !overshoots(&descale::<3>(value.into())) => descale::<3>(value.into()),
+        _ => pack((i32::from(value.wrapping_shl(2)) + 16) >> 5),
     };
-    for out in out.chunks_mut(stride).take(side) {
-        out[..side].fill(sample(value));
+    for out in out.chunks_mut(stride).take(kernel.side()) {
+        out[..kernel.side()].fill(sample(value));
     }
 }
 
@@ -165,6 +173,75 @@ fn pass_4<const BITS: u32, const LANES: usize>(rows: &[[i16; LANES]; 8]) -> [[i1
         let t2 = madd(x[2], F1_847, x[6], -F0_765);
         let outer = madd(x[1], F2_562, x[3], F0_899).wrapping_add(madd(x[5], -F0_601, x[7], -F0_509));
         let inner = madd(x[1], F1_061, x[3], -F2_172).wrapping_add(madd(x[5], F1_451, x[7], -F0_211));
+        let (t10, t12) = (t0.wrapping_add(t2), t0.wrapping_sub(t2));
+        out[0][lane] = descale::<BITS>(t10.wrapping_add(outer));
+        out[1][lane] = descale::<BITS>(t12.wrapping_add(inner));
+        out[2][lane] = descale::<BITS>(t12.wrapping_sub(inner));
+        out[3][lane] = descale::<BITS>(t10.wrapping_sub(outer));
+    }
+    out
+}
+
+/// A block of 4x4, from the 4x4 lowest frequencies (the IJG's jidctint.c, jpeg_idct_4x4), unless that overshoots.
+fn sharp(block: &[i16; 64], quantization: &[i16; 64], out: &mut [u8], stride: usize) {
+    let rows = dequantize(block, quantization);
+    let alone = block.as_chunks::<8>().0[1..4].iter().all(|row| row[..4] == [0; 4]);
+    let first = if alone { [first_row_alone(rows[0]); 4] } else { low_4::<11, 8>(&rows) };
+    let first = first.map(|row| [row[0], row[1], row[2], row[3]]);
+    let samples = transpose(&low_4::<18, 4>(&transpose(&first)));
+    if samples.iter().flatten().any(overshoots) {
+        let mut samples = [0; 64];
+        whole(block, quantization, &mut samples, 8);
+        means(&samples, out, stride);
+        return;
+    }
+    for (row, out) in samples.iter().zip(out.chunks_mut(stride)) {
+        out[..4].copy_from_slice(&row.map(sample));
+    }
+}
+
+/// Means of 2x2 of a block's 8x8 samples, halves rounded up.
+pub(super) fn means(samples: &[u8; 64], out: &mut [u8], stride: usize) {
+    for (two, out) in samples.as_chunks::<16>().0.iter().zip(out.chunks_mut(stride)) {
+        for (x, out) in out.iter_mut().enumerate().take(4) {
+            let at = |index: usize| u16::from(two[2 * x + index]);
+            *out = ((at(0) + at(1) + at(8) + at(9) + 2) >> 2) as u8;
+        }
+    }
+}
+
+/// A block of 2x2, from the 2x2 lowest frequencies (the IJG's jidctint.c, jpeg_idct_2x2), unless that overshoots.
+fn sharp_quarter(block: &[i16; 64], quantization: &[i16; 64], out: &mut [u8], stride: usize) {
+    let [a, b, c, d] = [0, 1, 8, 9].map(|at| i32::from(block[at].wrapping_mul(quantization[at])));
+    let samples = [a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d].map(descale::<3>);
+    let (upper, lower) = out.split_at_mut(stride);
+    if samples.iter().any(overshoots) {
+        let (mut samples, mut halves) = ([0; 64], [0; 16]);
+        whole(block, quantization, &mut samples, 8);
+        means(&samples, &mut halves, 4);
+        let mean = |at: usize| {
+            (([0, 1, 4, 5].map(|next| u16::from(halves[at + next])).iter().sum::<u16>() + 2) >> 2) as u8
+        };
+        upper[..2].copy_from_slice(&[mean(0), mean(2)]);
+        lower[..2].copy_from_slice(&[mean(8), mean(10)]);
+        return;
+    }
+    upper[..2].copy_from_slice(&[sample(samples[0]), sample(samples[1])]);
+    lower[..2].copy_from_slice(&[sample(samples[2]), sample(samples[3])]);
+}
+
+fn overshoots(value: &i16) -> bool {
+    !(-128 - OVER..=127 + OVER).contains(value)
+}
+
+#[inline(always)]
+fn low_4<const BITS: u32, const LANES: usize>(rows: &[[i16; LANES]]) -> [[i16; LANES]; 4] {
+    let mut out = [[0; LANES]; 4];
+    for lane in 0..LANES {
+        let x: [i16; 4] = std::array::from_fn(|row| rows[row][lane]);
+        let (t0, t2) = (i32::from(x[0]) << 13, i32::from(x[2]) << 13);
+        let outer = madd(x[1], F1_306, x[3], F0_541);
+        let inner = madd(x[1], F0_541, x[3], -F1_306);
         let (t10, t12) = (t0.wrapping_add(t2), t0.wrapping_sub(t2));
         out[0][lane] = descale::<BITS>(t10.wrapping_add(outer));
         out[1][lane] = descale::<BITS>(t12.wrapping_add(inner));
