@@ -47,11 +47,12 @@ const ALLOWED: &[(libc::c_long, When)] = &[
     (libc::SYS_mremap, When::Always),
     (libc::SYS_mprotect, NO_EXECUTION),
     (libc::SYS_madvise, When::Always),
-    // Deadline and limits of a job. glibc's alarm is a timer where there is no such call.
-    #[cfg(target_arch = "x86_64")]
+    // Deadline and limits of a job. alarm(3) is the call of that name in glibc where there is one; elsewhere, and in musl, it is
+    // the timer of real time.
+    #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
     (libc::SYS_alarm, When::Always),
-    #[cfg(not(target_arch = "x86_64"))]
-    (libc::SYS_setitimer, When::Always),
+    #[cfg(not(all(target_arch = "x86_64", target_env = "gnu")))]
+    (libc::SYS_setitimer, When::Equals(0, libc::ITIMER_REAL.cast_unsigned())),
     (libc::SYS_rt_sigprocmask, When::Always),
     (libc::SYS_clock_gettime, When::Always),
     (libc::SYS_prlimit64, ONESELF),
@@ -63,7 +64,11 @@ const ALLOWED: &[(libc::c_long, When)] = &[
     (libc::SYS_futex, When::Always),
     (libc::SYS_getpid, When::Always),
     (libc::SYS_gettid, When::Always),
+    #[cfg(not(target_env = "musl"))]
     (libc::SYS_tgkill, When::Own),
+    // musl's raise names the thread alone: this process has one, whose id is its own.
+    #[cfg(target_env = "musl")]
+    (libc::SYS_tkill, When::Own),
     (libc::SYS_rt_sigaction, When::Always),
     (libc::SYS_rt_sigreturn, When::Always),
     (libc::SYS_restart_syscall, When::Always),
@@ -254,14 +259,30 @@ mod tests {
     #[test]
     fn signals_and_limits_are_for_oneself_alone() {
         let own = u64::from(sys::own_pid().number().cast_unsigned());
-        let (tgkill, prlimit64) = (number(libc::SYS_tgkill), number(libc::SYS_prlimit64));
-        assert_eq!(here(tgkill, [own, own, 6, 0, 0, 0]), ALLOW);
+        let (signal, other_signal) = if cfg!(target_env = "musl") {
+            (number(libc::SYS_tkill), number(libc::SYS_tgkill))
+        } else {
+            (number(libc::SYS_tgkill), number(libc::SYS_tkill))
+        };
+        let prlimit64 = number(libc::SYS_prlimit64);
+        assert_eq!(here(signal, [own, own, 6, 0, 0, 0]), ALLOW);
         for other in [0, 1, own + 1, u64::MAX] {
-            assert_eq!(here(tgkill, [other, own, 6, 0, 0, 0]), KILL);
+            assert_eq!(here(signal, [other, own, 6, 0, 0, 0]), KILL);
         }
+        assert_eq!(here(other_signal, [own, own, 6, 0, 0, 0]), KILL, "the call of another C library");
         assert_eq!(here(prlimit64, [0; 6]), ALLOW);
         for other in [1, own] {
             assert_eq!(here(prlimit64, [other, 0, 0, 0, 0, 0]), KILL);
+        }
+    }
+
+    #[test]
+    #[cfg(not(all(target_arch = "x86_64", target_env = "gnu")))]
+    fn the_only_timer_is_that_of_real_time() {
+        let setitimer = number(libc::SYS_setitimer);
+        assert_eq!(here(setitimer, [0; 6]), ALLOW);
+        for other in [1, 2, 3] {
+            assert_eq!(here(setitimer, [other, 0, 0, 0, 0, 0]), KILL);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Files below a directory, and nothing outside it.
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, CString, c_int, c_long};
 use std::fs::File;
 use std::io;
 use std::mem;
@@ -54,17 +54,20 @@ pub fn is_local(file: BorrowedFd<'_>) -> io::Result<bool> {
     let mut found: libc::statfs = unsafe { mem::zeroed() };
     // SAFETY: fstatfs writes into a live buffer of its type.
     retry(|| check(unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut found) }))?;
-    // ext2 and ext3 have ext4's number. What lies below an overlay must not change but through it.
-    Ok(matches!(
-        found.f_type,
-        libc::EXT4_SUPER_MAGIC
-            | libc::XFS_SUPER_MAGIC
-            | libc::BTRFS_SUPER_MAGIC
-            | libc::F2FS_SUPER_MAGIC
-            | libc::TMPFS_MAGIC
-            | libc::OVERLAYFS_SUPER_MAGIC
-    ))
+    // Signed in glibc's header, unsigned in musl's.
+    let kind = i128::from(found.f_type);
+    Ok(LOCAL.iter().any(|&magic| i128::from(magic) == kind))
 }
+
+/// ext2 and ext3 have ext4's number. What lies below an overlay must not change but through it.
+const LOCAL: [c_long; 6] = [
+    libc::EXT4_SUPER_MAGIC,
+    libc::XFS_SUPER_MAGIC,
+    libc::BTRFS_SUPER_MAGIC,
+    libc::F2FS_SUPER_MAGIC,
+    libc::TMPFS_MAGIC,
+    libc::OVERLAYFS_SUPER_MAGIC,
+];
 
 /// Whether an error says that the path leads to no file, rather than that one could not be opened.
 fn is_nothing(error: &io::Error) -> bool {
@@ -111,7 +114,7 @@ fn open_resolved(dir: BorrowedFd<'_>, path: &CStr, flags: c_int, resolve: u64) -
 /// Gives the file `from` the name `to` in the same file system, if nobody has that name: nothing is ever replaced, also
 /// if several ask for it at once.
 ///
-/// By renameat2(2) with RENAME_NOREPLACE; where that is missing or forbidden (ENOSYS, EPERM, and EINVAL of a file system
+/// By renameat2(2) with RENAME_NOREPLACE, called by its number, as musl has no function for it; where that is missing or forbidden (ENOSYS, EPERM, and EINVAL of a file system
 /// that can't), by a hard link.
 ///
 /// # Errors
@@ -120,17 +123,18 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     let (source, target) =
         (CString::new(from.as_os_str().as_bytes())?, CString::new(to.as_os_str().as_bytes())?);
     // SAFETY: two live C strings that are only read.
-    let result = check(unsafe {
-        libc::renameat2(
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
             libc::AT_FDCWD,
             source.as_ptr(),
             libc::AT_FDCWD,
             target.as_ptr(),
             libc::RENAME_NOREPLACE,
         )
-    });
-    match result {
-        Ok(_) => Ok(()),
+    };
+    match if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) } {
+        Ok(()) => Ok(()),
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM | libc::EINVAL)) => {
             std::fs::hard_link(from, to)?;
             std::fs::remove_file(from)

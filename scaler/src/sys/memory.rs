@@ -1,7 +1,5 @@
 //! Memory: fewer page faults for large buffers, and memory given back when idle.
 
-use std::ffi::c_int;
-
 /// Below this a huge page would be mostly empty.
 const HUGE_PAGE: usize = 2 << 20;
 
@@ -39,12 +37,14 @@ pub fn advise_huge_pages(buffer: &Vec<u8>) {
 /// together took up to 1,055 MiB with a bound of 64 MiB, 537 with 1 MiB, 555 with this one, which costs no processor time
 /// that could be told from noise. jemalloc and mimalloc keep 80 MiB at rest where this keeps 10.
 pub fn tune_malloc() {
-    const ALONE_FROM: c_int = 4 << 20;
     #[cfg(target_env = "gnu")]
-    // SAFETY: mallopt takes integers.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, ALONE_FROM);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, 16 * ALONE_FROM);
+    {
+        const ALONE_FROM: std::ffi::c_int = 4 << 20;
+        // SAFETY: mallopt takes integers.
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, ALONE_FROM);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, 16 * ALONE_FROM);
+        }
     }
 }
 
