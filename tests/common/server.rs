@@ -34,16 +34,23 @@ pub(crate) struct Process {
     log: Arc<Mutex<String>>,
 }
 
-/// `tp2`, without what this process's environment would tell it.
-pub(crate) fn tp2() -> Command {
-    clean(Command::new(env!("CARGO_BIN_EXE_tp2")))
+/// A program of the workspace: as it was built with the tests, or another build in the folder that `TP2_PRUEBA_PROGRAMAS`
+/// names. Cargo names only the binaries of one's own package, but builds all of a workspace into one directory.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let built = Path::new(env!("CARGO_BIN_EXE_tp2")).with_file_name(name);
+    let path = std::env::var_os("TP2_PRUEBA_PROGRAMAS").map_or(built, |folder| Path::new(&folder).join(name));
+    assert!(path.exists(), "{} is missing: cargo build --workspace", path.display());
+    path
 }
 
-/// `tp2-scaler`. Cargo names only the binaries of one's own package, but builds all of a workspace into one directory.
+/// `tp2`, without what this process's environment would tell it.
+pub(crate) fn tp2() -> Command {
+    clean(Command::new(program("tp2")))
+}
+
+/// `tp2-scaler`.
 pub(crate) fn tp2_scaler() -> Command {
-    let path = Path::new(env!("CARGO_BIN_EXE_tp2")).with_file_name("tp2-scaler");
-    assert!(path.exists(), "{} is missing: cargo build --workspace", path.display());
-    clean(Command::new(path))
+    clean(Command::new(program("tp2-scaler")))
 }
 
 fn clean(mut command: Command) -> Command {

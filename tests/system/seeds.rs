@@ -13,13 +13,13 @@ use tp2::http::format::Format;
 
 use super::common::pictures::{photo, picture, size_of};
 use super::common::processes::Directory;
-use super::common::server::{Process, Scaler, tp2, tp2_scaler};
+use super::common::server::{Process, Scaler, program, tp2, tp2_scaler};
 use super::common::wait::until;
 use super::common::{Server, post, request, tools};
 
 /// Runs `tp2-cliente` here, with these lines to read, to a good end; gives what it wrote.
 fn client(home: &Path, arguments: &[&str], input: &str) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tp2-cliente"));
+    let mut command = Command::new(program("tp2-cliente"));
     command.current_dir(home).args(arguments);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
