@@ -39,10 +39,17 @@ pub static ASSETS: [Asset; 11] = [
     Asset { path: "/app/tasks.js", media_type: SCRIPT, text: include_str!("app/tasks.js") },
 ];
 
+/// What there is to ask for, for programs (OpenAPI 3.1). No part of the page, but kept and asked about as its files are.
+pub static DESCRIPTION: Asset = Asset {
+    path: "/openapi.json",
+    media_type: "application/json",
+    text: include_str!("../../docs/openapi.json"),
+};
+
 /// The asset at this path, as sent.
 #[must_use]
 pub fn asset(path: &[u8]) -> Option<&'static Asset> {
-    ASSETS.iter().find(|asset| asset.path.as_bytes() == path)
+    ASSETS.iter().chain([&DESCRIPTION]).find(|asset| asset.path.as_bytes() == path)
 }
 
 impl Asset {

@@ -36,6 +36,7 @@ mod metrics;
 mod negotiation;
 mod netcat;
 mod netcat_vectors;
+mod openapi;
 mod proxies;
 mod ready;
 mod scaler_process;
