@@ -1,6 +1,7 @@
 //! The parameters of a request, from its query and its form: checked whole before any work is queued.
 //!
 //! The form wins over the query; an empty value means the default.
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use scaler::wire::{FACTOR_MAX, FACTOR_MIN, parse_factor};
@@ -12,6 +13,9 @@ use crate::http::format::Format;
 use crate::model::transform::{
     Choice, RequestedTransform, SIDE_MAX, Size, parse_colour, parse_quality, parse_side,
 };
+
+/// What `formato` must be.
+static FORMATS: LazyLock<String> = LazyLock::new(|| format!("uno de {}", Format::names(", ")));
 
 /// The parameters of a request's head, as sent.
 #[derive(Clone, Debug, Default)]
@@ -147,7 +151,7 @@ impl RequestedTransform {
             Some(text) => Choice::Named(Format::from_parameter(&text).ok_or(HttpProblem::Parameter {
                 name: "formato",
                 value: text,
-                expected: "uno de jpeg, png, webp, gif, bmp, tiff, pgm",
+                expected: &FORMATS,
                 range: None,
             })?),
             None => match &parameters.accept {

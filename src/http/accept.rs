@@ -71,7 +71,7 @@ fn quality_of(field: &[u8], format: Format) -> u16 {
         let specific = match range {
             b"*/*" => 1,
             _ if range.eq_ignore_ascii_case(b"image/*") => 2,
-            _ if names(range, format) => 3,
+            _ if format.has_media_type(range) => 3,
             _ => continue,
         };
         if specific > found.0 || specific == found.0 && quality > found.1 {
@@ -79,18 +79,6 @@ fn quality_of(field: &[u8], format: Format) -> u16 {
         }
     }
     found.1
-}
-
-fn names(range: &[u8], format: Format) -> bool {
-    let aliases: &[&str] = match format {
-        Format::Jpeg => &["image/jpg", "image/pjpeg"],
-        Format::Bmp => &["image/x-ms-bmp", "image/x-bmp"],
-        Format::Pnm => &["image/x-portable-anymap"],
-        Format::Png | Format::Gif | Format::WebP | Format::Tiff => &[],
-    };
-    std::iter::once(format.media_type())
-        .chain(aliases.iter().copied())
-        .any(|name| range.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// Each media range with its quality; one that can't be read counts as 0, as if it were not there.

@@ -1,4 +1,6 @@
-//! The picture formats we speak, and how the first bytes tell them apart.
+//! The picture formats we speak, one row each ([`FORMATS`]), and how the first bytes tell them apart.
+//!
+//! What is done with their pixels is the table `CODECS` of `pixels`. Sentences that list formats are joined from the rows.
 //!
 //! Rules: the client's own word for the type is never believed, [`Format::sniff`] looks at magic numbers alone; and
 //! it decides as soon as the bytes allow, because the same port speaks HTTP and a method may begin with `BM` or `P`.
@@ -21,14 +23,133 @@ pub enum Format {
     Png,
     /// GIF87a and GIF89a.
     Gif,
-    /// Windows bitmap.
-    Bmp,
     /// RFC 9649.
     WebP,
+    /// Windows bitmap.
+    Bmp,
     /// TIFF 6.0, and BigTIFF.
     Tiff,
     /// Netpbm: P1 to P7 are read, PGM (P5) is written.
     Pnm,
+}
+
+/// What is known of a format without its pixels.
+struct Row {
+    format: Format,
+    /// Its name for people.
+    title: &'static str,
+    /// The word for it in requests and answers.
+    name: &'static str,
+    /// The usual ending of a file name, without its dot; in a request as good as the name.
+    extension: &'static str,
+    /// Of what is written.
+    media_type: &'static str,
+    /// Others that `Accept` may name it by.
+    media_aliases: &'static [&'static str],
+    magic: &'static [&'static Pattern],
+    end: PictureEnd,
+    /// Its samples are copied, not computed: a file of it may be longer and still be decoded quickly.
+    is_copied: bool,
+}
+
+/// Every format, in the order of [`Format`].
+static FORMATS: [Row; Format::ALL.len()] = [
+    Row {
+        format: Format::Jpeg,
+        title: "JPEG",
+        name: "jpeg",
+        extension: "jpg",
+        media_type: "image/jpeg",
+        media_aliases: &["image/jpg", "image/pjpeg"],
+        magic: &[&[b"\xff", b"\xd8", b"\xff"]],
+        end: PictureEnd::JpegSegments,
+        is_copied: false,
+    },
+    Row {
+        format: Format::Png,
+        title: "PNG",
+        name: "png",
+        extension: "png",
+        media_type: "image/png",
+        media_aliases: &[],
+        magic: &[&[b"\x89", b"P", b"N", b"G", b"\r", b"\n", b"\x1a", b"\n"]],
+        end: PictureEnd::PngChunks,
+        is_copied: false,
+    },
+    Row {
+        format: Format::Gif,
+        title: "GIF",
+        name: "gif",
+        extension: "gif",
+        media_type: "image/gif",
+        media_aliases: &[],
+        magic: &[&[b"G", b"I", b"F", b"8", b"79", b"a"]],
+        end: PictureEnd::GifBlocks,
+        is_copied: false,
+    },
+    Row {
+        format: Format::WebP,
+        title: "WebP",
+        name: "webp",
+        extension: "webp",
+        media_type: "image/webp",
+        media_aliases: &[],
+        magic: &[&[b"R", b"I", b"F", b"F", ANY, ANY, ANY, ANY, b"W", b"E", b"B", b"P"]],
+        end: PictureEnd::RiffSize,
+        is_copied: false,
+    },
+    Row {
+        format: Format::Bmp,
+        title: "BMP",
+        name: "bmp",
+        extension: "bmp",
+        media_type: "image/bmp",
+        media_aliases: &["image/x-ms-bmp", "image/x-bmp"],
+        magic: &[BMP],
+        end: PictureEnd::BmpSize,
+        is_copied: true,
+    },
+    Row {
+        format: Format::Tiff,
+        title: "TIFF",
+        name: "tiff",
+        extension: "tiff",
+        media_type: "image/tiff",
+        media_aliases: &[],
+        magic: &[&[b"I", b"I", b"*+", b"\0"], &[b"M", b"M", b"\0", b"*+"]],
+        end: PictureEnd::Connection,
+        is_copied: false,
+    },
+    Row {
+        format: Format::Pnm,
+        title: "PNM",
+        name: "pgm",
+        extension: "pgm",
+        media_type: "image/x-portable-graymap",
+        media_aliases: &["image/x-portable-anymap"],
+        magic: &[&[b"P", b"1234567", GAP]],
+        end: PictureEnd::PnmSize,
+        is_copied: true,
+    },
+];
+
+/// How a picture tells where it ends, when it comes without any frame around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PictureEnd {
+    /// Behind EOI.
+    JpegSegments,
+    /// Behind IEND.
+    PngChunks,
+    /// Behind the trailer.
+    GifBlocks,
+    /// RIFF's header has its length.
+    RiffSize,
+    /// Rows times columns, behind where the header says that they begin.
+    BmpSize,
+    /// Rows times columns; a plain one ends with the connection.
+    PnmSize,
+    /// It ends with the connection.
+    Connection,
 }
 
 /// What the first bytes of a stream say.
@@ -47,14 +168,20 @@ impl Format {
     pub const ALL: [Self; 7] =
         [Self::Jpeg, Self::Png, Self::WebP, Self::Gif, Self::Bmp, Self::Tiff, Self::Pnm];
 
+    const fn row(self) -> &'static Row {
+        &FORMATS[self as usize]
+    }
+
     /// Tells the format of a stream from its first bytes; 18 of them are always enough.
     pub fn sniff(first: &[u8]) -> Sniff {
         let mut verdict = Sniff::Unknown;
-        for (format, magic) in MAGIC {
-            match begins(first, magic) {
-                Some(true) => return Sniff::Picture(*format),
-                Some(false) => {}
-                None => verdict = Sniff::NeedMore,
+        for row in &FORMATS {
+            for magic in row.magic {
+                match begins(first, magic) {
+                    Some(true) => return Sniff::Picture(row.format),
+                    Some(false) => {}
+                    None => verdict = Sniff::NeedMore,
+                }
             }
         }
         verdict
@@ -72,46 +199,62 @@ impl Format {
 
     /// The media type of what is written for this format.
     pub const fn media_type(self) -> &'static str {
-        match self {
-            Self::Jpeg => "image/jpeg",
-            Self::Png => "image/png",
-            Self::Gif => "image/gif",
-            Self::Bmp => "image/bmp",
-            Self::WebP => "image/webp",
-            Self::Tiff => "image/tiff",
-            Self::Pnm => "image/x-portable-graymap",
-        }
+        self.row().media_type
+    }
+
+    /// Whether this is one of its media types, in any case.
+    #[must_use]
+    pub fn has_media_type(self, name: &[u8]) -> bool {
+        let Row { media_type, media_aliases, .. } = self.row();
+        std::iter::once(media_type)
+            .chain(*media_aliases)
+            .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
     }
 
     /// The usual ending of a file name, without its dot.
     pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpg",
-            Self::Png => "png",
-            Self::Gif => "gif",
-            Self::Bmp => "bmp",
-            Self::WebP => "webp",
-            Self::Tiff => "tiff",
-            Self::Pnm => "pgm",
-        }
+        self.row().extension
     }
 
     /// The word for it in requests and answers: `jpeg`, `png`, `webp`, `gif`, `bmp`, `tiff`, `pgm`.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpeg",
-            _ => self.extension(),
-        }
+        self.row().name
+    }
+
+    /// How a picture of this format tells where it ends.
+    pub const fn end(self) -> PictureEnd {
+        self.row().end
+    }
+
+    /// Whether decoding it only copies samples.
+    pub const fn is_copied(self) -> bool {
+        self.row().is_copied
     }
 
     /// The format that a request's parameter names: `jpeg` (or `jpg`), `png`, `webp`, `gif`, `bmp`, `tiff`, `pgm`,
     /// in any case.
     pub fn from_parameter(name: &str) -> Option<Self> {
-        if name.eq_ignore_ascii_case("jpeg") {
-            return Some(Self::Jpeg);
-        }
-        Self::ALL.into_iter().find(|format| name.eq_ignore_ascii_case(format.extension()))
+        let is_meant =
+            |row: &&Row| [row.name, row.extension].iter().any(|word| name.eq_ignore_ascii_case(word));
+        FORMATS.iter().find(is_meant).map(|row| row.format)
     }
+
+    /// Their names in requests as a list, with this before the last one: `jpeg, png, webp, gif, bmp, tiff, pgm`.
+    #[must_use]
+    pub fn names(last: &str) -> String {
+        join(Self::ALL.map(Self::name), last)
+    }
+
+    /// Their names for people as a list, with this before the last one: `JPEG, PNG, GIF, WebP, BMP, TIFF y PNM`.
+    #[must_use]
+    pub fn titles(last: &str) -> String {
+        join(FORMATS.each_ref().map(|row| row.title), last)
+    }
+}
+
+fn join(words: [&str; Format::ALL.len()], last: &str) -> String {
+    let [first @ .., end] = words;
+    [&first.join(", "), last, end].concat()
 }
 
 /// One byte of a magic number, or a set of bytes that may stand there.
@@ -121,17 +264,6 @@ type Pattern = [&'static [u8]];
 const ANY: &[u8] = &[];
 /// What may follow `P5`: white space, or the comment that begins the header.
 const GAP: &[u8] = b" \t\r\n\x0b\x0c#";
-
-const MAGIC: &[(Format, &Pattern)] = &[
-    (Format::Jpeg, &[b"\xff", b"\xd8", b"\xff"]),
-    (Format::Png, &[b"\x89", b"P", b"N", b"G", b"\r", b"\n", b"\x1a", b"\n"]),
-    (Format::Gif, &[b"G", b"I", b"F", b"8", b"79", b"a"]),
-    (Format::WebP, &[b"R", b"I", b"F", b"F", ANY, ANY, ANY, ANY, b"W", b"E", b"B", b"P"]),
-    (Format::Tiff, &[b"I", b"I", b"*+", b"\0"]),
-    (Format::Tiff, &[b"M", b"M", b"\0", b"*+"]),
-    (Format::Pnm, &[b"P", b"1234567", GAP]),
-    (Format::Bmp, BMP),
-];
 
 /// A method may begin with `BM`, so a sane DIB header must follow the 14 bytes of the file header: its size is 12, 108 or
 /// 124, or 16 to 64 behind a field of OS/2 2.0, little-endian.
@@ -217,6 +349,20 @@ mod tests {
             assert_eq!(Format::sniff(request), Sniff::Unknown, "{request:?}");
         }
         assert_eq!(Format::sniff(b""), Sniff::NeedMore);
+    }
+
+    #[test]
+    fn each_format_has_its_row_and_is_offered() {
+        for row in &FORMATS {
+            assert_eq!(row.format.row().title, row.title);
+            assert!(Format::ALL.contains(&row.format) && !row.magic.is_empty(), "{}", row.title);
+        }
+        assert!(
+            include_str!("../page/index.html").contains(&Format::titles(" o ")),
+            "the page lists them too"
+        );
+        assert_eq!(Format::names(", "), "jpeg, png, webp, gif, bmp, tiff, pgm");
+        assert_eq!(Format::titles(" y "), "JPEG, PNG, GIF, WebP, BMP, TIFF y PNM");
     }
 
     #[test]

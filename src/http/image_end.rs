@@ -26,7 +26,7 @@ use chunks::{Gif, Png};
 use jpeg::Jpeg;
 use size::{Measured, SizeHeader};
 
-use super::format::Format;
+use super::format::{Format, PictureEnd};
 
 mod chunks;
 mod jpeg;
@@ -68,14 +68,14 @@ enum EndStep {
 impl ImageEnd {
     /// A search that begins at the picture's first byte.
     pub fn new(format: Format) -> Self {
-        let walk = match format {
-            Format::Jpeg => Walk::Jpeg(Jpeg::new()),
-            Format::Png => Walk::Png(Png::new()),
-            Format::Gif => Walk::Gif(Gif::new()),
-            Format::WebP => Walk::Measured(Measured::new(SizeHeader::Riff)),
-            Format::Bmp => Walk::Measured(Measured::new(SizeHeader::Bmp)),
-            Format::Pnm => Walk::Measured(Measured::new(SizeHeader::Pnm)),
-            Format::Tiff => Walk::Endless,
+        let walk = match format.end() {
+            PictureEnd::JpegSegments => Walk::Jpeg(Jpeg::new()),
+            PictureEnd::PngChunks => Walk::Png(Png::new()),
+            PictureEnd::GifBlocks => Walk::Gif(Gif::new()),
+            PictureEnd::RiffSize => Walk::Measured(Measured::new(SizeHeader::Riff)),
+            PictureEnd::BmpSize => Walk::Measured(Measured::new(SizeHeader::Bmp)),
+            PictureEnd::PnmSize => Walk::Measured(Measured::new(SizeHeader::Pnm)),
+            PictureEnd::Connection => Walk::Endless,
         };
         Self { skip: 0, walk }
     }

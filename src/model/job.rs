@@ -198,9 +198,8 @@ impl Work {
         match self {
             Self::Face(_) => true,
             Self::Gray { picture, info } => {
-                let is_copied = matches!(info.format, Format::Bmp | Format::Pnm);
                 is_small(info.width, info.height)
-                    && picture.len() <= if is_copied { QUICK_BYTES_COPIED } else { QUICK_BYTES }
+                    && picture.len() <= if info.format.is_copied() { QUICK_BYTES_COPIED } else { QUICK_BYTES }
                     && info.decode_cost <= QUICK_MEMORY
             }
             Self::Encode { raster, .. } => is_small(raster.width, raster.height),

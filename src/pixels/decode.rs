@@ -3,10 +3,10 @@
 use scaler::raster::{Channels, Raster};
 
 use super::buffers::BufferPool;
+use super::codec::codec;
 use super::header::{check_size, undecodable};
-use super::orient::{Orientation, upright};
-use super::{bmp, gif, interrupt, jpeg, png, pnm, tiff, webp};
-use crate::http::format::Format;
+use super::interrupt;
+use super::orient::upright;
 use crate::model::error::WorkError;
 use crate::model::image::{ImageInfo, PixelLimits};
 use crate::model::job::{Cancel, Decoded};
@@ -38,16 +38,7 @@ pub fn decode_from(
     cancelled: &Cancel,
 ) -> Result<Decoded, WorkError> {
     check_size(probe.width, probe.height, limits)?;
-    let as_stored = |raster| (raster, Orientation::Upright);
-    let decoded = match probe.format {
-        Format::Jpeg => jpeg::decode(buffers, bytes, probe.reduction, cancelled),
-        Format::Png => png::decode(bytes, cancelled),
-        Format::Gif => gif::decode(bytes, cancelled).map(as_stored),
-        Format::Bmp => bmp::decode(bytes, cancelled).map(as_stored),
-        Format::WebP => webp::decode(bytes, cancelled),
-        Format::Tiff => tiff::decode(bytes, cancelled),
-        Format::Pnm => pnm::decode(bytes, cancelled).map(as_stored),
-    };
+    let decoded = (codec(probe.format).decode)(buffers, bytes, probe.reduction, cancelled);
     // A crate whose reader was stopped gives a reason of its own.
     interrupt::check(cancelled)?;
     let (raster, orientation) = decoded?;

@@ -4,7 +4,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use scaler::raster::Raster;
 
-use super::encode::{encode, flatten};
+use super::encode::encode;
+use super::encoders::flatten;
 use crate::http::format::Format;
 use crate::model::error::WorkError;
 use crate::model::face::FaceImage;

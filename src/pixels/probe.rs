@@ -3,8 +3,9 @@
 //! Called on the event loop's thread, so it is quick whatever the bytes are: every walk over segments, chunks or
 //! entries is bounded, and nothing is allocated. What it lets through, a decoder may still refuse.
 
+use super::codec::codec;
 use super::header::{PictureHeader, check_size};
-use super::{bmp, gif, jpeg, png, pnm, tiff, webp};
+use super::jpeg;
 use crate::http::format::Format;
 use crate::model::error::WorkError;
 use crate::model::image::{ImageInfo, PixelLimits, Reduction};
@@ -18,15 +19,7 @@ pub fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<ImageInfo, WorkError>
     let Some(format) = Format::of_file(bytes) else {
         return Err(WorkError::UnknownFormat);
     };
-    let found = match format {
-        Format::Jpeg => jpeg::probe(bytes),
-        Format::Png => png::probe(bytes, limits),
-        Format::Gif => gif::probe(bytes),
-        Format::Bmp => bmp::probe(bytes),
-        Format::WebP => webp::probe(bytes),
-        Format::Tiff => tiff::probe(bytes),
-        Format::Pnm => pnm::probe(bytes),
-    }?;
+    let found = (codec(format).probe)(bytes, limits)?;
     check_size(found.width, found.height, limits)?;
     let PictureHeader { width, height, cost } = found;
     Ok(ImageInfo { format, width, height, reduction: Reduction::None, decode_cost: cost })

@@ -218,9 +218,8 @@ fn parameters(matches: &Matches) -> Result<Parameters, String> {
         matches.opt_str(name).map(read).transpose()
     };
     let read_format = |text: String| {
-        Format::from_parameter(&text).ok_or_else(|| {
-            format!("--formato debe ser uno de jpeg, png, webp, gif, bmp, tiff, pgm: «{text}»")
-        })
+        Format::from_parameter(&text)
+            .ok_or_else(|| format!("--formato debe ser uno de {}: «{text}»", Format::names(", ")))
     };
     let read_colour = |text: String| {
         let digits = text.strip_prefix('#').unwrap_or(&text);
@@ -372,6 +371,12 @@ mod tests {
             let options = options(arguments);
             assert_eq!((options.host.as_deref(), options.port), (Some(host), port));
         }
+    }
+
+    #[test]
+    fn the_help_lists_the_formats() {
+        let row = table::OPTIONS.iter().find(|row| row.long == "formato").unwrap();
+        assert_eq!(row.help, Format::names(" o "));
     }
 
     #[test]

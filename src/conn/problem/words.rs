@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::limits::Passed;
 use super::{HttpProblem, LimitsInForce};
 use crate::http::access::AccessError;
+use crate::http::format::Format;
 use crate::http::route::Absent;
 use crate::model::error::WorkError;
 use crate::model::links_folder::FOLDER;
@@ -101,10 +102,9 @@ impl fmt::Display for HttpProblem {
             Self::Parameter { name, value, expected, .. } => {
                 write!(f, "el parámetro «{name}» vale «{}» y debe ser {expected}", shortened(value))
             }
-            Self::NotAcceptable => write!(
-                f,
-                "Accept no admite ninguno de los formatos disponibles: jpeg, png, webp, gif, bmp, tiff, pgm"
-            ),
+            Self::NotAcceptable => {
+                write!(f, "Accept no admite ninguno de los formatos disponibles: {}", Format::names(", "))
+            }
             Self::Precondition => write!(
                 f,
                 "el archivo no es el que indican If-Match o If-Unmodified-Since; pídalo de nuevo sin ellos"
@@ -185,23 +185,24 @@ impl fmt::Display for HttpProblem {
                         "la imagen está vacía: no llegó ningún byte; revise el archivo y envíelo de nuevo"
                     )
                 }
-                WorkError::UnknownFormat => write!(f, "{NO_PICTURE}"),
+                WorkError::UnknownFormat => write!(f, "{}", no_picture()),
                 WorkError::Foreign(foreign) => {
                     write!(
                         f,
-                        "lo enviado no es una imagen de un formato conocido: parece {}; {}; se admiten {READ}",
+                        "lo enviado no es una imagen de un formato conocido: parece {}; {}; se admiten {}",
                         foreign.name(),
-                        foreign.advice()
+                        foreign.advice(),
+                        Format::titles(" y ")
                     )
                 }
                 WorkError::SentAsFields { known } => write!(
                     f,
                     "{}; llegó como application/x-www-form-urlencoded y sin saltos de línea ni bytes nulos, que es lo que \
                      quita curl -d: pruebe con curl -F imagen=@foto.jpg o con --data-binary",
-                    if *known { "la imagen perdió bytes en el camino" } else { NO_PICTURE }
+                    if *known { "la imagen perdió bytes en el camino".to_owned() } else { no_picture() }
                 ),
                 WorkError::NotAPicture => {
-                    write!(f, "el archivo no es una imagen JPEG, PNG, GIF, WebP, BMP, TIFF o PNM")
+                    write!(f, "el archivo no es una imagen {}", Format::titles(" o "))
                 }
                 WorkError::FileTooLong { length } => write!(
                     f,
@@ -268,11 +269,9 @@ impl LimitsInForce {
 }
 
 /// What came is none, and what would be.
-const NO_PICTURE: &str =
-    "lo enviado no es una imagen de un formato conocido: se admiten JPEG, PNG, GIF, WebP, BMP, TIFF y PNM";
-
-/// The formats that are read.
-const READ: &str = "JPEG, PNG, GIF, WebP, BMP, TIFF y PNM";
+fn no_picture() -> String {
+    format!("lo enviado no es una imagen de un formato conocido: se admiten {}", Format::titles(" y "))
+}
 
 /// A list of names as it should be.
 const NAMES_EXAMPLE: &str = r#"{"nombres": ["a.jpg", "b.jpg"]}"#;
