@@ -556,33 +556,22 @@ impl Connection {
 
     /// Does what was known from the head alone.
     fn settle(&mut self, from: Name, mut request: Request, known: EarlyReply, then: After, now: Now) {
-        match known {
-            EarlyReply::Reply(reply) => self.answer(from, &request, &reply, then, now),
+        if then == After::Close {
+            request.close_after();
+        }
+        let next = match known {
+            EarlyReply::Reply(reply) => return self.answer(from, &request, &reply, then, now),
             EarlyReply::File(file_request) => {
-                self.look(from, request, WorkSource::File(Box::new(file_request)), then, now);
+                return self.look(from, request, WorkSource::File(Box::new(file_request)), now);
             }
             EarlyReply::Linked(link_request) => {
-                self.look(from, request, WorkSource::Linked(Box::new(link_request)), then, now);
+                return self.look(from, request, WorkSource::Linked(Box::new(link_request)), now);
             }
-            EarlyReply::Metrics => {
-                self.actions.push_back(Action::Metrics(request.id));
-                let (since, due) = (now.at, intent::store_due(now));
-                self.enter(from, Phase::Waiting { request, awaited: Pending::Metrics, since, due });
-            }
-            EarlyReply::Bank(read) => {
-                if then == After::Close {
-                    request.close_after();
-                }
-                self.proceed(from, request, intent::ask_bank(read, now), now.at, now);
-            }
-            EarlyReply::Task(id) => {
-                if then == After::Close {
-                    request.close_after();
-                }
-                let next = intent::first(&request.intent, id, &self.server, now);
-                self.proceed(from, request, next, now.at, now);
-            }
-        }
+            EarlyReply::Metrics => NextStep::Measure,
+            EarlyReply::Bank(read) => intent::ask_bank(read, now),
+            EarlyReply::Task(id) => intent::first(&request.intent, id, &self.server, now),
+        };
+        self.proceed(from, request, next, now.at, now);
     }
 
     /// A stretch of the body is over.
@@ -617,6 +606,11 @@ impl Connection {
                 self.actions.push_back(Action::Watch(request.id, task));
                 self.enter(from, Phase::Waiting { request, awaited: Pending::Ended(task), since, due });
             }
+            NextStep::Measure => {
+                self.actions.push_back(Action::Metrics(request.id));
+                let due = intent::store_due(now);
+                self.enter(from, Phase::Waiting { request, awaited: Pending::Metrics, since, due });
+            }
             NextStep::Answer { reply, picture, id } => {
                 // Where the answer is a task's, it carries the task's name.
                 request.id = id.unwrap_or(request.id);
@@ -629,10 +623,7 @@ impl Connection {
     }
 
     /// Has a file looked at.
-    fn look(&mut self, from: Name, mut request: Request, origin: WorkSource, then: After, now: Now) {
-        if then == After::Close {
-            request.close_after();
-        }
+    fn look(&mut self, from: Name, request: Request, origin: WorkSource, now: Now) {
         let (id, reservation) = (request.id, self.server.admission.reservation());
         let order = WorkRequest { id, origin, reservation, read: None };
         self.watch(from, request, Box::new(order), now);

@@ -1440,3 +1440,17 @@ fn with_a_port_of_their_own_links_are_not_served_on_the_main_one() {
     world.feed(&get("/scaled_images/a.jpg", ""));
     assert!(matches!(world.orders[0].origin, WorkSource::Linked(_)));
 }
+
+#[test]
+fn figures_asked_for_with_a_body_that_is_not_read_end_the_connection() {
+    for (length, field) in [(0, "Connection: keep-alive"), (1 << 20, "Connection: close")] {
+        let mut world = World::new();
+        let head = format!("GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        assert!(matches!(world.query(head.as_bytes()), Query::Metrics));
+        let (request, _) = world.queries.remove(0);
+        world.connection.handle_metrics(request, Bytes::from_static(b"tp2_up 1\n"), world.now);
+        world.transmit();
+        assert_eq!(world.statuses(), [200]);
+        assert!(world.has(field), "{}", world.text());
+    }
+}

@@ -130,6 +130,8 @@ pub enum NextStep {
         /// How long to wait.
         due: Instant,
     },
+    /// Have the server's figures put together.
+    Measure,
     /// Answer the request.
     Answer {
         /// With this.
