@@ -34,7 +34,7 @@ const COLORS_MAX: u32 = 65_536;
 
 /// How pixels are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
+enum BmpCoding {
     /// BI_RGB: indices, or colours whose parts have fixed places.
     Plain,
     /// BI_BITFIELDS and BI_ALPHABITFIELDS.
@@ -46,12 +46,12 @@ enum Coding {
     Runs24,
 }
 
-struct Header {
+struct BmpHeader {
     width: u32,
     height: u32,
     top_down: bool,
     bits: u16,
-    coding: Coding,
+    coding: BmpCoding,
     /// Bits of red, green, blue and alpha in a pixel of 16, 24 or 32 bits.
     masks: [u32; 4],
     /// Where the palette lies, how many colours of it count, and the bytes of one.
@@ -62,7 +62,7 @@ struct Header {
     start: usize,
 }
 
-impl Header {
+impl BmpHeader {
     fn read(bytes: &[u8]) -> Result<Self, WorkError> {
         let field = |at| le32(bytes, at).ok_or_else(truncated);
         let short = |at| le16(bytes, at).ok_or_else(truncated);
@@ -93,7 +93,7 @@ impl Header {
         let coding = Self::coding(compression, bits, matches!(length, 40 | 52 | 56 | 108 | 124))?;
         let mut palette = FILE_HEADER + length as usize;
         let masks = match coding {
-            Coding::Masked => {
+            BmpCoding::Masked => {
                 // In the longer headers they are fields; behind the shorter ones they follow.
                 let (at, count) = match length {
                     56.. => (FILE_HEADER + 40, 4),
@@ -135,7 +135,7 @@ impl Header {
             Self { width, height, top_down, bits, coding, masks, palette, colors, color_bytes, start };
         // Run-length data have no minimum: the end of the bitmap may come at once. The last row's padding may be missing.
         let there = bytes.len().checked_sub(start).ok_or_else(truncated)? as u64;
-        if matches!(coding, Coding::Plain | Coding::Masked) {
+        if matches!(coding, BmpCoding::Plain | BmpCoding::Masked) {
             let before = header.stride().saturating_mul((height - 1).into());
             if there < before.saturating_add(header.row_bytes()) {
                 return Err(truncated());
@@ -145,13 +145,13 @@ impl Header {
     }
 
     /// `windows`: the header is one of Windows, where two numbers mean something else than in those of OS/2.
-    fn coding(compression: u32, bits: u16, windows: bool) -> Result<Coding, WorkError> {
+    fn coding(compression: u32, bits: u16, windows: bool) -> Result<BmpCoding, WorkError> {
         Ok(match (compression, bits) {
-            (0, _) => Coding::Plain,
-            (1, 1..=8) => Coding::Runs8,
-            (2, 1..=8) => Coding::Runs4,
-            (3 | 6, 16..=32) => Coding::Masked,
-            (4, 24) if !windows => Coding::Runs24,
+            (0, _) => BmpCoding::Plain,
+            (1, 1..=8) => BmpCoding::Runs8,
+            (2, 1..=8) => BmpCoding::Runs4,
+            (3 | 6, 16..=32) => BmpCoding::Masked,
+            (4, 24) if !windows => BmpCoding::Runs24,
             (3, 1) if !windows => {
                 return Err(undecodable(
                     "el BMP usa la compresión de Huffman de OS/2 y esa variante no se lee",
@@ -231,14 +231,14 @@ fn truncated() -> WorkError {
 }
 
 pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
-    let header = Header::read(bytes)?;
+    let header = BmpHeader::read(bytes)?;
     let raster = cost::area(header.width, header.height, header.channels().count() as u64);
     Ok(PictureHeader { width: header.width, height: header.height, cost: cost::BASE.saturating_add(raster) })
 }
 
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkError> {
-    let header = Header::read(bytes)?;
-    let Header { width, height, coding, .. } = header;
+    let header = BmpHeader::read(bytes)?;
+    let BmpHeader { width, height, coding, .. } = header;
     let channels = header.channels();
     let stride = width as usize * channels.count();
     let pixels = bytes.get(header.start..).ok_or_else(truncated)?;
@@ -246,7 +246,7 @@ pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkErr
     // The rows of the raster in the order in which they are stored.
     let place = |row: usize| if header.top_down { row } else { height as usize - 1 - row };
     match coding {
-        Coding::Plain | Coding::Masked => {
+        BmpCoding::Plain | BmpCoding::Masked => {
             let grays = header.grays(bytes);
             let parts = header.masks.map(Part::new);
             let stored = usize::try_from(header.stride()).map_err(|_| truncated())?;
@@ -256,9 +256,9 @@ pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkErr
                 plain_row(&header, stored, &mut samples[at..at + stride], &grays, &parts);
             }
         }
-        Coding::Runs8 | Coding::Runs4 | Coding::Runs24 => {
+        BmpCoding::Runs8 | BmpCoding::Runs4 | BmpCoding::Runs24 => {
             let grays = header.grays(bytes);
-            if coding != Coding::Runs24 {
+            if coding != BmpCoding::Runs24 {
                 samples.fill(grays[0]);
             }
             let mut runs = Runs { bytes: pixels, coding, grays: &grays };
@@ -272,8 +272,8 @@ pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkErr
 }
 
 /// A row of pixels without run lengths; `out` holds as many in gray.
-fn plain_row(header: &Header, stored: &[u8], out: &mut [u8], grays: &[u8; 256], parts: &[Part; 4]) {
-    let masked = header.coding == Coding::Masked || header.bits == 16;
+fn plain_row(header: &BmpHeader, stored: &[u8], out: &mut [u8], grays: &[u8; 256], parts: &[Part; 4]) {
+    let masked = header.coding == BmpCoding::Masked || header.bits == 16;
     match header.bits {
         8 => {
             for (gray, &index) in out.iter_mut().zip(stored) {
@@ -321,12 +321,12 @@ fn plain_row(header: &Header, stored: &[u8], out: &mut [u8], grays: &[u8; 256], 
 /// What is left of run-length data.
 struct Runs<'a> {
     bytes: &'a [u8],
-    coding: Coding,
+    coding: BmpCoding,
     grays: &'a [u8; 256],
 }
 
 /// What one step of run-length data says.
-enum Step {
+enum RunStep {
     /// So many grays of the buffer: of one colour or two in turn, or each its own.
     Pixels(usize),
     Literal(usize),
@@ -351,24 +351,26 @@ impl Runs<'_> {
         let (mut x, mut y) = (0, 0);
         while y < height {
             match self.step(width - x, &mut buffer) {
-                Step::Literal(count) if count > width - x => return Err(image::damaged(NAME)),
-                Step::Pixels(count) | Step::Literal(count) | Step::Cut(count) if count > 0 && x < width => {
+                RunStep::Literal(count) if count > width - x => return Err(image::damaged(NAME)),
+                RunStep::Pixels(count) | RunStep::Literal(count) | RunStep::Cut(count)
+                    if count > 0 && x < width =>
+                {
                     let visible = count.min(width - x);
                     draw(y, x, &buffer[..visible]);
                     x += visible;
                 }
-                Step::Pixels(_) | Step::Literal(_) => {}
-                Step::EndOfLine => {
+                RunStep::Pixels(_) | RunStep::Literal(_) => {}
+                RunStep::EndOfLine => {
                     interrupt::check(cancelled)?;
                     (x, y) = (0, y + 1);
                 }
-                Step::Jump(right, up) => {
+                RunStep::Jump(right, up) => {
                     interrupt::check(cancelled)?;
                     (x, y) = ((x + right).min(width), y + up);
                 }
-                Step::EndOfBitmap => return Ok(()),
-                Step::Cut(_) if y + 1 == height && x == width => return Ok(()),
-                Step::Cut(_) => return Err(truncated()),
+                RunStep::EndOfBitmap => return Ok(()),
+                RunStep::Cut(_) if y + 1 == height && x == width => return Ok(()),
+                RunStep::Cut(_) => return Err(truncated()),
             }
         }
         Ok(())
@@ -382,27 +384,27 @@ impl Runs<'_> {
     }
 
     /// `room`: what is left of the row.
-    fn step(&mut self, room: usize, buffer: &mut [u8; 255]) -> Step {
+    fn step(&mut self, room: usize, buffer: &mut [u8; 255]) -> RunStep {
         match self.take(2) {
-            None => Step::Cut(0),
-            Some(&[0, 0]) => Step::EndOfLine,
-            Some(&[0, 1]) => Step::EndOfBitmap,
+            None => RunStep::Cut(0),
+            Some(&[0, 0]) => RunStep::EndOfLine,
+            Some(&[0, 1]) => RunStep::EndOfBitmap,
             Some(&[0, 2]) => match self.take(2) {
-                Some(&[right, up]) => Step::Jump(right.into(), up.into()),
-                _ => Step::Cut(0),
+                Some(&[right, up]) => RunStep::Jump(right.into(), up.into()),
+                _ => RunStep::Cut(0),
             },
             Some(&[0, count]) => self.literal(count.into(), buffer),
             Some(&[count, value]) => self.run(room.min(count.into()), value, buffer),
-            Some(_) => Step::Cut(0),
+            Some(_) => RunStep::Cut(0),
         }
     }
 
     /// So many pixels of one colour, or of two in turn.
-    fn run(&mut self, count: usize, value: u8, buffer: &mut [u8; 255]) -> Step {
+    fn run(&mut self, count: usize, value: u8, buffer: &mut [u8; 255]) -> RunStep {
         let pair = match self.coding {
-            Coding::Runs4 => [value >> 4, value & 15].map(|index| self.grays[usize::from(index)]),
-            Coding::Runs24 => {
-                let Some(&[green, red]) = self.take(2) else { return Step::Cut(0) };
+            BmpCoding::Runs4 => [value >> 4, value & 15].map(|index| self.grays[usize::from(index)]),
+            BmpCoding::Runs24 => {
+                let Some(&[green, red]) = self.take(2) else { return RunStep::Cut(0) };
                 [luma(red, green, value); 2]
             }
             _ => [self.grays[usize::from(value)]; 2],
@@ -410,14 +412,14 @@ impl Runs<'_> {
         for (gray, value) in buffer[..count].iter_mut().zip(pair.into_iter().cycle()) {
             *gray = value;
         }
-        Step::Pixels(count)
+        RunStep::Pixels(count)
     }
 
     /// So many pixels as they are, filled up to an even number of bytes.
-    fn literal(&mut self, count: usize, buffer: &mut [u8; 255]) -> Step {
+    fn literal(&mut self, count: usize, buffer: &mut [u8; 255]) -> RunStep {
         let length = match self.coding {
-            Coding::Runs4 => count.div_ceil(2),
-            Coding::Runs24 => 3 * count,
+            BmpCoding::Runs4 => count.div_ceil(2),
+            BmpCoding::Runs24 => 3 * count,
             _ => count,
         };
         let there = length.min(self.bytes.len());
@@ -431,13 +433,13 @@ impl Runs<'_> {
             }
         };
         match self.coding {
-            Coding::Runs4 => {
+            BmpCoding::Runs4 => {
                 for &two in stored {
                     put(grays[usize::from(two >> 4)]);
                     put(grays[usize::from(two & 15)]);
                 }
             }
-            Coding::Runs24 => {
+            BmpCoding::Runs24 => {
                 for &[b, g, r] in stored.as_chunks().0 {
                     put(luma(r, g, b));
                 }
@@ -445,7 +447,7 @@ impl Runs<'_> {
             _ => stored.iter().for_each(|&index| put(grays[usize::from(index)])),
         }
         self.bytes = self.bytes.get(length.next_multiple_of(2)..).unwrap_or_default();
-        if there < length { Step::Cut(drawn) } else { Step::Literal(drawn) }
+        if there < length { RunStep::Cut(drawn) } else { RunStep::Literal(drawn) }
     }
 }
 

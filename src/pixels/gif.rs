@@ -29,7 +29,7 @@ const BLOCKS_MAX: usize = 65_536;
 /// Signature and logical screen descriptor (89a, sections 17 and 18); the flags are the eleventh byte.
 const SCREEN: usize = 13;
 
-struct Header<'a> {
+struct GifHeader<'a> {
     /// The canvas, large enough for the first frame.
     width: u32,
     height: u32,
@@ -44,7 +44,7 @@ struct Header<'a> {
     frame: &'a [u8],
 }
 
-impl<'a> Header<'a> {
+impl<'a> GifHeader<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, WorkError> {
         let (Some(width), Some(height), Some(&flags)) = (le16(bytes, 6), le16(bytes, 8), bytes.get(10))
         else {
@@ -86,7 +86,7 @@ impl<'a> Header<'a> {
         if frame_width == 0 || frame_height == 0 {
             return Err(undecodable("la primera imagen del GIF mide cero píxeles"));
         }
-        Ok(Header {
+        Ok(GifHeader {
             width: u32::from(width).max(left + frame_width),
             height: u32::from(height).max(top + frame_height),
             left,
@@ -141,7 +141,7 @@ fn truncated() -> WorkError {
 }
 
 pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
-    let header = Header::read(bytes)?;
+    let header = GifHeader::read(bytes)?;
     let indices = cost::area(header.frame_width, header.frame_height, 1);
     // Those of an opaque frame become its grays where they lie.
     let canvas = match header.channels() {
@@ -152,7 +152,7 @@ pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
 }
 
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkError> {
-    let header = Header::read(bytes)?;
+    let header = GifHeader::read(bytes)?;
     let (mut indices, grays) = indices(&header, bytes, cancelled).map_err(|e| refusal(&e))?;
     let (width, height, channels) = (header.width, header.height, header.channels());
     if channels == Channels::Luma {
@@ -176,7 +176,7 @@ pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkErr
 
 /// The frame's indices row by row, and the luma of each index: black past the end of the colour table.
 fn indices(
-    header: &Header<'_>,
+    header: &GifHeader<'_>,
     bytes: &[u8],
     cancelled: &Cancel,
 ) -> Result<(Vec<u8>, [u8; 256]), DecodingError> {

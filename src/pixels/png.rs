@@ -73,7 +73,7 @@ impl<'a> Chunk<'a> {
     }
 }
 
-struct Header<'a> {
+struct PngHeader<'a> {
     width: u32,
     height: u32,
     /// Bits of a stored pixel.
@@ -86,7 +86,7 @@ struct Header<'a> {
     data: usize,
 }
 
-impl<'a> Header<'a> {
+impl<'a> PngHeader<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, WorkError> {
         // Signature, length and type of the first chunk: 16 bytes; IHDR must be first (5.6).
         let ihdr = match bytes.get(8..16) {
@@ -116,7 +116,7 @@ impl<'a> Header<'a> {
         if !Chunk::read(bytes, 8).is_some_and(|chunk| chunk.is_sound()) {
             return Err(undecodable("la cabecera del PNG está dañada: no coincide su suma de control"));
         }
-        let mut header = Header {
+        let mut header = PngHeader {
             width,
             height,
             pixel_bits: u64::from(depth) * samples,
@@ -211,7 +211,7 @@ pub(super) fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<PictureHeader,
     {
         limits.check(width, height)?;
     }
-    let header = Header::read(bytes)?;
+    let header = PngHeader::read(bytes)?;
     Ok(PictureHeader { width: header.width, height: header.height, cost: header.cost() })
 }
 
@@ -306,7 +306,7 @@ fn unhex(text: &[u8]) -> Vec<u8> {
 
 /// A PNG of what makes the picture alone, whose image data are one chunk: the decoder spends as much on a piece as on 16
 /// KiB, however small that is.
-struct Picture<'a> {
+struct PngStream<'a> {
     /// Signature, IHDR, PLTE, tRNS, and the head of the image data.
     front: Cursor<Vec<u8>>,
     /// What is left of the piece that is read, and where the next one begins.
@@ -318,8 +318,8 @@ struct Picture<'a> {
     cancelled: &'a Cancel,
 }
 
-impl<'a> Picture<'a> {
-    fn new(header: &Header<'a>, bytes: &'a [u8], cancelled: &'a Cancel) -> Self {
+impl<'a> PngStream<'a> {
+    fn new(header: &PngHeader<'a>, bytes: &'a [u8], cancelled: &'a Cancel) -> Self {
         let mut front = bytes[..START.min(bytes.len())].to_vec();
         front.extend(header.palette);
         front.extend(header.transparency);
@@ -353,7 +353,7 @@ impl<'a> Picture<'a> {
     }
 }
 
-impl Read for Picture<'_> {
+impl Read for PngStream<'_> {
     fn read(&mut self, mut buffer: &mut [u8]) -> io::Result<usize> {
         // Not Interrupted: callers try that again.
         interrupt::check(self.cancelled).map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
@@ -374,7 +374,7 @@ impl Read for Picture<'_> {
     }
 }
 
-impl Seek for Picture<'_> {
+impl Seek for PngStream<'_> {
     /// The decoder asks for a file that can, and never does.
     fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
         Err(io::ErrorKind::Unsupported.into())
@@ -382,7 +382,7 @@ impl Seek for Picture<'_> {
 }
 
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), WorkError> {
-    let header = Header::read(bytes)?;
+    let header = PngHeader::read(bytes)?;
     let surroundings = Surroundings::read(bytes, cancelled)?;
     let orientation = surroundings.orientation();
     let mut options = DecodeOptions::default();
@@ -390,7 +390,7 @@ pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orient
     options.set_ignore_adler32(!surroundings.unsound);
     options.set_ignore_text_chunk(true);
     options.set_ignore_iccp_chunk(true);
-    let picture = BufReader::with_capacity(STEP, Picture::new(&header, bytes, cancelled));
+    let picture = BufReader::with_capacity(STEP, PngStream::new(&header, bytes, cancelled));
     let mut decoder = Decoder::new_with_options(picture, options);
     decoder.set_limits(Limits { bytes: usize::try_from(header.cost()).unwrap_or(usize::MAX) });
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);

@@ -25,7 +25,7 @@ const HEADER_MAX: usize = 32 * 1024;
 
 /// How samples are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Coding {
+enum PnmCoding {
     /// Digits, at least a byte a sample.
     Text,
     /// Eight pixels a byte, rows padded to whole bytes.
@@ -35,38 +35,38 @@ enum Coding {
 }
 
 /// What stands before the samples.
-struct Header {
+struct PnmHeader {
     width: u32,
     height: u32,
     /// Samples of a pixel: gray, gray and alpha, colours, colours and alpha.
     depth: u32,
     maxval: u32,
-    coding: Coding,
+    coding: PnmCoding,
     /// Bytes of it.
     length: usize,
 }
 
-impl Header {
+impl PnmHeader {
     fn read(bytes: &[u8]) -> Result<Self, WorkError> {
         let head = &bytes[..bytes.len().min(HEADER_MAX)];
         match bytes.get(1) {
-            Some(b'1') => Self::plain(head, 1, Coding::Text, true),
-            Some(b'2') => Self::plain(head, 1, Coding::Text, false),
-            Some(b'3') => Self::plain(head, 3, Coding::Text, false),
-            Some(b'4') => Self::plain(head, 1, Coding::Bits, true),
-            Some(b'5') => Self::plain(head, 1, Coding::Binary, false),
-            Some(b'6') => Self::plain(head, 3, Coding::Binary, false),
+            Some(b'1') => Self::plain(head, 1, PnmCoding::Text, true),
+            Some(b'2') => Self::plain(head, 1, PnmCoding::Text, false),
+            Some(b'3') => Self::plain(head, 3, PnmCoding::Text, false),
+            Some(b'4') => Self::plain(head, 1, PnmCoding::Bits, true),
+            Some(b'5') => Self::plain(head, 1, PnmCoding::Binary, false),
+            Some(b'6') => Self::plain(head, 3, PnmCoding::Binary, false),
             Some(b'7') => Self::pam(head),
             _ => Err(damaged()),
         }
     }
 
     /// P1 to P6: width, height, and maxval unless it is a bitmap; the samples.
-    fn plain(head: &[u8], depth: u32, coding: Coding, bitmap: bool) -> Result<Self, WorkError> {
+    fn plain(head: &[u8], depth: u32, coding: PnmCoding, bitmap: bool) -> Result<Self, WorkError> {
         let mut rest = head.get(2..).unwrap_or_default();
         let (width, height) = (number(&mut rest)?, number(&mut rest)?);
         let maxval = if bitmap { 1 } else { number(&mut rest)? };
-        Ok(Header { width, height, depth, maxval, coding, length: head.len() - rest.len() })
+        Ok(PnmHeader { width, height, depth, maxval, coding, length: head.len() - rest.len() })
     }
 
     /// P7: lines of a keyword and its value, until ENDHDR.
@@ -110,19 +110,19 @@ impl Header {
             return Err(undecodable("el PAM tiene otro número de canales que los de su TUPLTYPE"));
         }
         let length = head.len() - rest.len();
-        Ok(Header { width, height, depth, maxval, coding: Coding::Binary, length })
+        Ok(PnmHeader { width, height, depth, maxval, coding: PnmCoding::Binary, length })
     }
 
     /// Whether there may be a picture of that size, and samples enough.
     fn check(&self, bytes: &[u8]) -> Result<(), WorkError> {
-        let Header { width, height, depth, maxval, .. } = *self;
+        let PnmHeader { width, height, depth, maxval, .. } = *self;
         if width == 0 || height == 0 || !(1..=65_535).contains(&maxval) {
             return Err(damaged());
         }
         let needed = match self.coding {
-            Coding::Text => cost::area(width, height, depth.into()),
-            Coding::Bits => cost::area(width.div_ceil(8), height, 1),
-            Coding::Binary => cost::area(width, height, self.sample_bytes() * u64::from(depth)),
+            PnmCoding::Text => cost::area(width, height, depth.into()),
+            PnmCoding::Bits => cost::area(width.div_ceil(8), height, 1),
+            PnmCoding::Binary => cost::area(width, height, self.sample_bytes() * u64::from(depth)),
         };
         if (bytes.len().saturating_sub(self.length) as u64) < needed {
             return Err(WorkError::Undecodable(format!(
@@ -203,18 +203,18 @@ fn damaged() -> WorkError {
 }
 
 pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
-    let header = Header::read(bytes)?;
+    let header = PnmHeader::read(bytes)?;
     header.check(bytes)?;
-    let Header { width, height, depth, .. } = header;
+    let PnmHeader { width, height, depth, .. } = header;
     let raster = cost::area(width, height, header.layout().channels().count() as u64);
     let row = cost::area(width, 1, depth.into());
     Ok(PictureHeader { width, height, cost: cost::BASE.saturating_add(raster).saturating_add(row) })
 }
 
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkError> {
-    let header = Header::read(bytes)?;
+    let header = PnmHeader::read(bytes)?;
     header.check(bytes)?;
-    let Header { width, height, depth, maxval, coding, length } = header;
+    let PnmHeader { width, height, depth, maxval, coding, length } = header;
     let layout = header.layout();
     let channels = layout.channels();
     let stride = width as usize * channels.count();
@@ -225,17 +225,17 @@ pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkErr
     for out in samples.chunks_exact_mut(stride) {
         interrupt::check(cancelled)?;
         match coding {
-            Coding::Text if maxval == 1 && depth == 1 && bytes.get(1) == Some(&b'1') => {
+            PnmCoding::Text if maxval == 1 && depth == 1 && bytes.get(1) == Some(&b'1') => {
                 for sample in &mut row {
                     *sample = text_bit(&mut rest)?;
                 }
             }
-            Coding::Text => {
+            PnmCoding::Text => {
                 for sample in &mut row {
                     *sample = header.scaled(text_number(&mut rest)?);
                 }
             }
-            Coding::Bits => {
+            PnmCoding::Bits => {
                 let (stored, behind) = rest.split_at_checked(row.len().div_ceil(8)).ok_or_else(truncated)?;
                 rest = behind;
                 for (eight, &bits) in row.chunks_mut(8).zip(stored) {
@@ -244,14 +244,14 @@ pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkErr
                     }
                 }
             }
-            Coding::Binary if maxval > 255 => {
+            PnmCoding::Binary if maxval > 255 => {
                 let (stored, behind) = rest.split_at_checked(2 * row.len()).ok_or_else(truncated)?;
                 rest = behind;
                 for (sample, &pair) in row.iter_mut().zip(stored.as_chunks().0) {
                     *sample = header.scaled(u16::from_be_bytes(pair).into());
                 }
             }
-            Coding::Binary => {
+            PnmCoding::Binary => {
                 let (stored, behind) = rest.split_at_checked(row.len()).ok_or_else(truncated)?;
                 rest = behind;
                 for (sample, &byte) in row.iter_mut().zip(stored) {

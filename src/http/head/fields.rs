@@ -6,10 +6,10 @@ use super::{Framing, HeadError, Version};
 
 /// The fields of a head, as ranges of its bytes, in the order in which they came.
 #[derive(Clone, Debug)]
-pub(super) struct Fields(Vec<Field>);
+pub(super) struct Fields(Vec<HeadField>);
 
 #[derive(Clone, Debug)]
-struct Field {
+struct HeadField {
     name: Range<usize>,
     /// Without white space around it.
     value: Range<usize>,
@@ -35,7 +35,7 @@ impl Fields {
             let start = part.as_ptr().addr().saturating_sub(head.as_ptr().addr());
             start..start + part.len()
         };
-        let field = |header: &httparse::Header<'_>| Field {
+        let field = |header: &httparse::Header<'_>| HeadField {
             name: range(header.name.as_bytes()),
             value: range(header.value),
         };

@@ -8,7 +8,7 @@
 //! each chunk takes by itself would count for more than the pixels.
 
 use super::chunks::SLACK;
-use super::tags::{Entry, Tags};
+use super::tags::{TagEntry, Tags};
 use super::{damaged, jpegs, names, truncated, unpack};
 use crate::model::error::WorkError;
 use crate::pixels::bytes::Endian;
@@ -67,19 +67,19 @@ pub(super) struct Directory {
     pub(super) tiled: bool,
     /// Columns and rows of luma to one chroma, where they are stored together: 1, 2 or 4 each.
     pub(super) subsampling: (u32, u32),
-    pub(super) offsets: Entry,
-    pub(super) lengths: Option<Entry>,
+    pub(super) offsets: TagEntry,
+    pub(super) lengths: Option<TagEntry>,
     /// What decoding the JPEG of a chunk may allocate.
     pub(super) jpeg_cost: u64,
-    jpeg_tables: Option<Entry>,
-    color_map: Option<Entry>,
-    reference: Option<Entry>,
+    jpeg_tables: Option<TagEntry>,
+    color_map: Option<TagEntry>,
+    reference: Option<TagEntry>,
 }
 
 impl Directory {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, WorkError> {
         let (tags, endian) = Tags::read(bytes)?;
-        let first = |entry: Option<Entry>| entry.and_then(|e| e.value(bytes, endian, 0));
+        let first = |entry: Option<TagEntry>| entry.and_then(|e| e.value(bytes, endian, 0));
         let side = |entry| first(entry).map(|side| u32::try_from(side).unwrap_or(u32::MAX));
         let (Some(width), Some(height)) = (side(tags.width), side(tags.height)) else {
             return Err(undecodable("el TIFF no dice cuánto mide"));
@@ -227,7 +227,7 @@ impl Directory {
     }
 
     /// The value at an index of a tag's.
-    pub(super) fn value(&self, bytes: &[u8], entry: Entry, index: usize) -> Option<u64> {
+    pub(super) fn value(&self, bytes: &[u8], entry: TagEntry, index: usize) -> Option<u64> {
         entry.value(bytes, self.endian, index)
     }
 

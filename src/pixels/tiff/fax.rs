@@ -30,12 +30,12 @@ pub(super) enum Fax {
 }
 
 /// The place of the next bit in a chunk. Behind its end are zeros, which no code consists of.
-struct Bits<'a> {
+struct FaxBits<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl BitReader for Bits<'_> {
+impl BitReader for FaxBits<'_> {
     type Error = Infallible;
 
     fn peek(&self, bits: u8) -> Option<u16> {
@@ -56,7 +56,7 @@ impl BitReader for Bits<'_> {
     }
 }
 
-impl Bits<'_> {
+impl FaxBits<'_> {
     fn shows(&self, bits: u8, value: u16) -> bool {
         self.peek(bits) == Some(value)
     }
@@ -160,7 +160,7 @@ impl Rows {
 
     /// The next row of a chunk, eight pixels a byte.
     pub(super) fn read(&mut self, chunk: &[u8], row: &mut [u8]) -> Result<(), WorkError> {
-        let mut bits = Bits { bytes: chunk, at: self.at };
+        let mut bits = FaxBits { bytes: chunk, at: self.at };
         self.current.0.clear();
         match self.fax {
             Fax::Rle { aligned } => {
@@ -204,7 +204,7 @@ impl Rows {
     }
 
     /// A row of runs (T.4, 4.1).
-    fn one_dimension(&mut self, bits: &mut Bits) -> Result<(), WorkError> {
+    fn one_dimension(&mut self, bits: &mut FaxBits) -> Result<(), WorkError> {
         let (mut at, mut is_black) = (0, false);
         loop {
             at += bits.run(is_black, self.width)?;
@@ -220,7 +220,7 @@ impl Rows {
     }
 
     /// A row told by the one above it (T.4, 4.2; T.6, 2.2).
-    fn two_dimensions(&mut self, bits: &mut Bits) -> Result<(), WorkError> {
+    fn two_dimensions(&mut self, bits: &mut FaxBits) -> Result<(), WorkError> {
         let width = self.width;
         // a0 of the recommendations; before the row's beginning nothing has happened yet.
         let (mut a0, mut begun, mut is_black) = (0, false, false);

@@ -15,14 +15,14 @@ const ENTRIES_MAX: u64 = 4096;
 
 /// One tag: where its values are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
+pub(super) struct TagEntry {
     kind: u16,
     pub(super) count: u64,
     /// Offset of the first value.
     pub(super) at: usize,
 }
 
-impl Entry {
+impl TagEntry {
     /// The value at an index: an unsigned integer of any size, or a signed one that isn't negative, as some write it.
     pub(super) fn value(self, bytes: &[u8], endian: Endian, index: usize) -> Option<u64> {
         if index as u64 >= self.count {
@@ -75,49 +75,49 @@ fn u64_at(endian: Endian, bytes: &[u8], at: usize) -> Option<u64> {
 /// The tags that matter, by what they say.
 #[derive(Default)]
 pub(super) struct Tags {
-    pub(super) width: Option<Entry>,
-    pub(super) height: Option<Entry>,
-    pub(super) bits: Option<Entry>,
-    pub(super) compression: Option<Entry>,
-    pub(super) ink: Option<Entry>,
-    pub(super) fill_order: Option<Entry>,
-    pub(super) samples: Option<Entry>,
-    pub(super) rows_per_strip: Option<Entry>,
-    pub(super) planar: Option<Entry>,
-    pub(super) fax_options: Option<Entry>,
-    pub(super) color_map: Option<Entry>,
-    pub(super) tile_width: Option<Entry>,
-    pub(super) tile_height: Option<Entry>,
-    pub(super) extra: Option<Entry>,
-    pub(super) sample_format: Option<Entry>,
+    pub(super) width: Option<TagEntry>,
+    pub(super) height: Option<TagEntry>,
+    pub(super) bits: Option<TagEntry>,
+    pub(super) compression: Option<TagEntry>,
+    pub(super) ink: Option<TagEntry>,
+    pub(super) fill_order: Option<TagEntry>,
+    pub(super) samples: Option<TagEntry>,
+    pub(super) rows_per_strip: Option<TagEntry>,
+    pub(super) planar: Option<TagEntry>,
+    pub(super) fax_options: Option<TagEntry>,
+    pub(super) color_map: Option<TagEntry>,
+    pub(super) tile_width: Option<TagEntry>,
+    pub(super) tile_height: Option<TagEntry>,
+    pub(super) extra: Option<TagEntry>,
+    pub(super) sample_format: Option<TagEntry>,
     pub(super) orientation: Orientation,
-    pub(super) predictor: Option<Entry>,
-    pub(super) offsets: Option<Entry>,
-    pub(super) lengths: Option<Entry>,
-    pub(super) jpeg_tables: Option<Entry>,
-    pub(super) subsampling: Option<Entry>,
-    pub(super) reference: Option<Entry>,
+    pub(super) predictor: Option<TagEntry>,
+    pub(super) offsets: Option<TagEntry>,
+    pub(super) lengths: Option<TagEntry>,
+    pub(super) jpeg_tables: Option<TagEntry>,
+    pub(super) subsampling: Option<TagEntry>,
+    pub(super) reference: Option<TagEntry>,
 }
 
 /// What differs between classic TIFF and BigTIFF.
-struct Form {
+struct TagLayout {
     /// Bytes of an offset, and of the count of values.
     offset: usize,
     /// Bytes of an entry.
     entry: usize,
 }
 
-const CLASSIC: Form = Form { offset: 4, entry: 12 };
-const BIG: Form = Form { offset: 8, entry: 20 };
+const CLASSIC: TagLayout = TagLayout { offset: 4, entry: 12 };
+const BIG: TagLayout = TagLayout { offset: 8, entry: 20 };
 
-impl Form {
+impl TagLayout {
     fn offset(&self, endian: Endian, bytes: &[u8], at: usize) -> Option<u64> {
         if self.offset == 8 { u64_at(endian, bytes, at) } else { endian.u32(bytes, at).map(u64::from) }
     }
 }
 
 /// Order of bytes, form, and where the offset of the first directory stands.
-fn head(bytes: &[u8]) -> Result<(Endian, Form, usize), WorkError> {
+fn head(bytes: &[u8]) -> Result<(Endian, TagLayout, usize), WorkError> {
     if let Some(endian) = Endian::of_tiff(bytes) {
         return Ok((endian, CLASSIC, 4));
     }
@@ -165,13 +165,13 @@ impl Tags {
             // Values that fit into an offset stand in its place.
             let inline = values.saturating_mul(size_of_kind(kind) as u64) <= form.offset as u64;
             let first = if inline { at + value } else { usize::try_from(offset).unwrap_or(usize::MAX) };
-            tags.keep(bytes, endian, tag, Entry { kind, count: values, at: first });
+            tags.keep(bytes, endian, tag, TagEntry { kind, count: values, at: first });
             at = end;
         }
         Ok((tags, endian))
     }
 
-    fn keep(&mut self, bytes: &[u8], endian: Endian, tag: u16, entry: Entry) {
+    fn keep(&mut self, bytes: &[u8], endian: Endian, tag: u16, entry: TagEntry) {
         let place = match tag {
             256 => &mut self.width,
             257 => &mut self.height,

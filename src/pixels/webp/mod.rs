@@ -49,7 +49,7 @@ const FRAME_HEAD: usize = 16;
 
 /// The size a bitstream announces, and what it is.
 #[derive(Clone, Copy)]
-struct Stream<'a> {
+struct WebpStream<'a> {
     name: &'static [u8; 4],
     content: &'a [u8],
     width: u32,
@@ -59,7 +59,7 @@ struct Stream<'a> {
     lossless: Option<&'a [u8]>,
 }
 
-struct Header<'a> {
+struct WebpHeader<'a> {
     width: u32,
     height: u32,
     /// Whether some pixel may be transparent.
@@ -67,7 +67,7 @@ struct Header<'a> {
     /// Of an animation, the head of its first frame.
     animated: Option<&'a [u8]>,
     /// The picture itself, or the first frame.
-    stream: Stream<'a>,
+    stream: WebpStream<'a>,
     /// The alpha chunk that comes with a lossy stream.
     alpha_plane: Option<&'a [u8]>,
     exif: Option<&'a [u8]>,
@@ -83,7 +83,7 @@ fn chunk(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8], usize)> {
     Some((name, bytes.get(at + 8..end)?, end + (length & 1)))
 }
 
-impl<'a> Stream<'a> {
+impl<'a> WebpStream<'a> {
     /// Sizes are in the frame header of VP8 (RFC 6386, section 9.1) and in that of VP8L (RFC 9649, section 3.4).
     fn read(name: &[u8], content: &'a [u8]) -> Result<Option<Self>, WorkError> {
         match name {
@@ -111,10 +111,10 @@ impl<'a> Stream<'a> {
     }
 }
 
-impl<'a> Header<'a> {
+impl<'a> WebpHeader<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, WorkError> {
         let (name, content, next) = chunk(bytes, 12).ok_or_else(truncated)?;
-        if let Some(stream) = Stream::read(name, content)? {
+        if let Some(stream) = WebpStream::read(name, content)? {
             return Ok(Self::still(stream, None, None, None));
         }
         if name != b"VP8X" {
@@ -140,7 +140,7 @@ impl<'a> Header<'a> {
                 }
                 b"ALPH" if alpha_plane.is_none() && flags & ALPHA != 0 => alpha_plane = Some(content),
                 b"VP8 " | b"VP8L" if flags & ANIMATION == 0 && stream.is_none() => {
-                    stream = Stream::read(name, content)?;
+                    stream = WebpStream::read(name, content)?;
                     if stream.is_some_and(|s| (s.width, s.height) != canvas) {
                         return Err(undecodable("el WebP declara dos tamaños distintos"));
                     }
@@ -151,23 +151,32 @@ impl<'a> Header<'a> {
         }
         if let Some((head, stream, alpha_plane)) = frame {
             let ((width, height), alpha) = (canvas, flags & ALPHA != 0);
-            return Ok(Header { width, height, alpha, animated: Some(head), stream, alpha_plane, exif, xmp });
+            return Ok(WebpHeader {
+                width,
+                height,
+                alpha,
+                animated: Some(head),
+                stream,
+                alpha_plane,
+                exif,
+                xmp,
+            });
         }
         Ok(Self::still(stream.ok_or_else(truncated)?, alpha_plane, exif, xmp))
     }
 
     /// A picture that is not animated: its alpha is what its streams have, whatever the flags say.
     fn still(
-        stream: Stream<'a>,
+        stream: WebpStream<'a>,
         alpha_plane: Option<&'a [u8]>,
         exif: Option<&'a [u8]>,
         xmp: Option<&'a [u8]>,
     ) -> Self {
         // A lossless stream has its own.
         let alpha_plane = alpha_plane.filter(|_| stream.lossless.is_none());
-        let Stream { width, height, .. } = stream;
+        let WebpStream { width, height, .. } = stream;
         let alpha = stream.alpha || alpha_plane.is_some();
-        Header { width, height, alpha, animated: None, stream, alpha_plane, exif, xmp }
+        WebpHeader { width, height, alpha, animated: None, stream, alpha_plane, exif, xmp }
     }
 
     /// The headers of a file of what is decoded alone: that of the file, those of the animation and its frame.
@@ -213,7 +222,7 @@ impl<'a> Header<'a> {
 
     /// Refuses a picture whose prefix codes would take more than announced.
     fn check_tables(&self) -> Result<(), WorkError> {
-        let Stream { width, height, .. } = self.stream;
+        let WebpStream { width, height, .. } = self.stream;
         // An alpha plane says in its first two bits whether it is lossless (RFC 9649, section 2.7.1.2).
         let plane = self.alpha_plane.and_then(<[u8]>::split_first).filter(|(head, _)| *head & 3 == 1);
         for stream in self.stream.lossless.into_iter().chain(plane.map(|(_, stream)| stream)) {
@@ -250,7 +259,10 @@ impl<'a> Header<'a> {
 
 /// The head of an animation's first frame (RFC 9649, section 2.7.1.1), which must lie on the canvas, and what is in it.
 #[expect(clippy::type_complexity, reason = "used once, and taken apart there")]
-fn first_frame(frame: &[u8], canvas: (u32, u32)) -> Result<(&[u8], Stream<'_>, Option<&[u8]>), WorkError> {
+fn first_frame(
+    frame: &[u8],
+    canvas: (u32, u32),
+) -> Result<(&[u8], WebpStream<'_>, Option<&[u8]>), WorkError> {
     let side = |at| le32(frame, at).map(|v| v & 0xFF_FFFF).ok_or_else(truncated);
     let (x, y, width, height) = (2 * side(0)?, 2 * side(3)?, side(6)? + 1, side(9)? + 1);
     if x + width > canvas.0 || y + height > canvas.1 {
@@ -262,7 +274,7 @@ fn first_frame(frame: &[u8], canvas: (u32, u32)) -> Result<(&[u8], Stream<'_>, O
     let mut plane = None;
     for _ in 0..2 {
         let (name, content, next) = chunk(frame, at).ok_or_else(truncated)?;
-        if let Some(stream) = Stream::read(name, content)? {
+        if let Some(stream) = WebpStream::read(name, content)? {
             if (stream.width, stream.height) != (width, height) {
                 return Err(undecodable("el WebP declara dos tamaños distintos"));
             }
@@ -290,7 +302,7 @@ fn damaged() -> WorkError {
 }
 
 pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
-    let header = Header::read(bytes)?;
+    let header = WebpHeader::read(bytes)?;
     // The decoder computes the bytes of an animation's canvas in 32 bits.
     if header.animated.is_some() && cost::area(header.width, header.height, 4) > u64::from(u32::MAX) {
         return Err(WorkError::TooManyPixels { width: header.width.into(), height: header.height.into() });
@@ -299,7 +311,7 @@ pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
 }
 
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<(Raster, Orientation), WorkError> {
-    let header = Header::read(bytes)?;
+    let header = WebpHeader::read(bytes)?;
     header.check_tables()?;
     let [file, frame] = header.heads();
     let mut alpha = b"ALPH".to_vec();
