@@ -21,7 +21,9 @@ fn main() -> ExitCode {
             let _ = io::stdout().write_all(text.as_bytes());
             ExitStatus::Well
         }
-        Ok(ClientCommand::Send(options)) => {
+        Ok(ClientCommand::Send(mut options)) => {
+            let named = std::env::var_os("TP2_CLAVE_ARCHIVO").filter(|path| !path.is_empty());
+            options.key_file = options.key_file.or(named.map(Into::into));
             watch_signals(saver.clone());
             let stdin = io::stdin();
             let person = stdin.is_terminal();

@@ -25,6 +25,7 @@ const STRETCH: usize = 256 << 10;
 pub(super) struct ServerConnection {
     stream: TcpStream,
     authority: String,
+    credentials: Option<String>,
     answered: bool,
 }
 
@@ -54,7 +55,8 @@ impl ServerConnection {
                     stream.set_write_timeout(Some(SILENCE_MAX))?;
                     // The next request is there when the last answer is: nothing is gained by waiting for more to send.
                     stream.set_nodelay(true)?;
-                    return Ok(Self { stream, authority: server.authority(), answered: false });
+                    let (authority, credentials) = (server.authority(), server.credentials());
+                    return Ok(Self { stream, authority, credentials, answered: false });
                 }
                 Err(error) => last = error,
             }
@@ -95,7 +97,7 @@ impl ServerConnection {
 
     /// Head and body; false if the server answered before it had all of it.
     fn send(&self, request: &mut ClientRequest, progress: &mut dyn FnMut(u64)) -> Result<bool, Unsent> {
-        let mut buffer = request.head(&self.authority);
+        let mut buffer = request.head(&self.authority, self.credentials.as_deref());
         let length = request.body.length();
         let mut reader = request.body.reader().map_err(Unsent::Body)?;
         let mut sent = 0;

@@ -51,6 +51,8 @@ use request::PIPED_MAX;
 use server::ServerAddress;
 use session::Session;
 
+use crate::key_file;
+
 /// Where several pictures, or a folder, go if nothing is said.
 const HOST: &str = "127.0.0.1";
 const PORT: u16 = 1234;
@@ -88,8 +90,15 @@ pub fn run<R: BufRead, W: Write>(
     if tell_missing(&options.paths, console) {
         return ExitStatus::Failed;
     }
+    let key = match options.key_file.as_deref().map(key_file::read).transpose() {
+        Ok(key) => key,
+        Err(error) => {
+            console.complain(error);
+            return ExitStatus::Failed;
+        }
+    };
     let (server, job) = match complete(options, asker) {
-        Ok(complete) => complete,
+        Ok((server, job)) => (server.with_key(key), job),
         Err(error) => return refuse(&error, console),
     };
     let session = Session { server: &server, retry_policy, console, pause: Pause::default() };

@@ -49,15 +49,18 @@ impl ClientRequest {
         Self { method: "GET", target, fields: Vec::new(), body: Body::Empty }
     }
 
-    /// The head, up to and with the empty line.
+    /// The head, up to and with the empty line; `credentials` is the value of `Authorization`, if the server wants one.
     #[must_use]
-    pub(super) fn head(&self, authority: &str) -> Vec<u8> {
+    pub(super) fn head(&self, authority: &str, credentials: Option<&str>) -> Vec<u8> {
         let mut head = format!(
             "{} {} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: tp2-cliente/{}\r\n",
             self.method,
             self.target,
             env!("CARGO_PKG_VERSION"),
         );
+        if let Some(credentials) = credentials {
+            head += &format!("Authorization: {credentials}\r\n");
+        }
         for (name, value) in &self.fields {
             head += &format!("{name}: {value}\r\n");
         }
@@ -178,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_body_says_its_length_and_a_question_has_none() {
-        let head = |request: &ClientRequest| String::from_utf8(request.head("[::1]:80")).unwrap();
+        let head = |request: &ClientRequest| String::from_utf8(request.head("[::1]:80", None)).unwrap();
         let agent = format!("Host: [::1]:80\r\nUser-Agent: tp2-cliente/{}\r\n", env!("CARGO_PKG_VERSION"));
         let asked = head(&ClientRequest::fetch("/estado/1?espera=30".into()));
         assert_eq!(asked, format!("GET /estado/1?espera=30 HTTP/1.1\r\n{agent}\r\n"));

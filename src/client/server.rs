@@ -1,6 +1,8 @@
 //! Where the server is: what people type, what is resolved, and what goes into the `Host` field.
 use std::fmt;
 
+use crate::http::access::Key;
+
 use scaler::usage;
 
 /// A server's address or name, and its port.
@@ -9,13 +11,27 @@ pub struct ServerAddress {
     /// IPv4, IPv6 without brackets (with its zone, if it has one), or a name. Never empty, no white space.
     host: String,
     port: u16,
+    /// The key that it asks for.
+    key: Option<Key>,
 }
 
 impl ServerAddress {
     /// `host` as [`parse_host`] gives it, `port` as [`parse_port`] does.
     #[must_use]
     pub fn new(host: String, port: u16) -> Self {
-        Self { host, port }
+        Self { host, port, key: None }
+    }
+
+    /// The same, with the key that every request carries.
+    #[must_use]
+    pub fn with_key(self, key: Option<Key>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// The value of `Authorization`.
+    #[must_use]
+    pub fn credentials(&self) -> Option<String> {
+        self.key.as_ref().map(Key::credentials)
     }
 
     /// What the system's resolver is to look up: every address it finds is a way to the server.
@@ -28,14 +44,14 @@ impl ServerAddress {
     #[must_use]
     pub fn authority(&self) -> String {
         let host = self.host.split_once('%').map_or(&*self.host, |(address, _)| address);
-        Self { host: host.to_owned(), port: self.port }.to_string()
+        Self::new(host.to_owned(), self.port).to_string()
     }
 }
 
 /// `127.0.0.1:8080`, `[::1]:8080`.
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
+        let Self { host, port, .. } = self;
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }

@@ -21,6 +21,7 @@ mod bank;
 mod batch;
 mod fake;
 mod folder;
+mod key;
 mod link;
 mod picture;
 mod prompts;

@@ -40,6 +40,7 @@ struct Written(Arc<Mutex<Vec<u8>>>);
 /// The client, without what this process's environment would tell it.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tp2-cliente"));
+    command.env_remove("TP2_CLAVE_ARCHIVO");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -51,6 +51,8 @@ pub struct Options {
     pub simulate: bool,
     /// What is told.
     pub style: Style,
+    /// The file with the key.
+    pub key_file: Option<PathBuf>,
 }
 
 /// Where results go.
@@ -180,6 +182,7 @@ fn send_options(matches: &Matches) -> Result<Options, String> {
         again: flag("de-nuevo"),
         simulate: flag("simular"),
         style,
+        key_file: matches.opt_str("clave-archivo").map(|text| arguments::path(&text)),
     };
     check_link(&options)?;
     Ok(options)

@@ -50,6 +50,11 @@ pub(super) const OPTIONS: &[Row<()>] = &[
         ..Row::new("silencio", "Muestra solo el resultado: una ruta o un enlace por línea", ())
     },
     Row::new("json", "Muestra un objeto JSON por imagen", ()),
+    valued(
+        "clave-archivo",
+        "RUTA",
+        "Archivo con la clave que pide el servidor\n(TP2_CLAVE_ARCHIVO en el entorno)",
+    ),
     Row { short: "V", ..Row::new("version", "Muestra la versión y sale", ()) },
 ];
 
