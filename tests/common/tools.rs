@@ -6,13 +6,25 @@ use std::path::PathBuf;
 /// Looks for a program in `PATH`. Where it is missing the test has to be skipped, which is said aloud; with `TP2_CI=1`
 /// it is a failure, because then the machine was prepared and every test is to run.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file());
+    let found = in_path(name);
     if found.is_none() {
         skip(&format!("no está {name}"));
     }
     found
+}
+
+/// The same for what is too large to be installed for one test: where it is missing that is said, and is no failure anywhere.
+pub(crate) fn look_for(name: &str) -> Option<PathBuf> {
+    let found = in_path(name);
+    if found.is_none() {
+        say_skipped(&format!("no está {name}"));
+    }
+    found
+}
+
+fn in_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
 }
 
 /// Whether this machine has IPv6 at all; where it has not, that is said aloud.
@@ -27,6 +39,10 @@ pub(crate) fn has_ipv6() -> bool {
 /// Says that a test is skipped, and why; with `TP2_CI=1` fails instead.
 pub(crate) fn skip(why: &str) {
     assert!(std::env::var_os("TP2_CI").is_none_or(|value| value != "1"), "TP2_CI=1 y {why}");
+    say_skipped(why);
+}
+
+fn say_skipped(why: &str) {
     let test = std::thread::current();
     // Not eprintln!, which the test harness keeps to itself while a test passes.
     writeln!(std::io::stderr(), "SALTADO {}: {why}", test.name().unwrap_or("?")).expect("standard error");

@@ -43,6 +43,7 @@ mod scaler_process;
 mod seeds;
 mod shell;
 mod slow;
+mod snippets;
 mod stopping;
 mod tasks;
 mod tasks_crashes;
