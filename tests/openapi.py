@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Replays every example of docs/openapi.json against a running tp2, and holds each answer against the description.
 
-    tests/openapi.py PORT [FILE]
+    tests/openapi.py PORT [FILE [PORT_WITH_KEY]]
 
-The server needs `-d` with a picture `foto.pgm` in it, and an empty store. What is checked of an answer: its status is the one
+The server needs `-d` with a picture `foto.pgm` in it, an empty store, and loopback addresses alone; another one, with
+`--clave-archivo`, may be named. What is checked of an answer: its status is the one
 that the example names and is described there; its media type is described; the fields that are described as required are
 there, and all that are described match their schema; its body matches its schema, a picture is one by its first bytes, and a problem
 document tells the true status. Of the description itself: `Allow` of each path is what is described, and every operation
-has an example of a good answer. Exit 0 if all of it holds; else a line for each fault. Needs the Python package jsonschema.
+has an example of a good answer; a request by a page of another site, by another name of the host, and without the key, is refused
+as it is described. Exit 0 if all of it holds; else a line for each fault. Needs the Python package jsonschema.
 
 The examples are in `x-ejemplos` of an operation: `estado` is the status; `ruta`, `consulta`, `campos` are values of the path,
 query and header; the body is `cuerpo` (`imagen` or `formulario`, with `valores` beside it), `formulario_sin_imagen`, `json` or `texto`,
@@ -95,7 +97,7 @@ def ask(port, method, path, example, kept, description):
     fields = {name: meant(value) for name, value in example.get("campos", {}).items()}
     body, media_type = body_of(example, description)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.putrequest(method.upper(), path, skip_accept_encoding=True)
+    connection.putrequest(method.upper(), path, skip_host="Host" in fields, skip_accept_encoding=True)
     for name, value in fields.items():
         connection.putheader(name, value)
     if body is not None:
@@ -195,7 +197,18 @@ def allow_faults(port, path, item, description):
         yield f"Allow: {sorted(told)}, descritos: {sorted(described)}"
 
 
-def main(port, path):
+def refusals(method, operation, port, keyed):
+    """Ports, fields and the status with which an operation is refused, whatever else is asked."""
+    yield port, {"Host": "otro.example"}, 421
+    if method != "get":
+        yield port, {"Sec-Fetch-Site": "cross-site"}, 403
+        yield port, {"Origin": "https://otro.example"}, 403
+    if keyed and operation.get("security") != []:
+        yield keyed, {}, 401
+        yield keyed, {"Authorization": "Bearer otra-clave-que-no-es"}, 401
+
+
+def main(port, path, keyed):
     description = Description(path)
     kept, faults, count = {}, [], 0
     for path, item in description.document["paths"].items():
@@ -212,6 +225,13 @@ def main(port, path):
                 if not found:
                     keep(example, answer, kept)
                 count += 1
+            good = next(example for example in examples if example["estado"] < 400)
+            for where, fields, status in refusals(method, operation, port, keyed):
+                example = {"estado": status, "ruta": good.get("ruta", {}), "campos": fields, "cuerpo": good.get("cuerpo")}
+                answer = ask(where, method, path, example, kept, description)
+                found = check(operation, example, answer, description)
+                faults += [f"{method.upper()} {path} {fields} {status}: {fault}" for fault in found]
+                count += 1
     for fault in faults:
         print(fault)
     print(f"{count} ejemplos, {len(faults)} faltas")
@@ -221,4 +241,4 @@ def main(port, path):
 if __name__ == "__main__":
     here = pathlib.Path(__file__).resolve().parent
     document = sys.argv[2] if len(sys.argv) > 2 else here.parent / "docs/openapi.json"
-    sys.exit(main(int(sys.argv[1]), document))
+    sys.exit(main(int(sys.argv[1]), document, int(sys.argv[3]) if len(sys.argv) > 3 else None))

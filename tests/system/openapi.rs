@@ -51,7 +51,12 @@ fn every_example_is_answered_as_described() {
     let file = pictures.0.join("served.json");
     std::fs::write(&file, served.body).unwrap();
     let script = Path::new(ROOT).join("tests/openapi.py");
-    let output = Command::new(python).arg(script).arg(server.port.to_string()).arg(file).output().unwrap();
+    let key = pictures.0.join("clave");
+    std::fs::write(&key, "una-clave-de-prueba-larga\n").unwrap();
+    let keyed = Server::start(&["--clave-archivo", key.to_str().unwrap()]);
+    let mut command = Command::new(python);
+    command.arg(script).arg(server.port.to_string()).arg(file).arg(keyed.port.to_string());
+    let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
     assert!(told.ends_with(", 0 faltas\n"), "{told}");
