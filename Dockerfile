@@ -22,4 +22,5 @@ VOLUME /var/lib/tp2
 # The scaler's socket is in a private folder there. Whom the port is open to is what `docker run -p` says.
 ENV XDG_RUNTIME_DIR=/run/tp2 TP2_IP=0.0.0.0 TP2_PORT=8080
 EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["/usr/bin/tp2", "--salud"]
 ENTRYPOINT ["/usr/bin/tp2"]

@@ -86,6 +86,8 @@ enter=("$(command -v chroot)" --userspec=65532:65532 "$work/chroot")
 start env -i XDG_RUNTIME_DIR=/run/tp2 TP2_IP=0.0.0.0 TP2_PORT=0 TP2_ALMACEN=sqlite:/var/lib/tp2/tp2.sqlite3 \
     "${enter[@]}" /usr/bin/tp2
 gray chroot
+# The Dockerfile's HEALTHCHECK.
+env -i TP2_IP=0.0.0.0 TP2_PORT="$port" "${enter[@]}" /usr/bin/tp2 --salud || fail 'chroot: --salud'
 stop
 umount "$work/chroot/proc"
 
