@@ -51,7 +51,7 @@ use crate::model::links::Link;
 use crate::model::log_event::{Caller, EventKind, LogEvent, LogNote};
 use crate::model::now::Now;
 use crate::model::picture::{Picture, Times};
-use crate::model::server_state::ServerState;
+use crate::model::server_state::{Figures, ServerState};
 use crate::model::store::{Acceptance, Ask, StoreRead, StoreReply, StoreWrite};
 use crate::model::task::Submission;
 use crate::model::transform::RequestedTransform;
@@ -94,7 +94,7 @@ pub enum Action {
     /// Tell this request ([`Connection::handle_told`]) of the task's status once that has ended.
     Watch(Uuid, Uuid),
     /// This request wants the server's figures; answer with [`Connection::handle_metrics`].
-    Metrics(Uuid),
+    Metrics(Uuid, Figures),
     /// Close the sending side, so that the peer sees the end of the answer.
     ShutdownWrite,
     /// Tell the log.
@@ -242,8 +242,8 @@ impl Connection {
     /// The figures that request `id` asked for.
     pub fn handle_metrics(&mut self, id: Uuid, page: Bytes, now: Now) {
         match mem::replace(&mut self.phase, Phase::Closed) {
-            Phase::Waiting { request, awaited: Pending::Metrics, .. } if request.id == id => {
-                self.answer(Name::Waiting, &request, &intent::metrics_reply(page), After::Next, now);
+            Phase::Waiting { request, awaited: Pending::Metrics(figures), .. } if request.id == id => {
+                self.answer(Name::Waiting, &request, &intent::metrics_reply(figures, page), After::Next, now);
             }
             other => self.phase = other,
         }
@@ -567,7 +567,7 @@ impl Connection {
             EarlyReply::Linked(link_request) => {
                 return self.look(from, request, WorkSource::Linked(Box::new(link_request)), now);
             }
-            EarlyReply::Metrics => NextStep::Measure,
+            EarlyReply::Metrics(figures) => NextStep::Measure(figures),
             EarlyReply::Bank(read) => intent::ask_bank(read, now),
             EarlyReply::Task(id) => intent::first(&request.intent, id, &self.server, now),
         };
@@ -606,10 +606,10 @@ impl Connection {
                 self.actions.push_back(Action::Watch(request.id, task));
                 self.enter(from, Phase::Waiting { request, awaited: Pending::Ended(task), since, due });
             }
-            NextStep::Measure => {
-                self.actions.push_back(Action::Metrics(request.id));
+            NextStep::Measure(figures) => {
+                self.actions.push_back(Action::Metrics(request.id, figures));
                 let due = intent::store_due(now);
-                self.enter(from, Phase::Waiting { request, awaited: Pending::Metrics, since, due });
+                self.enter(from, Phase::Waiting { request, awaited: Pending::Metrics(figures), since, due });
             }
             NextStep::Answer { reply, picture, id } => {
                 // Where the answer is a task's, it carries the task's name.

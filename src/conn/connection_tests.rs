@@ -82,7 +82,7 @@ impl World {
                 Action::Submit(order) => self.orders.push(*order),
                 Action::Ask(request, ask) => self.queries.push((request, Query::Ask(ask))),
                 Action::Watch(request, task) => self.queries.push((request, Query::Watch(task))),
-                Action::Metrics(request) => self.queries.push((request, Query::Metrics)),
+                Action::Metrics(request, _) => self.queries.push((request, Query::Metrics)),
                 Action::ShutdownWrite => self.half_closed = true,
                 Action::Log(event) => self.events.push(event),
             }

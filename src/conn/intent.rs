@@ -26,7 +26,7 @@ use crate::model::admission::Reservation;
 use crate::model::error::WorkError;
 use crate::model::now::Now;
 use crate::model::picture::Picture;
-use crate::model::server_state::ServerState;
+use crate::model::server_state::{Figures, ServerState};
 use crate::model::store::{Acceptance, Ask, StoreRead, StoreReply, StoreWrite, WrongReply};
 use crate::model::task::{Shape, Status, Submission, TaskState};
 
@@ -100,7 +100,7 @@ pub enum Pending {
     /// What the bank has.
     Bank,
     /// The server's figures.
-    Metrics,
+    Metrics(Figures),
 }
 
 /// The bytes of a result that are on their way here, and how to present them.
@@ -131,7 +131,7 @@ pub enum NextStep {
         due: Instant,
     },
     /// Have the server's figures put together.
-    Measure,
+    Measure(Figures),
     /// Answer the request.
     Answer {
         /// With this.
@@ -207,8 +207,12 @@ pub fn store_due(now: Now) -> Instant {
 
 /// The page of the server's figures.
 #[must_use]
-pub fn metrics_reply(page: Bytes) -> Reply {
-    Reply::new(200, METRICS_TYPE, page).with("Cache-Control", "no-store")
+pub fn metrics_reply(figures: Figures, page: Bytes) -> Reply {
+    let media_type = match figures {
+        Figures::Prometheus => METRICS_TYPE,
+        Figures::Panel => "application/json",
+    };
+    Reply::new(200, media_type, page).with("Cache-Control", "no-store")
 }
 
 /// The time to wait is over.
@@ -261,7 +265,7 @@ pub fn next(
             },
             _ => lost(server),
         },
-        Pending::Run | Pending::Metrics => return Err(WrongReply),
+        Pending::Run | Pending::Metrics(_) => return Err(WrongReply),
     })
 }
 

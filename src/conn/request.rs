@@ -27,7 +27,7 @@ use crate::model::file::FileRequest;
 use crate::model::links::LinkRequest;
 use crate::model::links_folder::FOLDER;
 use crate::model::log_event::{Caller, LogNote, MetricLabels};
-use crate::model::server_state::ServerState;
+use crate::model::server_state::{Figures, ServerState};
 use crate::model::transform::RequestedTransform;
 
 /// So much of an unwanted body is read and thrown away, so that the connection can be kept.
@@ -261,7 +261,7 @@ fn known_of(
     };
     let found = found.map_err(HttpProblem::Absent)?;
     request.labels.route = found.name();
-    request.is_health_check = matches!(found, Route::Health | Route::Ready | Route::Metrics);
+    request.is_health_check = matches!(found, Route::Health | Route::Ready | Route::Metrics | Route::Panel);
     Ok(Some(EarlyReply::Reply(match found {
         Route::Process => {
             let preferences = Preferences::of(head);
@@ -324,7 +324,8 @@ fn known_of(
             return ask_store(request, bank::BankRequest::Insert { folder, name });
         }
         Route::Page(file) => asset::reply(file, &Conditions::of(head)),
-        Route::Metrics => return Ok(Some(EarlyReply::Metrics)),
+        Route::Metrics => return Ok(Some(EarlyReply::Metrics(Figures::Prometheus))),
+        Route::Panel => return Ok(Some(EarlyReply::Metrics(Figures::Panel))),
         Route::Health => uncached(Reply::text(200, "ok\n")),
         Route::Ready => match server.unready() {
             None => uncached(Reply::text(200, "listo\n")),

@@ -16,7 +16,7 @@ use crate::http::reply::Reply;
 use crate::model::admission::Reservation;
 use crate::model::file::FileRequest;
 use crate::model::links::LinkRequest;
-use crate::model::server_state::ServerState;
+use crate::model::server_state::{Figures, ServerState};
 use crate::model::store::StoreRead;
 
 /// A body that is being received.
@@ -72,7 +72,7 @@ pub enum EarlyReply {
     /// What the bank has.
     Bank(StoreRead),
     /// Figures of the server's own.
-    Metrics,
+    Metrics(Figures),
 }
 
 /// What a slice of input led to.

@@ -21,6 +21,8 @@ pub enum Route<'a> {
     Ready,
     /// Figures for Prometheus.
     Metrics,
+    /// The few figures and defaults that the page shows.
+    Panel,
     /// A picture in, the gray, scaled picture out.
     Process,
     /// A picture in, the id of a task out.
@@ -63,6 +65,7 @@ impl Route<'_> {
             Self::Health => "health",
             Self::Ready => "ready",
             Self::Metrics => "metrics",
+            Self::Panel => "panel",
             Self::Process => "process",
             Self::Submit => "task_submit",
             Self::Status(_) => "task_status",
@@ -124,6 +127,7 @@ pub fn route<'a>(method: &Method, path: &'a [u8], files: bool) -> Result<Route<'
         b"/healthz" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Health)),
         b"/readyz" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Ready)),
         b"/metrics" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Metrics)),
+        b"/panel.json" => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Panel)),
         b"/tareas" => ("POST, OPTIONS", (*method == Method::Post).then_some(Route::Submit)),
         _ if let Some(id) = path.strip_prefix(b"/estado/") => {
             ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Status(id)))
@@ -224,6 +228,8 @@ mod tests {
             (Get, "/healthz", Ok(Route::Health)),
             (Head, "/readyz", Ok(Route::Ready)),
             (Get, "/metrics", Ok(Route::Metrics)),
+            (Head, "/panel.json", Ok(Route::Panel)),
+            (Put, "/panel.json", Err(Absent::MethodNotAllowed { allow: read })),
             (Post, "/metrics", Err(Absent::MethodNotAllowed { allow: read })),
             (Options, "/readyz", Ok(Route::Options { allow: read })),
             (Post, "/tareas", Ok(Route::Submit)),

@@ -61,6 +61,15 @@ impl Default for Limits {
     }
 }
 
+/// In which form the server's figures are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figures {
+    /// All of them, in Prometheus's text format.
+    Prometheus,
+    /// Those that the page shows, as JSON.
+    Panel,
+}
+
 /// A part of the server that a picture goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerPart {

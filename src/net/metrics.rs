@@ -22,6 +22,7 @@ use crate::model::server_state::ServerPart;
 use crate::work::counts::StateCounts;
 
 mod page;
+mod panel;
 mod process;
 
 pub use process::Process;

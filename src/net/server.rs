@@ -452,7 +452,7 @@ impl Server {
                 },
                 Some(Action::Ask(request, ask)) => self.ask(key, request, ask),
                 Some(Action::Watch(request, task)) => self.watch(key, request, task),
-                Some(Action::Metrics(request)) => self.measure(key, request),
+                Some(Action::Metrics(request, figures)) => self.measure(key, request, figures),
                 Some(Action::ShutdownWrite) => {
                     // ENOTCONN: the peer is gone already, and the next read will say so.
                     let _ = client.stream.shutdown(std::net::Shutdown::Write);

@@ -140,6 +140,7 @@ fn routes() -> Vec<(String, &'static str)> {
         ("/healthz", READ),
         ("/readyz", READ),
         ("/metrics", READ),
+        ("/panel.json", READ),
         ("/tareas", "POST, OPTIONS"),
         (&format!("/estado/{id}"), READ),
         (&format!("/tareas/{id}"), "DELETE, OPTIONS"),

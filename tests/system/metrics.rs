@@ -23,6 +23,34 @@ fn value(page: &str, sample: &str) -> f64 {
 }
 
 #[test]
+fn the_page_has_a_small_document_of_its_own() {
+    let server =
+        Server::start(&["-t", "2", "-e", "0.25", "--max-cuerpo", "3", "--cola", "9", "--conexiones", "50"]);
+    let mut client = server.client();
+    let panel = |client: &mut Client| {
+        let answer = client.ask(&get("/panel.json", &[])).expect(200);
+        assert_eq!(answer.field("content-type"), Some("application/json"));
+        assert_eq!(answer.field("cache-control"), Some("no-store"));
+        assert!(answer.body.len() < 1000, "{} bytes", answer.body.len());
+        answer.json()
+    };
+    let before = panel(&mut client);
+    assert_eq!((&before["escala"], &before["max_cuerpo"]), (&0.25.into(), &(3 << 20).into()));
+    assert_eq!(
+        (&before["cola"], &before["conexiones"]),
+        (&serde_json::json!([0, 9]), &serde_json::json!([1, 50]))
+    );
+    assert!(before["memoria"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{before}");
+    let encoded = |panel: &serde_json::Value| panel["etapas"]["encode"][1].as_u64().unwrap_or(0);
+    // The server's own picture may be among them.
+    let earlier = encoded(&before);
+    client.ask(&post("/", &pgm(40, 30))).expect(200);
+    let after = panel(&mut client);
+    assert!(encoded(&after) > earlier, "{after}");
+    assert!(after["etapas"]["encode"][0].as_f64().is_some_and(|seconds| seconds > 0.0), "{after}");
+}
+
+#[test]
 fn requests_stages_and_refusals_are_counted() {
     let server = Server::start(&["-t", "2"]);
     let mut client = server.client();

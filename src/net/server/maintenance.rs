@@ -7,7 +7,7 @@ use scaler::sys;
 
 use super::{Level, Server, Source, Who};
 use crate::model::job::Completion;
-use crate::model::server_state::ServerPart;
+use crate::model::server_state::{Figures, ServerPart};
 use crate::net::metrics::{Gauges, Process};
 use crate::work::self_test::Sign;
 use crate::work::timers::Armed;
@@ -236,7 +236,7 @@ impl Server {
     }
 
     /// The page of figures.
-    pub(super) fn figures(&self) -> Bytes {
+    pub(super) fn figures(&self, wanted: Figures) -> Bytes {
         let admission = &self.server.admission;
         let (scaler_connections, scaler_waiting) = self.pool.load();
         let gauges = Gauges {
@@ -255,7 +255,11 @@ impl Server {
             log_lines_lost: self.log.lines_lost(),
             process: Process::look(self.began_at),
         };
-        self.metrics.page(&gauges).into()
+        match wanted {
+            Figures::Prometheus => self.metrics.page(&gauges),
+            Figures::Panel => self.metrics.panel(&gauges, &self.server.limits),
+        }
+        .into()
     }
 }
 

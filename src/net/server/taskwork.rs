@@ -8,6 +8,7 @@ use super::{Server, Source, Who};
 use crate::model::error::WorkError;
 use crate::model::job::{Brief, Product};
 use crate::model::key::Key;
+use crate::model::server_state::Figures;
 use crate::model::store::{Ask, StoreRead, StoreReply, StoreRequest, StoreWrite};
 use crate::model::task::{Claim, Submission};
 use crate::pixels;
@@ -36,8 +37,8 @@ impl Server {
     }
 
     /// A connection wants the server's figures.
-    pub(super) fn measure(&mut self, client: Key, request: Uuid) {
-        let page = self.figures();
+    pub(super) fn measure(&mut self, client: Key, request: Uuid, figures: Figures) {
+        let page = self.figures(figures);
         if let Some(found) = self.clients.get_mut(client) {
             found.connection.handle_metrics(request, page, self.now);
             self.queue_client(client);
