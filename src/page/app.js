@@ -2,11 +2,14 @@
 //
 // The form itself works without any of this. Where to look: what happens to a picture, app/tasks.js; how it is shown,
 // app/rows.js and app/compare.js; the bank, app/bank.js and app/folder.js; the figures, app/panel.js.
-import { enter, more, refresh } from "./app/bank.js";
-import { byId, factor } from "./app/dom.js";
+import { enter, startBank, refresh } from "./app/bank.js";
+import { offer } from "./app/compare.js";
+import { byId, count, percent, warn } from "./app/dom.js";
 import { sendFolder } from "./app/folder.js";
-import { watch } from "./app/panel.js";
-import { clear, restore, sendAll } from "./app/rows.js";
+import { look, server, watch } from "./app/panel.js";
+import { clear, downloadAll, restore, sendAll } from "./app/rows.js";
+import { dropped, picturesOf, single } from "./app/walk.js";
+import { language, switchLanguage, t } from "./app/words.js";
 
 const form = byId("formulario");
 const picture = byId("imagen");
@@ -15,33 +18,50 @@ const slider = byId("deslizador");
 
 /** Where the slider stops: equal steps for the hand, not for the factor. */
 const STOPS = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+/** What stands in the form without having been chosen. */
+const UNCHOSEN = { modo: null, fondo: "#ffffff" };
 
-function sendFiles(files) {
-    // A number out of range: the browser says which, and nothing is sent.
-    if (!form.reportValidity()) return;
-    const wishes = new URLSearchParams();
+/** What the form asks for, as a query. */
+function wishes() {
+    const asked = new URLSearchParams();
     for (const [name, value] of new FormData(form)) {
-        if (typeof value === "string" && value !== "") wishes.set(name, value);
+        if (typeof value !== "string" || value === "" || name === "modo" || value === UNCHOSEN[name]) continue;
+        asked.set(name, value.replace("#", ""));
     }
-    sendAll(files, wishes.toString());
+    return asked.toString();
 }
 
-function sendChosen() {
-    const files = [...picture.files];
+function sendFound(found) {
+    // A number out of range: the browser says which, and nothing is sent.
+    if (!form.reportValidity()) return;
+    const { files, others } = picturesOf(found);
+    sendAll(files, wishes());
+    byId("formatos").classList.toggle("strong", others > 0);
+    if (others > 0) warn(byId("formatos").textContent = t("Sin enviar, por no ser imágenes: {0}.", count(others)));
+    else if (files.length === 0 && found.length >= 0) warn(t("No hay imágenes en esa carpeta."));
+}
+
+function sendChosen({ currentTarget }) {
+    const found = single(currentTarget.files);
     // The same file may be chosen again.
-    picture.value = "";
-    sendFiles(files);
+    currentTarget.value = "";
+    sendFound(found);
 }
 
 picture.multiple = true;
 picture.required = false;
-picture.addEventListener("change", sendChosen);
+for (const id of ["imagen", "arbol", "camara"]) byId(id).addEventListener("change", sendChosen);
 form.addEventListener("submit", (event) => {
     event.preventDefault();
     picture.click();
 });
-byId("lista").addEventListener("again", (event) => sendFiles([event.detail]));
+const again = ({ file, path }) => form.reportValidity() && sendAll([{ file, path }], wishes());
+byId("lista").addEventListener("again", (event) => again(event.detail));
 byId("limpiar").addEventListener("click", clear);
+byId("todo").addEventListener("click", downloadAll);
+document.addEventListener("sin-memoria", () => {
+    byId("memoria").textContent = t("Este navegador no puede guardar la lista: se pierde al cerrar la página.");
+});
 
 // Dropped anywhere on the page; a browser would leave it for the picture otherwise.
 const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
@@ -54,45 +74,81 @@ document.addEventListener("dragover", (event) => {
 document.addEventListener("dragleave", (event) => {
     if (!event.relatedTarget) document.body.classList.remove("over");
 });
-document.addEventListener("drop", (event) => {
+document.addEventListener("drop", async (event) => {
     document.body.classList.remove("over");
     if (!carriesFiles(event)) return;
     event.preventDefault();
-    sendFiles([...event.dataTransfer.files]);
+    try {
+        sendFound(await dropped(event.dataTransfer));
+    } catch (error) {
+        warn(error.message);
+    }
 });
 document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (files.length === 0) return;
     event.preventDefault();
-    sendFiles(files);
+    sendFound(single(files));
 });
 
-// The number is what counts; empty, the server's own factor. The slider writes it, and follows it.
+// The factor's number is what counts; empty, the server's own. The slider writes it, and follows it.
 function follow() {
-    const value = Number(scale.value) || 0.5;
+    const value = Number(scale.value) || server.escala || 0.5;
     const distance = (stop) => Math.abs(Math.log(stop / value));
     slider.value = STOPS.reduce((best, stop, at) => (distance(stop) < distance(STOPS[best]) ? at : best), 0);
-    slider.setAttribute("aria-valuetext", scale.value === "" ? "el del servidor" : `${factor(value)} veces`);
+    const words = scale.value === "" ? percent("{0} %, el del servidor", value) : percent("{0} %", value);
+    byId("porcentaje").textContent = words;
+    slider.setAttribute("aria-valuetext", words);
+    if (server.escala) scale.placeholder = server.escala;
 }
+
+/** One way to name a size at a time: the fields of the other are not sent. */
+function drawMode() {
+    const sides = form.elements.modo.value === "lados";
+    byId("por-factor").hidden = scale.disabled = sides;
+    byId("por-lados").hidden = byId("ancho").disabled = byId("alto").disabled = !sides;
+}
+
+function drawOffer() {
+    offer(wishes(), again);
+}
+
 slider.max = STOPS.length - 1;
 slider.addEventListener("input", () => {
     scale.value = STOPS[slider.value];
     follow();
 });
 scale.addEventListener("input", follow);
-follow();
+for (const kind of ["input", "change"]) {
+    form.addEventListener(kind, () => {
+        drawMode();
+        drawOffer();
+    });
+}
+document.addEventListener("mostrada", drawOffer);
+drawMode();
 
 const folder = byId("carpeta");
-// Telephones can't choose folders.
-byId("banco-acciones").querySelector("label").hidden = folder.hidden = !("webkitdirectory" in folder);
+// Some telephones can't choose folders.
+for (const id of ["carpeta", "arbol"]) {
+    byId(id).hidden = document.querySelector(`label[for=${id}]`).hidden = !("webkitdirectory" in folder);
+}
 folder.addEventListener("change", async () => {
     const files = [...folder.files];
     folder.value = "";
     const name = files[0]?.webkitRelativePath.split("/")[0];
     await sendFolder(files, () => (name ? refresh().then(() => enter(name)) : refresh()));
 });
-byId("recargar").addEventListener("click", refresh);
-byId("mas").addEventListener("click", more);
+
+// The other language by its own name.
+function drawLanguage() {
+    byId("idioma").lang = language === "es" ? "en" : "es";
+    byId("idioma").textContent = language === "es" ? "English" : "Español";
+    follow();
+}
+byId("idioma").addEventListener("click", switchLanguage);
+document.addEventListener("idioma", drawLanguage);
+drawLanguage();
 
 // An IPv6 address has brackets in an URL, and none for nc.
 const { host, hostname, port } = location;
@@ -100,6 +156,7 @@ byId("terminal").textContent = byId("terminal").textContent
     .replace("SERVIDOR:PUERTO", host)
     .replace("SERVIDOR PUERTO", `${hostname.replace(/[[\]]/g, "")} ${port || 80}`);
 
+look().then(follow);
 restore();
-refresh();
+startBank();
 watch();

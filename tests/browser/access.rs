@@ -74,13 +74,7 @@ fn full(browser: &mut Browser, server: &Server) {
     for name in ["a.pgm", "b.pgm"] {
         server.ask(&request("PUT", &format!("/carpetas/caras/{name}"), &[], &face)).expect(201);
     }
-    browser.call("Fetch.enable", json!({ "patterns": [{ "urlPattern": "*/metrics" }] }));
-    browser.start_opening(server.port, "/");
-    browser.answer(
-        200,
-        "tp2_queue_places 1\ntp2_stage_seconds_sum{stage=\"scale\"} 1\ntp2_stage_seconds_count{stage=\"scale\"} 9\n",
-    );
-    browser.call("Fetch.disable", json!({}));
+    browser.open(server.port, "/");
     let file = browser.file("a.png", &picture(Format::Png, 400, 300));
     let wrong = browser.file("apuntes.txt", b"no soy una imagen");
     browser.choose("#imagen", &[&file]);
@@ -89,7 +83,10 @@ fn full(browser: &mut Browser, server: &Server) {
     browser.wait_text("#lista .state", "Error");
     browser.click("#carpetas button");
     browser.wait_text("#contenido-titulo", "caras: 2");
-    browser.click("summary");
+    browser.click("form summary");
+    browser.click("#servidor summary");
+    browser.wait_text("#etapas tbody", "codificar");
+    browser.click("#lista > li:nth-child(2) [aria-expanded]");
 }
 
 #[test]
@@ -130,25 +127,35 @@ fn everything_can_be_reached_by_keyboard_in_the_order_of_the_page() {
         names.push(focused["name"].as_str().unwrap().to_owned());
     }
     let expected = [
+        "English",
         "Elegir imágenes",
+        "Elegir una carpeta",
+        "Factor",
         "Factor de escala: deslizador",
         "Factor de escala",
         "Formato",
         "Más opciones",
         "Calidad (1 a 100)",
-        "Fondo (RRGGBB), si el formato no tiene transparencia",
+        "Fondo, si el formato no tiene transparencia",
         "Divisor entre antes y después",
+        "Descargar todo (ZIP)",
+        "Quitar las terminadas",
         "Otra vez: apuntes.txt",
         "Quitar: apuntes.txt",
-        "Comparar: a.png",
         "Descargar: a.png",
-        "Copiar enlace: a.png",
+        "Más: a.png",
+        "Comparar: a.png",
+        "Copiar enlace al resultado, mientras el servidor lo guarde: a.png",
+        "Crear enlace fijo un JPEG que queda en el servidor: a.png",
         "Otra vez: a.png",
-        "Quitar: a.png",
-        "Quitar las terminadas",
-        "Enviar una carpeta",
+        "Quitar borra el resultado del servidor: a.png",
+        "Guardar una carpeta en el banco",
         "Actualizar",
         "caras (2)",
+        "Borrar la carpeta",
+        "a.pgm",
+        "b.pgm",
+        "El servidor, ahora",
         "Órdenes para la terminal",
     ];
     assert_eq!(names, expected);

@@ -118,8 +118,11 @@ fn a_folder_is_sent_once() {
     let folder = folder.unwrap();
     browser.open(server.port, "/");
     for (counts, picture) in [
-        ("Listo: 5 insertadas, 0 ya existían, 1 con error.", "banco-envio"),
-        ("Listo: 0 insertadas, 5 ya existían, 1 con error.", "banco-envio-otra-vez"),
+        ("Listo: 5 insertadas, 0 ya existían, 1 con error. 1 en subcarpetas no se envían.", "banco-envio"),
+        (
+            "Listo: 0 insertadas, 5 ya existían, 1 con error. 1 en subcarpetas no se envían.",
+            "banco-envio-otra-vez",
+        ),
     ] {
         browser.value("document.querySelector('#envio-texto').textContent = ''");
         browser.choose("#carpeta", &[&folder]);

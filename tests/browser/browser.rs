@@ -20,10 +20,13 @@ pub(crate) struct Window {
     pub(crate) telephone: bool,
     /// By night.
     pub(crate) dark: bool,
+    /// The system's own few colours.
+    pub(crate) forced: bool,
 }
 
-pub(crate) const DESKTOP: Window = Window { width: 1280, height: 800, telephone: false, dark: false };
-pub(crate) const TELEPHONE: Window = Window { width: 390, height: 844, telephone: true, dark: false };
+pub(crate) const DESKTOP: Window =
+    Window { width: 1280, height: 800, telephone: false, dark: false, forced: false };
+pub(crate) const TELEPHONE: Window = Window { width: 390, height: 844, telephone: true, ..DESKTOP };
 
 /// A browser with one tab.
 pub(crate) struct Browser {
@@ -37,19 +40,66 @@ impl Browser {
     /// On a desktop; None, said aloud, where there is no Chromium.
     pub(crate) fn start() -> Option<Self> {
         let mut chromium = Chromium::start()?;
-        let mut call = |session: Option<&str>, method: &str, parameters: Value| {
-            let result = chromium.try_call(session, method, &parameters);
+        let files = Directory::new();
+        let downloads = json!({ "behavior": "allow", "downloadPath": files.0.join("descargas") });
+        chromium.try_call(None, "Browser.setDownloadBehavior", &downloads).expect("a place for downloads");
+        let mut browser = Self { chromium, session: String::new(), files };
+        browser.open_tab();
+        Some(browser)
+    }
+
+    /// Goes on in a new tab, on a desktop and in Spanish; returns the session of the one before.
+    pub(crate) fn open_tab(&mut self) -> String {
+        let mut call = |method: &str, parameters: Value| {
+            let result = self.chromium.try_call(None, method, &parameters);
             result.unwrap_or_else(|error| panic!("{method}: {error}"))
         };
-        let target = call(None, "Target.createTarget", json!({ "url": "about:blank" }));
+        let target = call("Target.createTarget", json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        let session = call(None, "Target.attachToTarget", attach)["sessionId"].as_str().unwrap().to_owned();
+        let session = call("Target.attachToTarget", attach)["sessionId"].as_str().unwrap().to_owned();
+        let before = std::mem::replace(&mut self.session, session);
         for domain in ["Page", "Runtime", "Log", "Network", "DOM", "Audits"] {
-            call(Some(&session), &format!("{domain}.enable"), json!({}));
+            self.call(&format!("{domain}.enable"), json!({}));
         }
-        let mut browser = Self { chromium, session, files: Directory::new() };
-        browser.resize(DESKTOP);
-        Some(browser)
+        self.prefer("es");
+        self.resize(DESKTOP);
+        before
+    }
+
+    /// Closes the tab; another has to be turned to.
+    pub(crate) fn close_tab(&mut self) {
+        let info = self.call("Target.getTargetInfo", json!({}));
+        let target = json!({ "targetId": info["targetInfo"]["targetId"] });
+        self.chromium.try_call(None, "Target.closeTarget", &target).expect("a tab to close");
+    }
+
+    /// Says yes to the browser's own question of this kind, once it is put.
+    pub(crate) fn accept_dialog(&mut self, kind: &str) {
+        let session = self.session.clone();
+        until(kind, || {
+            let answer = json!({ "accept": true });
+            self.chromium.try_call(Some(&session), "Page.handleJavaScriptDialog", &answer).ok()
+        });
+        let put = |event: &Value| event["params"]["type"] == kind;
+        assert!(self.chromium.events.iter().any(put), "another question was put");
+    }
+
+    /// Goes on in the tab of this session; returns the session of the one before.
+    pub(crate) fn turn_to(&mut self, session: String) -> String {
+        std::mem::replace(&mut self.session, session)
+    }
+
+    /// The language of the person, from the next page on.
+    pub(crate) fn prefer(&mut self, language: &str) {
+        let version = self.chromium.try_call(None, "Browser.getVersion", &json!({})).expect("a version");
+        let agent = json!({ "userAgent": version["userAgent"], "acceptLanguage": language });
+        self.call("Network.setUserAgentOverride", agent);
+    }
+
+    /// A file that was downloaded, once it is whole.
+    pub(crate) fn download(&self, name: &str) -> PathBuf {
+        let path = self.files.0.join("descargas").join(name);
+        until(name, || path.exists().then(|| path.clone()))
     }
 
     /// A request of the protocol about the tab.
@@ -59,7 +109,7 @@ impl Browser {
     }
 
     pub(crate) fn resize(&mut self, window: Window) {
-        let Window { width, height, telephone, dark } = window;
+        let Window { width, height, telephone, dark, forced } = window;
         let metrics =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": telephone });
         self.call("Emulation.setDeviceMetricsOverride", metrics);
@@ -68,6 +118,7 @@ impl Browser {
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },
+            { "name": "forced-colors", "value": if forced { "active" } else { "none" } },
         ]);
         self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
@@ -139,6 +190,21 @@ impl Browser {
             Ok(value) => (value == true).then_some(()),
             Err(_) => None,
         });
+    }
+
+    /// Presses a button of a row, the first of which is 1: one that stands in it, or in what it has more of.
+    pub(crate) fn act(&mut self, row: usize, action: &str) {
+        let row = format!("#lista > li:nth-child({row})");
+        let mark = format!(
+            "(() => {{ const row = document.querySelector('{row}');
+                const find = () => [...row.querySelectorAll('button')].find((one) => one.textContent.startsWith('{action}'));
+                if (!find()) row.querySelector('[aria-expanded=false]').click();
+                document.querySelectorAll('[data-press]').forEach((one) => delete one.dataset.press);
+                find().dataset.press = '';
+                return true; }})()"
+        );
+        self.wait_for(&mark);
+        self.click(&format!("{row} [data-press]"));
     }
 
     /// Waits until the text of this element contains that.
@@ -251,7 +317,7 @@ impl Browser {
         // A server may have no figures to tell, and a browser asks for an icon when it likes: of an answer that is no page,
         // or of a server that is just being killed.
         let is_expected = |text: &String| {
-            let ours = ["/metrics\"", "/favicon."].iter().chain(expected);
+            let ours = ["/panel.json\"", "/favicon."].iter().chain(expected);
             ours.into_iter().any(|part| text.contains(part))
         };
         let unexpected: Vec<_> = complaints.iter().filter(|text| !is_expected(text)).collect();

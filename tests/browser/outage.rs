@@ -32,13 +32,16 @@ fn what_could_not_be_sent_is_sent_when_the_server_is_back() {
     let file = browser.file("a.png", &picture(Format::Png, 40, 30));
     server.kill();
     browser.choose("#imagen", &[&file]);
-    browser.wait_text("#lista .state", AWAY);
-    browser.wait_text("#alerta", AWAY);
+    browser.wait_text("#aviso", AWAY);
+    // Said once, not in every row.
+    assert_eq!(browser.text("document.querySelector('#lista .state').textContent"), "Enviando");
     browser.click("#recargar");
     browser.wait_text("#banco-estado", AWAY);
     browser.screenshot("sin-servidor");
     let _server = again(port, &store);
+    browser.click("#aviso-ahora");
     browser.wait_text("#lista .state", "Completada: 20\u{a0}×\u{a0}15");
+    browser.wait_for("document.querySelector('#aviso').hidden");
     browser.wait_for("!document.querySelector('#comparador').hidden");
     browser.click("#recargar");
     browser.wait_text("#banco-estado", "Todavía no hay carpetas.");
@@ -57,7 +60,7 @@ fn a_task_that_was_accepted_is_waited_for() {
     let question = scaler.question();
     browser.wait_text("#lista .state", "En progreso");
     kill_9(server.pid());
-    browser.wait_text("#lista .state", AWAY);
+    browser.wait_text("#aviso", AWAY);
     drop((server, question));
     let _server = again(port, &store);
     browser.wait_text("#lista .state", "Completada: 20\u{a0}×\u{a0}15");
@@ -73,7 +76,7 @@ fn an_upload_can_be_called_off() {
     let file = browser.file("a.png", &picture(Format::Png, 40, 30));
     server.kill();
     browser.choose("#imagen", &[&file]);
-    browser.wait_text("#lista .state", AWAY);
+    browser.wait_text("#aviso", AWAY);
     browser.click("#lista button");
     browser.wait_for("document.querySelector('#imagenes').hidden");
     assert_eq!(browser.text("document.activeElement.id"), "imagen", "the focus is somewhere");

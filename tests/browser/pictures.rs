@@ -1,5 +1,5 @@
 //! Pictures on the page: chosen, dropped, pasted; sent, waited for, compared, fetched, linked to.
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::browser::{Browser, DESKTOP, TELEPHONE, Window};
 use super::common::Server;
@@ -8,6 +8,12 @@ use super::common::tasks::get;
 use tp2::http::format::Format;
 
 const COMPARED: &str = "!document.querySelector('#comparador').hidden";
+
+/// What the browser keeps of the list.
+pub(crate) const RECORDS: &str = "new Promise((good) => { indexedDB.open('tp2').onsuccess = ({ target }) => {
+    const all = target.result.transaction('imagenes').objectStore('imagenes').getAll();
+    all.onsuccess = () => { target.result.close(); good(all.result); };
+}; })";
 
 /// The state of every row, from the top.
 fn states(browser: &mut Browser) -> Vec<String> {
@@ -19,7 +25,8 @@ fn states(browser: &mut Browser) -> Vec<String> {
 fn wait_rows(browser: &mut Browser, count: usize) {
     browser.wait_for(&format!(
         "(() => {{ const rows = [...document.querySelectorAll('#lista > li')];
-            return rows.length === {count} && !rows.some((row) => row.textContent.includes('Cancelar')); }})()"
+            return rows.length === {count} && document.querySelector('#avance').hidden
+                && rows.every((row) => row.querySelector('.state')); }})()"
     ));
 }
 
@@ -118,7 +125,7 @@ fn several_pictures_come_in_every_way_there_is() {
 
     // What the browser does not show can still be fetched. Nothing moves any more once the last one is compared.
     browser.wait_for("document.querySelector('#lista > li').classList.contains('chosen')");
-    browser.click("#lista > li:nth-child(6) button");
+    browser.act(6, "Comparar");
     browser.wait_for("!document.querySelector('#sin-vista').hidden");
     let link = browser.value(
         "(() => { const link = document.querySelector('#lista > li:nth-child(6) a');
@@ -162,18 +169,18 @@ fn the_wishes_of_the_form_are_what_is_asked_for() {
     wait_rows(&mut browser, 1);
     // What comes above the row has come: the row stays where it is.
     browser.wait_for(COMPARED);
-    // The slider writes the number, from 0.5 a step up.
+    // The slider writes the number, from the server's a step up.
     browser.value("document.querySelector('#deslizador').focus()");
     browser.press("ArrowRight");
-    assert_eq!(browser.text("document.querySelector('#escala').value"), "0.6");
+    assert_eq!(browser.text("document.querySelector('#escala').value"), "0.3");
     browser.value("document.querySelector('#formato').value = 'webp'");
-    browser.click("#lista button:nth-of-type(3)");
+    browser.act(1, "Otra vez");
     wait_rows(&mut browser, 2);
     let found = states(&mut browser);
-    assert!(found[0].starts_with("Completada: 240 × 120 px"), "{found:?}");
+    assert!(found[0].starts_with("Completada: 120 × 60 px"), "{found:?}");
     assert!(found[1].starts_with("Completada: 100 × 50 px"), "{found:?}: the server's own factor");
     let target = browser.text("document.querySelector('#lista a').getAttribute('href')");
-    assert_eq!(size_of(&server.ask(&get(&target, &[])).expect(200).body), (Format::WebP, 240, 120));
+    assert_eq!(size_of(&server.ask(&get(&target, &[])).expect(200).body), (Format::WebP, 120, 60));
 
     // A number that is none of the server's: the browser says so, and nothing is sent.
     browser.value("document.querySelector('#escala').value = '11'");
@@ -217,12 +224,28 @@ fn a_link_is_copied_and_shown() {
     let file = browser.file("a.png", &picture(Format::Png, 40, 30));
     browser.choose("#imagen", &[&file]);
     browser.wait_for(COMPARED);
-    browser.click("#lista button:nth-of-type(2)");
-    browser.wait_text("#lista button:nth-of-type(2)", "Enlace copiado");
-    let link = browser.text("document.querySelector('#lista .link input').value");
-    assert_eq!(browser.text("navigator.clipboard.readText()"), link);
-    let target = link.strip_prefix(&origin).expect("an absolute link");
-    assert_eq!(size_of(&server.ask(&get(target, &[])).expect(200).body), (Format::Jpeg, 20, 15));
+    // What the server has needs no upload: the link leads to the result. A lasting one is uploaded for, once.
+    let uploads = |server: &Server| {
+        let page = String::from_utf8(server.ask(&get("/metrics", &[])).body).unwrap();
+        let sample = "http_request_duration_seconds_count{route=\"link_submit\"} ";
+        page.lines().find_map(|line| line.strip_prefix(sample)).map_or(0, |count| count.parse().unwrap())
+    };
+    for (action, format, expected) in [
+        ("Copiar enlace", Format::Png, 0),
+        ("Crear enlace fijo", Format::Jpeg, 1),
+        ("Crear enlace fijo", Format::Jpeg, 1),
+    ] {
+        browser.value("document.querySelector('#lista .link')?.remove()");
+        browser.act(1, action);
+        browser.wait_for("document.querySelector('#lista .link input') !== null");
+        browser.wait_text("#lista [data-press]", "Enlace copiado");
+        let link = browser.text("document.querySelector('#lista .link input').value");
+        assert_eq!(browser.text("navigator.clipboard.readText()"), link);
+        let target = link.strip_prefix(&origin).expect("an absolute link");
+        assert_eq!(size_of(&server.ask(&get(target, &[])).expect(200).body), (format, 20, 15));
+        assert_eq!(uploads(&server), expected, "{action}");
+    }
+    browser.screenshot("enlace");
     browser.assert_content(&[]);
 }
 
@@ -241,17 +264,25 @@ fn the_list_outlives_the_page() {
     assert!(found[0].starts_with("Completada: 20 × 15 px"), "{found:?}");
     assert!(found[1].starts_with("Completada: 40 × 15 px"), "{found:?}");
     // What was sent is not here any more: the result alone is shown.
-    browser.click("#lista > li button");
+    browser.act(1, "Ver");
     browser.wait_for(COMPARED);
     assert_eq!(browser.value("document.querySelector('#ficha-antes').hidden"), true);
     browser.screenshot("otra-visita");
 
     let target = browser.text("document.querySelector('#lista a').getAttribute('href')");
-    browser.click("#lista > li .quiet");
+    browser.act(1, "Quitar");
     wait_rows(&mut browser, 1);
     assert_eq!(browser.value("document.querySelector('#comparador').hidden"), true);
     let focused = "document.querySelector('#lista').contains(document.activeElement)";
     assert_eq!(browser.value(focused), true, "the focus goes on in the list");
+    // It can be had again for some seconds; then it is gone from the server too.
+    browser.wait_text("#deshacer", "se borra también del servidor");
+    browser.screenshot("deshacer");
+    browser.click("#deshacer-ya");
+    wait_rows(&mut browser, 2);
+    assert_eq!(browser.value(&format!("fetch('{target}').then((answer) => answer.status)")), 200);
+    browser.act(1, "Quitar");
+    browser.click("#deshacer-cerrar");
     browser.wait_for(&format!("fetch('{target}').then((answer) => answer.status === 404)"));
     // The other one is forgotten by the server alone.
     let target = browser.text("document.querySelector('#lista a').getAttribute('href')");
@@ -262,7 +293,7 @@ fn the_list_outlives_the_page() {
     assert!(states(&mut browser)[0].starts_with("No encontrado"));
     browser.click("#limpiar");
     browser.wait_for("document.querySelector('#imagenes').hidden");
-    assert_eq!(browser.value("localStorage.getItem('tp2.tareas')"), "[]");
+    browser.wait_for(&format!("{RECORDS}.then((records) => records.length === 0)"));
     browser.assert_content(&["status of 404"]);
 }
 
@@ -271,14 +302,38 @@ fn a_store_with_rubbish_in_it_is_no_trouble() {
     let Some(mut browser) = Browser::start() else { return };
     let server = Server::start(&[]);
     browser.open(server.port, "/");
-    for rubbish in ["{", "null", "[1, null, {\"id\": \"../../carpetas\", \"name\": \"x\"}]", "[{\"id\": 1}]"]
-    {
-        browser.value(&format!("localStorage.setItem('tp2.tareas', {})", Value::from(rubbish)));
+    let key = "'0123456789abcdef0123456789abcdef'";
+    let id = "'34d6916e-49b8-40f5-9940-a2c1a2e0082c'";
+    for rubbish in [
+        "{ key: 1 }".to_owned(),
+        format!("{{ key: {key}, path: 'x', wishes: '', at: 1, id: '../../carpetas' }}"),
+        format!("{{ key: {key}, path: 'x', wishes: '', at: 1, file: 'x' }}"),
+        format!("{{ key: {key}, path: 7, wishes: '', at: 1, id: {id} }}"),
+        format!("{{ key: {key}, path: 'x', wishes: '', at: 'x', id: {id} }}"),
+    ] {
+        let put = "indexedDB.open('tp2').onsuccess = ({ target }) => {
+            const change = target.result.transaction('imagenes', 'readwrite');
+            change.oncomplete = good;
+            change.objectStore('imagenes').put(record);
+            target.result.close(); }";
+        browser.value(&format!("new Promise((good) => {{ const record = {rubbish}; {put}; }})"));
         browser.open(server.port, "/?otra");
         browser.wait_text("#banco-estado", "Todavía no hay carpetas.");
-        assert_eq!(states(&mut browser).len(), 0, "{rubbish}");
+        // Rows come at once or not at all: behind one of our own there would be another.
+        let file = browser.file("a.png", &picture(Format::Png, 40, 30));
+        browser.choose("#imagen", &[&file]);
+        browser.wait_for(COMPARED);
+        assert_eq!(states(&mut browser).len(), 1, "{rubbish}");
+        browser.click("#limpiar");
+        browser.click("#deshacer-cerrar");
         browser.open(server.port, "/");
     }
+    // A browser that keeps nothing says so.
+    let forbid =
+        "indexedDB.open = () => { const request = {}; setTimeout(() => request.onerror()); return request; }";
+    browser.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": forbid }));
+    browser.open(server.port, "/?otra");
+    browser.wait_text("#memoria", "se pierde al cerrar la página");
     browser.assert_content(&[]);
 }
 
@@ -297,7 +352,7 @@ fn object_urls_are_given_back() {
     wait_rows(&mut browser, 3);
     browser.wait_for(COMPARED);
     for number in [3, 2, 1, 3] {
-        browser.click(&format!("#lista > li:nth-child({number}) button"));
+        browser.act(number, "Comparar");
         browser.wait_for(&format!(
             "document.querySelector('#lista > li:nth-child({number})').matches('.chosen')"
         ));

@@ -4,6 +4,7 @@
 // the others; one that is repeated sends nothing; what may pass by itself is tried again.
 import { byId, count, element, named, say, warn } from "./dom.js";
 import { ask, lanes, patiently, segment, send } from "./net.js";
+import { t } from "./words.js";
 
 /** Pictures on their way at once, and names in one question. */
 const HANDS = 3;
@@ -12,10 +13,11 @@ const NAMES = 1000;
 /** Sends what an <input webkitdirectory> chose; `done` is called at the end, however it ends. */
 export async function sendFolder(chosen, done) {
     // «folder/name»: whatever lies deeper has more parts. Files that hide are the system's.
-    const files = Array.from(chosen, (file) => ({ file, parts: file.webkitRelativePath.split("/") }))
-        .filter(({ parts }) => parts.length === 2 && !parts[1].startsWith("."))
+    const all = Array.from(chosen, (file) => ({ file, parts: file.webkitRelativePath.split("/") }))
+        .filter(({ parts }) => !parts.at(-1).startsWith("."));
+    const files = all.filter(({ parts }) => parts.length === 2)
         .map(({ file, parts: [folder, name] }) => ({ file, folder, name }));
-    if (files.length === 0) return tell("No hay archivos en esa carpeta.", 1);
+    if (files.length === 0) return tell(t("No hay archivos en esa carpeta."), 1);
     const control = new AbortController();
     const { signal } = control;
     const cancel = byId("envio-cancelar");
@@ -26,15 +28,17 @@ export async function sendFolder(chosen, done) {
     cancel.hidden = false;
     try {
         const folder = `/carpetas/${segment(files[0].folder)}`;
-        tell(`Preguntando qué falta de ${count(files.length)} imágenes…`, 0);
+        tell(t("Preguntando qué falta de {0} imágenes…", count(files.length)), 0);
         const missing = await missingOf(folder, files, signal);
         tally.existed = files.length - missing.length;
         const inLane = lanes(HANDS);
         await Promise.all(missing.map((entry) => inLane(() => deliver(folder, entry, tally, signal))));
-        tell(`Listo: ${words(tally)}.`, 1);
+        const deeper = all.length - files.length;
+        const left = deeper ? t(" {0} en subcarpetas no se envían.", count(deeper)) : "";
+        tell(t("Listo: {0}.", words(tally)) + left, 1);
         say(byId("envio-texto").textContent);
     } catch (error) {
-        const why = signal.aborted ? "Cancelado" : error.message;
+        const why = signal.aborted ? t("Cancelado") : error.message;
         tell(`${why} (${words(tally)})`, 1);
         warn(byId("envio-texto").textContent);
     }
@@ -66,19 +70,19 @@ async function deliver(folder, { file, name }, tally, signal) {
         tally.failed += 1;
         const failures = byId("envio-fallas");
         failures.querySelector("ul").append(element("li", {}, named(name), `: ${error.message}`));
-        failures.querySelector("summary").textContent = `${count(tally.failed)} con error`;
+        failures.querySelector("summary").textContent = t("{0} con error", count(tally.failed));
         failures.hidden = false;
     }
     const { inserted, existed, failed, total } = tally;
-    tell(`${words(tally)}, de ${count(total)}`, (inserted + existed + failed) / total);
+    tell(t("{0}, de {1}", words(tally), count(total)), (inserted + existed + failed) / total);
 }
 
 function stalled(error, pause) {
-    byId("envio-texto").textContent = `${error.message} Se intenta otra vez en ${pause} s.`;
+    byId("envio-texto").textContent = t("{0} Se intenta otra vez en {1} s.", error.message, pause);
 }
 
 const words = ({ inserted, existed, failed }) =>
-    `${count(inserted)} insertadas, ${count(existed)} ya existían, ${count(failed)} con error`;
+    t("{0} insertadas, {1} ya existían, {2} con error", count(inserted), count(existed), count(failed));
 
 function tell(text, part) {
     byId("envio").hidden = false;

@@ -1,12 +1,15 @@
 // Talking to the server: requests that come back with an answer or with an error in words.
 //
 // Two things can go wrong: the server says no (Refusal: its own sentence, out of application/problem+json, RFC 9457), or
-// nobody answers (Unreachable). What may pass by itself is tried again by `patiently`, as tp2-cliente does.
+// does not answer (Unreachable). What may pass by itself is tried again by `patiently`, as tp2-cliente does; while the
+// server does not answer, one look at /healthz now and then stands for all that wait, and a banner says so.
+import { byId } from "./dom.js";
+import { t, told } from "./words.js";
 
 /** The server's no. */
 export class Refusal extends Error {
     constructor(status, text, retryAfter) {
-        super(detailOf(text) ?? `El servidor respondió con el código ${status}.`);
+        super(told(status, detailOf(text) ?? t("El servidor respondió con el código {0}.", status)));
         this.status = status;
         this.retryAfter = Number(retryAfter) || 0;
     }
@@ -15,7 +18,7 @@ export class Refusal extends Error {
 /** No answer at all. */
 export class Unreachable extends Error {
     constructor() {
-        super("No hay respuesta del servidor.");
+        super(t("No hay respuesta del servidor."));
     }
 }
 
@@ -69,19 +72,57 @@ export function send(method, target, file, { fields = {}, progress, signal } = {
 const ATTEMPTS = 8;
 const PAUSE_MAX = 10;
 
-/** Tries until it works or is refused for good; before each pause `waiting` hears why, and how many seconds. */
+/** Tries until it works or is refused for good. While the server is away no attempt counts; before a pause that the server
+    asks for `waiting` hears why, and how many seconds. */
 export async function patiently(attempt, { waiting, signal, attempts = ATTEMPTS }) {
     for (let number = 1; ; number++) {
         try {
             return await attempt();
         } catch (error) {
-            const passing = error instanceof Unreachable || [502, 503, 504].includes(error.status);
-            if (!passing || number >= attempts) throw error;
+            const isAway = error instanceof Unreachable;
+            if (isAway && (await until(serverIsBack(), signal))) number = 0;
+            if (!(isAway || [502, 503, 504].includes(error.status)) || number >= attempts) throw error;
+            if (number === 0) continue;
             const pause = Math.max(error.retryAfter ?? 0, Math.min(2 ** (number - 1), PAUSE_MAX));
             waiting?.(error, pause);
             await sleep(pause, signal);
         }
     }
+}
+
+let looking = null;
+
+/** Until the server answers; whether it was away. */
+function serverIsBack() {
+    looking ??= look().finally(() => {
+        looking = null;
+        byId("aviso").hidden = true;
+    });
+    return looking;
+}
+
+async function look() {
+    for (let number = 0; ; number++) {
+        if (await fetch("/healthz", { cache: "no-store" }).then(() => true, () => false)) return number > 0;
+        const pause = Math.min(2 ** number, PAUSE_MAX);
+        byId("aviso").hidden = false;
+        byId("aviso-texto").textContent = [
+            t("{0} Se intenta otra vez en {1} s.", t("No hay respuesta del servidor."), pause),
+            t("Nada se pierde: lo que falta se envía cuando vuelva."),
+        ].join(" ");
+        const pressed = new AbortController();
+        byId("aviso-ahora").onclick = () => pressed.abort();
+        await sleep(pause, pressed.signal).catch(() => {});
+    }
+}
+
+/** The same promise, unless it is called off before. */
+function until(promise, signal) {
+    return new Promise((resolve, reject) => {
+        signal?.throwIfAborted();
+        signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+        promise.then(resolve, reject);
+    });
 }
 
 /** So many seconds, or until it is called off. */

@@ -1,167 +1,266 @@
-// The list of pictures: one row for each task, newest first, with what can be done about it.
-import { bytes, button, byId, element, named, pixels, say, warn } from "./dom.js";
+// The list of pictures: one row for each task, newest first, with what can be done about it (app/row.js), and what is done
+// with all: how far they are, the ZIP, removal that can be undone.
+import { byId, count, element, say, warn } from "./dom.js";
 import { hide, show } from "./compare.js";
-import { Task, recall, remember } from "./tasks.js";
+import { Row } from "./row.js";
+import { hearTabs, records, tellTabs } from "./store.js";
+import { Task, recalled } from "./tasks.js";
+import { recall, remember, t } from "./words.js";
+import { zip } from "./zip.js";
 
-/** What a browser shows of what the server makes. */
-const SHOWN = ["jpeg", "png", "webp", "gif", "bmp"];
+/** How long a removal can be undone, and how long other tabs have to say what they send, in milliseconds. */
+const UNDO = 8000;
+const TABS = 200;
+/** From here on a ZIP is written to the disk as it grows, where the browser can; and where it ends. */
+const LARGE = 300e6;
+const ZIP_MAX = 4e9;
+/** Under which the keys of those lie that were removed as the page went. */
+const REMOVED = "tp2.quitadas";
 
 /** Newest first. */
 let tasks = [];
 const rowOf = new Map();
+/** Gone from the list, not yet from the server. */
+let removed = [];
+let timer = 0;
 
-/** Sends these files, all with the same wishes (a query). */
-export function sendAll(files, wishes) {
-    if (files.length === 0) return;
-    const fresh = Array.from(files, (file) => new Task({ name: file.name || "imagen pegada", file, wishes }));
-    say(files.length === 1 ? `Enviando ${fresh[0].name}` : `Enviando ${files.length} imágenes`);
-    fresh.reverse().forEach((task) => add(task, true));
+/** Sends these `{ file, path }`, all with the same wishes (a query). */
+export function sendAll(found, wishes) {
+    if (found.length === 0) return;
+    // The first one is the newest: it stands on top.
+    const fresh = [...found].reverse().map(({ file, path }) => new Task({ path: path || t("imagen pegada"), file, wishes }));
+    say(found.length === 1 ? t("Enviando {0}", fresh[0].name) : t("Enviando {0} imágenes", count(found.length)));
+    add(fresh);
     byId("imagenes").scrollIntoView({ block: "nearest" });
+    for (const task of fresh) task.keep();
     // The one that a person looks at first is worked on first.
-    fresh.reverse().forEach((task, number) => run(task, number === 0));
+    const runs = fresh.reverse().map((task, number) => run(task, number === 0, fresh.length === 1));
+    if (fresh.length > 1) Promise.all(runs).then(() => say(summary()));
 }
 
-/** Takes up those of former visits. */
-export function restore() {
-    tasks = recall();
-    for (const task of tasks) {
-        add(task, false);
-        run(task, false);
+/** Takes up those of former visits; what another tab is sending is left to it. */
+export async function restore() {
+    const elsewhere = new Set();
+    hearTabs((message) => {
+        const task = tasks.find(({ key }) => [message.accepted, message.gone].includes(key));
+        if (message.who) tellTabs({ mine: tasks.filter((one) => one.isOnItsWay).map(({ key }) => key) });
+        message.mine?.forEach((key) => elsewhere.add(key));
+        if (message.accepted) task?.takeUp(message.id);
+        if (message.gone && task) {
+            take([task]);
+            task.leave();
+            // It was sent after all.
+            if (task.id !== message.id) task.erase();
+        }
+        if (message.left) tasks.filter(({ key }) => message.left.includes(key)).forEach((one) => one.takeUp());
+    });
+    tellTabs({ who: true });
+    try {
+        const [found] = await Promise.all([records(), new Promise((resolve) => setTimeout(resolve, TABS))]);
+        const gone = JSON.parse(recall(REMOVED) ?? "[]");
+        remember(REMOVED, "[]");
+        const all = found.map(recalled).filter((task) => task && !tasks.some(({ key }) => key === task.key));
+        const former = all.filter(({ key }) => !gone.includes(key));
+        for (const task of all) if (!former.includes(task)) task.leave();
+        for (const task of former) if (!task.id && elsewhere.has(task.key)) task.leaveToOther();
+        add(former);
+        for (const task of tasks.filter((one) => former.includes(one))) run(task, false, false);
+    } catch {
+        document.dispatchEvent(new Event("sin-memoria"));
     }
 }
 
-/** Removes what has ended, from the list and from the server. */
-export function clear() {
-    tasks.filter((task) => task.isOver).forEach(remove);
+function add(fresh) {
+    tasks = [...fresh, ...tasks].sort((one, other) => other.at - one.at);
+    for (const task of fresh) rowOf.set(task, new Row(task, { choose, remove: (one) => remove([one]) }));
+    byId("lista").replaceChildren(...tasks.map((task) => rowOf.get(task).item));
+    drawSummary();
 }
 
-function add(task, first) {
-    if (first) tasks.unshift(task);
-    const row = new Row(task);
-    rowOf.set(task, row);
-    if (first) byId("lista").prepend(row.item);
-    else byId("lista").append(row.item);
-    byId("imagenes").hidden = false;
-}
-
-/** How often somebody has asked to see a picture. */
+/** How often a picture was asked for by hand. */
 let picks = 0;
 
-async function run(task, chosen) {
-    const keep = () => { if (task.id) remember(tasks); };
-    task.addEventListener("change", keep);
+async function run(task, chosen, alone) {
+    task.removeEventListener("change", drawSoon);
+    task.addEventListener("change", drawSoon);
     const before = picks;
     await task.run();
-    // What somebody has asked to see meanwhile is not taken away.
-    if (chosen && task.image && picks === before) choose(task);
+    // What was asked for by hand meanwhile is not taken away.
+    if (chosen && task.image && picks === before) choose(task, false);
+    if (!task.file || task.state === "Cancelada") return;
+    if (task.state !== "Completada") warn(`${task.name}: ${task.detail}`);
+    else if (alone) say(t("{0}: lista", task.name));
 }
 
-function remove(task) {
-    task.forget();
-    hide(task);
-    tasks = tasks.filter((other) => other !== task);
-    const item = rowOf.get(task).item;
-    // Whoever uses the keyboard goes on from where the row was.
-    const next = item.nextElementSibling ?? item.previousElementSibling;
-    const held = item.contains(document.activeElement);
-    item.remove();
-    rowOf.delete(task);
-    remember(tasks);
-    byId("imagenes").hidden = tasks.length === 0;
-    if (held) (next?.querySelector("button, a") ?? byId("imagen")).focus();
-}
-
-async function choose(task) {
+async function choose(task, byHand = true) {
+    if (byHand) picks += 1;
     try {
-        await show(task);
+        await show(task, byHand);
         rowOf.forEach((row, other) => row.item.classList.toggle("chosen", other === task));
+        document.dispatchEvent(new Event("mostrada"));
     } catch (error) {
         if (error.name !== "AbortError") warn(`${task.name}: ${error.message}`);
     }
 }
 
-/** The row of one task. Its parts are made once and filled when something changes, so that the focus stays. */
-class Row {
-    #task;
-    #shape = "";
-    #thumb = element("img", { className: "thumb", alt: "", loading: "lazy", width: 48, height: 48 });
-    #state = element("p", { className: "state" });
-    #bar = element("progress", { max: 1, value: 0 });
-    #actions = element("p", { className: "actions" });
+// How far all are; drawn at most once a frame.
+let drawing = 0;
 
-    constructor(task) {
-        this.#task = task;
-        this.#bar.setAttribute("aria-label", `Envío de ${task.name}`);
-        const words = element("div", {}, element("p", { className: "name" }, named(task.name)), this.#state, this.#bar);
-        this.#thumb.hidden = true;
-        this.item = element("li", {}, element("span", { className: "thumb" }, this.#thumb), words, this.#actions);
-        task.addEventListener("change", () => this.#draw());
-        this.#draw();
+function drawSoon() {
+    drawing ||= requestAnimationFrame(() => {
+        drawing = 0;
+        drawSummary();
+    });
+}
+
+function summary() {
+    const failed = tasks.filter((task) => task.isOver && task.state !== "Completada").length;
+    const done = tasks.filter((task) => task.state === "Completada").length;
+    return t("{0} de {1} listas", count(done), count(tasks.length)) + (failed ? t(", {0} con error", count(failed)) : "");
+}
+
+function drawSummary() {
+    const over = tasks.filter((task) => task.isOver).length;
+    byId("imagenes").hidden = tasks.length === 0;
+    byId("resumen").textContent = summary();
+    byId("avance").hidden = over === tasks.length;
+    byId("avance").value = tasks.length ? over / tasks.length : 0;
+    byId("todo").hidden = !tasks.some((task) => task.image);
+    byId("limpiar").hidden = over === 0;
+}
+document.addEventListener("idioma", () => {
+    rowOf.forEach((row) => row.redraw());
+    drawSummary();
+});
+
+// Removal: from the list at once, from the server some seconds later.
+
+/** Removes what has ended. */
+export const clear = () => remove(tasks.filter((task) => task.isOver));
+
+/** Out of the list; the focus goes on from where the row was. */
+function take(gone) {
+    const item = rowOf.get(gone[0])?.item;
+    const held = gone.some((task) => rowOf.get(task)?.item.contains(document.activeElement));
+    const next = item?.nextElementSibling ?? item?.previousElementSibling;
+    tasks = tasks.filter((task) => !gone.includes(task));
+    for (const task of gone) {
+        hide(task);
+        task.cancel();
+        rowOf.get(task)?.item.remove();
+        rowOf.delete(task);
     }
+    drawSummary();
+    if (held) (next?.querySelector("button, a") ?? byId("imagen")).focus();
+}
 
-    #draw() {
-        const task = this.#task;
-        const { ancho, alto, bytes: size, formato } = task.known;
-        const done = task.state === "Completada" && ancho ? `${pixels(ancho, alto)}, ${bytes(size)}` : task.detail;
-        this.#state.textContent = done ? `${task.state}: ${done}` : task.state;
-        this.#state.className = `state ${task.state === "Completada" ? "good" : task.isOver ? "bad" : ""}`;
-        this.#bar.hidden = task.state !== "Enviando";
-        this.#bar.value = task.progress;
-        if (task.image && SHOWN.includes(formato) && this.#thumb.hidden) {
-            this.#thumb.src = task.image;
-            this.#thumb.hidden = false;
-        }
-        // Buttons are made anew only when others are needed: a click that has begun finds its button.
-        const shape = `${task.isOver} ${task.image}`;
-        if (shape !== this.#shape) this.#actions.replaceChildren(...this.#buttons());
-        this.#shape = shape;
+function remove(gone) {
+    if (gone.length === 0) return;
+    take(gone);
+    removed = [...removed, ...gone];
+    const text = removed.length === 1
+        ? t("Quitada: {0}. En unos segundos se borra también del servidor.", removed[0].name)
+        : t("{0} quitadas. En unos segundos se borran también del servidor.", count(removed.length));
+    byId("deshacer").hidden = false;
+    byId("deshacer-texto").textContent = text;
+    start();
+}
+
+function start() {
+    clearTimeout(timer);
+    timer = setTimeout(settle, UNDO);
+}
+
+/** The removal is done. */
+function settle() {
+    clearTimeout(timer);
+    const focused = byId("deshacer").contains(document.activeElement);
+    byId("deshacer").hidden = true;
+    for (const task of removed) {
+        task.leave();
+        task.forget();
     }
+    removed = [];
+    if (focused) byId("imagen").focus();
+}
 
-    #buttons() {
-        const task = this.#task;
-        const of = (made) => {
-            made.setAttribute("aria-label", `${made.textContent}: ${task.name}`);
-            return made;
-        };
-        if (!task.isOver) return [of(button("Cancelar", () => remove(task), "quiet"))];
-        const made = [];
-        if (task.image) {
-            made.push(of(button(task.file ? "Comparar" : "Ver", () => {
-                picks += 1;
-                choose(task);
-            })));
-            const name = `${task.name.replace(/\.[^.]*$/, "")}_gris.${extension(task.known.formato)}`;
-            made.push(of(element("a", { className: "button", href: task.image, download: name }, "Descargar")));
-            if (task.file) made.push(of(button("Copiar enlace", (event) => this.#share(event.currentTarget))));
-        }
-        if (task.file) {
-            const again = new CustomEvent("again", { detail: task.file, bubbles: true });
-            made.push(of(button("Otra vez", (event) => event.currentTarget.dispatchEvent(again))));
-        }
-        made.push(of(button("Quitar", () => remove(task), "quiet")));
-        return made;
+function undo() {
+    clearTimeout(timer);
+    byId("deshacer").hidden = true;
+    const back = removed;
+    removed = [];
+    add(back);
+    for (const task of back.filter((one) => one.state === "Cancelada")) {
+        task.revive();
+        run(task, false, false);
     }
+    rowOf.get(back[0])?.item.querySelector("button, a")?.focus();
+}
 
-    /** The link into the clipboard, and into a field: a page without https may not use the clipboard. */
-    async #share(pressed) {
-        pressed.disabled = true;
-        try {
-            const link = await this.#task.link();
-            const field = element("input", { type: "text", name: "enlace", readOnly: true, value: link });
-            field.setAttribute("aria-label", "Enlace a la imagen");
-            field.addEventListener("focus", () => field.select());
-            this.item.querySelector(".link")?.remove();
-            this.item.append(element("p", { className: "link" }, field));
-            const copied = await navigator.clipboard?.writeText(link).then(() => true, () => false);
-            if (!copied) field.focus();
-            pressed.textContent = copied ? "Enlace copiado" : "Enlace listo";
-            say(copied ? "Enlace copiado" : "El enlace está en el campo de texto");
-        } catch (error) {
-            this.#state.textContent = `No hay enlace: ${error.message}`;
-            warn(this.#state.textContent);
-        }
-        pressed.disabled = false;
+byId("deshacer-ya").addEventListener("click", undo);
+byId("deshacer-cerrar").addEventListener("click", settle);
+// Time stands still while the offer is looked at.
+for (const name of ["pointerenter", "focusin"]) byId("deshacer").addEventListener(name, () => clearTimeout(timer));
+for (const name of ["pointerleave", "focusout"]) byId("deshacer").addEventListener(name, () => !byId("deshacer").hidden && start());
+
+window.addEventListener("beforeunload", (event) => {
+    if (tasks.some((task) => task.isOnItsWay)) event.preventDefault();
+});
+window.addEventListener("pagehide", () => {
+    // The records may outlive this page: there is no time left to see them go.
+    if (removed.length > 0) remember(REMOVED, JSON.stringify(removed.map(({ key }) => key)));
+    settle();
+    tellTabs({ left: tasks.filter((task) => task.isOnItsWay).map(({ key }) => key) });
+});
+
+// All of them as one file.
+
+/** A name that all systems take, and that none of the others has, whatever they think of capitals. */
+function nameIn(task, taken) {
+    const clean = task.resultPath.replace(/[<>:"|?*\\\x00-\x1f]/g, "_").replace(/(^|\/)(\.*\/)+/g, "$1");
+    const [, stem, ending] = /^(.*?)(\.[^./]*)?$/s.exec(clean);
+    for (let number = 1; ; number++) {
+        const name = number === 1 ? clean : `${stem} (${number})${ending ?? ""}`;
+        const folded = name.normalize().toLowerCase();
+        if (!taken.has(folded)) return taken.add(folded) && name;
     }
 }
 
-const extension = (format) => ({ jpeg: "jpg" })[format] ?? format;
+export async function downloadAll() {
+    const wanted = tasks.filter((task) => task.image).reverse();
+    const size = wanted.reduce((sum, task) => sum + (task.known.bytes ?? 0), 0);
+    const pressed = byId("todo");
+    if (size > ZIP_MAX || wanted.length > 65_535) return warn(pressed.textContent = t("Son más de 4 GB: descárguelas por partes."));
+    let missing = 0;
+    async function* files() {
+        const taken = new Set();
+        for (const [number, task] of wanted.entries()) {
+            pressed.textContent = t("ZIP: {0} de {1}", count(number + 1), count(wanted.length));
+            const blob = await task.result().then((result) => result.blob, () => null);
+            if (!blob) missing += 1;
+            else yield { name: nameIn(task, taken), bytes: new Uint8Array(await blob.arrayBuffer()), date: new Date() };
+        }
+    }
+    pressed.disabled = true;
+    try {
+        if (size > LARGE && window.showSaveFilePicker) {
+            const file = await (await showSaveFilePicker({ suggestedName: "tp2.zip" })).createWritable();
+            for await (const piece of zip(files())) await file.write(piece);
+            await file.close();
+        } else {
+            // Blobs are the browser's, which moves them to its disk.
+            const parts = [];
+            for await (const piece of zip(files())) parts.push(new Blob([piece]));
+            const whole = new Blob(parts, { type: "application/zip" });
+            const link = element("a", { href: URL.createObjectURL(whole), download: "tp2.zip" });
+            link.click();
+            setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+        }
+        say(t("ZIP listo: {0} imágenes", count(wanted.length - missing)) + (missing ? t(", ya no están: {0}", count(missing)) : ""));
+        byId("resumen").textContent = byId("anuncio").textContent;
+    } catch (error) {
+        if (error.name !== "AbortError") warn(error.message);
+    }
+    pressed.disabled = false;
+    pressed.textContent = t("Descargar todo (ZIP)");
+}

@@ -1,0 +1,61 @@
+// What outlives the page: a record for each picture in IndexedDB, with its file until the server has it.
+//
+// Several tabs share the records. Each writes those of its own pictures alone, one at a time, so none overwrites another's;
+// a channel tells the others whose a picture is, when it has been accepted, and when it is gone. What a tab that is closed
+// had not sent yet is taken up by another, under the same Idempotency-Key: it becomes one task, whoever sends it.
+
+const STORE = "imagenes";
+
+const opened = new Promise((resolve, reject) => {
+    const request = indexedDB.open("tp2", 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "key" });
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+});
+// Whoever asks for it hears of it.
+opened.catch(() => {});
+
+async function act(mode, action) {
+    const transaction = (await opened).transaction(STORE, mode);
+    const request = action(transaction.objectStore(STORE));
+    return new Promise((resolve, reject) => {
+        transaction.oncomplete = () => resolve(request?.result);
+        transaction.onabort = transaction.onerror = () => reject(transaction.error);
+    });
+}
+
+/** Changes that wait for their turn: so many at once, in their order, since 500 files at once would be copied at once. */
+const BATCH = 20;
+const waiting = [];
+let busy = false;
+
+function change(work) {
+    const done = new Promise((resolve, reject) => waiting.push({ work, resolve, reject }));
+    if (!busy) drain();
+    return done;
+}
+
+async function drain() {
+    busy = true;
+    while (waiting.length > 0) {
+        const some = waiting.splice(0, BATCH);
+        await act("readwrite", (store) => some.forEach(({ work }) => work(store))).then(
+            () => some.forEach(({ resolve }) => resolve()),
+            (error) => some.forEach(({ reject }) => reject(error)),
+        );
+    }
+    busy = false;
+}
+
+/** Keeps what `record` makes when its turn has come; nothing if it makes nothing. Throws if there is no room, or no store. */
+export const keep = (record) => change((store) => {
+    const made = record();
+    if (made) store.put(made);
+});
+export const drop = (key) => change((store) => store.delete(key));
+export const records = () => act("readonly", (store) => store.getAll());
+
+/** The other tabs: a message is `{ who }`, `{ mine }`, `{ accepted, id }`, `{ gone, id }` or `{ left }`. */
+const channel = new BroadcastChannel("tp2");
+export const tellTabs = (message) => channel.postMessage(message);
+export const hearTabs = (heard) => channel.addEventListener("message", ({ data }) => heard(data));
