@@ -1,4 +1,5 @@
-//! Every error that a client can meet -> status, fields, Spanish text: the one table.
+//! Every error that a client can meet -> status, fields, Spanish text: the one table. A variant's text stands at the variant,
+//! its status and its word for `type` are its row.
 //!
 //! Bodies are `application/problem+json` (RFC 9457); an error from a limit names the limit, its value, what was
 //! received and the option that changes it, in words and as members. The same texts serve a browser that navigates as a page,
@@ -13,6 +14,7 @@ use super::asset;
 use crate::http::access::AccessError;
 use crate::http::body::BodyError;
 use crate::http::form::FormError;
+use crate::http::format::Format;
 use crate::http::head::HeadError;
 use crate::http::range::unsatisfied;
 use crate::http::reply::Reply;
@@ -26,17 +28,22 @@ mod page;
 mod words;
 
 /// Why a request is not answered with what it asked for.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum HttpProblem {
     /// The head can't be read.
+    #[error("{0}")]
     Head(HeadError),
     /// The framing of the body is broken.
+    #[error("{0}")]
     Body(BodyError),
     /// The peer closed its side in the middle of a request.
+    #[error("la conexión se cerró antes de que la petición terminara")]
     Truncated,
     /// The connection begins with a TLS handshake.
+    #[error("este puerto habla HTTP sin TLS: use http:// en lugar de https://")]
     Tls,
     /// The peer was too slow with head or body.
+    #[error("{}", words::slow(*.time, *.rate, *.received, *.took))]
     Slow {
         /// How long it was given for a head, or for each stretch of a body.
         time: Duration,
@@ -48,12 +55,16 @@ pub enum HttpProblem {
         took: Duration,
     },
     /// The request may not be: what it was called, its key, the site that it comes from.
+    #[error("{}", words::access(.0))]
     Access(AccessError),
     /// An expectation other than `100-continue`.
+    #[error("la única expectativa soportada es «Expect: 100-continue»")]
     Expectation,
     /// Nothing answers at this path, or not to this method.
+    #[error("{}", words::absent(.0))]
     Absent(Absent),
     /// The body is longer than allowed.
+    #[error("el cuerpo tiene al menos {received} bytes y el límite son {max} (opción --max-cuerpo)")]
     BodyTooLong {
         /// Bytes allowed.
         max: u64,
@@ -61,14 +72,23 @@ pub enum HttpProblem {
         received: u64,
     },
     /// The multipart body is malformed.
+    #[error("{0}")]
     Form(FormError),
     /// Well-formed, but no picture in it; the names of the parts that were there.
+    #[error("{}", words::no_picture_among(.0))]
     NoPicture(Vec<String>),
     /// The body is compressed, or coded in another way: this is its `Content-Encoding`.
+    #[error("el cuerpo llegó codificado (Content-Encoding: {}) y aquí no se decodifica: envíelo tal como es, sin ese campo",
+        words::shortened(.0))]
     Encoded(String),
     /// A body is needed, and neither its length is told nor that it comes in chunks.
+    #[error(
+        "la petición no trae cuerpo ni dice cuánto mide: envíe la imagen con Content-Length o con \
+         Transfer-Encoding: chunked, como hace curl -F imagen=@foto.jpg"
+    )]
     LengthRequired,
     /// No parameter has this name, and one has nearly the same.
+    #[error("no hay ningún parámetro «{}»; ¿quiso decir «{meant}»?", words::shortened(.name))]
     UnknownParameter {
         /// As it was sent.
         name: String,
@@ -76,6 +96,7 @@ pub enum HttpProblem {
         meant: &'static str,
     },
     /// A parameter out of range.
+    #[error("el parámetro «{name}» vale «{}» y debe ser {expected}", words::shortened(.value))]
     Parameter {
         /// Its name.
         name: &'static str,
@@ -87,15 +108,19 @@ pub enum HttpProblem {
         range: Option<(&'static str, String)>,
     },
     /// No format that we write is acceptable to the client.
+    #[error("Accept no admite ninguno de los formatos disponibles: {}", Format::names(", "))]
     NotAcceptable,
     /// It is not the representation that the client means.
+    #[error("el archivo no es el que indican If-Match o If-Unmodified-Since; pídalo de nuevo sin ellos")]
     Precondition,
     /// The range that is asked for begins behind the end.
+    #[error("el rango pedido empieza después del final: el archivo tiene {length} bytes")]
     Range {
         /// Bytes there are.
         length: u64,
     },
     /// The work came to nothing.
+    #[error("{}", words::failed(.failure, .limits))]
     Failed {
         /// Why.
         failure: WorkError,
@@ -103,6 +128,7 @@ pub enum HttpProblem {
         limits: LimitsInForce,
     },
     /// The picture was not ready in time.
+    #[error("la imagen no estuvo lista dentro del plazo de {} s (opción --plazo): pasaron {} s", .deadline.as_secs(), seconds(*.took))]
     Late {
         /// `--plazo`.
         deadline: Duration,
@@ -110,6 +136,8 @@ pub enum HttpProblem {
         took: Duration,
     },
     /// As many pictures in hand as allowed.
+    #[error("ya hay {in_hand} {} en espera o en proceso y el máximo es {max} (opción --cola); intente de nuevo en {retry_after} s",
+        if *.in_hand == 1 { "imagen" } else { "imágenes" })]
     QueueFull {
         /// `--cola`.
         max: usize,
@@ -119,6 +147,10 @@ pub enum HttpProblem {
         retry_after: u64,
     },
     /// The memory for pictures is in use.
+    #[error(
+        "la memoria para imágenes está ocupada: el límite son {max} bytes (opción --memoria) y esta petición llevaba \
+         {received}; intente de nuevo en {retry_after} s"
+    )]
     MemoryFull {
         /// `--memoria`, bytes.
         max: u64,
@@ -128,22 +160,30 @@ pub enum HttpProblem {
         retry_after: u64,
     },
     /// The server is stopping.
+    #[error("el servidor se está deteniendo")]
     Draining,
     /// A picture of its own has not come back from this part of the server.
+    #[error("{}", words::stuck(*.0))]
     Stuck(ServerPart),
     /// Work in hand is older than it may become.
+    #[error("hay una imagen en proceso desde hace más que el plazo de {} s (opción --plazo)", .deadline.as_secs())]
     Overdue {
         /// `--plazo`.
         deadline: Duration,
     },
     /// As many threads as are replaced have not come back.
+    #[error(
+        "demasiados hilos de trabajo no volvieron y ya no se reemplazan: el servidor debe iniciarse de nuevo"
+    )]
     WornOut,
     /// No task has this id, or it was deleted.
+    #[error("no hay ninguna tarea con ese id, o fue eliminada")]
     UnknownTask {
         /// The id as it was sent.
         asked: String,
     },
     /// The task has not ended yet.
+    #[error("la tarea está «{}»: la imagen aún no está lista; pregunte por ella en /estado/{id}?espera=60", .state.word())]
     NotReady {
         /// The task.
         id: Uuid,
@@ -151,17 +191,22 @@ pub enum HttpProblem {
         state: TaskState,
     },
     /// The task's result is no longer kept.
+    #[error("el resultado de esa tarea ya no se guarda; envíe la imagen de nuevo")]
     Expired(Uuid),
     /// The work was not a task: its result went to whoever waited for it.
+    #[error("esa imagen se entregó a quien la envió y no se guarda; para eso está POST /tareas")]
     NotKept(Uuid),
     /// The task came to nothing: this is what a client would have been told that had waited.
+    #[error("{}", .1.detail)]
     TaskFailed(Uuid, Problem),
     /// There is no such folder in the bank.
+    #[error("no hay ninguna carpeta «{folder}»; la crea su primera imagen")]
     UnknownFolder {
         /// Its name.
         folder: String,
     },
     /// The folder has no such face.
+    #[error("la carpeta «{folder}» no tiene ninguna imagen «{name}»")]
     UnknownFace {
         /// The folder.
         folder: String,
@@ -169,6 +214,7 @@ pub enum HttpProblem {
         name: String,
     },
     /// A list of names is longer than is looked through at once.
+    #[error("la lista de nombres tiene al menos {received} bytes y el límite son {max}: envíela por partes")]
     ListTooLong {
         /// Bytes allowed.
         max: u64,
@@ -176,15 +222,19 @@ pub enum HttpProblem {
         received: u64,
     },
     /// The body should be JSON, and is not.
+    #[error("el cuerpo no es JSON; se espera {}", words::NAMES_EXAMPLE)]
     NotJson,
     /// The body is JSON, but no list of names.
+    #[error("{}", words::not_names(.value))]
     NotNames {
         /// What of it is no name; empty if there is no list at all.
         value: String,
     },
     /// The service is not ready, because a picture would be answered with this.
+    #[error("{0}")]
     Unready(Box<HttpProblem>),
     /// Under the same key something else was handed in before.
+    #[error("con esa misma «Idempotency-Key» ya se envió otra imagen, u otros parámetros: use otra clave")]
     OtherBody,
 }
 
@@ -202,70 +252,59 @@ pub struct LimitsInForce {
 }
 
 impl HttpProblem {
+    /// The HTTP status, which netcat mode shares, and the word for `type`, stable across versions: one row a problem. A
+    /// task's own problem has another word, which [`HttpProblem::slug`] knows.
+    fn row(&self) -> (u16, &'static str) {
+        match self {
+            Self::Head(error) => (error.status(), "cabecera"),
+            Self::Body(error) => (error.status(), "cuerpo-mal-enmarcado"),
+            Self::Truncated => (400, "peticion-incompleta"),
+            Self::Tls => (400, "tls"),
+            Self::Slow { .. } => (408, "cliente-lento"),
+            Self::Expectation => (417, "expectativa"),
+            Self::Absent(Absent::NotFound) => (404, "no-encontrado"),
+            Self::Absent(Absent::MethodNotAllowed { .. }) => (405, "metodo-no-permitido"),
+            Self::Access(AccessError::Misdirected(_)) => (421, "nombre-ajeno"),
+            Self::Access(AccessError::Unauthorized { .. }) => (401, "falta-la-clave"),
+            Self::Access(AccessError::CrossSite(_)) => (403, "otro-sitio"),
+            Self::BodyTooLong { .. } => (413, "cuerpo-demasiado-largo"),
+            Self::Form(error) => (error.status(), "formulario-mal-formado"),
+            Self::NoPicture(_) => (422, "falta-la-imagen"),
+            Self::Encoded(_) => (415, "cuerpo-codificado"),
+            Self::LengthRequired => (411, "falta-la-longitud"),
+            Self::UnknownParameter { .. } => (422, "parametro-desconocido"),
+            Self::Parameter { .. } => (422, "parametro-fuera-de-rango"),
+            Self::NotAcceptable => (406, "formato-no-aceptable"),
+            Self::Precondition => (412, "condicion-no-cumplida"),
+            Self::Range { .. } => (416, "rango-fuera-del-archivo"),
+            Self::Failed { failure, .. } => row_of_work(failure),
+            Self::Late { .. } => (504, "plazo-vencido"),
+            Self::QueueFull { .. } => (503, "cola-llena"),
+            Self::MemoryFull { .. } => (503, "memoria-llena"),
+            Self::Draining => (503, "servidor-deteniendose"),
+            Self::Stuck(ServerPart::Workers) => (503, "hilos-detenidos"),
+            Self::Stuck(ServerPart::Scaler) => (503, "escalador-detenido"),
+            Self::Overdue { .. } => (503, "trabajo-atrasado"),
+            Self::WornOut => (503, "hilos-agotados"),
+            Self::UnknownTask { .. } => (404, "tarea-desconocida"),
+            Self::NotReady { .. } => (409, "tarea-sin-terminar"),
+            Self::Expired(_) => (410, "tarea-vencida"),
+            Self::NotKept(_) => (404, "imagen-entregada"),
+            Self::TaskFailed(_, problem) => (problem.code, "tarea-fallida"),
+            Self::UnknownFolder { .. } => (404, "carpeta-desconocida"),
+            Self::UnknownFace { .. } => (404, "imagen-desconocida"),
+            Self::ListTooLong { .. } => (413, "lista-demasiado-larga"),
+            Self::NotJson => (400, "json-mal-formado"),
+            Self::NotNames { .. } => (422, "lista-de-nombres"),
+            Self::Unready(reason) => (503, reason.reason()),
+            Self::OtherBody => (422, "clave-repetida"),
+        }
+    }
+
     /// The HTTP status; netcat mode and the scaler's protocol use the same.
     #[must_use]
     pub fn status(&self) -> u16 {
-        match self {
-            Self::Head(error) => error.status(),
-            Self::Form(error) => error.status(),
-            Self::Body(_) | Self::Truncated | Self::Tls => 400,
-            Self::Slow { .. } => 408,
-            Self::LengthRequired => 411,
-            Self::Encoded(_) => 415,
-            Self::Late { .. } => 504,
-            Self::Expectation => 417,
-            Self::Access(AccessError::Misdirected(_)) => 421,
-            Self::Access(AccessError::Unauthorized { .. }) => 401,
-            Self::Access(AccessError::CrossSite(_)) => 403,
-            Self::Absent(Absent::NotFound)
-            | Self::UnknownTask { .. }
-            | Self::NotKept(_)
-            | Self::UnknownFolder { .. }
-            | Self::UnknownFace { .. } => 404,
-            Self::NotJson => 400,
-            Self::NotReady { .. } => 409,
-            Self::Expired(_) => 410,
-            Self::TaskFailed(_, problem) => problem.code,
-            Self::OtherBody | Self::NotNames { .. } => 422,
-            Self::Unready(_) => 503,
-            Self::Absent(Absent::MethodNotAllowed { .. }) => 405,
-            Self::BodyTooLong { .. } | Self::ListTooLong { .. } => 413,
-            Self::NoPicture(_) | Self::Parameter { .. } | Self::UnknownParameter { .. } => 422,
-            Self::NotAcceptable => 406,
-            Self::Precondition => 412,
-            Self::Range { .. } => 416,
-            Self::QueueFull { .. } | Self::MemoryFull { .. } | Self::Draining => 503,
-            Self::Stuck(_) | Self::Overdue { .. } | Self::WornOut => 503,
-            Self::Failed { failure, .. } => match failure {
-                WorkError::NoFile | WorkError::NoPermission => 404,
-                WorkError::NotAcceptable => 406,
-                WorkError::UnknownFormat
-                | WorkError::Foreign(_)
-                | WorkError::SentAsFields { known: false }
-                | WorkError::Empty
-                | WorkError::NotAPicture => 415,
-                WorkError::SentAsFields { known: true } => 422,
-                WorkError::FileTooLong { .. }
-                | WorkError::Undecodable(_)
-                | WorkError::TooManyPixels { .. }
-                | WorkError::ResultTooLarge { .. }
-                | WorkError::TooMuchMemory { .. }
-                | WorkError::Panicked => 422,
-                WorkError::Lost | WorkError::Unreadable(_) | WorkError::FolderUnusable(_) => 500,
-                WorkError::FolderFull(_) => 507,
-                WorkError::ScalerRefused { code: 413 | 422, .. } => 422,
-                WorkError::ScalerRefused { code: 503, .. }
-                | WorkError::ScalerAway
-                | WorkError::Cancelled
-                | WorkError::Changing
-                | WorkError::StoreBroken(_)
-                | WorkError::QueueFull
-                | WorkError::MemoryFull { .. } => 503,
-                WorkError::StoreFull(_) => 507,
-                WorkError::ScalerRefused { code: 504, .. } | WorkError::Late => 504,
-                WorkError::ScalerRefused { .. } | WorkError::ScalerLost => 502,
-            },
-        }
+        self.row().0
     }
 
     /// A word for `type`, stable across versions.
@@ -279,76 +318,7 @@ impl HttpProblem {
     /// The same, but one word for everything that a task may have failed of: for counting.
     #[must_use]
     pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Head(_) => "cabecera",
-            Self::Body(_) => "cuerpo-mal-enmarcado",
-            Self::Truncated => "peticion-incompleta",
-            Self::Tls => "tls",
-            Self::Slow { .. } => "cliente-lento",
-            Self::Late { .. } => "plazo-vencido",
-            Self::Expectation => "expectativa",
-            Self::Access(AccessError::Misdirected(_)) => "nombre-ajeno",
-            Self::Access(AccessError::Unauthorized { .. }) => "falta-la-clave",
-            Self::Access(AccessError::CrossSite(_)) => "otro-sitio",
-            Self::Absent(Absent::NotFound) => "no-encontrado",
-            Self::Absent(Absent::MethodNotAllowed { .. }) => "metodo-no-permitido",
-            Self::BodyTooLong { .. } => "cuerpo-demasiado-largo",
-            Self::Form(_) => "formulario-mal-formado",
-            Self::NoPicture(_) => "falta-la-imagen",
-            Self::Parameter { .. } => "parametro-fuera-de-rango",
-            Self::UnknownParameter { .. } => "parametro-desconocido",
-            Self::Encoded(_) => "cuerpo-codificado",
-            Self::LengthRequired => "falta-la-longitud",
-            Self::NotAcceptable => "formato-no-aceptable",
-            Self::Precondition => "condicion-no-cumplida",
-            Self::Range { .. } => "rango-fuera-del-archivo",
-            Self::QueueFull { .. } => "cola-llena",
-            Self::MemoryFull { .. } => "memoria-llena",
-            Self::Draining => "servidor-deteniendose",
-            Self::Stuck(ServerPart::Workers) => "hilos-detenidos",
-            Self::Stuck(ServerPart::Scaler) => "escalador-detenido",
-            Self::Overdue { .. } => "trabajo-atrasado",
-            Self::WornOut => "hilos-agotados",
-            Self::UnknownTask { .. } => "tarea-desconocida",
-            Self::NotReady { .. } => "tarea-sin-terminar",
-            Self::Expired(_) => "tarea-vencida",
-            Self::NotKept(_) => "imagen-entregada",
-            Self::TaskFailed(..) => "tarea-fallida",
-            Self::Unready(reason) => reason.reason(),
-            Self::OtherBody => "clave-repetida",
-            Self::UnknownFolder { .. } => "carpeta-desconocida",
-            Self::UnknownFace { .. } => "imagen-desconocida",
-            Self::ListTooLong { .. } => "lista-demasiado-larga",
-            Self::NotJson => "json-mal-formado",
-            Self::NotNames { .. } => "lista-de-nombres",
-            Self::Failed { failure, .. } => match failure {
-                WorkError::NoFile | WorkError::NoPermission => "no-encontrado",
-                WorkError::NotAcceptable => "formato-no-aceptable",
-                WorkError::UnknownFormat
-                | WorkError::Foreign(_)
-                | WorkError::SentAsFields { known: false }
-                | WorkError::Empty
-                | WorkError::NotAPicture => "formato-desconocido",
-                WorkError::SentAsFields { known: true } => "imagen-ilegible",
-                WorkError::FileTooLong { .. } => "archivo-demasiado-largo",
-                WorkError::Changing => "archivo-cambiante",
-                WorkError::Unreadable(_) => "archivo-ilegible",
-                WorkError::QueueFull => "cola-llena",
-                WorkError::MemoryFull { .. } => "memoria-llena",
-                WorkError::Undecodable(_) | WorkError::Panicked => "imagen-ilegible",
-                WorkError::TooManyPixels { .. } | WorkError::ResultTooLarge { .. } => "demasiados-pixeles",
-                WorkError::TooMuchMemory { .. } => "memoria-insuficiente",
-                WorkError::Late => "plazo-vencido",
-                WorkError::ScalerLost | WorkError::ScalerRefused { .. } => "escalador-perdido",
-                WorkError::ScalerAway => "escalador-ausente",
-                WorkError::Cancelled => "trabajo-cancelado",
-                WorkError::Lost => "error-interno",
-                WorkError::StoreFull(_) => "almacen-lleno",
-                WorkError::StoreBroken(_) => "almacen-ausente",
-                WorkError::FolderFull(_) => "disco-lleno",
-                WorkError::FolderUnusable(_) => "carpeta-inutilizable",
-            },
-        }
+        self.row().1
     }
 
     /// The same for every error of its kind.
@@ -472,6 +442,40 @@ impl HttpProblem {
     pub fn line(&self) -> String {
         let text = self.to_string().replace(['\r', '\n'], " ");
         format!("ERROR {} {text}\n", self.status())
+    }
+}
+
+/// The row of a piece of work that came to nothing.
+fn row_of_work(failure: &WorkError) -> (u16, &'static str) {
+    match failure {
+        WorkError::NoFile | WorkError::NoPermission => (404, "no-encontrado"),
+        WorkError::NotAcceptable => (406, "formato-no-aceptable"),
+        WorkError::UnknownFormat
+        | WorkError::Foreign(_)
+        | WorkError::SentAsFields { known: false }
+        | WorkError::Empty
+        | WorkError::NotAPicture => (415, "formato-desconocido"),
+        WorkError::SentAsFields { known: true } | WorkError::Undecodable(_) | WorkError::Panicked => {
+            (422, "imagen-ilegible")
+        }
+        WorkError::FileTooLong { .. } => (422, "archivo-demasiado-largo"),
+        WorkError::TooManyPixels { .. } | WorkError::ResultTooLarge { .. } => (422, "demasiados-pixeles"),
+        WorkError::TooMuchMemory { .. } => (422, "memoria-insuficiente"),
+        WorkError::Changing => (503, "archivo-cambiante"),
+        WorkError::Unreadable(_) => (500, "archivo-ilegible"),
+        WorkError::QueueFull => (503, "cola-llena"),
+        WorkError::MemoryFull { .. } => (503, "memoria-llena"),
+        WorkError::Late => (504, "plazo-vencido"),
+        WorkError::ScalerRefused { code: 413 | 422, .. } => (422, "escalador-perdido"),
+        WorkError::ScalerRefused { code: code @ (503 | 504), .. } => (*code, "escalador-perdido"),
+        WorkError::ScalerRefused { .. } | WorkError::ScalerLost => (502, "escalador-perdido"),
+        WorkError::ScalerAway => (503, "escalador-ausente"),
+        WorkError::Cancelled => (503, "trabajo-cancelado"),
+        WorkError::Lost => (500, "error-interno"),
+        WorkError::StoreFull(_) => (507, "almacen-lleno"),
+        WorkError::StoreBroken(_) => (503, "almacen-ausente"),
+        WorkError::FolderFull(_) => (507, "disco-lleno"),
+        WorkError::FolderUnusable(_) => (500, "carpeta-inutilizable"),
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! A connection, the tasks and every store speak it. A [`StoreWrite`] changes something and is answered once that is durable, a
 //! [`StoreRead`] looks at something; each names the [`StoreReply`] that answers it.
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -285,29 +284,23 @@ pub enum Claimed {
 }
 
 /// Why a store could not do what it was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The disk is full; the reason is for the log.
+    #[error("no queda espacio en el disco del almacén: {0}")]
     Full(String),
     /// There is no memory at the moment for so many bytes.
+    #[error("no hay memoria para {length} bytes")]
     NoRoom {
         /// Bytes.
         length: u64,
     },
     /// What it was asked about can't be read, which says nothing about anything else; the reason is for the log.
+    #[error("el almacén falló: {0}")]
     Damaged(String),
     /// It can't be reached, or failed in another way; the reason is for the log.
+    #[error("el almacén falló: {0}")]
     Broken(String),
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full(reason) => write!(f, "no queda espacio en el disco del almacén: {reason}"),
-            Self::NoRoom { length } => write!(f, "no hay memoria para {length} bytes"),
-            Self::Damaged(reason) | Self::Broken(reason) => write!(f, "el almacén falló: {reason}"),
-        }
-    }
 }
 
 impl From<StoreError> for WorkError {

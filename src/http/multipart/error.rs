@@ -1,34 +1,46 @@
 //! Every way a multipart body can be wrong, and the text that tells a person what to do about it.
-use std::fmt;
-
 use super::{BOUNDARY_MAX, EPILOGUE_MAX, HEAD_MAX, PARTS_MAX, PREAMBLE_MAX};
 use crate::http::limit::Limit;
 
 /// Why a multipart body was refused: always 400.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MultipartError {
     /// No boundary, or one that can't be.
+    #[error(
+        "Content-Type debe traer boundary, de 1 a {BOUNDARY_MAX} caracteres: deje que lo ponga el cliente HTTP"
+    )]
     Boundary,
     /// A boundary longer than RFC 2046 lets it be.
+    #[error(
+        "boundary tiene {length} caracteres y el límite son {BOUNDARY_MAX}: deje que lo ponga el cliente HTTP"
+    )]
     BoundaryTooLong {
         /// Its bytes.
         length: usize,
     },
     /// Something else than CR LF or `--` behind a boundary.
+    #[error("tras cada separador del formulario debe venir CRLF, o «--» en el último")]
     Delimiter,
     /// A part's head that is not fields and an empty line.
+    #[error("la cabecera de una parte del formulario está mal escrita")]
     Head,
     /// A part without Content-Disposition.
+    #[error("cada parte debe tener «Content-Disposition: form-data; name=\"…\"»")]
     Disposition,
     /// A part's head is too long.
+    #[error("la cabecera de una parte tiene al menos {} bytes y el límite son {HEAD_MAX}: use nombres más cortos", HEAD_MAX + 1)]
     HeadTooLong,
     /// Too many parts.
+    #[error("el formulario tiene al menos {} partes y el límite son {PARTS_MAX}: mande menos", PARTS_MAX + 1)]
     TooManyParts,
     /// Too much before the first boundary.
+    #[error("hay al menos {} bytes antes del primer separador y el límite son {PREAMBLE_MAX}: revise boundary", PREAMBLE_MAX + 1)]
     PreambleTooLong,
     /// Too much after the last boundary.
+    #[error("hay al menos {} bytes después del último separador y el límite son {EPILOGUE_MAX}: quítelos", EPILOGUE_MAX + 1)]
     EpilogueTooLong,
     /// The body ended before its closing boundary.
+    #[error("el formulario está incompleto: falta el separador final, o no coincide")]
     Truncated,
 }
 
@@ -51,50 +63,3 @@ impl MultipartError {
         })
     }
 }
-
-impl fmt::Display for MultipartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Boundary => write!(
-                f,
-                "Content-Type debe traer boundary, de 1 a {BOUNDARY_MAX} caracteres: deje que lo ponga el cliente HTTP"
-            ),
-            Self::Delimiter => {
-                f.write_str("tras cada separador del formulario debe venir CRLF, o «--» en el último")
-            }
-            Self::Head => f.write_str("la cabecera de una parte del formulario está mal escrita"),
-            Self::Disposition => {
-                f.write_str("cada parte debe tener «Content-Disposition: form-data; name=\"…\"»")
-            }
-            Self::BoundaryTooLong { length } => write!(
-                f,
-                "boundary tiene {length} caracteres y el límite son {BOUNDARY_MAX}: deje que lo ponga el cliente HTTP"
-            ),
-            Self::HeadTooLong => write!(
-                f,
-                "la cabecera de una parte tiene al menos {} bytes y el límite son {HEAD_MAX}: use nombres más cortos",
-                HEAD_MAX + 1
-            ),
-            Self::TooManyParts => write!(
-                f,
-                "el formulario tiene al menos {} partes y el límite son {PARTS_MAX}: mande menos",
-                PARTS_MAX + 1
-            ),
-            Self::PreambleTooLong => write!(
-                f,
-                "hay al menos {} bytes antes del primer separador y el límite son {PREAMBLE_MAX}: revise boundary",
-                PREAMBLE_MAX + 1
-            ),
-            Self::EpilogueTooLong => write!(
-                f,
-                "hay al menos {} bytes después del último separador y el límite son {EPILOGUE_MAX}: quítelos",
-                EPILOGUE_MAX + 1
-            ),
-            Self::Truncated => {
-                f.write_str("el formulario está incompleto: falta el separador final, o no coincide")
-            }
-        }
-    }
-}
-
-impl std::error::Error for MultipartError {}
