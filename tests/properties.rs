@@ -363,7 +363,6 @@ fn the_gate_counts_what_its_leases_hold() {
             let placed = reservations.iter().filter(|(_, _, placed)| *placed).count();
             assert_eq!((admission.bytes(), admission.places()), (held, placed));
             assert!(reservations.iter().all(|(reservation, bytes, _)| reservation.bytes() == *bytes));
-            assert_eq!(admission.is_full(), held >= bytes_max || placed >= places_max);
         }
         reservations.clear();
         assert_eq!((admission.bytes(), admission.places()), (0, 0));

@@ -19,11 +19,8 @@
 //! let upload = form.finish()?;
 //! assert_eq!(upload.picture.as_deref(), Some(&b"GIF89a"[..]));
 //! assert_eq!(upload.fields, [("escala".to_owned(), b"0.25".to_vec())]);
-//! assert_eq!(upload.file_name.as_deref(), Some("a.gif"));
 //! # Ok::<(), tp2::http::form::FormError>(())
 //! ```
-use std::fmt;
-
 use super::field::Field;
 use super::limit::Limit;
 use super::multipart::{Event, MultipartError, PartHead, Scanner};
@@ -39,8 +36,6 @@ pub struct FormUpload {
     pub fields: Vec<(String, Vec<u8>)>,
     /// The first field whose name is nearly a parameter's: as it was sent, shortened, and the name that it resembles.
     pub misspelt: Option<(String, &'static str)>,
-    /// The picture's file name, without directories and control characters; for people to read, never a path.
-    pub file_name: Option<String>,
     /// The names of the first parts, shortened: to tell what came instead of a picture.
     pub names_seen: Vec<String>,
 }
@@ -126,12 +121,10 @@ impl Form {
     /// Its closing boundary has not come.
     pub fn finish(self) -> Result<FormUpload, FormError> {
         self.scanner.finish()?;
-        let (picture, file_name) = self.preferred.or(self.other).map(|file| (file.bytes, file.name)).unzip();
         Ok(FormUpload {
-            picture,
+            picture: self.preferred.or(self.other).map(|file| file.bytes),
             fields: self.fields,
             misspelt: self.misspelt,
-            file_name: file_name.flatten().map(|name| base_name(&name)).filter(|name| !name.is_empty()),
             names_seen: self.names_seen,
         })
     }
@@ -199,21 +192,18 @@ impl File {
     }
 }
 
-/// The last component of a name that may be a path of Unix or Windows (RFC 7578, 4.2: directories are not used).
-fn base_name(name: &str) -> String {
-    printable(name.rsplit(['/', '\\']).next().unwrap_or_default(), FILE_NAME_CHARS_MAX)
-}
-
 fn printable(text: &str, chars_max: usize) -> String {
     text.chars().filter(|char| !char.is_control()).take(chars_max).collect()
 }
 
 /// Why a form was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
     /// It is malformed, or passes a limit of its form.
-    Multipart(MultipartError),
+    #[error("{0}")]
+    Multipart(#[from] MultipartError),
     /// A parameter's value is longer than any value of its range.
+    #[error("el valor de «{name}» tiene al menos {} bytes y el límite son {FIELD_MAX}: acórtelo", FIELD_MAX + 1)]
     FieldTooLong {
         /// The parameter.
         name: String,
@@ -239,29 +229,6 @@ impl FormError {
     }
 }
 
-impl fmt::Display for FormError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Multipart(error) => error.fmt(f),
-            Self::FieldTooLong { name } => {
-                let received = FIELD_MAX + 1;
-                write!(
-                    f,
-                    "el valor de «{name}» tiene al menos {received} bytes y el límite son {FIELD_MAX}: acórtelo"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for FormError {}
-
-impl From<MultipartError> for FormError {
-    fn from(error: MultipartError) -> Self {
-        Self::Multipart(error)
-    }
-}
-
 /// The names by which the picture is preferred.
 const PICTURE_NAMES: [&str; 4] = ["imagen", "image", "file", "media"];
 /// Bytes of one parameter's value.
@@ -269,7 +236,6 @@ const FIELD_MAX: usize = 1024;
 /// Parts whose names are remembered.
 const NAMES_MAX: usize = 16;
 const NAME_CHARS_MAX: usize = 64;
-const FILE_NAME_CHARS_MAX: usize = 255;
 
 #[cfg(test)]
 mod tests;

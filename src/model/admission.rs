@@ -1,8 +1,8 @@
 //! The one admission counter: how many pictures are in hand, and how many bytes they hold.
 //!
 //! A [`Reservation`] is taken when an upload begins and moves with its bytes: Body -> Job -> Done -> Reply. Dropping
-//! it, wherever that happens (a worker that panicked, a client that left), gives everything back. Three moments:
-//! at the request's head [`Admission::is_full`] only looks; as body bytes arrive [`Reservation::charge`] charges what is
+//! it, wherever that happens (a worker that panicked, a client that left), gives everything back. Three moments: at the
+//! request's head [`ServerState::overload`](super::server_state::ServerState::overload) only looks; as body bytes arrive [`Reservation::charge`] charges what is
 //! there, never what was announced; when the upload is complete [`Reservation::admit`] takes one of the places and
 //! grows by what decoding will cost. No other queue of the program can be full: each is sized for the places.
 use std::sync::Arc;
@@ -43,12 +43,6 @@ impl Admission {
             threads: threads.max(1) as u64,
             pace: AtomicU64::new(50_000),
         }))
-    }
-
-    /// Whether a picture that came now would have to be turned away.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.places() >= self.0.places_max || self.bytes() >= self.0.bytes_max
     }
 
     /// Pictures that hold a place.
@@ -190,10 +184,8 @@ mod tests {
         reservation.charge(40).unwrap();
         reservation.admit(90).unwrap();
         assert_eq!((admission.places(), admission.bytes()), (1, 90));
-        assert!(admission.is_full());
         drop(reservation);
         assert_eq!((admission.places(), admission.bytes()), (0, 0));
-        assert!(!admission.is_full());
     }
 
     #[test]
