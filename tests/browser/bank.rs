@@ -138,3 +138,57 @@ fn a_folder_is_sent_once() {
     assert_eq!(listed["imagenes"], 5);
     browser.assert_content(&["status of 415"]);
 }
+
+#[test]
+fn faces_open_large_and_go_after_a_question() {
+    let Some(mut browser) = Browser::start() else { return };
+    let server = Server::start(&[]);
+    let (mut client, face) = (server.client(), pgm(8, 9));
+    for name in ["a.pgm", "b <i>.pgm", "c.pgm"] {
+        insert(&mut client, "clase", name, &face);
+    }
+    // What the page has deleted, told instead of done: the first is gone already.
+    let source = "window.erased = [];
+        const fetched = window.fetch;
+        window.fetch = async (target, options) => {
+            if (options?.method !== 'DELETE') return fetched(target, options);
+            return new Response(null, { status: erased.push(target) === 1 ? 404 : 204 });
+        };";
+    browser.call("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": source }));
+    browser.open(server.port, "/");
+    enter(&mut browser, 1);
+    browser.wait_text("#contenido-titulo", "clase: 3 imágenes");
+    browser.click("#caras li:nth-child(2) button");
+    browser.wait_text("#cara-nombre", "b <i>.pgm");
+    let width = "document.querySelector('#cara img').getBoundingClientRect().width";
+    assert_eq!(browser.value(width), 320, "four times as large");
+    browser.press("ArrowRight");
+    browser.wait_text("#cara-nombre", "c.pgm");
+    assert_eq!(browser.value("document.querySelector('#cara-despues').disabled"), true);
+    browser.click("#cara-antes");
+    browser.wait_text("#cara-nombre", "b <i>.pgm");
+    browser.screenshot("cara");
+
+    // A question with a no does nothing.
+    browser.click("#cara-borrar");
+    browser.wait_text("#pregunta", "¿Borrar «b <i>.pgm» del banco? No se puede deshacer.");
+    browser.click("#pregunta [value=no]");
+    browser.wait_for("!document.querySelector('#pregunta').open");
+    assert_eq!(browser.value("erased.length"), 0);
+    browser.click("#cara-borrar");
+    browser.click("#pregunta [value=si]");
+    browser.wait_text("#contenido-titulo", "clase: 2 imágenes");
+    // The next one is shown.
+    browser.wait_text("#cara-nombre", "c.pgm");
+    browser.click("#cara-cerrar");
+    browser.wait_for("!document.querySelector('#cara').open");
+
+    browser.click("#borrar-carpeta");
+    browser.wait_text("#pregunta", "¿Borrar la carpeta «clase» con sus 2 imágenes? No se puede deshacer.");
+    browser.screenshot("pregunta");
+    browser.click("#pregunta [value=si]");
+    browser.wait_for("document.querySelector('#contenido').hidden");
+    let expected = serde_json::json!(["/carpetas/clase/b%20%3Ci%3E.pgm", "/carpetas/clase"]);
+    assert_eq!(browser.value("erased"), expected);
+    browser.assert_content(&[]);
+}
