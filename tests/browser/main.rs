@@ -31,6 +31,7 @@ mod access;
 mod assets;
 mod bank;
 mod choices;
+mod key;
 mod lasting;
 mod many;
 mod origins;

@@ -4,6 +4,7 @@
 // does not answer (Unreachable). What may pass by itself is tried again by `patiently`, as tp2-cliente does; while the
 // server does not answer, one look at /healthz now and then stands for all that wait, and a banner says so.
 import { byId } from "./dom.js";
+import { credentials, renew } from "./key.js";
 import { t, told } from "./words.js";
 
 /** The server's no. */
@@ -34,7 +35,9 @@ function detailOf(text) {
 /** A request without a body, or with a short one. `read` is what to make of the answer: "json", "blob", "text". */
 export async function ask(target, read, options = {}) {
     try {
-        const answer = await fetch(target, options);
+        const sent = credentials();
+        const answer = await fetch(target, { ...options, headers: { ...options.headers, ...sent } });
+        if (answer.status === 401 && (await renew(sent))) return ask(target, read, options);
         if (!answer.ok) throw new Refusal(answer.status, await answer.text(), answer.headers.get("Retry-After"));
         return { body: await answer[read](), field: (name) => answer.headers.get(name) };
     } catch (error) {
@@ -43,8 +46,19 @@ export async function ask(target, read, options = {}) {
     }
 }
 
-/** Sends a file, telling how far it has come (0 to 1). Not by fetch, which can't tell. */
-export function send(method, target, file, { fields = {}, progress, signal } = {}) {
+/** Sends a file, telling how far it has come (0 to 1). */
+export async function send(method, target, file, options = {}) {
+    const sent = credentials();
+    try {
+        return await upload(method, target, file, { ...options, fields: { ...options.fields, ...sent } });
+    } catch (error) {
+        if (error.status !== 401 || !(await renew(sent))) throw error;
+        return send(method, target, file, options);
+    }
+}
+
+/** Not by fetch, which can't tell how far it has come. */
+function upload(method, target, file, { fields, progress, signal }) {
     return new Promise((resolve, reject) => {
         const request = new XMLHttpRequest();
         const abort = () => request.abort();

@@ -152,7 +152,14 @@ const ENGLISH = {
     "{0} de {1}": "{0} of {1}",
     "lectura": "reading", "archivo": "file", "espera": "waiting", "decodificar": "decoding", "escalar": "scaling",
     "codificar": "encoding", "guardar": "keeping", "entrega": "delivery",
+    // The key.
+    "Clave": "Key",
+    "Entrar": "Enter",
+    "Este servidor pide una clave. Se guarda solo en esta pestaña.": "This server asks for a key. It is kept in this tab alone.",
+    "Esa no es la clave de este servidor.": "That is not this server's key.",
     // What the server says no with, by status: its own sentence is Spanish.
+    401: "The server's key is missing.",
+    403: "Pages of other sites may not do that.",
     404: "It is not there (any more).",
     410: "The result is no longer kept.",
     413: "The picture is too large for the server.",
