@@ -33,6 +33,8 @@ const SERVED_MAX: u32 = 200;
 const AWAY_AFTER: Duration = Duration::from_secs(3);
 /// Pauses between refused connects.
 const RETRY_FIRST: Duration = Duration::from_millis(5);
+/// What speaks another protocol, and first, has said so by then.
+const SETTLED: Duration = Duration::from_millis(100);
 /// How long a connect may take.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// The longest of the pauses.
@@ -127,6 +129,14 @@ impl Pool {
     #[must_use]
     pub fn destination(&self) -> &Destination {
         &self.destination
+    }
+
+    /// Whether a connection has been open for so long that the other end would have closed it if it were no scaler's.
+    #[must_use]
+    pub fn is_connected(&self, now: Instant) -> bool {
+        self.upstreams
+            .iter()
+            .any(|(_, upstream)| upstream.is_connected() && upstream.opened_at() + SETTLED <= now)
     }
 
     /// Takes a task; [`Pool::assign`] puts it on a connection.

@@ -179,6 +179,8 @@ impl Server {
             tasks.share(now);
         }
         let limits = Limits { pixels_max: limits.pixels.pixels_max, side_max: limits.pixels.side_max };
+        let self_test = SelfTest::new(now.at);
+        let self_test = if parts.supervisor.is_some() { self_test } else { self_test.later(now.at) };
         Ok(Self {
             poll,
             now,
@@ -206,7 +208,7 @@ impl Server {
             key_file: parts.key_file,
             log: parts.log,
             metrics: Metrics::default(),
-            self_test: SelfTest::new(now.at),
+            self_test,
             notifier: parts.notifier,
             maintenance: Maintenance::default(),
             began_at: now.wall,

@@ -99,6 +99,12 @@ impl SelfTest {
         }
     }
 
+    /// The same, but the first picture is sent after a pause: whoever watches a scaler elsewhere is to see its first client there.
+    #[must_use]
+    pub fn later(self, now: Instant) -> Self {
+        Self { stage: TestStage::Resting { until: now + PAUSE }, ..self }
+    }
+
     /// So many jobs have come of each class, whatever they are.
     pub fn note_work(&mut self, finished: [usize; CLASSES], now: Instant) {
         for (class, at) in self.workers_at.iter_mut().enumerate() {

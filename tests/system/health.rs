@@ -54,7 +54,7 @@ fn health_is_an_exit_code_and_a_line() {
 fn a_server_without_its_scaler_is_not_ready_and_says_why() {
     let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let server = Server::start(&["-s", &gone.to_string()]);
-    server.wait_log(&format!("No responde el escalador de {gone}: una imagen de prueba no ha vuelto aún."));
+    server.wait_log(&format!("No responde el escalador de {gone}: no hay conexión."));
     let url = format!("http://127.0.0.1:{}", server.port);
     let output =
         until("that it is known", || Some(health(&[&url], &[])).filter(|output| !output.status.success()));
@@ -67,9 +67,9 @@ fn the_scaler_is_tried_when_the_server_begins() {
     own.wait_log("INFO - Responde el escalador propio.");
     let elsewhere = Scaler::tcp();
     let server = Server::start(&["-s", &elsewhere.destination]);
-    server.wait_log(&format!("INFO - Responde el escalador de {}.", elsewhere.destination));
+    server.wait_log(&format!("INFO - Hay conexión con el escalador de {}.", elsewhere.destination));
 
-    // One that speaks another language is known at its first answer.
+    // One that speaks another language.
     let fake = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = fake.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -82,6 +82,6 @@ fn the_scaler_is_tried_when_the_server_begins() {
     server.wait_log(&format!("No responde el escalador de {address}: "));
     let slow = FakeScaler::start();
     let server = Server::start(&["-s", &slow.destination()]);
-    server.wait_log("Responde el escalador de ");
+    server.wait_log("Hay conexión con el escalador de ");
     drop(server);
 }

@@ -24,7 +24,8 @@ const TRIM_AFTER: Duration = Duration::from_secs(1);
 /// [`TRIM_AFTER`] since the last time: what is given back has to be faulted in again.
 const HIGH_WATER: u64 = 16 << 20;
 
-/// By then the first picture of our own is expected back from the scaler; otherwise it is said.
+/// By then the first picture of our own is expected back from our own scaler, or a connection to one elsewhere to be open; otherwise
+/// it is said.
 const FIRST_TRY: Duration = Duration::from_millis(900);
 
 /// When the next of these things is due.
@@ -51,6 +52,8 @@ enum FirstTry {
     Unsent,
     /// Nothing has come back so far; it is said at this moment.
     Pending(Instant),
+    /// There is a connection to one elsewhere.
+    Connected,
     /// It was said that it does not work.
     Failed,
     /// A picture has come back.
@@ -99,7 +102,13 @@ impl Server {
         if self.stop_at.is_none()
             && matches!(self.maintenance.first_try, FirstTry::Pending(due) if now >= due)
         {
-            if self.self_test.is_at_scaler() {
+            if self.supervisor.is_none() && self.pool.is_connected(now) {
+                self.maintenance.first_try = FirstTry::Connected;
+                let text = format_args!("Hay conexión con {}.", self.scaler_name());
+                self.log.write(Level::Info, Who::default(), text);
+            } else if self.supervisor.is_none() {
+                self.first_try_failed(Level::Warning, "no hay conexión");
+            } else if self.self_test.is_at_scaler() {
                 self.first_try_failed(Level::Warning, "una imagen de prueba no ha vuelto aún");
             } else {
                 // It waits for a worker, which says nothing of the scaler.
@@ -127,7 +136,7 @@ impl Server {
         let probe_at = self.stop_at.is_none().then(|| self.self_test.poll_timeout());
         let first_at = match self.maintenance.first_try {
             FirstTry::Pending(due) => Some(due),
-            FirstTry::Unsent | FirstTry::Failed | FirstTry::Passed => None,
+            FirstTry::Unsent | FirstTry::Connected | FirstTry::Failed | FirstTry::Passed => None,
         };
         let due = [probe_at, self.maintenance.alive_at, self.maintenance.look_at, trim_at, first_at]
             .into_iter()
@@ -173,7 +182,7 @@ impl Server {
         let failure = done.result.as_ref().err().map(ToString::to_string);
         let sign = self.self_test.handle_done(done, self.now.at);
         if let Some(failure) = failure
-            && matches!(self.maintenance.first_try, FirstTry::Pending(_))
+            && matches!(self.maintenance.first_try, FirstTry::Pending(_) | FirstTry::Connected)
         {
             self.first_try_failed(Level::Error, &failure);
         }
