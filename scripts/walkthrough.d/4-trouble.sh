@@ -15,7 +15,7 @@ malformed() {
     refused '\026\003\001\002\r\n\r\n' 400 'TLS en un puerto sin TLS'
     refused 'hola\r\n\r\n' 400 'esto no es nada'
     open src/http/head/error.rs HeadError 'Cada forma de estar mal tiene un nombre, un código y una frase.'
-    open src/conn/problem.rs status 'La única tabla de errores: de cada causa, su código.'
+    open src/conn/problem.rs row 'La única tabla de errores: de cada causa, su código.'
 }
 
 step limits 'Límites, antes de reservar memoria'
