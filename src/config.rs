@@ -46,6 +46,8 @@ struct Draft {
     config: Config,
     /// How often `-v` was given, less how often `-q` was.
     detail: i32,
+    /// What `-a` says, where that is a place for the bank alone; `--banco` wins.
+    bank_of_store: Option<String>,
     /// `--cola`; its default follows from `--hilos`.
     places_max: Option<usize>,
 }
@@ -147,10 +149,28 @@ const OPTIONS: &[Row<OptionAction>] = &[
             "almacen",
             "URI",
             "\nDónde se guardan las tareas y el banco: sqlite:RUTA\n({}) o, si se compiló con\n\
-             «--features mongodb», mongodb://…",
+             «--features postgres», postgres://…",
             |draft, value| {
-                draft.config.store = value.store()?;
+                match value.store()? {
+                    Place::Store(store) => draft.config.store = store,
+                    Place::Bank(uri) => draft.bank_of_store = Some(uri),
+                }
                 Ok(())
+            },
+        )
+    },
+    Row {
+        ..valued(
+            "banco",
+            "URI",
+            "Guarda el banco de imágenes aparte, si se compiló con\n\
+             «--features mongodb»: mongodb://… (-a mongodb://… es\nlo mismo, con las tareas en SQLite)",
+            |draft, value| match value.store()? {
+                Place::Bank(uri) => {
+                    draft.config.bank = Some(uri);
+                    Ok(())
+                }
+                Place::Store(_) => Err(value.is_not("mongodb://…")),
             },
         )
     },
@@ -351,8 +371,10 @@ pub struct Config {
     pub directory: Option<PathBuf>,
     /// Port of links: `-l`; 0: the kernel chooses.
     pub links_port: Option<u16>,
-    /// Where tasks are kept.
+    /// Where tasks are kept, and the bank.
     pub store: StoreAt,
+    /// Where the bank is kept, if not there: `mongodb://…` or `mongodb+srv://…`, as the driver reads it.
+    pub bank: Option<String>,
     /// How long, and how much of their results.
     pub retention: Retention,
     /// Worker threads.
@@ -393,6 +415,7 @@ impl Config {
             directory: None,
             links_port: None,
             store: StoreAt::Sqlite("tp2.sqlite3".into()),
+            bank: None,
             retention: Retention::default(),
             threads: host::cores(),
             log_file: None,
@@ -425,8 +448,16 @@ pub enum ScalerAt {
 pub enum StoreAt {
     /// `sqlite:RUTA`.
     Sqlite(PathBuf),
-    /// `mongodb://…` or `mongodb+srv://…`, as the driver reads it.
-    Mongodb(String),
+    /// `postgres://…` or `postgresql://…`, as libpq has it.
+    Postgres(String),
+}
+
+/// What a URI names.
+enum Place {
+    /// One for tasks and bank.
+    Store(StoreAt),
+    /// A MongoDB, which has the bank alone.
+    Bank(String),
 }
 
 /// Bad usage: names the option and the value.
@@ -544,13 +575,15 @@ impl Value {
         }
     }
 
-    fn store(&self) -> Result<StoreAt, UsageError> {
-        match self.text.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => Ok(StoreAt::Sqlite(path.into())),
-            None if self.text.starts_with("mongodb://") || self.text.starts_with("mongodb+srv://") => {
-                Ok(StoreAt::Mongodb(self.text.clone()))
+    fn store(&self) -> Result<Place, UsageError> {
+        let text = || self.text.clone();
+        match self.text.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Place::Store(StoreAt::Sqlite(path.into()))),
+            Some(("mongodb" | "mongodb+srv", rest)) if rest.starts_with("//") => Ok(Place::Bank(text())),
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                Ok(Place::Store(StoreAt::Postgres(text())))
             }
-            _ => Err(self.is_not("sqlite:RUTA o mongodb://…")),
+            _ => Err(self.is_not("sqlite:RUTA, postgres://… o mongodb://…")),
         }
     }
 
@@ -642,7 +675,7 @@ fn configure(given: &Given) -> Result<Config, UsageError> {
             return Err(UsageError(format!("falta la opción {}", row.shortest())));
         }
     }
-    let mut draft = Draft { config: Config::initial(), detail: 0, places_max: None };
+    let mut draft = Draft { config: Config::initial(), detail: 0, bank_of_store: None, places_max: None };
     for row in OPTIONS {
         match row.action {
             OptionAction::Print(_) | OptionAction::Health => {}
@@ -657,7 +690,8 @@ fn configure(given: &Given) -> Result<Config, UsageError> {
             }
         }
     }
-    let Draft { mut config, detail, places_max } = draft;
+    let Draft { mut config, detail, bank_of_store, places_max } = draft;
+    config.bank = config.bank.or(bank_of_store);
     config.places_max = places_max.unwrap_or(16 * config.threads);
     config.level = match detail {
         1.. => Level::Debug,

@@ -29,6 +29,8 @@ use tp2::net::supervisor::{self, Supervisor};
 use tp2::own_scaler;
 #[cfg(feature = "mongodb")]
 use tp2::store::mongo;
+#[cfg(feature = "postgres")]
+use tp2::store::postgres;
 use tp2::store::{Backend, sqlite};
 use uuid::Uuid;
 
@@ -107,7 +109,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     };
     let (addresses, links_addresses) = (addresses_of(&listeners)?, addresses_of(&links)?);
     config.limits.links_port = links_addresses.first().map(SocketAddr::port);
-    let store = store_of(&config)?;
+    let (store, bank) = (store_of(&config)?, bank_of(&config, &log)?);
     let access = access_of(&config, &addresses)?;
     let (supervisor, scaler) = scaler_of(&config)?;
     let admission = Admission::new(config.places_max, config.memory_max - kept_max, config.threads);
@@ -124,6 +126,7 @@ fn serve(mut config: Config) -> Result<(), String> {
         scaler,
         library,
         store,
+        bank,
         retention: config.retention,
         threads: config.threads,
         clients_max: config.clients_max,
@@ -164,13 +167,11 @@ fn store_of(config: &Config) -> Result<Backend, String> {
         StoreAt::Sqlite(path) => {
             sqlite::open(path, config.retention, SystemTime::now()).map_err(|error| error.to_string())
         }
-        #[cfg(feature = "mongodb")]
-        StoreAt::Mongodb(uri) => {
-            mongo::open(uri, config.retention, SystemTime::now()).map_err(|error| error.to_string())
-        }
-        #[cfg(not(feature = "mongodb"))]
-        StoreAt::Mongodb(_) => Err("este tp2 se compiló sin MongoDB: compílelo con \
-            «cargo build --release --features mongodb»"
+        #[cfg(feature = "postgres")]
+        StoreAt::Postgres(uri) => postgres::open(uri, config.retention).map_err(|error| error.to_string()),
+        #[cfg(not(feature = "postgres"))]
+        StoreAt::Postgres(_) => Err("este tp2 se compiló sin PostgreSQL: compílelo con \
+            «cargo build --release --features postgres»"
             .into()),
     }
 }
@@ -187,6 +188,29 @@ fn access_of(config: &Config, addresses: &[SocketAddr]) -> Result<Access, String
         key: RefCell::new(key),
         proxies: config.proxies.clone(),
     })
+}
+
+/// What keeps the bank, where that is apart.
+#[cfg(feature = "mongodb")]
+fn bank_of(config: &Config, log: &Log) -> Result<Option<Backend>, String> {
+    let Some(uri) = &config.bank else { return Ok(None) };
+    let (bank, has_tasks) = mongo::open(uri).map_err(|error| error.to_string())?;
+    if has_tasks {
+        let text = "En MongoDB está la base Tp2, con tareas de una versión anterior: esta no las lee (docs/fleet.md).";
+        log.write(Level::Warning, Who::default(), text);
+    }
+    Ok(Some(bank))
+}
+
+/// The same without the driver.
+#[cfg(not(feature = "mongodb"))]
+fn bank_of(config: &Config, _: &Log) -> Result<Option<Backend>, String> {
+    match config.bank {
+        None => Ok(None),
+        Some(_) => Err("este tp2 se compiló sin MongoDB: compílelo con \
+            «cargo build --release --features mongodb»"
+            .into()),
+    }
 }
 
 fn addresses_of(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {
@@ -229,7 +253,8 @@ fn library_of(config: &Config) -> Result<(Option<Library>, u64), String> {
 /// Raises the limit on descriptors as far as wanted and allowed; says how many clients that leaves room for.
 fn raise_descriptors(config: &Config) -> usize {
     let (clients_max, threads) = (config.clients_max, config.threads);
-    let store = if matches!(config.store, StoreAt::Mongodb(_)) { AWAY_DESCRIPTORS } else { 0 };
+    let far = usize::from(!matches!(config.store, StoreAt::Sqlite(_))) + usize::from(config.bank.is_some());
+    let store = AWAY_DESCRIPTORS * far as u64;
     // A worker of the steady workers has a file open at a time, and its folder; quick ones open none.
     let spare = OWN_DESCRIPTORS + store + connections_max(threads) as u64 + 2 * threads as u64;
     let file_request = clients_max as u64 + spare;

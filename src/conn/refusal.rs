@@ -36,6 +36,7 @@ impl ServerState {
         let overdue =
             || self.overdue.get().then_some(HttpProblem::Overdue { deadline: self.limits.deadline });
         let worn_out = || self.worn_out.get().then_some(HttpProblem::WornOut);
+        let bank = || self.bank_away.borrow().clone().map(|failure| self.failed(failure));
         let draining = self.draining.get().then_some(HttpProblem::Draining);
         draining
             .or_else(|| self.overloaded())
@@ -43,7 +44,7 @@ impl ServerState {
             .or_else(worn_out)
             .or_else(overdue)
             .or_else(stuck)
-            .or_else(|| self.store_trouble().map(Box::new).map(HttpProblem::Unready))
+            .or_else(|| self.store_trouble().or_else(bank).map(Box::new).map(HttpProblem::Unready))
     }
 
     /// Why a picture that came now could not be kept as a task. The queue is none of the reasons: a task waits in the

@@ -159,6 +159,12 @@ impl Reservation {
         self.admission.bytes_max()
     }
 
+    /// Bytes that it could be charged now, as long as no other reservation grows.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        self.bytes_max().saturating_sub(self.admission.bytes())
+    }
+
     /// Bytes it holds.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -116,6 +116,8 @@ pub struct ServerState {
     pub worn_out: Cell<bool>,
     /// Why the store can't keep anything at the moment.
     pub store_away: RefCell<Option<WorkError>>,
+    /// Why the bank, where it has a database of its own, can't be used at the moment.
+    pub bank_away: RefCell<Option<WorkError>>,
 }
 
 impl ServerState {
@@ -133,6 +135,7 @@ impl ServerState {
             overdue: Cell::new(false),
             worn_out: Cell::new(false),
             store_away: RefCell::default(),
+            bank_away: RefCell::default(),
         }
     }
 

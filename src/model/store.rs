@@ -90,6 +90,8 @@ pub enum StoreWrite {
     },
     /// Find out whether anything can be written: [`StoreReply::Nothing`].
     Probe,
+    /// The same of the bank, where it is in a database of its own: [`StoreReply::Nothing`].
+    ProbeBank,
     /// Keep a face, unless its folder has one of that name: [`StoreReply::Inserted`].
     Insert {
         /// The folder, made by its first face.
@@ -113,6 +115,8 @@ pub enum End {
 pub enum StoreRead {
     /// What is known of a task: [`StoreReply::Status`].
     Status(Uuid),
+    /// The same; from now on another server that ends it says so, where it can: [`News::Ended`].
+    Watch(Uuid),
     /// Which of these tasks have ended: [`StoreReply::Ended`].
     Ended(Vec<Uuid>),
     /// Bytes of a result: [`StoreReply::File`].
@@ -207,6 +211,20 @@ pub enum StoreReply {
     Page(Option<Page>),
     /// Faces; None if there is no such folder.
     Faces(Option<Vec<Face>>),
+    /// Under [`NEWS`], unasked.
+    News(News),
+}
+
+/// Under this ticket a store tells what other servers have done; no request is counted so far.
+pub const NEWS: u64 = u64::MAX - 1;
+
+/// What another server has done. Some of it may be lost: it only saves waiting for the next look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A task waits that this server may claim.
+    Waiting,
+    /// This task has ended, or is gone.
+    Ended(Uuid),
 }
 
 /// The answer to another request: no store gives one.
@@ -301,6 +319,38 @@ pub enum StoreError {
     /// It can't be reached, or failed in another way; the reason is for the log.
     #[error("el almacén falló: {0}")]
     Broken(String),
+    /// The database that has the bank alone: the tasks have nothing to do with it.
+    #[error("{}", of_bank(.0))]
+    Bank(Box<StoreError>),
+}
+
+/// What is said of a failure of the bank's own database.
+fn of_bank(error: &StoreError) -> String {
+    match error {
+        StoreError::Full(reason) => format!("no queda espacio en el disco del banco de imágenes: {reason}"),
+        StoreError::Damaged(reason) | StoreError::Broken(reason) => {
+            format!("el banco de imágenes falló: {reason}")
+        }
+        error => error.to_string(),
+    }
+}
+
+impl Ask {
+    /// Whether this is about the bank of faces.
+    #[must_use]
+    pub fn is_about_bank(&self) -> bool {
+        match self {
+            Self::Write(write) => matches!(write, StoreWrite::Insert { .. } | StoreWrite::ProbeBank),
+            Self::Read(read) => matches!(
+                read,
+                StoreRead::Missing { .. }
+                    | StoreRead::Folders
+                    | StoreRead::Names { .. }
+                    | StoreRead::Face { .. }
+                    | StoreRead::Faces { .. }
+            ),
+        }
+    }
 }
 
 impl From<StoreError> for WorkError {
@@ -310,6 +360,7 @@ impl From<StoreError> for WorkError {
             StoreError::NoRoom { length } => Self::MemoryFull { length },
             StoreError::Damaged(_) => Self::Lost,
             StoreError::Broken(reason) => Self::StoreBroken(reason),
+            StoreError::Bank(error) => (*error).into(),
         }
     }
 }

@@ -89,6 +89,8 @@ pub struct ServerParts {
     pub library: Option<Library>,
     /// What keeps tasks.
     pub store: store::Backend,
+    /// What keeps the bank; None: the same.
+    pub bank: Option<store::Backend>,
     /// How long the results of tasks are kept.
     pub retention: Retention,
     /// The file of `--clave-archivo`.
@@ -174,7 +176,10 @@ impl Server {
         let toolbox = Toolbox::new(limits.pixels, library.clone(), Arc::clone(&buffers));
         let workers = Workers::start(parts.threads, places, toolbox, deliver)?;
         let (writer, reader) = parts.store;
-        let store = Store::start(writer, reader, tell)?;
+        let mut store = Store::start(writer, reader, tell)?;
+        if let Some(bank) = parts.bank {
+            store.keep_bank_in(bank)?;
+        }
         if store.is_shared() {
             tasks.share(now);
         }

@@ -9,16 +9,23 @@
 use std::time::Duration;
 
 pub use crate::model::store::{
-    Acceptance, Ask, Claimed, End, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest, StoreWrite,
+    Acceptance, Ask, Claimed, End, NEWS, News, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest,
+    StoreWrite,
 };
 
 #[cfg(test)]
 mod contract;
 #[cfg(feature = "mongodb")]
 pub mod mongo;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod rules;
 pub mod sqlite;
 mod thread;
+#[cfg(all(test, any(feature = "mongodb", feature = "postgres")))]
+#[path = "../../tests/common/tools.rs"]
+#[expect(dead_code, clippy::expect_used, reason = "of the tests of whole servers, which need more of it")]
+mod tools;
 
 pub use thread::{Backend, Brake, DeliverAnswer, Reader, Store, Writer};
 

@@ -1,87 +1,126 @@
-//! The store in MongoDB, for several servers at once: any of them answers for any task, and takes over those of a dead
-//! one.
+//! The bank of faces in MongoDB, as the programs that people have always read and wrote it with; tasks are kept elsewhere.
 //!
-//! Rules: nothing hangs on transactions over several documents, nor on updates that look before they write: what
-//! decides is the insertion of one document under an `_id` that only one can have.
-//! - A task is accepted once it is in `tareas`; before that its place in `cola` and its picture in `trozos` are
-//!   written.
-//! - A task is in work by who has inserted `<id>/<intento>` into `turnos`. It waits while it has a place in `cola`; one
-//!   that is there although it is in work, or has ended, is passed over.
-//! - A task has ended once it is in `resultados`. Work that comes second leaves nothing behind.
-//! - Whatever else the documents say (when work began, for people) decides nothing.
-//! - Of a task that never was accepted a tombstone in `tareas` says so, before what there is of it is removed.
-//! - At every moment a task that has not ended has a place in the queue or a turn: what comes next is written before
-//!   what was is taken away. So whoever falls between two writes leaves at most too much, never too little.
-//! - Each server shows every [`BEAT`](lease::BEAT) that it lives; one that has not for [`LEASE`] is dead to those who
-//!   watched all that time by clocks of their own (see [`lease`]), and its turns are taken over.
-//!
-//! Writes wait for a majority of the replica set and its journals, unless the URI says otherwise. Filters are of the
-//! kinds that every server with MongoDB's protocol has; all that is done for each task looks at one `_id`, but for the
-//! search of the queue, and what goes with a task that is deleted.
+//! Rules: a face is one document of its folder's collection; a unique index says that its name is taken once. Writes wait for a
+//! majority of the replica set and its journals, unless the URI says otherwise. Filters are of the kinds that every server with
+//! MongoDB's protocol has.
 //!
 //! What it refuses to do: to wait without end. Each step has a time; when nobody answers, what is asked next is refused
-//! at once for a moment, so that a queue of requests does not wait one by one.
+//! at once for a moment, so that a queue of requests does not wait one by one. To keep a task.
 //!
-//! Known limits: which of two servers accepted first is told by their clocks. Results of other servers count against
-//! `--retencion-espacio` from the next sweep on. Where somebody's own documents repeat a name in a folder, or an index
-//! of his allows that, none of ours can be had, and two servers at once may add a name twice.
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+//! Known limits: where somebody's own documents repeat a name in a folder, or an index of his allows that, no index of ours can be had,
+//! and two servers at once may add a name twice.
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use self::lease::Lease;
+use self::error::MongoError;
 use self::link::MongoLink;
 use self::refusal::MongoRefusal;
-use self::writer::MongoWriter;
-use super::{Backend, Reader, Retention, StoreError, StoreRead, StoreReply};
+use super::{Backend, Brake, Reader, StoreAnswer, StoreError, StoreRead, StoreReply, StoreWrite, Writer};
+use crate::model::face::Face;
 
-mod accept;
 mod bank;
-mod chunks;
-mod end;
 mod error;
-mod heartbeat;
-mod kept;
-mod lease;
 mod link;
-mod queue;
 mod refusal;
-mod retention;
-mod status;
-mod writer;
 
 pub use refusal::MongoOpenError;
 
-/// A server that has shown no sign of life for so long is dead.
-pub const LEASE: Duration = Duration::from_secs(15);
+/// The database, as it has always been called.
+const BANK: &str = "BancoImagenes";
+/// Where versions before kept tasks.
+const TASKS: &str = "Tp2";
+/// Changes that are under way at once.
+const TOGETHER: usize = 16;
 
-/// Opens the store of all servers whose `-a` is this URI. What is theirs stays theirs while they live.
+/// Opens the bank of all servers whose `--banco` is this URI; also whether tasks of an older version are there.
 ///
 /// # Errors
 /// Nobody answers there within some seconds, or says no; the error says who and why, and no password.
-pub fn open(uri: &str, retention: Retention, at: SystemTime) -> Result<Backend, MongoOpenError> {
-    let names = Names { tasks: "Tp2", bank: "BancoImagenes" };
-    open_as(uri, names, Lease { lease: LEASE, beat: lease::BEAT }, retention, at)
+pub fn open(uri: &str) -> Result<(Backend, bool), MongoOpenError> {
+    open_as(uri, BANK).map_err(|reason| reason.of(uri))
 }
 
-/// The databases.
-#[derive(Clone, Copy, Debug)]
-struct Names<'a> {
-    tasks: &'a str,
-    bank: &'a str,
+fn open_as(uri: &str, name: &str) -> Result<(Backend, bool), MongoRefusal> {
+    let link = Arc::new(MongoLink::open(uri, name)?);
+    let has_tasks = link.run(async {
+        ping(&link).await?;
+        // A user who may not look there has no tasks there either.
+        Ok(link::step(link.bank.client().database(TASKS).list_collection_names())
+            .await
+            .is_ok_and(|names| !names.is_empty()))
+    })?;
+    let writer = MongoWriter { link: Arc::clone(&link), folders: Mutex::default() };
+    Ok(((Box::new(writer), Box::new(MongoReader { link })), has_tasks))
 }
 
-fn open_as(
-    uri: &str,
-    names: Names<'_>,
-    lease: Lease,
-    retention: Retention,
-    at: SystemTime,
-) -> Result<Backend, MongoOpenError> {
-    let link = MongoLink::open(uri, names).map_err(|reason| reason.of(uri))?;
-    let link = Arc::new(link);
-    let writer = MongoWriter::open(Arc::clone(&link), lease, retention, at);
-    let writer = writer.map_err(|trouble| MongoRefusal::from(trouble).of(uri))?;
-    Ok((Box::new(writer), Box::new(MongoReader { link })))
+/// Asks for something that only a server can answer that lets this user read.
+async fn ping(link: &MongoLink) -> Result<(), MongoError> {
+    link::step(link.bank.list_collection_names()).await?;
+    Ok(())
+}
+
+struct MongoWriter {
+    link: Arc<MongoLink>,
+    /// Folders in which an index sees to the names.
+    folders: Mutex<HashSet<String>>,
+}
+
+impl MongoWriter {
+    async fn apply(&self, write: &StoreWrite) -> Result<StoreReply, MongoError> {
+        match write {
+            StoreWrite::Insert { folder, face } => Ok(StoreReply::Inserted(self.insert(folder, face).await?)),
+            // Of tasks nothing comes here.
+            _ => ping(&self.link).await.map(|()| StoreReply::Nothing),
+        }
+    }
+
+    async fn insert(&self, folder: &str, face: &Face) -> Result<bool, MongoError> {
+        let images = &self.link.bank;
+        let is_known = self.folders.lock().unwrap_or_else(PoisonError::into_inner).contains(folder);
+        // Where it can't be had now, it may be the next time.
+        let is_unique = is_known || bank::prepare(images, folder).await?;
+        if is_unique && !is_known {
+            self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
+        }
+        bank::insert(images, folder, face, is_unique).await
+    }
+}
+
+impl Writer for MongoWriter {
+    fn write(&mut self, batch: Vec<(u64, StoreWrite)>) -> Vec<StoreAnswer> {
+        let mut answers = Vec::with_capacity(batch.len());
+        let mut rest = batch.as_slice();
+        while !rest.is_empty() {
+            // Together is what is about different faces: of two of one name the first is the one that is kept.
+            let mut seen = HashSet::new();
+            let is_new = |(_, write): &&(u64, StoreWrite)| match write {
+                StoreWrite::Insert { folder, face } => seen.insert((folder.clone(), face.name.clone())),
+                _ => true,
+            };
+            let count = rest.iter().take(TOGETHER).take_while(is_new).count().max(1);
+            let (run, left) = rest.split_at(count);
+            rest = left;
+            match self.link.run_all(run.iter().map(|(_, write)| self.apply(write))) {
+                Ok(results) => answers.extend(
+                    run.iter()
+                        .zip(results)
+                        .map(|((ticket, _), result)| StoreAnswer { ticket: *ticket, result }),
+                ),
+                Err(trouble) => answers.extend(
+                    run.iter()
+                        .map(|(ticket, _)| StoreAnswer { ticket: *ticket, result: Err(trouble.clone()) }),
+                ),
+            }
+        }
+        answers
+    }
+
+    fn close(&mut self) {}
+
+    fn brake(&self) -> Option<Brake> {
+        let link = Arc::clone(&self.link);
+        Some(Arc::new(move || link.brake()))
+    }
 }
 
 struct MongoReader {
@@ -90,15 +129,9 @@ struct MongoReader {
 
 impl Reader for MongoReader {
     fn read(&mut self, read: StoreRead) -> Result<StoreReply, StoreError> {
-        let (tables, images) = (&self.link.tables, &self.link.bank);
+        let images = &self.link.bank;
         self.link.run(async {
             Ok(match read {
-                StoreRead::Status(id) => StoreReply::Status(status::status(tables, id).await?),
-                StoreRead::Ended(ids) => StoreReply::Ended(status::ended(tables, &ids).await?),
-                StoreRead::Counts => StoreReply::Counts(status::counts(tables).await?),
-                StoreRead::File { id, range, reservation } => {
-                    StoreReply::File(status::file(tables, id, range, reservation).await?)
-                }
                 StoreRead::Missing { folder, names } => {
                     StoreReply::Names(bank::missing(images, &folder, names).await?)
                 }
@@ -112,6 +145,8 @@ impl Reader for MongoReader {
                 StoreRead::Faces { folder, after, max } => {
                     StoreReply::Faces(bank::faces(images, &folder, after, max).await?)
                 }
+                // Of tasks nothing comes here.
+                _ => StoreReply::Nothing,
             })
         })
     }

@@ -62,3 +62,18 @@ pub(super) fn hopeless() -> Problem {
     let detail = "la imagen hizo caer el servidor".into();
     Problem { code: 500, slug: "imagen-hizo-caer".into(), detail }
 }
+
+/// The scheme and the servers of a URI: what comes before the last `@` of its authority is a secret, and what comes
+/// behind it may be.
+#[cfg(any(feature = "mongodb", feature = "postgres"))]
+pub(super) fn without_user(uri: &str) -> String {
+    let (scheme, rest) = uri.split_once("://").unwrap_or(("mongodb", uri));
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let hosts = match rest.rsplit_once('@') {
+        None => authority,
+        // A password may hold a slash by mistake: nothing before an @ is shown; nor is what may be an option.
+        Some((before, _)) if before.contains('?') => "…",
+        Some((_, hosts)) => hosts.split(['/', '?']).next().unwrap_or_default(),
+    };
+    format!("{scheme}://{hosts}")
+}

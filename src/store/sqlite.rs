@@ -100,7 +100,7 @@ impl Reader for SqliteReader {
         // Several statements look at one state of the file.
         let conn = self.conn.transaction()?;
         match read {
-            StoreRead::Status(id) => status::status(&conn, id).map(StoreReply::Status),
+            StoreRead::Status(id) | StoreRead::Watch(id) => status::status(&conn, id).map(StoreReply::Status),
             StoreRead::Ended(ids) => status::ended(&conn, ids).map(StoreReply::Ended),
             StoreRead::Counts => status::counts(&conn).map(StoreReply::Counts),
             StoreRead::File { id, range, reservation } => {

@@ -44,6 +44,11 @@ pub trait Writer: Send {
         false
     }
 
+    /// Where the store tells [`News`](super::News), if it has any; called once, before anything is asked.
+    fn listen(&mut self, deliver: DeliverAnswer) {
+        drop(deliver);
+    }
+
     /// What makes it, and the reader, come to an end soon, whatever they wait for; None where they wait for nothing long.
     fn brake(&self) -> Option<Brake> {
         None
@@ -62,14 +67,22 @@ pub trait Reader: Send {
 /// Both halves of what a store is made of.
 pub type Backend = (Box<dyn Writer>, Box<dyn Reader>);
 
-/// A store that runs. Dropped unfinished, it is left as by a crash: what was in work is a suspect.
+/// A store that runs, and beside it the bank, where that has a database of its own. Dropped unfinished, it is left as by a crash:
+/// what was in work is a suspect.
 pub struct Store {
+    all: Desk,
+    /// None: the bank is with the tasks.
+    bank: Option<Desk>,
+    is_shared: bool,
+}
+
+/// The two threads of a backend.
+struct Desk {
     writes: Sender<(u64, StoreWrite)>,
     reads: Sender<(u64, StoreRead)>,
     writing: JoinHandle<Box<dyn Writer>>,
     reading: JoinHandle<()>,
     deliver: DeliverAnswer,
-    is_shared: bool,
     brake: Option<Brake>,
 }
 
@@ -83,16 +96,22 @@ impl Store {
         reader: Box<dyn Reader>,
         deliver: DeliverAnswer,
     ) -> io::Result<Self> {
-        let (writes, to_write) = unbounded();
-        let (reads, to_read) = unbounded();
-        let (is_shared, brake) = (writer.is_shared(), writer.brake());
-        let desk = Arc::clone(&deliver);
-        let writing =
-            Builder::new().name("store-write".into()).spawn(move || write_all(&to_write, writer, &desk))?;
-        let desk = Arc::clone(&deliver);
-        let reading =
-            Builder::new().name("store-read".into()).spawn(move || read_all(&to_read, reader, &desk))?;
-        Ok(Self { writes, reads, writing, reading, deliver, is_shared, brake })
+        let is_shared = writer.is_shared();
+        Ok(Self { all: Desk::start("store", (writer, reader), deliver)?, bank: None, is_shared })
+    }
+
+    /// From now on this has the bank, on threads of its own. What fails there is told as [`StoreError::Bank`].
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn keep_bank_in(&mut self, bank: Backend) -> io::Result<()> {
+        let deliver = Arc::clone(&self.all.deliver);
+        let of_bank = move |StoreAnswer { ticket, result }| {
+            let result = result.map_err(|error| StoreError::Bank(Box::new(error)));
+            deliver(StoreAnswer { ticket, result });
+        };
+        self.bank = Some(Desk::start("bank", bank, Arc::new(of_bank))?);
+        Ok(())
     }
 
     /// Whether other servers work on the same tasks.
@@ -103,6 +122,42 @@ impl Store {
 
     /// Asks; never blocks. The answer comes through [`DeliverAnswer`].
     pub fn ask(&self, request: StoreRequest) {
+        match &self.bank {
+            Some(bank) if request.ask.is_about_bank() => bank.ask(request),
+            _ => self.all.ask(request),
+        }
+    }
+
+    /// Waits until everything that was asked is answered, lets every task still in work wait again, and closes.
+    pub fn finish(self) {
+        let Self { all, bank, .. } = self;
+        for desk in bank.iter().chain([&all]) {
+            desk.brake();
+        }
+        if let Some(bank) = bank {
+            bank.finish();
+        }
+        all.finish();
+    }
+}
+
+impl Desk {
+    fn start(name: &str, (mut writer, reader): Backend, deliver: DeliverAnswer) -> io::Result<Self> {
+        writer.listen(Arc::clone(&deliver));
+        let (writes, to_write) = unbounded();
+        let (reads, to_read) = unbounded();
+        let brake = writer.brake();
+        let desk = Arc::clone(&deliver);
+        let writing = Builder::new()
+            .name(format!("{name}-write"))
+            .spawn(move || write_all(&to_write, writer, &desk))?;
+        let desk = Arc::clone(&deliver);
+        let reading =
+            Builder::new().name(format!("{name}-read")).spawn(move || read_all(&to_read, reader, &desk))?;
+        Ok(Self { writes, reads, writing, reading, deliver, brake })
+    }
+
+    fn ask(&self, request: StoreRequest) {
         let StoreRequest { ticket, ask } = request;
         let asked = match ask {
             Ask::Write(write) => self.writes.send((ticket, write)).is_ok(),
@@ -113,13 +168,15 @@ impl Store {
         }
     }
 
-    /// Waits until everything that was asked is answered, lets every task still in work wait again, and closes.
-    pub fn finish(self) {
-        let Self { writes, reads, writing, reading, brake, .. } = self;
-        if let Some(brake) = brake {
+    fn brake(&self) {
+        if let Some(brake) = &self.brake {
             brake();
         }
-        // The reader first: who writes is the last to leave, and tidies up.
+    }
+
+    fn finish(self) {
+        let Self { writes, reads, writing, reading, .. } = self;
+        // The reader first: the writer is the last to leave, and tidies up.
         drop(reads);
         // Both threads catch the panics of their backends; there is nothing left to say about one that did not.
         let _ = reading.join();

@@ -29,7 +29,8 @@ use crate::model::log_event::Level;
 use crate::model::now::Now;
 use crate::model::server_state::ServerState;
 use crate::model::store::{
-    Acceptance, Ask, Claimed, End, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest, StoreWrite,
+    Acceptance, Ask, Claimed, End, News, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest,
+    StoreWrite,
 };
 use crate::model::task::{Claim, Problem, Status};
 use crate::store::CRASHES_MAX;
@@ -164,13 +165,14 @@ enum TicketKind {
     Settle(Unsettled),
     Sweep,
     Probe,
+    ProbeBank,
 }
 
 impl TicketKind {
     /// Whether a change is asked for, whose success says that the store can be written to.
     fn is_write(&self) -> bool {
         match self {
-            Self::Client(_) | Self::Watch { .. } | Self::Final(_) | Self::Ended => false,
+            Self::Client(_) | Self::Watch { .. } | Self::Final(_) | Self::Ended | Self::ProbeBank => false,
             Self::Accept(_)
             | Self::Delete { .. }
             | Self::Claim { .. }
@@ -269,7 +271,7 @@ impl Tasks {
             None => {
                 // First in the list, then the look: an end in between is told by the one that comes first.
                 self.waiters.add(waiter, task);
-                self.read(TicketKind::Watch { waiter, task }, StoreRead::Status(task));
+                self.read(TicketKind::Watch { waiter, task }, StoreRead::Watch(task));
             }
         }
     }
@@ -369,8 +371,26 @@ impl Tasks {
                 }
             }
             TicketKind::Probe => {}
+            TicketKind::ProbeBank => {
+                if result.is_ok() && server.bank_away.borrow_mut().take().is_some() {
+                    let text = "El banco de imágenes funciona de nuevo.".to_owned();
+                    self.effects.push_back(Effect::Log(Level::Warning, None, text));
+                }
+            }
         }
         Ok(())
+    }
+
+    /// The store tells what another server has done.
+    pub fn handle_news(&mut self, news: News) {
+        match news {
+            // One claim, and more of them if it leads to something.
+            News::Waiting => (self.idle, self.caution) = (false, self.caution.max(Caution::Look)),
+            News::Ended(task) if self.waiters.has(task) && !self.in_work.contains_key(&task) => {
+                self.read(TicketKind::Final(task), StoreRead::Status(task));
+            }
+            News::Ended(_) => {}
+        }
     }
 
     /// Work on a task goes on as this run.
@@ -492,6 +512,9 @@ impl Tasks {
                 self.settle(unsettled);
             }
             self.write(TicketKind::Probe, StoreWrite::Probe);
+            if server.bank_away.borrow().is_some() {
+                self.write(TicketKind::ProbeBank, StoreWrite::ProbeBank);
+            }
         }
         if self.claim_at.is_some_and(|at| now.at >= at) {
             self.claim_at = None;
@@ -659,6 +682,17 @@ impl Tasks {
     }
 
     fn note_trouble(&mut self, trouble: &StoreError, server: &ServerState, now: Now) {
+        if let StoreError::Bank(of_bank) = trouble {
+            if matches!(**of_bank, StoreError::NoRoom { .. } | StoreError::Damaged(_)) {
+                return;
+            }
+            let before = server.bank_away.borrow_mut().replace(trouble.clone().into());
+            if before.is_none() {
+                self.effects.push_back(Effect::Log(Level::Error, None, format!("{trouble}. Se reintenta.")));
+            }
+            self.retry_at.get_or_insert(now.at + RETRY_TIME);
+            return;
+        }
         if let StoreError::Damaged(_) = trouble {
             self.effects.push_back(Effect::Log(Level::Error, None, format!("{trouble}.")));
         }

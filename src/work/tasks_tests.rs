@@ -619,7 +619,7 @@ fn whoever_waits_is_told_at_the_end() {
     for client in [11, 12, 13] {
         world.watch(client, 1);
         assert!(matches!(world.answer_read(Ok(StoreReply::Status(Some(status(id(1), TaskState::Running))))),
-            StoreRead::Status(asked) if asked == id(1)));
+            StoreRead::Watch(asked) if asked == id(1)));
     }
     world.tasks.forget(key(12));
     assert!(world.told.is_empty());

@@ -5,11 +5,15 @@
 //! deadline. A picture in an answer is decoded, never guessed at by its header. What a test needs of the machine
 //! (`nc`, `curl`, …) is looked for by [`tools::find`], which says aloud when it is missing.
 pub(crate) mod collections;
+#[cfg(any(feature = "mongodb", feature = "postgres"))]
+pub(crate) mod faces;
 pub(crate) mod fake_scaler;
 pub(crate) mod http;
 #[cfg(feature = "mongodb")]
 pub(crate) mod mongodb;
 pub(crate) mod pictures;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 pub(crate) mod processes;
 pub(crate) mod server;
 pub(crate) mod table;

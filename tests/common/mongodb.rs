@@ -84,13 +84,6 @@ impl FerretDb {
         }
     }
 
-    /// The process itself.
-    pub(crate) fn pid(&self) -> u32 {
-        let shell = self.running.as_ref().expect("it runs").id();
-        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
-        children.expect("its children").split_whitespace().next().expect("one").parse().expect("a number")
-    }
-
     /// For `-a`.
     pub(crate) fn uri(&self) -> String {
         let socket = self.directory.join("db.sock").display().to_string().replace('/', "%2F");

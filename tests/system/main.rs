@@ -11,6 +11,8 @@ mod common;
 
 mod access;
 mod bank;
+#[cfg(feature = "mongodb")]
+mod bank_mongodb;
 mod collections;
 mod connections;
 mod dashboards;
@@ -20,7 +22,7 @@ mod documents;
 mod endings;
 mod errors;
 mod files;
-#[cfg(feature = "mongodb")]
+#[cfg(feature = "postgres")]
 mod fleet;
 mod flood;
 mod forms;

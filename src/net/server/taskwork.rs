@@ -9,7 +9,7 @@ use crate::model::error::WorkError;
 use crate::model::job::{Brief, Product};
 use crate::model::key::Key;
 use crate::model::server_state::Figures;
-use crate::model::store::{Ask, StoreRead, StoreReply, StoreRequest, StoreWrite};
+use crate::model::store::{Ask, NEWS, StoreRead, StoreReply, StoreRequest, StoreWrite};
 use crate::model::task::{Claim, Submission};
 use crate::pixels;
 use crate::work::counts;
@@ -59,6 +59,10 @@ impl Server {
         while let Ok(answer) = self.answers.try_recv() {
             if answer.ticket == counts::TICKET {
                 self.counts.handle_answer(&answer, self.now.at);
+                continue;
+            }
+            if let (NEWS, Ok(StoreReply::News(news))) = (answer.ticket, &answer.result) {
+                self.tasks.handle_news(*news);
                 continue;
             }
             self.counts.note_answer(&answer);

@@ -77,6 +77,19 @@ macro_rules! contract_tests {
 }
 pub(super) use contract_tests;
 
+/// The same of what keeps the bank alone.
+#[cfg(feature = "mongodb")]
+macro_rules! bank_contract_tests {
+    ($place:ty) => {
+        $crate::store::contract::contract_tests! { $place;
+            bank: a_name_is_taken_once, names_are_in_order_of_their_bytes, what_is_missing_is_told_in_order,
+                folders_count_their_faces, faces_come_in_pages;
+        }
+    };
+}
+#[cfg(feature = "mongodb")]
+pub(super) use bank_contract_tests;
+
 /// Keeps everything.
 pub(super) const KEEP: Retention = Retention { age: Duration::from_hours(24), bytes_max: u64::MAX };
 

@@ -10,7 +10,6 @@ use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 
 use super::error::MongoError;
-use super::kept::KeptDocument;
 use super::link::{all, insert as insert_one, limit, step};
 use crate::model::face::{FACE_SAMPLES, Face, Page};
 
@@ -19,9 +18,17 @@ const UNIT: f64 = 1000.0;
 
 /// Sees to it that names are unique in a folder; false if they are not already, in documents of others.
 pub(super) async fn prepare(bank: &Database, folder: &str) -> Result<bool, MongoError> {
-    let unique = IndexOptions::builder().unique(true).build();
-    let index = IndexModel::builder().keys(doc! { "nombre": 1 }).options(unique).build();
-    match step(table(bank, folder).create_index(index)).await {
+    let make = async || {
+        let unique = IndexOptions::builder().unique(true).build();
+        let index = IndexModel::builder().keys(doc! { "nombre": 1 }).options(unique).build();
+        step(table(bank, folder).create_index(index)).await
+    };
+    // The first of two servers that make it at once may be what was in the way of the second.
+    let made = match make().await {
+        Err(fault) if fault.is_repeated() => make().await,
+        made => made,
+    };
+    match made {
         Ok(_) => Ok(true),
         Err(fault) if fault.is_repeated() => Ok(false),
         Err(fault) => Err(fault),
@@ -48,18 +55,12 @@ fn table(bank: &Database, folder: &str) -> Collection<Document> {
     bank.collection(folder)
 }
 
-/// How many faces a folder has; None if there is no such folder. Of what the database keeps of a collection, on each of
-/// its shards: some would look through all of it to count.
+/// How many faces a folder has, counted along the index of their names; None if there is no such folder.
 async fn count(bank: &Database, folder: &str) -> Result<Option<u64>, MongoError> {
-    let counts = [doc! { "$collStats": { "count": {} } }];
-    let counts = match all(table(bank, folder).aggregate(counts)).await {
-        Err(fault) if fault.is_no_collection() => return Ok(None),
-        counts => counts?,
-    };
-    let count: u64 =
-        counts.iter().map(|count| KeptDocument(count).number::<u64>("count").unwrap_or_default()).sum();
-    // After the fall of a database its figures may be too low for a while.
-    let is_empty = count == 0 && step(table(bank, folder).find_one(doc! {})).await?.is_none();
+    let table = table(bank, folder);
+    // Of texts alone: what has no name is none of ours.
+    let count = step(table.count_documents(doc! { "nombre": { "$gte": "" } })).await?;
+    let is_empty = count == 0 && step(table.find_one(doc! {})).await?.is_none();
     Ok((!is_empty).then_some(count))
 }
 

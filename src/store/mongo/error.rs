@@ -11,12 +11,6 @@ pub(super) enum MongoError {
     Driver(Box<Error>),
     /// It was not done in its time.
     Late,
-    /// Others were about the same thing at the same time, and what came of it is for whoever asked to try again.
-    Contended,
-    /// A document is not as it was written.
-    Strange,
-    /// There is no memory for so many bytes.
-    NoRoom { length: u64 },
 }
 
 impl From<Error> for MongoError {
@@ -32,9 +26,6 @@ const INTERNAL: i32 = 1;
 /// There is another index of the same fields, which allows what this one would not.
 const INDEX_OPTIONS: i32 = 85;
 const INDEX_KEYS: i32 = 86;
-/// There is no such collection; it is a view.
-const NO_COLLECTION: i32 = 26;
-const VIEW: i32 = 166;
 /// The disk of the database is full.
 const OUT_OF_DISK: i32 = 14_031;
 /// Wrong user or password; no user given where one is needed.
@@ -44,10 +35,6 @@ const UNAUTHORIZED: i32 = 13;
 impl MongoError {
     pub(super) fn is_duplicate(&self) -> bool {
         matches!(self, Self::Driver(error) if code(error) == Some(DUPLICATE))
-    }
-
-    pub(super) fn is_no_collection(&self) -> bool {
-        matches!(self, Self::Driver(error) if matches!(code(error), Some(NO_COLLECTION | VIEW)))
     }
 
     /// Of the making of an index: there are values already that it would not allow, or an index that allows them.
@@ -61,7 +48,6 @@ impl MongoError {
         match self {
             Self::Driver(error) => matches!(*error.kind, ErrorKind::ServerSelection { .. }),
             Self::Late => true,
-            Self::Contended | Self::Strange | Self::NoRoom { .. } => false,
         }
     }
 }
@@ -72,9 +58,6 @@ impl From<MongoError> for StoreError {
             MongoError::Driver(error) if code(&error) == Some(OUT_OF_DISK) => Self::Full(words(&error)),
             MongoError::Driver(error) => Self::Broken(words(&error)),
             MongoError::Late => Self::Broken("MongoDB no respondió a tiempo".into()),
-            MongoError::Contended => Self::Broken("otro servidor se ocupaba de lo mismo".into()),
-            MongoError::Strange => Self::Damaged("un documento guardado no es lo que debería".into()),
-            MongoError::NoRoom { length } => Self::NoRoom { length },
         }
     }
 }

@@ -4,15 +4,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::Document;
 use mongodb::error::Result as Driven;
 use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection, Cursor, Database};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use super::Names;
 use super::error::MongoError;
 use super::refusal::MongoRefusal;
 use crate::store::StoreError;
@@ -34,52 +32,25 @@ const CONNECTIONS: u32 = 8;
 pub(super) struct MongoLink {
     /// None while it is dropped.
     runtime: Option<Runtime>,
-    pub(super) tables: Tables,
     pub(super) bank: Database,
-    /// `servidores` once more, over a connection of its own.
-    pub(super) heartbeat: Collection<Document>,
     /// Whether the server stops.
     braked: watch::Sender<bool>,
     /// Since when nobody answers, and what was said then.
     away: Mutex<Option<(Instant, StoreError)>>,
 }
 
-/// The collections of the tasks; the header of [`super`] says what a document in each means.
-#[derive(Clone, Debug)]
-pub(super) struct Tables {
-    pub(super) tasks: Collection<Document>,
-    pub(super) queue: Collection<Document>,
-    pub(super) turns: Collection<Document>,
-    pub(super) results: Collection<Document>,
-    pub(super) chunks: Collection<Document>,
-    pub(super) keys: Collection<Document>,
-    pub(super) servers: Collection<Document>,
-}
-
 impl MongoLink {
     /// Reads the URI; connections are made when they are needed.
-    pub(super) fn open(uri: &str, names: Names<'_>) -> Result<Self, MongoRefusal> {
+    pub(super) fn open(uri: &str, name: &str) -> Result<Self, MongoRefusal> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("store-mongodb")
             .enable_all()
             .build()
             .map_err(MongoRefusal::Runtime)?;
-        let client = runtime.block_on(connect(uri, CONNECTIONS)).map_err(MongoRefusal::Uri)?;
-        let second = runtime.block_on(connect(uri, 1)).map_err(MongoRefusal::Uri)?;
-        let heartbeat = second.database(names.tasks).collection("servidores");
-        let (tasks, bank) = (client.database(names.tasks), client.database(names.bank));
-        let tables = Tables {
-            tasks: tasks.collection("tareas"),
-            queue: tasks.collection("cola"),
-            turns: tasks.collection("turnos"),
-            results: tasks.collection("resultados"),
-            chunks: tasks.collection("trozos"),
-            keys: tasks.collection("claves"),
-            servers: tasks.collection("servidores"),
-        };
+        let bank = runtime.block_on(connect(uri)).map_err(MongoRefusal::Uri)?.database(name);
         let (braked, _) = watch::channel(false);
-        Ok(Self { runtime: Some(runtime), tables, bank, heartbeat, braked, away: Mutex::default() })
+        Ok(Self { runtime: Some(runtime), bank, braked, away: Mutex::default() })
     }
 
     /// Does this on the caller's thread, and waits for it.
@@ -102,11 +73,6 @@ impl MongoLink {
         self.absence()?;
         let done = self.block_on(join_all(works)).ok_or_else(|| self.heed(MongoError::Late))?;
         Ok(done.into_iter().map(|result| result.map_err(|fault| self.heed(fault))).collect())
-    }
-
-    /// Does this beside everything else, until it ends or is aborted.
-    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
-        self.runtime.as_ref().map(|runtime| runtime.spawn(work))
     }
 
     /// The server stops: nothing that is under way, or is still asked, has long any more.
@@ -164,12 +130,12 @@ impl Drop for MongoLink {
     }
 }
 
-async fn connect(uri: &str, connections: u32) -> Driven<Client> {
+async fn connect(uri: &str) -> Driven<Client> {
     let mut options = ClientOptions::parse(uri).await?;
     options.app_name.get_or_insert_with(|| "tp2".into());
     options.server_selection_timeout.get_or_insert(PATIENCE);
     options.connect_timeout.get_or_insert(PATIENCE);
-    options.max_pool_size.get_or_insert(connections);
+    options.max_pool_size.get_or_insert(CONNECTIONS);
     // What was answered is there after the fall of the database as well.
     let concern = options.write_concern.get_or_insert_with(|| WriteConcern::builder().build());
     concern.w.get_or_insert(Acknowledgment::Majority);
@@ -191,11 +157,6 @@ async fn within<T>(time: Duration, work: impl IntoFuture<Output = Driven<T>>) ->
     }
 }
 
-/// The document of this name.
-pub(super) async fn find(table: &Collection<Document>, name: &str) -> Result<Option<Document>, MongoError> {
-    step(table.find_one(doc! { "_id": name })).await
-}
-
 /// Inserts a document; false, and nothing is done, if there is one of its name, or of another value that is unique.
 pub(super) async fn insert(table: &Collection<Document>, document: Document) -> Result<bool, MongoError> {
     match step(table.insert_one(document)).await {
@@ -203,24 +164,6 @@ pub(super) async fn insert(table: &Collection<Document>, document: Document) -> 
         Err(fault) if fault.is_duplicate() => Ok(false),
         Err(fault) => Err(fault),
     }
-}
-
-/// Puts this document in the place of the one of its name, if there is one.
-pub(super) async fn put(
-    table: &Collection<Document>,
-    name: &str,
-    document: Document,
-) -> Result<(), MongoError> {
-    match step(table.replace_one(doc! { "_id": name }, document).upsert(true)).await {
-        // Somebody else has put one there since this one looked.
-        Err(fault) if !fault.is_duplicate() => Err(fault),
-        _ => Ok(()),
-    }
-}
-
-/// Removes the document of this name; false if there was none.
-pub(super) async fn remove(table: &Collection<Document>, name: &str) -> Result<bool, MongoError> {
-    Ok(step(table.delete_one(doc! { "_id": name })).await?.deleted_count > 0)
 }
 
 /// MongoDB counts in i64.

@@ -7,6 +7,7 @@ use scaler::words::InWords;
 
 use super::error;
 use crate::store::StoreError;
+use crate::store::rules::without_user;
 
 /// The store can't be opened.
 #[derive(Debug)]
@@ -40,20 +41,6 @@ impl MongoRefusal {
     }
 }
 
-/// The scheme and the servers of a URI: what comes before the last `@` of its authority is a secret, and what comes
-/// behind it may be.
-fn without_user(uri: &str) -> String {
-    let (scheme, rest) = uri.split_once("://").unwrap_or(("mongodb", uri));
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let hosts = match rest.rsplit_once('@') {
-        None => authority,
-        // A password may hold a slash by mistake: nothing before an @ is shown; nor is what may be an option.
-        Some((before, _)) if before.contains('?') => "…",
-        Some((_, hosts)) => hosts.split(['/', '?']).next().unwrap_or_default(),
-    };
-    format!("{scheme}://{hosts}")
-}
-
 impl fmt::Display for MongoOpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { place, reason } = self;
@@ -68,7 +55,7 @@ impl fmt::Display for MongoOpenError {
             },
             MongoRefusal::Runtime(error) => write!(f, "{}", InWords(error)),
             MongoRefusal::Trouble(StoreError::Full(words) | StoreError::Damaged(words) | StoreError::Broken(words)) => f.write_str(words),
-            MongoRefusal::Trouble(trouble @ StoreError::NoRoom { .. }) => write!(f, "{trouble}"),
+            MongoRefusal::Trouble(trouble @ (StoreError::NoRoom { .. } | StoreError::Bank(_))) => write!(f, "{trouble}"),
         }
     }
 }

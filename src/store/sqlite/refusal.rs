@@ -54,7 +54,7 @@ impl From<StoreError> for SqliteRefusal {
             StoreError::Full(words) | StoreError::Damaged(words) | StoreError::Broken(words) => {
                 Self::Sqlite(words)
             }
-            StoreError::NoRoom { .. } => Self::Sqlite(trouble.to_string()),
+            StoreError::NoRoom { .. } | StoreError::Bank(_) => Self::Sqlite(trouble.to_string()),
         }
     }
 }

@@ -136,7 +136,7 @@ fn apply(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> Ou
         StoreWrite::Release { id, tried } => tasks::release(conn, *id, *tried),
         StoreWrite::Delete { id } => tasks::delete(conn, *id),
         StoreWrite::Sweep { at } => retention::sweep(conn, retention, *at),
-        StoreWrite::Probe => tasks::probe(conn),
+        StoreWrite::Probe | StoreWrite::ProbeBank => tasks::probe(conn),
         StoreWrite::Insert { folder, face } => bank::insert(conn, folder, face).map(StoreReply::Inserted),
     };
     told.map(WriteEffect::Told)

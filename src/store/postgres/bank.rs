@@ -1,0 +1,114 @@
+//! The image bank. Names are compared by their bytes, which the collation of their columns says.
+use bytes::Bytes;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::error::PgError;
+use super::link::{Conn, get, signed, unsigned};
+use crate::model::face::{Face, Page};
+
+const MAKE: &str = "INSERT INTO tp2_carpeta (nombre) SELECT $1::text
+    WHERE NOT EXISTS (SELECT FROM tp2_carpeta WHERE nombre = $1::text) ON CONFLICT DO NOTHING";
+const INSERT: &str = "WITH folder AS (SELECT id FROM tp2_carpeta WHERE nombre = $1::text),
+new AS (INSERT INTO tp2_imagen (carpeta, nombre, imagen_str, pixeles) SELECT id, $2, $3, $4 FROM folder
+    ON CONFLICT DO NOTHING RETURNING carpeta)
+UPDATE tp2_carpeta SET imagenes = imagenes + 1 WHERE id IN (SELECT carpeta FROM new)";
+const FOLDER: &str = "SELECT id, imagenes FROM tp2_carpeta WHERE nombre = $1";
+const FOLDERS: &str = "SELECT nombre, imagenes FROM tp2_carpeta ORDER BY nombre";
+const MISSING: &str = "SELECT nombre FROM unnest($2::text[]) WITH ORDINALITY AS wanted (nombre, place)
+    WHERE NOT EXISTS (SELECT FROM tp2_imagen i WHERE i.carpeta = $1 AND i.nombre = wanted.nombre) ORDER BY place";
+const NAMES: &str =
+    "SELECT nombre FROM tp2_imagen WHERE carpeta = $1 AND nombre >= $2 ORDER BY nombre LIMIT $3";
+const FACE: &str = "SELECT nombre, imagen_str, pixeles FROM tp2_imagen WHERE carpeta = $1 AND nombre = $2";
+const FACES: &str = "SELECT nombre, imagen_str, pixeles FROM tp2_imagen
+    WHERE carpeta = $1 AND nombre > $2 ORDER BY nombre LIMIT $3";
+
+/// What [`insert`] uses.
+pub(super) const STATEMENTS: [&str; 2] = [MAKE, INSERT];
+
+/// Keeps a face unless its folder has one of that name; the database itself sees to that.
+pub(super) async fn insert(conn: &Conn, folder: &str, face: &Face) -> Result<bool, PgError> {
+    let Face { name, image, samples } = face;
+    let (name_of_folder, samples): ([&(dyn ToSql + Sync); 1], &[u8]) = ([&folder], samples);
+    let all: [&(dyn ToSql + Sync); 4] = [&folder, name, image, &samples];
+    // Both are sent at once, in this order.
+    let (made, inserted) =
+        futures_util::future::join(conn.execute(MAKE, &name_of_folder), conn.execute(INSERT, &all)).await;
+    made?;
+    Ok(inserted? > 0)
+}
+
+async fn query(
+    conn: &mut Conn,
+    text: &'static str,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, PgError> {
+    let statement = conn.prepare(text).await?;
+    Ok(conn.client.query(&statement, values).await?)
+}
+
+/// A folder's row, and how many faces it has.
+async fn find(conn: &mut Conn, folder: &str) -> Result<Option<(i64, u64)>, PgError> {
+    let rows = query(conn, FOLDER, &[&folder]).await?;
+    rows.first().map(|row| Ok((get(row, "id")?, unsigned(row, "imagenes")?))).transpose()
+}
+
+/// Those of these names that a folder lacks, in the order given; all of them if there is no such folder.
+pub(super) async fn missing(conn: &mut Conn, folder: &str, names: &[String]) -> Result<Vec<String>, PgError> {
+    let Some((folder, _)) = find(conn, folder).await? else { return Ok(names.to_vec()) };
+    query(conn, MISSING, &[&folder, &names]).await?.iter().map(|row| get(row, "nombre")).collect()
+}
+
+/// All folders in order of their names, and how many faces each has.
+pub(super) async fn folders(conn: &mut Conn) -> Result<Vec<(String, u64)>, PgError> {
+    let rows = query(conn, FOLDERS, &[]).await?;
+    rows.iter().map(|row| Ok((get(row, "nombre")?, unsigned(row, "imagenes")?))).collect()
+}
+
+/// Names in a folder, `from` this one on.
+pub(super) async fn names(
+    conn: &mut Conn,
+    folder: &str,
+    from: Option<&str>,
+    max: usize,
+) -> Result<Option<Page>, PgError> {
+    let Some((folder, total)) = find(conn, folder).await? else { return Ok(None) };
+    // One more is where the next part begins. No name is empty: all are after the empty one.
+    let values: [&(dyn ToSql + Sync); 3] =
+        [&folder, &from.unwrap_or_default(), &limit(max).saturating_add(1)];
+    let rows = query(conn, NAMES, &values).await?;
+    let mut names: Vec<String> = rows.iter().map(|row| get(row, "nombre")).collect::<Result<_, _>>()?;
+    let next = (names.len() > max).then(|| names.pop()).flatten();
+    Ok(Some(Page { total, names, next }))
+}
+
+/// One face, or none; None if there is no such folder.
+pub(super) async fn face(conn: &mut Conn, folder: &str, name: &str) -> Result<Option<Vec<Face>>, PgError> {
+    let Some((folder, _)) = find(conn, folder).await? else { return Ok(None) };
+    query(conn, FACE, &[&folder, &name]).await?.iter().map(of).collect::<Result<_, _>>().map(Some)
+}
+
+/// Faces of a folder.
+pub(super) async fn faces(
+    conn: &mut Conn,
+    folder: &str,
+    after: Option<&str>,
+    max: usize,
+) -> Result<Option<Vec<Face>>, PgError> {
+    let Some((folder, _)) = find(conn, folder).await? else { return Ok(None) };
+    let rows = query(conn, FACES, &[&folder, &after.unwrap_or_default(), &limit(max)]).await?;
+    rows.iter().map(of).collect::<Result<_, _>>().map(Some)
+}
+
+fn of(row: &Row) -> Result<Face, PgError> {
+    let samples: &[u8] = get(row, "pixeles")?;
+    Ok(Face {
+        name: get(row, "nombre")?,
+        image: get(row, "imagen_str")?,
+        samples: Bytes::copy_from_slice(samples),
+    })
+}
+
+fn limit(max: usize) -> i64 {
+    signed(max as u64)
+}

@@ -1,0 +1,300 @@
+//! The way to the database: connections, the runtime they need, and how long anything may take.
+//!
+//! The writer and the reader have a [`Session`] each, with a connection that is made when it is needed and made again after it broke.
+//! Statements are prepared once a connection. What a step is answered is durable, or it was not done, or the connection broke in
+//! between: then whoever asked does not know, which [`Session::run`] tells as an error.
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_postgres::types::{FromSql, ToSql};
+use tokio_postgres::{AsyncMessage, Client, Config, Row, Statement};
+
+use super::error::PgError;
+use super::refusal::PgRefusal;
+use super::tls::PgTls;
+use super::uri::{self, PgAddress};
+use crate::store::StoreError;
+
+/// What one step may take, whatever the URI says: it may be megabytes over a slow network.
+const STEP_MAX: Duration = Duration::from_secs(10);
+/// What the making of a connection may take, all hosts together.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// What each thing that is still to be done may take once the server stops.
+const LAST: Duration = Duration::from_secs(5);
+/// After the database was not there everything is refused for so long without another look.
+const ABSENCE: Duration = Duration::from_millis(500);
+/// A transaction that others were in the way of is tried so often.
+const TRIES_MAX: u32 = 10;
+
+/// The database, for all threads of a store.
+pub(super) struct PgLink {
+    /// None while it is dropped.
+    runtime: Option<Runtime>,
+    config: Config,
+    tls: PgTls,
+    /// Whether the server stops.
+    braked: watch::Sender<bool>,
+    /// Since when nobody answers, and what was said then.
+    away: Mutex<Option<(Instant, StoreError)>>,
+}
+
+/// Of plans that are kept while tables grow from nothing, only those along indexes stay good; and none is worth compiling.
+pub(super) const SETTINGS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off;";
+
+/// One connection.
+pub(super) struct Conn {
+    pub(super) client: Client,
+    statements: HashMap<&'static str, Statement>,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        // What is still under way would only keep the socket open.
+        self.driver.abort();
+    }
+}
+
+impl Conn {
+    /// This statement, prepared.
+    pub(super) async fn prepare(&mut self, text: &'static str) -> Result<Statement, PgError> {
+        if let Some(statement) = self.statements.get(text) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(text).await?;
+        self.statements.insert(text, statement.clone());
+        Ok(statement)
+    }
+
+    /// Sends a statement that was [prepared](Self::prepare) before, when it is first polled; so several can be on their way at once.
+    pub(super) async fn query(
+        &self,
+        text: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, PgError> {
+        Ok(self.client.query(self.prepared(text)?, values).await?)
+    }
+
+    /// The same for one that gives no rows: how many it has changed.
+    pub(super) async fn execute(
+        &self,
+        text: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, PgError> {
+        Ok(self.client.execute(self.prepared(text)?, values).await?)
+    }
+
+    fn prepared(&self, text: &'static str) -> Result<&Statement, PgError> {
+        self.statements.get(text).ok_or(PgError::Strange)
+    }
+}
+
+impl PgLink {
+    /// Reads the URI; connections are made when they are needed.
+    pub(super) fn open(uri: &str) -> Result<Self, PgRefusal> {
+        let PgAddress { config, trust } = uri::parse(uri)?;
+        let tls = PgTls::new(&trust)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("store-postgres")
+            .enable_all()
+            .build()
+            .map_err(PgRefusal::Runtime)?;
+        let (braked, _) = watch::channel(false);
+        Ok(Self { runtime: Some(runtime), config, tls, braked, away: Mutex::default() })
+    }
+
+    /// A connection to a server that can write, and keeps what it promises; what it notifies goes to `heard`.
+    ///
+    /// # Errors
+    /// None answers, or says no, or its settings are none to be trusted.
+    pub(super) async fn connect(
+        &self,
+        heard: Option<mpsc::UnboundedSender<String>>,
+    ) -> Result<Conn, PgError> {
+        match tokio::time::timeout(CONNECT_MAX, self.connect_now(heard)).await {
+            Ok(conn) => conn,
+            Err(_) => Err(PgError::Late),
+        }
+    }
+
+    async fn connect_now(&self, heard: Option<mpsc::UnboundedSender<String>>) -> Result<Conn, PgError> {
+        let (client, mut connection) = self.config.connect(self.tls.clone()).await?;
+        let driver = tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+                if let (AsyncMessage::Notification(note), Some(heard)) = (message, &heard)
+                    // Nobody listens any more.
+                    && heard.send(note.payload().to_owned()).is_err()
+                {
+                    break;
+                }
+            }
+        });
+        let conn = Conn { client, statements: HashMap::new(), driver };
+        let settings = "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_encoding')";
+        let settings = conn.client.query_one(settings, &[]).await?;
+        for (at, name) in [(0, "fsync"), (1, "synchronous_commit")] {
+            if get::<String>(&settings, at)? == "off" {
+                return Err(PgError::Unsafe(name));
+            }
+        }
+        let encoding: String = get(&settings, 2)?;
+        if encoding != "UTF8" {
+            return Err(PgError::Encoding(encoding));
+        }
+        match conn.client.batch_execute(SETTINGS).await.map_err(PgError::from) {
+            Err(fault) if fault.is_absence() => Err(fault),
+            // Another engine may have none of these.
+            _ => Ok(conn),
+        }
+    }
+
+    /// Does this beside everything else, until it ends or is aborted.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
+        self.runtime.as_ref().map(|runtime| runtime.spawn(work))
+    }
+
+    /// The server stops: nothing that is under way, or is still asked, has long any more.
+    pub(super) fn brake(&self) {
+        self.braked.send_replace(true);
+    }
+
+    /// Waits until this, which was aborted, is over.
+    pub(super) fn wait_for(&self, aborted: JoinHandle<()>) {
+        if let Some(runtime) = &self.runtime {
+            let _ = runtime.block_on(aborted);
+        }
+    }
+
+    /// None: there was no more time.
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut braked = self.braked.subscribe();
+        let end = async {
+            // Never an error: the sender is there as long as this.
+            let _ = braked.wait_for(|braked| *braked).await;
+            tokio::time::sleep(LAST).await;
+        };
+        self.runtime.as_ref()?.block_on(async {
+            tokio::select! {
+                biased;
+                done = work => Some(done),
+                () = end => None,
+            }
+        })
+    }
+
+    /// # Errors
+    /// What was said a moment ago, if the database was not there then.
+    fn absence(&self) -> Result<(), StoreError> {
+        match &*self.away() {
+            Some((since, trouble)) if since.elapsed() < ABSENCE => Err(trouble.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn away(&self) -> MutexGuard<'_, Option<(Instant, StoreError)>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for PgLink {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Nothing that hangs in it holds up an end.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// One thread's way to the database.
+pub(super) struct Session {
+    pub(super) link: Arc<PgLink>,
+    /// Dropped on the runtime's threads or here: it only aborts its driver.
+    conn: Option<Conn>,
+}
+
+impl Session {
+    pub(super) fn new(link: Arc<PgLink>) -> Self {
+        Self { link, conn: None }
+    }
+
+    /// Does this on the caller's thread, and waits for it; from the beginning again where another transaction was in the way.
+    ///
+    /// # Errors
+    /// It failed; or the database was not there a moment ago, and it was not tried.
+    pub(super) fn run<T>(
+        &mut self,
+        work: impl AsyncFnMut(&mut Conn) -> Result<T, PgError>,
+    ) -> Result<T, StoreError> {
+        self.link.absence()?;
+        self.attempt(work).map_err(|fault| {
+            let is_absence = fault.is_absence();
+            let trouble = StoreError::from(fault);
+            if is_absence {
+                *self.link.away() = Some((Instant::now(), trouble.clone()));
+            }
+            trouble
+        })
+    }
+
+    /// Whether what was done last has left a connection behind that is of use.
+    pub(super) fn is_connected(&self) -> bool {
+        self.conn.is_some()
+    }
+
+    /// The same without regard to what was a moment ago.
+    pub(super) fn attempt<T>(
+        &mut self,
+        mut work: impl AsyncFnMut(&mut Conn) -> Result<T, PgError>,
+    ) -> Result<T, PgError> {
+        let link = Arc::clone(&self.link);
+        let mut kept = self.conn.take().filter(|conn| !conn.client.is_closed());
+        let done = link.block_on(async {
+            let conn = match &mut kept {
+                Some(conn) => conn,
+                None => kept.insert(link.connect(None).await?),
+            };
+            let mut tries = 0;
+            loop {
+                let done = tokio::time::timeout(STEP_MAX, work(conn)).await.unwrap_or(Err(PgError::Late));
+                let Err(fault) = done else { return done };
+                if fault.is_absence() {
+                    return Err(fault);
+                }
+                // A transaction that failed is over before anything else is asked.
+                conn.client.batch_execute("ROLLBACK").await?;
+                tries += 1;
+                if !fault.is_contention() || tries == TRIES_MAX {
+                    return Err(fault);
+                }
+            }
+        });
+        let done = done.unwrap_or(Err(PgError::Late));
+        // After an absence the connection is of no use, and what was under way on it is given up.
+        self.conn = kept.filter(|_| !done.as_ref().is_err_and(PgError::is_absence));
+        done
+    }
+}
+
+/// A value of a row.
+pub(super) fn get<'a, T: FromSql<'a>>(
+    row: &'a Row,
+    column: impl tokio_postgres::row::RowIndex + std::fmt::Display,
+) -> Result<T, PgError> {
+    row.try_get(column).map_err(|_| PgError::Strange)
+}
+
+/// PostgreSQL counts in i64.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number of a row that is not negative.
+pub(super) fn unsigned(row: &Row, column: &str) -> Result<u64, PgError> {
+    u64::try_from(get::<i64>(row, column)?).map_err(|_| PgError::Strange)
+}

@@ -1,0 +1,46 @@
+//! What is in the database, and how one of an older version becomes one of this.
+//!
+//! Rules: `tp2_schema` has one row, which says how many of the [`MIGRATIONS`] the tables have been through. All of them are made in
+//! one transaction under an advisory lock, so that of servers that start together one makes them and the others wait.
+//! Tables of a later version are refused and left as they are. The tables are where the connection's `search_path` points first.
+use tokio_postgres::Transaction;
+
+use super::error::PgError;
+use super::link::Conn;
+
+/// From each version to the next, the first from nothing.
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+
+/// `tp2s`, big-endian: the key of the advisory lock.
+const LOCK: i64 = i32::from_be_bytes(*b"tp2s") as i64;
+
+/// Brings the tables to this version.
+pub(super) async fn migrate(conn: &mut Conn) -> Result<(), PgError> {
+    bring_through(conn, MIGRATIONS).await
+}
+
+pub(super) async fn bring_through(conn: &mut Conn, migrations: &[&str]) -> Result<(), PgError> {
+    let transaction = conn.client.transaction().await?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    let known = migrations.len();
+    let version = version(&transaction).await?;
+    let done = usize::try_from(version).ok().filter(|&done| done <= known);
+    let done = done.ok_or(PgError::Newer { version, known })?;
+    for (version, migration) in (1_i32..).zip(migrations).skip(done) {
+        transaction.batch_execute(migration).await?;
+        transaction.execute("UPDATE tp2_schema SET version = $1", &[&version]).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+async fn version(transaction: &Transaction<'_>) -> Result<i32, PgError> {
+    let exists = transaction.query_one("SELECT to_regclass('tp2_schema') IS NOT NULL", &[]).await?;
+    if !exists.try_get::<_, bool>(0)? {
+        transaction
+            .batch_execute(
+                "CREATE TABLE tp2_schema (version integer NOT NULL); INSERT INTO tp2_schema VALUES (0)",
+            )
+            .await?;
+    }
+    Ok(transaction.query_one("SELECT version FROM tp2_schema", &[]).await?.try_get(0)?)
+}
