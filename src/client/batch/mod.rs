@@ -93,8 +93,6 @@ fn send(
     work: &[Work],
     saver: &Saver,
 ) -> Result<(), Failure> {
-    let directories: BTreeSet<_> = work.iter().filter_map(|work| work.destination.parent()).collect();
-    directories.into_iter().for_each(tidy);
     let conversation = session.open()?;
     let bar = session.console.begin(Unit::Pictures, work.len() as u64);
     let target = options.parameters.target("/");
@@ -125,7 +123,7 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    /// What is to be sent; the rest is told.
+    /// What is to be sent; the rest is told. Where results belong, it is tidied up.
     fn sort(&self, options: &Options, output: &Path, found: Vec<Found>) -> Vec<Work> {
         let mut pictures = Vec::new();
         for Found { source, relative, kind } in found {
@@ -143,6 +141,7 @@ impl Teller<'_> {
         let relatives: Vec<&Path> = pictures.iter().map(|(_, relative, _)| relative.as_path()).collect();
         let names = plan::names(&relatives, options.parameters.format);
         let mut work = Vec::new();
+        let mut directories = BTreeSet::new();
         for ((source, _, id), name) in pictures.iter().zip(names) {
             let destination = match name {
                 Name::Own(name) => output.join(name),
@@ -155,6 +154,7 @@ impl Teller<'_> {
                     continue;
                 }
             };
+            directories.extend(destination.parent().map(Path::to_owned));
             match fs::metadata(&destination) {
                 Ok(there) => match inputs.get(&FileId::of(&there)).and_then(|&index| pictures.get(index)) {
                     Some((input, ..)) => {
@@ -172,6 +172,8 @@ impl Teller<'_> {
         }
         if options.simulate {
             work.iter().for_each(|work| self.plan(work));
+        } else {
+            directories.iter().for_each(|directory| tidy(directory));
         }
         work
     }
