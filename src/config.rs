@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use getopts::Matches;
-use scaler::usage::{self, Row};
+use scaler::usage::{self, Manual, Row};
 
 use crate::host;
 use crate::http::access::Origins;
@@ -327,11 +327,20 @@ Ejemplos:
   curl 'http://[::1]:8080/gato.jpg?escala=0.25' -o gris.jpg
 ";
 
+const ABOUT: &str = "procesa imágenes";
+
+/// What its page of the manual is made from.
+#[must_use]
+pub fn manual() -> Manual {
+    let rows = OPTIONS.iter().map(Row::described).collect();
+    Manual { program: "tp2", about: ABOUT, usage: usage_line(), rows, operand: "", notes: NOTES }
+}
+
 fn help() -> String {
     let limits_at = OPTIONS.iter().position(|row| row.long == FIRST_LIMIT).unwrap_or(OPTIONS.len());
     let (options, limits) = OPTIONS.split_at(limits_at);
     format!(
-        "{}\n\nTp2 - procesa imágenes\n\nOpciones:\n{}\nLímites:\n{}{NOTES}",
+        "{}\n\nTp2 - {ABOUT}\n\nOpciones:\n{}\nLímites:\n{}{NOTES}",
         usage_line(),
         usage::help(options),
         usage::help(limits)

@@ -9,58 +9,11 @@ use std::time::Duration;
 use getopts::Matches;
 use scaler::child::SessionLimits;
 use scaler::listener::Endpoint;
+use scaler::options::{OPTIONS, help, usage_line};
 use scaler::serve::Config;
-use scaler::usage::{self, Row};
+use scaler::usage;
 use scaler::wire::Limits;
 use scaler::words::InWords;
-
-const fn valued(long: &'static str, value: &'static str, help: &'static str) -> Row<()> {
-    Row { value, ..Row::new(long, help, ()) }
-}
-
-/// Every option, in the order of the help. The defaults that are shown are those in force: they are read from here.
-const OPTIONS: &[Row<()>] = &[
-    Row { short: "h", ..Row::new("help", "Muestra este mensaje de ayuda y sale", ()) },
-    Row { short: "i", default: "127.0.0.1", ..valued("ip", "IP", "Dirección o nombre de escucha") },
-    Row {
-        short: "p",
-        default: "8889",
-        ..valued("port", "PORT", "Puerto de escucha; 0: lo elige el sistema")
-    },
-    Row {
-        short: "u",
-        ..valued("unix", "RUTA", "Socket Unix de escucha, en lugar de IP y PORT si no se\ndan también")
-    },
-    Row {
-        short: "c", default: "64", ..valued("hijos", "MAX_CHILDREN", "Máximo de procesos hijos a la vez")
-    },
-    Row {
-        default: "30",
-        ..valued("plazo", "SEGUNDOS", "Tiempo máximo para una imagen, y de espera por la\nsiguiente")
-    },
-    Row {
-        default: "100",
-        ..valued("max-pixeles", "MILLONES", "Máximo de píxeles de una imagen, antes y después")
-    },
-    Row::new("exigir-aislamiento", "No arranca si falta algún paso del aislamiento", ()),
-    Row::new("stdio", "Atiende una conexión por la entrada y salida estándar", ()),
-    // «quiet» is what it was called at first.
-    Row {
-        short: "q",
-        synonyms: &["quiet"],
-        repeatable: true,
-        ..Row::new("silencio", "Solo muestra los errores", ())
-    },
-    Row { short: "V", ..Row::new("version", "Muestra la versión y sale", ()) },
-];
-
-fn usage_line() -> String {
-    usage::line("tp2-scaler", OPTIONS)
-}
-
-fn help() -> String {
-    format!("{}\n\nTp2-scaler - escala imágenes grises\n\nOpciones:\n{}", usage_line(), usage::help(OPTIONS))
-}
 
 /// What the command line asks for.
 #[derive(Debug)]

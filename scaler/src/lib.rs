@@ -3,7 +3,7 @@
 //! Rule: this process forks and never threads (tp2 threads, and forks only to start this one).
 //!
 //! Layers, from below: [`sys`] the kernel; [`raster`], [`wire`], [`resize`], [`scaling`], [`throttle`], [`exit_stats`], [`ending`],
-//! [`usage`], [`words`] pure; [`log`], [`listener`], [`sandbox`]; [`child`]; [`config`]; [`serve`].
+//! [`usage`], [`words`] pure; [`options`], [`log`], [`listener`], [`sandbox`]; [`child`]; [`config`]; [`serve`].
 //!
 //! To read it: [`serve`] is the parent's loop, [`sandbox`] what a child gives up, [`child`] what it does then, [`wire`] the bytes
 //! it speaks (`protocol.md` has them in prose), [`resize`] the work itself, [`scaling`] both put together.
@@ -16,6 +16,7 @@ pub mod ending;
 pub mod exit_stats;
 pub mod listener;
 pub mod log;
+pub mod options;
 pub mod raster;
 pub mod resize;
 pub mod sandbox;

@@ -67,6 +67,22 @@ impl<A> Row<A> {
         format!("--{} {}", self.long, self.value).trim_end().to_owned()
     }
 
+    /// The same without what the program does with it.
+    #[must_use]
+    pub const fn described(&self) -> Row<()> {
+        let &Self { short, long, synonyms, value, help, default, required, repeatable, .. } = self;
+        Row { short, long, synonyms, value, help, default, required, repeatable, action: () }
+    }
+
+    /// The help in one line, the default with it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let lines = self.help.lines().filter(|line| !line.is_empty());
+        let text = lines.collect::<Vec<_>>().join(" ").replace("{}", self.default);
+        let is_open = !self.default.is_empty() && !self.help.contains("{}");
+        if is_open { format!("{text} ({})", self.default) } else { text }
+    }
+
     /// Its lines of the help.
     fn help_lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.help.lines().map(|line| line.replace("{}", self.default)).collect();
@@ -90,6 +106,23 @@ impl<A> Row<A> {
         let line = |(name, text)| format!("{name:TEXT_AT$}{text}").trim_end().to_owned();
         names.zip(&lines).map(line).collect()
     }
+}
+
+/// What a program's page of the manual and its completions in shells are made from.
+#[derive(Clone, Debug)]
+pub struct Manual {
+    /// Its name.
+    pub program: &'static str,
+    /// What it is, in half a sentence.
+    pub about: &'static str,
+    /// The usage line.
+    pub usage: String,
+    /// Every option.
+    pub rows: Vec<Row<()>>,
+    /// What is called without an option; empty: nothing is.
+    pub operand: &'static str,
+    /// What the help says below the options: paragraphs, and in lines that begin with two spaces, examples.
+    pub notes: &'static str,
 }
 
 /// The help's list of these options, each line with its end.
@@ -312,6 +345,14 @@ mod tests {
         assert_eq!((matches.opt_str("tiempo").as_deref(), matches.opt_count("largo")), (Some("3"), 2));
         let twice = parse(&options(ROWS), ["--ip=a", "-ib"].map(OsString::from));
         assert_eq!(twice.unwrap_err(), "la opción --ip está repetida");
+    }
+
+    #[test]
+    fn a_row_in_one_line_has_its_default_once() {
+        let texts: Vec<_> = ROWS.iter().map(Row::text).collect();
+        assert_eq!(texts[..5], ["Ayuda", "Dirección", "Imagen", "Uno dos (30)", "Menos de (7) no"]);
+        let plain = Row { action: 7, ..Row::new("x", "y", 7) }.described();
+        assert_eq!((plain.long, plain.text().as_str(), plain.action), ("x", "y", ()));
     }
 
     #[test]

@@ -35,7 +35,7 @@ mod session;
 mod task;
 
 pub use console::Console;
-pub use options::{BadUsage, ClientCommand, Mode, Options, Output, parse, usage_line};
+pub use options::{BadUsage, ClientCommand, Mode, Options, Output, manual, parse, usage_line};
 pub use outcome::Style;
 pub use parameters::Parameters;
 pub use prompt::Asker;

@@ -17,7 +17,7 @@ use crate::http::format::Format;
 mod arguments;
 mod table;
 
-pub use table::usage_line;
+pub use table::{manual, usage_line};
 
 /// What the client is to do.
 #[derive(Debug)]

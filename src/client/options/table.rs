@@ -1,5 +1,5 @@
 //! The table of options, and what is made from it: the usage line and the help.
-use scaler::usage::{self, Row};
+use scaler::usage::{self, Manual, Row};
 
 /// Every option, in the order of the help. A default that is shown is the server's.
 pub(super) const OPTIONS: &[Row<()>] = &[
@@ -96,13 +96,17 @@ Ejemplos:
   tp2-cliente -i ::1 -p 8080 -f img_to_learn
 ";
 
+const ABOUT: &str = "envía imágenes al servidor y guarda los resultados, o una carpeta al banco de imágenes";
+
+/// What its page of the manual is made from.
+#[must_use]
+pub fn manual() -> Manual {
+    let rows = OPTIONS.to_vec();
+    Manual { program: "tp2-cliente", about: ABOUT, usage: usage_line(), rows, operand: "RUTA", notes: NOTES }
+}
+
 pub(super) fn help() -> String {
-    format!(
-        "{}\n\nTp2-cliente - envía imágenes al servidor y guarda los resultados, o una carpeta al banco de imágenes\n\n\
-         Opciones:\n{}{NOTES}",
-        usage_line(),
-        usage::help(OPTIONS)
-    )
+    format!("{}\n\nTp2-cliente - {ABOUT}\n\nOpciones:\n{}{NOTES}", usage_line(), usage::help(OPTIONS))
 }
 
 #[cfg(test)]

@@ -1,0 +1,32 @@
+# Hecho de las tablas de opciones por «cargo run --example manuals»: no se edita.
+_tp2() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+    COMPREPLY=()
+    case $prev in
+        -i | --ip) :; return ;;
+        -p | --port | --puerto) :; return ;;
+        -e | --escala) :; return ;;
+        -s | --escalador) :; return ;;
+        -d | --directorio) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+        -l | --enlaces) :; return ;;
+        -a | --almacen) :; return ;;
+        -t | --hilos) :; return ;;
+        -o | --registro) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --origen) :; return ;;
+        --nombre) :; return ;;
+        --clave-archivo) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --proxy) :; return ;;
+        --max-cuerpo) :; return ;;
+        --max-pixeles) :; return ;;
+        --conexiones) :; return ;;
+        --cola) :; return ;;
+        --memoria) :; return ;;
+        --plazo) :; return ;;
+        --retencion) :; return ;;
+        --retencion-espacio) :; return ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '-h --help -i --ip -p --port --puerto -e --escala -s --escalador -d --directorio -l --enlaces -a --almacen -t --hilos -o --registro --registro-json -v --detalle -q --silencio --origen --nombre --clave-archivo --proxy --salud -V --version --max-cuerpo --max-pixeles --conexiones --cola --memoria --plazo --retencion --retencion-espacio' -- "$cur")
+    fi
+}
+complete -F _tp2 tp2
