@@ -199,12 +199,18 @@ fn names_that_would_be_one_stay_two() {
     assert_eq!(tree(&place.path("s")), BTreeSet::from(names));
     assert_eq!(side("s/a.jpg.webp"), (Format::WebP, 20, 20));
     assert_eq!(side("s/a.png.webp"), (Format::WebP, 10, 10));
-    // Several folders keep their names; those of one name keep what is theirs, and the rest is told.
-    let ended = place.run(server.port, &["-o", "t", "fotos", "otras", "mas/otras", "./otras"]).expect(1);
+    // Several folders keep their names; those of one name, and files, the way to them. What is named twice is sent once.
+    let roots = ["fotos", "otras", "mas/otras", "./otras", "fotos/b.jpg", "otras/b.jpg"];
+    let ended = place.run(server.port, &[&["-o", "t"], &roots[..]].concat()).expect(0);
+    assert_eq!(ended.last_line(), "5 guardadas, 0 ya existían, 0 omitidas, 0 con error");
     assert_eq!((side("t/fotos/b.jpg").1, side("t/otras/b.jpg").1), (4, 2));
-    assert_eq!(ended.last_line(), "4 guardadas, 0 ya existían, 0 omitidas, 1 con error");
-    let why = "mas/otras/b.jpg: su resultado se llamaría como el de otras/b.jpg: envíelas por separado\n";
-    assert_eq!(ended.trouble, why);
+    let ended = place.run(server.port, &["-o", "u", "fotos/b.jpg", "otras/b.jpg", "fotos/a.jpg"]).expect(0);
+    assert_eq!(ended.last_line(), "3 guardadas, 0 ya existían, 0 omitidas, 0 con error");
+    let names = ["a.jpg", "fotos/b.jpg", "otras/b.jpg"].map(PathBuf::from);
+    assert_eq!(tree(&place.path("u")), BTreeSet::from(names));
+    let up = format!("../{}/otras/b.jpg", place.directory.0.file_name().unwrap().display());
+    let ended = place.run(server.port, &["-o", "v", "otras/b.jpg", &up, "mas/otras/b.jpg"]).expect(0);
+    assert_eq!(ended.last_line(), "2 guardadas, 0 ya existían, 0 omitidas, 0 con error");
 }
 
 #[test]

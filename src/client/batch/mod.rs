@@ -7,7 +7,7 @@
 //!
 //! Refuses to do: compare times or contents. A result that is there may be of a picture that has changed since, or of
 //! other wishes; `--de-nuevo` is for that.
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -125,10 +125,14 @@ struct Teller<'a> {
 impl Teller<'_> {
     /// What is to be sent; the rest is told. Where results belong, it is tidied up.
     fn sort(&self, options: &Options, output: &Path, found: Vec<Found>) -> Vec<Work> {
-        let mut pictures = Vec::new();
+        let (mut pictures, mut seen) = (Vec::new(), HashSet::new());
         for Found { source, relative, kind } in found {
             match kind {
-                Kind::Picture(id) => pictures.push((source, relative, id)),
+                // What is named twice is sent once.
+                Kind::Picture(id) if seen.insert((id, relative.clone())) => {
+                    pictures.push((source, relative, id));
+                }
+                Kind::Picture(_) => {}
                 Kind::Other(why) => self.skip(&source, &why),
                 Kind::Unreadable(why) => self.fail(&source, why),
                 Kind::Directory(why) => {
@@ -138,8 +142,9 @@ impl Teller<'_> {
         }
         let inputs: HashMap<FileId, usize> =
             pictures.iter().enumerate().map(|(index, (_, _, id))| (*id, index)).collect();
-        let relatives: Vec<&Path> = pictures.iter().map(|(_, relative, _)| relative.as_path()).collect();
-        let names = plan::names(&relatives, options.parameters.format);
+        let paths: Vec<plan::Paths<'_>> =
+            pictures.iter().map(|(source, relative, _)| (relative.as_path(), source.as_path())).collect();
+        let names = plan::names(&paths, options.parameters.format);
         let mut work = Vec::new();
         let mut directories = BTreeSet::new();
         for ((source, _, id), name) in pictures.iter().zip(names) {

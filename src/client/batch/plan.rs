@@ -2,10 +2,11 @@
 //!
 //! Rules: a result has the path of its picture, below the folder of results; where another format is wished, the ending is
 //! that format's. Pictures whose results would have one name (`a.jpg` and `a.png`, both as WebP) keep their own ending in
-//! it, all of them: `a.jpg.webp` and `a.png.webp`. So the name of a result does not depend on the order of pictures, and
-//! none is taken for that of another. Where even that is not enough, the later one has no result, and that is said.
+//! it, all of them: `a.jpg.webp` and `a.png.webp`; where that is not enough (`x/a.jpg` and `y/a.jpg`, both named on the command
+//! line), the way to them as it was given. So the name of a result does not depend on the order of pictures, and none is
+//! taken for that of another. Where even that is not enough, the later one has no result, and that is said.
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::client::endings;
 use crate::http::format::Format;
@@ -19,25 +20,29 @@ pub(super) enum Name {
     Taken(usize),
 }
 
-/// The names of the results of pictures with these paths.
-pub(super) fn names(pictures: &[&Path], format: Option<Format>) -> Vec<Name> {
-    let mut names: Vec<PathBuf> = pictures.iter().map(|path| renamed(path, format)).collect();
-    let mut is_long = vec![false; names.len()];
-    // Each turn makes one name longer at least, so there are no more turns than names.
+/// A picture's path below the folder of results, and the way to it as it was given.
+pub(super) type Paths<'a> = (&'a Path, &'a Path);
+
+/// The names of the results of these pictures.
+pub(super) fn names(pictures: &[Paths<'_>], format: Option<Format>) -> Vec<Name> {
+    let mut names: Vec<PathBuf> = pictures.iter().map(|&paths| name(paths, format, 0)).collect();
+    let mut levels = vec![0; names.len()];
+    // Each turn makes one name longer at least, so the turns end.
     loop {
         let mut shared: HashMap<&Path, usize> = HashMap::new();
         for name in &names {
             *shared.entry(name).or_default() += 1;
         }
         let longer: Vec<usize> = (0..names.len())
-            .filter(|&index| !is_long[index] && shared.get(names[index].as_path()).is_some_and(|&n| n > 1))
+            .filter(|&index| levels[index] < LEVEL_MAX)
+            .filter(|&index| shared.get(names[index].as_path()).is_some_and(|&n| n > 1))
             .collect();
         if longer.is_empty() {
             break;
         }
         for index in longer {
-            is_long[index] = true;
-            names[index] = lengthened(pictures[index], format);
+            levels[index] += 1;
+            names[index] = name(pictures[index], format, levels[index]);
         }
     }
     let mut first: HashMap<PathBuf, usize> = HashMap::new();
@@ -49,6 +54,19 @@ pub(super) fn names(pictures: &[&Path], format: Option<Format>) -> Vec<Name> {
         }
     };
     names.into_iter().enumerate().map(number).collect()
+}
+
+/// The last level of [`name`].
+const LEVEL_MAX: u8 = 2;
+
+/// The longer, the higher the level: 0 as usual, 1 with its own ending, 2 the same of the way to it.
+fn name((relative, source): Paths<'_>, format: Option<Format>, level: u8) -> PathBuf {
+    let way = || source.components().filter(|part| matches!(part, Component::Normal(_))).collect::<PathBuf>();
+    match level {
+        0 => renamed(relative, format),
+        1 => lengthened(relative, format),
+        _ => lengthened(&way(), format),
+    }
 }
 
 /// With the ending of the format in place of a picture's. An ending that names the format already stays.
@@ -85,8 +103,13 @@ fn names_format(path: &Path, format: Format) -> bool {
 mod tests {
     use super::*;
 
-    fn names_of(paths: &[&str], format: Option<Format>) -> Vec<String> {
-        let paths: Vec<_> = paths.iter().map(Path::new).collect();
+    fn names_of(paths: &[&'static str], format: Option<Format>) -> Vec<String> {
+        // What is named on the command line by itself has its last component below the folder of results.
+        let both = |path: &&'static str| match path.strip_prefix("=") {
+            Some(way) => (Path::new(Path::new(way).file_name().unwrap()), Path::new(way)),
+            None => (Path::new(*path), Path::new(*path)),
+        };
+        let paths: Vec<_> = paths.iter().map(both).collect();
         let shown = |name: Name| match name {
             Name::Own(path) => path.to_string_lossy().into_owned(),
             Name::Taken(index) => format!("={index}"),
@@ -123,6 +146,9 @@ mod tests {
                 Some(Format::WebP),
                 &["a.jpg.webp", "a.png.webp", "a.png.jpg.webp"],
             ),
+            (&["=x/a.jpg", "=y/a.jpg", "=y/b.jpg"], None, &["x/a.jpg", "y/a.jpg", "b.jpg"]),
+            (&["=x/a.jpg", "=/y/a.jpg"], Some(Format::Png), &["x/a.jpg.png", "y/a.jpg.png"]),
+            (&["=x/a.jpg", "=../x/a.jpg", "=./x/a.jpg"], None, &["x/a.jpg", "=0", "=0"]),
             (&["a.jpg", "b.jpg", "a.jpg", "a.jpg"], None, &["a.jpg", "b.jpg", "=0", "=0"]),
             (&["a.jpg", "a.jpg"], Some(Format::Png), &["a.jpg.png", "=0"]),
         ] {
