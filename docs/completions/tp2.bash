@@ -10,6 +10,7 @@ _tp2() {
         -d | --directorio) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         -l | --enlaces) :; return ;;
         -a | --almacen) :; return ;;
+        --banco) :; return ;;
         -t | --hilos) :; return ;;
         -o | --registro) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --origen) :; return ;;
@@ -26,7 +27,7 @@ _tp2() {
         --retencion-espacio) :; return ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '-h --help -i --ip -p --port --puerto -e --escala -s --escalador -d --directorio -l --enlaces -a --almacen -t --hilos -o --registro --registro-json -v --detalle -q --silencio --origen --nombre --clave-archivo --proxy --salud -V --version --max-cuerpo --max-pixeles --conexiones --cola --memoria --plazo --retencion --retencion-espacio' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W '-h --help -i --ip -p --port --puerto -e --escala -s --escalador -d --directorio -l --enlaces -a --almacen --banco -t --hilos -o --registro --registro-json -v --detalle -q --silencio --origen --nombre --clave-archivo --proxy --salud -V --version --max-cuerpo --max-pixeles --conexiones --cola --memoria --plazo --retencion --retencion-espacio' -- "$cur")
     fi
 }
 complete -F _tp2 tp2
