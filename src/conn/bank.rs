@@ -5,19 +5,18 @@
 //! is never replaced.
 use std::collections::HashMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 use serde_json::error::Category;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::parameters::Parameters;
 use super::problem::HttpProblem;
 use crate::http::reply::Reply;
-use crate::model::face::{Face, Page};
-use crate::model::picture;
-use crate::model::store::{StoreRead, StoreReply, WrongReply};
+use crate::model::admission::Reservation;
+use crate::model::picture::{self, Held};
+use crate::model::store::{Ask, BankDocument, BankFound, BankLook, StoreReply, StoreWrite, WrongReply};
 
 /// Longest name of a folder, in bytes; a MongoDB collection has not many more.
 const FOLDER_MAX: usize = 120;
@@ -30,7 +29,7 @@ const PAGE_MAX: usize = 10_000;
 /// Longest list of names that is looked through, in bytes: it is parsed on the loop.
 pub const LIST_MAX: u64 = 1 << 20;
 /// Documents that are read and sent at once, some fifty kilobytes each.
-pub const STREAMED: usize = 16;
+pub const STREAMED: usize = 4;
 
 /// What stands for itself in a segment of a path (RFC 3986 §3.3, the safe part of it).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -50,8 +49,25 @@ pub enum BankRequest {
         /// The folder.
         folder: String,
     },
-    /// All folders.
-    Folders,
+    /// Part of the folders.
+    Folders {
+        /// This name and those after it.
+        from: Option<String>,
+        /// At most so many.
+        max: usize,
+    },
+    /// That a folder and its faces are forgotten.
+    RemoveFolder {
+        /// The folder.
+        folder: String,
+    },
+    /// That a face is forgotten.
+    RemoveFace {
+        /// The folder.
+        folder: String,
+        /// The name.
+        name: String,
+    },
     /// Part of a folder's names.
     Names {
         /// The folder.
@@ -80,8 +96,8 @@ pub enum BankRequest {
 /// What the bank answers.
 #[derive(Debug)]
 pub enum BankAnswer {
-    /// This.
-    Whole(Reply),
+    /// This, whose bytes are charged to that.
+    Whole(Reply, Held),
     /// This beginning, and more.
     Begun(Reply, Rest),
     /// There is no such folder or face (404).
@@ -89,44 +105,48 @@ pub enum BankAnswer {
 }
 
 /// What of a folder's documents is still to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Rest {
     folder: String,
     after: String,
+    /// What the parts are charged to, one after the other.
+    reservation: Reservation,
 }
 
 impl Rest {
-    /// What follows these; None if they were the last.
+    /// Asks for the next part of the folder, which it names.
     #[must_use]
-    pub fn after(folder: &str, faces: &[Face]) -> Option<Self> {
-        let last = faces.last().filter(|_| faces.len() == STREAMED)?;
-        Some(Self { folder: folder.to_owned(), after: last.name.clone() })
+    pub fn ask(self) -> (String, Ask) {
+        let Self { folder, after, reservation } = self;
+        let look = BankLook::Faces(folder.clone(), Some(after), STREAMED);
+        (folder, Ask::Document { look, reservation })
     }
 
-    /// Asks for the next part.
-    #[must_use]
-    pub fn read(&self) -> StoreRead {
-        StoreRead::Faces { folder: self.folder.clone(), after: Some(self.after.clone()), max: STREAMED }
-    }
-
-    /// The next part: its bytes, and what is to follow then.
-    #[must_use]
-    pub fn take(&self, faces: &[Face]) -> (Vec<u8>, Option<Self>) {
-        (lines(faces), Self::after(&self.folder, faces))
+    /// A part of this folder: its bytes, and what is to follow then; if nothing, what the bytes are charged to.
+    pub fn take(folder: String, document: BankDocument) -> (Bytes, Result<Self, Reservation>) {
+        let BankDocument { body, last, reservation } = document;
+        let rest = match last {
+            Some(after) => Ok(Self { folder, after, reservation }),
+            None => Err(reservation),
+        };
+        (body, rest)
     }
 }
 
 impl BankRequest {
-    /// What is asked first; None where that takes the body.
+    /// What is asked first; None where that takes the body. What a document takes is charged to `reservation`.
     #[must_use]
-    pub fn first_read(&self) -> Option<StoreRead> {
-        match self.clone() {
-            Self::Insert { .. } | Self::Missing { .. } => None,
-            Self::Folders => Some(StoreRead::Folders),
-            Self::Names { folder, from, max } => Some(StoreRead::Names { folder, from, max }),
-            Self::Documents { folder } => Some(StoreRead::Faces { folder, after: None, max: STREAMED }),
-            Self::Face { folder, name, .. } => Some(StoreRead::Face { folder, name }),
-        }
+    pub fn first_ask(&self, reservation: Reservation) -> Option<Ask> {
+        let look = match self.clone() {
+            Self::Insert { .. } | Self::Missing { .. } => return None,
+            Self::RemoveFolder { folder } => return Some(StoreWrite::RemoveFolder { folder }.into()),
+            Self::RemoveFace { folder, name } => return Some(StoreWrite::RemoveFace { folder, name }.into()),
+            Self::Folders { from, max } => BankLook::Folders(from, max),
+            Self::Names { folder, from, max } => BankLook::Names(folder, from, max),
+            Self::Documents { folder } => BankLook::Faces(folder, None, STREAMED),
+            Self::Face { folder, name, as_image } => BankLook::Face { folder, name, as_image },
+        };
+        Some(Ask::Document { look, reservation })
     }
 
     /// What becomes of the request now that the store has answered.
@@ -134,76 +154,68 @@ impl BankRequest {
     /// # Errors
     /// The store has answered another request.
     pub fn answer(&self, reply: StoreReply) -> Result<BankAnswer, WrongReply> {
-        let uncached = |reply: Reply| reply.with("Cache-Control", "no-store");
-        let document =
-            |code, value: Value| uncached(Reply::new(code, "application/json", format!("{value}\n")));
-        Ok(BankAnswer::Whole(match self {
+        Ok(match self {
             Self::Insert { folder, name } => {
                 let (code, result) = if reply.inserted()? { (201, "insertada") } else { (200, "ya existe") };
                 let message = format!("imagen {name} {result}");
                 let value = json!({ "nombre": name, "resultado": result, "mensaje": message });
                 let segment = |text| utf8_percent_encode(text, SEGMENT);
                 let location = format!("/carpetas/{}/{}", segment(folder), segment(name));
-                document(code, value).with("Location", location)
+                let reply = Reply::new(code, "application/json", format!("{value}\n"));
+                BankAnswer::Whole(uncached(reply).with("Location", location), Held::Nothing)
             }
-            Self::Missing { .. } => document(200, json!({ "faltantes": reply.names()? })),
-            Self::Folders => {
-                let folders = reply.folders()?.into_iter();
-                let folders: Vec<Value> =
-                    folders.map(|(name, count)| json!({ "nombre": name, "imagenes": count })).collect();
-                document(200, json!({ "carpetas": folders }))
-            }
-            Self::Names { folder, .. } => {
-                let Some(Page { total, names, next }) = reply.page()? else { return Ok(no_folder(folder)) };
-                let value =
-                    json!({ "carpeta": folder, "imagenes": total, "nombres": names, "siguiente": next });
-                document(200, value)
-            }
-            Self::Documents { folder } => {
-                let Some(faces) = reply.faces()? else { return Ok(no_folder(folder)) };
-                let reply = uncached(Reply::new(200, "application/x-ndjson", lines(&faces)));
-                match Rest::after(folder, &faces) {
-                    Some(rest) => return Ok(BankAnswer::Begun(reply, rest)),
-                    None => reply,
+            Self::RemoveFolder { folder } | Self::RemoveFace { folder, .. } => match (reply.known()?, self) {
+                (true, _) => BankAnswer::Whole(Reply::empty(204), Held::Nothing),
+                (false, Self::RemoveFace { name, .. }) => no_face(folder, name),
+                (false, _) => no_folder(folder),
+            },
+            Self::Missing { folder }
+            | Self::Names { folder, .. }
+            | Self::Documents { folder }
+            | Self::Face { folder, .. } => match (reply.bank()?, self) {
+                (BankFound::Document(document), _) => {
+                    let (body, rest) = Rest::take(folder.clone(), document);
+                    let reply = uncached(self.document(body));
+                    match rest {
+                        Ok(rest) => BankAnswer::Begun(reply, rest),
+                        Err(reservation) => BankAnswer::Whole(reply, Held::Bytes(reservation)),
+                    }
                 }
-            }
-            Self::Face { folder, name, as_image } => {
-                let Some(mut faces) = reply.faces()? else { return Ok(no_folder(folder)) };
-                let Some(face) = faces.pop() else {
-                    let (folder, name) = (folder.clone(), name.clone());
-                    return Ok(BankAnswer::Refused(HttpProblem::UnknownFace { folder, name }));
-                };
-                let reply = if *as_image { face_image(&face) } else { face_document(&face) };
-                uncached(reply).with("Vary", "Accept")
-            }
-        }))
+                (BankFound::NoFace, Self::Face { name, .. }) => no_face(folder, name),
+                (BankFound::NoFolder | BankFound::NoFace, _) => no_folder(folder),
+            },
+            Self::Folders { .. } => match reply.bank()? {
+                BankFound::Document(BankDocument { body, reservation, .. }) => {
+                    BankAnswer::Whole(uncached(self.document(body)), Held::Bytes(reservation))
+                }
+                BankFound::NoFolder | BankFound::NoFace => return Err(WrongReply),
+            },
+        })
+    }
+
+    /// A document as this request asked for it.
+    fn document(&self, body: Bytes) -> Reply {
+        match self {
+            Self::Documents { .. } => Reply::new(200, "application/x-ndjson", body),
+            Self::Face { as_image: true, .. } => Reply::new(200, "image/jpeg", body)
+                .with("Content-Security-Policy", picture::POLICY)
+                .with("Vary", "Accept"),
+            Self::Face { .. } => Reply::new(200, "application/json", body).with("Vary", "Accept"),
+            _ => Reply::new(200, "application/json", body),
+        }
     }
 }
 
-/// Documents, one a line.
-#[must_use]
-pub fn lines(faces: &[Face]) -> Vec<u8> {
-    let mut lines = Vec::new();
-    for face in faces {
-        face.write_document(&mut lines);
-    }
-    lines
+fn uncached(reply: Reply) -> Reply {
+    reply.with("Cache-Control", "no-store")
 }
 
 fn no_folder(folder: &str) -> BankAnswer {
     BankAnswer::Refused(HttpProblem::UnknownFolder { folder: folder.to_owned() })
 }
 
-fn face_document(face: &Face) -> Reply {
-    let mut document = Vec::new();
-    face.write_document(&mut document);
-    Reply::new(200, "application/json", document)
-}
-
-fn face_image(face: &Face) -> Reply {
-    // What is stored was encoded here; should somebody else have written it, there is no picture in it.
-    let jpeg = STANDARD.decode(&face.image).unwrap_or_default();
-    Reply::new(200, "image/jpeg", jpeg).with("Content-Security-Policy", picture::POLICY)
+fn no_face(folder: &str, name: &str) -> BankAnswer {
+    BankAnswer::Refused(HttpProblem::UnknownFace { folder: folder.to_owned(), name: name.to_owned() })
 }
 
 /// A folder's name, out of a segment of a path.
@@ -267,20 +279,27 @@ pub fn listing(folder: String, parameters: &Parameters) -> Result<BankRequest, H
             });
         }
     }
-    let max = match parameters.text("cantidad") {
-        None => PAGE,
-        Some(text) => {
-            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-            let count = text.parse().ok().filter(|count| digits && (1..=PAGE_MAX).contains(count));
-            count.ok_or(HttpProblem::Parameter {
-                name: "cantidad",
-                value: text,
-                expected: "un número entero de 1 a 10000",
-                range: Some(("cantidad", format!("1 a {PAGE_MAX}"))),
-            })?
-        }
-    };
-    Ok(BankRequest::Names { folder, from: parameters.data("desde"), max })
+    Ok(BankRequest::Names { folder, from: parameters.data("desde"), max: page_size(parameters)? })
+}
+
+/// What a GET of the folders wants.
+///
+/// # Errors
+/// A parameter out of range (422).
+pub fn folders(parameters: &Parameters) -> Result<BankRequest, HttpProblem> {
+    Ok(BankRequest::Folders { from: parameters.data("desde"), max: page_size(parameters)? })
+}
+
+fn page_size(parameters: &Parameters) -> Result<usize, HttpProblem> {
+    let Some(text) = parameters.text("cantidad") else { return Ok(PAGE) };
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let count = text.parse().ok().filter(|count| digits && (1..=PAGE_MAX).contains(count));
+    count.ok_or(HttpProblem::Parameter {
+        name: "cantidad",
+        value: text,
+        expected: "un número entero de 1 a 10000",
+        range: Some(("cantidad", format!("1 a {PAGE_MAX}"))),
+    })
 }
 
 /// The names of a list: `{"nombres": ["a.jpg", …]}`. Nothing is built of what is no name: the list is a stranger's.

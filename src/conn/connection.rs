@@ -33,7 +33,7 @@ use uuid::Uuid;
 use super::bank::{self, LIST_MAX, Rest};
 use super::intent::{self, Intent, NextStep, Pending};
 use super::local_address::{ListenerRole, LocalAddress};
-use super::phase::{After, Continued, Name, Phase, Replying, may_follow};
+use super::phase::{After, Continuation, Continued, Name, Phase, Replying, may_follow};
 use super::problem::HttpProblem;
 use super::request::{Decision, Kind, Request, decide};
 use super::upload::{EarlyReply, Progress, Received, Upload};
@@ -50,9 +50,9 @@ use crate::model::job::{Product, WorkOutput, WorkResult};
 use crate::model::links::Link;
 use crate::model::log_event::{Caller, EventKind, LogEvent, LogNote};
 use crate::model::now::Now;
-use crate::model::picture::{Picture, Times};
+use crate::model::picture::{Held, Picture, Times};
 use crate::model::server_state::{Figures, ServerState};
-use crate::model::store::{Acceptance, Ask, StoreRead, StoreReply, StoreWrite};
+use crate::model::store::{Acceptance, Ask, BankFound, BankLook, StoreReply, StoreWrite};
 use crate::model::task::Submission;
 use crate::model::transform::RequestedTransform;
 use crate::model::work_request::{WorkRequest, WorkSource};
@@ -252,21 +252,23 @@ impl Connection {
 
     /// The next part of an answer that goes on has come; if it has not, the client sees an end without a last chunk.
     fn go_on(&mut self, id: Uuid, told: Result<StoreReply, WorkError>, now: Now) {
-        let Phase::Reply { answer, rest: rest @ Some(_), due, .. } = &mut self.phase else { return };
-        let Some(continued) = rest.as_mut().filter(|continued| continued.asked && answer.id == id) else {
-            return;
-        };
-        let Ok(StoreReply::Faces(Some(faces))) = told else { return self.handle_gone(now) };
-        let (part, next) = continued.rest.take(&faces);
+        let Phase::Reply { answer, rest, due, held, .. } = &mut self.phase else { return };
+        let Some(continued) = rest.as_mut().filter(|_| answer.id == id) else { return };
+        let Continuation::Asked(folder) = &mut continued.rest else { return };
+        let Ok(StoreReply::Bank(BankFound::Document(document))) = told else { return self.handle_gone(now) };
+        let (part, next) = Rest::take(mem::take(folder), document);
         let chunked = continued.chunked;
         *due = now.at + self.server.limits.reply_time;
-        let is_last = next.is_none();
+        let is_last = next.is_err();
         match next {
-            Some(next) => (continued.rest, continued.asked) = (next, false),
-            None => *rest = None,
+            Ok(next) => continued.rest = Continuation::Due(next),
+            Err(reservation) => {
+                *rest = None;
+                *held = Held::Bytes(reservation);
+            }
         }
         if chunked {
-            push_chunk(part.into(), &mut self.send);
+            push_chunk(part, &mut self.send);
         } else {
             self.send.push(part);
         }
@@ -332,8 +334,13 @@ impl Connection {
             return;
         }
         if let Some(continued) = rest {
-            if !std::mem::replace(&mut continued.asked, true) {
-                self.actions.push_back(Action::Ask(answer.id, continued.rest.read().into()));
+            match mem::replace(&mut continued.rest, Continuation::Asked(String::new())) {
+                Continuation::Due(next) => {
+                    let (folder, ask) = next.ask();
+                    continued.rest = Continuation::Asked(folder);
+                    self.actions.push_back(Action::Ask(answer.id, ask));
+                }
+                asked @ Continuation::Asked(_) => continued.rest = asked,
             }
         } else {
             self.end_reply(now);
@@ -611,11 +618,11 @@ impl Connection {
                 let due = intent::store_due(now);
                 self.enter(from, Phase::Waiting { request, awaited: Pending::Metrics(figures), since, due });
             }
-            NextStep::Answer { reply, picture, id } => {
+            NextStep::Answer { reply, held, id } => {
                 // Where the answer is a task's, it carries the task's name.
                 request.id = id.unwrap_or(request.id);
                 let then = self.emit(&request, &reply, After::Next, now);
-                self.begin_reply(from, &request, reply.status, then, picture, now);
+                self.begin_reply(from, &request, reply.status, then, held, now);
             }
             NextStep::Stream { reply, rest } => self.stream(from, &request, &reply, rest, now),
             NextStep::Refuse(reject) => self.refuse(from, &request, &reject, After::Next, now),
@@ -635,11 +642,11 @@ impl Connection {
         let extent = if chunked { Extent::Chunked } else { Extent::UntilClose };
         let after = if chunked { After::Next } else { After::Close };
         let then = self.emit_as(request, reply, extent, after, now);
-        self.begin_reply(from, request, reply.status, then, None, now);
+        self.begin_reply(from, request, reply.status, then, Held::Nothing, now);
         if let Phase::Reply { rest: continued, .. } = &mut self.phase
             && !matches!(request.kind, Kind::Http { head_only: true, .. })
         {
-            *continued = Some(Box::new(Continued { rest, chunked, asked: false }));
+            *continued = Some(Box::new(Continued { rest: Continuation::Due(rest), chunked }));
         }
     }
 
@@ -661,8 +668,8 @@ impl Connection {
                 return Err(HttpProblem::ListTooLong { max: LIST_MAX, received });
             }
             let (folder, names) = (folder.clone(), bank::names_of(&picture)?);
-            let read = StoreRead::Missing { folder, names };
-            return Ok(Ordered::Known(Box::new(EarlyReply::Bank(read))));
+            let ask = Ask::Document { look: BankLook::Missing(folder, names), reservation };
+            return Ok(Ordered::Known(Box::new(EarlyReply::Bank(ask))));
         }
         let format = format_of(&picture, request.as_fields).map_err(|failure| self.server.failed(failure))?;
         let requested = RequestedTransform::read(&request.parameters, &fields, self.server.limits.factor)?;
@@ -691,10 +698,17 @@ impl Connection {
     fn deliver(&mut self, request: &Request, picture: &Arc<Picture>, times: &Times, now: Now) {
         if request.kind == Kind::Netcat {
             self.send.push(picture.file.clone());
-            self.begin_reply(Name::Waiting, request, 200, After::Close, Some(Arc::clone(picture)), now);
+            self.begin_reply(
+                Name::Waiting,
+                request,
+                200,
+                After::Close,
+                Held::Picture(Arc::clone(picture)),
+                now,
+            );
         } else {
             let then = self.emit(request, &picture.reply(times, now.wall), After::Next, now);
-            self.begin_reply(Name::Waiting, request, 200, then, Some(Arc::clone(picture)), now);
+            self.begin_reply(Name::Waiting, request, 200, then, Held::Picture(Arc::clone(picture)), now);
         }
     }
 
@@ -704,7 +718,7 @@ impl Connection {
         let url = format!("{base}{}", link.name);
         if request.kind == Kind::Netcat {
             self.send.push(Link::line(&url).into_bytes());
-            self.begin_reply(Name::Waiting, request, 201, After::Close, None, now);
+            self.begin_reply(Name::Waiting, request, 201, After::Close, Held::Nothing, now);
         } else {
             self.answer(Name::Waiting, request, &link.reply(&url, times), After::Next, now);
         }
@@ -715,7 +729,7 @@ impl Connection {
     fn refuse(&mut self, from: Name, request: &Request, reject: &HttpProblem, then: After, now: Now) {
         if request.kind == Kind::Netcat {
             self.send.push(reject.line().into_bytes());
-            self.begin_reply(from, request, reject.status(), After::Close, None, now);
+            self.begin_reply(from, request, reject.status(), After::Close, Held::Nothing, now);
         } else {
             self.answer(from, request, &reject.reply(request.id, request.as_page), then, now);
         }
@@ -736,7 +750,7 @@ impl Connection {
 
     fn answer(&mut self, from: Name, request: &Request, reply: &Reply, then: After, now: Now) {
         let then = self.emit(request, reply, then, now);
-        self.begin_reply(from, request, reply.status, then, None, now);
+        self.begin_reply(from, request, reply.status, then, Held::Nothing, now);
     }
 
     /// Puts an answer into the send buffer; says what will follow it.
@@ -754,15 +768,7 @@ impl Connection {
         if keep_alive { After::Next } else { After::Close }
     }
 
-    fn begin_reply(
-        &mut self,
-        from: Name,
-        request: &Request,
-        status: u16,
-        then: After,
-        picture: Option<Arc<Picture>>,
-        now: Now,
-    ) {
+    fn begin_reply(&mut self, from: Name, request: &Request, status: u16, then: After, held: Held, now: Now) {
         let answer = Replying {
             id: request.id,
             caller: request.caller.clone(),
@@ -777,7 +783,7 @@ impl Connection {
             note: request.note.clone(),
         };
         let due = now.at + self.server.limits.reply_time;
-        self.enter(from, Phase::Reply { then, answer, due, rest: None, _picture: picture });
+        self.enter(from, Phase::Reply { then, answer, due, rest: None, held });
     }
 
     /// The last byte of an answer is with the kernel.

@@ -1,7 +1,8 @@
 //! Conversations about the bank, with a store that answers when the test says so.
 use super::*;
 use crate::conn::bank::STREAMED;
-use crate::model::face::{FACE_SAMPLES, Face, FaceImage, Page};
+use crate::model::face::{FACE_SAMPLES, Face, FaceImage};
+use crate::model::store::BankDocument;
 
 fn put(target: &str, fields: &str) -> Vec<u8> {
     let head = format!("PUT {target} HTTP/1.1\r\nHost: a\r\n{fields}Content-Length: {}\r\n\r\n", PNG.len());
@@ -46,27 +47,68 @@ fn names(lines: &[u8]) -> Vec<String> {
     documents.map(|document| document["nombre"].as_str().unwrap().to_owned()).collect()
 }
 
+fn look_of(ask: Ask) -> BankLook {
+    match ask {
+        Ask::Document { look, .. } => look,
+        other => panic!("{other:?}"),
+    }
+}
+
 impl World {
-    fn asked(&mut self, request: &[u8]) -> StoreRead {
-        self.query(request).into_read()
+    fn asked(&mut self, request: &[u8]) -> Ask {
+        match self.query(request) {
+            Query::Ask(ask) => ask,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What the store is asked now.
+    fn next_ask(&mut self) -> Ask {
+        match self.question() {
+            Query::Ask(ask) => ask,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn found(&mut self, found: StoreReply) {
         self.told(Ok(found));
     }
 
+    /// A document, charged to the counter that the connection was given.
+    fn document(&self, body: impl Into<bytes::Bytes>, last: Option<String>) -> StoreReply {
+        let (body, mut reservation) = (body.into(), self.server.admission.reservation());
+        reservation.charge(body.len() as u64).unwrap();
+        StoreReply::Bank(BankFound::Document(BankDocument { body, last, reservation }))
+    }
+
+    fn found_document(&mut self, body: &'static str) {
+        self.found(self.document(body, None));
+    }
+
+    /// A part of a stream, as the store makes it.
+    fn part(&self, numbers: std::ops::Range<usize>) -> StoreReply {
+        let faces = faces(numbers);
+        let mut lines = Vec::new();
+        faces.iter().for_each(|face| face.write_document(&mut lines));
+        let last = faces.last().filter(|_| faces.len() == STREAMED).map(|face| face.name.clone());
+        self.document(lines, last)
+    }
+
     fn found_faces(&mut self, numbers: std::ops::Range<usize>) {
-        self.found(StoreReply::Faces(Some(faces(numbers))));
+        self.found(self.part(numbers));
+    }
+
+    /// What a document is asked for about.
+    fn look(&mut self, request: &[u8]) -> BankLook {
+        look_of(self.asked(request))
     }
 
     /// The store is asked for what follows this face, and nothing else.
     fn assert_asked_after(&mut self, face: usize) {
-        match self.question().into_read() {
-            StoreRead::Faces { folder, after: Some(after), max: STREAMED } => {
-                assert_eq!((&*folder, after), ("c", format!("{face:03}.jpg")));
-            }
-            other => panic!("{other:?}"),
-        }
+        assert_eq!(
+            look_of(self.next_ask()),
+            BankLook::Faces("c".into(), Some(format!("{face:03}.jpg")), STREAMED)
+        );
     }
 
     /// What was sent behind the head.
@@ -179,13 +221,9 @@ fn a_client_that_leaves_before_its_face_is_kept_is_told_nothing() {
 #[test]
 fn what_is_missing_is_asked_with_the_list_in_the_body() {
     let mut world = World::new();
-    let StoreRead::Missing { folder, names } =
-        world.asked(&list("/carpetas/c/faltantes", br#"{"nombres": ["b.jpg", "a.jpg"]}"#))
-    else {
-        panic!()
-    };
-    assert_eq!((&*folder, names), ("c", vec!["b.jpg".to_owned(), "a.jpg".to_owned()]));
-    world.found(StoreReply::Names(vec!["a.jpg".into()]));
+    let look = world.look(&list("/carpetas/c/faltantes", br#"{"nombres": ["b.jpg", "a.jpg"]}"#));
+    assert_eq!(look, BankLook::Missing("c".into(), vec!["b.jpg".to_owned(), "a.jpg".to_owned()]));
+    world.found_document("{\"faltantes\":[\"a.jpg\"]}\n");
     assert_eq!(
         (world.statuses(), world.body().to_string()),
         (vec![200], r#"{"faltantes":["a.jpg"]}"#.into())
@@ -197,7 +235,7 @@ fn what_is_missing_is_asked_with_the_list_in_the_body() {
     taken.admit(0).unwrap();
     let form = b"POST /carpetas/c/faltantes HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data\r\n\
         Content-Length: 14\r\n\r\n{\"nombres\":[]}";
-    assert!(matches!(full.asked(form), StoreRead::Missing { names, .. } if names.is_empty()));
+    assert_eq!(full.look(form), BankLook::Missing("c".into(), vec![]));
 }
 
 #[test]
@@ -248,27 +286,25 @@ fn a_list_that_is_too_long() {
     for piece in request.chunks(INPUT_MAX) {
         longest.feed(piece);
     }
-    assert!(matches!(longest.question().into_read(), StoreRead::Missing { names, .. } if names == ["a.jpg"]));
+    assert_eq!(look_of(longest.next_ask()), BankLook::Missing("c".into(), vec!["a.jpg".into()]));
 }
 
 #[test]
 fn folders_and_pages() {
     let mut world = World::new();
-    assert!(matches!(world.asked(&get("/carpetas", "")), StoreRead::Folders));
-    world.found(StoreReply::Folders(vec![("c".into(), 3)]));
+    assert_eq!(world.look(&get("/carpetas", "")), BankLook::Folders(None, 1000));
+    world.found_document("{\"carpetas\":[{\"nombre\":\"c\",\"imagenes\":3}]}\n");
     assert_eq!(world.body().to_string(), r#"{"carpetas":[{"nombre":"c","imagenes":3}]}"#);
 
     let mut world = World::new();
-    let question = world.asked(&get("/carpetas/c?desde=b%20&cantidad=2", ""));
-    let StoreRead::Names { folder, from: Some(from), max: 2 } = question else { panic!("{question:?}") };
-    assert_eq!((&*folder, &*from), ("c", "b "));
-    let names = vec!["b ".to_owned(), "c".to_owned()];
-    world.found(StoreReply::Page(Some(Page { total: 9, names, next: Some("d".into()) })));
+    let look = world.look(&get("/carpetas/c?desde=b%20&cantidad=2", ""));
+    assert_eq!(look, BankLook::Names("c".into(), Some("b ".into()), 2));
+    world.found_document("{\"siguiente\":\"d\"}\n");
     assert_eq!(world.body()["siguiente"], "d");
 
     let mut unknown = World::new();
     unknown.asked(&get("/carpetas/c", ""));
-    unknown.found(StoreReply::Page(None));
+    unknown.found(StoreReply::Bank(BankFound::NoFolder));
     assert_eq!((unknown.statuses(), unknown.has("Connection: keep-alive")), (vec![404], true));
 }
 
@@ -278,8 +314,8 @@ fn a_face_as_its_client_likes_it() {
         [("", false), ("Accept: image/*\r\n", true), ("Accept: text/html, image/*, */*;q=0.8\r\n", false)]
     {
         let mut world = World::new();
-        let StoreRead::Face { folder, name } = world.asked(&get("/carpetas/c/..", fields)) else { panic!() };
-        assert_eq!((&*folder, &*name), ("c", ".."));
+        let look = world.look(&get("/carpetas/c/..", fields));
+        assert_eq!(look, BankLook::Face { folder: "c".into(), name: "..".into(), as_image });
         world.found_faces(0..1);
         assert_eq!(world.has("Content-Type: image/jpeg"), as_image, "{fields}");
         assert!(world.has("Vary: Accept"));
@@ -295,15 +331,15 @@ fn a_question_with_a_body_that_nobody_wants_is_a_question() {
     let mut world = World::new();
     world.feed(&get("/carpetas", "Content-Length: 3\r\n"));
     assert!(world.queries.is_empty());
-    assert!(matches!(world.asked(b"abc"), StoreRead::Folders));
+    assert_eq!(world.look(b"abc"), BankLook::Folders(None, 1000));
 }
 
 #[test]
 fn a_folder_that_fits_one_part_has_a_length() {
     for count in [0, 1, STREAMED - 1] {
         let mut world = World::new();
-        let question = world.asked(&get("/carpetas/c?formato=ndjson", ""));
-        assert!(matches!(question, StoreRead::Faces { after: None, max: STREAMED, .. }), "{question:?}");
+        let look = world.look(&get("/carpetas/c?formato=ndjson", ""));
+        assert_eq!(look, BankLook::Faces("c".into(), None, STREAMED));
         world.found_faces(0..count);
         assert_eq!(world.statuses(), [200]);
         assert!(world.has("Content-Type: application/x-ndjson"));
@@ -313,13 +349,13 @@ fn a_folder_that_fits_one_part_has_a_length() {
     }
     let mut unknown = World::new();
     unknown.asked(&get("/carpetas/c?formato=ndjson", ""));
-    unknown.found(StoreReply::Faces(None));
+    unknown.found(StoreReply::Bank(BankFound::NoFolder));
     assert_eq!(unknown.statuses(), [404]);
 }
 
 #[test]
 fn a_longer_one_comes_in_chunks_as_the_client_takes_them() {
-    for count in [16, 17, 31, 32, 33] {
+    for count in [STREAMED, STREAMED + 1, 4 * STREAMED - 1, 4 * STREAMED, 4 * STREAMED + 1] {
         let mut world = World::new();
         world.asked(&get("/carpetas/c?formato=ndjson", ""));
         world.found_faces(0..STREAMED);
@@ -354,7 +390,7 @@ fn the_next_part_is_asked_for_when_the_last_is_with_the_kernel() {
     let mut world = World::new();
     world.asked(&get("/carpetas/c?formato=ndjson", ""));
     let (request, _) = world.queries.remove(0);
-    let all = Ok(StoreReply::Faces(Some(faces(0..STREAMED))));
+    let all = Ok(world.part(0..STREAMED));
     world.connection.handle_told(request, all, world.now);
     world.drain_actions();
     while let Some(pending) = world.connection.poll_transmit() {
@@ -369,7 +405,7 @@ fn the_next_part_is_asked_for_when_the_last_is_with_the_kernel() {
 
 #[test]
 fn for_http_1_0_the_end_is_the_connections() {
-    for count in [16, 20, 32] {
+    for count in [STREAMED, STREAMED + 2, 4 * STREAMED] {
         let mut world = World::new();
         world.asked(b"GET /carpetas/c?formato=ndjson HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
         world.found_faces(0..STREAMED);
@@ -398,7 +434,7 @@ fn head_of_a_whole_folder_asks_no_further() {
 
 #[test]
 fn a_store_that_fails_in_the_middle_leaves_no_last_chunk() {
-    for told in [Err(WorkError::StoreBroken("EIO".into())), Ok(StoreReply::Faces(None))] {
+    for told in [Err(WorkError::StoreBroken("EIO".into())), Ok(StoreReply::Bank(BankFound::NoFolder))] {
         let mut world = World::new();
         world.asked(&get("/carpetas/c?formato=ndjson", ""));
         world.found_faces(0..STREAMED);
@@ -440,7 +476,7 @@ fn what_follows_a_stream_is_answered_behind_it() {
     assert_eq!(world.statuses(), [200]);
     world.found_faces(STREAMED..STREAMED + 3);
     assert_eq!(world.statuses(), [200, 200]);
-    assert!(matches!(world.question(), Query::Ask(Ask::Read(StoreRead::Folders))));
+    assert_eq!(look_of(world.next_ask()), BankLook::Folders(None, 1000));
     let text = world.text();
     let (stream, _) = text.rsplit_once("HTTP/1.1 200 OK").unwrap();
     let (_, body) = stream.split_once("\r\n\r\n").unwrap();
@@ -457,4 +493,56 @@ fn a_half_closed_client_gets_the_whole_stream() {
     world.found_faces(0..0);
     assert!(world.has("Connection: close") && world.connection.is_closed());
     assert_eq!(names(&unchunked(world.sent_body()).concat()).len(), STREAMED);
+}
+
+#[test]
+fn faces_and_folders_are_removed_when_the_store_says_so() {
+    for (target, face) in [("/carpetas/mis%20caras/a.jpg", true), ("/carpetas/mis%20caras", false)] {
+        for known in [true, false] {
+            let mut world = World::new();
+            let request = format!("DELETE {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+            match world.asked(request.as_bytes()) {
+                Ask::Write(StoreWrite::RemoveFace { folder, name }) if face => {
+                    assert_eq!((&*folder, &*name), ("mis caras", "a.jpg"))
+                }
+                Ask::Write(StoreWrite::RemoveFolder { folder }) if !face => assert_eq!(folder, "mis caras"),
+                other => panic!("{other:?}"),
+            }
+            assert!(world.text().is_empty());
+            world.found(StoreReply::Known(known));
+            assert_eq!(world.statuses(), [if known { 204 } else { 404 }]);
+            assert!(world.has("Connection: keep-alive"));
+        }
+    }
+    let mut world = World::new();
+    world.feed(b"DELETE /carpetas/.c HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.transmit();
+    assert_eq!((world.statuses(), world.queries.len()), (vec![422], 0));
+}
+
+#[test]
+fn a_document_is_charged_until_its_last_byte_is_with_the_kernel() {
+    let mut world = World::new();
+    world.asked(&get("/carpetas/c", ""));
+    let (request, _) = world.queries.remove(0);
+    let page = world.document(vec![b'x'; 1000], None);
+    world.connection.handle_told(request, Ok(page), world.now);
+    world.drain_actions();
+    let length = world.connection.poll_transmit().unwrap().len();
+    world.connection.sent(length - 1, world.now);
+    assert!(world.server.admission.bytes() > 0);
+    world.connection.sent(1, world.now);
+    assert_eq!(world.server.admission.bytes(), 0);
+
+    // One that goes on is charged for as long as it goes on, and one of which the head alone is sent is not.
+    let mut stream = World::new();
+    stream.asked(&get("/carpetas/c?formato=ndjson", ""));
+    stream.found_faces(0..STREAMED);
+    assert!(stream.server.admission.bytes() > 0);
+    stream.assert_asked_after(STREAMED - 1);
+    assert_eq!(stream.server.admission.bytes(), 0, "what holds the next part went along with the question");
+    let mut head = World::new();
+    head.asked(b"HEAD /carpetas/c?formato=ndjson HTTP/1.1\r\nHost: a\r\n\r\n");
+    head.found_faces(0..STREAMED);
+    assert_eq!(head.server.admission.bytes(), 0);
 }

@@ -14,6 +14,7 @@ use crate::model::job::Product;
 use crate::model::links::tests::file_part;
 use crate::model::log_event::Level;
 use crate::model::server_state::{Limits, ServerPart};
+use crate::model::store::StoreRead;
 use crate::model::transform::{Size, Transform};
 
 #[path = "connection_access_tests.rs"]

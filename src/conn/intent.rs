@@ -25,7 +25,7 @@ use crate::http::reply::Reply;
 use crate::model::admission::Reservation;
 use crate::model::error::WorkError;
 use crate::model::now::Now;
-use crate::model::picture::Picture;
+use crate::model::picture::{Held, Picture};
 use crate::model::server_state::{Figures, ServerState};
 use crate::model::store::{Acceptance, Ask, StoreRead, StoreReply, StoreWrite, WrongReply};
 use crate::model::task::{Shape, Status, Submission, TaskState};
@@ -136,8 +136,8 @@ pub enum NextStep {
     Answer {
         /// With this.
         reply: Reply,
-        /// Which holds the body's bytes.
-        picture: Option<Arc<Picture>>,
+        /// What the body's bytes are charged to.
+        held: Held,
         /// The task that it is about, where the answer is the task's.
         id: Option<Uuid>,
     },
@@ -259,7 +259,7 @@ pub fn next(
         }
         Pending::Bank => match intent {
             Intent::Bank(requested) => match requested.answer(reply)? {
-                bank::BankAnswer::Whole(reply) => answer(reply),
+                bank::BankAnswer::Whole(reply, held) => NextStep::Answer { reply, held, id: None },
                 bank::BankAnswer::Begun(reply, rest) => NextStep::Stream { reply, rest },
                 bank::BankAnswer::Refused(reject) => NextStep::Refuse(reject),
             },
@@ -349,7 +349,7 @@ fn deliver(intent: &Intent, part: ResultPart, file: Bytes, reservation: Reservat
         _ if range == (0..length) => (described(reply, &status), None),
         _ => (described(reply.into_part(&range, length), &status), None),
     };
-    NextStep::Answer { reply, picture: Some(Arc::new(picture)), id }
+    NextStep::Answer { reply, held: Held::Picture(Arc::new(picture)), id }
 }
 
 /// A result never changes, but may be gone tomorrow: it may be kept, and is to be asked about.
@@ -369,7 +369,7 @@ fn accepted(handover: &TaskPreferences, status: &Status) -> NextStep {
     let reply = status_reply(202, status)
         .with("Location", format!("/estado/{}", status.id.as_hyphenated()))
         .with("Retry-After", "1");
-    NextStep::Answer { reply: handover.applied(reply), picture: None, id: Some(status.id) }
+    NextStep::Answer { reply: handover.applied(reply), held: Held::Nothing, id: Some(status.id) }
 }
 
 fn status_reply(code: u16, status: &Status) -> Reply {
@@ -389,7 +389,7 @@ fn unknown(intent: &Intent, id: Uuid) -> NextStep {
 }
 
 fn answer(reply: Reply) -> NextStep {
-    NextStep::Answer { reply, picture: None, id: None }
+    NextStep::Answer { reply, held: Held::Nothing, id: None }
 }
 
 /// The answer belongs to a request with another intent.

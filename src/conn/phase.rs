@@ -2,7 +2,6 @@
 //!
 //! No live phase is without an absolute deadline, its own or that of when it began, and what a phase needs lives inside it: a form exists only in a body,
 //! a reply in flight excludes parsing.
-use std::sync::Arc;
 use std::time::Instant;
 
 use uuid::Uuid;
@@ -13,7 +12,7 @@ use super::request::Request;
 use super::upload::Upload;
 use crate::model::log_event::{Caller, EventKind, LogNote, MetricLabels};
 use crate::model::now::Now;
-use crate::model::picture::Picture;
+use crate::model::picture::Held;
 
 #[derive(Debug)]
 pub(super) enum Phase {
@@ -25,14 +24,8 @@ pub(super) enum Phase {
     Body { request: Request, upload: Box<Upload> },
     /// Somebody else has the picture, or looks for what was asked.
     Waiting { request: Request, awaited: Pending, since: Instant, due: Instant },
-    /// An answer is on its way; `_picture` keeps the reservation of its bytes, `rest` is what comes after them.
-    Reply {
-        then: After,
-        answer: Replying,
-        due: Instant,
-        rest: Option<Box<Continued>>,
-        _picture: Option<Arc<Picture>>,
-    },
+    /// An answer is on its way; its bytes are charged to `held`, `rest` is what comes after them.
+    Reply { then: After, answer: Replying, due: Instant, rest: Option<Box<Continued>>, held: Held },
     /// The last answer is sent; what the peer still sends is read and thrown away, so that it can read us.
     Linger { due: Instant },
     /// Nothing more happens.
@@ -50,11 +43,18 @@ pub(super) enum After {
 #[derive(Debug)]
 pub(super) struct Continued {
     /// What is to come.
-    pub(super) rest: Rest,
+    pub(super) rest: Continuation,
     /// Each part is a chunk (RFC 9112 §7.1); otherwise the end of the connection is the end.
     pub(super) chunked: bool,
-    /// The next part has been asked for.
-    pub(super) asked: bool,
+}
+
+/// How far an answer that goes on has come.
+#[derive(Debug)]
+pub(super) enum Continuation {
+    /// The next part is to be asked for when the last one is with the kernel.
+    Due(Rest),
+    /// The next part of this folder has been asked for.
+    Asked(String),
 }
 
 /// What the log will say of an answer.

@@ -305,23 +305,34 @@ fn known_of(
             return file_request(head, request, server)
                 .map(|file_request| Some(EarlyReply::File(file_request)));
         }
-        Route::Folders => return ask_store(request, bank::BankRequest::Folders),
+        Route::Folders => {
+            let requested = bank::folders(&request.parameters)?;
+            return ask_store(request, requested, server);
+        }
+        Route::RemoveFolder(folder) => {
+            let folder = bank::folder_name(folder)?;
+            return ask_store(request, bank::BankRequest::RemoveFolder { folder }, server);
+        }
+        Route::RemoveFace(folder, name) => {
+            let (folder, name) = (bank::folder_name(folder)?, bank::face_name(name)?);
+            return ask_store(request, bank::BankRequest::RemoveFace { folder, name }, server);
+        }
         Route::Folder(folder) => {
             let requested = bank::listing(bank::folder_name(folder)?, &request.parameters)?;
-            return ask_store(request, requested);
+            return ask_store(request, requested, server);
         }
         Route::Face(folder, name) => {
             let as_image = request.parameters.accept.as_deref().is_some_and(accept::prefers_picture);
             let (folder, name) = (bank::folder_name(folder)?, bank::face_name(name)?);
-            return ask_store(request, bank::BankRequest::Face { folder, name, as_image });
+            return ask_store(request, bank::BankRequest::Face { folder, name, as_image }, server);
         }
         Route::Missing(folder) => {
             let folder = bank::folder_name(folder)?;
-            return ask_store(request, bank::BankRequest::Missing { folder });
+            return ask_store(request, bank::BankRequest::Missing { folder }, server);
         }
         Route::Insert(folder, name) => {
             let (folder, name) = (bank::folder_name(folder)?, bank::face_name(name)?);
-            return ask_store(request, bank::BankRequest::Insert { folder, name });
+            return ask_store(request, bank::BankRequest::Insert { folder, name }, server);
         }
         Route::Page(file) => asset::reply(file, &Conditions::of(head)),
         Route::Metrics => return Ok(Some(EarlyReply::Metrics(Figures::Prometheus))),
@@ -336,10 +347,14 @@ fn known_of(
 }
 
 /// What is asked of the bank, if that does not take the body.
-fn ask_store(request: &mut Request, requested: bank::BankRequest) -> Result<Option<EarlyReply>, HttpProblem> {
-    let read = requested.first_read();
+fn ask_store(
+    request: &mut Request,
+    requested: bank::BankRequest,
+    server: &ServerState,
+) -> Result<Option<EarlyReply>, HttpProblem> {
+    let ask = requested.first_ask(server.admission.reservation());
     request.intent = Intent::Bank(requested);
-    Ok(read.map(EarlyReply::Bank))
+    Ok(ask.map(EarlyReply::Bank))
 }
 
 /// How a picture is to be handed in.

@@ -17,7 +17,7 @@ use crate::model::admission::Reservation;
 use crate::model::file::FileRequest;
 use crate::model::links::LinkRequest;
 use crate::model::server_state::{Figures, ServerState};
-use crate::model::store::StoreRead;
+use crate::model::store::Ask;
 
 /// A body that is being received.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub enum EarlyReply {
     /// What comes of looking at a link.
     Linked(LinkRequest),
     /// What the bank has.
-    Bank(StoreRead),
+    Bank(Ask),
     /// Figures of the server's own.
     Metrics(Figures),
 }

@@ -47,6 +47,10 @@ pub enum Route<'a> {
     Face(&'a [u8], &'a [u8]),
     /// A picture in, a face of this folder and name out.
     Insert(&'a [u8], &'a [u8]),
+    /// Forget this folder and its faces.
+    RemoveFolder(&'a [u8]),
+    /// Forget a face: its folder and its name, as sent.
+    RemoveFace(&'a [u8], &'a [u8]),
     /// A picture below the directory of `-d`, if the path names one.
     File,
     /// `OPTIONS`: what the path allows.
@@ -78,6 +82,8 @@ impl Route<'_> {
             Self::Missing(_) => "bank_missing",
             Self::Face(..) => "bank_face",
             Self::Insert(..) => "bank_insert",
+            Self::RemoveFolder(_) => "bank_folder_delete",
+            Self::RemoveFace(..) => "bank_face_delete",
             Self::File => "file",
             Self::Options { .. } => "options",
         }
@@ -154,17 +160,30 @@ fn bank<'a>(method: &Method, path: &'a [u8]) -> Result<Route<'a>, Absent> {
     let mut segments = path.split(|&byte| byte == b'/');
     let folder = segments.next().unwrap_or_default();
     let (allow, found) = match (segments.next(), segments.next()) {
-        (None, _) => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::Folder(folder))),
+        (None, _) => {
+            let found = match method {
+                Method::Get | Method::Head => Some(Route::Folder(folder)),
+                Method::Delete => Some(Route::RemoveFolder(folder)),
+                _ => None,
+            };
+            ("GET, HEAD, DELETE, OPTIONS", found)
+        }
         (Some(_), Some(_)) => return Err(Absent::NotFound),
         (Some(name), None) => {
             let lists = name == b"faltantes";
             let found = match method {
                 Method::Get | Method::Head => Some(Route::Face(folder, name)),
                 Method::Put => Some(Route::Insert(folder, name)),
+                Method::Delete => Some(Route::RemoveFace(folder, name)),
                 Method::Post if lists => Some(Route::Missing(folder)),
                 _ => None,
             };
-            (if lists { "GET, HEAD, PUT, POST, OPTIONS" } else { "GET, HEAD, PUT, OPTIONS" }, found)
+            let allow = if lists {
+                "GET, HEAD, PUT, POST, DELETE, OPTIONS"
+            } else {
+                "GET, HEAD, PUT, DELETE, OPTIONS"
+            };
+            (allow, found)
         }
     };
     answer(method, allow, found)
@@ -206,6 +225,7 @@ mod tests {
         use Method::{Delete, Get, Head, Options, Post, Put};
         let all = "GET, HEAD, POST, PUT, OPTIONS";
         let read = "GET, HEAD, OPTIONS";
+        let face = "GET, HEAD, PUT, DELETE, OPTIONS";
         for (method, path, expected) in [
             (Get, "/", Ok(Route::Page(&page::PAGE))),
             (Head, "/", Ok(Route::Page(&page::PAGE))),
@@ -256,13 +276,19 @@ mod tests {
             (Get, "/carpetas", Ok(Route::Folders)),
             (Post, "/carpetas", Err(Absent::MethodNotAllowed { allow: read })),
             (Get, "/carpetas/a%2Fb", Ok(Route::Folder(b"a%2Fb"))),
-            (Put, "/carpetas/a", Err(Absent::MethodNotAllowed { allow: read })),
+            (Delete, "/carpetas", Err(Absent::MethodNotAllowed { allow: read })),
+            (Put, "/carpetas/a", Err(Absent::MethodNotAllowed { allow: "GET, HEAD, DELETE, OPTIONS" })),
+            (Delete, "/carpetas/a", Ok(Route::RemoveFolder(b"a"))),
+            (Delete, "/carpetas/a/b.jpg", Ok(Route::RemoveFace(b"a", b"b.jpg"))),
+            (Delete, "/carpetas/a/faltantes", Ok(Route::RemoveFace(b"a", b"faltantes"))),
+            (Delete, "/carpetas/a/", Ok(Route::RemoveFace(b"a", b""))),
+            (Delete, "/carpetas/a/b/c", Err(Absent::NotFound)),
             (Post, "/carpetas/a/faltantes", Ok(Route::Missing(b"a"))),
             (Put, "/carpetas/a/faltantes", Ok(Route::Insert(b"a", b"faltantes"))),
             (Put, "/carpetas/a/b.jpg", Ok(Route::Insert(b"a", b"b.jpg"))),
             (Head, "/carpetas/a/b.jpg", Ok(Route::Face(b"a", b"b.jpg"))),
-            (Post, "/carpetas/a/b.jpg", Err(Absent::MethodNotAllowed { allow: "GET, HEAD, PUT, OPTIONS" })),
-            (Options, "/carpetas/a/b.jpg", Ok(Route::Options { allow: "GET, HEAD, PUT, OPTIONS" })),
+            (Post, "/carpetas/a/b.jpg", Err(Absent::MethodNotAllowed { allow: face })),
+            (Options, "/carpetas/a/b.jpg", Ok(Route::Options { allow: face })),
             (Get, "/carpetas/a/b/c", Err(Absent::NotFound)),
             (Get, "/carpetas/", Ok(Route::Folders)),
             (Get, "/carpetas/a/", Ok(Route::Face(b"a", b""))),

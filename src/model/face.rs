@@ -35,6 +35,15 @@ pub struct FaceImage {
     pub samples: Bytes,
 }
 
+/// Part of the list of folders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderPage {
+    /// Names of folders in order of their bytes, and how many faces each has.
+    pub folders: Vec<(String, u64)>,
+    /// The first name after this part, if there is one.
+    pub next: Option<String>,
+}
+
 /// Part of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {

@@ -1,4 +1,5 @@
 //! What comes of a run: a picture, and how long it took to make.
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +26,18 @@ pub struct Picture {
     pub variant: Option<Variant>,
     /// Holds the file's bytes until the last who has the picture lets go of it.
     pub reservation: Reservation,
+}
+
+/// What the bytes of an answer are charged to while they wait to be sent.
+#[derive(Debug, Default)]
+pub enum Held {
+    /// There are none to speak of.
+    #[default]
+    Nothing,
+    /// The picture's own reservation, which others may hold as well.
+    Picture(Arc<Picture>),
+    /// A reservation of this answer's own.
+    Bytes(Reservation),
 }
 
 /// Where the time of a run went; None for a step that it did not take.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::admission::Reservation;
 use super::error::WorkError;
-use super::face::{Face, Page};
+use super::face::{Face, FolderPage, Page};
 use super::picture::Picture;
 use super::task::{Claim, Problem, Status, Submission, TaskState};
 
@@ -31,6 +31,58 @@ pub enum Ask {
     Write(StoreWrite),
     /// Looks at something.
     Read(StoreRead),
+    /// Looks at the bank and makes a document of what is there, on the reader's thread: [`StoreReply::Bank`]. No backend
+    /// is asked this: the thread asks it for what the document is made of.
+    Document {
+        /// What the document is about.
+        look: BankLook,
+        /// Grows by what the document takes before anything is read.
+        reservation: Reservation,
+    },
+}
+
+/// What a document of the bank is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BankLook {
+    /// Those of these names that a folder lacks.
+    Missing(String, Vec<String>),
+    /// Folders: the first name, at most how many.
+    Folders(Option<String>, usize),
+    /// Names in a folder: the first one, at most how many.
+    Names(String, Option<String>, usize),
+    /// One face of a folder, by name.
+    Face {
+        /// The folder.
+        folder: String,
+        /// The name.
+        name: String,
+        /// The JPEG itself, not the document.
+        as_image: bool,
+    },
+    /// Faces of a folder, a line each: those after this name, at most how many.
+    Faces(String, Option<String>, usize),
+}
+
+/// What the bank has.
+#[derive(Debug)]
+pub enum BankFound {
+    /// What was asked for.
+    Document(BankDocument),
+    /// There is no such folder.
+    NoFolder,
+    /// The folder has no such face.
+    NoFace,
+}
+
+/// A document of the bank, as it is sent.
+#[derive(Debug)]
+pub struct BankDocument {
+    /// Its bytes.
+    pub body: Bytes,
+    /// Of [`BankLook::Faces`]: the last name, if others may follow it.
+    pub last: Option<String>,
+    /// Holds them.
+    pub reservation: Reservation,
 }
 
 impl From<StoreWrite> for Ask {
@@ -99,6 +151,19 @@ pub enum StoreWrite {
         /// The face.
         face: Box<Face>,
     },
+    /// Forget a face; a folder without faces is none: [`StoreReply::Known`].
+    RemoveFace {
+        /// The folder.
+        folder: String,
+        /// The name.
+        name: String,
+    },
+    /// Forget a folder: all its faces, or a bounded number of them: [`StoreReply::Removed`]. A backend that hides them at once
+    /// may give their room back later, a bounded number in each [`StoreWrite::Sweep`].
+    RemoveFolder {
+        /// The folder.
+        folder: String,
+    },
 }
 
 /// How a task ended.
@@ -137,8 +202,13 @@ pub enum StoreRead {
         /// The names.
         names: Vec<String>,
     },
-    /// All folders by name, with how many faces each has: [`StoreReply::Folders`].
-    Folders,
+    /// Folders in order of their names' bytes, with how many faces each has: [`StoreReply::Folders`].
+    Folders {
+        /// Only this name and those after it.
+        from: Option<String>,
+        /// At most so many.
+        max: usize,
+    },
     /// Names in a folder, in order of their bytes: [`StoreReply::Page`].
     Names {
         /// The folder.
@@ -205,8 +275,17 @@ pub enum StoreReply {
     Inserted(bool),
     /// Names.
     Names(Vec<String>),
-    /// Folders and how many faces each has.
-    Folders(Vec<(String, u64)>),
+    /// Folders.
+    Folders(FolderPage),
+    /// Of a folder to forget.
+    Removed {
+        /// There was such a folder.
+        known: bool,
+        /// It has faces left: ask again.
+        more: bool,
+    },
+    /// What the bank has.
+    Bank(BankFound),
     /// None if there is no such folder.
     Page(Option<Page>),
     /// Faces; None if there is no such folder.
@@ -257,7 +336,8 @@ typed_replies! {
     file: File(Option<(Bytes, Reservation)>),
     inserted: Inserted(bool),
     names: Names(Vec<String>),
-    folders: Folders(Vec<(String, u64)>),
+    folders: Folders(FolderPage),
+    bank: Bank(BankFound),
     page: Page(Option<Page>),
     faces: Faces(Option<Vec<Face>>),
 }
@@ -340,11 +420,18 @@ impl Ask {
     #[must_use]
     pub fn is_about_bank(&self) -> bool {
         match self {
-            Self::Write(write) => matches!(write, StoreWrite::Insert { .. } | StoreWrite::ProbeBank),
+            Self::Document { .. } => true,
+            Self::Write(write) => matches!(
+                write,
+                StoreWrite::Insert { .. }
+                    | StoreWrite::RemoveFace { .. }
+                    | StoreWrite::RemoveFolder { .. }
+                    | StoreWrite::ProbeBank
+            ),
             Self::Read(read) => matches!(
                 read,
                 StoreRead::Missing { .. }
-                    | StoreRead::Folders
+                    | StoreRead::Folders { .. }
                     | StoreRead::Names { .. }
                     | StoreRead::Face { .. }
                     | StoreRead::Faces { .. }

@@ -15,6 +15,7 @@ pub use crate::model::store::{
 
 #[cfg(test)]
 mod contract;
+mod documents;
 #[cfg(feature = "mongodb")]
 pub mod mongo;
 #[cfg(feature = "postgres")]

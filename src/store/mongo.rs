@@ -69,6 +69,13 @@ impl MongoWriter {
     async fn apply(&self, write: &StoreWrite) -> Result<StoreReply, MongoError> {
         match write {
             StoreWrite::Insert { folder, face } => Ok(StoreReply::Inserted(self.insert(folder, face).await?)),
+            StoreWrite::RemoveFace { folder, name } => {
+                Ok(StoreReply::Known(bank::remove_face(&self.link.bank, folder, name).await?))
+            }
+            StoreWrite::RemoveFolder { folder } => {
+                let (known, more) = bank::remove_faces(&self.link.bank, folder).await?;
+                Ok(StoreReply::Removed { known, more })
+            }
             // Of tasks nothing comes here.
             _ => ping(&self.link).await.map(|()| StoreReply::Nothing),
         }
@@ -91,10 +98,12 @@ impl Writer for MongoWriter {
         let mut answers = Vec::with_capacity(batch.len());
         let mut rest = batch.as_slice();
         while !rest.is_empty() {
-            // Together is what is about different faces: of two of one name the first is the one that is kept.
+            // Together is what is about different faces: of two of one name the first is the one that is kept. A removal has
+            // its turn when all before it are done, and all behind it wait.
             let mut seen = HashSet::new();
             let is_new = |(_, write): &&(u64, StoreWrite)| match write {
                 StoreWrite::Insert { folder, face } => seen.insert((folder.clone(), face.name.clone())),
+                StoreWrite::RemoveFace { .. } | StoreWrite::RemoveFolder { .. } => false,
                 _ => true,
             };
             let count = rest.iter().take(TOGETHER).take_while(is_new).count().max(1);
@@ -135,7 +144,9 @@ impl Reader for MongoReader {
                 StoreRead::Missing { folder, names } => {
                     StoreReply::Names(bank::missing(images, &folder, names).await?)
                 }
-                StoreRead::Folders => StoreReply::Folders(bank::folders(images).await?),
+                StoreRead::Folders { from, max } => {
+                    StoreReply::Folders(bank::folders(images, from.as_deref(), max).await?)
+                }
                 StoreRead::Names { folder, from, max } => {
                     StoreReply::Page(bank::names(images, &folder, from, max).await?)
                 }

@@ -125,7 +125,9 @@ async fn look(conn: &mut link::Conn, read: &StoreRead) -> Result<StoreReply, PgE
         StoreRead::Ended(ids) => StoreReply::Ended(status::ended(conn, ids).await?),
         StoreRead::Counts => StoreReply::Counts(status::counts(conn).await?),
         StoreRead::Missing { folder, names } => StoreReply::Names(bank::missing(conn, folder, names).await?),
-        StoreRead::Folders => StoreReply::Folders(bank::folders(conn).await?),
+        StoreRead::Folders { from, max } => {
+            StoreReply::Folders(bank::folders(conn, from.as_deref(), *max).await?)
+        }
         StoreRead::Names { folder, from, max } => {
             StoreReply::Page(bank::names(conn, folder, from.as_deref(), *max).await?)
         }

@@ -109,7 +109,9 @@ impl Reader for SqliteReader {
             StoreRead::Missing { folder, names } => {
                 bank::missing(&conn, &folder, names).map(StoreReply::Names)
             }
-            StoreRead::Folders => bank::folders(&conn).map(StoreReply::Folders),
+            StoreRead::Folders { from, max } => {
+                bank::folders(&conn, from.as_deref(), max).map(StoreReply::Folders)
+            }
             StoreRead::Names { folder, from, max } => {
                 bank::names(&conn, &folder, from.as_deref(), max).map(StoreReply::Page)
             }

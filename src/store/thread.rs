@@ -17,7 +17,9 @@ use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::{Ask, End, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest, StoreWrite};
+use super::{Ask, End, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest, StoreWrite, documents};
+use crate::model::admission::Reservation;
+use crate::model::store::BankLook;
 
 /// Most requests of one transaction.
 const BATCH_MAX: usize = 256;
@@ -79,7 +81,7 @@ pub struct Store {
 /// The two threads of a backend.
 struct Desk {
     writes: Sender<(u64, StoreWrite)>,
-    reads: Sender<(u64, StoreRead)>,
+    reads: Sender<(u64, Look)>,
     writing: JoinHandle<Box<dyn Writer>>,
     reading: JoinHandle<()>,
     deliver: DeliverAnswer,
@@ -161,7 +163,10 @@ impl Desk {
         let StoreRequest { ticket, ask } = request;
         let asked = match ask {
             Ask::Write(write) => self.writes.send((ticket, write)).is_ok(),
-            Ask::Read(read) => self.reads.send((ticket, read)).is_ok(),
+            Ask::Read(read) => self.reads.send((ticket, Look::Read(read))).is_ok(),
+            Ask::Document { look, reservation } => {
+                self.reads.send((ticket, Look::Document(look, reservation))).is_ok()
+            }
         };
         if !asked {
             drop(PendingReplies::new([ticket], &self.deliver));
@@ -225,10 +230,22 @@ fn weight(write: &StoreWrite) -> usize {
     }
 }
 
-fn read_all(requests: &Receiver<(u64, StoreRead)>, mut reader: Box<dyn Reader>, deliver: &DeliverAnswer) {
-    for (ticket, read) in requests {
+/// What the reader's thread is asked.
+enum Look {
+    Read(StoreRead),
+    Document(BankLook, Reservation),
+}
+
+fn read_all(requests: &Receiver<(u64, Look)>, mut reader: Box<dyn Reader>, deliver: &DeliverAnswer) {
+    for (ticket, look) in requests {
         let mut owed = PendingReplies::new([ticket], deliver);
-        if let Ok(result) = catch_unwind(AssertUnwindSafe(|| reader.read(read))) {
+        let answer = AssertUnwindSafe(|| match look {
+            Look::Read(read) => reader.read(read),
+            Look::Document(look, reservation) => {
+                documents::look_at(&mut *reader, look, reservation).map(StoreReply::Bank)
+            }
+        });
+        if let Ok(result) = catch_unwind(answer) {
             owed.pay(StoreAnswer { ticket, result });
         }
     }

@@ -150,6 +150,12 @@ enum TicketKind {
         waiter: Waiter,
         task: Uuid,
     },
+    /// A connection wants this folder forgotten, of which pieces may be gone already.
+    RemoveFolder {
+        waiter: Waiter,
+        folder: String,
+        known: bool,
+    },
     /// A connection wants this task forgotten.
     Delete {
         waiter: Waiter,
@@ -175,6 +181,7 @@ impl TicketKind {
             Self::Client(_) | Self::Watch { .. } | Self::Final(_) | Self::Ended | Self::ProbeBank => false,
             Self::Accept(_)
             | Self::Delete { .. }
+            | Self::RemoveFolder { .. }
             | Self::Claim { .. }
             | Self::Settle(_)
             | Self::Sweep
@@ -188,6 +195,7 @@ impl TicketKind {
             Self::Client(waiter)
             | Self::Accept(waiter)
             | Self::Watch { waiter, .. }
+            | Self::RemoveFolder { waiter, .. }
             | Self::Delete { waiter, .. } => Some(*waiter),
             _ => None,
         }
@@ -250,6 +258,9 @@ impl Tasks {
         let kind = match &ask {
             Ask::Write(StoreWrite::Accept(_)) => TicketKind::Accept(waiter),
             Ask::Write(StoreWrite::Delete { id }) => TicketKind::Delete { waiter, task: *id },
+            Ask::Write(StoreWrite::RemoveFolder { folder }) => {
+                TicketKind::RemoveFolder { waiter, folder: folder.clone(), known: false }
+            }
             Ask::Read(StoreRead::Status(id)) => match self.recent.find(*id, now.wall).cloned() {
                 Some(status) => return self.tell(waiter, Ok(StoreReply::Status(Some(status)))),
                 None => TicketKind::Client(waiter),
@@ -333,6 +344,18 @@ impl Tasks {
                     self.tell_watchers(task, None);
                 }
                 self.tell(waiter, Ok(StoreReply::Known(known)));
+            }
+            TicketKind::RemoveFolder { waiter, folder, known: before } => {
+                let StoreReply::Removed { known, more } = result? else { return Err(WorkError::Lost) };
+                let known = known || before;
+                if more {
+                    let kind = TicketKind::RemoveFolder { waiter, folder: folder.clone(), known };
+                    self.write(kind, StoreWrite::RemoveFolder { folder });
+                } else {
+                    // What is hidden now gives its room back in the sweeps that follow.
+                    self.sweep_at = now.at;
+                    self.tell(waiter, Ok(StoreReply::Known(known)));
+                }
             }
             TicketKind::Final(task) => match result {
                 Ok(reply) => self.tell_watchers(task, reply.status()?.as_ref()),

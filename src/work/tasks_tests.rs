@@ -171,14 +171,14 @@ impl World {
     fn answer_write(&mut self, result: Result<StoreReply, StoreError>) -> StoreWrite {
         match self.answer(result, |ask| matches!(ask, Ask::Write(_))) {
             Ask::Write(write) => write,
-            Ask::Read(read) => panic!("{read:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
     fn answer_read(&mut self, result: Result<StoreReply, StoreError>) -> StoreRead {
         match self.answer(result, |ask| matches!(ask, Ask::Read(_))) {
             Ask::Read(read) => read,
-            Ask::Write(write) => panic!("{write:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -249,7 +249,7 @@ impl Ask {
     fn into_write(self) -> StoreWrite {
         match self {
             Self::Write(write) => write,
-            Self::Read(read) => panic!("{read:?}"),
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -911,4 +911,26 @@ fn a_result_that_meets_something_unreadable_is_offered_again_and_puts_no_store_a
     let is_end = |ask: &Ask| matches!(ask, Ask::Write(StoreWrite::End { .. }));
     world.answer(Ok(StoreReply::Known(true)), is_end);
     assert_eq!(world.tasks.in_work(), 0);
+}
+
+#[test]
+fn a_folder_is_removed_piece_by_piece_and_its_room_given_back() {
+    let mut world = World::idle(2);
+    let remove = |folder: &str| Ask::Write(StoreWrite::RemoveFolder { folder: folder.into() });
+    world.ask(1, remove("c"));
+    // The second piece finds no more, which does not mean that there was none.
+    for (known, more) in [(true, true), (false, false)] {
+        assert!(world.told.is_empty());
+        let removed = world.answer_write(Ok(StoreReply::Removed { known, more }));
+        assert!(matches!(removed, StoreWrite::RemoveFolder { folder } if folder == "c"));
+    }
+    assert!(matches!(world.told.remove(0).2, Ok(StoreReply::Known(true))));
+    world.advance();
+    let sweep = world.answer_write(Ok(StoreReply::Swept { expired: 0, more: false }));
+    assert!(matches!(sweep, StoreWrite::Sweep { .. }), "at once, not in a minute");
+
+    world.ask(1, remove("d"));
+    world.answer_write(Ok(StoreReply::Removed { known: true, more: true }));
+    world.answer_write(Err(broken()));
+    assert!(matches!(world.told.remove(0).2, Err(WorkError::StoreBroken(_))));
 }

@@ -245,8 +245,8 @@ fn what_is_not_there_is_404() {
         assert!(problem["detail"].as_str().unwrap().contains('«'), "{problem}");
     }
     client.ask(&get("/carpetas/c/a.jpg/x")).expect(404);
-    let answer = client.ask(&request("DELETE", "/carpetas/c/a.jpg", &[], b"")).expect(405);
-    assert_eq!(answer.field("allow"), Some("GET, HEAD, PUT, OPTIONS"));
+    let answer = client.ask(&request("PATCH", "/carpetas/c/a.jpg", &[], b"")).expect(405);
+    assert_eq!(answer.field("allow"), Some("GET, HEAD, PUT, DELETE, OPTIONS"));
 }
 
 #[test]
@@ -608,4 +608,91 @@ fn a_folder_becomes_vectors_in_python() {
     assert_eq!(seen[0], seen[1], "the same doubles, bit by bit");
     let expected = "['a.jpg', 'b.jpg', 'c.png', 'ñ.png'] (4, 7200) float64 True\n";
     assert!(seen[0].starts_with(expected), "{}", seen[0]);
+}
+
+fn remove(target: &str) -> Vec<u8> {
+    request("DELETE", target, &[], b"")
+}
+
+#[test]
+fn faces_and_folders_are_removed() {
+    let directory = Directory::new();
+    let store = format!("sqlite:{}", directory.0.join("banco.sqlite3").display());
+    let mut server = Server::start(&["-a", &store]);
+    fill(&server, "c", &numbered(0..20));
+    fill(&server, "otra", &numbered(0..1));
+    let mut client = server.client();
+    client.ask(&remove("/carpetas/c/1A00003.jpg")).expect(204);
+    client.ask(&remove("/carpetas/c/1A00003.jpg")).expect(404);
+    client.ask(&get("/carpetas/c/1A00003.jpg")).expect(404);
+    assert_eq!(json_of(&client.ask(&get("/carpetas/c")))["imagenes"], 19);
+    client.ask(&put("c", "1A00003.jpg", &pgm(80, 90))).expect(201);
+    client.ask(&remove("/carpetas/c")).expect(204);
+    client.ask(&remove("/carpetas/c")).expect(404);
+    client.ask(&remove("/carpetas/nadie/a.jpg")).expect(404);
+    client.ask(&get("/carpetas/c")).expect(404);
+    client.ask(&get("/carpetas/c?formato=ndjson")).expect(404);
+    let folders = json_of(&client.ask(&get("/carpetas")).expect(200));
+    assert_eq!(folders, json!({ "carpetas": [{ "nombre": "otra", "imagenes": 1 }] }));
+    client.ask(&put("c", "1A00003.jpg", &pgm(80, 90))).expect(201);
+    // What was answered survives a kill.
+    client.ask(&remove("/carpetas/otra")).expect(204);
+    server.kill();
+    let server = Server::start(&["-a", &store]);
+    let mut client = server.client();
+    client.ask(&get("/carpetas/otra")).expect(404);
+    assert_eq!(json_of(&client.ask(&get("/carpetas/c")))["imagenes"], 1);
+    let refused = client.ask(&request("POST", "/carpetas/c", &[], b"x")).expect(405);
+    assert_eq!(refused.field("allow"), Some("GET, HEAD, DELETE, OPTIONS"));
+}
+
+#[test]
+fn folders_come_in_pages() {
+    let server = Server::start(&[]);
+    let names = ["a", "b b", "ñ", "z"];
+    names.iter().for_each(|folder| fill(&server, folder, &numbered(0..1)));
+    let mut client = server.client();
+    let (mut seen, mut from) = (Vec::new(), String::new());
+    loop {
+        let page = json_of(&client.ask(&get(&format!("/carpetas?cantidad=2{from}"))).expect(200));
+        let part = page["carpetas"].as_array().unwrap().iter();
+        seen.extend(part.map(|folder| folder["nombre"].as_str().unwrap().to_owned()));
+        let Some(next) = page["siguiente"].as_str() else { break };
+        from = format!("&desde={}", encoded(next));
+    }
+    // In order of their bytes.
+    assert_eq!(seen, ["a", "b b", "z", "ñ"]);
+    client.ask(&get("/carpetas?cantidad=0")).expect(422);
+}
+
+/// Clients that ask for the longest pages and streams and read nothing: what waits for them is bounded by `--memoria`, and
+/// whoever finds no room is told so.
+#[test]
+fn who_does_not_read_is_charged_for_what_waits() {
+    let server = Server::start(&["--memoria", "16"]);
+    let mut client = server.client();
+    let long = |number: usize| format!("{number:05}{}", "x".repeat(230));
+    let names: Vec<String> = (0..1500).map(long).collect();
+    fill(&server, "c", &names);
+    let mut readers: Vec<Client> = (0..40).map(|_| server.client()).collect();
+    for (reader, number) in readers.iter_mut().zip(0..) {
+        let query = if number % 2 == 0 { "?cantidad=10000" } else { "?formato=ndjson" };
+        // A dozen requests each, so that the kernel's buffers are full.
+        reader.send(&get(&format!("/carpetas/c{query}")).repeat(12));
+    }
+    let held = || -> u64 {
+        let page = String::from_utf8(server.ask(&get("/metrics")).expect(200).body).unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix("tp2_memory_bytes ")).unwrap();
+        line.parse().unwrap()
+    };
+    until("something waits", || (held() > 1 << 20).then_some(()));
+    for _ in 0..20 {
+        assert!(held() <= 16 << 20);
+        client.ask(&get("/healthz")).expect(200);
+    }
+    let page = json_of(&client.ask(&get("/carpetas/c?cantidad=10000")).expect(200));
+    let part = page["nombres"].as_array().unwrap().len();
+    assert!(part < 1500 && page["siguiente"] == names[part].as_str(), "{part}");
+    drop(readers);
+    until("what waited is given back", || (held() == 0).then_some(()));
 }

@@ -1,8 +1,10 @@
 //! Names, lists, pages and documents, as data.
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::*;
-use crate::model::face::FACE_SAMPLES;
+use crate::model::admission::Admission;
+use crate::model::face::{FACE_SAMPLES, Face};
 
 fn face(name: &str) -> Face {
     let samples = (0..FACE_SAMPLES).map(|at| u8::try_from(at % 256).unwrap()).collect::<Vec<_>>().into();
@@ -25,14 +27,6 @@ fn body(reply: &Reply) -> Value {
 
 fn field<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
     reply.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| &**value)
-}
-
-/// The whole answer to a request.
-fn whole(requested: &BankRequest, reply: StoreReply) -> Reply {
-    match requested.answer(reply).unwrap() {
-        BankAnswer::Whole(reply) => reply,
-        other => panic!("{other:?}"),
-    }
 }
 
 /// What a segment of a path is refused with, and which rule it broke.
@@ -178,17 +172,16 @@ fn any_name_is_a_json_string_and_a_document_one_line() {
 fn a_face_that_somebody_else_wrote_is_no_crash() {
     let nothing = Face { name: "a".into(), image: "no es base64".into(), samples: Bytes::new() };
     assert_eq!(document(&nothing), "{\"nombre\":\"a\",\"imagen_str\":\"no es base64\",\"vector\":[]}\n");
-    let (folder, name) = ("c".to_owned(), "a".to_owned());
-    let requested = BankRequest::Face { folder, name, as_image: true };
-    let reply = whole(&requested, StoreReply::Faces(Some(vec![nothing])));
-    assert_eq!((reply.status, reply.body.len()), (200, 0));
 }
 
 #[test]
 fn what_comes_of_an_insertion() {
     let requested = BankRequest::Insert { folder: "mis caras".into(), name: "a/ñ?.jpg".into() };
     for (fresh, code, result) in [(true, 201, "insertada"), (false, 200, "ya existe")] {
-        let reply = whole(&requested, StoreReply::Inserted(fresh));
+        let BankAnswer::Whole(reply, Held::Nothing) = requested.answer(StoreReply::Inserted(fresh)).unwrap()
+        else {
+            panic!()
+        };
         assert_eq!(reply.status, code);
         let expected = json!({
             "nombre": "a/ñ?.jpg", "resultado": result, "mensaje": format!("imagen a/ñ?.jpg {result}"),
@@ -200,90 +193,97 @@ fn what_comes_of_an_insertion() {
     }
 }
 
+/// What the store has made, charged to a counter of its own.
+fn made(body: &'static str, last: Option<&str>) -> StoreReply {
+    let mut reservation = Admission::new(1, 100, 1).reservation();
+    reservation.charge(body.len() as u64).unwrap();
+    StoreReply::Bank(BankFound::Document(BankDocument {
+        body: body.into(),
+        last: last.map(Into::into),
+        reservation,
+    }))
+}
+
 #[test]
-fn folders_pages_and_lists() {
-    let reply = whole(&BankRequest::Folders, StoreReply::Folders(vec![("b".into(), 2), ("a".into(), 1)]));
-    assert_eq!(
-        reply.body,
-        "{\"carpetas\":[{\"nombre\":\"b\",\"imagenes\":2},{\"nombre\":\"a\",\"imagenes\":1}]}\n"
-    );
-    assert_eq!(whole(&BankRequest::Folders, StoreReply::Folders(vec![])).body, "{\"carpetas\":[]}\n");
-
-    let requested = BankRequest::Names { folder: "c".into(), from: None, max: 2 };
-    let page = |next: Option<&str>| {
-        StoreReply::Page(Some(Page {
-            total: 7,
-            names: vec!["a".into(), "b".into()],
-            next: next.map(Into::into),
-        }))
-    };
-    assert_eq!(
-        whole(&requested, page(Some("d"))).body,
-        "{\"carpeta\":\"c\",\"imagenes\":7,\"nombres\":[\"a\",\"b\"],\"siguiente\":\"d\"}\n"
-    );
-    assert_eq!(body(&whole(&requested, page(None)))["siguiente"], Value::Null);
-
-    let requested = BankRequest::Missing { folder: "c".into() };
-    assert_eq!(whole(&requested, StoreReply::Names(vec!["x".into()])).body, "{\"faltantes\":[\"x\"]}\n");
+fn documents_are_sent_as_the_store_made_them_and_stay_charged() {
+    let (folder, name) = (|| "c".to_owned(), || "a".to_owned());
+    let policy = Some(picture::POLICY);
+    for (requested, media_type, vary, restricted) in [
+        (BankRequest::Folders { from: None, max: 1 }, "application/json", None, None),
+        (BankRequest::Names { folder: folder(), from: None, max: 2 }, "application/json", None, None),
+        (BankRequest::Missing { folder: folder() }, "application/json", None, None),
+        (BankRequest::Documents { folder: folder() }, "application/x-ndjson", None, None),
+        (
+            BankRequest::Face { folder: folder(), name: name(), as_image: false },
+            "application/json",
+            Some("Accept"),
+            None,
+        ),
+        (
+            BankRequest::Face { folder: folder(), name: name(), as_image: true },
+            "image/jpeg",
+            Some("Accept"),
+            policy,
+        ),
+    ] {
+        let Ok(BankAnswer::Whole(reply, Held::Bytes(reservation))) = requested.answer(made("{}\n", None))
+        else {
+            panic!("{requested:?}")
+        };
+        assert_eq!((reply.status, &reply.body[..]), (200, &b"{}\n"[..]));
+        assert_eq!((field(&reply, "Content-Type"), field(&reply, "Vary")), (Some(media_type), vary));
+        assert_eq!(field(&reply, "Content-Security-Policy"), restricted);
+        assert_eq!(field(&reply, "Cache-Control"), Some("no-store"));
+        assert_eq!(reservation.bytes(), 3, "{requested:?}");
+    }
 }
 
 #[test]
 fn what_is_not_there() {
     let (folder, name) = (|| "c".to_owned(), || "a".to_owned());
     let one = || BankRequest::Face { folder: folder(), name: name(), as_image: false };
+    let remove_face = || BankRequest::RemoveFace { folder: folder(), name: name() };
+    let remove_folder = || BankRequest::RemoveFolder { folder: folder() };
     for (requested, found, slug) in [
         (
             BankRequest::Names { folder: folder(), from: None, max: 1 },
-            StoreReply::Page(None),
+            StoreReply::Bank(BankFound::NoFolder),
             "carpeta-desconocida",
         ),
-        (BankRequest::Documents { folder: folder() }, StoreReply::Faces(None), "carpeta-desconocida"),
-        (one(), StoreReply::Faces(None), "carpeta-desconocida"),
-        (one(), StoreReply::Faces(Some(vec![])), "imagen-desconocida"),
+        (
+            BankRequest::Documents { folder: folder() },
+            StoreReply::Bank(BankFound::NoFolder),
+            "carpeta-desconocida",
+        ),
+        (one(), StoreReply::Bank(BankFound::NoFolder), "carpeta-desconocida"),
+        (one(), StoreReply::Bank(BankFound::NoFace), "imagen-desconocida"),
+        (remove_face(), StoreReply::Known(false), "imagen-desconocida"),
+        (remove_folder(), StoreReply::Known(false), "carpeta-desconocida"),
     ] {
         let BankAnswer::Refused(reject) = requested.answer(found).unwrap() else { panic!("{slug}") };
         assert_eq!((reject.status(), &*reject.problem().slug), (404, slug));
     }
-    // A folder without faces is one all the same.
-    let requested = BankRequest::Documents { folder: folder() };
-    let reply = whole(&requested, StoreReply::Faces(Some(vec![])));
-    assert_eq!((reply.status, reply.body.len()), (200, 0));
+    for requested in [remove_face(), remove_folder()] {
+        let Ok(BankAnswer::Whole(reply, Held::Nothing)) = requested.answer(StoreReply::Known(true)) else {
+            panic!()
+        };
+        assert_eq!((reply.status, reply.body.len()), (204, 0));
+    }
     // An answer to another question ends in no panic.
     assert_eq!(one().answer(StoreReply::Inserted(true)).unwrap_err(), WrongReply);
 }
 
 #[test]
-fn one_face_as_document_or_picture() {
-    let requested = |as_image| BankRequest::Face { folder: "c".into(), name: "a".into(), as_image };
-    let found = || StoreReply::Faces(Some(vec![face("a")]));
-    let reply = whole(&requested(false), found());
-    assert_eq!(reply.body, document(&face("a")));
-    assert_eq!(
-        (field(&reply, "Content-Type"), field(&reply, "Vary")),
-        (Some("application/json"), Some("Accept"))
-    );
-    let reply = whole(&requested(true), found());
-    assert_eq!(&reply.body[..], b"\xff\xd8\xff\xe0\x00\x3e\x67");
-    assert_eq!((field(&reply, "Content-Type"), field(&reply, "Vary")), (Some("image/jpeg"), Some("Accept")));
-}
-
-#[test]
 fn a_folder_goes_on_after_a_full_part() {
-    let faces = |count: usize| (0..count).map(|number| face(&format!("{number:02}"))).collect::<Vec<_>>();
-    for count in [0, 1, STREAMED - 1] {
-        assert_eq!(Rest::after("c", &faces(count)), None, "{count}");
-    }
-    let rest = Rest::after("c", &faces(STREAMED)).unwrap();
-    match rest.read() {
-        StoreRead::Faces { folder, after: Some(after), max: STREAMED } => {
-            assert_eq!((&*folder, &*after), ("c", "15"));
-        }
-        other => panic!("{other:?}"),
-    }
-    let (bytes, next) = rest.take(&faces(3));
-    assert_eq!((bytes.iter().filter(|&&byte| byte == b'\n').count(), next), (3, None));
-    assert_eq!(rest.take(&[]), (vec![], None));
-    assert_eq!(rest.take(&faces(STREAMED)).1, Some(rest));
+    let requested = BankRequest::Documents { folder: "c".into() };
+    let Ok(BankAnswer::Begun(_, rest)) = requested.answer(made("{}\n", Some("15"))) else { panic!() };
+    let (folder, ask) = rest.ask();
+    let Ask::Document { look, reservation } = ask else { panic!("{ask:?}") };
+    assert_eq!(look, BankLook::Faces("c".into(), Some("15".into()), STREAMED));
+    assert_eq!((&*folder, reservation.bytes()), ("c", 3), "what it is charged to goes along");
+    let document = BankDocument { body: Bytes::new(), last: None, reservation };
+    let (body, rest) = Rest::take(folder, document);
+    assert!(body.is_empty() && rest.is_err_and(|reservation| reservation.bytes() == 3));
 }
 
 #[test]
@@ -316,6 +316,10 @@ fn what_a_listing_asks_for() {
     ] {
         assert_eq!(listing("c".into(), &parameters(query)).unwrap_err().status(), 422, "{query}");
     }
+    let part = |from: Option<&str>, max| BankRequest::Folders { from: from.map(Into::into), max };
+    assert_eq!(folders(&Parameters::default()).unwrap(), part(None, 1000));
+    assert_eq!(folders(&parameters("desde=b%20&cantidad=7")).unwrap(), part(Some("b "), 7));
+    assert_eq!(folders(&parameters("cantidad=0")).unwrap_err().status(), 422);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The image bank.
 use super::*;
-use crate::model::face::{FACE_SAMPLES, Face, Page};
+use crate::model::face::{FACE_SAMPLES, Face, FolderPage, Page};
 
 fn face(name: &str, seed: u64) -> Face {
     let image = format!("{seed}/+==");
@@ -41,10 +41,37 @@ impl<P: Place> Desk<P> {
         faces(self.read(StoreRead::Face { folder: folder.into(), name: name.into() }))
     }
 
-    fn folders(&mut self) -> Vec<(String, u64)> {
-        match self.read(StoreRead::Folders) {
-            StoreReply::Folders(folders) => folders,
+    fn page_of_folders(&mut self, from: Option<&str>, max: usize) -> FolderPage {
+        match self.read(StoreRead::Folders { from: from.map(Into::into), max }) {
+            StoreReply::Folders(page) => page,
             other => panic!("{other:?}"),
+        }
+    }
+
+    fn folders(&mut self) -> Vec<(String, u64)> {
+        self.page_of_folders(None, usize::MAX).folders
+    }
+
+    fn remove_face(&mut self, folder: &str, name: &str) -> bool {
+        match self.write(StoreWrite::RemoveFace { folder: folder.into(), name: name.into() }) {
+            StoreReply::Known(known) => known,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Asks until nothing of the folder is left.
+    fn remove_folder(&mut self, folder: &str) -> bool {
+        let mut was_known = false;
+        loop {
+            match self.write(StoreWrite::RemoveFolder { folder: folder.into() }) {
+                StoreReply::Removed { known, more } => {
+                    was_known |= known;
+                    if !more {
+                        return was_known;
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
         }
     }
 }
@@ -138,6 +165,53 @@ pub(crate) fn folders_count_their_faces<P: Place>() {
     desk.insert("fotos", face("a", 9));
     let folders = [("Caras", 1), ("fotos", 2), ("ávila", 3)].map(|(name, count)| (name.to_owned(), count));
     assert_eq!(desk.folders(), folders);
+    for max in 1..4 {
+        let (mut seen, mut from) = (Vec::new(), None::<String>);
+        loop {
+            let page = desk.page_of_folders(from.as_deref(), max);
+            assert!(page.folders.len() == max || page.next.is_none());
+            seen.extend(page.folders);
+            from = page.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, folders, "{max} at a time");
+    }
+    assert_eq!(
+        desk.page_of_folders(Some("d"), 1),
+        FolderPage { folders: folders[1..2].into(), next: Some("ávila".into()) }
+    );
+    assert_eq!(desk.page_of_folders(Some("\u{10ffff}"), 1), FolderPage { folders: vec![], next: None });
+}
+
+pub(crate) fn what_is_removed_is_gone_and_may_come_again<P: Place>() {
+    let mut desk = Desk::<P>::new(KEEP);
+    assert!(!desk.remove_face("c", "a") && !desk.remove_folder("c"));
+    desk.fill("c", &["a", "b"]);
+    desk.fill("d", &["a"]);
+    assert!(desk.remove_face("c", "a"));
+    assert!(!desk.remove_face("c", "a") && !desk.remove_face("c", "A"));
+    assert_eq!(desk.face("c", "a"), Some(vec![]));
+    assert_eq!(desk.names("c", None, 9).unwrap().names, ["b"]);
+    assert!(desk.insert("c", face("a", 2)), "the name is free again");
+    assert!(!desk.insert("c", face("a", 3)), "once");
+
+    let numbered: Vec<String> = (0..1200).map(|number| format!("{number:04}")).collect();
+    desk.fill("c", &numbered.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(desk.remove_folder("c"));
+    assert_eq!((desk.face("c", "a"), desk.names("c", None, 9)), (None, None));
+    assert_eq!(desk.folders(), [("d".to_owned(), 1)]);
+    assert_eq!(desk.missing("c", &["a", "0007"]), ["a", "0007"]);
+    assert!(!desk.remove_folder("c"));
+    assert!(desk.insert("c", face("a", 4)) && !desk.insert("c", face("a", 5)));
+    desk.sweep(at(1));
+    desk.crash(at(2));
+    assert_eq!(desk.face("c", "a").unwrap(), [face("a", 4)]);
+    // A folder without faces is none.
+    assert!(desk.remove_face("c", "a"));
+    assert_eq!(desk.names("c", None, 9), None);
+    assert_eq!(desk.folders(), [("d".to_owned(), 1)]);
 }
 
 pub(crate) fn faces_come_in_pages<P: Place>() {

@@ -58,7 +58,7 @@ macro_rules! contract_tests {
             retention: what_is_old_expires, unfinished_tasks_stay, the_oldest_make_room, the_newest_result_stays,
                 a_smaller_space_is_swept, one_sweep_is_bounded;
             bank: a_name_is_taken_once, names_are_in_order_of_their_bytes, what_is_missing_is_told_in_order,
-                folders_count_their_faces, faces_come_in_pages;
+                folders_count_their_faces, faces_come_in_pages, what_is_removed_is_gone_and_may_come_again;
             model: any_sequence_agrees_with_the_model;
             threads: everything_asked_is_answered, what_was_written_is_seen_by_the_next_read;
         }

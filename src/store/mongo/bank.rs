@@ -11,10 +11,13 @@ use mongodb::{Collection, Database, IndexModel};
 
 use super::error::MongoError;
 use super::link::{all, insert as insert_one, limit, step};
-use crate::model::face::{FACE_SAMPLES, Face, Page};
+use crate::model::face::{FACE_SAMPLES, Face, FolderPage, Page};
 
 /// What `vector` has for each sample.
 const UNIT: f64 = 1000.0;
+
+/// Faces of a folder that are forgotten at once.
+const REMOVED_MAX: usize = 500;
 
 /// Sees to it that names are unique in a folder; false if they are not already, in documents of others.
 pub(super) async fn prepare(bank: &Database, folder: &str) -> Result<bool, MongoError> {
@@ -79,18 +82,48 @@ pub(super) async fn missing(
     Ok(names.into_iter().filter(|name| !known.contains(name)).collect())
 }
 
-/// All folders in order of their names, and how many faces each has.
-pub(super) async fn folders(bank: &Database) -> Result<Vec<(String, u64)>, MongoError> {
+/// Folders in order of their names, `from` this one on, and how many faces each has.
+pub(super) async fn folders(
+    bank: &Database,
+    from: Option<&str>,
+    max: usize,
+) -> Result<FolderPage, MongoError> {
     let mut names = step(bank.list_collection_names()).await?;
-    names.retain(|name| !name.starts_with("system."));
+    names.retain(|name| !name.starts_with("system.") && from.is_none_or(|from| name.as_str() >= from));
     names.sort_unstable();
     let mut folders = Vec::new();
     for name in names {
         if let Some(faces) = count(bank, &name).await? {
+            if folders.len() >= max {
+                return Ok(FolderPage { folders, next: Some(name) });
+            }
             folders.push((name, faces));
         }
     }
-    Ok(folders)
+    Ok(FolderPage { folders, next: None })
+}
+
+/// Forgets a face; whether there was one.
+pub(super) async fn remove_face(bank: &Database, folder: &str, name: &str) -> Result<bool, MongoError> {
+    let removed = step(table(bank, folder).delete_many(doc! { "nombre": name })).await?;
+    Ok(removed.deleted_count > 0)
+}
+
+/// Forgets faces of a folder, a bounded number of them: whether there was such a folder, and whether it has more. The
+/// collection itself stays, with the index by which names are unique: other servers may know of it.
+pub(super) async fn remove_faces(bank: &Database, folder: &str) -> Result<(bool, bool), MongoError> {
+    let table = table(bank, folder);
+    let only_ids = doc! { "_id": 1 };
+    // What has no name is none of ours.
+    let faces = doc! { "nombre": { "$gte": "" } };
+    let found = all(table.find(faces).projection(only_ids).limit(limit(REMOVED_MAX))).await?;
+    let ids: Vec<Bson> = found.iter().filter_map(|document| document.get("_id").cloned()).collect();
+    if ids.is_empty() {
+        return Ok((false, false));
+    }
+    let more = ids.len() == REMOVED_MAX;
+    step(table.delete_many(doc! { "_id": { "$in": ids } })).await?;
+    Ok((true, more))
 }
 
 /// Names in a folder, `from` this one on.

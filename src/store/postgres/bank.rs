@@ -5,7 +5,7 @@ use tokio_postgres::types::ToSql;
 
 use super::error::PgError;
 use super::link::{Conn, get, signed, unsigned};
-use crate::model::face::{Face, Page};
+use crate::model::face::{Face, FolderPage, Page};
 
 const MAKE: &str = "INSERT INTO tp2_carpeta (nombre) SELECT $1::text
     WHERE NOT EXISTS (SELECT FROM tp2_carpeta WHERE nombre = $1::text) ON CONFLICT DO NOTHING";
@@ -13,8 +13,19 @@ const INSERT: &str = "WITH folder AS (SELECT id FROM tp2_carpeta WHERE nombre = 
 new AS (INSERT INTO tp2_imagen (carpeta, nombre, imagen_str, pixeles) SELECT id, $2, $3, $4 FROM folder
     ON CONFLICT DO NOTHING RETURNING carpeta)
 UPDATE tp2_carpeta SET imagenes = imagenes + 1 WHERE id IN (SELECT carpeta FROM new)";
-const FOLDER: &str = "SELECT id, imagenes FROM tp2_carpeta WHERE nombre = $1";
-const FOLDERS: &str = "SELECT nombre, imagenes FROM tp2_carpeta ORDER BY nombre";
+const REMOVE_FACE: &str = "WITH gone AS (DELETE FROM tp2_imagen WHERE nombre = $2
+    AND carpeta = (SELECT id FROM tp2_carpeta WHERE nombre = $1::text) RETURNING carpeta)
+UPDATE tp2_carpeta SET imagenes = imagenes - 1 WHERE id IN (SELECT carpeta FROM gone)";
+/// A bounded number of them.
+const REMOVE_FACES: &str = "WITH gone AS (DELETE FROM tp2_imagen WHERE (carpeta, nombre) IN (
+        SELECT i.carpeta, i.nombre FROM tp2_imagen i JOIN tp2_carpeta c ON c.id = i.carpeta
+        WHERE c.nombre = $1::text LIMIT 500) RETURNING carpeta),
+sum AS (SELECT carpeta, count(*) AS faces FROM gone GROUP BY carpeta)
+UPDATE tp2_carpeta SET imagenes = imagenes - sum.faces FROM sum WHERE id = sum.carpeta";
+// A folder without faces is none; its row stays, for another server may be about to add one.
+const FOLDER: &str = "SELECT id, imagenes FROM tp2_carpeta WHERE nombre = $1 AND imagenes > 0";
+const FOLDERS: &str = "SELECT nombre, imagenes FROM tp2_carpeta WHERE nombre >= $1 AND imagenes > 0
+    ORDER BY nombre LIMIT $2";
 const MISSING: &str = "SELECT nombre FROM unnest($2::text[]) WITH ORDINALITY AS wanted (nombre, place)
     WHERE NOT EXISTS (SELECT FROM tp2_imagen i WHERE i.carpeta = $1 AND i.nombre = wanted.nombre) ORDER BY place";
 const NAMES: &str =
@@ -23,8 +34,8 @@ const FACE: &str = "SELECT nombre, imagen_str, pixeles FROM tp2_imagen WHERE car
 const FACES: &str = "SELECT nombre, imagen_str, pixeles FROM tp2_imagen
     WHERE carpeta = $1 AND nombre > $2 ORDER BY nombre LIMIT $3";
 
-/// What [`insert`] uses.
-pub(super) const STATEMENTS: [&str; 2] = [MAKE, INSERT];
+/// What the changes use.
+pub(super) const STATEMENTS: [&str; 4] = [MAKE, INSERT, REMOVE_FACE, REMOVE_FACES];
 
 /// Keeps a face unless its folder has one of that name; the database itself sees to that.
 pub(super) async fn insert(conn: &Conn, folder: &str, face: &Face) -> Result<bool, PgError> {
@@ -36,6 +47,16 @@ pub(super) async fn insert(conn: &Conn, folder: &str, face: &Face) -> Result<boo
         futures_util::future::join(conn.execute(MAKE, &name_of_folder), conn.execute(INSERT, &all)).await;
     made?;
     Ok(inserted? > 0)
+}
+
+/// Forgets a face; whether there was one.
+pub(super) async fn remove_face(conn: &Conn, folder: &str, name: &str) -> Result<bool, PgError> {
+    Ok(conn.execute(REMOVE_FACE, &[&folder, &name]).await? > 0)
+}
+
+/// Forgets faces of a folder, a bounded number of them; whether there were any.
+pub(super) async fn remove_faces(conn: &Conn, folder: &str) -> Result<bool, PgError> {
+    Ok(conn.execute(REMOVE_FACES, &[&folder]).await? > 0)
 }
 
 async fn query(
@@ -59,10 +80,14 @@ pub(super) async fn missing(conn: &mut Conn, folder: &str, names: &[String]) -> 
     query(conn, MISSING, &[&folder, &names]).await?.iter().map(|row| get(row, "nombre")).collect()
 }
 
-/// All folders in order of their names, and how many faces each has.
-pub(super) async fn folders(conn: &mut Conn) -> Result<Vec<(String, u64)>, PgError> {
-    let rows = query(conn, FOLDERS, &[]).await?;
-    rows.iter().map(|row| Ok((get(row, "nombre")?, unsigned(row, "imagenes")?))).collect()
+/// Folders in order of their names, `from` this one on, and how many faces each has.
+pub(super) async fn folders(conn: &mut Conn, from: Option<&str>, max: usize) -> Result<FolderPage, PgError> {
+    let values: [&(dyn ToSql + Sync); 2] = [&from.unwrap_or_default(), &limit(max).saturating_add(1)];
+    let rows = query(conn, FOLDERS, &values).await?;
+    let folders = rows.iter().map(|row| Ok((get(row, "nombre")?, unsigned(row, "imagenes")?)));
+    let mut folders: Vec<(String, u64)> = folders.collect::<Result<_, PgError>>()?;
+    let next = (folders.len() > max).then(|| folders.pop()).flatten().map(|(name, _)| name);
+    Ok(FolderPage { folders, next })
 }
 
 /// Names in a folder, `from` this one on.

@@ -487,6 +487,13 @@ async fn perform(conn: &Conn, server: &Server, op: &Op<'_>) -> Result<Outcome, P
             (StoreWrite::Insert { folder, face }, _) => {
                 Outcome::Told(StoreReply::Inserted(bank::insert(conn, folder, face).await?))
             }
+            (StoreWrite::RemoveFace { folder, name }, _) => {
+                Outcome::Told(StoreReply::Known(bank::remove_face(conn, folder, name).await?))
+            }
+            (StoreWrite::RemoveFolder { folder }, _) => {
+                let known = bank::remove_faces(conn, folder).await?;
+                Outcome::Told(StoreReply::Removed { known, more: known })
+            }
             // Made otherwise.
             (StoreWrite::Claim { .. } | StoreWrite::Sweep { .. }, _) => Outcome::Told(StoreReply::Nothing),
         },

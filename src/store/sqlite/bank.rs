@@ -1,9 +1,18 @@
 //! The image bank. Names are compared by their bytes, SQLite's own order for text.
+//!
+//! A folder that is removed is hidden at once, by a name that no folder can have ([`HIDDEN`]); [`bury`] deletes its faces,
+//! a bounded number in each sweep, so that no other write waits for a large folder.
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::model::face::{Face, Page};
+use crate::model::face::{Face, FolderPage, Page};
 use crate::store::StoreError;
+
+/// The first letter of a hidden folder's name, and what follows all such names: no folder of a client has it.
+const HIDDEN: [&str; 2] = ["$", "%"];
+
+/// Faces of hidden folders that one sweep deletes, some ten kilobytes each.
+const BURIED_MAX: usize = 256;
 
 /// Keeps a face unless its folder has one of that name; the database itself sees to that.
 pub(super) fn insert(conn: &Connection, folder: &str, face: &Face) -> Result<bool, StoreError> {
@@ -17,6 +26,40 @@ pub(super) fn insert(conn: &Connection, folder: &str, face: &Face) -> Result<boo
         )?
         .execute((folder, name, image, &samples[..]))?;
     Ok(inserted > 0)
+}
+
+/// Forgets a face, and its folder if that was the last one; whether there was one.
+pub(super) fn remove_face(conn: &Connection, folder: &str, name: &str) -> Result<bool, StoreError> {
+    let removed = conn
+        .prepare_cached(
+            "DELETE FROM imagen WHERE nombre = ?2 AND carpeta = (SELECT id FROM carpeta WHERE nombre = ?1)",
+        )?
+        .execute((folder, name))?;
+    conn.prepare_cached("DELETE FROM carpeta WHERE nombre = ?1 AND imagenes = 0")?.execute([folder])?;
+    Ok(removed > 0)
+}
+
+/// Hides a folder from every read that follows; whether there was one.
+pub(super) fn hide_folder(conn: &Connection, folder: &str) -> Result<bool, StoreError> {
+    let hidden = conn
+        .prepare_cached("UPDATE carpeta SET nombre = ?2 || id WHERE nombre = ?1")?
+        .execute((folder, HIDDEN[0]))?;
+    Ok(hidden > 0)
+}
+
+/// Deletes faces of hidden folders, a bounded number; whether there may be more.
+pub(super) fn bury(conn: &Connection) -> Result<bool, StoreError> {
+    let [first, last] = HIDDEN;
+    let buried = conn
+        .prepare_cached(
+            "DELETE FROM imagen WHERE id IN (
+                SELECT imagen.id FROM carpeta JOIN imagen ON imagen.carpeta = carpeta.id
+                WHERE carpeta.nombre >= ?1 AND carpeta.nombre < ?2 LIMIT ?3)",
+        )?
+        .execute((first, last, limit(BURIED_MAX)))?;
+    conn.prepare_cached("DELETE FROM carpeta WHERE nombre >= ?1 AND nombre < ?2 AND imagenes = 0")?
+        .execute((first, last))?;
+    Ok(buried == BURIED_MAX)
 }
 
 /// A folder's row, and how many faces it has.
@@ -45,13 +88,20 @@ pub(super) fn missing(
     Ok(lacking)
 }
 
-/// All folders in order of their names, and how many faces each has.
-pub(super) fn folders(conn: &Connection) -> Result<Vec<(String, u64)>, StoreError> {
-    let folders = conn
-        .prepare_cached("SELECT nombre, imagenes FROM carpeta ORDER BY nombre")?
-        .query_map((), |row| Ok((row.get("nombre")?, row.get("imagenes")?)))?
+/// Folders in order of their names, `from` this one on, and how many faces each has.
+pub(super) fn folders(conn: &Connection, from: Option<&str>, max: usize) -> Result<FolderPage, StoreError> {
+    let [first, last] = HIDDEN;
+    let mut folders: Vec<(String, u64)> = conn
+        .prepare_cached(
+            "SELECT nombre, imagenes FROM carpeta
+             WHERE nombre >= ?1 AND NOT (nombre >= ?3 AND nombre < ?4) ORDER BY nombre LIMIT ?2",
+        )?
+        .query_map((from.unwrap_or(""), limit(max).saturating_add(1), first, last), |row| {
+            Ok((row.get("nombre")?, row.get("imagenes")?))
+        })?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(folders)
+    let next = (folders.len() > max).then(|| folders.pop()).flatten().map(|(name, _)| name);
+    Ok(FolderPage { folders, next })
 }
 
 /// Names in a folder, `from` this one on.

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::bank;
 use super::kept::KeptRow;
 use crate::store::rules::{PASS_BYTES, PASS_MAX, TOMBSTONE, before};
 use crate::store::{Retention, StoreError, StoreReply};
@@ -49,10 +50,11 @@ pub(super) fn sweep(
             "DELETE FROM task WHERE seq IN (SELECT seq FROM task WHERE state = 4 AND expired_at <= ?1 LIMIT ?2)",
         )?
         .execute((KeptRow(before(at, TOMBSTONE)), PASS_MAX))?;
+    let buries_more = bank::bury(conn)?;
     let vacuumed_all = vacuum(conn)?;
     Ok(StoreReply::Swept {
         expired: pass.expired,
-        more: pass.is_over() || buried == PASS_MAX || !vacuumed_all,
+        more: pass.is_over() || buried == PASS_MAX || buries_more || !vacuumed_all,
     })
 }
 

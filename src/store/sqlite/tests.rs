@@ -567,6 +567,37 @@ fn a_face_of_another_size_is_refused_alone() {
         "{answers:?}"
     );
     // Nor is a folder left of which it would have been the first.
-    let folders = reader.read(StoreRead::Folders);
-    assert!(matches!(folders, Ok(StoreReply::Folders(folders)) if folders == [("d".to_owned(), 1)]));
+    let folders = reader.read(StoreRead::Folders { from: None, max: 9 });
+    assert!(matches!(folders, Ok(StoreReply::Folders(page)) if page.folders == [("d".to_owned(), 1)]));
+}
+
+#[test]
+fn a_folder_that_is_removed_leaves_the_file_a_piece_in_each_sweep() {
+    let directory = Directory::default();
+    let (mut writer, mut reader) = directory.open();
+    let insert = |number: usize| {
+        let face = Face { name: format!("{number}"), image: String::new(), samples: bytes(1, 7200).into() };
+        StoreWrite::Insert { folder: "c".into(), face: Box::new(face) }
+    };
+    write(&mut writer, (0..600).map(insert).collect());
+    let answers = write(&mut writer, vec![StoreWrite::RemoveFolder { folder: "c".into() }, insert(7)]);
+    assert!(
+        matches!(
+            &answers[..],
+            [Ok(StoreReply::Removed { known: true, more: false }), Ok(StoreReply::Inserted(true))]
+        ),
+        "{answers:?}"
+    );
+    let folders = reader.read(StoreRead::Folders { from: None, max: 9 });
+    assert!(matches!(folders, Ok(StoreReply::Folders(page)) if page.folders == [("c".to_owned(), 1)]));
+    let mut left = vec![directory.look::<i64>("SELECT count(*) FROM imagen")];
+    let mut more = true;
+    while more {
+        let swept = write(&mut writer, vec![StoreWrite::Sweep { at: SystemTime::now() }]);
+        let [Ok(StoreReply::Swept { more: goes_on, .. })] = swept[..] else { panic!("{swept:?}") };
+        more = goes_on;
+        left.push(directory.look("SELECT count(*) FROM imagen"));
+    }
+    assert_eq!(left[..4], [601, 345, 89, 1]);
+    assert_eq!(directory.look::<i64>("SELECT count(*) FROM carpeta"), 1);
 }

@@ -138,6 +138,12 @@ fn apply(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> Ou
         StoreWrite::Sweep { at } => retention::sweep(conn, retention, *at),
         StoreWrite::Probe | StoreWrite::ProbeBank => tasks::probe(conn),
         StoreWrite::Insert { folder, face } => bank::insert(conn, folder, face).map(StoreReply::Inserted),
+        StoreWrite::RemoveFace { folder, name } => {
+            bank::remove_face(conn, folder, name).map(StoreReply::Known)
+        }
+        StoreWrite::RemoveFolder { folder } => {
+            bank::hide_folder(conn, folder).map(|known| StoreReply::Removed { known, more: false })
+        }
     };
     told.map(WriteEffect::Told)
 }

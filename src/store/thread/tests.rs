@@ -5,7 +5,9 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::*;
-use crate::model::face::Face;
+use crate::model::admission::Admission;
+use crate::model::face::{Face, FolderPage};
+use crate::model::store::BankFound;
 
 /// Answers that it was done, notes the size of each batch, and waits for leave before each; tickets of a thousand make
 /// it fail in ways of their own.
@@ -40,7 +42,7 @@ struct Mute;
 impl Reader for Mute {
     fn read(&mut self, read: StoreRead) -> Result<StoreReply, StoreError> {
         match read {
-            StoreRead::Folders => Ok(StoreReply::Folders(vec![])),
+            StoreRead::Folders { .. } => Ok(StoreReply::Folders(FolderPage { folders: vec![], next: None })),
             _ => panic!("on purpose"),
         }
     }
@@ -148,8 +150,27 @@ fn a_panic_is_an_answer_and_both_threads_live() {
     }
     stage.read(2, StoreRead::Status(Uuid::nil()));
     assert_eq!(stage.answer(), (2, false));
-    stage.read(3, StoreRead::Folders);
+    stage.read(3, StoreRead::Folders { from: None, max: 1 });
     assert_eq!(stage.answer(), (3, true));
+}
+
+#[test]
+fn documents_are_made_on_the_readers_thread_and_their_failures_are_answers() {
+    let stage = Stage::new();
+    let admission = Admission::new(1, 1 << 20, 1);
+    let looks = [
+        (BankLook::Folders(None, 1), &admission, true),
+        (BankLook::Names("c".into(), None, 1), &admission, false),
+        (BankLook::Folders(None, 1), &Admission::new(1, 1, 1), false),
+    ];
+    for ((look, admission, well), ticket) in looks.into_iter().zip(0..) {
+        let reservation = admission.reservation();
+        stage.store.ask(StoreRequest { ticket, ask: Ask::Document { look, reservation } });
+        let answer = stage.inbox.recv().unwrap();
+        let is_document = matches!(answer.result, Ok(StoreReply::Bank(BankFound::Document(_))));
+        assert_eq!((answer.ticket, is_document), (ticket, well));
+    }
+    assert_eq!(admission.bytes(), 0, "nothing stays charged");
 }
 
 #[test]
@@ -166,7 +187,7 @@ fn only_an_orderly_end_closes() {
         let stage = Stage::new();
         let closed = Arc::clone(&stage.closed);
         stage.write(1, StoreWrite::Probe);
-        stage.read(2, StoreRead::Folders);
+        stage.read(2, StoreRead::Folders { from: None, max: 1 });
         let (store, inbox) = stage.open();
         if orderly {
             store.finish();
