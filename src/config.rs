@@ -21,7 +21,7 @@ use crate::host;
 use crate::http::access::Origins;
 use crate::http::forwarded::Prefix;
 use crate::model::log_event::Level;
-use crate::model::server_state::Limits;
+use crate::model::server_state::{Limits, RESULT_PART};
 use crate::store::Retention;
 
 /// What becomes of an option.
@@ -272,6 +272,17 @@ const OPTIONS: &[Row<OptionAction>] = &[
         })
     },
     Row {
+        ..valued(
+            "conexiones-por-ip",
+            "N",
+            "Conexiones simultáneas desde una misma dirección",
+            |draft, value| {
+                draft.config.clients_per_address = Some(value.count(1..=1_000_000)?);
+                Ok(())
+            },
+        )
+    },
+    Row {
         default: "16 por hilo",
         ..valued("cola", "N", "Imágenes en espera o en proceso", |draft, value| {
             draft.places_max = Some(value.count(1..=1_000_000)?);
@@ -303,6 +314,14 @@ const OPTIONS: &[Row<OptionAction>] = &[
         default: "10240",
         ..valued("retencion-espacio", "MIB", "Espacio para los resultados de las tareas", |draft, value| {
             draft.config.retention.bytes_max = value.number(1..=1 << 30)? << 20;
+            draft.config.limits.result_max = draft.config.retention.bytes_max / RESULT_PART;
+            Ok(())
+        })
+    },
+    Row {
+        default: "10240",
+        ..valued("enlaces-espacio", "MIB", "Espacio para los enlaces, en scaled_images", |draft, value| {
+            draft.config.links_space = value.number(1..=1 << 30)? << 20;
             Ok(())
         })
     },
@@ -406,6 +425,10 @@ pub struct Config {
     pub proxies: Vec<Prefix>,
     /// Connections at once.
     pub clients_max: usize,
+    /// Connections at once from one address; None: as many as there may be.
+    pub clients_per_address: Option<usize>,
+    /// Bytes of links: `--enlaces-espacio`.
+    pub links_space: u64,
     /// Pictures in hand.
     pub places_max: usize,
     /// Bytes for pictures.
@@ -436,6 +459,8 @@ impl Config {
             level: Level::Info,
             limits: Limits::default(),
             clients_max: 10_000,
+            clients_per_address: None,
+            links_space: 10_240 << 20,
             places_max: 0,
             memory_max: host::memory() / 2,
             warnings: Vec::new(),
@@ -993,7 +1018,7 @@ mod tests {
             );
             seen += 1;
         }
-        assert_eq!(seen, 9);
+        assert_eq!(seen, 10);
     }
 
     #[test]

@@ -130,6 +130,7 @@ fn serve(mut config: Config) -> Result<(), String> {
         retention: config.retention,
         threads: config.threads,
         clients_max: config.clients_max,
+        links_space: config.links_space,
         log: log.clone(),
         notifier: Notifier::of(|name| std::env::var_os(name), std::process::id()),
     })

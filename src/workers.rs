@@ -301,15 +301,20 @@ pub struct Toolbox {
     library: Option<Arc<Library>>,
     /// Where the buffers of decoded pictures come from.
     buffers: Arc<BufferPool>,
-    links: Links,
+    links: Arc<Links>,
     decode: Decode,
 }
 
 impl Toolbox {
     /// `library` is None without `-d`; the buffers of decoded pictures come from `buffers`.
     #[must_use]
-    pub fn new(limits: PixelLimits, library: Option<Arc<Library>>, buffers: Arc<BufferPool>) -> Self {
-        Self { limits, library, buffers, links: Links::default(), decode: pixels::decode_from }
+    pub fn new(
+        limits: PixelLimits,
+        library: Option<Arc<Library>>,
+        buffers: Arc<BufferPool>,
+        links: Arc<Links>,
+    ) -> Self {
+        Self { limits, library, buffers, links, decode: pixels::decode_from }
     }
 }
 
@@ -456,7 +461,7 @@ mod tests {
     }
 
     fn toolbox() -> Toolbox {
-        Toolbox::new(LIMITS, None, Arc::default())
+        Toolbox::new(LIMITS, None, Arc::default(), Arc::new(Links::new(u64::MAX)))
     }
 
     fn job(admission: &Admission, step: u32, work: Work) -> Job {

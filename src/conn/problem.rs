@@ -249,6 +249,8 @@ pub struct LimitsInForce {
     pub side_max: u32,
     /// `--memoria`, bytes.
     pub memory_max: u64,
+    /// One result of a task, bytes.
+    pub result_max: u64,
 }
 
 impl HttpProblem {
@@ -349,6 +351,9 @@ impl HttpProblem {
             503 => "Servicio no disponible por el momento",
             504 => "Plazo vencido",
             505 => "Versión de HTTP no soportada",
+            507 if matches!(self, Self::Failed { failure: WorkError::LinksFull { .. }, .. }) => {
+                "No queda espacio para enlaces"
+            }
             507 => "No queda espacio en disco",
             _ => "Error interno",
         }
@@ -460,6 +465,7 @@ fn row_of_work(failure: &WorkError) -> (u16, &'static str) {
         }
         WorkError::FileTooLong { .. } => (422, "archivo-demasiado-largo"),
         WorkError::TooManyPixels { .. } | WorkError::ResultTooLarge { .. } => (422, "demasiados-pixeles"),
+        WorkError::ResultTooLong { .. } => (422, "resultado-demasiado-largo"),
         WorkError::TooMuchMemory { .. } => (422, "memoria-insuficiente"),
         WorkError::Changing => (503, "archivo-cambiante"),
         WorkError::Unreadable(_) => (500, "archivo-ilegible"),
@@ -475,6 +481,7 @@ fn row_of_work(failure: &WorkError) -> (u16, &'static str) {
         WorkError::StoreFull(_) => (507, "almacen-lleno"),
         WorkError::StoreBroken(_) => (503, "almacen-ausente"),
         WorkError::FolderFull(_) => (507, "disco-lleno"),
+        WorkError::LinksFull { .. } => (507, "enlaces-llenos"),
         WorkError::FolderUnusable(_) => (500, "carpeta-inutilizable"),
     }
 }

@@ -24,6 +24,7 @@ impl ServerState {
             pixels_max: self.limits.pixels.pixels_max,
             side_max: self.limits.pixels.side_max,
             memory_max: self.admission.bytes_max(),
+            result_max: self.limits.result_max,
         };
         HttpProblem::Failed { failure, limits }
     }

@@ -14,16 +14,20 @@
 //! if somebody has removed it, and may be a link to a place with more room. What is in it is opened beneath it, by
 //! [`open_beneath`].
 //!
+//! All links together take at most so many bytes ([`Links::new`]). They are added up once, by whoever stores the first or by
+//! [`Links::measure`], and counted from then on; where they seem too many they are added up anew, for people may have removed
+//! some, but no more often than once in [`MEASURE_TIME`].
+//!
 //! Known limits: nothing here ever removes a link. A range or a whole file is in memory while it is sent. Where the file
 //! system has no locks, what was left aside stays.
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use scaler::sys::{open_beneath, rename_new};
@@ -46,13 +50,26 @@ const TRIES: u32 = 40;
 /// How often a file is written anew that somebody else has taken for one that was left.
 const WRITES: u32 = 4;
 
+/// The links are not added up again before so long.
+const MEASURE_TIME: Duration = Duration::from_secs(1);
+
 /// The folder.
 #[derive(Debug)]
 pub struct Links {
     path: PathBuf,
+    space_max: u64,
+    space: Mutex<Space>,
     numbers: Mutex<Numbers>,
     /// Somebody has swept, or is about it.
     swept: AtomicBool,
+}
+
+/// How much the links take.
+#[derive(Debug, Default)]
+struct Space {
+    /// Bytes; None before they were added up.
+    held: Option<u64>,
+    measured_at: Option<Instant>,
 }
 
 /// The number of the next link of a second.
@@ -62,24 +79,75 @@ struct Numbers {
     next: u64,
 }
 
-impl Default for Links {
-    fn default() -> Self {
-        Self::at(FOLDER.into())
-    }
-}
-
 impl Links {
-    /// The folder at this path, which need not be there yet.
+    /// The folder [`FOLDER`], which need not be there yet, for links of `space_max` bytes.
     #[must_use]
-    pub fn at(path: PathBuf) -> Self {
-        Self { path, numbers: Mutex::default(), swept: AtomicBool::new(false) }
+    pub fn new(space_max: u64) -> Self {
+        Self::at(FOLDER.into(), space_max)
+    }
+
+    /// The same at this path.
+    #[must_use]
+    pub fn at(path: PathBuf, space_max: u64) -> Self {
+        let (space, numbers) = (Mutex::default(), Mutex::default());
+        Self { path, space_max, space, numbers, swept: AtomicBool::new(false) }
+    }
+
+    /// Bytes that the links take, once that is known, and the most that they may.
+    #[must_use]
+    pub fn space(&self) -> (Option<u64>, u64) {
+        (self.space_of().held, self.space_max)
+    }
+
+    /// Adds up what the links take, if nobody has.
+    pub fn measure(&self) {
+        let mut space = self.space_of();
+        if space.held.is_none() {
+            self.add_up(&mut space);
+        }
+    }
+
+    fn space_of(&self) -> MutexGuard<'_, Space> {
+        self.space.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add_up(&self, space: &mut Space) {
+        let entries = self.path.read_dir().into_iter().flatten().flatten();
+        let lengths = entries.filter_map(|entry| entry.metadata().ok()).filter(Metadata::is_file);
+        space.held = Some(lengths.map(|file| file.len()).sum());
+        space.measured_at = Some(Instant::now());
+    }
+
+    /// Counts a link of so many bytes in.
+    fn take_space(&self, length: u64) -> Result<(), WorkError> {
+        let mut space = self.space_of();
+        let may_measure = space.measured_at.is_none_or(|at| at.elapsed() >= MEASURE_TIME);
+        let fits = |held: Option<u64>| held.is_some_and(|held| held.saturating_add(length) <= self.space_max);
+        if space.held.is_none() || !fits(space.held) && may_measure {
+            self.add_up(&mut space);
+        }
+        let held = space.held.unwrap_or(0).saturating_add(length);
+        if held > self.space_max {
+            return Err(WorkError::LinksFull { max: self.space_max, held });
+        }
+        space.held = Some(held);
+        Ok(())
     }
 
     /// Stores a JPEG for good; says under which name.
     ///
     /// # Errors
-    /// [`WorkError::FolderFull`], [`WorkError::FolderUnusable`]: nothing was stored then.
+    /// [`WorkError::FolderFull`], [`WorkError::LinksFull`], [`WorkError::FolderUnusable`]: nothing was stored then.
     pub fn keep(&self, file: &[u8], now: SystemTime) -> Result<String, WorkError> {
+        let length = file.len() as u64;
+        self.take_space(length)?;
+        self.keep_counted(file, now).inspect_err(|_| {
+            let mut space = self.space_of();
+            space.held = space.held.map(|held| held.saturating_sub(length));
+        })
+    }
+
+    fn keep_counted(&self, file: &[u8], now: SystemTime) -> Result<String, WorkError> {
         if !self.swept.swap(true, Ordering::Relaxed) {
             self.sweep();
         }

@@ -72,6 +72,12 @@ pub enum WorkError {
         /// Rows it would have.
         height: u64,
     },
+    /// The result of a task would take, or takes, too large a part of what is kept of results.
+    #[error("el resultado tendría {length} bytes y son demasiados para guardarlo")]
+    ResultTooLong {
+        /// Bytes it has, or would have at least.
+        length: u64,
+    },
     /// Its work would need more than all the memory there is for pictures.
     #[error("procesarla necesitaría {needed} bytes de memoria")]
     TooMuchMemory {
@@ -113,6 +119,14 @@ pub enum WorkError {
     /// There is no space left for another link; the reason is Spanish.
     #[error("no hay espacio para la imagen en {FOLDER}: {0}")]
     FolderFull(String),
+    /// The links take as much space as they may.
+    #[error("los enlaces ocuparían {held} bytes en {FOLDER} y el límite son {max}")]
+    LinksFull {
+        /// Bytes they may take: `--enlaces-espacio`.
+        max: u64,
+        /// Bytes they would take with this one.
+        held: u64,
+    },
     /// The folder of links can't be written to; the reason is Spanish.
     #[error("no se puede guardar la imagen en {FOLDER}: {0}")]
     FolderUnusable(String),

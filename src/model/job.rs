@@ -70,6 +70,20 @@ impl Brief {
         }
     }
 
+    /// The fewest bytes that the result's file has, where that is known before it is made: of the formats that store samples as
+    /// they are, for a picture that is stored in this size.
+    #[must_use]
+    pub fn least_length(&self, width: u32, height: u32) -> u64 {
+        let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
+        match self.transform.encoding.format {
+            // It may have to be turned.
+            Format::Bmp | Format::Pnm | Format::Tiff => {
+                area(self.target(width, height)).min(area(self.target(height, width)))
+            }
+            Format::Jpeg | Format::Png | Format::Gif | Format::WebP => 0,
+        }
+    }
+
     /// How much smaller a JPEG of this size, as it is stored, may be decoded. Not for a face, whose numbers are kept for good.
     #[must_use]
     pub fn reduction(&self, width: u32, height: u32) -> Reduction {

@@ -10,6 +10,9 @@ use super::image::PixelLimits;
 use crate::http::access::Access;
 use crate::http::head::HeadLimits;
 
+/// One result of a task has at most this part of `--retencion-espacio`, so that nobody empties the shelf alone.
+pub const RESULT_PART: u64 = 8;
+
 /// The limits and times of every conversation.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -23,6 +26,8 @@ pub struct Limits {
     pub links_port: Option<u16>,
     /// Of every picture.
     pub pixels: PixelLimits,
+    /// Most bytes of one result of a task.
+    pub result_max: u64,
     /// One picture, from its last byte received to its result: `--plazo`.
     pub deadline: Duration,
     /// Factor of a request that names none: `-e`.
@@ -49,6 +54,7 @@ impl Default for Limits {
             files: false,
             links_port: None,
             pixels: PixelLimits { pixels_max: 100_000_000, side_max: 65_535 },
+            result_max: (10_240 << 20) / RESULT_PART,
             deadline: Duration::from_secs(30),
             factor: 0.5,
             head_time: Duration::from_secs(10),

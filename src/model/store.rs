@@ -195,6 +195,8 @@ pub enum StoreRead {
     },
     /// How many tasks there are in each state: [`StoreReply::Counts`].
     Counts,
+    /// How much is kept: [`StoreReply::Sizes`].
+    Sizes,
     /// Which of these names a folder lacks, in the order given: [`StoreReply::Names`].
     Missing {
         /// The folder, which need not exist.
@@ -271,6 +273,8 @@ pub enum StoreReply {
     File(Option<(Bytes, Reservation)>),
     /// Tasks by state, each state once.
     Counts([(TaskState, u64); 5]),
+    /// How much is kept.
+    Sizes(StoreSizes),
     /// Of a face: false if its folder had one of that name.
     Inserted(bool),
     /// Names.
@@ -340,6 +344,17 @@ typed_replies! {
     bank: Bank(BankFound),
     page: Page(Option<Page>),
     faces: Faces(Option<Vec<Face>>),
+}
+
+/// How much a store keeps; None where it can't tell, or not soon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreSizes {
+    /// Bytes of all results of tasks.
+    pub results: Option<u64>,
+    /// Faces of all folders of the bank.
+    pub faces: Option<u64>,
+    /// Bytes that all of it takes on the disk.
+    pub disk: Option<u64>,
 }
 
 /// What came of a submission.

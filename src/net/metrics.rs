@@ -19,6 +19,7 @@ use scaler::exit_stats::Cause;
 use crate::model::log_event::{EventKind, MetricLabels};
 use crate::model::picture::Times;
 use crate::model::server_state::ServerPart;
+use crate::store::StoreSizes;
 use crate::work::counts::StateCounts;
 
 mod page;
@@ -98,6 +99,10 @@ pub struct Gauges {
     pub tasks_in_work: usize,
     /// Tasks by state, as far as is known.
     pub tasks: Option<StateCounts>,
+    /// How much the store keeps, as far as is known.
+    pub store: StoreSizes,
+    /// Bytes of links, once they are known, and the most there may be.
+    pub links: (Option<u64>, u64),
     /// `/readyz` would answer 200.
     pub ready: bool,
     /// Lines that the log could not keep.

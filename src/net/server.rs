@@ -37,6 +37,7 @@ use crate::conn::Connection;
 use crate::conn::connection::{Action, INPUT_MAX};
 use crate::conn::local_address::{ListenerRole, LocalAddress};
 use crate::files::Library;
+use crate::files::links::Links;
 use crate::key_file;
 use crate::log::{Log, Who};
 use crate::model::error::WorkError;
@@ -47,7 +48,7 @@ use crate::model::now::Now;
 use crate::model::server_state::ServerState;
 use crate::model::work_request::WorkRequest;
 use crate::pixels::BufferPool;
-use crate::store::{self, Retention, Store, StoreAnswer};
+use crate::store::{self, Retention, Store, StoreAnswer, StoreSizes};
 use crate::work::counts::TaskCounts;
 use crate::work::scheduler::{Advance, Finished, Scheduler};
 use crate::work::self_test::{self, SelfTest};
@@ -99,6 +100,8 @@ pub struct ServerParts {
     pub threads: usize,
     /// `--conexiones`.
     pub clients_max: usize,
+    /// `--enlaces-espacio`, bytes.
+    pub links_space: u64,
     /// The log.
     pub log: Log,
     /// The service manager.
@@ -120,6 +123,8 @@ pub struct Server {
     outstanding: Outstanding,
     /// Buffers of pictures that are done.
     buffers: Arc<BufferPool>,
+    /// Of which the loop tells only how much there is.
+    links: Arc<Links>,
     /// The files of `-d`, at which the loop only glances.
     library: Option<Arc<Library>>,
     /// The one door through which finished work comes back.
@@ -127,6 +132,8 @@ pub struct Server {
     tasks: Tasks,
     tasks_armed: Armed,
     counts: TaskCounts,
+    /// As the store told them last.
+    store_sizes: StoreSizes,
     store: Store,
     /// What the store has answered.
     answers: Receiver<StoreAnswer>,
@@ -173,7 +180,11 @@ impl Server {
         let mut tasks = Tasks::new(TASKS_A_THREAD * parts.threads, parts.retention.age, now);
         let library = parts.library.map(Arc::new);
         let buffers = Arc::new(BufferPool::new(parts.server.admission.bytes_max()));
-        let toolbox = Toolbox::new(limits.pixels, library.clone(), Arc::clone(&buffers));
+        let links = Arc::new(Links::new(parts.links_space));
+        // Beside everything else: there may be many of them.
+        let measured = Arc::clone(&links);
+        std::thread::Builder::new().name("links".into()).spawn(move || measured.measure())?;
+        let toolbox = Toolbox::new(limits.pixels, library.clone(), Arc::clone(&buffers), Arc::clone(&links));
         let workers = Workers::start(parts.threads, places, toolbox, deliver)?;
         let (writer, reader) = parts.store;
         let mut store = Store::start(writer, reader, tell)?;
@@ -201,6 +212,8 @@ impl Server {
             tasks,
             tasks_armed: Armed::default(),
             counts: TaskCounts::new(now.at),
+            store_sizes: StoreSizes::default(),
+            links,
             store,
             answers,
             pool: Pool::new(parts.scaler, limits, connections_max(parts.threads), Arc::clone(&buffers)),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use crate::model::store::{
     Acceptance, Ask, Claimed, End, NEWS, News, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest,
-    StoreWrite,
+    StoreSizes, StoreWrite,
 };
 
 #[cfg(test)]

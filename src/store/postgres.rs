@@ -124,6 +124,8 @@ async fn look(conn: &mut link::Conn, read: &StoreRead) -> Result<StoreReply, PgE
         StoreRead::Watch(id) => StoreReply::Status(status::watch(conn, *id).await?),
         StoreRead::Ended(ids) => StoreReply::Ended(status::ended(conn, ids).await?),
         StoreRead::Counts => StoreReply::Counts(status::counts(conn).await?),
+        // To add them up would be to look through all of them.
+        StoreRead::Sizes => StoreReply::Sizes(super::StoreSizes::default()),
         StoreRead::Missing { folder, names } => StoreReply::Names(bank::missing(conn, folder, names).await?),
         StoreRead::Folders { from, max } => {
             StoreReply::Folders(bank::folders(conn, from.as_deref(), *max).await?)

@@ -103,6 +103,7 @@ impl Reader for SqliteReader {
             StoreRead::Status(id) | StoreRead::Watch(id) => status::status(&conn, id).map(StoreReply::Status),
             StoreRead::Ended(ids) => status::ended(&conn, ids).map(StoreReply::Ended),
             StoreRead::Counts => status::counts(&conn).map(StoreReply::Counts),
+            StoreRead::Sizes => status::sizes(&conn).map(StoreReply::Sizes),
             StoreRead::File { id, range, reservation } => {
                 status::file(&conn, id, range, reservation).map(StoreReply::File)
             }

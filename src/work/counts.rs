@@ -44,7 +44,15 @@ impl TaskCounts {
             Ok(StoreReply::Claimed(claimed)) => {
                 matches!(claimed, Claimed::Task(_) | Claimed::TooLarge { .. } | Claimed::Unreadable { .. })
             }
-            Ok(told) => matches!(told, StoreReply::Accepted(_) | StoreReply::Known(_)),
+            Ok(told) => {
+                matches!(
+                    told,
+                    StoreReply::Accepted(_)
+                        | StoreReply::Known(_)
+                        | StoreReply::Inserted(true)
+                        | StoreReply::Removed { .. }
+                )
+            }
             Err(_) => false,
         };
     }

@@ -451,6 +451,10 @@ impl Tasks {
         work.memory = Memory::Enough;
         let tries = work.tries;
         let what = match outcome {
+            Ok(WorkOutput::Picture(picture, _)) if picture.file.len() as u64 > server.limits.result_max => {
+                let failure = WorkError::ResultTooLong { length: picture.file.len() as u64 };
+                Settlement::End(End::Failed(problem_of(&failure, server)))
+            }
             Ok(WorkOutput::Picture(picture, _)) => Settlement::End(End::Done(picture.clone())),
             Ok(
                 WorkOutput::NotModified(_)

@@ -508,3 +508,29 @@ fn links_win_over_files_of_the_directory() {
     let response = server.ask(&get("/scaled_images/a.pgm", &[])).expect(200);
     assert_eq!(size_of(&response.body), (Format::Pnm, 4, 4), "a picture of -d like any other");
 }
+
+#[test]
+fn links_take_so_much_space_and_no_more() {
+    let server = Server::start(&["--enlaces-espacio", "1"]);
+    let mut client = server.client();
+    let picture = pgm(1500, 1500);
+    let folder = server.home.0.join("scaled_images");
+    let link = request("POST", "/enlaces?escala=1&calidad=100", &[], &picture);
+    let mut answers = Vec::new();
+    while answers.last() != Some(&507) {
+        assert!(answers.len() < 100, "{answers:?}");
+        answers.push(client.ask(&link).status);
+    }
+    assert!(answers.len() > 1, "some fit");
+    let problem = client.ask(&link).expect(507).problem();
+    assert_eq!(problem["type"], "urn:tp2:error:enlaces-llenos");
+    assert_eq!((&problem["valor"], &problem["opcion"]), (&json!(1 << 20), &json!("--enlaces-espacio")));
+    let held: u64 =
+        std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(held <= 1 << 20);
+    let page = String::from_utf8(client.ask(&request("GET", "/metrics", &[], b"")).expect(200).body).unwrap();
+    assert!(page.contains(&format!("\ntp2_links_bytes {held}\n")), "{page}");
+    // Whoever makes room is heard within seconds.
+    std::fs::remove_dir_all(&folder).unwrap();
+    until("room", || (client.ask(&link).status == 201).then_some(()));
+}

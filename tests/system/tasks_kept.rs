@@ -9,6 +9,7 @@ use super::common::server::{Process, tp2};
 use super::common::tasks::{Store, get};
 use super::common::wait::until;
 use super::common::{Client, Server, post, tools};
+use serde_json::json;
 use tp2::http::format::Format;
 
 fn is_expired(client: &mut Client, id: &str) -> bool {
@@ -61,22 +62,46 @@ fn results_are_kept_for_their_time() {
 
 #[test]
 fn the_oldest_results_make_room_for_the_newest() {
-    let server = Server::start(&["--retencion-espacio", "1"]);
+    let server = Server::start(&["--retencion-espacio", "5"]);
     let mut client = server.client();
-    // Each result has half a mebibyte and a bit.
-    let ids: Vec<String> = (0..4)
+    // Each result has half a mebibyte and a bit: nine of them fit.
+    let ids: Vec<String> = (0..12)
         .map(|_| {
             let id = client.hand_in(&pgm(1450, 1450));
             assert_eq!(client.result(&id).len(), 725 * 725 + 15);
             id
         })
         .collect();
-    assert_eq!([0, 1, 2, 3].map(|number| is_expired(&mut client, &ids[number])), [true, true, true, false]);
+    let expired: Vec<bool> = ids.iter().map(|id| is_expired(&mut client, id)).collect();
+    assert_eq!(expired, [[true; 3].as_slice(), &[false; 9]].concat());
     assert_expired(&mut client, &ids[0]);
-    // One that alone is larger than all the room is there to be fetched.
-    let large = client.ask(&post("/tareas?escala=1", &pgm(1450, 1450))).expect(202).task();
-    assert_eq!(client.result(&large).len(), 1450 * 1450 + 17);
-    assert!(is_expired(&mut client, &ids[3]));
+}
+
+#[test]
+fn no_result_takes_more_than_an_eighth_of_the_room() {
+    let server = Server::start(&["--retencion-espacio", "5"]);
+    let mut client = server.client();
+    let id = client.hand_in(&pgm(20, 20));
+    client.result(&id);
+    // Known before it is made: nothing is kept of it.
+    for format in ["", "&formato=bmp", "&formato=tiff"] {
+        let target = format!("/tareas?escala=1{format}");
+        let problem = client.ask(&post(&target, &pgm(1450, 1450))).expect(422).problem();
+        assert_eq!(problem["type"], "urn:tp2:error:resultado-demasiado-largo");
+        assert_eq!((&problem["valor"], &problem["opcion"]), (&json!(5 << 17), &json!("--retencion-espacio")));
+    }
+    // Known when it is there: noise, which no compression makes shorter.
+    let mut dice = 1_u32;
+    let noise = (0..1000 * 1000).map(|_| {
+        dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        dice.to_be_bytes()[0]
+    });
+    let picture = [&b"P5 1000 1000 255\n"[..], &noise.collect::<Vec<u8>>()].concat();
+    let failed = client.ask(&post("/tareas?escala=1&formato=png", &picture)).expect(202).task();
+    let status = client.ended(&failed);
+    assert_eq!(status["estado"], "Error", "{status}");
+    client.ask(&get(&format!("/tareas/{failed}/imagen"), &[])).expect(422);
+    assert!(!is_expired(&mut client, &id), "what others have is still there");
 }
 
 /// What a server says that does not start.

@@ -60,6 +60,12 @@ impl HttpProblem {
                         None => None,
                     }
                 }
+                WorkError::ResultTooLong { length } => {
+                    limit("resultado", json!(limits.result_max), json!(length), Some("--retencion-espacio"))
+                }
+                WorkError::LinksFull { max, held } => {
+                    limit("enlaces", json!(max), json!(held), Some("--enlaces-espacio"))
+                }
                 WorkError::TooMuchMemory { needed } => {
                     limit("memoria", json!(limits.memory_max), json!(needed), Some("--memoria"))
                 }

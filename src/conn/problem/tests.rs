@@ -7,8 +7,13 @@ use crate::http::buf::SendBuf;
 use crate::http::multipart::MultipartError;
 use crate::http::reply::{Extent, Frame};
 
-const LIMITS: LimitsInForce =
-    LimitsInForce { body_max: 1000, pixels_max: 100_000, side_max: 65_535, memory_max: 5000 };
+const LIMITS: LimitsInForce = LimitsInForce {
+    body_max: 1000,
+    pixels_max: 100_000,
+    side_max: 65_535,
+    memory_max: 5000,
+    result_max: 700,
+};
 
 fn failed(failure: WorkError) -> HttpProblem {
     HttpProblem::Failed { failure, limits: LIMITS }

@@ -133,6 +133,15 @@ pub(super) fn failed(failure: &WorkError, limits: &LimitsInForce) -> String {
             "no queda espacio en el disco del servidor para guardar la imagen en la carpeta {FOLDER}: libere espacio, o \
              borre de ella lo que ya no haga falta, e intente de nuevo"
         ),
+        WorkError::ResultTooLong { length } => format!(
+            "el resultado tendría al menos {length} bytes y de una tarea se guardan hasta {}, la octava parte de \
+             --retencion-espacio: pida una imagen menor u otro formato, o envíela con POST a /",
+            limits.result_max
+        ),
+        WorkError::LinksFull { max, held } => format!(
+            "con esta imagen los enlaces de {FOLDER} ocuparían {held} bytes y el límite son {max} (opción \
+             --enlaces-espacio): borre de esa carpeta lo que ya no haga falta; sin enlace, envíe la imagen a /"
+        ),
         WorkError::FolderUnusable(reason) => format!(
             "la imagen no se puede guardar en la carpeta {FOLDER} del servidor ({reason}): debe ser un directorio en el \
              que tp2 pueda escribir; sin enlace, envíe la imagen a /"

@@ -18,7 +18,7 @@ impl Tree {
     fn new() -> Self {
         let root = std::env::temp_dir().join(format!("tp2-links-{}", Uuid::new_v4().simple()));
         fs::create_dir(&root).unwrap();
-        let links = Links::at(root.join(FOLDER));
+        let links = Links::at(root.join(FOLDER), u64::MAX);
         Self { root, links, admission: Admission::new(4, 1000, 1) }
     }
 
@@ -78,7 +78,7 @@ fn a_file_is_stored_under_the_second_and_read_again() {
 #[test]
 fn no_name_is_given_twice_by_threads_or_by_two_servers() {
     let tree = Tree::new();
-    let other = Links::at(tree.folder());
+    let other = Links::at(tree.folder(), u64::MAX);
     std::thread::scope(|scope| {
         for links in [&tree.links, &other] {
             for thread in 0..4 {
@@ -279,4 +279,33 @@ fn the_tag_is_another_one_for_another_file() {
     assert!(tags.contains(&tree.fetch(&names[0]).unwrap().version.etag()), "and the same for the same");
     fs::set_permissions(tree.folder().join(&names[0]), Permissions::from_mode(0o600)).unwrap();
     assert_eq!(&tree.fetch(&names[0]).unwrap().body[..], b"same");
+}
+
+#[test]
+fn all_links_together_take_so_much() {
+    let tree = Tree::new();
+    let links = Links::at(tree.folder(), 100);
+    assert_eq!(links.space(), (None, 100));
+    let full = |held| Err(WorkError::LinksFull { max: 100, held });
+    assert_eq!(links.keep(&[0; 101], at(0)), full(101));
+    links.keep(&[0; 60], at(1)).unwrap();
+    let removed = links.keep(&[0; 40], at(2)).unwrap();
+    assert_eq!(links.space(), (Some(100), 100));
+    assert_eq!(links.keep(&[0; 1], at(3)), full(101));
+    assert_eq!(tree.names().len(), 2, "nothing is left aside");
+    // Somebody has made room, which is seen when it is looked again.
+    fs::remove_file(tree.folder().join(removed)).unwrap();
+    links.space_of().measured_at = None;
+    links.keep(&[0; 40], at(4)).unwrap();
+    // Another server counts what is there.
+    let other = Links::at(tree.folder(), 100);
+    other.measure();
+    assert_eq!(other.space(), (Some(100), 100));
+    // What could not be stored takes no space.
+    fs::remove_dir_all(tree.folder()).unwrap();
+    fs::write(tree.folder(), "").unwrap();
+    let unusable = Links::at(tree.folder(), 100);
+    assert!(matches!(unusable.keep(&[0; 9], at(5)), Err(WorkError::FolderUnusable(_))));
+    assert_eq!(unusable.space(), (Some(0), 100));
+    fs::remove_file(tree.folder()).unwrap();
 }

@@ -9,6 +9,7 @@ use scaler::exit_stats::Cause;
 
 use super::{BOUNDS, Gauges, Histogram, Metrics, STAGES};
 use crate::model::server_state::ServerPart;
+use crate::store::StoreSizes;
 
 /// A page that is being written.
 struct MetricsPage(String);
@@ -79,6 +80,7 @@ impl Metrics {
         self.write_requests(&mut page);
         self.write_work(&mut page, gauges);
         self.write_scaler(&mut page, gauges);
+        Self::write_kept(&mut page, gauges);
         write_process(&mut page, gauges);
         page.0
     }
@@ -146,6 +148,15 @@ impl Metrics {
         }
     }
 
+    fn write_kept(page: &mut MetricsPage, gauges: &Gauges) {
+        let StoreSizes { results, faces, disk } = gauges.store;
+        page.gauge_if("tp2_results_bytes", "Results of tasks that are kept.", results);
+        page.gauge_if("tp2_bank_faces", "Faces in all folders of the bank.", faces);
+        page.gauge_if("tp2_store_disk_bytes", "The store's file and its log.", disk);
+        page.gauge_if("tp2_links_bytes", "Pictures in the folder of links.", gauges.links.0);
+        page.gauge("tp2_links_bytes_max", "Pictures in the folder of links, at most.", gauges.links.1);
+    }
+
     fn write_scaler(&self, page: &mut MetricsPage, gauges: &Gauges) {
         let help = "Open connections to the scaler.";
         page.gauge("tp2_scaler_connections", help, gauges.scaler_connections);
@@ -206,10 +217,21 @@ mod tests {
             scaler_is_own: true,
             tasks_in_work: 4,
             tasks: Some(counts.map(|state| (state, 7))),
+            store: StoreSizes { results: Some(8), faces: None, disk: Some(9) },
+            links: (None, 10),
             ready: true,
             log_lines_lost: 0,
             process: Process::look(SystemTime::now()),
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_told_as_far_as_it_is_known() {
+        let page = Metrics::default().page(&gauges());
+        for line in ["\ntp2_results_bytes 8\n", "\ntp2_store_disk_bytes 9\n", "\ntp2_links_bytes_max 10\n"] {
+            assert!(page.contains(line), "{line}");
+        }
+        assert!(!page.contains("tp2_bank_faces") && !page.contains("tp2_links_bytes "));
     }
 
     fn answered(status: u16, refused: Option<&'static str>) -> EventKind {

@@ -260,6 +260,8 @@ impl Server {
             scaler_is_own: self.supervisor.is_some(),
             tasks_in_work: self.tasks.in_work(),
             tasks: self.counts.counts(),
+            store: self.store_sizes,
+            links: self.links.space(),
             ready: self.server.unready().is_none(),
             log_lines_lost: self.log.lines_lost(),
             process: Process::look(self.began_at),

@@ -16,6 +16,9 @@ use crate::work::counts;
 use crate::work::pipeline::Reached;
 use crate::work::tasks::Effect;
 
+/// Under this ticket the store is asked for its sizes, beside each count.
+const SIZES_TICKET: u64 = counts::TICKET - 1;
+
 impl Server {
     /// A connection asks the store. What can't be done is refused before it is kept.
     pub(super) fn ask(&mut self, client: Key, request: Uuid, ask: Ask) {
@@ -50,7 +53,12 @@ impl Server {
         let (limits, memory_max) = (&self.server.limits.pixels, self.server.admission.bytes_max());
         let brief = Brief::new(submission.transform, Product::File);
         let picture = std::mem::take(&mut submission.picture);
-        submission.picture = pixels::appraise(picture, brief, limits, memory_max)?.picture;
+        let loaded = pixels::appraise(picture, brief, limits, memory_max)?;
+        let length = loaded.brief.least_length(loaded.info.width, loaded.info.height);
+        if length > self.server.limits.result_max {
+            return Err(WorkError::ResultTooLong { length });
+        }
+        submission.picture = loaded.picture;
         Ok(StoreWrite::Accept(Box::new(submission)).into())
     }
 
@@ -65,6 +73,12 @@ impl Server {
                 self.tasks.handle_news(*news);
                 continue;
             }
+            if answer.ticket == SIZES_TICKET {
+                if let Ok(StoreReply::Sizes(sizes)) = answer.result {
+                    self.store_sizes = sizes;
+                }
+                continue;
+            }
             self.counts.note_answer(&answer);
             self.tasks.handle_answer(answer, &self.server, self.now);
         }
@@ -76,6 +90,7 @@ impl Server {
         self.tasks.advance(&self.server, self.now);
         self.perform_effects();
         if self.counts.begin(self.now.at) {
+            self.store.ask(StoreRequest { ticket: SIZES_TICKET, ask: Ask::Read(StoreRead::Sizes) });
             self.store.ask(StoreRequest { ticket: counts::TICKET, ask: Ask::Read(StoreRead::Counts) });
         }
         let due = self.counts.poll_timeout().into_iter().fold(self.tasks.poll_timeout(), Instant::min);

@@ -9,7 +9,7 @@ use super::blob;
 use super::kept::KeptRow;
 use crate::model::admission::{Full, Reservation};
 use crate::model::task::{Problem, Shape, Status, TaskState};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreSizes};
 
 /// What is known of a task.
 pub(super) fn status(conn: &Connection, id: Uuid) -> Result<Option<Status>, StoreError> {
@@ -83,6 +83,19 @@ pub(super) fn counts(conn: &Connection) -> Result<[(TaskState, u64); 5], StoreEr
         (TaskState::Failed, failed),
         (TaskState::Expired, expired),
     ])
+}
+
+/// How much is kept: of sums that are kept too, and the sizes of the file and its log.
+pub(super) fn sizes(conn: &Connection) -> Result<StoreSizes, StoreError> {
+    let (results, faces) = conn
+        .prepare_cached(
+            "SELECT (SELECT result_bytes FROM ledger), (SELECT coalesce(sum(imagenes), 0) FROM carpeta)",
+        )?
+        .query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let path = conn.path().unwrap_or_default();
+    let length = |path: String| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let disk = length(path.to_owned()) + length(format!("{path}-wal"));
+    Ok(StoreSizes { results: Some(results), faces: Some(faces), disk: Some(disk) })
 }
 
 /// Bytes of a task's result; None if there is none, or not so many.
