@@ -131,6 +131,7 @@ fn serve(mut config: Config) -> Result<(), String> {
         threads: config.threads,
         clients_max: config.clients_max,
         links_space: config.links_space,
+        clients_per_address: config.clients_per_address,
         log: log.clone(),
         notifier: Notifier::of(|name| std::env::var_os(name), std::process::id()),
     })

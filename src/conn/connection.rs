@@ -105,12 +105,13 @@ impl Connection {
     /// A client has connected.
     #[must_use]
     pub fn new(server: Rc<ServerState>, local_address: LocalAddress, now: Now) -> Self {
-        let due = now.at + server.limits.idle_time;
+        // Whoever connects has something to say: as long as for a head, not as long as between two requests.
+        let due = now.at + server.limits.head_time;
         let caller = Caller { address: local_address.peer, request_id: None };
         let connected = LogEvent { id: None, caller, what: EventKind::Connected };
         Self {
             // Pictures come without HTTP to the main port alone.
-            phase: Phase::Idle { fresh: local_address.side == ListenerRole::Main, due },
+            phase: Phase::Idle { fresh: local_address.side == ListenerRole::Main, since: None, due },
             recv: RecvBuf::new(INPUT_MAX + PIPELINED_MAX),
             send: SendBuf::new(),
             actions: VecDeque::from([Action::Log(connected)]),
@@ -329,7 +330,7 @@ impl Connection {
         self.send.consume(n);
         let Phase::Reply { due, answer, rest, .. } = &mut self.phase else { return };
         answer.sent += n as u64;
-        *due = now.at + self.server.limits.reply_time;
+        *due = self.server.limits.reply_due(*due, n, now.at);
         if !self.send.is_empty() {
             return;
         }
@@ -338,6 +339,8 @@ impl Connection {
                 Continuation::Due(next) => {
                     let (folder, ask) = next.ask();
                     continued.rest = Continuation::Asked(folder);
+                    // The store's time is not the client's.
+                    *due = now.at + self.server.limits.reply_time;
                     self.actions.push_back(Action::Ask(answer.id, ask));
                 }
                 asked @ Continuation::Asked(_) => continued.rest = asked,
@@ -374,6 +377,15 @@ impl Connection {
                 }
                 Phase::Closed => false,
             }
+    }
+
+    /// Since when it waits for another request; None if it waits for its first, or is in the middle of one.
+    #[must_use]
+    pub fn idle_since(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Idle { since, .. } => since,
+            _ => None,
+        }
     }
 
     /// Whether nothing more will happen, so that the socket may go.
@@ -795,7 +807,7 @@ impl Connection {
         self.tell_log(Some(answer.id), caller, answer.told(false, now));
         let limits = &self.server.limits;
         let next = match then {
-            After::Next => Phase::Idle { fresh: false, due: now.at + limits.idle_time },
+            After::Next => Phase::Idle { fresh: false, since: Some(now.at), due: now.at + limits.idle_time },
             After::Close if self.peer_done => Phase::Closed,
             After::Close => {
                 // RFC 9112 §9.6: closing at once could reset the connection before the peer has read the answer.

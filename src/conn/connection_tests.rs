@@ -391,10 +391,19 @@ fn every_phase_has_its_deadline() {
     let limits = Limits::default();
     // Idle: closed without a word.
     let mut world = World::new();
+    world.wait(limits.head_time - Duration::from_millis(1));
+    assert!(!world.connection.is_closed() && world.connection.idle_since().is_none());
+    world.wait(Duration::from_millis(1));
+    assert!(world.connection.is_closed() && world.sent.is_empty(), "who has never spoken");
+    let mut world = World::new();
+    world.feed(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(world.connection.idle_since().is_none(), "in the middle");
+    world.transmit();
+    assert_eq!((world.statuses(), world.connection.idle_since()), (vec![200], Some(world.now.at)));
     world.wait(limits.idle_time - Duration::from_millis(1));
     assert!(!world.connection.is_closed());
     world.wait(Duration::from_millis(1));
-    assert!(world.connection.is_closed() && world.sent.is_empty());
+    assert!(world.connection.is_closed());
 
     // Head: the deadline is that of its first byte, however many follow.
     let mut world = World::new();
@@ -447,12 +456,52 @@ fn every_phase_has_its_deadline() {
     let mut world = World::new();
     world.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     world.wait(limits.reply_time - Duration::from_secs(1));
-    world.connection.sent(10, world.now);
-    world.wait(limits.reply_time - Duration::from_secs(1));
-    assert!(!world.connection.is_closed());
+    world.connection.sent(1024, world.now);
+    // A quarter of a second more, and no other thirty.
     world.wait(Duration::from_secs(1));
+    assert!(!world.connection.is_closed());
+    world.wait(Duration::from_millis(250));
     assert!(world.connection.is_closed());
-    assert!(matches!(world.events.last().unwrap().what, EventKind::Answered { cut: true, sent: 10, .. }));
+    assert!(matches!(world.events.last().unwrap().what, EventKind::Answered { cut: true, sent: 1024, .. }));
+}
+
+/// Whoever takes 4 KiB a second is answered to the end, in whatever pieces; whoever takes less is cut off, soon if it had
+/// taken nothing in advance.
+#[test]
+fn an_answer_keeps_its_pace_to_the_end() {
+    let world = || {
+        let mut world = World::with(Limits::default(), Admission::new(4, 64 << 20, 1));
+        world.feed(b"GET /carpetas/c?formato=ndjson HTTP/1.1\r\nHost: a\r\n\r\n");
+        world.answer_of_length(4 << 20);
+        world
+    };
+    // So many bytes every so many seconds.
+    for (piece, pause, survives) in [
+        (4 << 10, 1, true),
+        (64 << 10, 16, true),
+        (116 << 10, 29, true),
+        (3 << 10, 1, false),
+        (48 << 10, 16, false),
+        (1 << 20, 31, false),
+        (1, 29, false),
+    ] {
+        let mut world = world();
+        for _ in 0..20 {
+            if world.connection.poll_transmit().is_none_or(|pending| pending.len() <= piece) {
+                break;
+            }
+            world.connection.sent(piece, world.now);
+            world.wait(Duration::from_secs(pause));
+        }
+        for _ in 0..200 {
+            if world.connection.is_closed() || survives {
+                break;
+            }
+            world.connection.sent(piece.min(world.connection.poll_transmit().unwrap().len() - 1), world.now);
+            world.wait(Duration::from_secs(pause));
+        }
+        assert_eq!(!world.connection.is_closed(), survives, "{piece} bytes every {pause} s");
+    }
 }
 
 /// Whoever keeps the pace is read for as long as it takes; whoever stops has ten seconds and what is left of those that

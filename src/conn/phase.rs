@@ -16,8 +16,9 @@ use crate::model::picture::Held;
 
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// Between requests. `fresh`: nothing has come on this connection yet.
-    Idle { fresh: bool, due: Instant },
+    /// Between requests. `fresh`: nothing has come on this connection yet. `since`: the last answer was sent then; None before
+    /// the first request.
+    Idle { fresh: bool, since: Option<Instant>, due: Instant },
     /// A request has begun. `fresh`: its first bytes tell whether this is HTTP or netcat.
     Head { fresh: bool, since: Instant },
     /// A body is coming.

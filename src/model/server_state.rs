@@ -1,6 +1,6 @@
 //! What all conversations share: the limits in force, the admission counter, and the state of the service.
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -40,6 +40,8 @@ pub struct Limits {
     pub body_rate: u64,
     /// A reply may make no progress for so long.
     pub reply_time: Duration,
+    /// Bytes per second that a reply must leave with: see [`Limits::reply_due`].
+    pub reply_rate: u32,
     /// Between requests.
     pub idle_time: Duration,
     /// How long to read what a refused peer still sends.
@@ -61,6 +63,7 @@ impl Default for Limits {
             body_stretch: Duration::from_secs(10),
             body_rate: 1 << 10,
             reply_time: Duration::from_secs(30),
+            reply_rate: 4 << 10,
             idle_time: Duration::from_secs(75),
             linger_time: Duration::from_secs(2),
         }
@@ -74,6 +77,17 @@ pub enum Figures {
     Prometheus,
     /// Those that the page shows, as JSON.
     Panel,
+}
+
+impl Limits {
+    /// When a reply is given up that was to be given up at `due`, and of which `sent` bytes more have left by now. What leaves buys
+    /// time at [`Limits::reply_rate`], and never more than [`Limits::reply_time`] altogether: whoever takes less than that
+    /// over such a time has used up what there was.
+    #[must_use]
+    pub fn reply_due(&self, due: Instant, sent: usize, now: Instant) -> Instant {
+        let bought = Duration::from_secs_f64(sent as f64 / f64::from(self.reply_rate));
+        (due + bought.min(self.reply_time)).min(now + self.reply_time)
+    }
 }
 
 /// A part of the server that a picture goes through.

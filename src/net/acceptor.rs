@@ -4,10 +4,13 @@
 //! stays too and the kernel keeps the clients; a connection that closes makes room. When the system has no
 //! descriptor left (EMFILE and its kin) the next attempt is made when one closes, or after a second.
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
+use scaler::sys;
 
 use crate::conn::local_address::ListenerRole;
 use crate::work::source::Source;
@@ -17,6 +20,8 @@ use crate::work::timers::{Armed, Timers};
 const ACCEPTS_A_TURN: usize = 16;
 /// Pause when the system has no descriptor left.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A socket takes more bytes once fewer than these wait in the kernel for a client to take them.
+const NOT_SENT_LOW: u32 = 256 << 10;
 
 /// The listening sockets in the loop.
 pub struct Acceptor {
@@ -37,7 +42,7 @@ struct Listener {
 /// What a turn of accepting brought.
 pub struct Accepted {
     /// New connections.
-    pub streams: Vec<TcpStream>,
+    pub streams: Vec<(TcpStream, IpAddr)>,
     /// What the port is for that they came to.
     pub side: ListenerRole,
     /// There may be more: back of the queue.
@@ -81,10 +86,12 @@ impl Acceptor {
         let turn = room.min(ACCEPTS_A_TURN);
         while accepted.streams.len() < turn {
             match listener.socket.accept() {
-                Ok((stream, _)) => {
+                Ok((stream, address)) => {
                     // Small answers must not wait for the acknowledgement of the last; it only costs time if refused.
                     let _ = stream.set_nodelay(true);
-                    accepted.streams.push(stream);
+                    // That a slow reader takes something is seen in small steps then, and little waits in the kernel.
+                    let _ = sys::set_not_sent_low(&stream, NOT_SENT_LOW);
+                    accepted.streams.push((stream, address.ip()));
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => {
@@ -106,6 +113,14 @@ impl Acceptor {
         }
         accepted.again = room > accepted.streams.len();
         accepted
+    }
+
+    /// Whether clients wait at this listener: asked of the kernel, for without room nobody tries to let them in.
+    #[must_use]
+    pub fn has_waiting(&self, number: u32) -> bool {
+        let Some(listener) = self.listeners.get(number as usize) else { return false };
+        let waiting = [(listener.socket.as_fd(), sys::Interest::Read)];
+        listener.pending && sys::poll(&waiting, Some(Duration::ZERO)).is_ok_and(|ready| ready[0])
     }
 
     /// Wakes the loop for another attempt.

@@ -7,6 +7,8 @@
 //! bit stays until the end was read. Only `Ok(0)` is an end of stream. [`pump`] moves at most [`TURN_BYTES`] and is
 //! generic over the stream, so that its tests can make one that fails in every way.
 use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::net::IpAddr;
+use std::time::Instant;
 
 use mio::event::Event;
 
@@ -36,6 +38,10 @@ pub struct Client {
     pub armed: Armed,
     /// It is in the run queue.
     pub queued: bool,
+    /// Where it comes from, if it was counted there.
+    pub address: Option<IpAddr>,
+    /// Since when it is among the idle ones.
+    pub idle_since: Option<Instant>,
 }
 
 /// What a socket can do, as far as is known.

@@ -53,6 +53,8 @@ pub struct Metrics {
     /// In the order of [`ServerPart::ALL`].
     probes_missed: [u64; ServerPart::ALL.len()],
     accepted: u64,
+    /// Clients that were one too many from their address.
+    turned_away: u64,
     /// Bytes on the clients' connections.
     pub traffic: Traffic,
 }
@@ -121,6 +123,11 @@ impl Histogram {
 }
 
 impl Metrics {
+    /// A client was one too many from its address.
+    pub fn note_turned_away(&mut self) {
+        self.turned_away += 1;
+    }
+
     /// Something happened on a connection.
     pub fn note(&mut self, what: &EventKind) {
         match what {

@@ -1,6 +1,7 @@
 //! The shell around the machines: sockets, the loop, its timers, the scaler's process. All of mio is here.
 pub mod acceptor;
 pub mod client;
+pub mod crowd;
 pub mod listener;
 pub mod metrics;
 pub mod notify;

@@ -6,7 +6,7 @@
 //! by its ticket, and meets nobody if its run has ended. The loop never waits but in `poll`, and never touches a pixel
 //! except for the header that `pixels::probe` reads.
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use super::acceptor::Acceptor;
 use super::client::{Client, Metered, Pumped, pump};
+use super::crowd::{self, Crowd};
 use super::metrics::Metrics;
 use super::notify::Notifier;
 use super::outstanding::Outstanding;
@@ -100,6 +101,8 @@ pub struct ServerParts {
     pub threads: usize,
     /// `--conexiones`.
     pub clients_max: usize,
+    /// `--conexiones-por-ip`.
+    pub clients_per_address: Option<usize>,
     /// `--enlaces-espacio`, bytes.
     pub links_space: u64,
     /// The log.
@@ -117,6 +120,7 @@ pub struct Server {
     timers: Timers,
     acceptor: Acceptor,
     clients: Slab<Client>,
+    crowd: Crowd,
     scheduler: Scheduler,
     workers: Workers,
     /// What the workers have.
@@ -204,6 +208,7 @@ impl Server {
             timers: Timers::default(),
             acceptor,
             clients: Slab::default(),
+            crowd: Crowd::new(parts.clients_per_address),
             scheduler: Scheduler::default(),
             workers,
             outstanding: Outstanding::default(),
@@ -441,6 +446,13 @@ impl Server {
         } else {
             let due = client.connection.poll_timeout().map(|due| due.min(self.now.at + LOOK_AGAIN));
             self.timers.arm(&mut client.armed, due, Source::Client(key));
+            let (before, since) = (client.idle_since, client.connection.idle_since());
+            client.idle_since = since;
+            self.crowd.note_idle(key, before, since);
+            // With all places taken somebody may wait for this one's.
+            if since.is_some() && self.clients.len() >= self.acceptor.clients_max() {
+                self.queue.extend(self.acceptor.handle_room().map(Source::Listener));
+            }
         }
     }
 
@@ -551,6 +563,10 @@ impl Server {
 
     fn close_client(&mut self, key: Key) {
         let Some(mut client) = self.clients.remove(key) else { return };
+        self.crowd.note_idle(key, client.idle_since, None);
+        if let Some(address) = client.address {
+            self.crowd.leave(address);
+        }
         if self.log.wants(Level::Debug) {
             // Its number will soon be another's.
             let caller = Caller { address: client.connection.peer(), request_id: None };
@@ -570,11 +586,34 @@ impl Server {
         }
     }
 
+    /// Closes the client that has been idle longest between two requests, if there is one of which nothing has come since.
+    fn close_longest_idle(&mut self) -> bool {
+        let Self { crowd, clients, .. } = self;
+        // Of one that has sent something the loop may not know yet.
+        let is_silent = |client: &mut Client| {
+            !client.readiness.read
+                && client.stream.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        };
+        let key = crowd.idle().find(|&key| clients.get_mut(key).is_some_and(is_silent));
+        let Some(key) = key else { return false };
+        self.close_client(key);
+        true
+    }
+
     /// Takes some of those who wait at a listener; says whether there may be more.
     fn accept(&mut self, number: u32) -> bool {
-        let room = self.acceptor.clients_max().saturating_sub(self.clients.len());
+        let mut room = self.acceptor.clients_max().saturating_sub(self.clients.len());
+        if room == 0 && self.acceptor.has_waiting(number) && self.close_longest_idle() {
+            room = 1;
+        }
         let accepted = self.acceptor.accept(number, room, self.now.at);
-        for mut stream in accepted.streams {
+        for (mut stream, address) in accepted.streams {
+            if !self.crowd.enter(address) {
+                self.metrics.note_turned_away();
+                // As far as it can be told at once: it is closed right after.
+                let _ = stream.write(crowd::TOO_MANY);
+                continue;
+            }
             let local_address = door_of(&stream, accepted.side);
             let (server, now) = (Rc::clone(&self.server), self.now);
             let registry = self.poll.registry();
@@ -589,13 +628,19 @@ impl Server {
                     watching: None,
                     armed: Armed::default(),
                     queued: false,
+                    address: Some(address),
+                    idle_since: None,
                 }
             });
-            let Some(key) = key else { continue };
+            let Some(key) = key else {
+                self.crowd.leave(address);
+                continue;
+            };
             match registered {
                 Ok(()) => self.queue_client(key),
                 Err(error) => {
                     self.clients.remove(key);
+                    self.crowd.leave(address);
                     self.log.write(Level::Error, Who::default(), format_args!("epoll: {}", InWords(&error)));
                 }
             }

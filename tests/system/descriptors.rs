@@ -1,5 +1,6 @@
 //! Running out of file descriptors: the server waits, and serves.
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::common::pictures::pgm;
 use super::common::processes::open_descriptors;
@@ -61,16 +62,62 @@ fn connections_over_the_limit_wait_in_the_kernel() {
     let server = Server::start(&["--conexiones", "3"]);
     assert_survives_a_flood(&server);
     let mut held: Vec<Client> = (0..3).map(|_| server.client()).collect();
+    let (begun, end) = HEALTH.split_at(HEALTH.len() - 2);
     for client in &mut held {
         client.assert_kept();
+        client.send(begun);
     }
     let mut fourth = server.client();
     fourth.send(HEALTH);
+    // In the middle of a request nobody is closed for another's sake.
     for client in &mut held {
-        client.assert_kept();
+        client.send(&[end, begun].concat());
+        client.response().expect(200);
     }
     drop(held);
     fourth.response().expect(200);
+}
+
+#[test]
+fn the_longest_idle_is_closed_for_a_new_client() {
+    let server = Server::start(&["--conexiones", "3"]);
+    let mut held: Vec<Client> = (0..3).map(|_| server.client()).collect();
+    for client in &mut held {
+        client.assert_kept();
+    }
+    // The first is in the middle of a request, and so the second has been idle longest.
+    let (begun, end) = HEALTH.split_at(HEALTH.len() - 2);
+    held[0].send(begun);
+    let mut fourth = server.client();
+    fourth.ask(HEALTH).expect(200);
+    held[1].assert_closed();
+    held[0].send(end);
+    held[0].response().expect(200);
+    held[2].assert_kept();
+    // Those who have never spoken are let be for the time of a head.
+    drop(held);
+    drop(fourth);
+    let mut silent: Vec<Client> = (0..3).map(|_| server.client()).collect();
+    let began_at = Instant::now();
+    server.ask(HEALTH).expect(200);
+    assert!(began_at.elapsed() < Duration::from_secs(11), "{:?}", began_at.elapsed());
+    for client in &mut silent {
+        client.assert_closed();
+    }
+}
+
+#[test]
+fn one_address_has_so_many_connections() {
+    let server = Server::start(&["--conexiones-por-ip", "2"]);
+    let mut held: Vec<Client> = (0..2).map(|_| server.client()).collect();
+    for client in &mut held {
+        client.assert_kept();
+    }
+    let mut third = server.client();
+    let told = String::from_utf8(third.rest()).unwrap();
+    assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("--conexiones-por-ip"), "{told}");
+    drop(held.pop());
+    until("room", || server.client().attempt(HEALTH).is_ok_and(|answer| answer.status == 200).then_some(()));
 }
 
 #[test]

@@ -43,7 +43,8 @@ pub use self::signal::{
     SignalFd, block_signal, ignore_signal, reset_signals, restore_default, unblock_signal,
 };
 pub use self::socket::{
-    Credentials, SEND_NOW, listen_tcp, listen_unix, peer_credentials, send_now, shutdown_write,
+    Credentials, SEND_NOW, listen_tcp, listen_unix, peer_credentials, send_now, set_not_sent_low,
+    shutdown_write,
 };
 
 /// What a C function returned, -1 turned into the error of errno.

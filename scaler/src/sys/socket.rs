@@ -135,6 +135,18 @@ pub fn send_now(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     retry(|| check_count(unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), SEND_NOW) }))
 }
 
+/// `TCP_NOTSENT_LOWAT`: the socket counts as writable only while fewer than `bytes` wait in the kernel to be sent.
+///
+/// # Errors
+/// As setsockopt(2).
+pub fn set_not_sent_low(socket: impl AsFd, bytes: u32) -> io::Result<()> {
+    let length = socklen(mem::size_of_val(&bytes));
+    let (fd, option) = (socket.as_fd().as_raw_fd(), libc::TCP_NOTSENT_LOWAT);
+    // SAFETY: the kernel reads `length` bytes of a live integer.
+    check(unsafe { libc::setsockopt(fd, libc::IPPROTO_TCP, option, (&raw const bytes).cast(), length) })
+        .map(drop)
+}
+
 fn stream_socket(family: c_int) -> io::Result<OwnedFd> {
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: touches no memory.

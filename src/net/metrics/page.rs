@@ -105,6 +105,8 @@ impl Metrics {
         page.counter("tp2_received_bytes_total", "Bytes read from clients.", self.traffic.received);
         page.counter("tp2_sent_bytes_total", "Bytes written to clients.", self.traffic.sent);
         page.counter("tp2_connections_accepted_total", "Client connections taken on.", self.accepted);
+        let help = "Clients turned away because of --conexiones-por-ip.";
+        page.counter("tp2_connections_turned_away_total", help, self.turned_away);
     }
 
     fn write_work(&self, page: &mut MetricsPage, gauges: &Gauges) {

@@ -1,0 +1,130 @@
+//! Who may be connected: how many clients come from one address, and which of all has been idle longest. Plain data; the
+//! loop tells it what happens.
+//!
+//! With all `--conexiones` taken, the client that has been idle longest between two requests is closed for a new one.
+//! Those that have not asked anything yet have the time of a head, and those in the middle of a request or of an answer
+//! are never closed for another's sake.
+//!
+//! Known limit: an address of IPv6 counts with all of its /64, for that is what one machine is given at least.
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Instant;
+
+use crate::model::key::Key;
+
+/// What a client that is one too many from its address is told, as far as it can be at once.
+pub const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 89\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
+    Hay demasiadas conexiones desde su direcci\xc3\xb3n (opci\xc3\xb3n --conexiones-por-ip del servidor)\n";
+
+/// The clients that are connected, as far as others have to wait for them.
+#[derive(Debug, Default)]
+pub struct Crowd {
+    /// `--conexiones-por-ip`; None: nobody counts.
+    per_address_max: Option<usize>,
+    by_address: HashMap<IpAddr, usize>,
+    /// Those between two requests, by since when.
+    idle: BTreeSet<(Instant, Key)>,
+}
+
+impl Crowd {
+    /// Nobody is there; so many may come from one address.
+    #[must_use]
+    pub fn new(per_address_max: Option<usize>) -> Self {
+        Self { per_address_max, ..Self::default() }
+    }
+
+    /// A client has come from this address; false, and it is not counted, if it is one too many.
+    pub fn enter(&mut self, address: IpAddr) -> bool {
+        let Some(max) = self.per_address_max else { return true };
+        let count = self.by_address.entry(network_of(address)).or_default();
+        let fits = *count < max;
+        *count += usize::from(fits);
+        fits
+    }
+
+    /// A client that had entered from this address has left.
+    pub fn leave(&mut self, address: IpAddr) {
+        let network = network_of(address);
+        if let Some(count) = self.by_address.get_mut(&network) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&network);
+            }
+        }
+    }
+
+    /// A client that was idle since `before` is now idle since `since`; None: it is not.
+    pub fn note_idle(&mut self, key: Key, before: Option<Instant>, since: Option<Instant>) {
+        if before != since {
+            before.map(|at| self.idle.remove(&(at, key)));
+            since.map(|at| self.idle.insert((at, key)));
+        }
+    }
+
+    /// Those that are idle, the longest first.
+    pub fn idle(&self) -> impl Iterator<Item = Key> {
+        self.idle.iter().map(|(_, key)| *key)
+    }
+}
+
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn so_many_come_from_one_address() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mut crowd = Crowd::new(Some(2));
+        assert!(crowd.enter(address("192.0.2.1")) && crowd.enter(address("::ffff:192.0.2.1")));
+        assert!(!crowd.enter(address("192.0.2.1")) && crowd.enter(address("192.0.2.2")));
+        crowd.leave(address("192.0.2.1"));
+        assert!(crowd.enter(address("192.0.2.1")) && !crowd.enter(address("192.0.2.1")));
+        assert!(crowd.enter(address("2001:db8::1")) && crowd.enter(address("2001:db8::2")));
+        assert!(!crowd.enter(address("2001:db8::3")) && crowd.enter(address("2001:db8:0:1::3")));
+        for left in ["192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::1", "2001:db8:0:1::3"] {
+            crowd.leave(address(left));
+        }
+        assert!(crowd.by_address.is_empty());
+        let mut open = Crowd::new(None);
+        assert!((0..1000).all(|_| open.enter(address("192.0.2.1"))));
+        assert!(open.by_address.is_empty());
+    }
+
+    #[test]
+    fn the_longest_idle_is_first() {
+        let start = Instant::now();
+        let at = |seconds| Some(start + Duration::from_secs(seconds));
+        let key = |index| Key { index, generation: 0 };
+        let mut crowd = Crowd::new(None);
+        crowd.note_idle(key(1), None, at(2));
+        crowd.note_idle(key(2), None, at(1));
+        assert_eq!(crowd.idle().collect::<Vec<_>>(), [key(2), key(1)]);
+        crowd.note_idle(key(2), at(1), None);
+        crowd.note_idle(key(2), None, at(3));
+        crowd.note_idle(key(1), at(2), at(2));
+        assert_eq!(crowd.idle().collect::<Vec<_>>(), [key(1), key(2)]);
+        crowd.note_idle(key(1), at(2), None);
+        crowd.note_idle(key(2), at(3), None);
+        assert_eq!(crowd.idle().next(), None);
+    }
+
+    #[test]
+    fn what_is_told_has_the_length_it_says() {
+        let text = std::str::from_utf8(TOO_MANY).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{}", body.len());
+    }
+}
