@@ -43,6 +43,8 @@ const AWAY_DESCRIPTORS: u64 = 32;
 /// Results of `-d` are kept in so many bytes at most, and in no more than this part of `--memoria`.
 const CACHE_MAX: u64 = 64 << 20;
 const CACHE_PART: u64 = 8;
+/// One of so many parts of `--memoria` is for small pictures alone.
+const SMALL_PARTS: u64 = 8;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).peekable();
@@ -112,7 +114,8 @@ fn serve(mut config: Config) -> Result<(), String> {
     let (store, bank) = (store_of(&config)?, bank_of(&config, &log)?);
     let access = access_of(&config, &addresses)?;
     let (supervisor, scaler) = scaler_of(&config)?;
-    let admission = Admission::new(config.places_max, config.memory_max - kept_max, config.threads);
+    let admission = Admission::new(config.places_max, config.memory_max - kept_max, config.threads)
+        .with_share(SMALL_PARTS);
     let server = Server::new(ServerParts {
         listeners: std::iter::chain(
             listeners.into_iter().map(|listener| (listener, ListenerRole::Main)),

@@ -511,7 +511,7 @@ fn faces_and_folders_are_removed_when_the_store_says_so() {
             let request = format!("DELETE {target} HTTP/1.1\r\nHost: a\r\n\r\n");
             match world.asked(request.as_bytes()) {
                 Ask::Write(StoreWrite::RemoveFace { folder, name }) if face => {
-                    assert_eq!((&*folder, &*name), ("mis caras", "a.jpg"))
+                    assert_eq!((&*folder, &*name), ("mis caras", "a.jpg"));
                 }
                 Ask::Write(StoreWrite::RemoveFolder { folder }) if !face => assert_eq!(folder, "mis caras"),
                 other => panic!("{other:?}"),

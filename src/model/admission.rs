@@ -5,6 +5,11 @@
 //! request's head [`ServerState::overload`](super::server_state::ServerState::overload) only looks; as body bytes arrive [`Reservation::charge`] charges what is
 //! there, never what was announced; when the upload is complete [`Reservation::admit`] takes one of the places and
 //! grows by what decoding will cost. No other queue of the program can be full: each is sized for the places.
+//!
+//! A share of the bytes ([`Admission::with_share`]) is for small reservations alone: those that hold at most a quarter of it.
+//! All larger ones together hold at most the rest, so that no number of them leaves a small picture without room; but for one
+//! that is alone, which may need more than that by itself. A reservation becomes large by the charge that makes it so, and small
+//! again when it shrinks.
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -22,9 +27,25 @@ struct Counters {
     places: AtomicUsize,
     /// Invariant: the sum over all live reservations; at most `bytes_max`.
     bytes: AtomicU64,
+    /// The most that large reservations may hold together.
+    large_max: u64,
+    /// A reservation of more bytes is large.
+    small_max: u64,
+    /// Invariant: the sum over all live reservations that are large; at most `large_max`.
+    large: AtomicU64,
     threads: u64,
     /// Microseconds of work that a picture takes, smoothed: the ground of an honest `Retry-After`.
     pace: AtomicU64,
+}
+
+/// However large the share, a reservation of more bytes is large.
+const SMALL_MAX: u64 = 32 << 20;
+
+impl Counters {
+    /// What of a reservation of so many bytes counts as large: all of it or nothing.
+    fn large_part(&self, bytes: u64) -> u64 {
+        if bytes > self.small_max { bytes } else { 0 }
+    }
 }
 
 /// There is no room for what was asked.
@@ -40,9 +61,43 @@ impl Admission {
             bytes_max,
             places: AtomicUsize::new(0),
             bytes: AtomicU64::new(0),
+            large_max: bytes_max,
+            small_max: 0,
+            large: AtomicU64::new(0),
             threads: threads.max(1) as u64,
             pace: AtomicU64::new(50_000),
         }))
+    }
+
+    /// The same with one of `parts` equal shares of the bytes for small reservations alone.
+    #[must_use]
+    pub fn with_share(self, parts: u64) -> Self {
+        let Counters { places_max, bytes_max, threads, .. } = *self.0;
+        let share = bytes_max / parts;
+        Self(Arc::new(Counters {
+            places_max,
+            bytes_max,
+            places: AtomicUsize::new(0),
+            bytes: AtomicU64::new(0),
+            large_max: bytes_max - share,
+            small_max: (share / 4).min(SMALL_MAX),
+            large: AtomicU64::new(0),
+            threads,
+            pace: AtomicU64::new(self.0.pace.load(Relaxed)),
+        }))
+    }
+
+    /// A reservation of more bytes counts as large.
+    #[must_use]
+    pub fn small_max(&self) -> u64 {
+        self.0.small_max
+    }
+
+    /// Whether the share of small reservations has room for so many bytes more, whatever large ones leave.
+    #[must_use]
+    pub fn share_has_room(&self, bytes: u64) -> bool {
+        let (all, large) = (self.bytes(), self.0.large.load(Relaxed));
+        all.saturating_sub(large).saturating_add(bytes) <= self.0.bytes_max - self.0.large_max
     }
 
     /// Pictures that hold a place.
@@ -104,13 +159,21 @@ impl Reservation {
     /// # Errors
     /// [`Full`] if that would pass admission's bytes; nothing was charged then.
     pub fn charge(&mut self, more: u64) -> Result<(), Full> {
-        let bytes_max = self.admission.0.bytes_max;
-        self.admission
-            .0
-            .bytes
-            .fetch_update(Relaxed, Relaxed, |held| held.checked_add(more).filter(|&sum| sum <= bytes_max))
-            .map_err(|_| Full)?;
-        self.bytes += more;
+        let counters = &*self.admission.0;
+        let sum = self.bytes.checked_add(more).ok_or(Full)?;
+        let (own, large) = (counters.large_part(self.bytes), counters.large_part(sum));
+        let held_by_all = |held: u64| {
+            let then = (held - own).saturating_add(large);
+            let max = if held == own { counters.bytes_max } else { counters.large_max };
+            (large == own || then <= max).then_some(then)
+        };
+        counters.large.fetch_update(Relaxed, Relaxed, held_by_all).map_err(|_| Full)?;
+        let added = |held: u64| held.checked_add(more).filter(|&sum| sum <= counters.bytes_max);
+        counters.bytes.fetch_update(Relaxed, Relaxed, added).map_err(|_| {
+            counters.large.fetch_sub(large - own, Relaxed);
+            Full
+        })?;
+        self.bytes = sum;
         Ok(())
     }
 
@@ -148,7 +211,10 @@ impl Reservation {
     /// Gives back all but `bytes`.
     pub fn shrink_to(&mut self, bytes: u64) {
         if let Some(less) = self.bytes.checked_sub(bytes) {
-            self.admission.0.bytes.fetch_sub(less, Relaxed);
+            let counters = &*self.admission.0;
+            counters.bytes.fetch_sub(less, Relaxed);
+            let large = counters.large_part(self.bytes) - counters.large_part(bytes);
+            counters.large.fetch_sub(large, Relaxed);
             self.bytes = bytes;
         }
     }
@@ -223,6 +289,37 @@ mod tests {
         reservation.release();
         reservation.release();
         assert_eq!((admission.places(), admission.bytes()), (0, 30));
+    }
+
+    #[test]
+    fn a_share_is_for_small_ones_alone() {
+        // A share of 100, and so up to 25 are small.
+        let admission = Admission::new(9, 800, 1).with_share(8);
+        assert_eq!(admission.small_max(), 25);
+        let mut large = admission.reservation();
+        assert_eq!(large.charge(801), Err(Full));
+        large.charge(701).unwrap();
+        large.shrink_to(0);
+        large.charge(20).unwrap();
+        large.charge(680).unwrap();
+        let mut other = admission.reservation();
+        assert_eq!(other.charge(26), Err(Full));
+        let mut small: Vec<Reservation> = (0..4).map(|_| admission.reservation()).collect();
+        for small in &mut small {
+            assert!(admission.share_has_room(25));
+            small.charge(25).unwrap();
+        }
+        assert!(admission.bytes() == 800 && !admission.share_has_room(1));
+        // What small ones have taken beyond their share, while there was room, counts as theirs.
+        large.shrink_to(26);
+        other.charge(25).unwrap();
+        assert!(!admission.share_has_room(0));
+        assert_eq!(other.charge(650), Err(Full));
+        other.charge(649).unwrap();
+        assert_eq!((admission.bytes(), other.bytes()), (800, 674));
+        large.shrink_to(25);
+        drop((large, other, small));
+        assert_eq!((admission.bytes(), admission.0.large.load(Relaxed)), (0, 0));
     }
 
     #[test]

@@ -117,6 +117,15 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// Whether it is done in little time and with at most `small_max` bytes.
+    #[must_use]
+    pub fn is_small(&self, small_max: u64) -> bool {
+        let (width, height) = self.brief.largest_target(self.info.width, self.info.height);
+        self.memory <= small_max
+            && is_small(width, height)
+            && is_decoded_quickly(self.picture.len(), &self.info)
+    }
+
     /// Adds up what the work would take.
     ///
     /// # Errors
@@ -204,6 +213,13 @@ const QUICK_MEMORY: u64 = 24 << 20;
 /// A link's file of up to so many bytes is written by the quick workers: a JPEG of a megapixel has fewer.
 const QUICK_LINK: usize = 1 << 20;
 
+/// Whether a file of so many bytes with this header is decoded in little time.
+fn is_decoded_quickly(length: usize, info: &ImageInfo) -> bool {
+    is_small(info.width, info.height)
+        && length <= if info.format.is_copied() { QUICK_BYTES_COPIED } else { QUICK_BYTES }
+        && info.decode_cost <= QUICK_MEMORY
+}
+
 impl Work {
     /// Whether a worker needs so little for this that it should not stand behind what takes long. What decoding will cost is
     /// bounded by the pixels, the bytes of the file and the memory that its header announces, and all three have to be small.
@@ -211,11 +227,7 @@ impl Work {
     pub fn is_quick(&self) -> bool {
         match self {
             Self::Face(_) => true,
-            Self::Gray { picture, info } => {
-                is_small(info.width, info.height)
-                    && picture.len() <= if info.format.is_copied() { QUICK_BYTES_COPIED } else { QUICK_BYTES }
-                    && info.decode_cost <= QUICK_MEMORY
-            }
+            Self::Gray { picture, info } => is_decoded_quickly(picture.len(), info),
             Self::Encode { raster, .. } => is_small(raster.width, raster.height),
             // The last step of a small picture: it is written in about a millisecond.
             Self::Link(file) => file.len() <= QUICK_LINK,

@@ -320,7 +320,7 @@ impl Server {
             return self.handle_own(done);
         }
         self.outstanding.note_done(done.ticket);
-        match self.scheduler.handle_done(done, self.now.at) {
+        match self.scheduler.handle_done(done, &self.server.admission, self.now.at) {
             Some(Advance::Job(job)) => self.dispatch(job),
             Some(Advance::Ended(ended)) => self.end_run(&ended),
             None => {}

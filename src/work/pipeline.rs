@@ -351,6 +351,12 @@ impl Pipeline {
         }
     }
 
+    /// Whether its work takes little time, and at most `small_max` bytes; false unless it waits for that.
+    #[must_use]
+    pub fn is_small(&self, small_max: u64) -> bool {
+        matches!(&self.stage, Stage::Waiting { loaded, .. } if loaded.is_small(small_max))
+    }
+
     /// The end, once it is there.
     #[must_use]
     pub fn outcome(&self) -> Option<&WorkResult> {

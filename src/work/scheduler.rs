@@ -1,10 +1,10 @@
 //! The runs in hand: who waits for which, whose turn it is, whose time is over.
 //!
-//! There are three lines, each let in strictly in order of arrival: for work, which takes a place and memory, so that a
-//! large picture that waits for memory is not overtaken for ever by small ones; for a look at a file, which takes a
-//! place alone and soon gives it back; and the tasks' line, which takes memory alone. Of the first two the older one goes
-//! first, and the younger one if the older finds no room: an answer that needs no memory does not wait for memory. Between
-//! those and the tasks turns are taken, and tasks beside one another leave part of the memory to uploads; a client that finds no memory when it is its turn is waited for, and a task too once
+//! There are four lines, each let in strictly in order of arrival: for work, and for small work, which take a place and memory;
+//! for a look at a file, which takes a place alone and soon gives it back; and the tasks' line, which takes memory alone. Of
+//! the first three the oldest goes first, and the next one if that finds no room: an answer that needs no memory does not wait
+//! for memory, and a small picture not for a large one. While a large one waits for memory, small ones have their share of
+//! it and no more, so that it is not overtaken for ever. Between those and the tasks turns are taken, and tasks beside one another leave part of the memory to uploads; a client that finds no memory when it is its turn is waited for, and a task too once
 //! it has waited long, so that neither side starves the other; who finds no place is not, for a task needs none. Of the
 //! tasks one alone waits for memory: those behind it are sent back to the store, or what they hold together could be what
 //! none of them can get. A run whose client has left is forgotten at once if it still waits; one that has a step out
@@ -42,6 +42,8 @@ pub struct Scheduler {
     looking: VecDeque<Key>,
     /// In line for work.
     waiting: VecDeque<Key>,
+    /// In line for work that takes little.
+    small: VecDeque<Key>,
     /// Tasks in line for work.
     tasks: VecDeque<Key>,
     /// It is a task's turn, if one waits.
@@ -106,7 +108,8 @@ impl Scheduler {
             WorkSource::Upload { picture, transform, product } => {
                 let brief = Brief::new(transform, product);
                 let loaded = pixels::appraise(picture, brief, &limits.pixels, server.admission.bytes_max())?;
-                (Start::Loaded(loaded), &mut self.waiting)
+                let is_small = loaded.is_small(server.admission.small_max());
+                (Start::Loaded(loaded), if is_small { &mut self.small } else { &mut self.waiting })
             }
             WorkSource::File(file_request) => (Start::Named(file_request), &mut self.looking),
             WorkSource::Linked(link_request) => (Start::Sought(link_request), &mut self.looking),
@@ -148,12 +151,14 @@ impl Scheduler {
             Some(since) if self.task_turn => {
                 let task = admit_first(&mut self.tasks, &mut self.runs, now);
                 let is_patient = now.saturating_duration_since(since) < TASK_PATIENCE;
-                task.or_else(|| if is_patient { self.admit_client(now) } else { None })
+                task.or_else(|| if is_patient { self.admit_client(admission, now) } else { None })
             }
             _ => {
                 let places_left = admission.places() < admission.places_max();
-                self.admit_client(now).or_else(|| {
-                    let client_waits = since_of_first(&mut self.waiting, &mut self.runs).is_some();
+                self.admit_client(admission, now).or_else(|| {
+                    let Self { runs, waiting, small, .. } = self;
+                    let client_waits =
+                        [waiting, small].into_iter().any(|line| since_of_first(line, runs).is_some());
                     let short_of_memory = places_left && client_waits;
                     task_since.filter(|_| !short_of_memory)?;
                     admit_first(&mut self.tasks, &mut self.runs, now)
@@ -193,22 +198,32 @@ impl Scheduler {
     }
 
     /// Lets in the next run whose client waits.
-    fn admit_client(&mut self, now: Instant) -> Option<Job> {
-        let Self { runs, looking, waiting, .. } = self;
-        let work_since = since_of_first(waiting, runs);
-        let look_since = since_of_first(looking, runs);
-        let look_first = look_since.is_some_and(|look| work_since.is_none_or(|work| look < work));
-        let lines = if look_first { [looking, waiting] } else { [waiting, looking] };
-        lines.into_iter().find_map(|line| admit_first(line, runs, now))
+    fn admit_client(&mut self, admission: &Admission, now: Instant) -> Option<Job> {
+        let Self { runs, looking, waiting, small, .. } = self;
+        let large_since = since_of_first(waiting, runs);
+        let small_since = since_of_first(small, runs);
+        let first_small = small.front().and_then(|key| runs.get_mut(*key));
+        let lacks = first_small.map_or(0, |watched| watched.run.lacks());
+        let is_small_let_in = large_since.is_none() || admission.share_has_room(lacks);
+        let mut lines = [
+            (since_of_first(looking, runs), looking),
+            (large_since, waiting),
+            (small_since.filter(|_| is_small_let_in), small),
+        ];
+        lines.sort_by_key(|(since, _)| *since);
+        let lines = lines.into_iter().filter(|(since, _)| since.is_some());
+        lines.map(|(_, line)| line).find_map(|line| admit_first(line, runs, now))
     }
 
     /// A step is done. One whose run has ended is dropped here, and gives its reservation back.
-    pub fn handle_done(&mut self, done: Completion, now: Instant) -> Option<Advance> {
+    pub fn handle_done(&mut self, done: Completion, admission: &Admission, now: Instant) -> Option<Advance> {
         let key = done.ticket.run;
-        match self.runs.get_mut(key)?.run.handle_done(done, now) {
+        let run = &mut self.runs.get_mut(key)?.run;
+        match run.handle_done(done, now) {
             Step::Job(job) => Some(Advance::Job(*job)),
             Step::Waiting => {
-                self.waiting.push_back(key);
+                let is_small = run.is_small(admission.small_max());
+                if is_small { &mut self.small } else { &mut self.waiting }.push_back(key);
                 None
             }
             Step::Finished => self.end(key).map(Advance::Ended),
@@ -362,9 +377,9 @@ mod tests {
             result: Err(WorkError::Lost),
             took: Duration::ZERO,
         };
-        let Some(Advance::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
+        let Some(Advance::Ended(ended)) = runs.handle_done(done, &server.admission, now) else { panic!() };
         assert_eq!((ended.run, ended.watcher), (keys[0], Some(CLIENT)));
-        assert!(runs.handle_done(late, now).is_none());
+        assert!(runs.handle_done(late, &server.admission, now).is_none());
         assert_eq!(
             runs.admit(&server.admission, now).unwrap().ticket.run,
             keys[2],
@@ -384,7 +399,7 @@ mod tests {
         let result = Ok(Output::Gray(Decoded { raster, size: (2, 2) }));
         let done =
             Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO };
-        let Some(Advance::Ended(ended)) = runs.handle_done(done, now) else { panic!() };
+        let Some(Advance::Ended(ended)) = runs.handle_done(done, &server.admission, now) else { panic!() };
         assert_eq!((ended.watcher, ended.outcome.unwrap_err()), (None, WorkError::Cancelled));
         assert_eq!(server.admission.places(), 0);
         let again =
@@ -461,14 +476,14 @@ mod tests {
             let job = runs.admit(&server.admission, later(2)).unwrap();
             assert_eq!(job.ticket.run, key);
             assert!(runs.admit(&server.admission, later(2)).is_none(), "one place");
-            assert!(runs.handle_done(opened(job, 1000), later(2)).is_none());
+            assert!(runs.handle_done(opened(job, 1000), &server.admission, later(2)).is_none());
             assert_eq!(server.admission.places(), 0, "no place is held by who waits for memory");
         }
         // A file that nobody has looked at does not wait for memory that looking does not take.
         let third = runs.submit(CLIENT, file(&server), &server, &mut timers, later(3)).unwrap();
         let look = runs.admit(&server.admission, later(3)).unwrap();
         assert_eq!(look.ticket.run, third);
-        assert!(runs.handle_done(opened(look, 20), later(4)).is_none());
+        assert!(runs.handle_done(opened(look, 20), &server.admission, later(4)).is_none());
         assert!(
             runs.admit(&server.admission, later(4)).is_none(),
             "small as it is, it overtakes nobody who works"
@@ -481,7 +496,7 @@ mod tests {
             let result = Err(WorkError::Lost);
             let done =
                 Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO };
-            assert!(runs.handle_done(done, later(5)).is_some());
+            assert!(runs.handle_done(done, &server.admission, later(5)).is_some());
         }
         assert_eq!((server.admission.places(), server.admission.bytes()), (0, 0));
     }
@@ -506,7 +521,7 @@ mod tests {
                 result: Err(WorkError::Lost),
                 took: Duration::ZERO,
             };
-            assert!(runs.handle_done(done, now).is_some());
+            assert!(runs.handle_done(done, &server.admission, now).is_some());
         }
         assert!(runs.admit(&server.admission, now).is_none());
     }
@@ -538,6 +553,7 @@ mod tests {
             let result = Err(WorkError::Lost);
             runs.handle_done(
                 Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO },
+                &server.admission,
                 now,
             );
         }
@@ -640,7 +656,7 @@ mod tests {
             let result = Err(WorkError::Lost);
             Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO }
         };
-        line.runs.handle_done(done(first), line.now);
+        line.runs.handle_done(done(first), &line.server.admission, line.now);
         let second = line.runs.admit(&line.server.admission, line.now).unwrap();
         assert_eq!(second.ticket.run, large[1]);
         // One that is late is at work no more, and its memory comes back with its step.
@@ -691,5 +707,65 @@ mod tests {
         assert!(matches!(failure, WorkError::TooMuchMemory { .. }), "{failure:?}");
         assert!(matches!(refuse(b"\xff\xd8\xff"), WorkError::Undecodable(_)));
         assert_eq!(server.admission.bytes(), 0);
+    }
+
+    /// 20 megapixels of gray.
+    fn giant() -> Vec<u8> {
+        [&b"P5 5000 4000 255 "[..], &vec![0; 20_000_000]].concat()
+    }
+
+    #[test]
+    fn small_pictures_do_not_wait_for_a_large_one_that_waits_for_memory() {
+        let mut timers = Timers::default();
+        let now = Instant::now();
+        let later = |milliseconds| now + Duration::from_millis(milliseconds);
+        let admission = Admission::new(100, 800 << 20, 1).with_share(8);
+        let server = ServerState::new(Limits::default(), admission, Uuid::new_v4);
+        let mut runs = Scheduler::default();
+        let giant = giant();
+        let mut submit = |runs: &mut Scheduler, picture: &[u8], at| {
+            runs.submit(CLIENT, order(&server, picture), &server, &mut timers, at).unwrap()
+        };
+        let waits = submit(&mut runs, &giant, now);
+        let mut held = server.admission.reservation();
+        held.charge((699 << 20) - server.admission.bytes()).unwrap();
+        assert!(runs.admit(&server.admission, now).is_none(), "no room");
+        let small: Vec<Key> = (1..=40).map(|n| submit(&mut runs, b"P5 2 2 255 abcd", later(n))).collect();
+        let mut let_in = Vec::new();
+        while let Some(job) = runs.admit(&server.admission, later(50)) {
+            let_in.push(job);
+        }
+        let keys: Vec<Key> = let_in.iter().map(|job| job.ticket.run).collect();
+        assert!(keys.len() > 4 && small.starts_with(&keys), "in their order: {keys:?}");
+        assert!(server.admission.bytes() <= server.admission.bytes_max());
+        // As soon as there is room the large one is let in, before small ones that came after it.
+        drop(held);
+        assert_eq!(runs.admit(&server.admission, later(60)).unwrap().ticket.run, waits);
+    }
+
+    #[test]
+    fn small_pictures_that_keep_coming_do_not_overtake_a_large_one_for_ever() {
+        let mut timers = Timers::default();
+        let now = Instant::now();
+        let admission = Admission::new(1000, 800 << 20, 1).with_share(8);
+        let server = ServerState::new(Limits::default(), admission, Uuid::new_v4);
+        let mut runs = Scheduler::default();
+        // Small ones have more than their share: nobody else was there.
+        let mut others: Vec<Reservation> = Vec::new();
+        while server.admission.bytes() < 760 << 20 {
+            let mut other = server.admission.reservation();
+            other.charge(server.admission.small_max()).unwrap();
+            others.push(other);
+        }
+        let large = order(&server, &giant());
+        let large = runs.submit(CLIENT, large, &server, &mut timers, now).unwrap();
+        runs.submit(CLIENT, order(&server, b"P5 2 2 255 abcd"), &server, &mut timers, now).unwrap();
+        assert!(
+            runs.admit(&server.admission, now).is_none(),
+            "what small ones give back is for the large one"
+        );
+        others.truncate(2);
+        assert_eq!(runs.admit(&server.admission, now).unwrap().ticket.run, large);
+        assert!(runs.admit(&server.admission, now).is_some());
     }
 }
