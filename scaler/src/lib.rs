@@ -15,6 +15,7 @@ pub mod config;
 pub mod ending;
 pub mod exit_stats;
 pub mod listener;
+pub mod lobby;
 pub mod log;
 pub mod options;
 pub mod raster;

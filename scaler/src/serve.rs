@@ -11,6 +11,10 @@
 //! - No signal handler: SIGCHLD, SIGTERM and SIGINT are read from a descriptor. They coalesce, so reaping is a loop.
 //! - Children are counted when forked and forgotten when reaped, never otherwise; only pids in the table are signalled.
 //! - A client can't end this process: every error of accept and fork costs that client, or a pause, nothing more.
+//! - One address has at most [`PER_ADDRESS_MAX`] children by TCP; more of its clients wait in the [`lobby`], and in the kernel. While a
+//!   client waits for a child, those children by TCP that have been there for [`FIRST_BYTE`] are told to end: by SIGTERM, which
+//!   ends one that waits for a request at once, and one that is at work when it has answered. So who says nothing
+//!   keeps nobody out.
 //! - The connection is closed here as soon as the child has it: the peer must see the end when the child ends.
 //!
 //! What it refuses: to read a byte of a connection. What it can't do: reload its configuration (start it anew); tidy up
@@ -21,12 +25,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use crate::child::{self, ChildContext, Service, SessionLimits};
 use crate::ending::{self, Fault};
 use crate::listener::{self, Listener, Peer, is_clients_doing};
+use crate::lobby::{FIRST_BYTE, Lobby};
 use crate::log::{Log, Relay};
 use crate::resize;
 use crate::sandbox;
@@ -38,6 +44,10 @@ pub use crate::config::{Config, Owner, StartError};
 
 /// How long the children may take to finish once the owner is gone: their answers have no reader.
 const ORPHAN_DRAIN: Duration = Duration::from_secs(1);
+/// With all places taken it is looked so often whether somebody waits.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Children that serve clients of one address by TCP.
+pub const PER_ADDRESS_MAX: usize = 16;
 
 /// Serves until SIGTERM, SIGINT or the owner's end; then in order.
 ///
@@ -66,6 +76,10 @@ struct Server {
     service: Service,
     children_max: usize,
     children: BTreeMap<Pid, Child>,
+    /// Clients by TCP whose address has enough children.
+    lobby: Lobby<(OwnedFd, Peer)>,
+    /// A client waits at a listener that is not asked, for there is no child for it.
+    crowded: bool,
     /// Empty while draining.
     listeners: Vec<Listener>,
     signals: SignalFd,
@@ -84,6 +98,22 @@ struct Server {
 struct Child {
     born_at: Instant,
     peer: Peer,
+    /// It was told to end, because others wait.
+    dismissed: bool,
+}
+
+impl Child {
+    /// The address that it counts for.
+    fn address(&self) -> Option<IpAddr> {
+        address_of(&self.peer)
+    }
+}
+
+fn address_of(peer: &Peer) -> Option<IpAddr> {
+    match peer {
+        Peer::Tcp(address) => Some(address.ip().to_canonical()),
+        Peer::Unix(_) | Peer::Stdio => None,
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -135,6 +165,8 @@ impl Server {
             service,
             children_max: config.children_max,
             children: BTreeMap::new(),
+            lobby: Lobby::default(),
+            crowded: false,
             listeners,
             signals,
             relay: Relay::new(read_end),
@@ -178,18 +210,26 @@ impl Server {
         if ready.owner && matches!(sys::read(INPUT, &mut [0; 64]), Ok(0) | Err(_)) {
             self.begin_drain(ORPHAN_DRAIN);
         }
+        for index in ready.lobby {
+            self.lobby.note_spoken(index);
+        }
+        self.lobby.expire(Instant::now());
+        self.admit_waiting();
         for index in ready.listeners {
             self.accept(index);
         }
+        self.dismiss_old();
         self.kill_overdue();
     }
 
     fn sleep(&mut self) -> Ready {
         let now = Instant::now();
         let paused_until = self.throttle.paused_until(now);
-        let accepting = paused_until.is_none() && self.children.len() < self.children_max;
+        let accepting =
+            paused_until.is_none() && self.children.len() < self.children_max && self.lobby.has_room();
+        self.crowded = paused_until.is_none() && !accepting && self.is_awaited();
         let wake_at = match self.phase {
-            Phase::Serving => paused_until,
+            Phase::Serving => paused_until.into_iter().chain(self.next_dismissal(now)).min(),
             Phase::Draining(until) => Some(until),
             Phase::Killing => None,
         };
@@ -201,16 +241,22 @@ impl Server {
         ];
         let interest = if accepting { Interest::Read } else { Interest::Nothing };
         entries.extend(self.listeners.iter().map(|listener| (listener.as_fd(), interest)));
+        let lobby_at = entries.len();
+        entries.extend(self.lobby.iter().map(|waiting| {
+            let interest = if waiting.spoken { Interest::Nothing } else { Interest::Read };
+            (waiting.client.0.as_fd(), interest)
+        }));
         match sys::poll(&entries, wake_at.map(|at| at.saturating_duration_since(now))) {
             Ok(ready) => Ready {
                 owner: ready[2],
                 listeners: (0..self.listeners.len()).filter(|index| ready[3 + index]).collect(),
+                lobby: (lobby_at..entries.len()).filter(|&at| ready[at]).map(|at| at - lobby_at).collect(),
             },
             Err(error) => {
                 // Without poll there is no way to wait for anything: try again later, rather than as fast as can be.
                 self.pause(&format!("No se puede esperar a nadie: {}", InWords(&error)));
                 std::thread::sleep(throttle::PAUSE);
-                Ready { owner: false, listeners: Vec::new() }
+                Ready { owner: false, listeners: Vec::new(), lobby: Vec::new() }
             }
         }
     }
@@ -249,7 +295,7 @@ impl Server {
         let Some(child) = self.children.remove(&pid) else { return };
         let now = Instant::now();
         let age = now.duration_since(child.born_at);
-        let draining = !matches!(self.phase, Phase::Serving);
+        let draining = !matches!(self.phase, Phase::Serving) || child.dismissed;
         if self.owner.is_some() {
             self.log.count(ending::cause(exit, draining));
         }
@@ -268,9 +314,12 @@ impl Server {
 
     /// All that waits at one listener, as far as there are places.
     fn accept(&mut self, index: usize) {
-        while self.children.len() < self.children_max {
+        while self.children.len() < self.children_max && self.lobby.has_room() {
             let Some(listener) = self.listeners.get(index) else { return };
             match listener.accept() {
+                Ok((connection, peer)) if let Some(address) = self.crowded_address(&peer) => {
+                    self.lobby.push((connection, peer), address, Instant::now());
+                }
                 Ok((connection, peer)) if peer.is_welcome() => {
                     if !self.fork(&connection, peer) {
                         return;
@@ -288,6 +337,77 @@ impl Server {
         }
     }
 
+    /// The address of a client that has to wait, because others of it have as many children as it may.
+    fn crowded_address(&self, peer: &Peer) -> Option<IpAddr> {
+        let address = address_of(peer)?;
+        (self.count(address) >= PER_ADDRESS_MAX).then_some(address)
+    }
+
+    /// Children that serve clients of this address.
+    fn count(&self, address: IpAddr) -> usize {
+        self.children.values().filter(|child| child.address() == Some(address)).count()
+    }
+
+    /// Children for those in the lobby that have sent something, as far as there are places.
+    fn admit_waiting(&mut self) {
+        while self.children.len() < self.children_max && self.throttle.paused_until(Instant::now()).is_none()
+        {
+            let children = &self.children;
+            let count = |address| children.values().filter(|child| child.address() == Some(address)).count();
+            let next = self.lobby.take(|address| count(address) < PER_ADDRESS_MAX);
+            let Some((connection, peer)) = next else { return };
+            if !self.fork(&connection, peer) {
+                return;
+            }
+        }
+    }
+
+    /// Whether somebody waits at a listener. Asked of the kernel, for a listener for which there is no child is not polled.
+    fn is_awaited(&self) -> bool {
+        let entries: Vec<_> =
+            self.listeners.iter().map(|listener| (listener.as_fd(), Interest::Read)).collect();
+        sys::poll(&entries, Some(Duration::ZERO)).is_ok_and(|ready| ready.contains(&true))
+    }
+
+    /// Whether a client waits for this child to end.
+    fn is_in_the_way(&self, child: &Child) -> bool {
+        !child.dismissed
+            && child.address().is_some_and(|address| {
+                self.crowded || self.lobby.iter().any(|waiting| waiting.address == address)
+            })
+    }
+
+    /// When the next child may be told to end because others wait, or one of these is let go; with all places taken it is looked
+    /// again every now and then whether somebody waits.
+    fn next_dismissal(&self, now: Instant) -> Option<Instant> {
+        let in_the_way = self.children.values().filter(|child| self.is_in_the_way(child));
+        let dismissal = in_the_way.map(|child| child.born_at + FIRST_BYTE).min();
+        let is_full = self.children.len() >= self.children_max || !self.lobby.has_room();
+        let look = is_full.then_some(now + LOOK_AGAIN);
+        dismissal.into_iter().chain(self.lobby.next_expiry()).chain(look).min()
+    }
+
+    /// Tells children that have been there for long to end, while others wait for them.
+    fn dismiss_old(&mut self) {
+        if !matches!(self.phase, Phase::Serving) {
+            return;
+        }
+        let now = Instant::now();
+        let is_old = |child: &Child| now >= child.born_at + FIRST_BYTE;
+        let old: Vec<Pid> = self
+            .children
+            .iter()
+            .filter(|(_, child)| is_old(child) && self.is_in_the_way(child))
+            .map(|(pid, _)| *pid)
+            .collect();
+        for pid in old {
+            sys::kill(pid, sys::SIGTERM);
+            if let Some(child) = self.children.get_mut(&pid) {
+                child.dismissed = true;
+            }
+        }
+    }
+
     /// Gives the connection to a child; false if there is none to be had.
     fn fork(&mut self, connection: &OwnedFd, peer: Peer) -> bool {
         debug_assert_eq!(sys::threads(), 1);
@@ -300,7 +420,7 @@ impl Server {
         };
         match sys::fork_child(|| child::run(&context, &self.session_limits, self.service)) {
             Ok(pid) => {
-                self.children.insert(pid, Child { born_at: Instant::now(), peer });
+                self.children.insert(pid, Child { born_at: Instant::now(), peer, dismissed: false });
                 true
             }
             Err(error) => {
@@ -325,6 +445,7 @@ impl Server {
     /// is an order.
     fn begin_drain(&mut self, time: Duration) {
         self.listeners.clear();
+        self.lobby.clear();
         match self.phase {
             Phase::Serving => {
                 self.phase = Phase::Draining(Instant::now() + time);
@@ -358,4 +479,6 @@ struct Ready {
     owner: bool,
     /// Indices of those with a connection waiting.
     listeners: Vec<usize>,
+    /// Numbers of those in the lobby that have sent something, or have gone.
+    lobby: Vec<usize>,
 }

@@ -584,3 +584,44 @@ fn command(arguments: &[&str]) -> Command {
     command.args(arguments).stdin(Stdio::null());
     command
 }
+
+/// 64 peers that say nothing keep nobody out for long: those that have a child are told to end when others have waited for
+/// their first byte, and who has something to say comes before who has not.
+#[test]
+fn silent_peers_keep_nobody_out() {
+    let server = Server::start(&["-p", "0"]);
+    let mut silent: Vec<TcpStream> = (0..64).map(|_| server.connect()).collect();
+    // As many as one address may have.
+    wait_for("their children", || (children(server.pid()).len() == 16).then_some(()));
+    let began_at = Instant::now();
+    let reply = exchange(server.connect(), &request("ESCALAR 0.5", &pgm(64, 48)));
+    assert!(reply.starts_with(b"OK\nP5\n32 24\n"), "{}", String::from_utf8_lossy(&reply));
+    assert!(began_at.elapsed() < Duration::from_secs(6), "{:?}", began_at.elapsed());
+    for stream in &mut silent {
+        assert_eq!(stream.read(&mut [0; 16]).unwrap(), 0, "let go without a word");
+    }
+    assert!(server.err.all().iter().all(|line| !line.contains("SIGTERM")), "{:?}", server.err.all());
+}
+
+/// One that is at work when others wait is not cut off: it ends when it has answered.
+#[test]
+fn who_is_at_work_is_answered_before_it_makes_way() {
+    let server = Server::start(&["-p", "0", "-c", "1"]);
+    let mut first = server.connect();
+    let job = request("ESCALAR 0.5", &pgm(64, 48));
+    let (begun, end) = job.split_at(job.len() - 1);
+    first.write_all(begun).unwrap();
+    wait_for("its child", || (children(server.pid()).len() == 1).then_some(()));
+    let second = server.connect();
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| exchange(second, &job));
+        // Long enough to be told to end.
+        std::thread::sleep(Duration::from_millis(5500));
+        assert!(!second.is_finished());
+        first.write_all(end).unwrap();
+        let mut reply = Vec::new();
+        first.read_to_end(&mut reply).unwrap();
+        assert!(reply.starts_with(b"OK\nP5\n32 24\n"));
+        assert!(second.join().unwrap().starts_with(b"OK\n"));
+    });
+}

@@ -35,9 +35,10 @@ impl Crowd {
         Self { per_address_max, ..Self::default() }
     }
 
-    /// A client has come from this address; false, and it is not counted, if it is one too many.
-    pub fn enter(&mut self, address: IpAddr) -> bool {
-        let Some(max) = self.per_address_max else { return true };
+    /// A client has come from this address, or from one that does not count; false, and it is not counted, if it is one too
+    /// many.
+    pub fn enter(&mut self, address: Option<IpAddr>) -> bool {
+        let (Some(max), Some(address)) = (self.per_address_max, address) else { return true };
         let count = self.by_address.entry(network_of(address)).or_default();
         let fits = *count < max;
         *count += usize::from(fits);
@@ -45,8 +46,8 @@ impl Crowd {
     }
 
     /// A client that had entered from this address has left.
-    pub fn leave(&mut self, address: IpAddr) {
-        let network = network_of(address);
+    pub fn leave(&mut self, address: Option<IpAddr>) {
+        let Some(network) = address.map(network_of) else { return };
         if let Some(count) = self.by_address.get_mut(&network) {
             *count -= 1;
             if *count == 0 {
@@ -86,7 +87,7 @@ mod tests {
 
     #[test]
     fn so_many_come_from_one_address() {
-        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let address = |text: &str| Some(text.parse::<IpAddr>().unwrap());
         let mut crowd = Crowd::new(Some(2));
         assert!(crowd.enter(address("192.0.2.1")) && crowd.enter(address("::ffff:192.0.2.1")));
         assert!(!crowd.enter(address("192.0.2.1")) && crowd.enter(address("192.0.2.2")));
@@ -98,6 +99,8 @@ mod tests {
             crowd.leave(address(left));
         }
         assert!(crowd.by_address.is_empty());
+        assert!((0..9).all(|_| crowd.enter(None)), "a proxy");
+        crowd.leave(None);
         let mut open = Crowd::new(None);
         assert!((0..1000).all(|_| open.enter(address("192.0.2.1"))));
         assert!(open.by_address.is_empty());

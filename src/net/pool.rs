@@ -101,6 +101,9 @@ struct Outage {
     refusals: usize,
 }
 
+/// A scaler serves so many connections of one address by TCP, and lets more of them wait.
+pub const TCP_MAX: usize = 16;
+
 /// Connections that so many worker threads can keep busy: one that is being scaled for each, one on its way, and one
 /// for small pictures alone.
 #[must_use]

@@ -30,7 +30,7 @@ use super::crowd::{self, Crowd};
 use super::metrics::Metrics;
 use super::notify::Notifier;
 use super::outstanding::Outstanding;
-use super::pool::{Assigned, Destination, Pool, Served, connections_max};
+use super::pool::{Assigned, Destination, Pool, Served, TCP_MAX, connections_max};
 use super::relay::Relay;
 use super::supervisor::Supervisor;
 use super::upstream::ScaleTask;
@@ -198,6 +198,10 @@ impl Server {
         if store.is_shared() {
             tasks.share(now);
         }
+        let scaler_connections = match parts.scaler {
+            Destination::Tcp(_) => connections_max(parts.threads).min(TCP_MAX),
+            Destination::Unix(_) => connections_max(parts.threads),
+        };
         let limits = Limits { pixels_max: limits.pixels.pixels_max, side_max: limits.pixels.side_max };
         let self_test = SelfTest::new(now.at);
         let self_test = if parts.supervisor.is_some() { self_test } else { self_test.later(now.at) };
@@ -221,7 +225,7 @@ impl Server {
             links,
             store,
             answers,
-            pool: Pool::new(parts.scaler, limits, connections_max(parts.threads), Arc::clone(&buffers)),
+            pool: Pool::new(parts.scaler, limits, scaler_connections, Arc::clone(&buffers)),
             buffers,
             relay: None,
             supervisor: parts.supervisor,
@@ -564,9 +568,7 @@ impl Server {
     fn close_client(&mut self, key: Key) {
         let Some(mut client) = self.clients.remove(key) else { return };
         self.crowd.note_idle(key, client.idle_since, None);
-        if let Some(address) = client.address {
-            self.crowd.leave(address);
-        }
+        self.crowd.leave(client.address);
         if self.log.wants(Level::Debug) {
             // Its number will soon be another's.
             let caller = Caller { address: client.connection.peer(), request_id: None };
@@ -608,7 +610,10 @@ impl Server {
         }
         let accepted = self.acceptor.accept(number, room, self.now.at);
         for (mut stream, address) in accepted.streams {
-            if !self.crowd.enter(address) {
+            // A proxy's connection is no client's: of those it has many.
+            let is_proxy = self.server.access.proxies.iter().any(|proxy| proxy.contains(address));
+            let counted = (!is_proxy).then_some(address);
+            if !self.crowd.enter(counted) {
                 self.metrics.note_turned_away();
                 // As far as it can be told at once: it is closed right after.
                 let _ = stream.write(crowd::TOO_MANY);
@@ -628,19 +633,19 @@ impl Server {
                     watching: None,
                     armed: Armed::default(),
                     queued: false,
-                    address: Some(address),
+                    address: counted,
                     idle_since: None,
                 }
             });
             let Some(key) = key else {
-                self.crowd.leave(address);
+                self.crowd.leave(counted);
                 continue;
             };
             match registered {
                 Ok(()) => self.queue_client(key),
                 Err(error) => {
                     self.clients.remove(key);
-                    self.crowd.leave(address);
+                    self.crowd.leave(counted);
                     self.log.write(Level::Error, Who::default(), format_args!("epoll: {}", InWords(&error)));
                 }
             }

@@ -17,7 +17,7 @@ use crate::work::pipeline::Reached;
 use crate::work::tasks::Effect;
 
 /// Under this ticket the store is asked for its sizes, beside each count.
-const SIZES_TICKET: u64 = counts::TICKET - 1;
+const SIZES_TICKET: u64 = NEWS - 1;
 
 impl Server {
     /// A connection asks the store. What can't be done is refused before it is kept.
