@@ -13,15 +13,17 @@
 //!
 //! What it refuses to do: list directories, follow links, tell the client why it may not read a file.
 //!
-//! Known limits: the directory is that which stood at its path when the server began, also if another is put there
-//! later. To be opened is a side effect for devices of some kinds, and for the writer of a FIFO. Several who ask at once
+//! A directory that was removed and made again, or another that was put in its place, is seen by the next look of a worker.
+//!
+//! Known limits: to be opened is a side effect for devices of some kinds, and for the writer of a FIFO. Several who ask at once
 //! for the same new picture each have it made. A file system that hangs keeps a worker. On network file systems and those of
 //! other programs, and behind a mount below the directory, nothing is found at a glance.
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use cache::Cache;
@@ -45,7 +47,9 @@ const SNIFFED: u64 = 18;
 /// A directory of pictures, and what was made of them lately.
 #[derive(Debug)]
 pub struct Library {
-    directory: File,
+    /// What stands at its path: opened anew where another one does.
+    directory: RwLock<Arc<File>>,
+    path: PathBuf,
     /// The kernel knows by itself how its files stand.
     is_local: bool,
     /// Longest file, in bytes: `--max-cuerpo`.
@@ -62,11 +66,12 @@ impl Library {
     pub fn open(directory: &Path, limits: &Limits, cache_bytes: u64) -> io::Result<Self> {
         // Also says whether it may be listed, which an operator who names it expects.
         std::fs::read_dir(directory)?;
-        let directory = File::open(directory)?;
+        let (path, directory) = (std::path::absolute(directory)?, File::open(directory)?);
         Ok(Self {
             // Where that can't be found out, it is not relied on.
             is_local: is_local(directory.as_fd()).unwrap_or(false),
-            directory,
+            directory: RwLock::new(Arc::new(directory)),
+            path,
             length_max: limits.body_max,
             limits: limits.pixels,
             cache: Cache::new(cache_bytes),
@@ -80,7 +85,8 @@ impl Library {
         if !self.is_local {
             return None;
         }
-        let file = glance_beneath(self.directory.as_fd(), &file_request.path).ok()?;
+        let directory = self.known();
+        let file = glance_beneath(directory.as_fd(), &file_request.path).ok()?;
         let version = version(&file).ok()?;
         let transform = file_request.requested.transform(self.cache.format_now(&version)?)?;
         let variant = Variant { version, transform };
@@ -99,8 +105,8 @@ impl Library {
         file_request: &FileRequest,
         reservation: &mut Reservation,
     ) -> Result<Output, WorkError> {
-        let file =
-            open_beneath(self.directory.as_fd(), &file_request.path).map_err(|error| refusal(&error))?;
+        let directory = self.current();
+        let file = open_beneath(directory.as_fd(), &file_request.path).map_err(|error| refusal(&error))?;
         let version = version(&file)?;
         let length = version.length;
         if length > self.length_max {
@@ -125,6 +131,29 @@ impl Library {
         let brief = Brief { transform, version: Some(version), product: Product::File };
         let loaded = pixels::appraise(picture, brief, &self.limits, reservation.bytes_max())?;
         Ok(Output::Loaded(Box::new(loaded)))
+    }
+
+    /// The directory as it was seen last.
+    fn known(&self) -> Arc<File> {
+        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The directory that stands at the path now; the last one if there is none.
+    fn current(&self) -> Arc<File> {
+        let known = self.known();
+        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let (there, ours) = (std::fs::metadata(&self.path).map(identity), known.metadata().map(identity));
+        match (there, ours) {
+            (Ok(there), Ok(ours)) if there != ours => match File::open(&self.path) {
+                Ok(other) => {
+                    let other = Arc::new(other);
+                    *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&other);
+                    other
+                }
+                Err(_) => known,
+            },
+            _ => known,
+        }
     }
 
     /// A result, kept if there is room; `size` is its columns and rows.

@@ -335,3 +335,21 @@ fn a_library_is_a_directory_that_can_be_read() {
     symlink("inside", tree.root.join("link")).unwrap();
     assert_eq!(open(&tree.root.join("link")), Ok(()));
 }
+
+#[test]
+fn a_directory_that_was_removed_and_made_again_is_served_again() {
+    let tree = Tree::new();
+    assert!(tree.fetch("x.pgm").is_ok());
+    fs::remove_dir_all(tree.root.join("inside")).unwrap();
+    assert!(matches!(tree.fetch("x.pgm"), Err(WorkError::NoFile)));
+    fs::create_dir(tree.root.join("inside")).unwrap();
+    fs::write(tree.inside("new.pgm"), PGM).unwrap();
+    assert!(tree.fetch("new.pgm").is_ok());
+    // Another one in its place counts too, also for what is kept.
+    let kept = tree.variant("new.pgm", "");
+    tree.keep(kept);
+    fs::rename(tree.root.join("inside"), tree.root.join("before")).unwrap();
+    assert!(tree.fetch("new.pgm").is_ok(), "what is there still is served");
+    fs::create_dir(tree.root.join("inside")).unwrap();
+    assert!(matches!(tree.fetch("new.pgm"), Err(WorkError::NoFile)));
+}

@@ -15,7 +15,7 @@
 //! - Other servers may have the same store: then every [`LOOK_TIME`] a claim is tried again, and the store is asked
 //!   whether what is waited for has ended elsewhere.
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use uuid::Uuid;
 
@@ -46,6 +46,8 @@ const RETRY_TIME: Duration = Duration::from_secs(1);
 const PROBATION: Duration = Duration::from_millis(200);
 /// A task for which there was no memory, or no scaler, is looked at again after so long.
 const PAUSE: Duration = Duration::from_millis(100);
+/// A wall clock that was set by more than this is told of.
+const JUMP: Duration = Duration::from_secs(60);
 /// Where other servers have the same store: how often it is asked what they have done.
 const LOOK_TIME: Duration = Duration::from_secs(1);
 /// Tasks that one question asks for.
@@ -91,6 +93,10 @@ pub struct Tasks {
     /// Tasks that were in work when more servers fell are left alone yet.
     crashes_max: u32,
     began_at: Instant,
+    /// The wall clock then: from it on ages are told by the clock that nobody sets.
+    began_wall: SystemTime,
+    /// By how much the wall clock is ahead of that one, or behind it, as was told last.
+    jumped: (Duration, bool),
     /// No claim before this.
     claim_at: Option<Instant>,
     waiters: Waiters,
@@ -235,6 +241,8 @@ impl Tasks {
             caution: Caution::None,
             crashes_max: 0,
             began_at: now.at,
+            began_wall: now.wall,
+            jumped: (Duration::ZERO, false),
             claim_at: None,
             waiters: Waiters::default(),
             unsettled: Vec::new(),
@@ -251,8 +259,35 @@ impl Tasks {
         self.look_at = Some(now.at);
     }
 
+    /// The same moment by a wall clock that was set when the server began and never since: so a clock that jumps makes nothing
+    /// older or younger than it is. What is kept carries these times; across restarts the wall clock counts.
+    fn steady(&self, now: Now) -> Now {
+        Now { wall: self.began_wall + now.at.saturating_duration_since(self.began_at), ..now }
+    }
+
+    /// Tells of a wall clock that was set by more than [`JUMP`] since the last time.
+    fn note_jump(&mut self, now: Now) {
+        let steady = self.steady(now).wall;
+        let ahead =
+            now.wall.duration_since(steady).map_or_else(|error| (error.duration(), true), |by| (by, false));
+        let seconds =
+            |(by, is_behind): (Duration, bool)| by.as_secs_f64() * if is_behind { -1.0 } else { 1.0 };
+        let change = seconds(ahead) - seconds(self.jumped);
+        if change.abs() > JUMP.as_secs_f64() {
+            self.jumped = ahead;
+            let text = format!(
+                "El reloj del sistema saltó {change:+.0} s; la edad de los resultados se sigue contando sin el salto."
+            );
+            self.effects.push_back(Effect::Log(Level::Warning, None, text));
+        }
+    }
+
     /// A connection asks the store.
-    pub fn handle_ask(&mut self, client: Key, request: Uuid, ask: Ask, now: Now) {
+    pub fn handle_ask(&mut self, client: Key, request: Uuid, mut ask: Ask, now: Now) {
+        let now = self.steady(now);
+        if let Ask::Write(StoreWrite::Accept(submission)) = &mut ask {
+            submission.at = now.wall;
+        }
         self.waiters.remove(client);
         let waiter = Waiter { client, request };
         let kind = match &ask {
@@ -272,6 +307,7 @@ impl Tasks {
 
     /// A connection is to be told of a task's status once that has ended.
     pub fn watch(&mut self, client: Key, request: Uuid, task: Uuid, now: Now) {
+        let now = self.steady(now);
         let waiter = Waiter { client, request };
         match self.recent.find(task, now.wall).cloned() {
             Some(status) if status.state.is_final() => {
@@ -294,6 +330,7 @@ impl Tasks {
 
     /// The store has answered.
     pub fn handle_answer(&mut self, answer: StoreAnswer, server: &ServerState, now: Now) {
+        let now = self.steady(now);
         let Some(kind) = self.asked.remove(&answer.ticket) else { return };
         match &answer.result {
             Err(trouble) => self.note_trouble(trouble, server, now),
@@ -446,6 +483,7 @@ impl Tasks {
         server: &ServerState,
         now: Now,
     ) {
+        let now = self.steady(now);
         let Some(work) = self.in_work.get_mut(&id) else { return };
         work.run = None;
         work.memory = Memory::Enough;
@@ -497,6 +535,7 @@ impl Tasks {
 
     /// The server ends: tasks whose run `is_unbegun` wait again as if they had not been claimed.
     pub fn release(&mut self, mut is_unbegun: impl FnMut(Key) -> bool, now: Now) {
+        let now = self.steady(now);
         let unbegun: Vec<Uuid> = self
             .in_work
             .iter()
@@ -510,16 +549,19 @@ impl Tasks {
 
     /// A picture was taken on whose client waits.
     pub fn note_begin(&mut self, id: Uuid, received: u64, now: Now) {
+        let now = self.steady(now);
         self.recent.begin(id, received, now.wall);
     }
 
     /// Work on such a picture has begun.
     pub fn note_run(&mut self, id: Uuid, now: Now) {
+        let now = self.steady(now);
         self.recent.run(id, now.wall);
     }
 
     /// Work on such a picture has ended; with this failure, if it failed.
     pub fn note_end(&mut self, id: Uuid, failure: Option<&WorkError>, server: &ServerState, now: Now) {
+        let now = self.steady(now);
         let problem = failure.map(|failure| problem_of(failure, server));
         let status = self.recent.end(id, now.wall, problem).cloned();
         if status.is_some() {
@@ -529,6 +571,8 @@ impl Tasks {
 
     /// Takes on more tasks, if there is work to be done and somebody to do it; and sees to what is due.
     pub fn advance(&mut self, server: &ServerState, now: Now) {
+        self.note_jump(now);
+        let now = self.steady(now);
         if now.at >= self.sweep_at {
             self.sweep_at = now.at + self.sweep_time;
             self.write(TicketKind::Sweep, StoreWrite::Sweep { at: now.wall });

@@ -934,3 +934,36 @@ fn a_folder_is_removed_piece_by_piece_and_its_room_given_back() {
     world.answer_write(Err(broken()));
     assert!(matches!(world.told.remove(0).2, Err(WorkError::StoreBroken(_))));
 }
+
+#[test]
+fn a_clock_that_jumps_makes_nothing_old_and_is_told_of() {
+    let mut world = World::idle(2);
+    world.submit(1, 5);
+    world.answer_write(Ok(StoreReply::Accepted(Acceptance::New)));
+    let before = world.now.wall;
+    // A year ahead for a minute, and back.
+    let year = Duration::from_secs(365 * 24 * 3600);
+    world.now.wall += year;
+    let mut swept = Vec::new();
+    for jump in 0..2 {
+        if jump == 1 {
+            world.now.wall -= year;
+        }
+        world.wait(Duration::from_secs(61));
+        while world.asked.iter().any(|request| matches!(request.ask, Ask::Write(StoreWrite::Sweep { .. }))) {
+            let is_sweep = |ask: &Ask| matches!(ask, Ask::Write(StoreWrite::Sweep { .. }));
+            match world.answer(Ok(StoreReply::Swept { expired: 0, more: false }), is_sweep) {
+                Ask::Write(StoreWrite::Sweep { at }) => swept.push(at),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert!(
+        !swept.is_empty() && swept.iter().all(|at| *at <= before + Duration::from_secs(130)),
+        "{swept:?}"
+    );
+    let told: Vec<&str> =
+        world.log.iter().map(|(_, text)| text.as_str()).filter(|text| text.contains("saltó")).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("+31536000 s") && told[1].contains("-31536000 s"), "{told:?}");
+}
