@@ -4,7 +4,7 @@
 // app/rows.js and app/compare.js; the bank, app/bank.js and app/folder.js; the figures, app/panel.js.
 import { enter, startBank, refresh } from "./app/bank.js";
 import { offer } from "./app/compare.js";
-import { byId, count, percent, warn } from "./app/dom.js";
+import { byId, count, on, percent, warn, write } from "./app/dom.js";
 import { sendFolder } from "./app/folder.js";
 import { look, server, watch } from "./app/panel.js";
 import { clear, downloadAll, restore, sendAll } from "./app/rows.js";
@@ -37,7 +37,7 @@ function sendFound(found) {
     const { files, others } = picturesOf(found);
     sendAll(files, wishes());
     byId("formatos").classList.toggle("strong", others > 0);
-    if (others > 0) warn(byId("formatos").textContent = t("Sin enviar, por no ser imágenes: {0}.", count(others)));
+    if (others > 0) warn(write("formatos", t("Sin enviar, por no ser imágenes: {0}.", count(others))));
     else if (files.length === 0 && found.length >= 0) warn(t("No hay imágenes en esa carpeta."));
 }
 
@@ -50,31 +50,31 @@ function sendChosen({ currentTarget }) {
 
 picture.multiple = true;
 picture.required = false;
-for (const id of ["imagen", "arbol", "camara"]) byId(id).addEventListener("change", sendChosen);
-form.addEventListener("submit", (event) => {
+for (const id of ["imagen", "arbol", "camara"]) on(id, "change", sendChosen);
+on(form, "submit", (event) => {
     event.preventDefault();
     picture.click();
 });
 const again = ({ file, path }) => form.reportValidity() && sendAll([{ file, path }], wishes());
-byId("lista").addEventListener("again", (event) => again(event.detail));
-byId("limpiar").addEventListener("click", clear);
-byId("todo").addEventListener("click", downloadAll);
-document.addEventListener("sin-memoria", () => {
-    byId("memoria").textContent = t("Este navegador no puede guardar la lista: se pierde al cerrar la página.");
+on("lista", "again", (event) => again(event.detail));
+on("limpiar", "click", clear);
+on("todo", "click", downloadAll);
+on(document, "sin-memoria", () => {
+    write("memoria", t("Este navegador no puede guardar la lista: se pierde al cerrar la página."));
 });
 
 // Dropped anywhere on the page; a browser would leave it for the picture otherwise.
 const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-document.addEventListener("dragover", (event) => {
+on(document, "dragover", (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
     document.body.classList.add("over");
 });
-document.addEventListener("dragleave", (event) => {
+on(document, "dragleave", (event) => {
     if (!event.relatedTarget) document.body.classList.remove("over");
 });
-document.addEventListener("drop", async (event) => {
+on(document, "drop", async (event) => {
     document.body.classList.remove("over");
     if (!carriesFiles(event)) return;
     event.preventDefault();
@@ -84,7 +84,7 @@ document.addEventListener("drop", async (event) => {
         warn(error.message);
     }
 });
-document.addEventListener("paste", (event) => {
+on(document, "paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (files.length === 0) return;
     event.preventDefault();
@@ -97,8 +97,8 @@ function follow() {
     const distance = (stop) => Math.abs(Math.log(stop / value));
     slider.value = STOPS.reduce((best, stop, at) => (distance(stop) < distance(STOPS[best]) ? at : best), 0);
     const words = scale.value === "" ? percent("{0} %, el del servidor", value) : percent("{0} %", value);
-    byId("porcentaje").textContent = words;
-    slider.setAttribute("aria-valuetext", words);
+    write("porcentaje", words);
+    slider.ariaValueText = words;
     if (server.escala) scale.placeholder = server.escala;
 }
 
@@ -114,18 +114,16 @@ function drawOffer() {
 }
 
 slider.max = STOPS.length - 1;
-slider.addEventListener("input", () => {
+on(slider, "input", () => {
     scale.value = STOPS[slider.value];
     follow();
 });
-scale.addEventListener("input", follow);
-for (const kind of ["input", "change"]) {
-    form.addEventListener(kind, () => {
-        drawMode();
-        drawOffer();
-    });
-}
-document.addEventListener("mostrada", drawOffer);
+on(scale, "input", follow);
+on(form, "input change", () => {
+    drawMode();
+    drawOffer();
+});
+on(document, "mostrada", drawOffer);
 drawMode();
 
 const folder = byId("carpeta");
@@ -133,7 +131,7 @@ const folder = byId("carpeta");
 for (const id of ["carpeta", "arbol"]) {
     byId(id).hidden = document.querySelector(`label[for=${id}]`).hidden = !("webkitdirectory" in folder);
 }
-folder.addEventListener("change", async () => {
+on(folder, "change", async () => {
     const files = [...folder.files];
     folder.value = "";
     const name = files[0]?.webkitRelativePath.split("/")[0];
@@ -143,18 +141,18 @@ folder.addEventListener("change", async () => {
 // The other language by its own name.
 function drawLanguage() {
     byId("idioma").lang = language === "es" ? "en" : "es";
-    byId("idioma").textContent = language === "es" ? "English" : "Español";
+    write("idioma", language === "es" ? "English" : "Español");
     follow();
 }
-byId("idioma").addEventListener("click", switchLanguage);
-document.addEventListener("idioma", drawLanguage);
+on("idioma", "click", switchLanguage);
+on(document, "idioma", drawLanguage);
 drawLanguage();
 
 // An IPv6 address has brackets in an URL, and none for nc.
 const { host, hostname, port } = location;
-byId("terminal").textContent = byId("terminal").textContent
+write("terminal", byId("terminal").textContent
     .replace("SERVIDOR:PUERTO", host)
-    .replace("SERVIDOR PUERTO", `${hostname.replace(/[[\]]/g, "")} ${port || 80}`);
+    .replace("SERVIDOR PUERTO", `${hostname.replace(/[[\]]/g, "")} ${port || 80}`));
 
 look().then(follow);
 restore();

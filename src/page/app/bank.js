@@ -1,7 +1,7 @@
 // The image bank: its folders, and the faces in the one that is open; both page by page. Any face opens large.
 //
 // A face is an <img> of /carpetas/<folder>/<name>: to a browser that asks for a picture the server sends the JPEG.
-import { button, byId, confirmed, count, element, named, say, warn } from "./dom.js";
+import { button, byId, confirmed, count, element, named, on, pictures, say, warn, write } from "./dom.js";
 import { ask, segment } from "./net.js";
 import { t } from "./words.js";
 
@@ -28,20 +28,20 @@ export async function refresh() {
 
 async function moreFolders() {
     try {
-        const { body } = await ask(`/carpetas${page(FOLDERS, nextFolder)}`, "json", { cache: "no-store" });
+        const { body } = await ask(`/carpetas${page(FOLDERS, nextFolder)}`, "json");
         byId("carpetas").append(...body.carpetas.map(chip));
         nextFolder = body.siguiente ?? null;
         byId("mas-carpetas").hidden = nextFolder === null;
-        byId("banco-estado").textContent = byId("carpetas").firstChild ? "" : t("Todavía no hay carpetas.");
+        write("banco-estado", byId("carpetas").firstChild ? "" : t("Todavía no hay carpetas."));
     } catch (error) {
-        byId("banco-estado").textContent = error.message;
+        write("banco-estado", error.message);
     }
 }
 
 function chip({ nombre, imagenes }) {
     const pressed = button("", () => enter(nombre));
     pressed.append(named(nombre), " ", element("small", {}, `(${count(imagenes)})`));
-    pressed.setAttribute("aria-pressed", String(nombre === open));
+    pressed.ariaPressed = nombre === open;
     pressed.dataset.folder = nombre;
     return element("li", {}, pressed);
 }
@@ -52,7 +52,7 @@ export async function enter(folder) {
     nextFace = null;
     byId("caras").replaceChildren();
     for (const pressed of byId("carpetas").querySelectorAll("button")) {
-        pressed.setAttribute("aria-pressed", String(pressed.dataset.folder === folder));
+        pressed.ariaPressed = pressed.dataset.folder === folder;
     }
     await moreFaces();
 }
@@ -60,7 +60,7 @@ export async function enter(folder) {
 async function moreFaces() {
     const folder = open;
     try {
-        const { body } = await ask(where(folder) + page(FACES, nextFace), "json", { cache: "no-store" });
+        const { body } = await ask(where(folder) + page(FACES, nextFace), "json");
         // Another one may have been opened meanwhile.
         if (folder !== open) return;
         total = body.imagenes;
@@ -70,13 +70,13 @@ async function moreFaces() {
         byId("mas").hidden = nextFace === null;
         byId("contenido").hidden = false;
     } catch (error) {
-        byId("banco-estado").textContent = error.message;
+        write("banco-estado", error.message);
         warn(error.message);
     }
 }
 
 function drawTitle() {
-    if (open !== null) byId("contenido-titulo").replaceChildren(named(open), `: ${t("{0} imágenes", count(total))}`);
+    if (open !== null) byId("contenido-titulo").replaceChildren(named(open), `: ${pictures(total)}`);
 }
 
 function face(folder, name) {
@@ -91,7 +91,8 @@ function face(folder, name) {
 // One face, large.
 const dialog = byId("cara");
 let shown = null;
-const beside = (step) => shown?.parentElement[step]?.firstChild;
+const before = () => shown?.parentElement.previousElementSibling?.firstChild;
+const after = () => shown?.parentElement.nextElementSibling?.firstChild;
 
 function show(pressed) {
     if (!pressed) return;
@@ -99,8 +100,8 @@ function show(pressed) {
     const { name } = pressed.dataset;
     byId("cara-nombre").replaceChildren(named(name));
     dialog.querySelector("img").src = where(open, name);
-    byId("cara-antes").disabled = !beside("previousElementSibling");
-    byId("cara-despues").disabled = !beside("nextElementSibling");
+    byId("cara-antes").disabled = !before();
+    byId("cara-despues").disabled = !after();
     if (!dialog.open) dialog.showModal();
 }
 
@@ -111,7 +112,7 @@ async function erase(target, question) {
         await ask(target, "text", { method: "DELETE" });
     } catch (error) {
         if (error.status !== 404) {
-            warn(byId("banco-estado").textContent = error.message);
+            warn(write("banco-estado", error.message));
             return false;
         }
     }
@@ -121,7 +122,7 @@ async function erase(target, question) {
 async function eraseFace() {
     const [gone, { name }] = [shown, shown.dataset];
     if (!(await erase(where(open, name), t("¿Borrar «{0}» del banco? No se puede deshacer.", name)))) return;
-    const next = beside("nextElementSibling") ?? beside("previousElementSibling");
+    const next = after() ?? before();
     gone.parentElement.remove();
     total -= 1;
     drawTitle();
@@ -146,19 +147,19 @@ async function eraseFolder() {
 }
 
 export function startBank() {
-    byId("recargar").addEventListener("click", refresh);
-    byId("mas").addEventListener("click", moreFaces);
-    byId("mas-carpetas").addEventListener("click", moreFolders);
-    byId("borrar-carpeta").addEventListener("click", eraseFolder);
-    byId("cara-antes").addEventListener("click", () => show(beside("previousElementSibling")));
-    byId("cara-despues").addEventListener("click", () => show(beside("nextElementSibling")));
-    byId("cara-borrar").addEventListener("click", eraseFace);
-    byId("cara-cerrar").addEventListener("click", () => dialog.close());
-    dialog.addEventListener("keydown", ({ key }) => {
-        if (key === "ArrowLeft") show(beside("previousElementSibling"));
-        if (key === "ArrowRight") show(beside("nextElementSibling"));
+    on("recargar", "click", refresh);
+    on("mas", "click", moreFaces);
+    on("mas-carpetas", "click", moreFolders);
+    on("borrar-carpeta", "click", eraseFolder);
+    on("cara-antes", "click", () => show(before()));
+    on("cara-despues", "click", () => show(after()));
+    on("cara-borrar", "click", eraseFace);
+    on("cara-cerrar", "click", () => dialog.close());
+    on(dialog, "keydown", ({ key }) => {
+        if (key === "ArrowLeft") show(before());
+        if (key === "ArrowRight") show(after());
     });
-    dialog.addEventListener("close", () => shown?.focus());
-    document.addEventListener("idioma", refresh);
+    on(dialog, "close", () => shown?.focus());
+    on(document, "idioma", refresh);
     return refresh();
 }

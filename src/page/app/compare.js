@@ -3,7 +3,7 @@
 //
 // The pictures are the browser's own object URLs; those of the one that was shown before are given back. That one stays until
 // the next is there, so that nothing jumps.
-import { byId, bytes, percent, pixels } from "./dom.js";
+import { byId, bytes, on, percent, pixels, write } from "./dom.js";
 import { t } from "./words.js";
 
 const figure = byId("comparador");
@@ -20,12 +20,11 @@ let control = new AbortController();
 /** Draws the texts of what is shown. */
 let label = () => {};
 
-slider.addEventListener("input", () => {
+on(slider, "input", () => {
     stage.style.setProperty("--at", `${slider.value}%`);
-    const said = t("{0} % antes, {1} % después", slider.value, 100 - slider.value);
-    slider.setAttribute("aria-valuetext", said);
+    slider.ariaValueText = t("{0} % antes, {1} % después", slider.value, 100 - slider.value);
 });
-document.addEventListener("idioma", () => label());
+on(document, "idioma", () => label());
 
 /** Shows a finished task; of one of a former visit only the result is there. Throws if the result can't be had, and an
     AbortError if another one is to be shown before this one is. Only one that was asked for by hand moves the page. */
@@ -59,11 +58,11 @@ export async function show(task, byHand) {
     byId("ficha-antes").hidden = !sent;
     label = () => {
         slider.dispatchEvent(new Event("input"));
-        byId("sin-vista").textContent = t("El navegador no muestra este formato: descargue la imagen.");
+        write("sin-vista", t("El navegador no muestra este formato: descargue la imagen."));
         const size = sent?.width ? `${pixels(sent.width, sent.height)}, ` : "";
         byId("ficha-antes").querySelector("dd").textContent = sent ? size + bytes(sent.size) : "";
         const saved = sent?.size > blob.size ? ` (${percent("{0} % menos", 1 - blob.size / sent.size)})` : "";
-        byId("ficha-despues").textContent = `${pixels(width, height)}, ${bytes(blob.size)}${saved}`;
+        write("ficha-despues", `${pixels(width, height)}, ${bytes(blob.size)}${saved}`);
     };
     label();
     if (byHand || figure.hidden) requestAnimationFrame(() => figure.scrollIntoView({ block: "nearest" }));

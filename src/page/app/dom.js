@@ -7,6 +7,15 @@ import { language, t } from "./words.js";
 
 export const byId = (id) => document.getElementById(id);
 
+/** What happens then: `target` is an element or its id, `kinds` are events with spaces between them. */
+export function on(target, kinds, action) {
+    const heard = typeof target === "string" ? byId(target) : target;
+    for (const kind of kinds.split(" ")) heard.addEventListener(kind, action);
+}
+
+/** The text of the element with this id from now on. */
+export const write = (id, text) => (byId(id).textContent = text);
+
 /** A new element with these properties and children; strings become text. */
 export function element(tag, properties = {}, ...children) {
     const made = Object.assign(document.createElement(tag), properties);
@@ -17,7 +26,7 @@ export function element(tag, properties = {}, ...children) {
 /** A button that does something. */
 export function button(text, action, className = "") {
     const made = element("button", { type: "button", className }, text);
-    made.addEventListener("click", action);
+    on(made, "click", action);
     return made;
 }
 
@@ -34,15 +43,15 @@ export function lineOf(name) {
 }
 
 /** Read aloud when the reader has finished. */
-export const say = (text) => { byId("anuncio").textContent = text; };
+export const say = (text) => write("anuncio", text);
 
 /** Read aloud at once. */
-export const warn = (text) => { byId("alerta").textContent = text; };
+export const warn = (text) => write("alerta", text);
 
 /** Asks; whether the answer was the verb. */
 export function confirmed(question, verb) {
     const dialog = byId("pregunta");
-    dialog.querySelector("p").textContent = question;
+    write("pregunta-texto", question);
     dialog.querySelector("[value=si]").textContent = verb;
     dialog.returnValue = "";
     dialog.showModal();
@@ -54,6 +63,7 @@ export function confirmed(question, verb) {
 const number = (n, digits) => new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(n);
 
 export const count = (n) => number(n, 0);
+export const pictures = (n) => t("{0} imágenes", count(n));
 export const rate = (n) => number(n, 1);
 
 /** Bytes, as people write them. */

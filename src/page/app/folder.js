@@ -2,9 +2,11 @@
 //
 // As tp2-cliente does it: the folder's own files, not those of folders within; whatever is wrong with one does not stop
 // the others; one that is repeated sends nothing; what may pass by itself is tried again.
-import { byId, count, element, named, say, warn } from "./dom.js";
+import { byId, count, element, named, pictures, say, warn, write } from "./dom.js";
 import { ask, lanes, patiently, segment, send } from "./net.js";
 import { t } from "./words.js";
+
+const failures = byId("envio-fallas");
 
 /** Pictures on their way at once, and names in one question. */
 const HANDS = 3;
@@ -22,25 +24,23 @@ export async function sendFolder(chosen, done) {
     const { signal } = control;
     const cancel = byId("envio-cancelar");
     const tally = { inserted: 0, existed: 0, failed: 0, total: files.length };
-    byId("envio-fallas").hidden = true;
-    byId("envio-fallas").querySelector("ul").replaceChildren();
-    cancel.onclick = () => control.abort(new DOMException("", "AbortError"));
+    failures.hidden = true;
+    failures.querySelector("ul").replaceChildren();
+    cancel.onclick = () => control.abort();
     cancel.hidden = false;
     try {
         const folder = `/carpetas/${segment(files[0].folder)}`;
-        tell(t("Preguntando qué falta de {0} imágenes…", count(files.length)), 0);
+        tell(t("Preguntando qué falta de {0}…", pictures(files.length)), 0);
         const missing = await missingOf(folder, files, signal);
         tally.existed = files.length - missing.length;
         const inLane = lanes(HANDS);
         await Promise.all(missing.map((entry) => inLane(() => deliver(folder, entry, tally, signal))));
         const deeper = all.length - files.length;
         const left = deeper ? t(" {0} en subcarpetas no se envían.", count(deeper)) : "";
-        tell(t("Listo: {0}.", words(tally)) + left, 1);
-        say(byId("envio-texto").textContent);
+        say(tell(t("Listo: {0}.", words(tally)) + left, 1));
     } catch (error) {
         const why = signal.aborted ? t("Cancelado") : error.message;
-        tell(`${why} (${words(tally)})`, 1);
-        warn(byId("envio-texto").textContent);
+        warn(tell(`${why} (${words(tally)})`, 1));
     }
     cancel.hidden = true;
     done();
@@ -68,7 +68,6 @@ async function deliver(folder, { file, name }, tally, signal) {
         // Nobody there after all those attempts: the others would fare no better.
         if (signal.aborted || !error.status) throw error;
         tally.failed += 1;
-        const failures = byId("envio-fallas");
         failures.querySelector("ul").append(element("li", {}, named(name), `: ${error.message}`));
         failures.querySelector("summary").textContent = t("{0} con error", count(tally.failed));
         failures.hidden = false;
@@ -78,7 +77,7 @@ async function deliver(folder, { file, name }, tally, signal) {
 }
 
 function stalled(error, pause) {
-    byId("envio-texto").textContent = t("{0} Se intenta otra vez en {1} s.", error.message, pause);
+    write("envio-texto", t("{0} Se intenta otra vez en {1} s.", error.message, pause));
 }
 
 const words = ({ inserted, existed, failed }) =>
@@ -86,6 +85,6 @@ const words = ({ inserted, existed, failed }) =>
 
 function tell(text, part) {
     byId("envio").hidden = false;
-    byId("envio-texto").textContent = text;
     byId("envio-avance").value = part;
+    return write("envio-texto", text);
 }

@@ -2,7 +2,7 @@
 //
 // Requests go through `credentials` and `renew` (app/net.js). What the browser asks for by itself can't carry a key: pictures
 // that it was refused, and downloads, are fetched here instead.
-import { element } from "./dom.js";
+import { element, on } from "./dom.js";
 import { t } from "./words.js";
 
 const PLACE = "clave";
@@ -31,13 +31,12 @@ function askPerson(wrong) {
     const enter = element("button", { type: "submit", className: "main" }, t("Entrar"));
     const lines = [[words], [label, " ", field], [enter, " ", cancel]].map((parts) => element("p", {}, ...parts));
     const form = element("form", { method: "dialog" }, ...lines);
-    const dialog = element("dialog", { className: "card" }, form);
-    dialog.setAttribute("aria-label", t("Clave"));
+    const dialog = element("dialog", { className: "card", ariaLabel: t("Clave") }, form);
     document.body.append(dialog);
     return new Promise((resolve) => {
-        cancel.addEventListener("click", () => dialog.close());
-        form.addEventListener("submit", () => sessionStorage.setItem(PLACE, field.value.trim()));
-        dialog.addEventListener("close", () => {
+        on(cancel, "click", () => dialog.close());
+        on(form, "submit", () => sessionStorage.setItem(PLACE, field.value.trim()));
+        on(dialog, "close", () => {
             const given = field.value !== "" && key() === field.value.trim();
             declined = !given;
             dialog.remove();
@@ -60,7 +59,7 @@ document.addEventListener("error", async ({ target }) => {
     if (url) Object.assign(target, { src: url, hidden: false });
 }, true);
 
-document.addEventListener("click", async (event) => {
+on(document, "click", async (event) => {
     const link = event.target.closest?.("a[download]");
     if (!link || link.protocol === "blob:" || !isOurs(link.href)) return;
     event.preventDefault();

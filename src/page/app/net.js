@@ -3,7 +3,7 @@
 // Two things can go wrong: the server says no (Refusal: its own sentence, out of application/problem+json, RFC 9457), or
 // does not answer (Unreachable). What may pass by itself is tried again by `patiently`, as tp2-cliente does; while the
 // server does not answer, one look at /healthz now and then stands for all that wait, and a banner says so.
-import { byId } from "./dom.js";
+import { byId, write } from "./dom.js";
 import { credentials, renew } from "./key.js";
 import { t, told } from "./words.js";
 
@@ -36,7 +36,9 @@ function detailOf(text) {
 export async function ask(target, read, options = {}) {
     try {
         const sent = credentials();
-        const answer = await fetch(target, { ...options, headers: { ...options.headers, ...sent } });
+        // What is told in JSON changes.
+        const cache = read === "json" ? "no-store" : "default";
+        const answer = await fetch(target, { cache, ...options, headers: { ...options.headers, ...sent } });
         if (answer.status === 401 && (await renew(sent))) return ask(target, read, options);
         if (!answer.ok) throw new Refusal(answer.status, await answer.text(), answer.headers.get("Retry-After"));
         return { body: await answer[read](), field: (name) => answer.headers.get(name) };
@@ -120,10 +122,10 @@ async function look() {
         if (await fetch("/healthz", { cache: "no-store" }).then(() => true, () => false)) return number > 0;
         const pause = Math.min(2 ** number, PAUSE_MAX);
         byId("aviso").hidden = false;
-        byId("aviso-texto").textContent = [
+        write("aviso-texto", [
             t("{0} Se intenta otra vez en {1} s.", t("No hay respuesta del servidor."), pause),
             t("Nada se pierde: lo que falta se envía cuando vuelva."),
-        ].join(" ");
+        ].join(" "));
         const pressed = new AbortController();
         byId("aviso-ahora").onclick = () => pressed.abort();
         await sleep(pause, pressed.signal).catch(() => {});
@@ -141,11 +143,7 @@ function until(promise, signal) {
 
 /** So many seconds, or until it is called off. */
 export function sleep(time, signal) {
-    return new Promise((resolve, reject) => {
-        signal?.throwIfAborted();
-        const timer = setTimeout(resolve, time * 1000);
-        signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
-    });
+    return until(new Promise((resolve) => setTimeout(resolve, time * 1000)), signal);
 }
 
 /** At most so many things at once; the others wait in order. A browser has six connections to a server, and some of

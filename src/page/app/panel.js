@@ -1,6 +1,6 @@
 // The server at a glance, out of /panel.json: looked at once for the defaults that the page names, then every five seconds
 // while the panel is open. Its figures have their places from the start, so nothing jumps.
-import { byId, count, element, rate, seconds } from "./dom.js";
+import { byId, count, element, on, rate, seconds } from "./dom.js";
 import { ask, sleep } from "./net.js";
 import { t } from "./words.js";
 
@@ -21,7 +21,7 @@ let [earlier, trouble] = [null, ""];
 /** Looks once; throws nothing. */
 export async function look() {
     try {
-        const { body } = await ask("/panel.json", "json", { cache: "no-store" });
+        const { body } = await ask("/panel.json", "json");
         earlier = server.at ? { ...server } : null;
         Object.assign(server, body, { at: performance.now() });
         trouble = "";
@@ -34,14 +34,14 @@ export async function look() {
 /** Looks for as long as the panel is open and the page is looked at. */
 export function watch() {
     let round = 0;
-    panel.addEventListener("toggle", async () => {
+    on(panel, "toggle", async () => {
         const mine = ++round;
         while (panel.open && mine === round) {
             if (!document.hidden) await look();
             await sleep(EVERY);
         }
     });
-    document.addEventListener("idioma", draw);
+    on(document, "idioma", draw);
 }
 
 const of = ([now, max]) => t("{0} de {1}", count(now), count(max));
@@ -65,8 +65,7 @@ function draw() {
         .map((stage) => [t(STAGES[stage]), etapas[stage][0] / etapas[stage][1]]);
     const longest = Math.max(...means.map(([, mean]) => mean));
     byId("etapas").querySelector("tbody").replaceChildren(...means.map(([name, mean]) => {
-        const bar = element("meter", { value: longest > 0 ? mean / longest : 0 });
-        bar.setAttribute("aria-label", name);
+        const bar = element("meter", { value: longest > 0 ? mean / longest : 0, ariaLabel: name });
         return element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, seconds(mean)),
             element("td", { className: "bar" }, bar));
     }));

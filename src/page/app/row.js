@@ -1,6 +1,6 @@
 // The row of one picture. Until it comes near the window it is its name alone, so that 500 of them cost nothing; then its
 // parts are made once, and filled when something changes, so that the focus stays.
-import { bytes, button, element, lineOf, pixels, say, warn } from "./dom.js";
+import { bytes, button, element, lineOf, on, pixels, say, warn } from "./dom.js";
 import { t } from "./words.js";
 
 /** What a browser shows of what the server makes. */
@@ -29,7 +29,7 @@ export class Row {
         this.item = element("li", {}, element("p", { className: "name" }, lineOf(task.name)));
         rows.set(this.item, this);
         nearness.observe(this.item);
-        task.addEventListener("change", () => this.#draw());
+        on(task, "change", () => this.#draw());
     }
 
     /** In the language that is spoken now. */
@@ -47,9 +47,9 @@ export class Row {
             actions: element("p", { className: "actions" }),
         };
         const { state, bar, actions } = this.#parts;
-        thumb.addEventListener("error", () => { thumb.hidden = true; });
+        on(thumb, "error", () => { thumb.hidden = true; });
         const frame = element("span", { className: "thumb" }, thumb);
-        frame.addEventListener("click", () => this.#task.image && this.#actions.choose(this.#task));
+        on(frame, "click", () => this.#task.image && this.#actions.choose(this.#task));
         this.item.replaceChildren(frame, element("div", {}, this.item.firstChild, state, bar), actions);
         this.#draw();
     }
@@ -58,12 +58,12 @@ export class Row {
         if (!this.#parts) return;
         const [task, { thumb, state, bar }] = [this.#task, this.#parts];
         const { ancho, alto, bytes: size, formato } = task.known;
-        const done = task.state === "Completada" && ancho ? `${pixels(ancho, alto)}, ${bytes(size)}` : task.detail;
+        const done = task.isDone && ancho ? `${pixels(ancho, alto)}, ${bytes(size)}` : task.detail;
         state.textContent = done ? `${t(task.state)}: ${done}` : t(task.state);
-        state.className = `state ${task.state === "Completada" ? "good" : task.isOver ? "bad" : ""}`;
+        state.className = `state ${task.isDone ? "good" : task.isOver ? "bad" : ""}`;
         bar.hidden = task.state !== "Enviando";
         bar.value = task.progress;
-        bar.setAttribute("aria-label", t("Envío de {0}", task.name));
+        bar.ariaLabel = t("Envío de {0}", task.name);
         if (task.image && SHOWN.includes(formato) && thumb.hidden) {
             thumb.src = task.image;
             thumb.hidden = false;
@@ -77,7 +77,7 @@ export class Row {
 
     /** What has to do with this picture, said of it by name. */
     #of(made) {
-        made.setAttribute("aria-label", `${made.textContent.trim()}: ${this.#task.name}`);
+        made.ariaLabel = `${made.textContent.trim()}: ${this.#task.name}`;
         return made;
     }
 
@@ -94,7 +94,7 @@ export class Row {
             const link = element("a", { className: "button first", href: task.image, download: task.resultName });
             link.append(t("Descargar"));
             const more = this.#of(button(t("Más"), () => this.#toggle(more, remove, again), "quiet"));
-            more.setAttribute("aria-expanded", "false");
+            more.ariaExpanded = false;
             made = [this.#of(link), more];
         }
         this.#parts.actions.replaceChildren(...made.filter(Boolean));
@@ -103,7 +103,7 @@ export class Row {
     /** The rest of what can be done, below. */
     #toggle(pressed, remove, again) {
         const open = this.item.querySelector(".more");
-        pressed.setAttribute("aria-expanded", String(!open));
+        pressed.ariaExpanded = !open;
         if (open) return open.remove();
         const task = this.#task;
         const list = element("div", { className: "more actions" });
@@ -130,8 +130,8 @@ export class Row {
         try {
             const link = await make();
             const field = element("input", { type: "text", name: "enlace", readOnly: true, value: link });
-            field.setAttribute("aria-label", t("Enlace a la imagen"));
-            field.addEventListener("focus", () => field.select());
+            field.ariaLabel = t("Enlace a la imagen");
+            on(field, "focus", () => field.select());
             this.item.querySelector(".link")?.remove();
             pressed.parentElement?.append(element("p", { className: "link" }, field));
             const copied = await navigator.clipboard?.writeText(link).then(() => true, () => false);
@@ -140,8 +140,7 @@ export class Row {
             pressed.querySelector("small").textContent = copied ? t("Enlace copiado") : "";
             this.#of(pressed);
         } catch (error) {
-            this.#parts.state.textContent = t("No hay enlace: {0}", error.message);
-            warn(this.#parts.state.textContent);
+            warn(this.#parts.state.textContent = t("No hay enlace: {0}", error.message));
         }
         pressed.disabled = false;
     }

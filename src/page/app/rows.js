@@ -1,6 +1,6 @@
 // The list of pictures: one row for each task, newest first, with what can be done about it (app/row.js), and what is done
 // with all: how far they are, the ZIP, removal that can be undone.
-import { byId, count, element, say, warn } from "./dom.js";
+import { byId, count, element, on, pictures, say, warn, write } from "./dom.js";
 import { hide, show } from "./compare.js";
 import { Row } from "./row.js";
 import { hearTabs, records, tellTabs } from "./store.js";
@@ -29,7 +29,7 @@ export function sendAll(found, wishes) {
     if (found.length === 0) return;
     // The first one is the newest: it stands on top.
     const fresh = [...found].reverse().map(({ file, path }) => new Task({ path: path || t("imagen pegada"), file, wishes }));
-    say(found.length === 1 ? t("Enviando {0}", fresh[0].name) : t("Enviando {0} imágenes", count(found.length)));
+    say(t("Enviando {0}", found.length === 1 ? fresh[0].name : pictures(found.length)));
     add(fresh);
     byId("imagenes").scrollIntoView({ block: "nearest" });
     for (const task of fresh) task.keep();
@@ -88,7 +88,7 @@ async function run(task, chosen, alone) {
     // What was asked for by hand meanwhile is not taken away.
     if (chosen && task.image && picks === before) choose(task, false);
     if (!task.file || task.state === "Cancelada") return;
-    if (task.state !== "Completada") warn(`${task.name}: ${task.detail}`);
+    if (!task.isDone) warn(`${task.name}: ${task.detail}`);
     else if (alone) say(t("{0}: lista", task.name));
 }
 
@@ -114,21 +114,21 @@ function drawSoon() {
 }
 
 function summary() {
-    const failed = tasks.filter((task) => task.isOver && task.state !== "Completada").length;
-    const done = tasks.filter((task) => task.state === "Completada").length;
+    const done = tasks.filter((task) => task.isDone).length;
+    const failed = tasks.filter((task) => task.isOver).length - done;
     return t("{0} de {1} listas", count(done), count(tasks.length)) + (failed ? t(", {0} con error", count(failed)) : "");
 }
 
 function drawSummary() {
     const over = tasks.filter((task) => task.isOver).length;
     byId("imagenes").hidden = tasks.length === 0;
-    byId("resumen").textContent = summary();
+    write("resumen", summary());
     byId("avance").hidden = over === tasks.length;
     byId("avance").value = tasks.length ? over / tasks.length : 0;
     byId("todo").hidden = !tasks.some((task) => task.image);
     byId("limpiar").hidden = over === 0;
 }
-document.addEventListener("idioma", () => {
+on(document, "idioma", () => {
     rowOf.forEach((row) => row.redraw());
     drawSummary();
 });
@@ -162,7 +162,7 @@ function remove(gone) {
         ? t("Quitada: {0}. En unos segundos se borra también del servidor.", removed[0].name)
         : t("{0} quitadas. En unos segundos se borran también del servidor.", count(removed.length));
     byId("deshacer").hidden = false;
-    byId("deshacer-texto").textContent = text;
+    write("deshacer-texto", text);
     start();
 }
 
@@ -197,16 +197,16 @@ function undo() {
     rowOf.get(back[0])?.item.querySelector("button, a")?.focus();
 }
 
-byId("deshacer-ya").addEventListener("click", undo);
-byId("deshacer-cerrar").addEventListener("click", settle);
+on("deshacer-ya", "click", undo);
+on("deshacer-cerrar", "click", settle);
 // Time stands still while the offer is looked at.
-for (const name of ["pointerenter", "focusin"]) byId("deshacer").addEventListener(name, () => clearTimeout(timer));
-for (const name of ["pointerleave", "focusout"]) byId("deshacer").addEventListener(name, () => !byId("deshacer").hidden && start());
+on("deshacer", "pointerenter focusin", () => clearTimeout(timer));
+on("deshacer", "pointerleave focusout", () => !byId("deshacer").hidden && start());
 
-window.addEventListener("beforeunload", (event) => {
+on(window, "beforeunload", (event) => {
     if (tasks.some((task) => task.isOnItsWay)) event.preventDefault();
 });
-window.addEventListener("pagehide", () => {
+on(window, "pagehide", () => {
     // The records may outlive this page: there is no time left to see them go.
     if (removed.length > 0) remember(REMOVED, JSON.stringify(removed.map(({ key }) => key)));
     settle();
@@ -256,8 +256,8 @@ export async function downloadAll() {
             link.click();
             setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
         }
-        say(t("ZIP listo: {0} imágenes", count(wanted.length - missing)) + (missing ? t(", ya no están: {0}", count(missing)) : ""));
-        byId("resumen").textContent = byId("anuncio").textContent;
+        say(t("ZIP listo: {0}", pictures(wanted.length - missing)) + (missing ? t(", ya no están: {0}", count(missing)) : ""));
+        write("resumen", byId("anuncio").textContent);
     } catch (error) {
         if (error.name !== "AbortError") warn(error.message);
     }

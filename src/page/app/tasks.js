@@ -36,6 +36,10 @@ export class Task extends EventTarget {
         this.control = new AbortController();
     }
 
+    get isDone() {
+        return this.state === "Completada";
+    }
+
     get isOver() {
         return ["Completada", "Error", "Vencida", "No encontrado", "Cancelada"].includes(this.state);
     }
@@ -51,7 +55,7 @@ export class Task extends EventTarget {
     }
 
     get image() {
-        return this.state === "Completada" && this.known.imagen ? `/tareas/${this.id}/imagen` : null;
+        return this.isDone && this.known.imagen ? `/tareas/${this.id}/imagen` : null;
     }
 
     get #ending() {
@@ -114,7 +118,7 @@ export class Task extends EventTarget {
     /** A server that does not answer is waited for as long as it takes: it has the task. */
     async #follow(signal) {
         for (let wait = 0; !this.isOver; wait = WAIT) {
-            const look = () => ask(`/estado/${this.id}?espera=${wait}`, "json", { signal, cache: "no-store" });
+            const look = () => ask(`/estado/${this.id}?espera=${wait}`, "json", { signal });
             const waiting = (error, pause) => this.#stalled(error, pause);
             this.#learn((await patiently(look, { signal, waiting, attempts: Infinity })).body);
         }
@@ -166,7 +170,7 @@ export class Task extends EventTarget {
     }
 
     cancel() {
-        this.control.abort(new DOMException("", "AbortError"));
+        this.control.abort();
         this.#awaken?.();
     }
 

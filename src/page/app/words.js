@@ -1,7 +1,8 @@
 // The words of the page: Spanish in the document and the scripts, English beside it in the one table below.
 //
-// A Spanish text is its own key; {0}, {1} stand for what is put in. The language is the one that was chosen here before,
-// else the first of the browser's that is one of both, else Spanish. A switch redraws what stands in the page already.
+// A Spanish text is its own key, and its own translation where there is none. {0}, {1} stand for what is put in. The
+// language is the one that was chosen here before, else the first of the browser's that is one of both, else Spanish. A
+// switch redraws what stands in the page already.
 const ENGLISH = {
     // The document.
     "Tp2 - procesa imágenes": "Tp2 - processes pictures",
@@ -72,13 +73,11 @@ const ENGLISH = {
     "Pendiente": "Waiting",
     "En progreso": "In work",
     "Completada": "Done",
-    "Error": "Error",
     "Vencida": "Expired",
     "No encontrado": "Not found",
     "Cancelada": "Cancelled",
     "En otra pestaña": "In another tab",
     "Enviando {0}": "Uploading {0}",
-    "Enviando {0} imágenes": "Uploading {0} pictures",
     "{0}: lista": "{0}: done",
     "{0} de {1} listas": "{0} of {1} done",
     ", {0} con error": ", {0} failed",
@@ -119,7 +118,7 @@ const ENGLISH = {
     "{0} % menos": "{0}% less",
     // The ZIP.
     "ZIP: {0} de {1}": "ZIP: {0} of {1}",
-    "ZIP listo: {0} imágenes": "ZIP ready: {0} pictures",
+    "ZIP listo: {0}": "ZIP ready: {0}",
     ", ya no están: {0}": ", gone: {0}",
     "Son más de 4 GB: descárguelas por partes.": "It is more than 4 GB: download them in parts.",
     // The bank.
@@ -130,7 +129,7 @@ const ENGLISH = {
         "Delete the folder “{0}” with its {1} pictures? This can't be undone.",
     "Borrada: {0}": "Deleted: {0}",
     "No hay archivos en esa carpeta.": "There are no files in that folder.",
-    "Preguntando qué falta de {0} imágenes…": "Asking which of {0} pictures are missing…",
+    "Preguntando qué falta de {0}…": "Asking what is missing of {0}…",
     "Listo: {0}.": "Done: {0}.",
     "Cancelado": "Cancelled",
     "{0} insertadas, {1} ya existían, {2} con error": "{0} inserted, {1} were there, {2} failed",
