@@ -60,6 +60,8 @@ fn a_folder_becomes_gray_pictures_and_one_zip() {
     let capital = browser.file("otra/Chelsea.PNG", &photo("chelsea.png"));
     browser.choose("#imagen", &[&capital]);
     browser.wait_text("#resumen", "8 de 8 listas");
+    // The comparison of the last one moves what is below it.
+    browser.wait_for("document.querySelector('#lista li').classList.contains('chosen')");
     browser.click("#todo");
     browser.wait_text("#resumen", "ZIP listo: 8 imágenes");
     let Some(files) = unpacked(&browser, "tp2.zip") else { return };
