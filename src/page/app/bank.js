@@ -136,7 +136,7 @@ async function eraseFace() {
 }
 
 async function eraseFolder() {
-    const question = t("¿Borrar la carpeta «{0}» con sus {1} imágenes? No se puede deshacer.", open, count(total));
+    const question = t("¿Borrar la carpeta «{0}» con [1|su imagen|sus {1} imágenes]? No se puede deshacer.", open, count(total));
     const folder = open;
     if (!(await erase(where(folder), question))) return;
     open = null;

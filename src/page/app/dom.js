@@ -63,7 +63,7 @@ export function confirmed(question, verb) {
 const number = (n, digits) => new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(n);
 
 export const count = (n) => number(n, 0);
-export const pictures = (n) => t("{0} imágenes", count(n));
+export const pictures = (n) => t("{0} [0|imagen|imágenes]", count(n));
 export const rate = (n) => number(n, 1);
 
 /** Bytes, as people write them. */

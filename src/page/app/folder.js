@@ -81,7 +81,7 @@ function stalled(error, pause) {
 }
 
 const words = ({ inserted, existed, failed }) =>
-    t("{0} insertadas, {1} ya existían, {2} con error", count(inserted), count(existed), count(failed));
+    t("{0} insertada[0||s], {1} ya existía[1||n], {2} con error", count(inserted), count(existed), count(failed));
 
 function tell(text, part) {
     byId("envio").hidden = false;

@@ -116,7 +116,7 @@ function drawSoon() {
 function summary() {
     const done = tasks.filter((task) => task.isDone).length;
     const failed = tasks.filter((task) => task.isOver).length - done;
-    return t("{0} de {1} listas", count(done), count(tasks.length)) + (failed ? t(", {0} con error", count(failed)) : "");
+    return t("{0} de {1} lista[1||s]", count(done), count(tasks.length)) + (failed ? t(", {0} con error", count(failed)) : "");
 }
 
 function drawSummary() {

@@ -1,8 +1,8 @@
 // The words of the page: Spanish in the document and the scripts, English beside it in the one table below.
 //
-// A Spanish text is its own key, and its own translation where there is none. {0}, {1} stand for what is put in. The
-// language is the one that was chosen here before, else the first of the browser's that is one of both, else Spanish. A
-// switch redraws what stands in the page already.
+// A Spanish text is its own key, and its own translation where there is none. {0}, {1} stand for what is put in; of
+// [0|one|many] the first stands there where {0} is 1, else the second. The language is the one that was chosen here before,
+// else the first of the browser's that is one of both, else Spanish. A switch redraws what stands in the page already.
 const ENGLISH = {
     // The document.
     "Tp2 - procesa imágenes": "Tp2 - processes pictures",
@@ -79,7 +79,7 @@ const ENGLISH = {
     "En otra pestaña": "In another tab",
     "Enviando {0}": "Uploading {0}",
     "{0}: lista": "{0}: done",
-    "{0} de {1} listas": "{0} of {1} done",
+    "{0} de {1} lista[1||s]": "{0} of {1} done",
     ", {0} con error": ", {0} failed",
     "Sin enviar, por no ser imágenes: {0}.": "Not sent, being no pictures: {0}.",
     "No hay imágenes en esa carpeta.": "There are no pictures in that folder.",
@@ -123,16 +123,16 @@ const ENGLISH = {
     "Son más de 4 GB: descárguelas por partes.": "It is more than 4 GB: download them in parts.",
     // The bank.
     "Todavía no hay carpetas.": "There are no folders yet.",
-    "{0} imágenes": "{0} pictures",
+    "{0} [0|imagen|imágenes]": "{0} picture[0||s]",
     "¿Borrar «{0}» del banco? No se puede deshacer.": "Delete “{0}” from the bank? This can't be undone.",
-    "¿Borrar la carpeta «{0}» con sus {1} imágenes? No se puede deshacer.":
-        "Delete the folder “{0}” with its {1} pictures? This can't be undone.",
+    "¿Borrar la carpeta «{0}» con [1|su imagen|sus {1} imágenes]? No se puede deshacer.":
+        "Delete the folder “{0}” with its [1|picture|{1} pictures]? This can't be undone.",
     "Borrada: {0}": "Deleted: {0}",
     "No hay archivos en esa carpeta.": "There are no files in that folder.",
     "Preguntando qué falta de {0}…": "Asking what is missing of {0}…",
     "Listo: {0}.": "Done: {0}.",
     "Cancelado": "Cancelled",
-    "{0} insertadas, {1} ya existían, {2} con error": "{0} inserted, {1} were there, {2} failed",
+    "{0} insertada[0||s], {1} ya existía[1||n], {2} con error": "{0} inserted, {1} w[1|as|ere] there, {2} failed",
     "{0}, de {1}": "{0}, of {1}",
     " {0} en subcarpetas no se envían.": " {0} in sub-folders are not sent.",
     "{0} con error": "{0} failed",
@@ -178,7 +178,8 @@ export let language = "es";
 /** A text in the language of the page. */
 export function t(text, ...parts) {
     const words = (language === "en" && ENGLISH[text]) || text;
-    return words.replace(/\{(\d)\}/g, (_, at) => parts[at]);
+    return words.replace(/\[(\d)\|(.*?)\|(.*?)\]/g, (_, at, one, many) => (parts[at] === "1" ? one : many))
+        .replace(/\{(\d)\}/g, (_, at) => parts[at]);
 }
 
 /** The server's sentence, or what stands for it in English. */
