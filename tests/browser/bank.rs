@@ -144,24 +144,17 @@ fn faces_open_large_and_go_after_a_question() {
     let Some(mut browser) = Browser::start() else { return };
     let server = Server::start(&[]);
     let (mut client, face) = (server.client(), pgm(8, 9));
-    for name in ["a.pgm", "b <i>.pgm", "c.pgm"] {
-        insert(&mut client, "clase", name, &face);
+    for (folder, name) in [("clase", "a.pgm"), ("clase", "b <i>.pgm"), ("clase", "c.pgm"), ("otra", "d.pgm")]
+    {
+        insert(&mut client, folder, name, &face);
     }
-    // What the page has deleted, told instead of done: the first is gone already.
-    let source = "window.erased = [];
-        const fetched = window.fetch;
-        window.fetch = async (target, options) => {
-            if (options?.method !== 'DELETE') return fetched(target, options);
-            return new Response(null, { status: erased.push(target) === 1 ? 404 : 204 });
-        };";
-    browser.call("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": source }));
     browser.open(server.port, "/");
     enter(&mut browser, 1);
     browser.wait_text("#contenido-titulo", "clase: 3 imágenes");
     browser.click("#caras li:nth-child(2) button");
     browser.wait_text("#cara-nombre", "b <i>.pgm");
-    let width = "document.querySelector('#cara img').getBoundingClientRect().width";
-    assert_eq!(browser.value(width), 320, "four times as large");
+    let size = "document.querySelector('#cara img').getBoundingClientRect().width";
+    assert_eq!(browser.value(size), 320, "four times as large");
     browser.press("ArrowRight");
     browser.wait_text("#cara-nombre", "c.pgm");
     assert_eq!(browser.value("document.querySelector('#cara-despues').disabled"), true);
@@ -170,15 +163,16 @@ fn faces_open_large_and_go_after_a_question() {
     browser.screenshot("cara");
 
     // A question with a no does nothing.
+    let is_there = |server: &Server| server.ask(&get("/carpetas/clase/b%20%3Ci%3E.pgm", &[])).status == 200;
     browser.click("#cara-borrar");
     browser.wait_text("#pregunta", "¿Borrar «b <i>.pgm» del banco? No se puede deshacer.");
     browser.click("#pregunta [value=no]");
     browser.wait_for("!document.querySelector('#pregunta').open");
-    assert_eq!(browser.value("erased.length"), 0);
+    assert!(is_there(&server));
     browser.click("#cara-borrar");
     browser.click("#pregunta [value=si]");
     browser.wait_text("#contenido-titulo", "clase: 2 imágenes");
-    // The next one is shown.
+    assert!(!is_there(&server));
     browser.wait_text("#cara-nombre", "c.pgm");
     browser.click("#cara-cerrar");
     browser.wait_for("!document.querySelector('#cara').open");
@@ -188,7 +182,33 @@ fn faces_open_large_and_go_after_a_question() {
     browser.screenshot("pregunta");
     browser.click("#pregunta [value=si]");
     browser.wait_for("document.querySelector('#contenido').hidden");
-    let expected = serde_json::json!(["/carpetas/clase/b%20%3Ci%3E.pgm", "/carpetas/clase"]);
-    assert_eq!(browser.value("erased"), expected);
+    browser.wait_for("document.querySelectorAll('#carpetas button').length === 1");
+    let left = server.ask(&get("/carpetas", &[])).expect(200).json();
+    assert_eq!(left["carpetas"], serde_json::json!([{ "nombre": "otra", "imagenes": 1 }]));
+    // One that is gone already is gone.
+    enter(&mut browser, 1);
+    browser.wait_text("#contenido-titulo", "otra: 1 imagen");
+    server.ask(&request("DELETE", "/carpetas/otra/d.pgm", &[], b"")).expect(204);
+    browser.click("#caras button");
+    browser.click("#cara-borrar");
+    browser.click("#pregunta [value=si]");
+    browser.wait_for("document.querySelectorAll('#caras button').length === 0");
+    browser.assert_content(&["status of 404"]);
+}
+
+#[test]
+fn folders_come_page_by_page() {
+    let Some(mut browser) = Browser::start() else { return };
+    let server = Server::start(&[]);
+    let (mut client, face) = (server.client(), pgm(8, 9));
+    for number in 0..103 {
+        insert(&mut client, &format!("c{number:03}"), "a.pgm", &face);
+    }
+    browser.open(server.port, "/");
+    let count = "document.querySelectorAll('#carpetas button').length";
+    browser.wait_for(&format!("{count} === 100"));
+    browser.click("#mas-carpetas");
+    browser.wait_for(&format!("{count} === 103"));
+    assert_eq!(browser.value("document.querySelector('#mas-carpetas').hidden"), true);
     browser.assert_content(&[]);
 }
