@@ -188,6 +188,11 @@ fn faces_open_large_and_go_after_a_question() {
     // One that is gone already is gone.
     enter(&mut browser, 1);
     browser.wait_text("#contenido-titulo", "otra: 1 imagen");
+    browser.click("#borrar-carpeta");
+    browser.wait_text("#pregunta", "¿Borrar la carpeta «otra» con su imagen? No se puede deshacer.");
+    browser.click("#pregunta [value=no]");
+    browser.click("#idioma");
+    browser.wait_for("document.querySelector('#contenido-titulo').textContent === 'otra: 1 picture'");
     server.ask(&request("DELETE", "/carpetas/otra/d.pgm", &[], b"")).expect(204);
     browser.click("#caras button");
     browser.click("#cara-borrar");

@@ -171,7 +171,7 @@ fn a_telephone_has_a_camera() {
     assert_eq!(browser.text("document.querySelector('#camara').getAttribute('capture')"), "environment");
     let file = browser.file("image.jpg", &picture(Format::Jpeg, 40, 30));
     browser.choose("#camara", &[&file]);
-    browser.wait_text("#resumen", "1 de 1 lista");
+    browser.wait_for("document.querySelector('#resumen').textContent === '1 de 1 lista'");
     let widest = browser.value("document.documentElement.scrollWidth <= innerWidth");
     assert_eq!(widest, json!(true));
     browser.assert_content(&[]);
