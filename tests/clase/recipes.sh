@@ -95,7 +95,9 @@ while IFS= read -r line; do
         'scripts/walkthrough --lista'*) type_in ;;
         scripts/walkthrough*) left_out 'it has tests of its own' ;;
         'scripts/juez http'*'--perfil tp2') left_out 'it has tests of its own' ;;
-        *mongo* | docker* | nginx* | *' nginx '* | '    -e MONGO'*) left_out 'it needs MongoDB, or nginx' ;;
+        *mongo* | *postgres* | createdb* | pg_* | psql* | docker* | nginx* | *' nginx '* | '    -e MONGO'*)
+            left_out 'it needs a database, or nginx'
+            ;;
         install\ * | systemctl*) left_out 'it installs' ;;
         'cargo build --release') left_out 'it is built' ;;
         *' -h' | *' -h '*) type_in ;;
