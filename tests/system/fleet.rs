@@ -167,6 +167,7 @@ fn one_server_is_told_at_once_what_another_has_done() {
         })
         .collect();
     times.sort_unstable();
+    eprintln!("accepted here, done there, told here: median {:?}", times[times.len() / 2]);
     // Without being told it would take half a second for each of both ways.
     assert!(times[times.len() / 2] < Duration::from_millis(500), "{times:?}");
     // Deleted at one, it is gone at the other.
@@ -278,6 +279,141 @@ fn a_folder_that_two_servers_insert_of_which_one_falls() {
     assert_eq!(new.iter().collect::<HashSet<_>>().len(), new.len());
     let counted = database.run("SELECT count(*) FROM tp2_imagen");
     assert_eq!(counted, FACES.to_string());
+}
+
+/// Puts each of these faces into the folder; whether it was new.
+fn insert(client: &mut Client, folder: &str, names: &[String], face: &[u8]) -> Vec<bool> {
+    let put = |name| request("PUT", &format!("/carpetas/{folder}/{name}"), &[], face);
+    let mut is_new = |name| match client.ask(&put(name)) {
+        answer if answer.status == 201 => true,
+        answer => {
+            answer.expect(200);
+            false
+        }
+    };
+    names.iter().map(&mut is_new).collect()
+}
+
+/// The sums that folders keep are those of their faces.
+fn assert_sound_bank(database: &Postgres) {
+    let wrong = database.run(
+        "SELECT nombre, imagenes FROM tp2_carpeta c
+         WHERE imagenes <> (SELECT count(*) FROM tp2_imagen WHERE carpeta = c.id)",
+    );
+    assert_eq!(wrong, "");
+}
+
+#[test]
+fn a_bank_at_two_servers_has_each_name_once_and_is_removed_in_pieces() {
+    const FACES: usize = 1000;
+    let Some(database) = Postgres::start() else { return };
+    let servers = [serve(&database), serve(&database)];
+    let names: Vec<String> = (0..FACES).map(|number| format!("1A{number:05}.jpg")).collect();
+    let face = picture(Format::Jpeg, 80, 90);
+    // Two clients at each server want a half of the names each, the servers' halves in the same order.
+    let new: Vec<bool> = std::thread::scope(|scope| {
+        let halves =
+            names.chunks(FACES / 2).flat_map(|half| servers.iter().map(move |server| (half, server)));
+        let face = &face;
+        let threads: Vec<_> = halves
+            .map(|(half, server)| (half, server.client()))
+            .map(|(half, mut client)| scope.spawn(move || insert(&mut client, "caras", half, face)))
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(new.len(), 2 * FACES);
+    assert_eq!(new.iter().filter(|&&is_new| is_new).count(), FACES, "each was new once");
+    assert_sound_bank(&database);
+
+    let mut clients = servers.each_ref().map(Server::client);
+    // To its end, which HTTP/1.0 has where the connection has it.
+    let took = |target: &str| -> (Duration, Vec<u8>) {
+        let ask = || {
+            let mut client = servers[1].client();
+            let began = Instant::now();
+            let answer = client.send(format!("GET {target} HTTP/1.0\r\n\r\n").as_bytes()).rest();
+            (began.elapsed(), answer)
+        };
+        (0..5).map(|_| ask()).min().unwrap()
+    };
+    let (of_names, page) = took("/carpetas/caras?cantidad=10000");
+    let (of_lines, lines) = took("/carpetas/caras?formato=ndjson");
+    eprintln!("{FACES} names in {of_names:?}, their documents in {of_lines:?}, the best of 5");
+    let body = |answer: Vec<u8>| {
+        let answer = String::from_utf8(answer).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    };
+    let page: serde_json::Value = serde_json::from_str(&body(page)).unwrap();
+    assert_eq!(page["nombres"], serde_json::json!(names));
+    assert_eq!(body(lines).lines().count(), FACES);
+    assert!(of_names < Duration::from_millis(500) && of_lines < Duration::from_secs(20));
+
+    // Pages of folders; one that begins at a NUL, which PostgreSQL has in no text; lists and names with one are refused.
+    insert(&mut clients[0], "otra", &names[..3], &face);
+    let first = clients[1].ask(&get("/carpetas?cantidad=1", &[])).expect(200).json();
+    assert_eq!((&first["carpetas"][0]["imagenes"], &first["siguiente"]), (&FACES.into(), &"otra".into()));
+    let from_nul = clients[1].ask(&get("/carpetas?desde=caras%00", &[])).expect(200).json();
+    assert_eq!(from_nul["carpetas"], serde_json::json!([{ "nombre": "otra", "imagenes": 3 }]));
+    let from_nul = clients[1].ask(&get("/carpetas/otra?desde=1A00001.jpg%00", &[])).expect(200).json();
+    assert_eq!(from_nul["nombres"], serde_json::json!(names[2..3]));
+    for target in ["/carpetas/o%00a", "/carpetas/otra/a%00"] {
+        clients[1].ask(&get(target, &[])).expect(422);
+        clients[1].ask(&request("DELETE", target, &[], b"")).expect(422);
+        assert!(is_ready(&mut clients[1]));
+    }
+    let list = br#"{"nombres": ["a\u0000"]}"#;
+    clients[1].ask(&request("POST", "/carpetas/otra/faltantes", &[], list)).expect(422);
+
+    // One removes it while the other one adds to it.
+    let [remover, inserter] = &mut clients;
+    std::thread::scope(|scope| {
+        scope.spawn(|| remover.ask(&request("DELETE", "/carpetas/caras", &[], b"")).expect(204));
+        scope.spawn(|| insert(inserter, "caras", &names[..40], &face));
+    });
+    assert_sound_bank(&database);
+    for client in &mut clients {
+        client.ask(&request("DELETE", "/carpetas/caras", &[], b""));
+    }
+    for client in &mut clients {
+        client.ask(&request("DELETE", "/carpetas/caras", &[], b"")).expect(404);
+        client.ask(&get("/carpetas/caras", &[])).expect(404);
+        assert_eq!(faces(client, "otra"), 3);
+    }
+    clients[0].ask(&request("DELETE", "/carpetas/otra/1A00001.jpg", &[], b"")).expect(204);
+    assert_eq!(faces(&mut clients[1], "otra"), 2);
+    assert_sound_bank(&database);
+}
+
+/// The database says that its disk is full, in the words it has for that; the disk itself is another matter.
+#[test]
+fn a_database_whose_disk_is_full_is_told_apart_from_one_that_is_away() {
+    let Some(database) = Postgres::start() else { return };
+    let server = serve(&database);
+    let mut client = server.client();
+    let small = picture(Format::Jpeg, 64, 48);
+    let before = client.hand_in(&small);
+    client.result(&before);
+    let insertion = request("PUT", "/carpetas/caras/a.jpg", &[], &small);
+    database.run(
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+         CREATE TRIGGER full_disk BEFORE INSERT ON tp2_upload FOR EACH ROW EXECUTE FUNCTION full_disk();
+         CREATE TRIGGER full_disk BEFORE INSERT ON tp2_imagen FOR EACH ROW EXECUTE FUNCTION full_disk()",
+    );
+    let refused = client.ask(&post("/tareas", &small)).expect(507).json();
+    assert_eq!(refused["type"], "urn:tp2:error:almacen-lleno", "{refused}");
+    client.ask(&insertion).expect(507);
+    client.result(&before);
+    client.ask(&post("/", &small)).expect(200);
+    server.wait_log("no queda espacio en el disco del almacén: a PostgreSQL no le queda espacio en el disco");
+    database.run("DROP TRIGGER full_disk ON tp2_upload; DROP TRIGGER full_disk ON tp2_imagen");
+    let id = until("that there is room", || {
+        let answer = client.ask(&post("/tareas", &small));
+        (answer.status == 202).then(|| answer.task())
+    });
+    client.result(&id);
+    client.ask(&insertion).expect(201);
+    assert_sound(&database);
 }
 
 /// Why a server does not start there: its one line.

@@ -137,6 +137,11 @@ pub(crate) fn names_are_in_order_of_their_bytes<P: Place>() {
         let page = desk.names("c", Some(from), 1).unwrap();
         assert_eq!((page.names, page.next.as_deref()), (vec!["a b".to_owned()], Some("b")));
     }
+    // A NUL is before all that may follow in a name.
+    for (from, first) in [("\0", names[0]), ("a\0", "a b"), ("a\0z", "a b"), ("a b\0", "b")] {
+        let page = desk.names("c", Some(from), 1).unwrap();
+        assert_eq!(page.names, [first], "{from:?}");
+    }
     assert_eq!(desk.names("c", Some("\u{10ffff}"), 5), Some(Page { total, names: vec![], next: None }));
     let nothing = desk.names("c", None, 0).unwrap();
     assert_eq!((nothing.names, nothing.next.as_deref()), (vec![], Some(names[0])));
@@ -182,6 +187,7 @@ pub(crate) fn folders_count_their_faces<P: Place>() {
         desk.page_of_folders(Some("d"), 1),
         FolderPage { folders: folders[1..2].into(), next: Some("ávila".into()) }
     );
+    assert_eq!(desk.page_of_folders(Some("fotos\0a"), 9).folders, folders[2..]);
     assert_eq!(desk.page_of_folders(Some("\u{10ffff}"), 1), FolderPage { folders: vec![], next: None });
 }
 

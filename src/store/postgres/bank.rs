@@ -1,4 +1,9 @@
 //! The image bank. Names are compared by their bytes, which the collation of their columns says.
+//!
+//! No text of PostgreSQL has a NUL: no name has one, and where a page is to begin at a text with one, the database is told
+//! the first text behind it.
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -82,7 +87,7 @@ pub(super) async fn missing(conn: &mut Conn, folder: &str, names: &[String]) -> 
 
 /// Folders in order of their names, `from` this one on, and how many faces each has.
 pub(super) async fn folders(conn: &mut Conn, from: Option<&str>, max: usize) -> Result<FolderPage, PgError> {
-    let values: [&(dyn ToSql + Sync); 2] = [&from.unwrap_or_default(), &limit(max).saturating_add(1)];
+    let values: [&(dyn ToSql + Sync); 2] = [&start(from), &limit(max).saturating_add(1)];
     let rows = query(conn, FOLDERS, &values).await?;
     let folders = rows.iter().map(|row| Ok((get(row, "nombre")?, unsigned(row, "imagenes")?)));
     let mut folders: Vec<(String, u64)> = folders.collect::<Result<_, PgError>>()?;
@@ -98,9 +103,8 @@ pub(super) async fn names(
     max: usize,
 ) -> Result<Option<Page>, PgError> {
     let Some((folder, total)) = find(conn, folder).await? else { return Ok(None) };
-    // One more is where the next part begins. No name is empty: all are after the empty one.
-    let values: [&(dyn ToSql + Sync); 3] =
-        [&folder, &from.unwrap_or_default(), &limit(max).saturating_add(1)];
+    // One more is where the next part begins.
+    let values: [&(dyn ToSql + Sync); 3] = [&folder, &start(from), &limit(max).saturating_add(1)];
     let rows = query(conn, NAMES, &values).await?;
     let mut names: Vec<String> = rows.iter().map(|row| get(row, "nombre")).collect::<Result<_, _>>()?;
     let next = (names.len() > max).then(|| names.pop()).flatten();
@@ -132,6 +136,16 @@ fn of(row: &Row) -> Result<Face, PgError> {
         image: get(row, "imagen_str")?,
         samples: Bytes::copy_from_slice(samples),
     })
+}
+
+/// Where a page begins: every text without a NUL that is not before `from` is not before this either. No name is empty: all
+/// are after the empty one.
+fn start(from: Option<&str>) -> Cow<'_, str> {
+    let from = from.unwrap_or_default();
+    match from.split_once('\0') {
+        None => Cow::Borrowed(from),
+        Some((before, _)) => Cow::Owned(format!("{before}\u{1}")),
+    }
 }
 
 fn limit(max: usize) -> i64 {
