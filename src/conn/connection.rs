@@ -24,49 +24,36 @@ use core::net::IpAddr;
 use std::collections::VecDeque;
 use std::mem;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::bank::{self, LIST_MAX, Rest};
+use super::bank;
 use super::intent::{self, Intent, NextStep, Pending};
 use super::local_address::{ListenerRole, LocalAddress};
-use super::phase::{After, Continuation, Continued, Name, Phase, Replying, may_follow};
+use super::phase::{After, Continuation, Name, Phase, may_follow};
 use super::problem::HttpProblem;
-use super::request::{Decision, Kind, Request, decide};
-use super::upload::{EarlyReply, Progress, Received, Upload};
-use crate::http::access::AccessError;
+use super::request::{Kind, Request};
 use crate::http::buf::{RecvBuf, SendBuf};
-use crate::http::format::{Format, Sniff};
-use crate::http::forwarded::Forwarded;
-use crate::http::head::{RequestHead, poll_head};
-use crate::http::image_end::ImageEnd;
-use crate::http::reply::{CONTINUE, Extent, Frame, LAST_CHUNK, Reply, push_chunk};
-use crate::http::sniff::{Foreign, Opening};
 use crate::model::error::WorkError;
-use crate::model::job::{Product, WorkOutput, WorkResult};
-use crate::model::links::Link;
+use crate::model::job::{WorkOutput, WorkResult};
 use crate::model::log_event::{Caller, EventKind, LogEvent, LogNote};
 use crate::model::now::Now;
-use crate::model::picture::{Held, Picture, Times};
 use crate::model::server_state::{Figures, ServerState};
-use crate::model::store::{Acceptance, Ask, BankFound, BankLook, StoreReply, StoreWrite};
-use crate::model::task::Submission;
-use crate::model::transform::RequestedTransform;
-use crate::model::work_request::{WorkRequest, WorkSource};
+use crate::model::store::{Acceptance, Ask, StoreReply, StoreWrite};
+use crate::model::work_request::WorkRequest;
+
+mod reading;
+mod replying;
+mod submitting;
 
 /// The most bytes that may be handed to [`Connection::handle_input`] at once.
 pub const INPUT_MAX: usize = 64 << 10;
 /// Input that waits its turn while an answer is on its way; past this the kernel keeps it.
 const PIPELINED_MAX: usize = 16 << 10;
-/// Line ends between requests that are waited through; more are judged as the beginning of a head.
-const BLANK_MAX: usize = 8;
 /// A stopping server keeps an idle connection so long: a proxy may just have sent a request on it.
 const PARTING: Duration = Duration::from_secs(1);
-/// A run ends by its own deadline; should it be lost, the conversation ends so much later.
-const SLACK: Duration = Duration::from_secs(5);
 
 /// One client connection.
 #[derive(Debug)]
@@ -251,37 +238,6 @@ impl Connection {
         self.advance(now);
     }
 
-    /// The next part of an answer that goes on has come; if it has not, the client sees an end without a last chunk.
-    fn go_on(&mut self, id: Uuid, told: Result<StoreReply, WorkError>, now: Now) {
-        let Phase::Reply { answer, rest, due, held, .. } = &mut self.phase else { return };
-        let Some(continued) = rest.as_mut().filter(|_| answer.id == id) else { return };
-        let Continuation::Asked(folder) = &mut continued.rest else { return };
-        let Ok(StoreReply::Bank(BankFound::Document(document))) = told else { return self.handle_gone(now) };
-        let (part, next) = Rest::take(mem::take(folder), document);
-        let chunked = continued.chunked;
-        *due = now.at + self.server.limits.reply_time;
-        let is_last = next.is_err();
-        match next {
-            Ok(next) => continued.rest = Continuation::Due(next),
-            Err(reservation) => {
-                *rest = None;
-                *held = Held::Bytes(reservation);
-            }
-        }
-        if chunked {
-            push_chunk(part, &mut self.send);
-        } else {
-            self.send.push(part);
-        }
-        if is_last && chunked {
-            self.send.push(LAST_CHUNK);
-        }
-        if self.send.is_empty() {
-            // Nothing was left, and the end of the connection says so.
-            self.end_reply(now);
-        }
-    }
-
     /// The deadline of the phase may have passed.
     pub fn handle_timeout(&mut self, now: Now) {
         if self.poll_timeout().is_none_or(|due| now.at < due) {
@@ -412,151 +368,6 @@ impl Connection {
         }
     }
 
-    /// All input has been looked at, and there will be no more.
-    fn judge_eof(&mut self, now: Now) {
-        match &mut self.phase {
-            Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => self.phase = Phase::Closed,
-            Phase::Head { .. } => self.end_head(&HttpProblem::Truncated, now),
-            Phase::Body { upload, .. } => {
-                let progress = upload.handle_eof();
-                self.handle_progress(progress, now);
-            }
-            // It has asked and waits for the answer, as `nc -N` does.
-            Phase::Waiting { .. } | Phase::Reply { .. } => {}
-        }
-    }
-
-    fn work_through(&mut self, now: Now) {
-        while !self.recv.is_empty() {
-            match &mut self.phase {
-                // RFC 9112 §2.2: an empty line between requests is none of the next one's.
-                Phase::Idle { .. } if is_blank(self.recv.data()) => return,
-                Phase::Idle { fresh, .. } => {
-                    let (fresh, since) = (*fresh, now.at);
-                    self.enter(Name::Idle, Phase::Head { fresh, since });
-                }
-                Phase::Head { fresh: fresh @ true, .. } => match Format::sniff(self.recv.data()) {
-                    Sniff::NeedMore => return,
-                    Sniff::Unknown => match Opening::of(self.recv.data()) {
-                        Opening::Request => *fresh = false,
-                        Opening::NeedMore => return,
-                        Opening::Foreign(judged) => self.refuse_foreign(judged, now),
-                    },
-                    Sniff::Picture(format) => self.begin_netcat(format, now),
-                },
-                Phase::Head { fresh: false, .. } => {
-                    match poll_head(&mut self.recv, &self.server.limits.head) {
-                        Ok(None) => return,
-                        Ok(Some(head)) => self.begin_http(&head, now),
-                        // RFC 8446 §5.1: a handshake record, of which no more than this byte may have come.
-                        Err(_) if self.recv.data().first() == Some(&0x16) => {
-                            self.refuse_unread(&HttpProblem::Tls, now);
-                        }
-                        Err(error) => self.refuse_unread(&HttpProblem::Head(error), now),
-                    }
-                }
-                Phase::Body { upload, .. } => {
-                    let (used, progress) = upload.push(self.recv.data(), &self.server);
-                    self.recv.consume(used);
-                    self.handle_progress(progress, now);
-                }
-                Phase::Waiting { .. } | Phase::Reply { .. } | Phase::Linger { .. } | Phase::Closed => return,
-            }
-        }
-    }
-
-    /// No more of a head comes: `reject`, unless the connection began with bytes that are neither HTTP nor a picture.
-    fn end_head(&mut self, reject: &HttpProblem, now: Now) {
-        let first = self.recv.data();
-        let is_fresh = matches!(self.phase, Phase::Head { fresh: true, .. });
-        match (Format::sniff(first), Opening::at_end(first)) {
-            (Sniff::Unknown, Opening::Foreign(judged)) if is_fresh => self.refuse_foreign(judged, now),
-            _ => self.refuse_unread(reject, now),
-        }
-    }
-
-    /// The connection's first bytes are a picture's.
-    fn begin_netcat(&mut self, format: Format, now: Now) {
-        let mut request = Request::netcat((self.server.ids)(), now.at);
-        if let port @ Some(_) = self.server.limits.links_port {
-            request.intent =
-                Intent::Link { base: self.local_address.base(&Forwarded::default(), None, port) };
-        }
-        if self.server.access.key.borrow().is_some() {
-            // There is no place for a key.
-            let reject = HttpProblem::Access(AccessError::Unauthorized { sent: false });
-            return self.refuse(Name::Head, &request, &reject, After::Close, now);
-        }
-        if let Some(reject) = self.server.overloaded() {
-            return self.refuse(Name::Head, &request, &reject, After::Close, now);
-        }
-        let upload = Upload::picture(ImageEnd::new(format), self.server.admission.reservation(), now.at);
-        self.enter(Name::Head, Phase::Body { request, upload: Box::new(upload) });
-    }
-
-    /// The connection's first bytes, so many of them, are neither HTTP nor a picture: netcat is told what they seem to be.
-    fn refuse_foreign(&mut self, judged: usize, now: Now) {
-        let first = self.recv.data();
-        let failure = Foreign::of(&first[..judged]).map_or(WorkError::UnknownFormat, WorkError::Foreign);
-        let request = Request::netcat((self.server.ids)(), now.at);
-        let reject = self.server.failed(failure);
-        self.refuse(Name::Head, &request, &reject, After::Close, now);
-    }
-
-    /// A head is complete.
-    fn begin_http(&mut self, head: &RequestHead, now: Now) {
-        let id = (self.server.ids)();
-        let mut request = Request::http(id, head, now.at);
-        match decide(head, &mut request, &self.local_address, &self.server) {
-            Decision::Answer(known) => self.settle(Name::Head, request, known, After::Next, now),
-            Decision::Dismiss(known) => self.settle(Name::Head, request, known, After::Close, now),
-            Decision::Read { sink, ask } => {
-                // RFC 9110 §10.1.1: a client whose body has begun to arrive need not be asked for it.
-                if ask && self.recv.is_empty() {
-                    self.send.push(CONTINUE);
-                }
-                let upload = Upload::http(head.framing(), sink, self.server.admission.reservation(), now.at);
-                self.enter(Name::Head, Phase::Body { request, upload: Box::new(upload) });
-            }
-        }
-    }
-
-    /// The body has moved on.
-    fn handle_progress(&mut self, progress: Progress, now: Now) {
-        if matches!(progress, Progress::More) {
-            return;
-        }
-        let Phase::Body { mut request, upload } = mem::replace(&mut self.phase, Phase::Closed) else {
-            return;
-        };
-        request.received = upload.received();
-        match progress {
-            Progress::More => {}
-            Progress::Complete => self.submit(request, *upload, now),
-            Progress::Refused(reject) => self.refuse(Name::Body, &request, &reject, After::Close, now),
-            Progress::TooLongToDiscard(known) => {
-                self.settle(Name::Body, request, *known, After::Close, now);
-            }
-        }
-    }
-
-    /// The upload is complete: checks what can be checked without looking into the picture, and hands it over.
-    fn submit(&mut self, request: Request, upload: Upload, now: Now) {
-        match self.order(&request, upload, now) {
-            Err(reject) => self.refuse(Name::Body, &request, &reject, After::Next, now),
-            Ok(Ordered::Known(known)) => self.settle(Name::Body, request, *known, After::Next, now),
-            Ok(Ordered::Work(order)) => {
-                self.log(&request, EventKind::Received { bytes: request.received });
-                self.log(&request, EventKind::Begun { id: request.id });
-                self.watch(Name::Body, request, order, now);
-            }
-            Ok(Ordered::Task(submission)) => {
-                self.log(&request, EventKind::Received { bytes: request.received });
-                self.proceed(Name::Body, request, intent::submit_task(*submission, now), now.at, now);
-            }
-        }
-    }
-
     fn log(&mut self, request: &Request, what: EventKind) {
         self.tell_log(Some(request.id), request.caller.clone(), what);
     }
@@ -573,282 +384,11 @@ impl Connection {
         self.local_address.peer
     }
 
-    /// Does what was known from the head alone.
-    fn settle(&mut self, from: Name, mut request: Request, known: EarlyReply, then: After, now: Now) {
-        if then == After::Close {
-            request.close_after();
-        }
-        let next = match known {
-            EarlyReply::Reply(reply) => return self.answer(from, &request, &reply, then, now),
-            EarlyReply::File(file_request) => {
-                return self.look(from, request, WorkSource::File(Box::new(file_request)), now);
-            }
-            EarlyReply::Linked(link_request) => {
-                return self.look(from, request, WorkSource::Linked(Box::new(link_request)), now);
-            }
-            EarlyReply::Metrics(figures) => NextStep::Measure(figures),
-            EarlyReply::Bank(read) => intent::ask_bank(read, now),
-            EarlyReply::Task(id) => intent::first(&request.intent, id, &self.server, now),
-        };
-        self.proceed(from, request, next, now.at, now);
-    }
-
-    /// A stretch of the body is over.
-    fn judge_pace(&mut self, now: Now) {
-        if let Phase::Body { upload, .. } = &mut self.phase
-            && let Err(reject) = upload.keep_pace(&self.server, now.at)
-        {
-            self.handle_progress(Progress::Refused(reject), now);
-        }
-    }
-
-    /// The client's time to wait is over, or ours.
-    fn stop_waiting(&mut self, now: Now) {
-        match mem::replace(&mut self.phase, Phase::Closed) {
-            Phase::Waiting { request, awaited, since, .. } => {
-                let next = intent::overdue(&awaited, &self.server, now);
-                self.proceed(Name::Waiting, request, next, since, now);
-            }
-            other => self.phase = other,
-        }
-        self.advance(now);
-    }
-
-    /// Does what was decided about a request that concerns a task.
-    fn proceed(&mut self, from: Name, mut request: Request, next: NextStep, since: Instant, now: Now) {
-        match next {
-            NextStep::Ask { ask, awaited, due } => {
-                self.actions.push_back(Action::Ask(request.id, ask));
-                self.enter(from, Phase::Waiting { request, awaited, since, due });
-            }
-            NextStep::Watch { task, due } => {
-                self.actions.push_back(Action::Watch(request.id, task));
-                self.enter(from, Phase::Waiting { request, awaited: Pending::Ended(task), since, due });
-            }
-            NextStep::Measure(figures) => {
-                self.actions.push_back(Action::Metrics(request.id, figures));
-                let due = intent::store_due(now);
-                self.enter(from, Phase::Waiting { request, awaited: Pending::Metrics(figures), since, due });
-            }
-            NextStep::Answer { reply, held, id } => {
-                // Where the answer is a task's, it carries the task's name.
-                request.id = id.unwrap_or(request.id);
-                let then = self.emit(&request, &reply, After::Next, now);
-                self.begin_reply(from, &request, reply.status, then, held, now);
-            }
-            NextStep::Stream { reply, rest } => self.stream(from, &request, &reply, rest, now),
-            NextStep::Refuse(reject) => self.refuse(from, &request, &reject, After::Next, now),
-        }
-    }
-
-    /// Has a file looked at.
-    fn look(&mut self, from: Name, request: Request, origin: WorkSource, now: Now) {
-        let (id, reservation) = (request.id, self.server.admission.reservation());
-        let order = WorkRequest { id, origin, reservation, read: None };
-        self.watch(from, request, Box::new(order), now);
-    }
-
-    /// Begins an answer that goes on.
-    fn stream(&mut self, from: Name, request: &Request, reply: &Reply, rest: Rest, now: Now) {
-        let chunked = request.chunks;
-        let extent = if chunked { Extent::Chunked } else { Extent::UntilClose };
-        let after = if chunked { After::Next } else { After::Close };
-        let then = self.emit_as(request, reply, extent, after, now);
-        self.begin_reply(from, request, reply.status, then, Held::Nothing, now);
-        if let Phase::Reply { rest: continued, .. } = &mut self.phase
-            && !matches!(request.kind, Kind::Http { head_only: true, .. })
-        {
-            *continued = Some(Box::new(Continued { rest: Continuation::Due(rest), chunked }));
-        }
-    }
-
-    /// Hands work over and waits for its end.
-    fn watch(&mut self, from: Name, request: Request, order: Box<WorkRequest>, now: Now) {
-        self.actions.push_back(Action::Submit(order));
-        let due = now.at + self.server.limits.deadline + SLACK;
-        self.enter(from, Phase::Waiting { request, awaited: Pending::Run, since: now.at, due });
-    }
-
-    fn order(&self, request: &Request, upload: Upload, now: Now) -> Result<Ordered, HttpProblem> {
-        let received = upload.received();
-        let (picture, fields, reservation) = match upload.finish()? {
-            Received::Discarded(known) => return Ok(Ordered::Known(known)),
-            Received::Picture { picture, fields, reservation } => (picture, fields, reservation),
-        };
-        if let Intent::Bank(bank::BankRequest::Missing { folder }) = &request.intent {
-            if received > LIST_MAX {
-                return Err(HttpProblem::ListTooLong { max: LIST_MAX, received });
-            }
-            let (folder, names) = (folder.clone(), bank::names_of(&picture)?);
-            let ask = Ask::Document { look: BankLook::Missing(folder, names), reservation };
-            return Ok(Ordered::Known(Box::new(EarlyReply::Bank(ask))));
-        }
-        let format = format_of(&picture, request.as_fields).map_err(|failure| self.server.failed(failure))?;
-        let requested = RequestedTransform::read(&request.parameters, &fields, self.server.limits.factor)?;
-        if let Intent::Task(handover) = &request.intent {
-            // Who asks for a task accepts a document about it; the picture comes later, to another request.
-            let transform = requested
-                .transform(format)
-                .or_else(|| handover.is_told_later().then(|| requested.resolve_as_input(format)));
-            let (transform, key) = (transform.ok_or(HttpProblem::NotAcceptable)?, handover.key.clone());
-            let submission =
-                Submission { id: request.id, picture, transform, key, at: now.wall, reservation };
-            return Ok(Ordered::Task(Box::new(submission)));
-        }
-        let (transform, product) = match &request.intent {
-            // What is kept here is a JPEG, whatever its sender would take in an answer.
-            Intent::Link { .. } => (requested.resolve_for_link(), Product::Link),
-            Intent::Bank(_) => (requested.resolve_for_link(), Product::Face),
-            _ => (requested.transform(format).ok_or(HttpProblem::NotAcceptable)?, Product::File),
-        };
-        let origin = WorkSource::Upload { picture, transform, product };
-        let read = Some(now.at - request.began_at);
-        Ok(Ordered::Work(Box::new(WorkRequest { id: request.id, origin, reservation, read })))
-    }
-
-    /// Answers with a picture.
-    fn deliver(&mut self, request: &Request, picture: &Arc<Picture>, times: &Times, now: Now) {
-        if request.kind == Kind::Netcat {
-            self.send.push(picture.file.clone());
-            self.begin_reply(
-                Name::Waiting,
-                request,
-                200,
-                After::Close,
-                Held::Picture(Arc::clone(picture)),
-                now,
-            );
-        } else {
-            let then = self.emit(request, &picture.reply(times, now.wall), After::Next, now);
-            self.begin_reply(Name::Waiting, request, 200, then, Held::Picture(Arc::clone(picture)), now);
-        }
-    }
-
-    /// Answers with a link.
-    fn announce(&mut self, request: &Request, link: &Link, times: &Times, now: Now) {
-        let base = if let Intent::Link { base } = &request.intent { base } else { "" };
-        let url = format!("{base}{}", link.name);
-        if request.kind == Kind::Netcat {
-            self.send.push(Link::line(&url).into_bytes());
-            self.begin_reply(Name::Waiting, request, 201, After::Close, Held::Nothing, now);
-        } else {
-            self.answer(Name::Waiting, request, &link.reply(&url, times), After::Next, now);
-        }
-        self.log(request, EventKind::Linked { url });
-    }
-
-    /// Answers with an error.
-    fn refuse(&mut self, from: Name, request: &Request, reject: &HttpProblem, then: After, now: Now) {
-        if request.kind == Kind::Netcat {
-            self.send.push(reject.line().into_bytes());
-            self.begin_reply(from, request, reject.status(), After::Close, Held::Nothing, now);
-        } else {
-            self.answer(from, request, &reject.reply(request.id, request.as_page), then, now);
-        }
-        if let Phase::Reply { answer, .. } = &mut self.phase {
-            answer.labels.refused = Some(reject.reason());
-        }
-    }
-
-    /// Answers what could not be read as a request.
-    fn refuse_unread(&mut self, reject: &HttpProblem, now: Now) {
-        let since = match &self.phase {
-            Phase::Head { since, .. } => *since,
-            _ => now.at,
-        };
-        let request = Request::unreadable((self.server.ids)(), since);
-        self.refuse(Name::Head, &request, reject, After::Close, now);
-    }
-
-    fn answer(&mut self, from: Name, request: &Request, reply: &Reply, then: After, now: Now) {
-        let then = self.emit(request, reply, then, now);
-        self.begin_reply(from, request, reply.status, then, Held::Nothing, now);
-    }
-
-    /// Puts an answer into the send buffer; says what will follow it.
-    fn emit(&mut self, request: &Request, reply: &Reply, then: After, now: Now) -> After {
-        self.emit_as(request, reply, Extent::Whole, then, now)
-    }
-
-    fn emit_as(&mut self, request: &Request, reply: &Reply, extent: Extent, then: After, now: Now) -> After {
-        let Kind::Http { keep_alive, head_only } = request.kind else { return After::Close };
-        let last = self.server.draining.get() || self.peer_done && self.recv.is_empty();
-        let keep_alive = keep_alive && then == After::Next && !last;
-        let frame =
-            Frame { id: request.id, date: now.wall, keep_alive, head_only, extent, extra: &request.extra };
-        reply.emit(&frame, &mut self.send);
-        if keep_alive { After::Next } else { After::Close }
-    }
-
-    fn begin_reply(&mut self, from: Name, request: &Request, status: u16, then: After, held: Held, now: Now) {
-        let answer = Replying {
-            id: request.id,
-            caller: request.caller.clone(),
-            shown: request.shown.clone(),
-            status,
-            received: request.received,
-            sent: 0,
-            began_at: request.began_at,
-            answered_at: now.at,
-            labels: request.labels,
-            is_health_check: request.is_health_check,
-            note: request.note.clone(),
-        };
-        let due = now.at + self.server.limits.reply_time;
-        self.enter(from, Phase::Reply { then, answer, due, rest: None, held });
-    }
-
-    /// The last byte of an answer is with the kernel.
-    fn end_reply(&mut self, now: Now) {
-        let Phase::Reply { then, mut answer, .. } = mem::replace(&mut self.phase, Phase::Closed) else {
-            return;
-        };
-        let caller = mem::take(&mut answer.caller);
-        self.tell_log(Some(answer.id), caller, answer.told(false, now));
-        let limits = &self.server.limits;
-        let next = match then {
-            After::Next => Phase::Idle { fresh: false, since: Some(now.at), due: now.at + limits.idle_time },
-            After::Close if self.peer_done => Phase::Closed,
-            After::Close => {
-                // RFC 9112 §9.6: closing at once could reset the connection before the peer has read the answer.
-                self.actions.push_back(Action::ShutdownWrite);
-                Phase::Linger { due: now.at + limits.linger_time }
-            }
-        };
-        self.enter(Name::Reply, next);
-    }
-
     /// Puts the next phase in; `from` is the one that was taken out.
     fn enter(&mut self, from: Name, next: Phase) {
         debug_assert!(may_follow(from, next.name()), "{from:?} -> {:?}", next.name());
         self.phase = next;
     }
-}
-
-/// What a complete upload turns out to be.
-enum Ordered {
-    Work(Box<WorkRequest>),
-    Task(Box<Submission>),
-    Known(Box<EarlyReply>),
-}
-
-/// The format of what was sent as a picture; `as_fields`: with the type of a form without files.
-fn format_of(picture: &[u8], as_fields: bool) -> Result<Format, WorkError> {
-    // What `curl -d` takes out of a file, and what no file of these formats is without (of Netpbm there is one in text).
-    let is_stripped = as_fields && memchr::memchr3(b'\r', b'\n', 0, picture).is_none();
-    match (Format::of_file(picture), Foreign::of(picture)) {
-        _ if picture.is_empty() => Err(WorkError::Empty),
-        (Some(format), _) if !is_stripped || format == Format::Pnm => Ok(format),
-        (Some(_), _) => Err(WorkError::SentAsFields { known: true }),
-        (_, None | Some(Foreign::LineEnds)) if is_stripped => Err(WorkError::SentAsFields { known: false }),
-        (_, Some(foreign)) => Err(WorkError::Foreign(foreign)),
-        (_, None) => Err(WorkError::UnknownFormat),
-    }
-}
-
-/// Nothing but a few line ends, as some clients send behind a body.
-fn is_blank(input: &[u8]) -> bool {
-    input.len() <= BLANK_MAX && input.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 #[cfg(test)]

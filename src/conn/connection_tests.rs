@@ -1,21 +1,30 @@
 //! The machine with a fake clock and no socket: every deadline, every order of events, every split of the bytes.
 use std::io::IoSlice;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use super::submitting::SLACK;
 use super::*;
+use crate::conn::bank::LIST_MAX;
 use crate::conn::local_address::tests::local_address;
 use crate::http::conditional::Selection;
+use crate::http::format::Format;
+use crate::http::reply::{CONTINUE, LAST_CHUNK};
 use crate::model::admission::Admission;
 use crate::model::file::FileRequest;
 use crate::model::file::tests::variant;
 use crate::model::job::Product;
+use crate::model::links::Link;
 use crate::model::links::tests::file_part;
 use crate::model::log_event::Level;
+use crate::model::picture::{Picture, Times};
 use crate::model::server_state::{Limits, ServerPart};
 use crate::model::store::StoreRead;
+use crate::model::store::{BankFound, BankLook};
 use crate::model::transform::{Size, Transform};
+use crate::model::work_request::WorkSource;
 
 #[path = "connection_access_tests.rs"]
 mod access;

@@ -6,8 +6,7 @@
 //! by its ticket, and meets nobody if its run has ended. The loop never waits but in `poll`, and never touches a pixel
 //! except for the header that `pixels::probe` reads.
 use std::collections::VecDeque;
-use std::io::{self, Write};
-use std::net::IpAddr;
+use std::io;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -18,36 +17,30 @@ use crossbeam_channel::{Receiver, unbounded};
 use maintenance::Maintenance;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
-use scaler::exit_stats;
-use scaler::sys::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
+use scaler::sys::SignalFd;
 use scaler::wire::Limits;
-use scaler::words::InWords;
-use uuid::Uuid;
 
 use super::acceptor::Acceptor;
-use super::client::{Client, Metered, Pumped, pump};
-use super::crowd::{self, Crowd};
+use super::client::Client;
+use super::crowd::Crowd;
 use super::metrics::Metrics;
 use super::notify::Notifier;
 use super::outstanding::Outstanding;
-use super::pool::{Assigned, Destination, Pool, Served, TCP_MAX, connections_max};
+use super::pool::{Destination, Pool, TCP_MAX, connections_max};
 use super::relay::Relay;
 use super::supervisor::Supervisor;
 use super::upstream::ScaleTask;
-use crate::conn::Connection;
-use crate::conn::connection::{Action, INPUT_MAX};
-use crate::conn::local_address::{ListenerRole, LocalAddress};
+use crate::conn::connection::INPUT_MAX;
+use crate::conn::local_address::ListenerRole;
 use crate::files::Library;
 use crate::files::links::Links;
 use crate::key_file;
 use crate::log::{Log, Who};
-use crate::model::error::WorkError;
-use crate::model::job::{Completion, Job, Queue, Work, WorkOutput, WorkResult};
+use crate::model::job::{Completion, Job, Queue, Work, WorkOutput};
 use crate::model::key::Key;
-use crate::model::log_event::{Caller, Level};
+use crate::model::log_event::Level;
 use crate::model::now::Now;
 use crate::model::server_state::ServerState;
-use crate::model::work_request::WorkRequest;
 use crate::pixels::BufferPool;
 use crate::store::{self, Retention, Store, StoreAnswer, StoreSizes};
 use crate::work::counts::TaskCounts;
@@ -59,7 +52,10 @@ use crate::work::tasks::Tasks;
 use crate::work::timers::{Armed, Timers};
 use crate::workers::{Deliver, Toolbox, Workers};
 
+mod clients;
 mod maintenance;
+mod scaling;
+mod stopping;
 mod taskwork;
 mod try_cached;
 
@@ -68,12 +64,6 @@ mod try_cached;
 const TASKS_A_THREAD: usize = 4;
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
-/// A client's deadline is looked at that often at least: an upload's may be hours ahead, and its timer would outlive it.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
-/// A stopping server takes so many turns at a listener before it closes it; the kernel keeps no more than fit.
-const ACCEPT_TURNS_MAX: u32 = 256;
-/// How long a stopping server waits for answers in progress.
-const STOP_TIME: Duration = Duration::from_secs(20);
 
 /// What the loop is made of.
 pub struct ServerParts {
@@ -433,92 +423,6 @@ impl Server {
         }
     }
 
-    fn serve_client(&mut self, key: Key) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        client.queued = false;
-        self.pump_client(key);
-        // What was answered on the spot leaves in the same turn.
-        if self.perform_actions(key) {
-            self.pump_client(key);
-            if self.perform_actions(key) {
-                self.queue_client(key);
-            }
-        }
-        let Some(client) = self.clients.get_mut(key) else { return };
-        if client.connection.is_closed() {
-            self.close_client(key);
-        } else {
-            let due = client.connection.poll_timeout().map(|due| due.min(self.now.at + LOOK_AGAIN));
-            self.timers.arm(&mut client.armed, due, Source::Client(key));
-            let (before, since) = (client.idle_since, client.connection.idle_since());
-            client.idle_since = since;
-            self.crowd.note_idle(key, before, since);
-            // With all places taken somebody may wait for this one's.
-            if since.is_some() && self.clients.len() >= self.acceptor.clients_max() {
-                self.queue.extend(self.acceptor.handle_room().map(Source::Listener));
-            }
-        }
-    }
-
-    fn pump_client(&mut self, key: Key) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        let Client { stream, connection, readiness, .. } = client;
-        let mut stream = Metered { stream, traffic: &mut self.metrics.traffic };
-        match pump(&mut stream, readiness, connection, &mut self.scratch, self.now) {
-            Pumped::Idle => {}
-            Pumped::Again => self.queue_client(key),
-            Pumped::Gone => connection.handle_gone(self.now),
-        }
-    }
-
-    /// Does what a connection wants done; whether one of its requests was answered on the spot.
-    fn perform_actions(&mut self, key: Key) -> bool {
-        let mut answered = false;
-        while let Some(client) = self.clients.get_mut(key) {
-            match client.connection.poll_action() {
-                None => break,
-                Some(Action::Submit(order)) => match self.try_cached(&order) {
-                    Some(outcome) => {
-                        answered = true;
-                        if let Some(client) = self.clients.get_mut(key) {
-                            client.connection.handle_done(order.id, &outcome, self.now);
-                        }
-                    }
-                    None => self.submit(key, *order),
-                },
-                Some(Action::Ask(request, ask)) => self.ask(key, request, ask),
-                Some(Action::Watch(request, task)) => self.watch(key, request, task),
-                Some(Action::Metrics(request, figures)) => self.measure(key, request, figures),
-                Some(Action::ShutdownWrite) => {
-                    // ENOTCONN: the peer is gone already, and the next read will say so.
-                    let _ = client.stream.shutdown(std::net::Shutdown::Write);
-                }
-                Some(Action::Log(event)) => {
-                    self.metrics.note(&event.what);
-                    let fd = Some(client.stream.as_raw_fd());
-                    self.log.write_event(Who { fd, id: event.id, caller: event.caller }, &event.what);
-                }
-            }
-        }
-        answered
-    }
-
-    fn submit(&mut self, watcher: Key, order: WorkRequest) {
-        let id = order.id;
-        self.tasks.note_begin(id, order.reservation.bytes(), self.now);
-        match self.scheduler.submit(watcher, order, &self.server, &mut self.timers, self.now.at) {
-            Ok(run) => {
-                if let Some(client) = self.clients.get_mut(watcher) {
-                    client.watching = Some(run);
-                }
-            }
-            Err(failure) => {
-                self.tasks.note_end(id, Some(&failure), &self.server, self.now);
-                self.tell(watcher, id, &Err(failure));
-            }
-        }
-    }
-
     /// Lets waiting runs in while there are places and memory.
     fn admit_runs(&mut self) {
         while let Some(job) = self.scheduler.admit(&self.server.admission, self.now.at) {
@@ -557,188 +461,6 @@ impl Server {
         }
     }
 
-    fn tell(&mut self, watcher: Key, id: Uuid, outcome: &WorkResult) {
-        if let Some(client) = self.clients.get_mut(watcher) {
-            client.watching = None;
-            client.connection.handle_done(id, outcome, self.now);
-            self.queue_client(watcher);
-        }
-    }
-
-    fn close_client(&mut self, key: Key) {
-        let Some(mut client) = self.clients.remove(key) else { return };
-        self.crowd.note_idle(key, client.idle_since, None);
-        self.crowd.leave(client.address);
-        if self.log.wants(Level::Debug) {
-            // Its number will soon be another's.
-            let caller = Caller { address: client.connection.peer(), request_id: None };
-            let who = Who { fd: Some(client.stream.as_raw_fd()), id: None, caller };
-            self.log.write(Level::Debug, who, "Conexión cerrada.");
-        }
-        // It is closed right after: that it was not registered any more would change nothing.
-        let _ = self.poll.registry().deregister(&mut client.stream);
-        self.tasks.forget(key);
-        if let Some(run) = client.watching
-            && let Some(id) = self.scheduler.forget(run)
-        {
-            self.tasks.note_end(id, Some(&WorkError::Cancelled), &self.server, self.now);
-        }
-        for number in self.acceptor.handle_room() {
-            self.queue.push_back(Source::Listener(number));
-        }
-    }
-
-    /// Closes the client that has been idle longest between two requests, if there is one of which nothing has come since.
-    fn close_longest_idle(&mut self) -> bool {
-        let Self { crowd, clients, .. } = self;
-        // Of one that has sent something the loop may not know yet.
-        let is_silent = |client: &mut Client| {
-            !client.readiness.read
-                && client.stream.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-        };
-        let key = crowd.idle().find(|&key| clients.get_mut(key).is_some_and(is_silent));
-        let Some(key) = key else { return false };
-        self.close_client(key);
-        true
-    }
-
-    /// Takes some of those who wait at a listener; says whether there may be more.
-    fn accept(&mut self, number: u32) -> bool {
-        let mut room = self.acceptor.clients_max().saturating_sub(self.clients.len());
-        if room == 0 && self.acceptor.has_waiting(number) && self.close_longest_idle() {
-            room = 1;
-        }
-        let accepted = self.acceptor.accept(number, room, self.now.at);
-        for (mut stream, address) in accepted.streams {
-            // A proxy's connection is no client's: of those it has many.
-            let is_proxy = self.server.access.proxies.iter().any(|proxy| proxy.contains(address));
-            let counted = (!is_proxy).then_some(address);
-            if !self.crowd.enter(counted) {
-                self.metrics.note_turned_away();
-                // As far as it can be told at once: it is closed right after.
-                let _ = stream.write(crowd::TOO_MANY);
-                continue;
-            }
-            let local_address = door_of(&stream, accepted.side);
-            let (server, now) = (Rc::clone(&self.server), self.now);
-            let registry = self.poll.registry();
-            let mut registered = Ok(());
-            let key = self.clients.insert_with(|key| {
-                let interest = Interest::READABLE | Interest::WRITABLE;
-                registered = registry.register(&mut stream, Source::Client(key).token(), interest);
-                Client {
-                    stream,
-                    connection: Connection::new(server, local_address, now),
-                    readiness: super::client::Readiness::default(),
-                    watching: None,
-                    armed: Armed::default(),
-                    queued: false,
-                    address: counted,
-                    idle_since: None,
-                }
-            });
-            let Some(key) = key else {
-                self.crowd.leave(counted);
-                continue;
-            };
-            match registered {
-                Ok(()) => self.queue_client(key),
-                Err(error) => {
-                    self.clients.remove(key);
-                    self.crowd.leave(counted);
-                    self.log.write(Level::Error, Who::default(), format_args!("epoll: {}", InWords(&error)));
-                }
-            }
-        }
-        if let Some(error) = accepted.error {
-            let text = format_args!("No se puede aceptar otra conexión: {}. Se reintenta.", InWords(&error));
-            self.log.write(Level::Warning, Who::default(), text);
-            self.acceptor.arm(&mut self.timers, number);
-        }
-        accepted.again
-    }
-
-    fn serve_upstream(&mut self, key: Key) {
-        match self.pool.serve(key, self.poll.registry(), &mut self.scratch, self.now.at) {
-            Served::Nothing => {}
-            Served::Again => self.queue.push_back(Source::Upstream(key)),
-            Served::Done(done) => self.handle_done(done),
-        }
-    }
-
-    /// Gives waiting pictures to the scaler, and keeps an eye on it.
-    fn assign_scaler(&mut self) {
-        while let Some(assigned) = self.pool.assign(self.poll.registry(), self.now.at) {
-            match assigned {
-                Assigned::Begun(key) => self.queue.push_back(Source::Upstream(key)),
-                Assigned::Done(done) => self.handle_done(done),
-            }
-        }
-        self.pool.keep_warm(self.poll.registry(), self.now.at);
-        let away = self.pool.is_away(self.now.at);
-        self.server.scaler_away.set(away);
-        if away && let Some(supervisor) = &mut self.supervisor {
-            supervisor.handle_unreachable(self.now.at);
-        }
-        let restart = self.supervisor.as_ref().and_then(Supervisor::poll_timeout);
-        let due = restart.into_iter().chain(self.pool.poll_timeout()).min();
-        self.timers.arm(&mut self.scaler_armed, due, Source::Scaler);
-    }
-
-    /// The scaler's words, in the log like any other.
-    fn relay_log(&mut self) {
-        if let Some(relay) = &mut self.relay {
-            relay.read(&mut self.scratch, |line| match exit_stats::parse(line) {
-                Some(cause) => self.metrics.note_child(cause),
-                None => self.log.write(Level::Info, Who::default(), line),
-            });
-        }
-    }
-
-    /// A scaler was started: what it says is listened to. The last words of the one before it are read first.
-    fn watch_scaler_log(&mut self) {
-        let Some(stderr) = self.supervisor.as_mut().and_then(Supervisor::take_stderr) else { return };
-        self.relay_log();
-        match Relay::new(stderr, self.poll.registry()) {
-            Ok(relay) => self.relay = Some(relay),
-            Err(error) => self.log.write(Level::Error, Who::default(), InWords(&error)),
-        }
-    }
-
-    fn handle_scaler_timeout(&mut self) {
-        if let Some(supervisor) = &mut self.supervisor
-            && let Err(error) = supervisor.handle_timeout(self.now.at)
-        {
-            let text = format_args!("No se puede iniciar el escalador: {}. Se reintenta.", InWords(&error));
-            self.log.write(Level::Error, Who::default(), text);
-        }
-        self.watch_scaler_log();
-        self.pool.handle_timeout(self.poll.registry(), self.now.at);
-    }
-
-    fn handle_signals(&mut self) {
-        // A signalfd that can't be read is no reason to stop serving.
-        while let Ok(Some(signal)) = self.signals.next() {
-            match signal {
-                SIGTERM | SIGINT => self.stop(),
-                SIGHUP => {
-                    self.log.reopen();
-                    self.renew_key();
-                }
-                SIGCHLD => {
-                    if let Some(supervisor) = &mut self.supervisor
-                        && let Some(death) = supervisor.handle_sigchld(self.now.at)
-                        && self.stop_at.is_none()
-                    {
-                        self.metrics.note_scaler_end();
-                        self.log.write(Level::Warning, Who::default(), death);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// Reads the key again; one that can't be read leaves the old one in force.
     fn renew_key(&self) {
         let Some(path) = &self.key_file else { return };
@@ -750,34 +472,6 @@ impl Server {
             Err(error) => {
                 let text = format_args!("Sigue en vigor la clave anterior: {error}.");
                 self.log.write(Level::Error, Who::default(), text);
-            }
-        }
-    }
-
-    /// First signal: no new connections, answers in progress are finished. Second: now. Those whom the kernel has let in
-    /// already are clients like the others.
-    fn stop(&mut self) {
-        if self.stop_at.is_some() {
-            self.stop_at = Some(self.now.at);
-            return;
-        }
-        self.log.write(Level::Info, Who::default(), "Deteniendo el servidor.");
-        self.notifier.stopping();
-        self.server.draining.set(true);
-        self.stop_at = Some(self.now.at + STOP_TIME);
-        for number in self.acceptor.numbers() {
-            // Bounded: they may come faster than they are taken.
-            let mut turns = ACCEPT_TURNS_MAX;
-            while self.accept(number) && turns > 0 {
-                turns -= 1;
-            }
-        }
-        self.acceptor.close(self.poll.registry());
-        let keys: Vec<Key> = self.clients.iter().map(|(key, _)| key).collect();
-        for key in keys {
-            if let Some(client) = self.clients.get_mut(key) {
-                client.connection.handle_drain(self.now);
-                self.queue_client(key);
             }
         }
     }
@@ -794,17 +488,4 @@ fn inbox<T: Send + 'static>(waker: &Arc<Waker>) -> (Arc<dyn Fn(T) + Send + Sync>
         }
     };
     (Arc::new(deliver), receiver)
-}
-
-/// Where a connection was accepted. One that is broken already has no address, and needs none.
-fn door_of(stream: &mio::net::TcpStream, side: ListenerRole) -> LocalAddress {
-    let address = stream.local_addr().ok();
-    // What comes over IPv4 to a socket of both families has an address of IPv4 to its client.
-    let host = match address.map(|address| address.ip().to_canonical()) {
-        Some(IpAddr::V4(ip)) => ip.to_string(),
-        Some(IpAddr::V6(ip)) => format!("[{ip}]"),
-        None => "localhost".to_owned(),
-    };
-    let peer = stream.peer_addr().ok().map(|peer| peer.ip().to_canonical());
-    LocalAddress { side, host, port: address.map_or(0, |address| address.port()), peer }
 }

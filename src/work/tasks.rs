@@ -7,7 +7,7 @@
 //!   come again, is blamed on no other; and not at once, so that one that has nothing to do with the falls is not in
 //!   work at each of them when they come in quick succession.
 //! - A failure that has nothing to do with the picture (the scaler is away, no worker came to it) sends a task back to wait.
-//!   What may be chance is tried [`TRIES_MAX`] times, counted in the store: a server that falls or stops in the middle is a try
+//!   What may be chance is tried [`TRIES_MAX`](ending::TRIES_MAX) times, counted in the store: a server that falls or stops in the middle is a try
 //!   as well. What the picture causes is final, and so is lateness while a worker has a step of it: its thread may be at it still,
 //!   and no second one is given the same. One that is late between two steps was tried in vain.
 //! - A result that the store can't take at the moment is kept and offered again: nothing is lost, and since it still
@@ -19,28 +19,24 @@ use std::time::{Duration, Instant, SystemTime};
 
 use uuid::Uuid;
 
-use super::pipeline::Reached;
 use super::recent::Recent;
 use super::waiters::{Waiter, Waiters};
 use crate::model::error::WorkError;
-use crate::model::job::{WorkOutput, WorkResult};
 use crate::model::key::Key;
 use crate::model::log_event::Level;
 use crate::model::now::Now;
 use crate::model::server_state::ServerState;
-use crate::model::store::{
-    Acceptance, Ask, Claimed, End, News, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest,
-    StoreWrite,
-};
-use crate::model::task::{Claim, Problem, Status};
+use crate::model::store::{Ask, StoreRead, StoreReply, StoreRequest, StoreWrite};
+use crate::model::task::{Claim, Status};
 use crate::store::CRASHES_MAX;
+use answers::TicketKind;
+use ending::{Settlement, Unsettled, problem_of};
 
-/// What may be chance is tried so often.
-const TRIES_MAX: u32 = 3;
+mod answers;
+mod ending;
+
 /// Shortest and longest time between two looks for what has expired.
 const SWEEP_TIME: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// A store that failed is tried again after so long.
-const RETRY_TIME: Duration = Duration::from_secs(1);
 /// A task that was in work when a server fell is tried again when the next has stood for so long, and after the second
 /// fall four times as long.
 const PROBATION: Duration = Duration::from_millis(200);
@@ -142,87 +138,6 @@ enum Memory {
     Lacking,
     /// It has it, or needs it no more.
     Enough,
-}
-
-/// What a ticket was for.
-#[derive(Debug)]
-enum TicketKind {
-    /// A connection's request, of which nothing else depends.
-    Client(Waiter),
-    /// A connection's submission.
-    Accept(Waiter),
-    /// A connection waits for the end of this task.
-    Watch {
-        waiter: Waiter,
-        task: Uuid,
-    },
-    /// A connection wants this folder forgotten, of which pieces may be gone already.
-    RemoveFolder {
-        waiter: Waiter,
-        folder: String,
-        known: bool,
-    },
-    /// A connection wants this task forgotten.
-    Delete {
-        waiter: Waiter,
-        task: Uuid,
-    },
-    /// A task has ended and is waited for.
-    Final(Uuid),
-    /// Tasks that are waited for may have ended elsewhere.
-    Ended,
-    Claim {
-        crashes_max: u32,
-    },
-    Settle(Unsettled),
-    Sweep,
-    Probe,
-    ProbeBank,
-}
-
-impl TicketKind {
-    /// Whether a change is asked for, whose success says that the store can be written to.
-    fn is_write(&self) -> bool {
-        match self {
-            Self::Client(_) | Self::Watch { .. } | Self::Final(_) | Self::Ended | Self::ProbeBank => false,
-            Self::Accept(_)
-            | Self::Delete { .. }
-            | Self::RemoveFolder { .. }
-            | Self::Claim { .. }
-            | Self::Settle(_)
-            | Self::Sweep
-            | Self::Probe => true,
-        }
-    }
-
-    /// The connection that waits for the answer.
-    fn waiter(&self) -> Option<Waiter> {
-        match self {
-            Self::Client(waiter)
-            | Self::Accept(waiter)
-            | Self::Watch { waiter, .. }
-            | Self::RemoveFolder { waiter, .. }
-            | Self::Delete { waiter, .. } => Some(*waiter),
-            _ => None,
-        }
-    }
-}
-
-/// How work on a task came out, which the store must learn.
-#[derive(Clone, Debug)]
-struct Unsettled {
-    id: Uuid,
-    at: Now,
-    what: Settlement,
-}
-
-/// What is to become of a task in the store.
-#[derive(Clone, Debug)]
-enum Settlement {
-    /// It has ended.
-    End(End),
-    /// It is to wait again, after a try in vain or none.
-    Wait { tried: bool },
 }
 
 impl Tasks {
@@ -328,131 +243,6 @@ impl Tasks {
         self.waiters.remove(client);
     }
 
-    /// The store has answered.
-    pub fn handle_answer(&mut self, answer: StoreAnswer, server: &ServerState, now: Now) {
-        let now = self.steady(now);
-        let Some(kind) = self.asked.remove(&answer.ticket) else { return };
-        match &answer.result {
-            Err(trouble) => self.note_trouble(trouble, server, now),
-            // While a result finds no room, that something small does says little.
-            Ok(_) if kind.is_write() && self.unsettled.is_empty() => self.note_success(server),
-            Ok(_) => {}
-        }
-        let waiter = kind.waiter();
-        if let Err(failure) = self.take_answer(kind, answer.result.map_err(WorkError::from), server, now)
-            && let Some(waiter) = waiter
-        {
-            self.waiters.remove(waiter.client);
-            self.tell(waiter, Err(failure));
-        }
-    }
-
-    /// Does what an answer leads to. An error is for the connection that asked, if one did.
-    fn take_answer(
-        &mut self,
-        kind: TicketKind,
-        result: Result<StoreReply, WorkError>,
-        server: &ServerState,
-        now: Now,
-    ) -> Result<(), WorkError> {
-        match kind {
-            TicketKind::Client(waiter) => self.tell(waiter, Ok(result?)),
-            TicketKind::Accept(waiter) => {
-                let acceptance = result?.accepted()?;
-                if acceptance == Acceptance::New {
-                    self.idle = false;
-                }
-                self.tell(waiter, Ok(StoreReply::Accepted(acceptance)));
-            }
-            TicketKind::Watch { waiter, task } => {
-                let status = result?.status()?;
-                let is_over = status.as_ref().is_none_or(|status| status.state.is_final());
-                if is_over && self.waiters.waits(waiter, task) {
-                    self.waiters.remove(waiter.client);
-                    self.tell(waiter, Ok(StoreReply::Status(status)));
-                }
-            }
-            TicketKind::Delete { waiter, task } => {
-                let known = result?.known()?;
-                if let Some(run) = self.in_work.get(&task).and_then(|work| work.run) {
-                    self.effects.push_back(Effect::Cancel(run));
-                }
-                if known {
-                    self.tell_watchers(task, None);
-                }
-                self.tell(waiter, Ok(StoreReply::Known(known)));
-            }
-            TicketKind::RemoveFolder { waiter, folder, known: before } => {
-                let StoreReply::Removed { known, more } = result? else { return Err(WorkError::Lost) };
-                let known = known || before;
-                if more {
-                    let kind = TicketKind::RemoveFolder { waiter, folder: folder.clone(), known };
-                    self.write(kind, StoreWrite::RemoveFolder { folder });
-                } else {
-                    // What is hidden now gives its room back in the sweeps that follow.
-                    self.sweep_at = now.at;
-                    self.tell(waiter, Ok(StoreReply::Known(known)));
-                }
-            }
-            TicketKind::Final(task) => match result {
-                Ok(reply) => self.tell_watchers(task, reply.status()?.as_ref()),
-                Err(failure) => {
-                    for watcher in self.waiters.take(task) {
-                        self.tell(watcher, Err(failure.clone()));
-                    }
-                }
-            },
-            TicketKind::Ended => {
-                for task in result?.ended()? {
-                    self.read(TicketKind::Final(task), StoreRead::Status(task));
-                }
-            }
-            TicketKind::Claim { crashes_max } => {
-                let claimed = result.and_then(|reply| reply.claimed().map_err(WorkError::from));
-                self.handle_claimed(claimed, crashes_max, server, now);
-            }
-            TicketKind::Settle(settlement) => {
-                match result.and_then(|reply| reply.known().map_err(WorkError::from)) {
-                    Ok(known) => self.settled(&settlement, known),
-                    Err(_) => {
-                        self.unsettled.push(settlement);
-                        self.retry_at.get_or_insert(now.at + RETRY_TIME);
-                    }
-                }
-            }
-            TicketKind::Sweep => {
-                let StoreReply::Swept { expired, more } = result? else { return Ok(()) };
-                if expired > 0 {
-                    let text = format!("{expired} tareas vencidas: sus resultados ya no se guardan.");
-                    self.effects.push_back(Effect::Log(Level::Debug, None, text));
-                }
-                if more {
-                    self.sweep_at = now.at;
-                }
-            }
-            TicketKind::Probe => {}
-            TicketKind::ProbeBank => {
-                if result.is_ok() && server.bank_away.borrow_mut().take().is_some() {
-                    let text = "El banco de imágenes funciona de nuevo.".to_owned();
-                    self.effects.push_back(Effect::Log(Level::Warning, None, text));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The store tells what another server has done.
-    pub fn handle_news(&mut self, news: News) {
-        match news {
-            // One claim, and more of them if it leads to something.
-            News::Waiting => (self.idle, self.caution) = (false, self.caution.max(Caution::Look)),
-            News::Ended(task) if self.waiters.has(task) && !self.in_work.contains_key(&task) => {
-                self.read(TicketKind::Final(task), StoreRead::Status(task));
-            }
-            News::Ended(_) => {}
-        }
-    }
-
     /// Work on a task goes on as this run.
     pub fn begun(&mut self, id: Uuid, run: Key) {
         if let Some(work) = self.in_work.get_mut(&id) {
@@ -472,65 +262,6 @@ impl Tasks {
     /// Work on a task was given up before it began, because the task was deleted.
     pub fn handle_gone(&mut self, id: Uuid) {
         self.in_work.remove(&id);
-    }
-
-    /// Work on a task has ended, which had come so far.
-    pub fn handle_end(
-        &mut self,
-        id: Uuid,
-        outcome: &WorkResult,
-        reached: Reached,
-        server: &ServerState,
-        now: Now,
-    ) {
-        let now = self.steady(now);
-        let Some(work) = self.in_work.get_mut(&id) else { return };
-        work.run = None;
-        work.memory = Memory::Enough;
-        let tries = work.tries;
-        let what = match outcome {
-            Ok(WorkOutput::Picture(picture, _)) if picture.file.len() as u64 > server.limits.result_max => {
-                let failure = WorkError::ResultTooLong { length: picture.file.len() as u64 };
-                Settlement::End(End::Failed(problem_of(&failure, server)))
-            }
-            Ok(WorkOutput::Picture(picture, _)) => Settlement::End(End::Done(picture.clone())),
-            Ok(
-                WorkOutput::NotModified(_)
-                | WorkOutput::Face(..)
-                | WorkOutput::Link(..)
-                | WorkOutput::Excerpt(_),
-            ) => Settlement::End(End::Failed(problem_of(&WorkError::Lost, server))),
-            Err(WorkError::MemoryFull { .. }) => {
-                // Sent back: the one that waits, and those that work, are as many as there is memory for.
-                let stay = self.in_work.values().filter(|work| work.run.is_some()).count();
-                self.window = stay.clamp(1, self.in_work_max);
-                Settlement::Wait { tried: false }
-            }
-            Err(failure) => {
-                let verdict = match failure {
-                    // That there was no memory in time, or no worker, is no fault of the picture's.
-                    WorkError::Late if reached == Reached::Nothing => Verdict::Again,
-                    // No worker came to its next step, and none is at it.
-                    WorkError::Late if reached == Reached::Between => Verdict::Retry,
-                    // Nor is it one that the scaler hangs.
-                    WorkError::Late if reached == Reached::Scaler && server.scaler_hangs() => Verdict::Retry,
-                    _ => verdict(failure),
-                };
-                match verdict {
-                    Verdict::Retry if tries + 1 < TRIES_MAX => self.again(true, now),
-                    Verdict::Retry | Verdict::Final => {
-                        Settlement::End(End::Failed(problem_of(failure, server)))
-                    }
-                    Verdict::Again => self.again(false, now),
-                }
-            }
-        };
-        if let Settlement::End(End::Failed(problem)) = &what {
-            let level = if problem.code >= 500 { Level::Error } else { Level::Info };
-            let text = format!("Tarea terminada con error {}: {}", problem.code, problem.detail);
-            self.effects.push_back(Effect::Log(level, Some(id), text));
-        }
-        self.settle(Unsettled { id, at: now, what });
     }
 
     /// The server ends: tasks whose run `is_unbegun` wait again as if they had not been claimed.
@@ -665,125 +396,6 @@ impl Tasks {
         self.effects.pop_front()
     }
 
-    fn handle_claimed(
-        &mut self,
-        claimed: Result<Claimed, WorkError>,
-        crashes_max: u32,
-        server: &ServerState,
-        now: Now,
-    ) {
-        // An older claim knows nothing of those that may be had since.
-        let is_current = crashes_max == self.crashes_max;
-        self.claims = self.claims.saturating_sub(1);
-        let Ok(claimed) = claimed else {
-            self.claim_at = Some(now.at + PAUSE);
-            return;
-        };
-        match claimed {
-            Claimed::Task(claim) => {
-                if claim.suspect {
-                    self.caution = Caution::Alone;
-                } else if is_current {
-                    self.caution = Caution::None;
-                }
-                let (suspect, tries) = (claim.suspect, claim.tries);
-                self.in_work.insert(claim.id, InWork { run: None, suspect, tries, memory: Memory::Unknown });
-                self.effects.push_back(Effect::Begin(claim));
-            }
-            Claimed::Nothing if is_current => (self.idle, self.caution) = (true, Caution::None),
-            Claimed::Nothing => {}
-            Claimed::MustBeAlone => self.caution = Caution::Alone,
-            Claimed::NoRoom { .. } => self.claim_at = Some(now.at + PAUSE),
-            Claimed::TooLarge { id, length } => {
-                self.in_work
-                    .insert(id, InWork { run: None, suspect: false, tries: 0, memory: Memory::Enough });
-                let failure = WorkError::TooMuchMemory { needed: length };
-                self.handle_end(id, &Err(failure), Reached::Nothing, server, now);
-            }
-            Claimed::Unreadable { id } => {
-                let text = "Tarea fallida: lo que se guardó de ella no se puede leer".to_owned();
-                self.effects.push_back(Effect::Log(Level::Error, Some(id), text));
-                if self.waiters.has(id) {
-                    self.read(TicketKind::Final(id), StoreRead::Status(id));
-                }
-            }
-        }
-    }
-
-    /// It is to wait again, and no other is begun for a moment.
-    fn again(&mut self, tried: bool, now: Now) -> Settlement {
-        self.claim_at = Some(now.at + PAUSE);
-        Settlement::Wait { tried }
-    }
-
-    fn settle(&mut self, unsettled: Unsettled) {
-        let Unsettled { id, at, what } = unsettled.clone();
-        let write = match what {
-            Settlement::End(end) => StoreWrite::End { id, at: at.wall, end },
-            Settlement::Wait { tried } => StoreWrite::Release { id, tried },
-        };
-        self.write(TicketKind::Settle(unsettled), write);
-    }
-
-    /// The store has learnt how work came out; not `known`: the task was deleted meanwhile.
-    fn settled(&mut self, settled: &Unsettled, known: bool) {
-        let id = settled.id;
-        let suspect = self.in_work.remove(&id).is_some_and(|work| work.suspect);
-        let Settlement::End(end) = &settled.what else {
-            if suspect {
-                self.caution = Caution::Alone;
-            }
-            self.idle = false;
-            return;
-        };
-        if let End::Done(picture) = end
-            && known
-        {
-            let text = format!(
-                "Tarea completada: {}x{}, {} bytes",
-                picture.width,
-                picture.height,
-                picture.file.len()
-            );
-            self.effects.push_back(Effect::Log(Level::Info, Some(id), text));
-        }
-        if self.waiters.has(id) {
-            self.read(TicketKind::Final(id), StoreRead::Status(id));
-        }
-    }
-
-    fn note_trouble(&mut self, trouble: &StoreError, server: &ServerState, now: Now) {
-        if let StoreError::Bank(of_bank) = trouble {
-            if matches!(**of_bank, StoreError::NoRoom { .. } | StoreError::Damaged(_)) {
-                return;
-            }
-            let before = server.bank_away.borrow_mut().replace(trouble.clone().into());
-            if before.is_none() {
-                self.effects.push_back(Effect::Log(Level::Error, None, format!("{trouble}. Se reintenta.")));
-            }
-            self.retry_at.get_or_insert(now.at + RETRY_TIME);
-            return;
-        }
-        if let StoreError::Damaged(_) = trouble {
-            self.effects.push_back(Effect::Log(Level::Error, None, format!("{trouble}.")));
-        }
-        if matches!(trouble, StoreError::NoRoom { .. } | StoreError::Damaged(_)) {
-            return;
-        }
-        if server.store_away.borrow().is_none() {
-            self.effects.push_back(Effect::Log(Level::Error, None, format!("{trouble}. Se reintenta.")));
-        }
-        *server.store_away.borrow_mut() = Some(trouble.clone().into());
-        self.retry_at.get_or_insert(now.at + RETRY_TIME);
-    }
-
-    fn note_success(&mut self, server: &ServerState) {
-        if server.store_away.borrow_mut().take().is_some() {
-            let text = "El almacén funciona de nuevo.".to_owned();
-            self.effects.push_back(Effect::Log(Level::Warning, None, text));
-        }
-    }
-
     fn tell_watchers(&mut self, task: Uuid, status: Option<&Status>) {
         for watcher in self.waiters.take(task) {
             self.tell(watcher, Ok(StoreReply::Status(status.cloned())));
@@ -809,30 +421,6 @@ impl Tasks {
         self.asked.insert(ticket, kind);
         self.effects.push_back(Effect::Ask(StoreRequest { ticket, ask }));
     }
-}
-
-/// What becomes of a task whose work failed.
-enum Verdict {
-    Final,
-    /// It is tried again, so often.
-    Retry,
-    /// It is tried again, and this was no try.
-    Again,
-}
-
-/// What is to become of a task whose work failed.
-fn verdict(failure: &WorkError) -> Verdict {
-    match failure {
-        WorkError::ScalerAway | WorkError::Cancelled => Verdict::Again,
-        WorkError::Lost | WorkError::ScalerLost | WorkError::ScalerRefused { code: 503 | 504, .. } => {
-            Verdict::Retry
-        }
-        _ => Verdict::Final,
-    }
-}
-
-fn problem_of(failure: &WorkError, server: &ServerState) -> Problem {
-    server.failed(failure.clone()).problem()
 }
 
 #[cfg(test)]

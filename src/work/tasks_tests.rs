@@ -4,14 +4,19 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use super::answers::RETRY_TIME;
+use super::ending::TRIES_MAX;
 use super::*;
 use crate::http::format::Format;
 use crate::model::admission::Admission;
 use crate::model::image::Encoding;
+use crate::model::job::{WorkOutput, WorkResult};
 use crate::model::picture::{Picture, Times};
 use crate::model::server_state::{Limits, ServerPart};
+use crate::model::store::{Acceptance, Claimed, End, StoreAnswer, StoreError};
 use crate::model::task::{Shape, Submission, TaskState};
 use crate::model::transform::{Size, Transform};
+use crate::work::pipeline::Reached;
 
 const PLAN: Transform = Transform {
     size: Size::Factor(0.5),

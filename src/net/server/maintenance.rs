@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use scaler::sys;
 
-use super::{Level, Server, Source, Who};
+use super::{Server, Source};
+use crate::log::Who;
 use crate::model::job::Completion;
+use crate::model::log_event::Level;
 use crate::model::server_state::{Figures, ServerPart};
 use crate::net::metrics::{Gauges, Process};
 use crate::work::self_test::Sign;

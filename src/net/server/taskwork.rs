@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::{Server, Source, Who};
+use super::{Server, Source};
+use crate::log::Who;
 use crate::model::error::WorkError;
 use crate::model::job::{Brief, Product};
 use crate::model::key::Key;

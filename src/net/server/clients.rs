@@ -1,0 +1,232 @@
+//! The clients' part of the loop: they are taken in, pumped, and what their connections want is done.
+//!
+//! Rules: a client stands in the queue at most once; a listener gives a bounded number at a turn.
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mio::Interest;
+use scaler::words::InWords;
+use uuid::Uuid;
+
+use super::Server;
+use crate::conn::Connection;
+use crate::conn::connection::Action;
+use crate::conn::local_address::{ListenerRole, LocalAddress};
+use crate::log::Who;
+use crate::model::error::WorkError;
+use crate::model::job::WorkResult;
+use crate::model::key::Key;
+use crate::model::log_event::{Caller, Level};
+use crate::model::work_request::WorkRequest;
+use crate::net::client::{Client, Metered, Pumped, pump};
+use crate::net::crowd;
+use crate::work::source::Source;
+use crate::work::timers::Armed;
+
+/// A client's deadline is looked at that often at least: an upload's may be hours ahead, and its timer would outlive it.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+impl Server {
+    pub(super) fn serve_client(&mut self, key: Key) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        client.queued = false;
+        self.pump_client(key);
+        // What was answered on the spot leaves in the same turn.
+        if self.perform_actions(key) {
+            self.pump_client(key);
+            if self.perform_actions(key) {
+                self.queue_client(key);
+            }
+        }
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if client.connection.is_closed() {
+            self.close_client(key);
+        } else {
+            let due = client.connection.poll_timeout().map(|due| due.min(self.now.at + LOOK_AGAIN));
+            self.timers.arm(&mut client.armed, due, Source::Client(key));
+            let (before, since) = (client.idle_since, client.connection.idle_since());
+            client.idle_since = since;
+            self.crowd.note_idle(key, before, since);
+            // With all places taken somebody may wait for this one's.
+            if since.is_some() && self.clients.len() >= self.acceptor.clients_max() {
+                self.queue.extend(self.acceptor.handle_room().map(Source::Listener));
+            }
+        }
+    }
+
+    fn pump_client(&mut self, key: Key) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let Client { stream, connection, readiness, .. } = client;
+        let mut stream = Metered { stream, traffic: &mut self.metrics.traffic };
+        match pump(&mut stream, readiness, connection, &mut self.scratch, self.now) {
+            Pumped::Idle => {}
+            Pumped::Again => self.queue_client(key),
+            Pumped::Gone => connection.handle_gone(self.now),
+        }
+    }
+
+    /// Does what a connection wants done; whether one of its requests was answered on the spot.
+    fn perform_actions(&mut self, key: Key) -> bool {
+        let mut answered = false;
+        while let Some(client) = self.clients.get_mut(key) {
+            match client.connection.poll_action() {
+                None => break,
+                Some(Action::Submit(order)) => match self.try_cached(&order) {
+                    Some(outcome) => {
+                        answered = true;
+                        if let Some(client) = self.clients.get_mut(key) {
+                            client.connection.handle_done(order.id, &outcome, self.now);
+                        }
+                    }
+                    None => self.submit(key, *order),
+                },
+                Some(Action::Ask(request, ask)) => self.ask(key, request, ask),
+                Some(Action::Watch(request, task)) => self.watch(key, request, task),
+                Some(Action::Metrics(request, figures)) => self.measure(key, request, figures),
+                Some(Action::ShutdownWrite) => {
+                    // ENOTCONN: the peer is gone already, and the next read will say so.
+                    let _ = client.stream.shutdown(std::net::Shutdown::Write);
+                }
+                Some(Action::Log(event)) => {
+                    self.metrics.note(&event.what);
+                    let fd = Some(client.stream.as_raw_fd());
+                    self.log.write_event(Who { fd, id: event.id, caller: event.caller }, &event.what);
+                }
+            }
+        }
+        answered
+    }
+
+    pub(super) fn submit(&mut self, watcher: Key, order: WorkRequest) {
+        let id = order.id;
+        self.tasks.note_begin(id, order.reservation.bytes(), self.now);
+        match self.scheduler.submit(watcher, order, &self.server, &mut self.timers, self.now.at) {
+            Ok(run) => {
+                if let Some(client) = self.clients.get_mut(watcher) {
+                    client.watching = Some(run);
+                }
+            }
+            Err(failure) => {
+                self.tasks.note_end(id, Some(&failure), &self.server, self.now);
+                self.tell(watcher, id, &Err(failure));
+            }
+        }
+    }
+
+    pub(super) fn tell(&mut self, watcher: Key, id: Uuid, outcome: &WorkResult) {
+        if let Some(client) = self.clients.get_mut(watcher) {
+            client.watching = None;
+            client.connection.handle_done(id, outcome, self.now);
+            self.queue_client(watcher);
+        }
+    }
+
+    fn close_client(&mut self, key: Key) {
+        let Some(mut client) = self.clients.remove(key) else { return };
+        self.crowd.note_idle(key, client.idle_since, None);
+        self.crowd.leave(client.address);
+        if self.log.wants(Level::Debug) {
+            // Its number will soon be another's.
+            let caller = Caller { address: client.connection.peer(), request_id: None };
+            let who = Who { fd: Some(client.stream.as_raw_fd()), id: None, caller };
+            self.log.write(Level::Debug, who, "Conexión cerrada.");
+        }
+        // It is closed right after: that it was not registered any more would change nothing.
+        let _ = self.poll.registry().deregister(&mut client.stream);
+        self.tasks.forget(key);
+        if let Some(run) = client.watching
+            && let Some(id) = self.scheduler.forget(run)
+        {
+            self.tasks.note_end(id, Some(&WorkError::Cancelled), &self.server, self.now);
+        }
+        for number in self.acceptor.handle_room() {
+            self.queue.push_back(Source::Listener(number));
+        }
+    }
+
+    /// Closes the client that has been idle longest between two requests, if there is one of which nothing has come since.
+    fn close_longest_idle(&mut self) -> bool {
+        let Self { crowd, clients, .. } = self;
+        // Of one that has sent something the loop may not know yet.
+        let is_silent = |client: &mut Client| {
+            !client.readiness.read
+                && client.stream.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        };
+        let key = crowd.idle().find(|&key| clients.get_mut(key).is_some_and(is_silent));
+        let Some(key) = key else { return false };
+        self.close_client(key);
+        true
+    }
+
+    /// Takes some of those who wait at a listener; says whether there may be more.
+    pub(super) fn accept(&mut self, number: u32) -> bool {
+        let mut room = self.acceptor.clients_max().saturating_sub(self.clients.len());
+        if room == 0 && self.acceptor.has_waiting(number) && self.close_longest_idle() {
+            room = 1;
+        }
+        let accepted = self.acceptor.accept(number, room, self.now.at);
+        for (mut stream, address) in accepted.streams {
+            // A proxy's connection is no client's: of those it has many.
+            let is_proxy = self.server.access.proxies.iter().any(|proxy| proxy.contains(address));
+            let counted = (!is_proxy).then_some(address);
+            if !self.crowd.enter(counted) {
+                self.metrics.note_turned_away();
+                // As far as it can be told at once: it is closed right after.
+                let _ = stream.write(crowd::TOO_MANY);
+                continue;
+            }
+            let local_address = door_of(&stream, accepted.side);
+            let (server, now) = (Rc::clone(&self.server), self.now);
+            let registry = self.poll.registry();
+            let mut registered = Ok(());
+            let key = self.clients.insert_with(|key| {
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                registered = registry.register(&mut stream, Source::Client(key).token(), interest);
+                Client {
+                    stream,
+                    connection: Connection::new(server, local_address, now),
+                    readiness: crate::net::client::Readiness::default(),
+                    watching: None,
+                    armed: Armed::default(),
+                    queued: false,
+                    address: counted,
+                    idle_since: None,
+                }
+            });
+            let Some(key) = key else {
+                self.crowd.leave(counted);
+                continue;
+            };
+            match registered {
+                Ok(()) => self.queue_client(key),
+                Err(error) => {
+                    self.clients.remove(key);
+                    self.crowd.leave(counted);
+                    self.log.write(Level::Error, Who::default(), format_args!("epoll: {}", InWords(&error)));
+                }
+            }
+        }
+        if let Some(error) = accepted.error {
+            let text = format_args!("No se puede aceptar otra conexión: {}. Se reintenta.", InWords(&error));
+            self.log.write(Level::Warning, Who::default(), text);
+            self.acceptor.arm(&mut self.timers, number);
+        }
+        accepted.again
+    }
+}
+
+/// Where a connection was accepted. One that is broken already has no address, and needs none.
+fn door_of(stream: &mio::net::TcpStream, side: ListenerRole) -> LocalAddress {
+    let address = stream.local_addr().ok();
+    // What comes over IPv4 to a socket of both families has an address of IPv4 to its client.
+    let host = match address.map(|address| address.ip().to_canonical()) {
+        Some(IpAddr::V4(ip)) => ip.to_string(),
+        Some(IpAddr::V6(ip)) => format!("[{ip}]"),
+        None => "localhost".to_owned(),
+    };
+    let peer = stream.peer_addr().ok().map(|peer| peer.ip().to_canonical());
+    LocalAddress { side, host, port: address.map_or(0, |address| address.port()), peer }
+}

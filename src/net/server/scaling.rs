@@ -1,0 +1,72 @@
+//! The scaler's part of the loop: pictures are given to its connections, its log is read, and it is started again.
+use scaler::exit_stats;
+use scaler::words::InWords;
+
+use super::Server;
+use crate::log::Who;
+use crate::model::key::Key;
+use crate::model::log_event::Level;
+use crate::net::pool::{Assigned, Served};
+use crate::net::relay::Relay;
+use crate::net::supervisor::Supervisor;
+use crate::work::source::Source;
+
+impl Server {
+    pub(super) fn serve_upstream(&mut self, key: Key) {
+        match self.pool.serve(key, self.poll.registry(), &mut self.scratch, self.now.at) {
+            Served::Nothing => {}
+            Served::Again => self.queue.push_back(Source::Upstream(key)),
+            Served::Done(done) => self.handle_done(done),
+        }
+    }
+
+    /// Gives waiting pictures to the scaler, and keeps an eye on it.
+    pub(super) fn assign_scaler(&mut self) {
+        while let Some(assigned) = self.pool.assign(self.poll.registry(), self.now.at) {
+            match assigned {
+                Assigned::Begun(key) => self.queue.push_back(Source::Upstream(key)),
+                Assigned::Done(done) => self.handle_done(done),
+            }
+        }
+        self.pool.keep_warm(self.poll.registry(), self.now.at);
+        let away = self.pool.is_away(self.now.at);
+        self.server.scaler_away.set(away);
+        if away && let Some(supervisor) = &mut self.supervisor {
+            supervisor.handle_unreachable(self.now.at);
+        }
+        let restart = self.supervisor.as_ref().and_then(Supervisor::poll_timeout);
+        let due = restart.into_iter().chain(self.pool.poll_timeout()).min();
+        self.timers.arm(&mut self.scaler_armed, due, Source::Scaler);
+    }
+
+    /// The scaler's words, in the log like any other.
+    pub(super) fn relay_log(&mut self) {
+        if let Some(relay) = &mut self.relay {
+            relay.read(&mut self.scratch, |line| match exit_stats::parse(line) {
+                Some(cause) => self.metrics.note_child(cause),
+                None => self.log.write(Level::Info, Who::default(), line),
+            });
+        }
+    }
+
+    /// A scaler was started: what it says is listened to. The last words of the one before it are read first.
+    pub(super) fn watch_scaler_log(&mut self) {
+        let Some(stderr) = self.supervisor.as_mut().and_then(Supervisor::take_stderr) else { return };
+        self.relay_log();
+        match Relay::new(stderr, self.poll.registry()) {
+            Ok(relay) => self.relay = Some(relay),
+            Err(error) => self.log.write(Level::Error, Who::default(), InWords(&error)),
+        }
+    }
+
+    pub(super) fn handle_scaler_timeout(&mut self) {
+        if let Some(supervisor) = &mut self.supervisor
+            && let Err(error) = supervisor.handle_timeout(self.now.at)
+        {
+            let text = format_args!("No se puede iniciar el escalador: {}. Se reintenta.", InWords(&error));
+            self.log.write(Level::Error, Who::default(), text);
+        }
+        self.watch_scaler_log();
+        self.pool.handle_timeout(self.poll.registry(), self.now.at);
+    }
+}

@@ -1,0 +1,67 @@
+//! Signals: the log is opened anew, a dead scaler is noted, and the server stops in order.
+use std::time::Duration;
+
+use scaler::sys::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+
+use super::Server;
+use crate::log::Who;
+use crate::model::key::Key;
+use crate::model::log_event::Level;
+
+/// A stopping server takes so many turns at a listener before it closes it; the kernel keeps no more than fit.
+const ACCEPT_TURNS_MAX: u32 = 256;
+/// How long a stopping server waits for answers in progress.
+const STOP_TIME: Duration = Duration::from_secs(20);
+
+impl Server {
+    pub(super) fn handle_signals(&mut self) {
+        // A signalfd that can't be read is no reason to stop serving.
+        while let Ok(Some(signal)) = self.signals.next() {
+            match signal {
+                SIGTERM | SIGINT => self.stop(),
+                SIGHUP => {
+                    self.log.reopen();
+                    self.renew_key();
+                }
+                SIGCHLD => {
+                    if let Some(supervisor) = &mut self.supervisor
+                        && let Some(death) = supervisor.handle_sigchld(self.now.at)
+                        && self.stop_at.is_none()
+                    {
+                        self.metrics.note_scaler_end();
+                        self.log.write(Level::Warning, Who::default(), death);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// First signal: no new connections, answers in progress are finished. Second: now. Those whom the kernel has let in
+    /// already are clients like the others.
+    fn stop(&mut self) {
+        if self.stop_at.is_some() {
+            self.stop_at = Some(self.now.at);
+            return;
+        }
+        self.log.write(Level::Info, Who::default(), "Deteniendo el servidor.");
+        self.notifier.stopping();
+        self.server.draining.set(true);
+        self.stop_at = Some(self.now.at + STOP_TIME);
+        for number in self.acceptor.numbers() {
+            // Bounded: they may come faster than they are taken.
+            let mut turns = ACCEPT_TURNS_MAX;
+            while self.accept(number) && turns > 0 {
+                turns -= 1;
+            }
+        }
+        self.acceptor.close(self.poll.registry());
+        let keys: Vec<Key> = self.clients.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            if let Some(client) = self.clients.get_mut(key) {
+                client.connection.handle_drain(self.now);
+                self.queue_client(key);
+            }
+        }
+    }
+}
