@@ -29,14 +29,13 @@ use super::outstanding::Outstanding;
 use super::pool::{Destination, Pool, TCP_MAX, connections_max};
 use super::relay::Relay;
 use super::supervisor::Supervisor;
-use super::upstream::ScaleTask;
 use crate::conn::connection::INPUT_MAX;
 use crate::conn::local_address::ListenerRole;
 use crate::files::Library;
 use crate::files::links::Links;
 use crate::key_file;
 use crate::log::{Log, Who};
-use crate::model::job::{Completion, Job, Queue, Work, WorkOutput};
+use crate::model::job::Completion;
 use crate::model::key::Key;
 use crate::model::log_event::Level;
 use crate::model::now::Now;
@@ -44,8 +43,8 @@ use crate::model::server_state::ServerState;
 use crate::pixels::BufferPool;
 use crate::store::{self, Retention, Store, StoreAnswer, StoreSizes};
 use crate::work::counts::TaskCounts;
-use crate::work::scheduler::{Advance, Finished, Scheduler};
-use crate::work::self_test::{self, SelfTest};
+use crate::work::scheduler::Scheduler;
+use crate::work::self_test::SelfTest;
 use crate::work::slab::Slab;
 use crate::work::source::Source;
 use crate::work::tasks::Tasks;
@@ -58,6 +57,7 @@ mod scaling;
 mod stopping;
 mod taskwork;
 mod try_cached;
+mod working;
 
 /// Tasks in memory for each worker: while one is worked on, another is at the scaler, and others are on their way from
 /// the store or back to it, which takes a turn of the disk each.
@@ -301,60 +301,6 @@ impl Server {
         }
     }
 
-    /// Finished work, from wherever.
-    fn collect_done(&mut self) {
-        while let Ok(done) = self.done.try_recv() {
-            self.handle_done(done);
-        }
-        self.self_test.note_work(self.workers.finished(), self.now.at);
-    }
-
-    fn handle_done(&mut self, done: Completion) {
-        if done.ticket.run == self_test::KEY {
-            return self.handle_own(done);
-        }
-        self.outstanding.note_done(done.ticket);
-        match self.scheduler.handle_done(done, &self.server.admission, self.now.at) {
-            Some(Advance::Job(job)) => self.dispatch(job),
-            Some(Advance::Ended(ended)) => self.end_run(&ended),
-            None => {}
-        }
-    }
-
-    fn dispatch(&mut self, job: Job) {
-        match job.work {
-            Work::Open(_)
-            | Work::Gray { .. }
-            | Work::Encode { .. }
-            | Work::Face(_)
-            | Work::Link(_)
-            | Work::Read(_) => {
-                // Of the server's own picture there is a verdict of its own.
-                if job.ticket.run != self_test::KEY {
-                    self.outstanding.note_job(job.ticket, job.due);
-                }
-                let queue = Queue::of(&job);
-                self.workers.submit(job, queue);
-            }
-            Work::Scale { raster, width, height } => {
-                let Job { ticket, reservation, cancelled, .. } = job;
-                let (fresh, breaks, began_at) = (ticket.run == self_test::KEY, 0, None);
-                let task = ScaleTask {
-                    ticket,
-                    reservation,
-                    cancelled,
-                    raster,
-                    width,
-                    height,
-                    fresh,
-                    breaks,
-                    began_at,
-                };
-                self.pool.submit(task);
-            }
-        }
-    }
-
     fn fire_timers(&mut self) {
         while let Some((at, source)) = self.timers.pop(self.now.at) {
             match source {
@@ -420,44 +366,6 @@ impl Server {
             && !std::mem::replace(&mut client.queued, true)
         {
             self.queue.push_back(Source::Client(key));
-        }
-    }
-
-    /// Lets waiting runs in while there are places and memory.
-    fn admit_runs(&mut self) {
-        while let Some(job) = self.scheduler.admit(&self.server.admission, self.now.at) {
-            match self.scheduler.id(job.ticket.run) {
-                Some(id) if job.durable => self.tasks.admitted(id),
-                Some(id) => self.tasks.note_run(id, self.now),
-                None => {}
-            }
-            self.dispatch(job);
-        }
-        while let Some(ended) = self.scheduler.send_back() {
-            self.end_run(&ended);
-        }
-    }
-
-    /// A run has ended: its client is told, and a scaler connection that still has it is let go.
-    fn end_run(&mut self, ended: &Finished) {
-        match &ended.outcome {
-            Ok(WorkOutput::Picture(_, times) | WorkOutput::Face(_, times) | WorkOutput::Link(_, times)) => {
-                self.metrics.note_times(times);
-                if let Some(work) = times.work() {
-                    self.server.admission.observe(work);
-                }
-            }
-            Ok(WorkOutput::NotModified(_) | WorkOutput::Excerpt(_)) => {}
-            // What went wrong is told with the line about the answer; a client that has left gets none.
-            Err(_) => self.pool.abandon(ended.run, self.poll.registry()),
-        }
-        if ended.durable {
-            self.tasks.handle_end(ended.id, &ended.outcome, ended.reached, &self.server, self.now);
-        } else {
-            self.tasks.note_end(ended.id, ended.outcome.as_ref().err(), &self.server, self.now);
-        }
-        if let Some(watcher) = ended.watcher {
-            self.tell(watcher, ended.id, &ended.outcome);
         }
     }
 
