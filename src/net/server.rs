@@ -103,14 +103,33 @@ pub struct ServerParts {
 
 /// The event loop and everything that it owns.
 pub struct Server {
-    poll: Poll,
+    kernel: Kernel,
     now: Now,
-    /// Who has something to do now; a client at most once.
+    /// What has something to do now; a client at most once.
     queue: VecDeque<Source>,
     timers: Timers,
-    acceptor: Acceptor,
     clients: Slab<Client>,
     crowd: Crowd,
+    work: WorkPart,
+    tasks: TasksPart,
+    scaler: ScalerPart,
+    server: Rc<ServerState>,
+    report: Report,
+    upkeep: Upkeep,
+    /// When a server that was told to stop gives up waiting.
+    stop_at: Option<Instant>,
+}
+
+/// What events come from, and the buffer that all sockets are read into.
+struct Kernel {
+    poll: Poll,
+    acceptor: Acceptor,
+    signals: SignalFd,
+    scratch: Box<[u8]>,
+}
+
+/// What becomes of pictures.
+struct WorkPart {
     scheduler: Scheduler,
     workers: Workers,
     /// What the workers have.
@@ -119,34 +138,46 @@ pub struct Server {
     buffers: Arc<BufferPool>,
     /// Of which the loop tells only how much there is.
     links: Arc<Links>,
-    /// The files of `-d`, at which the loop only glances.
+    /// The files of `-d`, of which the loop looks only into the cache.
     library: Option<Arc<Library>>,
-    /// The one door through which finished work comes back.
+    /// The one channel through which finished work comes back.
     done: Receiver<Completion>,
-    tasks: Tasks,
-    tasks_armed: Armed,
+}
+
+/// What is kept, and what is claimed from it.
+struct TasksPart {
+    machine: Tasks,
+    armed: Armed,
     counts: TaskCounts,
     /// As the store told them last.
-    store_sizes: StoreSizes,
+    sizes: StoreSizes,
     store: Store,
     /// What the store has answered.
     answers: Receiver<StoreAnswer>,
+}
+
+/// The other process: connections to it, the process itself, and what it says.
+struct ScalerPart {
     pool: Pool,
     supervisor: Option<Supervisor>,
     relay: Option<Relay>,
-    scaler_armed: Armed,
-    signals: SignalFd,
-    server: Rc<ServerState>,
-    key_file: Option<PathBuf>,
+    armed: Armed,
+}
+
+/// What operators are told.
+struct Report {
     log: Log,
     metrics: Metrics,
-    self_test: SelfTest,
     notifier: Notifier,
-    maintenance: Maintenance,
     began_at: SystemTime,
-    scratch: Box<[u8]>,
-    /// When a server that was told to stop gives up waiting.
-    stop_at: Option<Instant>,
+}
+
+/// What the loop does for itself.
+struct Upkeep {
+    self_test: SelfTest,
+    maintenance: Maintenance,
+    /// Read again on SIGHUP.
+    key_file: Option<PathBuf>,
 }
 
 impl Server {
@@ -195,41 +226,28 @@ impl Server {
         let limits = Limits { pixels_max: limits.pixels.pixels_max, side_max: limits.pixels.side_max };
         let self_test = SelfTest::new(now.at);
         let self_test = if parts.supervisor.is_some() { self_test } else { self_test.later(now.at) };
+        let pool = Pool::new(parts.scaler, limits, scaler_connections, Arc::clone(&buffers));
+        let scratch = vec![0; INPUT_MAX].into_boxed_slice();
+        let (scheduler, outstanding) = (Scheduler::default(), Outstanding::default());
+        let (armed, counts) = (Armed::default(), TaskCounts::new(now.at));
         Ok(Self {
-            poll,
+            kernel: Kernel { poll, acceptor, signals: parts.signals, scratch },
             now,
             queue: VecDeque::new(),
             timers: Timers::default(),
-            acceptor,
             clients: Slab::default(),
             crowd: Crowd::new(parts.clients_per_address),
-            scheduler: Scheduler::default(),
-            workers,
-            outstanding: Outstanding::default(),
-            library,
-            done,
-            tasks,
-            tasks_armed: Armed::default(),
-            counts: TaskCounts::new(now.at),
-            store_sizes: StoreSizes::default(),
-            links,
-            store,
-            answers,
-            pool: Pool::new(parts.scaler, limits, scaler_connections, Arc::clone(&buffers)),
-            buffers,
-            relay: None,
-            supervisor: parts.supervisor,
-            scaler_armed: Armed::default(),
-            signals: parts.signals,
+            work: WorkPart { scheduler, workers, outstanding, buffers, links, library, done },
+            tasks: TasksPart { machine: tasks, armed, counts, sizes: StoreSizes::default(), store, answers },
+            scaler: ScalerPart { pool, supervisor: parts.supervisor, relay: None, armed: Armed::default() },
             server: Rc::new(parts.server),
-            key_file: parts.key_file,
-            log: parts.log,
-            metrics: Metrics::default(),
-            self_test,
-            notifier: parts.notifier,
-            maintenance: Maintenance::default(),
-            began_at: now.wall,
-            scratch: vec![0; INPUT_MAX].into_boxed_slice(),
+            report: Report {
+                log: parts.log,
+                metrics: Metrics::default(),
+                notifier: parts.notifier,
+                began_at: now.wall,
+            },
+            upkeep: Upkeep { self_test, maintenance: Maintenance::default(), key_file: parts.key_file },
             stop_at: None,
         })
     }
@@ -261,7 +279,7 @@ impl Server {
             self.keep_up();
         }
         self.release_tasks();
-        self.store.finish();
+        self.tasks.store.finish();
         Ok(())
     }
 
@@ -272,12 +290,12 @@ impl Server {
     /// Until the next event or deadline; not at all while somebody has something to do.
     fn sleep(&mut self, events: &mut Events) -> io::Result<()> {
         let deadline = self.timers.next().into_iter().chain(self.stop_at).min();
-        let timeout = if self.queue.is_empty() && self.done.is_empty() && self.answers.is_empty() {
+        let timeout = if self.queue.is_empty() && self.work.done.is_empty() && self.tasks.answers.is_empty() {
             deadline.map(|at| at.saturating_duration_since(Instant::now()))
         } else {
             Some(Duration::ZERO)
         };
-        match self.poll.poll(events, timeout) {
+        match self.kernel.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             result => result,
         }
@@ -293,7 +311,7 @@ impl Server {
                 self.queue_client(key);
             }
             Source::Upstream(key) => {
-                self.pool.mark(key, event);
+                self.scaler.pool.mark(key, event);
                 self.queue.push_back(source);
             }
             Source::Listener(_) | Source::Signals | Source::ScalerLog => self.queue.push_back(source),
@@ -312,32 +330,32 @@ impl Server {
                     }
                 }
                 Source::Run(key) => {
-                    let ended = self.scheduler.handle_timer(key, at, &mut self.timers, self.now.at);
+                    let ended = self.work.scheduler.handle_timer(key, at, &mut self.timers, self.now.at);
                     if let Some(ended) = ended {
                         self.end_run(&ended);
                     }
                 }
                 Source::Scaler => {
-                    if self.scaler_armed.rang(at) {
+                    if self.scaler.armed.rang(at) {
                         self.handle_scaler_timeout();
                     }
                 }
                 Source::Listener(_) => {
-                    if self.acceptor.rang(at) {
-                        self.queue.extend(self.acceptor.handle_room().map(Source::Listener));
+                    if self.kernel.acceptor.rang(at) {
+                        self.queue.extend(self.kernel.acceptor.handle_room().map(Source::Listener));
                     }
                 }
                 Source::Tasks => {
                     // Seen to once a turn, and armed again then.
-                    self.tasks_armed.rang(at);
+                    self.tasks.armed.rang(at);
                 }
                 Source::Maintenance => {
-                    self.maintenance.armed.rang(at);
+                    self.upkeep.maintenance.armed.rang(at);
                 }
                 Source::Waker | Source::Signals | Source::Upstream(_) | Source::ScalerLog => {}
             }
         }
-        self.server.overdue.set(self.outstanding.is_overdue(self.now.at));
+        self.server.overdue.set(self.work.outstanding.is_overdue(self.now.at));
     }
 
     /// One turn for each that was queued when the round began.
@@ -371,15 +389,15 @@ impl Server {
 
     /// Reads the key again; one that can't be read leaves the old one in force.
     fn renew_key(&self) {
-        let Some(path) = &self.key_file else { return };
+        let Some(path) = &self.upkeep.key_file else { return };
         match key_file::read(path) {
             Ok(key) => {
                 self.server.access.key.replace(Some(key));
-                self.log.write(Level::Info, Who::default(), "La clave se leyó de nuevo.");
+                self.report.log.write(Level::Info, Who::default(), "La clave se leyó de nuevo.");
             }
             Err(error) => {
                 let text = format_args!("Sigue en vigor la clave anterior: {error}.");
-                self.log.write(Level::Error, Who::default(), text);
+                self.report.log.write(Level::Error, Who::default(), text);
             }
         }
     }

@@ -51,8 +51,8 @@ impl Server {
             client.idle_since = since;
             self.crowd.note_idle(key, before, since);
             // With all places taken somebody may wait for this one's.
-            if since.is_some() && self.clients.len() >= self.acceptor.clients_max() {
-                self.queue.extend(self.acceptor.handle_room().map(Source::Listener));
+            if since.is_some() && self.clients.len() >= self.kernel.acceptor.clients_max() {
+                self.queue.extend(self.kernel.acceptor.handle_room().map(Source::Listener));
             }
         }
     }
@@ -60,8 +60,8 @@ impl Server {
     fn pump_client(&mut self, key: Key) {
         let Some(client) = self.clients.get_mut(key) else { return };
         let Client { stream, connection, readiness, .. } = client;
-        let mut stream = Metered { stream, traffic: &mut self.metrics.traffic };
-        match pump(&mut stream, readiness, connection, &mut self.scratch, self.now) {
+        let mut stream = Metered { stream, traffic: &mut self.report.metrics.traffic };
+        match pump(&mut stream, readiness, connection, &mut self.kernel.scratch, self.now) {
             Pumped::Idle => {}
             Pumped::Again => self.queue_client(key),
             Pumped::Gone => connection.handle_gone(self.now),
@@ -91,9 +91,9 @@ impl Server {
                     let _ = client.stream.shutdown(std::net::Shutdown::Write);
                 }
                 Some(Action::Log(event)) => {
-                    self.metrics.note(&event.what);
+                    self.report.metrics.note(&event.what);
                     let fd = Some(client.stream.as_raw_fd());
-                    self.log.write_event(Who { fd, id: event.id, caller: event.caller }, &event.what);
+                    self.report.log.write_event(Who { fd, id: event.id, caller: event.caller }, &event.what);
                 }
             }
         }
@@ -102,15 +102,15 @@ impl Server {
 
     pub(super) fn submit(&mut self, watcher: Key, order: WorkRequest) {
         let id = order.id;
-        self.tasks.note_begin(id, order.reservation.bytes(), self.now);
-        match self.scheduler.submit(watcher, order, &self.server, &mut self.timers, self.now.at) {
+        self.tasks.machine.note_begin(id, order.reservation.bytes(), self.now);
+        match self.work.scheduler.submit(watcher, order, &self.server, &mut self.timers, self.now.at) {
             Ok(run) => {
                 if let Some(client) = self.clients.get_mut(watcher) {
                     client.watching = Some(run);
                 }
             }
             Err(failure) => {
-                self.tasks.note_end(id, Some(&failure), &self.server, self.now);
+                self.tasks.machine.note_end(id, Some(&failure), &self.server, self.now);
                 self.tell(watcher, id, &Err(failure));
             }
         }
@@ -128,21 +128,21 @@ impl Server {
         let Some(mut client) = self.clients.remove(key) else { return };
         self.crowd.note_idle(key, client.idle_since, None);
         self.crowd.leave(client.address);
-        if self.log.wants(Level::Debug) {
+        if self.report.log.wants(Level::Debug) {
             // Its number will soon be another's.
             let caller = Caller { address: client.connection.peer(), request_id: None };
             let who = Who { fd: Some(client.stream.as_raw_fd()), id: None, caller };
-            self.log.write(Level::Debug, who, "Conexión cerrada.");
+            self.report.log.write(Level::Debug, who, "Conexión cerrada.");
         }
         // It is closed right after: that it was not registered any more would change nothing.
-        let _ = self.poll.registry().deregister(&mut client.stream);
-        self.tasks.forget(key);
+        let _ = self.kernel.poll.registry().deregister(&mut client.stream);
+        self.tasks.machine.forget(key);
         if let Some(run) = client.watching
-            && let Some(id) = self.scheduler.forget(run)
+            && let Some(id) = self.work.scheduler.forget(run)
         {
-            self.tasks.note_end(id, Some(&WorkError::Cancelled), &self.server, self.now);
+            self.tasks.machine.note_end(id, Some(&WorkError::Cancelled), &self.server, self.now);
         }
-        for number in self.acceptor.handle_room() {
+        for number in self.kernel.acceptor.handle_room() {
             self.queue.push_back(Source::Listener(number));
         }
     }
@@ -163,24 +163,24 @@ impl Server {
 
     /// Takes some of those who wait at a listener; says whether there may be more.
     pub(super) fn accept(&mut self, number: u32) -> bool {
-        let mut room = self.acceptor.clients_max().saturating_sub(self.clients.len());
-        if room == 0 && self.acceptor.has_waiting(number) && self.close_longest_idle() {
+        let mut room = self.kernel.acceptor.clients_max().saturating_sub(self.clients.len());
+        if room == 0 && self.kernel.acceptor.has_waiting(number) && self.close_longest_idle() {
             room = 1;
         }
-        let accepted = self.acceptor.accept(number, room, self.now.at);
+        let accepted = self.kernel.acceptor.accept(number, room, self.now.at);
         for (mut stream, address) in accepted.streams {
             // A proxy's connection is no client's: of those it has many.
             let is_proxy = self.server.access.proxies.iter().any(|proxy| proxy.contains(address));
             let counted = (!is_proxy).then_some(address);
             if !self.crowd.enter(counted) {
-                self.metrics.note_turned_away();
+                self.report.metrics.note_turned_away();
                 // As far as it can be told at once: it is closed right after.
                 let _ = stream.write(crowd::TOO_MANY);
                 continue;
             }
             let local_address = door_of(&stream, accepted.side);
             let (server, now) = (Rc::clone(&self.server), self.now);
-            let registry = self.poll.registry();
+            let registry = self.kernel.poll.registry();
             let mut registered = Ok(());
             let key = self.clients.insert_with(|key| {
                 let interest = Interest::READABLE | Interest::WRITABLE;
@@ -205,14 +205,18 @@ impl Server {
                 Err(error) => {
                     self.clients.remove(key);
                     self.crowd.leave(counted);
-                    self.log.write(Level::Error, Who::default(), format_args!("epoll: {}", InWords(&error)));
+                    self.report.log.write(
+                        Level::Error,
+                        Who::default(),
+                        format_args!("epoll: {}", InWords(&error)),
+                    );
                 }
             }
         }
         if let Some(error) = accepted.error {
             let text = format_args!("No se puede aceptar otra conexión: {}. Se reintenta.", InWords(&error));
-            self.log.write(Level::Warning, Who::default(), text);
-            self.acceptor.arm(&mut self.timers, number);
+            self.report.log.write(Level::Warning, Who::default(), text);
+            self.kernel.acceptor.arm(&mut self.timers, number);
         }
         accepted.again
     }

@@ -89,78 +89,86 @@ impl Maintenance {
 impl Server {
     /// Clients can come.
     pub(super) fn announce(&mut self) {
-        self.notifier.ready();
-        self.maintenance.alive_at = self.notifier.watchdog_interval().map(|interval| self.now.at + interval);
-        self.maintenance.first_try = FirstTry::Pending(self.now.at + FIRST_TRY);
+        self.report.notifier.ready();
+        self.upkeep.maintenance.alive_at =
+            self.report.notifier.watchdog_interval().map(|interval| self.now.at + interval);
+        self.upkeep.maintenance.first_try = FirstTry::Pending(self.now.at + FIRST_TRY);
     }
 
     /// Does what is due.
     pub(super) fn keep_up(&mut self) {
         let now = self.now.at;
         if self.stop_at.is_none() {
-            let sign = self.self_test.handle_timeout(&self.server.admission, now);
+            let sign = self.upkeep.self_test.handle_timeout(&self.server.admission, now);
             self.heed(sign);
         }
         if self.stop_at.is_none()
-            && matches!(self.maintenance.first_try, FirstTry::Pending(due) if now >= due)
+            && matches!(self.upkeep.maintenance.first_try, FirstTry::Pending(due) if now >= due)
         {
-            if self.supervisor.is_none() && self.pool.is_connected(now) {
-                self.maintenance.first_try = FirstTry::Connected;
+            if self.scaler.supervisor.is_none() && self.scaler.pool.is_connected(now) {
+                self.upkeep.maintenance.first_try = FirstTry::Connected;
                 let text = format_args!("Hay conexión con {}.", self.scaler_name());
-                self.log.write(Level::Info, Who::default(), text);
-            } else if self.supervisor.is_none() {
+                self.report.log.write(Level::Info, Who::default(), text);
+            } else if self.scaler.supervisor.is_none() {
                 self.first_try_failed(Level::Warning, "no hay conexión");
-            } else if self.self_test.is_at_scaler() {
+            } else if self.upkeep.self_test.is_at_scaler() {
                 self.first_try_failed(Level::Warning, "una imagen de prueba no ha vuelto aún");
             } else {
                 // It waits for a worker, which says nothing of the scaler.
-                self.maintenance.first_try = FirstTry::Pending(now + FIRST_TRY);
+                self.upkeep.maintenance.first_try = FirstTry::Pending(now + FIRST_TRY);
             }
         }
         self.look_after_workers();
-        if let Some(interval) = self.notifier.watchdog_interval()
-            && self.maintenance.alive_at.is_some_and(|at| now >= at)
+        if let Some(interval) = self.report.notifier.watchdog_interval()
+            && self.upkeep.maintenance.alive_at.is_some_and(|at| now >= at)
         {
             // Without threads the loop turns in vain: the manager starts another process then.
             if !self.server.worn_out.get() {
-                self.notifier.alive();
+                self.report.notifier.alive();
             }
-            self.maintenance.alive_at = Some(now + interval);
+            self.upkeep.maintenance.alive_at = Some(now + interval);
         }
         let held = self.server.admission.bytes();
-        if self.maintenance.wants_trim(held, now) {
+        if self.upkeep.maintenance.wants_trim(held, now) {
             // On the loop: it takes 1 ms as a rule and up to 20 beside photographs of 24 MP, yet with a thread of its own for it
             // `/healthz` took as long (p99 9 ms either way).
-            self.buffers.clear();
+            self.work.buffers.clear();
             sys::trim_malloc();
         }
-        let trim_at = self.maintenance.trim_at.into_iter().chain(self.maintenance.fallen_at(held, now)).min();
-        let probe_at = self.stop_at.is_none().then(|| self.self_test.poll_timeout());
-        let first_at = match self.maintenance.first_try {
+        let trim_at = self
+            .upkeep
+            .maintenance
+            .trim_at
+            .into_iter()
+            .chain(self.upkeep.maintenance.fallen_at(held, now))
+            .min();
+        let probe_at = self.stop_at.is_none().then(|| self.upkeep.self_test.poll_timeout());
+        let first_at = match self.upkeep.maintenance.first_try {
             FirstTry::Pending(due) => Some(due),
             FirstTry::Unsent | FirstTry::Connected | FirstTry::Failed | FirstTry::Passed => None,
         };
-        let due = [probe_at, self.maintenance.alive_at, self.maintenance.look_at, trim_at, first_at]
-            .into_iter()
-            .flatten()
-            .min();
-        self.timers.arm(&mut self.maintenance.armed, due, Source::Maintenance);
+        let due =
+            [probe_at, self.upkeep.maintenance.alive_at, self.upkeep.maintenance.look_at, trim_at, first_at]
+                .into_iter()
+                .flatten()
+                .min();
+        self.timers.arm(&mut self.upkeep.maintenance.armed, due, Source::Maintenance);
     }
 
     /// Lets other threads take the places of those that do not come back.
     fn look_after_workers(&mut self) {
         let now = self.now.at;
-        if self.outstanding.next_due().is_none() && self.workers.busy() == 0 {
-            self.maintenance.look_at = None;
+        if self.work.outstanding.next_due().is_none() && self.work.workers.busy() == 0 {
+            self.upkeep.maintenance.look_at = None;
             return;
         }
-        if self.maintenance.look_at.is_some_and(|at| now < at) {
+        if self.upkeep.maintenance.look_at.is_some_and(|at| now < at) {
             return;
         }
-        self.maintenance.look_at = Some(now + LOOK_TIME);
-        for Loss { thread, id, format, replaced } in self.workers.replace_overdue(now) {
+        self.upkeep.maintenance.look_at = Some(now + LOOK_TIME);
+        for Loss { thread, id, format, replaced } in self.work.workers.replace_overdue(now) {
             let file = format.map_or_else(String::new, |format| format!(" ({})", format.name()));
-            let (number, max) = self.workers.replaced();
+            let (number, max) = self.work.workers.replaced();
             let text = if replaced {
                 format!(
                     "El hilo {thread} no volvió {} s después de --plazo con esta imagen{file}; otro toma su lugar \
@@ -174,17 +182,17 @@ impl Server {
                     GRACE.as_secs()
                 )
             };
-            self.log.write(Level::Error, Who { id: Some(id), ..Who::default() }, text);
+            self.report.log.write(Level::Error, Who { id: Some(id), ..Who::default() }, text);
         }
-        self.server.worn_out.set(self.workers.is_worn_out());
+        self.server.worn_out.set(self.work.workers.is_worn_out());
     }
 
     /// A job of our own picture has come back.
     pub(super) fn handle_own(&mut self, done: Completion) {
         let failure = done.result.as_ref().err().map(ToString::to_string);
-        let sign = self.self_test.handle_done(done, self.now.at);
+        let sign = self.upkeep.self_test.handle_done(done, self.now.at);
         if let Some(failure) = failure
-            && matches!(self.maintenance.first_try, FirstTry::Pending(_) | FirstTry::Connected)
+            && matches!(self.upkeep.maintenance.first_try, FirstTry::Pending(_) | FirstTry::Connected)
         {
             self.first_try_failed(Level::Error, &failure);
         }
@@ -193,22 +201,22 @@ impl Server {
 
     /// The scaler, or what is between it and us, can't work: said when it begins, not to the first client.
     fn first_try_failed(&mut self, level: Level, why: &str) {
-        self.maintenance.first_try = FirstTry::Failed;
+        self.upkeep.maintenance.first_try = FirstTry::Failed;
         let text = format_args!("No responde {}: {why}. Se sigue intentando.", self.scaler_name());
-        self.log.write(level, Who::default(), text);
+        self.report.log.write(level, Who::default(), text);
     }
 
     fn first_try_passed(&mut self) {
-        if std::mem::replace(&mut self.maintenance.first_try, FirstTry::Passed) != FirstTry::Passed {
+        if std::mem::replace(&mut self.upkeep.maintenance.first_try, FirstTry::Passed) != FirstTry::Passed {
             let text = format_args!("Responde {}.", self.scaler_name());
-            self.log.write(Level::Info, Who::default(), text);
+            self.report.log.write(Level::Info, Who::default(), text);
         }
     }
 
     fn scaler_name(&self) -> String {
-        match &self.supervisor {
+        match &self.scaler.supervisor {
             Some(_) => "el escalador propio".to_owned(),
-            None => format!("el escalador de {}", self.pool.destination()),
+            None => format!("el escalador de {}", self.scaler.pool.destination()),
         }
     }
 
@@ -221,25 +229,25 @@ impl Server {
                 self.first_try_passed();
                 if let Some(part) = before {
                     let text = format_args!("{} de nuevo.", subject(part));
-                    self.log.write(Level::Warning, Who::default(), text);
+                    self.report.log.write(Level::Warning, Who::default(), text);
                 }
                 let before = self.now.at.checked_sub(CONNECTION_REST).unwrap_or(self.now.at);
-                self.pool.retire_idle(before, self.poll.registry());
+                self.scaler.pool.retire_idle(before, self.kernel.poll.registry());
             }
             Sign::Stuck { part, news, hopeless } => {
                 self.server.stuck.set(Some(part));
-                self.metrics.note_missed(part);
+                self.report.metrics.note_missed(part);
                 if news {
                     let text = format_args!(
                         "No {}: una imagen de prueba no ha vuelto.",
                         subject(part).to_lowercase()
                     );
-                    self.log.write(Level::Error, Who::default(), text);
+                    self.report.log.write(Level::Error, Who::default(), text);
                 }
                 if part == ServerPart::Scaler {
-                    self.pool.abandon(crate::work::self_test::KEY, self.poll.registry());
+                    self.scaler.pool.abandon(crate::work::self_test::KEY, self.kernel.poll.registry());
                 }
-                if hopeless && let Some(supervisor) = &mut self.supervisor {
+                if hopeless && let Some(supervisor) = &mut self.scaler.supervisor {
                     supervisor.handle_unreachable(self.now.at);
                 }
             }
@@ -249,28 +257,28 @@ impl Server {
     /// The page of figures.
     pub(super) fn figures(&self, wanted: Figures) -> Bytes {
         let admission = &self.server.admission;
-        let (scaler_connections, scaler_waiting) = self.pool.load();
+        let (scaler_connections, scaler_waiting) = self.scaler.pool.load();
         let gauges = Gauges {
-            connections: (self.clients.len(), self.acceptor.clients_max()),
+            connections: (self.clients.len(), self.kernel.acceptor.clients_max()),
             places: (admission.places(), admission.places_max()),
             memory: (admission.bytes(), admission.bytes_max()),
-            workers: (self.workers.busy(), self.workers.threads()),
-            workers_replaced: self.workers.replaced(),
-            workers_lost: self.workers.lost(),
+            workers: (self.work.workers.busy(), self.work.workers.threads()),
+            workers_replaced: self.work.workers.replaced(),
+            workers_lost: self.work.workers.lost(),
             scaler_connections,
             scaler_waiting,
-            scaler_is_own: self.supervisor.is_some(),
-            tasks_in_work: self.tasks.in_work(),
-            tasks: self.counts.counts(),
-            store: self.store_sizes,
-            links: self.links.space(),
+            scaler_is_own: self.scaler.supervisor.is_some(),
+            tasks_in_work: self.tasks.machine.in_work(),
+            tasks: self.tasks.counts.counts(),
+            store: self.tasks.sizes,
+            links: self.work.links.space(),
             ready: self.server.unready().is_none(),
-            log_lines_lost: self.log.lines_lost(),
-            process: Process::look(self.began_at),
+            log_lines_lost: self.report.log.lines_lost(),
+            process: Process::look(self.report.began_at),
         };
         match wanted {
-            Figures::Prometheus => self.metrics.page(&gauges),
-            Figures::Panel => self.metrics.panel(&gauges, &self.server.limits),
+            Figures::Prometheus => self.report.metrics.page(&gauges),
+            Figures::Panel => self.report.metrics.panel(&gauges, &self.server.limits),
         }
         .into()
     }

@@ -16,20 +16,20 @@ const STOP_TIME: Duration = Duration::from_secs(20);
 impl Server {
     pub(super) fn handle_signals(&mut self) {
         // A signalfd that can't be read is no reason to stop serving.
-        while let Ok(Some(signal)) = self.signals.next() {
+        while let Ok(Some(signal)) = self.kernel.signals.next() {
             match signal {
                 SIGTERM | SIGINT => self.stop(),
                 SIGHUP => {
-                    self.log.reopen();
+                    self.report.log.reopen();
                     self.renew_key();
                 }
                 SIGCHLD => {
-                    if let Some(supervisor) = &mut self.supervisor
+                    if let Some(supervisor) = &mut self.scaler.supervisor
                         && let Some(death) = supervisor.handle_sigchld(self.now.at)
                         && self.stop_at.is_none()
                     {
-                        self.metrics.note_scaler_end();
-                        self.log.write(Level::Warning, Who::default(), death);
+                        self.report.metrics.note_scaler_end();
+                        self.report.log.write(Level::Warning, Who::default(), death);
                     }
                 }
                 _ => {}
@@ -44,18 +44,18 @@ impl Server {
             self.stop_at = Some(self.now.at);
             return;
         }
-        self.log.write(Level::Info, Who::default(), "Deteniendo el servidor.");
-        self.notifier.stopping();
+        self.report.log.write(Level::Info, Who::default(), "Deteniendo el servidor.");
+        self.report.notifier.stopping();
         self.server.draining.set(true);
         self.stop_at = Some(self.now.at + STOP_TIME);
-        for number in self.acceptor.numbers() {
+        for number in self.kernel.acceptor.numbers() {
             // Bounded: they may come faster than they are taken.
             let mut turns = ACCEPT_TURNS_MAX;
             while self.accept(number) && turns > 0 {
                 turns -= 1;
             }
         }
-        self.acceptor.close(self.poll.registry());
+        self.kernel.acceptor.close(self.kernel.poll.registry());
         let keys: Vec<Key> = self.clients.iter().map(|(key, _)| key).collect();
         for key in keys {
             if let Some(client) = self.clients.get_mut(key) {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::{Server, Source};
+use super::{Server, Source, WorkPart};
 use crate::log::Who;
 use crate::model::error::WorkError;
 use crate::model::job::{Brief, Product};
@@ -28,7 +28,7 @@ impl Server {
             other => Ok(other),
         };
         match checked {
-            Ok(ask) => self.tasks.handle_ask(client, request, ask, self.now),
+            Ok(ask) => self.tasks.machine.handle_ask(client, request, ask, self.now),
             Err(failure) => self.answer(client, request, Err(failure)),
         }
         self.perform_effects();
@@ -36,7 +36,7 @@ impl Server {
 
     /// A connection waits for the end of a task.
     pub(super) fn watch(&mut self, client: Key, request: Uuid, task: Uuid) {
-        self.tasks.watch(client, request, task, self.now);
+        self.tasks.machine.watch(client, request, task, self.now);
         self.perform_effects();
     }
 
@@ -65,68 +65,75 @@ impl Server {
 
     /// What the store has answered.
     pub(super) fn collect_answers(&mut self) {
-        while let Ok(answer) = self.answers.try_recv() {
+        while let Ok(answer) = self.tasks.answers.try_recv() {
             if answer.ticket == counts::TICKET {
-                self.counts.handle_answer(&answer, self.now.at);
+                self.tasks.counts.handle_answer(&answer, self.now.at);
                 continue;
             }
             if let (NEWS, Ok(StoreReply::News(news))) = (answer.ticket, &answer.result) {
-                self.tasks.handle_news(*news);
+                self.tasks.machine.handle_news(*news);
                 continue;
             }
             if answer.ticket == SIZES_TICKET {
                 if let Ok(StoreReply::Sizes(sizes)) = answer.result {
-                    self.store_sizes = sizes;
+                    self.tasks.sizes = sizes;
                 }
                 continue;
             }
-            self.counts.note_answer(&answer);
-            self.tasks.handle_answer(answer, &self.server, self.now);
+            self.tasks.counts.note_answer(&answer);
+            self.tasks.machine.handle_answer(answer, &self.server, self.now);
         }
         self.perform_effects();
     }
 
     /// Takes on tasks while there is room.
     pub(super) fn advance_tasks(&mut self) {
-        self.tasks.advance(&self.server, self.now);
+        self.tasks.machine.advance(&self.server, self.now);
         self.perform_effects();
-        if self.counts.begin(self.now.at) {
-            self.store.ask(StoreRequest { ticket: SIZES_TICKET, ask: Ask::Read(StoreRead::Sizes) });
-            self.store.ask(StoreRequest { ticket: counts::TICKET, ask: Ask::Read(StoreRead::Counts) });
+        if self.tasks.counts.begin(self.now.at) {
+            self.tasks.store.ask(StoreRequest { ticket: SIZES_TICKET, ask: Ask::Read(StoreRead::Sizes) });
+            self.tasks.store.ask(StoreRequest { ticket: counts::TICKET, ask: Ask::Read(StoreRead::Counts) });
         }
-        let due = self.counts.poll_timeout().into_iter().fold(self.tasks.poll_timeout(), Instant::min);
-        self.timers.arm(&mut self.tasks_armed, Some(due), Source::Tasks);
+        let due = self
+            .tasks
+            .counts
+            .poll_timeout()
+            .into_iter()
+            .fold(self.tasks.machine.poll_timeout(), Instant::min);
+        self.timers.arm(&mut self.tasks.armed, Some(due), Source::Tasks);
     }
 
     fn perform_effects(&mut self) {
-        while let Some(effect) = self.tasks.poll_effect() {
+        while let Some(effect) = self.tasks.machine.poll_effect() {
             match effect {
-                Effect::Ask(request) => self.store.ask(request),
+                Effect::Ask(request) => self.tasks.store.ask(request),
                 Effect::Tell { client, request, told } => self.answer(client, request, told),
                 Effect::Begin(claim) => self.begin(*claim),
                 Effect::Cancel(run) => {
-                    if let Some(id) = self.scheduler.forget(run) {
-                        self.tasks.handle_gone(id);
+                    if let Some(id) = self.work.scheduler.forget(run) {
+                        self.tasks.machine.handle_gone(id);
                     }
                 }
-                Effect::Log(level, id, text) => self.log.write(level, Who { id, ..Who::default() }, text),
+                Effect::Log(level, id, text) => {
+                    self.report.log.write(level, Who { id, ..Who::default() }, text);
+                }
             }
         }
     }
 
     /// The server ends: what was not begun was not tried. What was is let go by the store, and counts as a try.
     pub(super) fn release_tasks(&mut self) {
-        let Self { tasks, scheduler, now, .. } = self;
-        tasks.release(|run| scheduler.reached(run) == Some(Reached::Nothing), *now);
+        let Self { tasks, work: WorkPart { scheduler, .. }, now, .. } = self;
+        tasks.machine.release(|run| scheduler.reached(run) == Some(Reached::Nothing), *now);
         self.perform_effects();
     }
 
     fn begin(&mut self, claim: Claim) {
         let id = claim.id;
-        match self.scheduler.submit_task(claim, &self.server, &mut self.timers, self.now.at) {
-            Ok(run) => self.tasks.begun(id, run),
+        match self.work.scheduler.submit_task(claim, &self.server, &mut self.timers, self.now.at) {
+            Ok(run) => self.tasks.machine.begun(id, run),
             Err(failure) => {
-                self.tasks.handle_end(id, &Err(failure), Reached::Nothing, &self.server, self.now);
+                self.tasks.machine.handle_end(id, &Err(failure), Reached::Nothing, &self.server, self.now);
             }
         }
     }

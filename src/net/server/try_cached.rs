@@ -13,18 +13,18 @@ impl Server {
     pub(super) fn try_cached(&mut self, order: &WorkRequest) -> Option<WorkResult> {
         let WorkSource::File(file_request) = &order.origin else { return None };
         let began_at = Instant::now();
-        let ending = match self.library.as_ref().and_then(|library| library.try_cached(file_request)) {
+        let ending = match self.work.library.as_ref().and_then(|library| library.try_cached(file_request)) {
             Some(Output::Picture(picture)) => {
                 let times = Times { open: Some(began_at.elapsed()), ..Times::default() };
-                self.metrics.note_times(&times);
+                self.report.metrics.note_times(&times);
                 WorkOutput::Picture(picture, times)
             }
             Some(Output::NotModified(variant)) => WorkOutput::NotModified(variant),
             _ => return self.server.overload().map(Err::<WorkOutput, WorkError>),
         };
-        self.tasks.note_begin(order.id, 0, self.now);
-        self.tasks.note_run(order.id, self.now);
-        self.tasks.note_end(order.id, None, &self.server, self.now);
+        self.tasks.machine.note_begin(order.id, 0, self.now);
+        self.tasks.machine.note_run(order.id, self.now);
+        self.tasks.machine.note_end(order.id, None, &self.server, self.now);
         Some(Ok(ending))
     }
 }

@@ -8,18 +8,18 @@ use crate::work::self_test;
 impl Server {
     /// Finished work, from wherever.
     pub(super) fn collect_done(&mut self) {
-        while let Ok(done) = self.done.try_recv() {
+        while let Ok(done) = self.work.done.try_recv() {
             self.handle_done(done);
         }
-        self.self_test.note_work(self.workers.finished(), self.now.at);
+        self.upkeep.self_test.note_work(self.work.workers.finished(), self.now.at);
     }
 
     pub(super) fn handle_done(&mut self, done: Completion) {
         if done.ticket.run == self_test::KEY {
             return self.handle_own(done);
         }
-        self.outstanding.note_done(done.ticket);
-        match self.scheduler.handle_done(done, &self.server.admission, self.now.at) {
+        self.work.outstanding.note_done(done.ticket);
+        match self.work.scheduler.handle_done(done, &self.server.admission, self.now.at) {
             Some(Advance::Job(job)) => self.dispatch(job),
             Some(Advance::Ended(ended)) => self.end_run(&ended),
             None => {}
@@ -36,10 +36,10 @@ impl Server {
             | Work::Read(_) => {
                 // Of the server's own picture there is a verdict of its own.
                 if job.ticket.run != self_test::KEY {
-                    self.outstanding.note_job(job.ticket, job.due);
+                    self.work.outstanding.note_job(job.ticket, job.due);
                 }
                 let queue = Queue::of(&job);
-                self.workers.submit(job, queue);
+                self.work.workers.submit(job, queue);
             }
             Work::Scale { raster, width, height } => {
                 let Job { ticket, reservation, cancelled, .. } = job;
@@ -55,22 +55,22 @@ impl Server {
                     breaks,
                     began_at,
                 };
-                self.pool.submit(task);
+                self.scaler.pool.submit(task);
             }
         }
     }
 
     /// Lets waiting runs in while there are places and memory.
     pub(super) fn admit_runs(&mut self) {
-        while let Some(job) = self.scheduler.admit(&self.server.admission, self.now.at) {
-            match self.scheduler.id(job.ticket.run) {
-                Some(id) if job.durable => self.tasks.admitted(id),
-                Some(id) => self.tasks.note_run(id, self.now),
+        while let Some(job) = self.work.scheduler.admit(&self.server.admission, self.now.at) {
+            match self.work.scheduler.id(job.ticket.run) {
+                Some(id) if job.durable => self.tasks.machine.admitted(id),
+                Some(id) => self.tasks.machine.note_run(id, self.now),
                 None => {}
             }
             self.dispatch(job);
         }
-        while let Some(ended) = self.scheduler.send_back() {
+        while let Some(ended) = self.work.scheduler.send_back() {
             self.end_run(&ended);
         }
     }
@@ -79,19 +79,19 @@ impl Server {
     pub(super) fn end_run(&mut self, ended: &Finished) {
         match &ended.outcome {
             Ok(WorkOutput::Picture(_, times) | WorkOutput::Face(_, times) | WorkOutput::Link(_, times)) => {
-                self.metrics.note_times(times);
+                self.report.metrics.note_times(times);
                 if let Some(work) = times.work() {
                     self.server.admission.observe(work);
                 }
             }
             Ok(WorkOutput::NotModified(_) | WorkOutput::Excerpt(_)) => {}
             // What went wrong is told with the line about the answer; a client that has left gets none.
-            Err(_) => self.pool.abandon(ended.run, self.poll.registry()),
+            Err(_) => self.scaler.pool.abandon(ended.run, self.kernel.poll.registry()),
         }
         if ended.durable {
-            self.tasks.handle_end(ended.id, &ended.outcome, ended.reached, &self.server, self.now);
+            self.tasks.machine.handle_end(ended.id, &ended.outcome, ended.reached, &self.server, self.now);
         } else {
-            self.tasks.note_end(ended.id, ended.outcome.as_ref().err(), &self.server, self.now);
+            self.tasks.machine.note_end(ended.id, ended.outcome.as_ref().err(), &self.server, self.now);
         }
         if let Some(watcher) = ended.watcher {
             self.tell(watcher, ended.id, &ended.outcome);
