@@ -116,7 +116,7 @@ two_requests() {
     type_in "curl -sSv -H 'Expect: 100-continue' --data-binary @foto.jpg $url/ -o gris.jpg 2>&1 | grep -E '^[<>] (HTTP|Expect)'"
     must 'antes de enviar la foto, curl pregunta si vale la pena' says '100 Continue'
     open src/http/body.rs decode 'Dónde termina un cuerpo: por largo anunciado, o por trozos (chunked).'
-    open src/conn/connection.rs end_reply 'Qué sigue a una respuesta: otra petición, o el cierre.'
+    open src/conn/connection/replying.rs end_reply 'Qué sigue a una respuesta: otra petición, o el cierre.'
 }
 
 step netcat_mode 'Sin HTTP: la imagen y nada más'
@@ -132,7 +132,7 @@ netcat_mode() {
     must 'cuatro píxeles rojos son un gris 4c, 76 de 255: el rojo pesa 0.299' says '0a 4c$'
     open src/pixels/gray.rs luma 'Rec. 601, con las mismas cuentas enteras que Pillow.'
     open src/http/format.rs sniff 'Los números mágicos. «BM» también podría ser un verbo de HTTP: decide el byte 18.'
-    open src/conn/connection.rs begin_netcat 'La misma conversación, sin cabeceras.'
+    open src/conn/connection/reading.rs begin_netcat 'La misma conversación, sin cabeceras.'
 }
 
 step half_close 'Cerrar la mitad'

@@ -96,6 +96,6 @@ a_face() {
     type_in "curl -sS $here/carpetas/caras/1A58003.jpg >documento; head -c 90 documento; echo …; tail -c 60 documento"
     type_in "sed 's/.*\"vector\":\[//; s/\].*//' documento | tr ',' '\n' | grep -c ."
     must 'son 7200 números' says '^7200$'
-    open src/conn/bank.rs write_document 'El documento, escrito igual que lo escribían los programas de la clase.'
+    open src/model/face.rs write_document 'El documento, escrito igual que lo escribían los programas de la clase.'
     open src/pixels/face.rs face_image 'De una imagen a 7200 grises.'
 }

@@ -105,6 +105,6 @@ the_end() {
         must 'el escalador iniciado a mano, también' exited 0
     fi
     must 'el directorio privado del socket desapareció' not test -e "$private"
-    open src/net/server.rs stop 'Qué se cierra, en qué orden, y hasta cuándo se espera.'
+    open src/net/server/stopping.rs stop 'Qué se cierra, en qué orden, y hasta cuándo se espera.'
     open src/net/supervisor.rs drop 'Lo último: el escalador, y su directorio.'
 }

@@ -19,8 +19,8 @@ broken 'Un socket solo de IPv6' http_by_hand src/net/listener.rs \
     'sys::listen_tcp(address, !any, BACKLOG)' 'sys::listen_tcp(address, true, BACKLOG)' \
     'Con IPV6_V6ONLY prendido, un socket en :: no recibe conexiones de IPv4. Es lo que hace asyncio.start_server("::", …) por su cuenta: quien lo usa atiende IPv6 y cree que atiende las dos.'
 
-broken 'Cerrar después de cada respuesta' two_requests src/conn/connection.rs \
-    'After::Next => Phase::Idle { fresh: false, due: now.at + limits.idle_time },' 'After::Next => Phase::Closed,' \
+broken 'Cerrar después de cada respuesta' two_requests src/conn/connection/replying.rs \
+    'After::Next => Phase::Idle { fresh: false, since: Some(now.at), due: now.at + limits.idle_time },' 'After::Next => Phase::Closed,' \
     'HTTP/1.1 deja la conexión abierta si nadie dice lo contrario. El cliente ya había enviado la segunda petición, y nadie la lee: para él no es un error del servidor, sino una respuesta que no llega.'
 
 broken 'Los grises de la televisión nueva' netcat_mode src/pixels/gray.rs \
