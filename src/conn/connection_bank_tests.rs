@@ -132,7 +132,7 @@ fn a_picture_becomes_a_face_then_a_question_then_an_answer() {
         let mut world = World::new();
         // Whatever it would take in an answer: what is kept is a JPEG.
         world.feed(&put("/carpetas/mis%20caras/%C3%B1.jpg", "Accept: application/json\r\n"));
-        let WorkSource::Upload { picture, product, .. } = &world.orders[0].origin else { panic!() };
+        let WorkSource::Upload { picture, product, .. } = &world.orders[0].source else { panic!() };
         assert_eq!((&picture[..], product), (PNG, &Product::Face));
         assert!(world.queries.is_empty(), "the store is asked when there is a face");
         world.done(&Ok(WorkOutput::Face(face_image(), Times::default())));

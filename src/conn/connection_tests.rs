@@ -122,7 +122,7 @@ impl World {
 
     /// Picture and plan of the first order.
     fn uploaded(&self) -> (&[u8], &Transform) {
-        match &self.orders[0].origin {
+        match &self.orders[0].source {
             WorkSource::Upload { picture, transform, .. } => (picture, transform),
             other => panic!("{other:?}"),
         }
@@ -929,7 +929,7 @@ fn a_name_that_is_nearly_a_parameters_is_told() {
     }
     let mut world = World::new();
     world.feed(b"POST /?SCALE=0.25&Format=png&otra=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nGIF89a");
-    let WorkSource::Upload { transform, .. } = &world.orders[0].origin else { panic!() };
+    let WorkSource::Upload { transform, .. } = &world.orders[0].source else { panic!() };
     assert_eq!((transform.size, transform.encoding.format), (Size::Factor(0.25), Format::Png));
 }
 
@@ -1141,7 +1141,7 @@ fn with_files() -> World {
 }
 
 fn file_request(world: &World) -> &FileRequest {
-    match &world.orders[0].origin {
+    match &world.orders[0].source {
         WorkSource::File(file_request) => file_request,
         other => panic!("{other:?}"),
     }
@@ -1158,7 +1158,7 @@ fn a_file_is_asked_for_and_its_picture_can_be_kept_by_the_client() {
     assert_eq!(order.conditions.if_none_match.as_deref(), Some(&b"\"x\""[..]));
     let transform = order.requested.transform(Format::Png).unwrap();
     assert_eq!((transform.size, transform.encoding.format), (Size::Factor(0.25), Format::WebP));
-    assert_eq!((world.orders[0].reservation.bytes(), world.orders[0].read), (0, None));
+    assert_eq!((world.orders[0].reservation.bytes(), world.orders[0].read_time), (0, None));
 
     let Ok(WorkOutput::Picture(made, _)) = picture(&world.server) else { panic!() };
     let made = Picture { variant: Some(variant()), ..Arc::into_inner(made).unwrap() };
@@ -1354,7 +1354,7 @@ fn a_link_is_answered_with_its_address() {
         (with_links_port(ListenerRole::Main), "a,b", "http://192.0.2.7:8082/a.jpg"),
     ] {
         world.feed(&post_for_link("?formato=png&calidad=9", host));
-        let WorkSource::Upload { picture, transform, product: Product::Link } = &world.orders[0].origin
+        let WorkSource::Upload { picture, transform, product: Product::Link } = &world.orders[0].source
         else {
             panic!("{host}")
         };
@@ -1405,7 +1405,7 @@ fn a_link_is_refused_as_any_upload_is() {
 fn without_http_a_link_is_one_line_where_links_have_a_port() {
     let mut world = with_links_port(ListenerRole::Main);
     world.feed(PNG);
-    let WorkSource::Upload { transform, product: Product::Link, .. } = &world.orders[0].origin else {
+    let WorkSource::Upload { transform, product: Product::Link, .. } = &world.orders[0].source else {
         panic!()
     };
     assert_eq!(transform.encoding.format, Format::Jpeg);
@@ -1424,7 +1424,7 @@ fn stored_pictures_are_served_where_links_lead() {
     for (mut world, prefix) in [(World::new(), "/scaled_images"), (with_links_port(ListenerRole::Links), "")]
     {
         world.feed(&get(&format!("{prefix}/a%2ejpg?x"), "Range: bytes=2-3\r\n"));
-        let WorkSource::Linked(link_request) = &world.orders[0].origin else { panic!("{prefix}") };
+        let WorkSource::Linked(link_request) = &world.orders[0].source else { panic!("{prefix}") };
         assert_eq!((&link_request.name[..], link_request.head_only), (&b"a.jpg"[..], false));
         assert_eq!(link_request.conditions.range, Some(b"bytes=2-3".to_vec()));
         world.done(&Ok(WorkOutput::Excerpt(file_part(Selection::Part(2..4), b"23"))));
@@ -1432,7 +1432,7 @@ fn stored_pictures_are_served_where_links_lead() {
         assert!(world.text().ends_with("\r\n\r\n23"), "{}", world.text());
 
         world.feed(format!("HEAD {prefix}/a.jpg HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
-        let WorkSource::Linked(link_request) = &world.orders[0].origin else { panic!("{prefix}") };
+        let WorkSource::Linked(link_request) = &world.orders[0].source else { panic!("{prefix}") };
         assert!(link_request.head_only);
         world.done(&Ok(WorkOutput::Excerpt(file_part(Selection::Whole, b""))));
         assert!(world.text().contains("Content-Length: 10\r\n"), "{}", world.text());
@@ -1497,7 +1497,7 @@ fn with_a_port_of_their_own_links_are_not_served_on_the_main_one() {
     // Without one they win over files of that name.
     let mut world = with_files();
     world.feed(&get("/scaled_images/a.jpg", ""));
-    assert!(matches!(world.orders[0].origin, WorkSource::Linked(_)));
+    assert!(matches!(world.orders[0].source, WorkSource::Linked(_)));
 }
 
 #[test]

@@ -15,11 +15,11 @@ pub struct WorkRequest {
     /// The request's id, which becomes the run's.
     pub id: Uuid,
     /// Where the picture comes from.
-    pub origin: WorkSource,
+    pub source: WorkSource,
     /// Holds the bytes of an upload.
     pub reservation: Reservation,
     /// How long an upload took.
-    pub read: Option<Duration>,
+    pub read_time: Option<Duration>,
 }
 
 /// Where a picture comes from.

@@ -41,7 +41,7 @@ pub struct Entry {
     /// Holds the bytes of an upload.
     pub reservation: Reservation,
     /// How long an upload took.
-    pub read: Option<Duration>,
+    pub read_time: Option<Duration>,
     /// When the run must have ended.
     pub due: Instant,
     /// It is a task's, whatever becomes of clients: it takes no place from theirs.
@@ -150,7 +150,7 @@ impl Pipeline {
     /// A run that waits for its place.
     #[must_use]
     pub fn new(key: Key, entry: Entry, now: Instant) -> Self {
-        let Entry { id, start, reservation, read, due, durable } = entry;
+        let Entry { id, start, reservation, read_time, due, durable } = entry;
         Self {
             id,
             key,
@@ -159,7 +159,7 @@ impl Pipeline {
             cancelled: Cancel::default(),
             step: 0,
             at_scaler: false,
-            times: Times { read, ..Times::default() },
+            times: Times { read: read_time, ..Times::default() },
             stage: match start {
                 Start::Named(file_request) => Stage::Named { file_request, reservation, since: now },
                 Start::Sought(link_request) => Stage::Sought { link_request, reservation, since: now },

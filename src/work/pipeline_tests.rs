@@ -30,10 +30,10 @@ fn loaded(version: Option<FileVersion>) -> Loaded {
 fn begin(admission: &Admission, start: Start, bytes: u64, now: Instant) -> Pipeline {
     let mut reservation = admission.reservation();
     reservation.charge(bytes).unwrap();
-    let read = (bytes > 0).then_some(Duration::ZERO);
+    let read_time = (bytes > 0).then_some(Duration::ZERO);
     Pipeline::new(
         KEY,
-        Entry { id: Uuid::from_u128(7), start, reservation, read, due: now + DEADLINE, durable: false },
+        Entry { id: Uuid::from_u128(7), start, reservation, read_time, due: now + DEADLINE, durable: false },
         now,
     )
 }

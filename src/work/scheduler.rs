@@ -1,14 +1,23 @@
-//! The runs in hand: who waits for which, whose turn it is, whose time is over.
+//! Who is next: the runs in hand, whose turn it is, whose time is over.
 //!
-//! There are four lines, each let in strictly in order of arrival: for work, and for small work, which take a place and memory;
-//! for a look at a file, which takes a place alone and soon gives it back; and the tasks' line, which takes memory alone. Of
-//! the first three the oldest goes first, and the next one if that finds no room: an answer that needs no memory does not wait
-//! for memory, and a small picture not for a large one. While a large one waits for memory, small ones have their share of
-//! it and no more, so that it is not overtaken for ever. Between those and the tasks turns are taken, and tasks beside one another leave part of the memory to uploads; a client that finds no memory when it is its turn is waited for, and a task too once
-//! it has waited long, so that neither side starves the other; who finds no place is not, for a task needs none. Of the
-//! tasks one alone waits for memory: those behind it are sent back to the store, or what they hold together could be what
-//! none of them can get. A run whose client has left is forgotten at once if it still waits; one that has a step out
-//! stays, cancelled, until the step ends or the deadline comes, for that is what lets go of a scaler that hangs.
+//! | line | of | takes | order |
+//! | --- | --- | --- | --- |
+//! | `looking` | files and links to look at | a place (a link none) | by age; of it and the next two the oldest goes first, |
+//! | `small` | small pictures whose clients wait | a place and memory | and the next one if that finds no room |
+//! | `waiting` | the others whose clients wait | a place and memory | |
+//! | `tasks` | pictures of tasks | memory | by age; in turn with the three others |
+//!
+//! Rules:
+//! - Each line is let in strictly in order of arrival. While a large picture waits for memory, small ones have their share of
+//!   it ([`Admission::share_has_room`]) and no more, so that it is not overtaken for ever.
+//! - Tasks beside one another leave part of the memory to uploads ([`TASKS_PART`]).
+//! - A client that finds no memory when it is its turn is waited for, and a task too once it has waited long
+//!   ([`TASK_PATIENCE`]), so that neither side starves the other. A client that finds no place is not waited for: a task
+//!   needs none.
+//! - One task alone waits for memory: those behind it are sent back to the store, or what they hold together could be what
+//!   none of them can get.
+//! - A run whose client has left is forgotten at once if it still waits. One that has a step out stays, cancelled, until the
+//!   step ends or the deadline comes, for that is what lets go of a scaler that hangs.
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -89,39 +98,22 @@ pub enum Advance {
 }
 
 impl Scheduler {
-    /// Takes an order for `watcher`. The header of an upload is looked at first, in microseconds and on this thread, so
-    /// that what can't be done is refused however long the queue is; a file is for the workers to look at.
+    /// Takes a request for `watcher`.
     ///
     /// # Errors
     /// The picture, or its result, is not for us.
     pub fn submit(
         &mut self,
         watcher: Key,
-        order: WorkRequest,
+        request: WorkRequest,
         server: &ServerState,
         timers: &mut Timers,
         now: Instant,
     ) -> Result<Key, WorkError> {
-        let limits = &server.limits;
-        let WorkRequest { id, origin, reservation, read } = order;
-        let (start, line) = match origin {
-            WorkSource::Upload { picture, transform, product } => {
-                let brief = Brief::new(transform, product);
-                let loaded = pixels::appraise(picture, brief, &limits.pixels, server.admission.bytes_max())?;
-                let is_small = loaded.is_small(server.admission.small_max());
-                (Start::Loaded(loaded), if is_small { &mut self.small } else { &mut self.waiting })
-            }
-            WorkSource::File(file_request) => (Start::Named(file_request), &mut self.looking),
-            WorkSource::Linked(link_request) => (Start::Sought(link_request), &mut self.looking),
-        };
-        let entry = Entry { id, start, reservation, read, due: now + limits.deadline, durable: false };
-        let key = insert(&mut self.runs, Some(watcher), entry, now)?;
-        line.push_back(key);
-        self.arm(key, timers);
-        Ok(key)
+        self.enqueue(Some(watcher), request, server, timers, now)
     }
 
-    /// Takes a task on. Nobody watches it here: how it ends is told to the store first.
+    /// Takes a task on. No client watches it here: how it ends is told to the store first.
     ///
     /// # Errors
     /// The picture, or its result, is not for us.
@@ -132,14 +124,43 @@ impl Scheduler {
         timers: &mut Timers,
         now: Instant,
     ) -> Result<Key, WorkError> {
-        let limits = &server.limits;
         let Claim { id, picture, transform, reservation, .. } = claim;
-        let brief = Brief::new(transform, Product::File);
-        let loaded = pixels::appraise(picture, brief, &limits.pixels, server.admission.bytes_max())?;
-        let start = Start::Loaded(loaded);
-        let entry = Entry { id, start, reservation, read: None, due: now + limits.deadline, durable: true };
-        let key = insert(&mut self.runs, None, entry, now)?;
-        self.tasks.push_back(key);
+        let source = WorkSource::Upload { picture, transform, product: Product::File };
+        let request = WorkRequest { id, source, reservation, read_time: None };
+        self.enqueue(None, request, server, timers, now)
+    }
+
+    /// Puts a request in line. The header of an upload is looked at first, in microseconds and on this thread, so that what
+    /// can't be done is refused however long the queue is; a file is for the workers to look at.
+    fn enqueue(
+        &mut self,
+        watcher: Option<Key>,
+        request: WorkRequest,
+        server: &ServerState,
+        timers: &mut Timers,
+        now: Instant,
+    ) -> Result<Key, WorkError> {
+        let (limits, durable) = (&server.limits, watcher.is_none());
+        let WorkRequest { id, source, reservation, read_time } = request;
+        let (start, line) = match source {
+            WorkSource::Upload { picture, transform, product } => {
+                let brief = Brief::new(transform, product);
+                let loaded = pixels::appraise(picture, brief, &limits.pixels, server.admission.bytes_max())?;
+                let line = if durable {
+                    &mut self.tasks
+                } else if loaded.is_small(server.admission.small_max()) {
+                    &mut self.small
+                } else {
+                    &mut self.waiting
+                };
+                (Start::Loaded(loaded), line)
+            }
+            WorkSource::File(file_request) => (Start::Named(file_request), &mut self.looking),
+            WorkSource::Linked(link_request) => (Start::Sought(link_request), &mut self.looking),
+        };
+        let entry = Entry { id, start, reservation, read_time, due: now + limits.deadline, durable };
+        let key = insert(&mut self.runs, watcher, entry, now)?;
+        line.push_back(key);
         self.arm(key, timers);
         Ok(key)
     }
@@ -349,8 +370,8 @@ mod tests {
             .unwrap()
             .transform(Format::Pnm)
             .unwrap();
-        let origin = WorkSource::Upload { picture: picture.to_vec(), transform, product: Product::File };
-        WorkRequest { id: Uuid::new_v4(), origin, reservation, read: Some(Duration::ZERO) }
+        let source = WorkSource::Upload { picture: picture.to_vec(), transform, product: Product::File };
+        WorkRequest { id: Uuid::new_v4(), source, reservation, read_time: Some(Duration::ZERO) }
     }
 
     #[test]
@@ -438,8 +459,13 @@ mod tests {
         let requested = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
         let file_request =
             FileRequest { path: b"a.pgm".to_vec(), requested, conditions: Conditions::default() };
-        let origin = WorkSource::File(Box::new(file_request));
-        WorkRequest { id: Uuid::new_v4(), origin, reservation: server.admission.reservation(), read: None }
+        let source = WorkSource::File(Box::new(file_request));
+        WorkRequest {
+            id: Uuid::new_v4(),
+            source,
+            reservation: server.admission.reservation(),
+            read_time: None,
+        }
     }
 
     /// A worker has read the file, and found out what the work would take.

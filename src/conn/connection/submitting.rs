@@ -118,9 +118,9 @@ impl Connection {
     }
 
     /// Has a file looked at.
-    fn look(&mut self, from: Name, request: Request, origin: WorkSource, now: Now) {
+    fn look(&mut self, from: Name, request: Request, source: WorkSource, now: Now) {
         let (id, reservation) = (request.id, self.server.admission.reservation());
-        let order = WorkRequest { id, origin, reservation, read: None };
+        let order = WorkRequest { id, source, reservation, read_time: None };
         self.watch(from, request, Box::new(order), now);
     }
 
@@ -163,9 +163,9 @@ impl Connection {
             Intent::Bank(_) => (requested.resolve_for_link(), Product::Face),
             _ => (requested.transform(format).ok_or(HttpProblem::NotAcceptable)?, Product::File),
         };
-        let origin = WorkSource::Upload { picture, transform, product };
-        let read = Some(now.at - request.began_at);
-        Ok(Ordered::Work(Box::new(WorkRequest { id: request.id, origin, reservation, read })))
+        let source = WorkSource::Upload { picture, transform, product };
+        let read_time = Some(now.at - request.began_at);
+        Ok(Ordered::Work(Box::new(WorkRequest { id: request.id, source, reservation, read_time })))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::work_request::{WorkRequest, WorkSource};
 impl Server {
     /// How an order for a file ends that need not stand in line, or may not; None for all others.
     pub(super) fn try_cached(&mut self, order: &WorkRequest) -> Option<WorkResult> {
-        let WorkSource::File(file_request) = &order.origin else { return None };
+        let WorkSource::File(file_request) = &order.source else { return None };
         let began_at = Instant::now();
         let ending = match self.work.library.as_ref().and_then(|library| library.try_cached(file_request)) {
             Some(Output::Picture(picture)) => {
