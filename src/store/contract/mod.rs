@@ -31,6 +31,8 @@ pub(super) trait Place: Default {
     const STEPS: u32 = 500;
     /// Tasks that are more than one sweep lets expire.
     const MANY: u64 = 1100;
+    /// Faces of a folder that are more than it may forget at once.
+    const FACES: u32 = 1200;
 
     /// Whether there is any on this machine; where not, that was said aloud.
     fn is_there() -> bool {
@@ -83,7 +85,7 @@ macro_rules! bank_contract_tests {
     ($place:ty) => {
         $crate::store::contract::contract_tests! { $place;
             bank: a_name_is_taken_once, names_are_in_order_of_their_bytes, what_is_missing_is_told_in_order,
-                folders_count_their_faces, faces_come_in_pages;
+                folders_count_their_faces, faces_come_in_pages, what_is_removed_is_gone_and_may_come_again;
         }
     };
 }

@@ -17,7 +17,7 @@ use crate::model::face::{FACE_SAMPLES, Face, FolderPage, Page};
 const UNIT: f64 = 1000.0;
 
 /// Faces of a folder that are forgotten at once.
-const REMOVED_MAX: usize = 500;
+const REMOVED_MAX: usize = 100;
 
 /// Sees to it that names are unique in a folder; false if they are not already, in documents of others.
 pub(super) async fn prepare(bank: &Database, folder: &str) -> Result<bool, MongoError> {
@@ -113,16 +113,13 @@ pub(super) async fn remove_face(bank: &Database, folder: &str, name: &str) -> Re
 /// collection itself stays, with the index by which names are unique: other servers may know of it.
 pub(super) async fn remove_faces(bank: &Database, folder: &str) -> Result<(bool, bool), MongoError> {
     let table = table(bank, folder);
-    let only_ids = doc! { "_id": 1 };
     // What has no name is none of ours.
-    let faces = doc! { "nombre": { "$gte": "" } };
-    let found = all(table.find(faces).projection(only_ids).limit(limit(REMOVED_MAX))).await?;
-    let ids: Vec<Bson> = found.iter().filter_map(|document| document.get("_id").cloned()).collect();
-    if ids.is_empty() {
-        return Ok((false, false));
-    }
-    let more = ids.len() == REMOVED_MAX;
-    step(table.delete_many(doc! { "_id": { "$in": ids } })).await?;
+    let faces = table.find(doc! { "nombre": { "$gte": "" } }).sort(doc! { "nombre": 1 });
+    let names: Vec<String> =
+        names_of(all(faces.projection(only_names()).limit(limit(REMOVED_MAX))).await?).collect();
+    let Some(last) = names.last() else { return Ok((false, false)) };
+    step(table.delete_many(doc! { "nombre": { "$gte": "", "$lte": last } })).await?;
+    let more = names.len() == REMOVED_MAX;
     Ok((true, more))
 }
 

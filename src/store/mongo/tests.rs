@@ -43,6 +43,9 @@ impl Bank {
 }
 
 impl Place for Bank {
+    // FerretDB looks through the whole folder for each piece.
+    const FACES: u32 = 110;
+
     fn is_there() -> bool {
         shared().is_some()
     }
