@@ -20,14 +20,16 @@ _tp2() {
         --max-cuerpo) :; return ;;
         --max-pixeles) :; return ;;
         --conexiones) :; return ;;
+        --conexiones-por-ip) :; return ;;
         --cola) :; return ;;
         --memoria) :; return ;;
         --plazo) :; return ;;
         --retencion) :; return ;;
         --retencion-espacio) :; return ;;
+        --enlaces-espacio) :; return ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '-h --help -i --ip -p --port --puerto -e --escala -s --escalador -d --directorio -l --enlaces -a --almacen --banco -t --hilos -o --registro --registro-json -v --detalle -q --silencio --origen --nombre --clave-archivo --proxy --salud -V --version --max-cuerpo --max-pixeles --conexiones --cola --memoria --plazo --retencion --retencion-espacio' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W '-h --help -i --ip -p --port --puerto -e --escala -s --escalador -d --directorio -l --enlaces -a --almacen --banco -t --hilos -o --registro --registro-json -v --detalle -q --silencio --origen --nombre --clave-archivo --proxy --salud -V --version --max-cuerpo --max-pixeles --conexiones --conexiones-por-ip --cola --memoria --plazo --retencion --retencion-espacio --enlaces-espacio' -- "$cur")
     fi
 }
 complete -F _tp2 tp2
