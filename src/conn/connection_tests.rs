@@ -769,6 +769,7 @@ fn errors_of_the_application_keep_the_connection_and_errors_of_framing_close_it(
         assert_eq!(world.statuses(), [status], "{shown}");
         assert_eq!(world.half_closed, !kept, "{shown}");
         assert_eq!(world.text().contains("Connection: close"), !kept, "{shown}");
+        assert!(!world.text().contains(" Unknown\r\n"), "{shown}: every status has its reason phrase");
     }
 }
 
