@@ -190,6 +190,7 @@ fn access_of(config: &Config, addresses: &[SocketAddr]) -> Result<Access, String
         names: hosts.chain(config.names.iter().cloned()).collect(),
         guards_host: !config.names.is_empty()
             || addresses.iter().all(|address| address.ip().to_canonical().is_loopback()),
+        guards_forwarded_host: !config.names.is_empty(),
         key: RefCell::new(key),
         proxies: config.proxies.clone(),
     })

@@ -18,7 +18,8 @@
 //!
 //! From top to bottom, the first row that gives an answer counts. All of it comes before routes, parameters and the body: a
 //! request without the key learns nothing of what there is, and none of its body is kept. A believed proxy's
-//! `X-Forwarded-Host` has to pass the rows on `Host` as well, and is the host that an `Origin` is compared with.
+//! `X-Forwarded-Host` is the host that an `Origin` is compared with; with `--nombre` it has to pass the rows on `Host` as
+//! well. Without, the proxy decides which names lead to the server.
 //!
 //! Rules: the fields that a browser adds can't be set by a page's script (Fetch, «forbidden request-header»), so they are
 //! believed; a client that is no browser may send what it likes, and only the key stops it. An origin that was let in gets its
@@ -58,6 +59,8 @@ pub struct Access {
     pub names: Vec<String>,
     /// Other names are refused.
     pub guards_host: bool,
+    /// Other names in a believed `X-Forwarded-Host` are refused: `--nombre` was given.
+    pub guards_forwarded_host: bool,
     /// `--clave-archivo`: the key, which a signal may change.
     pub key: RefCell<Option<Key>>,
     /// `--proxy`.
@@ -218,8 +221,9 @@ impl Access {
 
     /// A name that is not ours, where that matters.
     fn foreign_name<'a>(&self, head: &'a RequestHead, told: &Forwarded<'a>) -> Option<&'a [u8]> {
-        let named = head.field("host").filter(|_| head.is_path()).into_iter().chain(told.host);
-        named.into_iter().find(|host| self.guards_host && !self.is_own_name(host))
+        let own = head.field("host").filter(|_| self.guards_host && head.is_path());
+        let forwarded = told.host.filter(|_| self.guards_forwarded_host);
+        own.into_iter().chain(forwarded).find(|host| !self.is_own_name(host))
     }
 
     fn is_own_name(&self, host: &[u8]) -> bool {

@@ -121,6 +121,9 @@ fn names_against_rebinding() {
 fn the_host_that_a_proxy_tells_is_judged_as_well() {
     let mut guarded = access(&[], &["fotos.example"], true, None);
     guarded.proxies = vec!["127.0.0.1".parse().unwrap()];
+    let other = ["Host: x", "X-Forwarded-Host: otras.example"];
+    assert_eq!(status(&guarded, "POST", "/", &other, false), 0, "without --nombre the proxy decides");
+    guarded.guards_forwarded_host = true;
     for (fields, expected) in [
         (&["Host: x", "X-Forwarded-Host: fotos.example", "Origin: https://fotos.example"][..], 0),
         (&["Host: x", "X-Forwarded-Host: fotos.example", "Origin: https://x"], 403),
