@@ -1,13 +1,16 @@
 //! What is in a directory, without opening any of it.
 //!
 //! Rules: names are sorted by their bytes, so that runs are alike; only regular files, and links to such, are pictures
-//! that may be sent; sub-directories are not entered. A name must be text: it becomes a string in the bank.
+//! that may be sent, but for what systems leave in folders ([`is_clutter`]); sub-directories are not entered. A name must be text: it becomes a string in the bank.
 use std::ffi::OsString;
 use std::fs::{self, DirEntry, FileType};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use scaler::words::InWords;
+
+use crate::client::save::is_clutter;
 
 /// The entries of a directory, each list sorted.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub(super) fn list(path: &Path) -> io::Result<Listing> {
         entries.into_iter().map(|entry| (entry.file_name(), entry)).collect();
     entries.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut listing = Listing::default();
-    for (name, entry) in entries {
+    for (name, entry) in entries.into_iter().filter(|(name, _)| !is_clutter(name.as_bytes())) {
         let shown = || name.to_string_lossy().into_owned();
         match (kind_of(&entry), name.to_str()) {
             (Ok(kind), _) if kind.is_dir() => listing.directories.push(shown()),
@@ -67,7 +70,6 @@ pub(super) fn folder_name(path: &Path) -> io::Result<String> {
 mod tests {
     use super::*;
     use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
@@ -76,7 +78,7 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("tp2-lista-{}", uuid::Uuid::new_v4()));
         let inside = directory.join("img_to_learn");
         fs::create_dir_all(inside.join("sub")).unwrap();
-        for name in ["b.jpg", "a.jpg", ".oculta.jpg", "ñ.jpg"] {
+        for name in ["b.jpg", "a.jpg", ".oculta.jpg", "ñ.jpg", ".DS_Store", "Thumbs.db", "._a.jpg"] {
             fs::write(inside.join(name), b"").unwrap();
         }
         fs::write(inside.join(OsStr::from_bytes(b"mal\xff.jpg")), b"").unwrap();
