@@ -174,6 +174,7 @@ fn send_one(
 ) -> Result<bool, Failure> {
     let origin = source.name().to_owned();
     let done = match options.mode {
+        _ if options.simulate => picture::simulate(session.console, options, source),
         Mode::Picture => picture::run(session, options, source, saver),
         Mode::Task => task::run(session, options, source, saver),
         Mode::Link => link::run(session, options, source),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::console::{Console, Unit};
 use super::endings;
 use super::failure::Failure;
-use super::options::{Options, Output};
+use super::options::{Mode, Options, Output};
 use super::outcome::Outcome;
 use super::parameters::Parameters;
 use super::request::{Body, ClientRequest};
@@ -53,10 +53,6 @@ pub(super) fn run(
     saver: &Saver,
 ) -> Result<(), Failure> {
     let mut upload = Upload::new("PUT", "/", options, source)?;
-    if options.simulate {
-        simulate(session.console, &upload);
-        return Ok(());
-    }
     let mut conversation = session.open()?;
     let response = send(&mut conversation, session.console, &mut upload.request)?;
     if response.status != 200 {
@@ -117,13 +113,23 @@ impl Upload {
     }
 }
 
-/// Tells what would be done.
-fn simulate(console: &Console, upload: &Upload) {
+/// Tells what would be done with the picture; sends nothing.
+///
+/// # Errors
+/// [`Failure`]: the picture can't be read or is empty, or its result could not be saved.
+pub(super) fn simulate(console: &Console, options: &Options, source: Source) -> Result<(), Failure> {
+    let upload = Upload::new("PUT", "/", options, source)?;
     let shown = upload.expected.as_deref().map_or(STANDARD.into(), Path::to_string_lossy);
-    let line = format_args!("imagen {} se guardaría como {shown}", upload.origin.display());
+    let origin = upload.origin.display();
+    let line = match options.mode {
+        Mode::Link => format!("imagen {origin} se enviaría, y su enlace se mostraría"),
+        Mode::Picture | Mode::Task => format!("imagen {origin} se guardaría como {shown}"),
+    };
     let destination = upload.expected.as_ref().map(|path| path.to_string_lossy().into_owned());
+    let destination = destination.filter(|_| options.mode != Mode::Link);
     let planned = Outcome::new("por hacer", &upload.origin, line);
     console.outcome(&Outcome { destination, is_new: true, ..planned });
+    Ok(())
 }
 
 /// Sends it, telling how far it has come. When tries follow each other, the steps are told once.

@@ -332,6 +332,9 @@ fn what_would_be_done_is_told_and_not_done() {
          imagen s/a.png ya existe\nimagen fotos/b.pgm se guardaría como s/b.png\n\
          1 por hacer, 1 ya existían, 1 omitidas, 0 con error\n"
     );
+    place.run(nobody(), &["--simular", "--tarea", "-f", "fotos/a.pgm"]).expect(0);
+    let ended = place.run(nobody(), &["--simular", "--enlace", "-f", "fotos/a.pgm"]).expect(0);
+    assert_eq!(ended.lines, "imagen fotos/a.pgm se enviaría, y su enlace se mostraría\n");
     let ended = place.run(nobody(), &["--simular", "-f", "fotos/a.pgm"]).expect(0);
     assert_eq!(ended.lines, "imagen fotos/a.pgm se guardaría como imagen_procesada.pgm\n");
     assert_eq!(tree(&place.path("s")).len(), 1);
