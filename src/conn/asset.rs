@@ -1,11 +1,11 @@
-//! The page and its files as answers: kept by whoever has them, asked about each time, sent again when they change, which
-//! is with the program alone. So a new program never meets an old script.
+//! The page and its files as answers: clients keep them, revalidate each time, and get them again when they change,
+//! which is with the program alone. So a new program never meets an old script.
 use crate::http::conditional::Conditions;
 use crate::http::reply::Reply;
 use crate::page::Asset;
 
-/// What the page may do. Script and style come from files of the program's own, never out of the document, and no text
-/// is ever taken for markup: names of files and folders are other people's words.
+/// What the page may do. Script and style come only from the program's own files, and no text is taken for markup:
+/// clients choose the names of files and folders.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";

@@ -1,5 +1,5 @@
-//! The image bank: folders of faces, each 80 columns by 90 rows of gray, for people who train on them. What a request
-//! wants of it, what it is answered, and the rules for names; plain data and decisions.
+//! The image bank: folders of faces, each 80 columns by 90 rows of gray, as training data. Requests, answers, and the
+//! rules for names; plain data and decisions.
 //!
 //! Names are data, never paths: nothing here or below opens a file by one. A folder is made by its first face; a face
 //! is never replaced.
@@ -24,7 +24,7 @@ const FOLDER_MAX: usize = 120;
 const NAME_MAX: usize = 255;
 /// Names of a page, where the client does not say.
 const PAGE: usize = 1000;
-/// The most it may ask for.
+/// Most names of a page that a client may ask for.
 const PAGE_MAX: usize = 10_000;
 /// Longest list of names that is looked through, in bytes: it is parsed on the loop.
 pub const LIST_MAX: u64 = 1 << 20;
@@ -302,7 +302,7 @@ fn page_size(parameters: &Parameters) -> Result<usize, HttpProblem> {
     })
 }
 
-/// The names of a list: `{"nombres": ["a.jpg", …]}`. Nothing is built of what is no name: the list is a stranger's.
+/// The names of a list: `{"nombres": ["a.jpg", …]}`. The list is untrusted: nothing is built of what is no name.
 ///
 /// # Errors
 /// It is no JSON (400), or another (422).
@@ -311,7 +311,7 @@ pub fn names_of(list: &[u8]) -> Result<Vec<String>, HttpProblem> {
         Category::Data => HttpProblem::NotNames { value: value.to_owned() },
         Category::Syntax | Category::Eof | Category::Io => HttpProblem::NotJson,
     };
-    // The whole is looked through first: what is broken further on is no list either.
+    // Parsed whole first: a list that is broken further on is refused.
     let whole: &RawValue = serde_json::from_slice(list).map_err(|_| HttpProblem::NotJson)?;
     let members: HashMap<String, &RawValue> =
         serde_json::from_str(whole.get()).map_err(|error| refused(&error, ""))?;

@@ -11,14 +11,14 @@
 //!    +------------------------------------------- kept alive -------------------------------------+
 //!                                                                            else: Linger -> Closed
 //! ```
-//! Rules: a transition takes the phase out (`mem::replace` with `Closed`), matches it by value and puts the next in,
-//! so a bug in between leaves a closed connection, never a half-alive one; [`phase`](super::phase) has the whole
-//! table and every transition is checked against it. Every live phase has an absolute deadline, and interest in input is a function
-//! of the phase: neither is a field that could disagree with it. While an answer is on its way, pipelined bytes
-//! wait in `RecvBuf` (16 KiB) and then in the kernel: that is the back-pressure. An end of input is judged by the
-//! phase: cutting a request short is a 400, having sent it whole and half-closed is how netcat asks.
+//! Rules: a transition takes the phase out (`mem::replace` with `Closed`), matches it by value and puts the next in, so
+//! a bug in between leaves a closed connection, never a half-alive one. Every transition is checked against the table
+//! in [`phase`](super::phase). Every live phase has an absolute deadline, and the phase decides whether input is read:
+//! neither is a field that could disagree with it. While an answer is on its way, pipelined bytes wait in `RecvBuf` (16
+//! KiB) and then in the kernel: that is the back-pressure. The phase judges an end of input: a request cut short is a
+//! 400; a whole one with a half-close is netcat's way to ask.
 //!
-//! Its surface is quinn's: `handle_*` take input, `poll_*` give output; each input is followed by a full drain of
+//! Its interface is quinn's: `handle_*` take input, `poll_*` give output; each input is followed by a full drain of
 //! [`Connection::poll_action`].
 use core::net::IpAddr;
 use std::collections::VecDeque;
@@ -50,9 +50,9 @@ mod submitting;
 
 /// The most bytes that may be handed to [`Connection::handle_input`] at once.
 pub const INPUT_MAX: usize = 64 << 10;
-/// Input that waits its turn while an answer is on its way; past this the kernel keeps it.
+/// Input that waits while an answer is on its way; beyond it the kernel keeps the bytes.
 const PIPELINED_MAX: usize = 16 << 10;
-/// A stopping server keeps an idle connection so long: a proxy may just have sent a request on it.
+/// How long a stopping server keeps an idle connection: a proxy may just have sent a request on it.
 const PARTING: Duration = Duration::from_secs(1);
 
 /// One client connection.
@@ -92,7 +92,7 @@ impl Connection {
     /// A client has connected.
     #[must_use]
     pub fn new(server: Rc<ServerState>, local_address: LocalAddress, now: Now) -> Self {
-        // Whoever connects has something to say: as long as for a head, not as long as between two requests.
+        // A new connection has the time of a head, not the longer time between two requests.
         let due = now.at + server.limits.head_time;
         let caller = Caller { address: local_address.peer, request_id: None };
         let connected = LogEvent { id: None, caller, what: EventKind::Connected };
@@ -260,8 +260,8 @@ impl Connection {
         }
     }
 
-    /// The server is stopping: another request ends the connection with its answer, and none within a moment ends it too
-    /// (one may be on its way already, and its sender could not know); who waits for a task to end is told how it stands.
+    /// The server is stopping: the connection ends with the next answer, or after a moment without a request (one may
+    /// be on its way, and its sender could not know). A client that waits for a task is told its state.
     pub fn handle_drain(&mut self, now: Now) {
         match &mut self.phase {
             Phase::Idle { due, .. } => *due = (*due).min(now.at + PARTING),
@@ -360,7 +360,7 @@ impl Connection {
         }
     }
 
-    /// Works through what waits in `recv` until it takes no more; if nothing will follow it, judges that too.
+    /// Handles what is in `recv` until it takes no more; if nothing will follow, judges that too.
     fn advance(&mut self, now: Now) {
         self.work_through(now);
         if self.peer_done {

@@ -474,8 +474,8 @@ fn every_phase_has_its_deadline() {
     assert!(matches!(world.events.last().unwrap().what, EventKind::Answered { cut: true, sent: 1024, .. }));
 }
 
-/// Whoever takes 4 KiB a second is answered to the end, in whatever pieces; whoever takes less is cut off, soon if it had
-/// taken nothing in advance.
+/// A client that takes 4 KiB a second gets its whole answer, in pieces of any size; a slower one is cut off, and soon
+/// if it had taken nothing in advance.
 #[test]
 fn an_answer_keeps_its_pace_to_the_end() {
     let world = || {
@@ -513,8 +513,8 @@ fn an_answer_keeps_its_pace_to_the_end() {
     }
 }
 
-/// Whoever keeps the pace is read for as long as it takes; whoever stops has ten seconds and what is left of those that
-/// run, whatever came before.
+/// A client that keeps the pace is read without limit; one that stops has ten seconds and the rest of the running ten,
+/// whatever came before.
 #[test]
 fn a_body_keeps_its_pace_to_the_end() {
     let pace = |world: &mut World| {

@@ -6,9 +6,9 @@
 //!  GET /imagen    Status ----> 304, 409, 410, the failure's own code, or File ----> 200, 206
 //!  DELETE         Deleted ---> 204
 //! ```
-//! Waiting for a task to end is one thing ([`NextStep::Watch`]) for `?espera` and for `Prefer: wait`. It is answered
-//! when the task has ended, and not before; when the client's time is over, the connection asks for the state as it
-//! is then. Only the connection knows of its deadline.
+//! Waiting for a task's end ([`NextStep::Watch`]) is the same for `?espera` and for `Prefer: wait`. It is answered only
+//! when the task has ended; when the client's time is over, the connection, which alone knows its deadline, asks for
+//! the state.
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -288,7 +288,7 @@ fn look(id: Uuid, now: Now) -> NextStep {
     ask(StoreRead::Status(id), Pending::Status(id), now)
 }
 
-/// Waits for the end; not on a server that stops, which begins no task.
+/// Waits for the end; not on a stopping server, which begins no task.
 fn watch(id: Uuid, time: Duration, server: &ServerState, now: Now) -> NextStep {
     if server.draining.get() {
         return look(id, now);
@@ -352,7 +352,7 @@ fn deliver(intent: &Intent, part: ResultPart, file: Bytes, reservation: Reservat
     NextStep::Answer { reply, held: Held::Picture(Arc::new(picture)), id }
 }
 
-/// A result never changes, but may be gone tomorrow: it may be kept, and is to be asked about.
+/// A result never changes, but may expire: clients may keep it, and must revalidate.
 fn described(reply: Reply, status: &Status) -> Reply {
     let reply = reply
         .with("ETag", status.etag())

@@ -1,11 +1,10 @@
 //! Through which port a client came, under which address it reached us, and where a link that it is given leads.
 //!
-//! A link is for the client that asked for it, and its friends: so it names the host that the client used, as far as that
-//! is a name or an address and nothing else, because it is echoed. With a port of its own for links (`-l`) that port is
-//! named; without one the port is the client's too, and none where it named none: a proxy or a router in between has
-//! its own, of which we know nothing.
+//! A link names the host that the client used, so that the client can share it; only a plain name or address is taken,
+//! because it is echoed. With a port of its own for links (`-l`) the link names that port; without one the client's
+//! port, or none where the client named none: a proxy or router in between has a port that we do not know.
 //!
-//! Behind a proxy that is believed ([`Forwarded`]) the scheme and the host are those that the client used with it.
+//! Behind a trusted proxy ([`Forwarded`]) scheme and host are those that the client used with it.
 use core::net::IpAddr;
 
 use crate::http::forwarded::Forwarded;
@@ -49,10 +48,10 @@ impl LocalAddress {
     }
 }
 
-/// Name and port of what a client calls us; None if there is no name in it, or more than a name.
+/// The name and port by which a client calls us; None if there is no name in it, or more than a name.
 ///
-/// A head that was read has `host [":" port]` there (RFC 9110 §7.2). What is let through is less than RFC 3986 §3.2.2 does:
-/// names of machines and addresses, no escapes and no punctuation.
+/// A parsed head has `host [":" port]` there (RFC 9110 §7.2). Less is accepted than in RFC 3986 §3.2.2: names of
+/// machines and addresses, no escapes and no punctuation.
 fn parts(host: &[u8]) -> Option<(&str, &str)> {
     let host = std::str::from_utf8(host).ok()?;
     let name_end = match host.find(']') {

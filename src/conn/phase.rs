@@ -1,7 +1,7 @@
 //! The phases of a conversation and the table of what may follow what: the data of [`connection`](super::connection).
 //!
-//! No live phase is without an absolute deadline, its own or that of when it began, and what a phase needs lives inside it: a form exists only in a body,
-//! a reply in flight excludes parsing.
+//! Every live phase has an absolute deadline, or one counted from when it began. The data of a phase live inside it: a
+//! form exists only in a body, and nothing is parsed while a reply is in flight.
 use std::time::Instant;
 
 use uuid::Uuid;
@@ -23,11 +23,11 @@ pub(super) enum Phase {
     Head { fresh: bool, since: Instant },
     /// A body is coming.
     Body { request: Request, upload: Box<Upload> },
-    /// Somebody else has the picture, or looks for what was asked.
+    /// The picture, or the question, is out with another part of the server.
     Waiting { request: Request, awaited: Pending, since: Instant, due: Instant },
     /// An answer is on its way; its bytes are charged to `held`, `rest` is what comes after them.
     Reply { then: After, answer: Replying, due: Instant, rest: Option<Box<Continued>>, held: Held },
-    /// The last answer is sent; what the peer still sends is read and thrown away, so that it can read us.
+    /// The last answer is sent; what the peer still sends is read and discarded, so that it can read the answer.
     Linger { due: Instant },
     /// Nothing more happens.
     Closed,
@@ -43,7 +43,6 @@ pub(super) enum After {
 /// An answer that goes on when the store has brought more.
 #[derive(Debug)]
 pub(super) struct Continued {
-    /// What is to come.
     pub(super) rest: Continuation,
     /// Each part is a chunk (RFC 9112 §7.1); otherwise the end of the connection is the end.
     pub(super) chunked: bool,
@@ -68,10 +67,9 @@ pub(super) struct Replying {
     pub(super) received: u64,
     pub(super) sent: u64,
     pub(super) began_at: Instant,
-    /// When the answer began.
     pub(super) answered_at: Instant,
     pub(super) labels: MetricLabels,
-    /// A probe's: of interest to nobody while the probe is answered.
+    /// A probe: its answer is of little interest while it is good.
     pub(super) is_health_check: bool,
     /// What went wrong, where the status does not tell it.
     pub(super) note: Option<LogNote>,

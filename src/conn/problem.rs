@@ -1,9 +1,9 @@
-//! Every error that a client can meet -> status, fields, Spanish text: the one table. A variant's text stands at the variant,
-//! its status and its word for `type` are its row.
+//! Every error that a client can get -> status, fields, Spanish text: the one table. A variant's text stands at the
+//! variant, its status and its word for `type` are its row.
 //!
-//! Bodies are `application/problem+json` (RFC 9457); an error from a limit names the limit, its value, what was
-//! received and the option that changes it, in words and as members. The same texts serve a browser that navigates as a page,
-//! and netcat mode as one line.
+//! Bodies are `application/problem+json` (RFC 9457). An error from a limit names the limit, its value, what was
+//! received and the option that changes it, in words and as members. A browser that navigates gets the same texts as a
+//! page, netcat mode as one line.
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -54,7 +54,7 @@ pub enum HttpProblem {
         /// How long it took over them.
         took: Duration,
     },
-    /// The request may not be: what it was called, its key, the site that it comes from.
+    /// Access is refused: by host name, key or origin.
     #[error("{}", words::access(.0))]
     Access(AccessError),
     /// An expectation other than `100-continue`.
@@ -110,7 +110,7 @@ pub enum HttpProblem {
     /// No format that we write is acceptable to the client.
     #[error("Accept no admite ninguno de los formatos disponibles: {}", Format::names(", "))]
     NotAcceptable,
-    /// It is not the representation that the client means.
+    /// A precondition of the client does not hold.
     #[error("el archivo no es el que indican If-Match o If-Unmodified-Since; pídalo de nuevo sin ellos")]
     Precondition,
     /// The range that is asked for begins behind the end.
@@ -119,7 +119,7 @@ pub enum HttpProblem {
         /// Bytes there are.
         length: u64,
     },
-    /// The work came to nothing.
+    /// The work failed.
     #[error("{}", words::failed(.failure, .limits))]
     Failed {
         /// Why.
@@ -162,7 +162,7 @@ pub enum HttpProblem {
     /// The server is stopping.
     #[error("el servidor se está deteniendo")]
     Draining,
-    /// A picture of its own has not come back from this part of the server.
+    /// A picture of the self-test is stuck in this part of the server.
     #[error("{}", words::stuck(*.0))]
     Stuck(ServerPart),
     /// Work in hand is older than it may become.
@@ -193,10 +193,10 @@ pub enum HttpProblem {
     /// The task's result is no longer kept.
     #[error("el resultado de esa tarea ya no se guarda; envíe la imagen de nuevo")]
     Expired(Uuid),
-    /// The work was not a task: its result went to whoever waited for it.
+    /// The work was not a task: only the client that waited for it got its result.
     #[error("esa imagen se entregó a quien la envió y no se guarda; para eso está POST /tareas")]
     NotKept(Uuid),
-    /// The task came to nothing: this is what a client would have been told that had waited.
+    /// The task failed: this is what a waiting client would have been told.
     #[error("{}", .1.detail)]
     TaskFailed(Uuid, Problem),
     /// There is no such folder in the bank.
@@ -233,7 +233,7 @@ pub enum HttpProblem {
     /// The service is not ready, because a picture would be answered with this.
     #[error("{0}")]
     Unready(Box<HttpProblem>),
-    /// Under the same key something else was handed in before.
+    /// Another request was sent before under the same key.
     #[error("con esa misma «Idempotency-Key» ya se envió otra imagen, u otros parámetros: use otra clave")]
     OtherBody,
 }
@@ -317,7 +317,7 @@ impl HttpProblem {
         }
     }
 
-    /// The same, but one word for everything that a task may have failed of: for counting.
+    /// The same, but one word for all failures of tasks: for metrics.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.row().1
@@ -412,7 +412,7 @@ impl HttpProblem {
     fn document(&self, id: Uuid) -> String {
         let mut problem = Map::new();
         if let Self::UnknownTask { asked } = self {
-            // Whoever asks for a state finds one, of the task that it asked for.
+            // A request for a state carries the id of its task.
             problem.insert("id_tarea".into(), asked.as_str().into());
             problem.insert("estado".into(), "No encontrado".into());
         }

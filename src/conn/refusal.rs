@@ -1,4 +1,4 @@
-//! Why a request is refused, by the state of the whole: what a client is told that came at a bad moment.
+//! Why a request is refused because of the server's state.
 use std::time::Duration;
 
 use super::problem::{HttpProblem, LimitsInForce};
@@ -48,8 +48,8 @@ impl ServerState {
             .or_else(|| self.store_trouble().or_else(bank).map(Box::new).map(HttpProblem::Unready))
     }
 
-    /// Why a picture that came now could not be kept as a task. The queue is none of the reasons: a task waits in the
-    /// store, not in memory.
+    /// Why a picture that came now could not be kept as a task. A full queue is no reason: a task waits in the store,
+    /// not in memory.
     #[must_use]
     pub fn unable_to_keep(&self) -> Option<HttpProblem> {
         self.short_of_memory().or_else(|| self.store_trouble())
@@ -65,9 +65,9 @@ impl ServerState {
         self.store_away.borrow().clone().map(|failure| self.failed(failure))
     }
 
-    /// Why an upload that began now would be turned away; None if it would be taken. A scaler that is away is no
-    /// reason: it is back before most uploads are complete. Nor is it one that the server stops: whoever could still send
-    /// a request did not know, and is answered.
+    /// Why an upload that began now would be refused; None if it would be taken. A missing scaler is no reason: it is
+    /// back before most uploads are complete. Nor is a stopping server: a client that could still send a request did
+    /// not know, and is answered.
     #[must_use]
     pub fn overloaded(&self) -> Option<HttpProblem> {
         self.overload().map(|failure| self.failed(failure))
@@ -79,7 +79,7 @@ impl ServerState {
         HttpProblem::QueueFull { max, in_hand, retry_after: admission.retry_after() }
     }
 
-    /// What has so many bytes finds no room: for the moment, or, if it has more than there could ever be, for good.
+    /// The problem of an upload of so many bytes that finds no room: temporary, or final if it exceeds all the memory.
     #[must_use]
     pub fn memory_full(&self, received: u64) -> HttpProblem {
         let max = self.admission.bytes_max();

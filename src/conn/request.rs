@@ -1,6 +1,6 @@
-//! From a request's head to what is to be done with its body: route, limits, admission. No byte of the body has
-//! been read yet, so an answer given here spares the client the upload (RFC 9110 §10.1.1). What a GET asks of a file is
-//! read here too; the file itself is looked at by a run.
+//! From a request's head to what is to be done with its body: route, limits, admission. No byte of the body has been
+//! read yet, so a refusal here spares the client the upload (RFC 9110 §10.1.1). Requests for files are parsed here too;
+//! a run looks at the file itself.
 use std::borrow::Cow;
 use std::time::Instant;
 
@@ -30,11 +30,11 @@ use crate::model::log_event::{Caller, LogNote, MetricLabels};
 use crate::model::server_state::{Figures, ServerState};
 use crate::model::transform::RequestedTransform;
 
-/// So much of an unwanted body is read and thrown away, so that the connection can be kept.
+/// Bytes of an unwanted body that are read and discarded, so that the connection can be kept.
 const DISCARD_MAX: u64 = 64 << 10;
 /// Longest `Idempotency-Key`, in bytes.
 const KEY_MAX: usize = 255;
-/// So many characters of what is no id are told back.
+/// Characters of an invalid id that are echoed.
 const ASKED_MAX: usize = 64;
 /// Longest part of a target that a log line shows, in bytes.
 const SHOWN_MAX: usize = 200;
@@ -212,7 +212,7 @@ pub fn decide(
             Err(reject) => request.refused(&reject),
         },
         Ok(Some(known)) => known,
-        // What is wrong with the body comes before what is wrong with a parameter, as far as the head tells.
+        // Problems of the body come before those of parameters, as far as the head tells.
         Err(reject) if reject.status() == 422 && reads_body(head.method()) => match framing {
             Framing::Length(received) if received > body_max => {
                 request.refused(&HttpProblem::BodyTooLong { max: body_max, received })
@@ -375,7 +375,7 @@ fn handover(
     }
 }
 
-/// The id in a path: as it was sent, for whoever is told that there is none, and as it was given out.
+/// The id in a path: as it was sent, for the answer that there is no such task, and parsed.
 fn task_id(sent: &[u8]) -> Result<(String, Uuid), HttpProblem> {
     let asked: String = String::from_utf8_lossy(sent).chars().take(ASKED_MAX).collect();
     // Of the ways to write one, only that in which it was given out.
@@ -386,8 +386,8 @@ fn task_id(sent: &[u8]) -> Result<(String, Uuid), HttpProblem> {
     }
 }
 
-/// What is wanted of a file; checked in the order 404, 422, as far as a head tells. Whether there is room for it is asked
-/// when it turns out that work is to be done for it.
+/// What is wanted of a file; checked in the order 404, 422, as far as a head tells. Memory is checked when work turns
+/// out to be needed.
 fn file_request(
     head: &RequestHead,
     request: &Request,
@@ -411,7 +411,8 @@ fn links_path<'a>(path: &'a [u8], local_address: &LocalAddress, server: &ServerS
     }
 }
 
-/// What is wanted of a link: a file of the folder itself, and none that hides (what is being written has such a name).
+/// What is wanted of a link: a file of the folder itself, and none that is hidden (files being written have such
+/// names).
 fn link_request(head: &RequestHead, path: &[u8], server: &ServerState) -> Result<LinkRequest, HttpProblem> {
     let name = beneath(path).filter(|name| !name.contains(&b'/') && !name.starts_with(b"."));
     let name = name.ok_or(HttpProblem::Absent(Absent::NotFound))?;
@@ -429,7 +430,7 @@ fn uncached(reply: Reply) -> Reply {
     reply.with("Cache-Control", "no-store")
 }
 
-/// Refuses a body that is compressed: what it would become is not known before it has taken its room.
+/// Refuses a compressed body: its size when decompressed is not known before it has taken its room.
 fn check_coding(head: &RequestHead) -> Result<(), HttpProblem> {
     // RFC 9110, section 8.4.1: codings are listed in any case; `identity` is none.
     let codings: Vec<_> =

@@ -1,8 +1,8 @@
 //! A body on its way in: from framing to picture.
 //!
-//! The bytes come as slices, straight from the socket's buffer; what is kept is charged to the reservation before it is
-//! stored. An upload knows three sinks: the body is the picture, the body is a form, or the body is only read so
-//! that the answer (which does not depend on it) finds a connection on which the next request can follow.
+//! Bytes come as slices straight from the socket's buffer; kept bytes are charged to the reservation before they are
+//! stored. There are three sinks: the body is the picture, the body is a form, or the body is discarded so that the
+//! connection can be kept for the next request.
 use std::time::Instant;
 
 use uuid::Uuid;
@@ -29,14 +29,14 @@ pub struct Upload {
     since: Instant,
     /// Body bytes so far, framing not counted.
     received: u64,
-    /// How many of them had come when the stretch began. Invariant: at most `received`.
+    /// `received` when the stretch began. Invariant: at most `received`.
     before: u64,
     /// Body bytes that the head announced; 0 if it did not say.
     announced: u64,
 }
 
-/// Once so much of a picture is there, room for all that was announced is set aside at once: growing step by step
-/// would copy megabytes on the loop. Before that an announcement costs the peer nothing, and gets nothing.
+/// Once so many bytes of a picture are there, memory for the announced length is reserved at once: growing step by step
+/// would copy megabytes on the loop. Before that an announcement reserves nothing.
 const BELIEVED_FROM: usize = 256 << 10;
 
 /// How the end of the body is known.
@@ -186,7 +186,7 @@ impl Upload {
             BodySink::Raw(picture) => {
                 if picture.len() >= BELIEVED_FROM && picture.capacity() - picture.len() < data.len() {
                     let rest = self.announced.min(body_max).saturating_sub(picture.len() as u64);
-                    // Where that is not to be had, it grows as it comes.
+                    // If that memory can't be had, the buffer grows as bytes come.
                     let _ = picture.try_reserve_exact(usize::try_from(rest).unwrap_or_default());
                 }
                 picture.extend_from_slice(data);
@@ -231,14 +231,14 @@ impl Upload {
         Ok(Received::Picture { picture, fields, reservation })
     }
 
-    /// When it is looked at whether the peer keeps the pace. No byte pushes it back.
+    /// When the pace is checked next. Received bytes do not move it.
     #[must_use]
     pub fn due(&self, server: &ServerState) -> Instant {
         self.since + server.limits.body_stretch
     }
 
-    /// A stretch is over: the next one begins if enough has come in it. What came before counts no more, so that nobody
-    /// pays with a quick beginning for hours in which a body takes room.
+    /// Ends a stretch; the next one begins if enough bytes came in it. Bytes before it do not count, so that a quick
+    /// beginning does not pay for hours in which a body takes room.
     ///
     /// # Errors
     /// The peer has been too slow.

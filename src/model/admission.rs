@@ -1,15 +1,15 @@
 //! The one admission counter: how many pictures are in hand, and how many bytes they hold.
 //!
-//! A [`Reservation`] is taken when an upload begins and moves with its bytes: Body -> Job -> Done -> Reply. Dropping
-//! it, wherever that happens (a worker that panicked, a client that left), gives everything back. Three moments: at the
-//! request's head [`ServerState::overload`](super::server_state::ServerState::overload) only looks; as body bytes arrive [`Reservation::charge`] charges what is
-//! there, never what was announced; when the upload is complete [`Reservation::admit`] takes one of the places and
-//! grows by what decoding will cost. No other queue of the program can be full: each is sized for the places.
+//! A [`Reservation`] is taken when an upload begins and moves with its bytes: Body -> Job -> Done -> Reply. Dropping it
+//! anywhere (a worker that panicked, a client that left) gives everything back. At the request's head
+//! [`ServerState::overload`](super::server_state::ServerState::overload) only looks; as body bytes arrive
+//! [`Reservation::charge`] charges those that are there, never those announced; when the upload is complete
+//! [`Reservation::admit`] takes a place and grows by the cost of decoding. No other queue of the program can be full:
+//! each is sized for the places.
 //!
-//! A share of the bytes ([`Admission::with_share`]) is for small reservations alone: those that hold at most a quarter of it.
-//! All larger ones together hold at most the rest, so that no number of them leaves a small picture without room; but for one
-//! that is alone, which may need more than that by itself. A reservation becomes large by the charge that makes it so, and small
-//! again when it shrinks.
+//! A share of the bytes ([`Admission::with_share`]) is for small reservations alone: those of at most a quarter of it.
+//! All larger ones together hold at most the rest, so that a small picture always finds room; a large one that is alone
+//! may hold more. A reservation becomes large by the charge that makes it so, and small again when it shrinks.
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -34,15 +34,15 @@ struct Counters {
     /// Invariant: the sum over all live reservations that are large; at most `large_max`.
     large: AtomicU64,
     threads: u64,
-    /// Microseconds of work that a picture takes, smoothed: the ground of an honest `Retry-After`.
+    /// Microseconds of work per picture, smoothed: the base of `Retry-After`.
     pace: AtomicU64,
 }
 
-/// However large the share, a reservation of more bytes is large.
+/// A reservation of more bytes is large, whatever the share.
 const SMALL_MAX: u64 = 32 << 20;
 
 impl Counters {
-    /// What of a reservation of so many bytes counts as large: all of it or nothing.
+    /// The bytes of a reservation that count as large: all or none.
     fn large_part(&self, bytes: u64) -> u64 {
         if bytes > self.small_max { bytes } else { 0 }
     }

@@ -2,7 +2,7 @@
 use super::links_folder::FOLDER;
 use crate::http::sniff::Foreign;
 
-/// Why a piece of work came to nothing. `reject` maps each to a status and a Spanish text.
+/// Why a piece of work failed. `reject` maps each to a status and a Spanish text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorkError {
     /// The bytes are no picture of a format we read.
@@ -64,7 +64,7 @@ pub enum WorkError {
         /// Rows.
         height: u64,
     },
-    /// The picture may exist here, but what was asked to be made of it may not.
+    /// The picture is within the limits, but its result is not.
     #[error("el resultado mediría {width}x{height} píxeles y son demasiados")]
     ResultTooLarge {
         /// Columns it would have.
@@ -72,7 +72,7 @@ pub enum WorkError {
         /// Rows it would have.
         height: u64,
     },
-    /// The result of a task would take, or takes, too large a part of what is kept of results.
+    /// A task's result would take, or takes, too large a part of the space for results.
     #[error("el resultado tendría {length} bytes y son demasiados para guardarlo")]
     ResultTooLong {
         /// Bytes it has, or would have at least.
@@ -84,10 +84,10 @@ pub enum WorkError {
         /// Bytes it would need.
         needed: u64,
     },
-    /// The decoder panicked on it: ours to mend, but the next picture is none the worse for it.
+    /// The decoder panicked: a bug of ours; other pictures are unaffected.
     #[error("el decodificador falló con esta imagen")]
     Panicked,
-    /// Our own fault, whatever the picture: an encoder failed, or an answer was lost.
+    /// A bug of ours, whatever the picture: an encoder failed, or an answer was lost.
     #[error("error interno")]
     Lost,
     /// The deadline of one picture passed.
@@ -96,7 +96,7 @@ pub enum WorkError {
     /// The scaler broke the connection again and again, or answered nonsense.
     #[error("el escalador cortó la conexión varias veces")]
     ScalerLost,
-    /// The scaler is being started again, or the one we were told of does not answer.
+    /// The scaler is being restarted, or the external one does not answer.
     #[error("el escalador no está disponible por el momento")]
     ScalerAway,
     /// The scaler refused: its code and its reason.
@@ -107,7 +107,7 @@ pub enum WorkError {
         /// Spanish, from the scaler.
         reason: String,
     },
-    /// The server stops, or nobody waits for the answer.
+    /// The server stops, or no client waits for the answer.
     #[error("el trabajo fue cancelado")]
     Cancelled,
     /// There is no room on the store's disk; the reason is for the log.

@@ -1,10 +1,9 @@
 //! Files below the directory of `-d`: what a request wants of one, and which state of it an answer shows.
 //!
-//! An [`Variant`] is everything that the bytes of an answer depend on: the state of the file and the whole plan. It is
-//! the key under which results are kept, and its [`etag`](Variant::etag) is strong (RFC 9110 §8.8.1): other bytes,
-//! another tag. The time of the last change of the inode counts too, because anybody may set back the time of the last
-//! modification. Known limit: a file that is rewritten twice within one tick of the file system's clock, to the same
-//! length, between two of our looks.
+//! A [`Variant`] is everything that the bytes of an answer depend on: the state of the file and the whole plan. Results
+//! are kept under it, and its [`etag`](Variant::etag) is strong (RFC 9110 §8.8.1): other bytes, another tag. The
+//! inode's change time counts too, because any user may set back the modification time. Known limit: a file that is
+//! rewritten twice within one tick of the file system's clock, to the same length, between two of our looks.
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::SystemTime;
 
@@ -31,9 +30,9 @@ pub struct FileVersion {
     pub inode: u64,
     /// Bytes.
     pub length: u64,
-    /// When its content was last written, as far as the owner says.
+    /// Modification time, which the owner can set.
     pub modified: SystemTime,
-    /// When it last changed in any way: seconds since 1970, nanoseconds.
+    /// Change time of the inode: seconds since 1970, nanoseconds.
     pub changed: (i64, i64),
 }
 
@@ -62,14 +61,14 @@ impl FileVersion {
 }
 
 impl Variant {
-    /// The entity tag, with its quotes; over this program's version too, since another one may write other bytes.
+    /// The entity tag, with its quotes. It covers this program's version too, because another may write other bytes.
     #[must_use]
     pub fn etag(&self) -> String {
         tag(&(env!("CARGO_PKG_VERSION"), self))
     }
 }
 
-/// Hashed, since an inode's number is nobody's business.
+/// Hashed, so that an inode's number is not published.
 fn tag(of: &impl Hash) -> String {
     let half = |number: u8| {
         let mut hasher = DefaultHasher::new();

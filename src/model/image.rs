@@ -61,13 +61,12 @@ pub enum Reduction {
 }
 
 impl Reduction {
-    /// The largest reduction that leaves enough to the resampling from a picture of this size, as it is stored, to one of the
-    /// size `target`: a factor of 2 from half the sides, of 3 from a quarter.
+    /// The largest reduction that leaves the resampling enough, from a picture of this stored size to the size
+    /// `target`: a factor of 2 from half the sides, of 3 from a quarter.
     ///
     /// With those factors and luma's sharp half and quarter the result stays within a mean of 0.35 and 12 levels of
-    /// what full decoding gives (measured on photographs, docs/benchmarks.md; means of 8x8, the next step, are 45 off at
-    /// hard edges). Only where it divides the sides: a last row that stands for half as many as the others would shift all
-    /// those before it.
+    /// full decoding (measured on photographs, docs/benchmarks.md; means of 8x8, the next step, are 45 off at hard
+    /// edges). Only where it divides the sides: a last row that stands for half as many rows would shift all before it.
     #[must_use]
     pub fn for_target((width, height): (u32, u32), target: (u32, u32)) -> Self {
         let leaves_enough = |reduction: &Self| {

@@ -25,7 +25,7 @@ use crate::http::format::Format;
 /// What is made of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Product {
-    /// A file, for whoever asked.
+    /// A file, for the client that asked for it.
     File,
     /// A file in the folder of links.
     Link,
@@ -51,8 +51,8 @@ impl Brief {
         Self { transform, version: None, product }
     }
 
-    /// Columns and rows of the largest result for a picture that is stored in this size, as its columns and rows lie in the
-    /// file: it may have to be turned, which is not known before it is decoded.
+    /// Columns and rows of the largest result for a picture stored in this size. Whether it must be turned is not known
+    /// before decoding.
     #[must_use]
     pub fn largest_target(&self, width: u32, height: u32) -> (u32, u32) {
         let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
@@ -70,8 +70,8 @@ impl Brief {
         }
     }
 
-    /// The fewest bytes that the result's file has, where that is known before it is made: of the formats that store samples as
-    /// they are, for a picture that is stored in this size.
+    /// The least length of the result's file in bytes, for formats that store samples as they are; the picture is
+    /// stored in this size.
     #[must_use]
     pub fn least_length(&self, width: u32, height: u32) -> u64 {
         let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
@@ -84,7 +84,8 @@ impl Brief {
         }
     }
 
-    /// How much smaller a JPEG of this size, as it is stored, may be decoded. Not for a face, whose numbers are kept for good.
+    /// How much smaller a JPEG of this stored size may be decoded. A face is decoded whole: its numbers are kept for
+    /// good.
     #[must_use]
     pub fn reduction(&self, width: u32, height: u32) -> Reduction {
         if self.product == Product::Face {
@@ -117,7 +118,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Whether it is done in little time and with at most `small_max` bytes.
+    /// Whether the work takes little time and at most `small_max` bytes.
     #[must_use]
     pub fn is_small(&self, small_max: u64) -> bool {
         let (width, height) = self.brief.largest_target(self.info.width, self.info.height);
@@ -155,9 +156,9 @@ pub struct Job {
     pub due: Instant,
     /// Moves with the bytes, so that work whose client has left still counts.
     pub reservation: Reservation,
-    /// Set when the answer is no longer wanted; looked at before the work begins, and by decoders and encoders during it.
+    /// Set when the answer is no longer wanted; checked before the work begins, and by codecs during it.
     pub cancelled: Cancel,
-    /// It is a task's: the workers take turns between those and what clients wait for.
+    /// It is a task's: workers alternate between tasks and work that clients wait for.
     pub durable: bool,
     /// What to do.
     pub work: Work,
@@ -190,7 +191,7 @@ pub enum Work {
         raster: Raster,
         /// How.
         encoding: Encoding,
-        /// Keep the result under this name for those who ask for the same.
+        /// Keep the result under this name for later requests.
         keep: Option<Variant>,
     },
     /// Make a face of it; for a worker.
@@ -201,13 +202,13 @@ pub enum Work {
     Read(Box<LinkRequest>),
 }
 
-/// A compressed file of up to so many bytes is decoded in some tens of milliseconds: the slowest that is met in good pictures,
-/// a JPEG of noise, is read at 64 MB/s. Photographs of a megapixel are shorter, as PNG too.
+/// A compressed file of up to so many bytes is decoded in some tens of milliseconds: the slowest good picture, a JPEG
+/// of noise, is read at 64 MB/s. Photographs of a megapixel are shorter, as PNG too.
 const QUICK_BYTES: usize = 2 << 20;
 /// The same where samples are only copied: 8 bytes a pixel are the most that Netpbm has.
 const QUICK_BYTES_COPIED: usize = 9 << 20;
-/// Memory is the trace of work: a decoder that announces more than this for a small picture works on something larger than
-/// the picture, such as the tiles of a TIFF. Lossless WebP, which takes most, announces 10 MiB for a megapixel.
+/// A decoder that announces more memory than this for a small picture works on something larger than the picture, such
+/// as the tiles of a TIFF. Lossless WebP, which takes most, announces 10 MiB for a megapixel.
 const QUICK_MEMORY: u64 = 24 << 20;
 
 /// A link's file of up to so many bytes is written by the quick workers: a JPEG of a megapixel has fewer.
@@ -221,8 +222,8 @@ fn is_decoded_quickly(length: usize, info: &ImageInfo) -> bool {
 }
 
 impl Work {
-    /// Whether a worker needs so little for this that it should not stand behind what takes long. What decoding will cost is
-    /// bounded by the pixels, the bytes of the file and the memory that its header announces, and all three have to be small.
+    /// Whether the work is short enough for the quick workers. The cost of decoding is bounded by the pixels, the
+    /// file's bytes and the memory that its header announces; all three must be small.
     #[must_use]
     pub fn is_quick(&self) -> bool {
         match self {
@@ -231,7 +232,7 @@ impl Work {
             Self::Encode { raster, .. } => is_small(raster.width, raster.height),
             // The last step of a small picture: it is written in about a millisecond.
             Self::Link(file) => file.len() <= QUICK_LINK,
-            // The disk has to turn, a file may be long, and scaling is the other process's work.
+            // The disk may be slow, a file may be long, and scaling is the other process's work.
             Self::Open(_) | Self::Read(_) | Self::Scale { .. } => false,
         }
     }
@@ -292,10 +293,10 @@ pub enum Output {
     Excerpt(Box<FilePart>),
 }
 
-/// What a run and its job in flight tell each other: whether the answer is still wanted, and whether work on the step has begun.
+/// Shared by a run and its job in flight: whether the answer is still wanted, and whether work on the step has begun.
 ///
-/// Both are bits of one atomic, changed by read-modify-write: of a worker that begins and a run that gives up at the same
-/// moment one is first, and the other sees it.
+/// Both are bits of one atomic, changed by read-modify-write: when a worker begins and a run gives up at the same
+/// moment, one is first, and the other sees it.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicU8>);
 
@@ -321,7 +322,7 @@ impl Cancel {
         self.0.fetch_update(Relaxed, Relaxed, begun).is_ok()
     }
 
-    /// The worker has come back, and the next step has not begun. For the run alone, while the flag is not set.
+    /// The worker has come back, and the next step has not begun. Only the run calls it, while the flag is not set.
     pub fn rest(&self) {
         self.0.fetch_and(!BEGUN, Relaxed);
     }
@@ -358,7 +359,7 @@ pub enum Queue {
     Quick,
     /// Its client waits.
     Long,
-    /// Nobody waits, or it holds no place of admission.
+    /// No client waits, or it holds no place of admission.
     Task,
 }
 
@@ -381,7 +382,7 @@ impl Queue {
     /// The queue of a job like this.
     #[must_use]
     pub fn of(job: &Job) -> Self {
-        // What holds no place must not fill a queue of those that do, nor stand behind all of them.
+        // A job without a place must not fill a queue of those with places, nor wait behind all of them.
         if job.durable || matches!(job.work, Work::Read(_)) {
             Self::Task
         } else if job.work.is_quick() {

@@ -1,8 +1,8 @@
 //! Names that outlive what they name: generation keys and tickets.
 //!
-//! Everything asynchronous (epoll events, timers, workers' answers) finds its owner by [`Key`], never by
-//! file descriptor or bare index: a slot that was freed and taken again has another generation, so a late
-//! answer meets nobody instead of a stranger (nginx keeps an instance bit for the same reason).
+//! Everything asynchronous (epoll events, timers, workers' answers) finds its owner by [`Key`], never by file
+//! descriptor or bare index: a slot that was freed and taken again has another generation, so a late answer finds no
+//! owner instead of a wrong one (nginx keeps an instance bit for the same reason).
 
 /// A slot of a slab and the generation of its tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,7 +34,7 @@ impl Key {
     }
 }
 
-/// Names one step of one run; outlives it harmlessly.
+/// Names one step of one run, and may outlive it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket {
     /// The run that asked.

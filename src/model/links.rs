@@ -1,7 +1,7 @@
 //! Links: results that are stored in a folder and served from there, as data.
 //!
 //! A link is made once, under a name of its own, and its file is never written to again: so its entity tag is strong,
-//! its date too (RFC 9110 §8.8.2.2), and whoever has part of it may fetch the rest.
+//! its date too (RFC 9110 §8.8.2.2), and a client that has part of it may fetch the rest.
 
 use bytes::Bytes;
 

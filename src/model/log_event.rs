@@ -1,4 +1,4 @@
-//! What a conversation has to tell the log: data here, words in Spanish, written by the shell.
+//! What a connection reports to the log: data here; the shell writes it in Spanish words.
 // An address is a value: nothing here can reach it.
 use core::net::IpAddr;
 use std::fmt;
@@ -10,16 +10,16 @@ use uuid::Uuid;
 
 use super::error::WorkError;
 
-/// How much an event matters.
+/// How important an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Ours to mend.
+    /// A fault of ours.
     Error,
     /// Unusual, but handled.
     Warning,
     /// What an operator wants to see.
     Info,
-    /// What someone who studies the server wants to see.
+    /// Details for the study of the server.
     Debug,
 }
 
@@ -39,34 +39,34 @@ impl fmt::Display for Level {
 pub struct LogEvent {
     /// The request it belongs to, if there is one yet.
     pub id: Option<Uuid>,
-    /// Whose it is.
+    /// The client and its proxy's id for the request.
     pub caller: Caller,
     /// What happened.
     pub what: EventKind,
 }
 
-/// Whose a request is.
+/// The client of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// The client's address: the other end of the connection, or whom a believed proxy tells.
+    /// The client's address: the peer's, or the one that a trusted proxy reports.
     pub address: Option<IpAddr>,
-    /// The id that a believed proxy gave the request: visible ASCII.
+    /// The id that a trusted proxy gave the request: visible ASCII.
     pub request_id: Option<Rc<str>>,
 }
 
-/// What an answer counts as: words from short, fixed lists, whatever the client has sent.
+/// How an answer is counted: words from short, fixed lists, whatever the client has sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetricLabels {
     /// What was asked for: `netcat`, `none` for what could not be read or leads nowhere, else a route's name.
     pub route: &'static str,
     /// How: `none` without HTTP, `other` for a method that is not ours.
     pub method: &'static str,
-    /// Why not, as the problem document's `type` has it.
+    /// The word in the problem document's `type`, if it was refused.
     pub refused: Option<&'static str>,
 }
 
 impl MetricLabels {
-    /// Of what can't be read.
+    /// Of bytes that can't be read.
     pub const UNREAD: Self = Self { route: "none", method: "none", refused: None };
     /// Of a picture without HTTP.
     pub const NETCAT: Self = Self { route: "netcat", method: "none", refused: None };
@@ -101,7 +101,7 @@ pub enum EventKind {
         took: Duration,
         /// From the answer's first byte to its last.
         writing: Duration,
-        /// What it counts as.
+        /// How it is counted.
         labels: MetricLabels,
         /// The client was gone before the end.
         cut: bool,
@@ -131,7 +131,7 @@ impl EventKind {
             Self::Linked { .. } => Level::Info,
             Self::Answered { is_health_check: true, .. } => Level::Debug,
             Self::Answered { note: Some(note), .. } => note.level,
-            // What we do not speak (501, 505) is no fault of ours.
+            // A method or version that we do not support (501, 505) is no fault of ours.
             Self::Begun { .. } | Self::Answered { status: 501 | 505, .. } => Level::Info,
             Self::Answered { status, .. } => level_of(*status),
         }
@@ -139,7 +139,7 @@ impl EventKind {
 }
 
 impl EventKind {
-    /// What a program wants to know of it: a word for the event, and its facts, named in Spanish.
+    /// Its facts for programs: a word for the event, and members named in Spanish.
     #[must_use]
     pub fn facts(&self) -> Map<String, Value> {
         let (word, facts): (&str, Vec<(&str, Value)>) = match self {
@@ -169,7 +169,7 @@ impl EventKind {
     }
 }
 
-/// What went wrong behind an answer, for the operator: the client is not told all of it.
+/// What went wrong behind an answer, for the operator: more than the client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogNote {
     /// How much it matters.
@@ -179,13 +179,13 @@ pub struct LogNote {
 }
 
 impl LogNote {
-    /// What the line about an answer with this status has to add of a failure; None if the status says it all.
+    /// What the log adds for a failure answered with this status; None if the status says it all.
     #[must_use]
     pub fn of(failure: &WorkError, status: u16) -> Option<Self> {
         let level = match failure {
             // The client sees a 404 like any other.
             WorkError::NoPermission => Level::Warning,
-            // It sees what it would see of a picture that is broken, but the decoder is.
+            // The client sees an undecodable picture; the operator sees that the decoder panicked.
             WorkError::Panicked => Level::Error,
             // Ordinary, and said in full to the client.
             WorkError::Changing | WorkError::QueueFull | WorkError::MemoryFull { .. } => return None,
@@ -196,7 +196,7 @@ impl LogNote {
     }
 }
 
-/// A server that is busy says so to its clients; only what broke is an error.
+/// A busy server tells its clients; only a fault is an error.
 fn level_of(status: u16) -> Level {
     match status {
         503 => Level::Warning,

@@ -8,7 +8,7 @@ use super::admission::Reservation;
 use super::file::Variant;
 use crate::http::format::Format;
 
-/// What a browser may do with a picture that it shows by itself: nothing, but for the style that it puts around it.
+/// What a browser may do with a picture that it shows by itself: nothing but style it.
 pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 /// The result of a run.
@@ -24,7 +24,7 @@ pub struct Picture {
     pub height: u32,
     /// Of which file it was made, and how; None for an upload.
     pub variant: Option<Variant>,
-    /// Holds the file's bytes until the last who has the picture lets go of it.
+    /// Holds the file's bytes until the last holder drops the picture.
     pub reservation: Reservation,
 }
 

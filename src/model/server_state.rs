@@ -10,7 +10,7 @@ use super::image::PixelLimits;
 use crate::http::access::Access;
 use crate::http::head::HeadLimits;
 
-/// One result of a task has at most this part of `--retencion-espacio`, so that nobody empties the shelf alone.
+/// One result of a task has at most this part of `--retencion-espacio`, so that no client empties the shelf alone.
 pub const RESULT_PART: u64 = 8;
 
 /// The limits and times of every conversation.
@@ -34,7 +34,7 @@ pub struct Limits {
     pub factor: f64,
     /// From the first byte of a request to the end of its head.
     pub head_time: Duration,
-    /// In each stretch of so long a body must keep up [`Limits::body_rate`]; whole seconds.
+    /// Length of the stretches in which a body must keep up [`Limits::body_rate`]; whole seconds.
     pub body_stretch: Duration,
     /// Bytes per second.
     pub body_rate: u64,
@@ -80,9 +80,9 @@ pub enum Figures {
 }
 
 impl Limits {
-    /// When a reply is given up that was to be given up at `due`, and of which `sent` bytes more have left by now. What leaves buys
-    /// time at [`Limits::reply_rate`], and never more than [`Limits::reply_time`] altogether: whoever takes less than that
-    /// over such a time has used up what there was.
+    /// The new deadline of a reply whose deadline was `due`, after `sent` more bytes. Sent bytes buy time at
+    /// [`Limits::reply_rate`], up to [`Limits::reply_time`] in all: a client that is slower over that time has used it
+    /// up.
     #[must_use]
     pub fn reply_due(&self, due: Instant, sent: usize, now: Instant) -> Instant {
         let bought = Duration::from_secs_f64(sent as f64 / f64::from(self.reply_rate));
@@ -128,11 +128,11 @@ pub struct ServerState {
     pub draining: Cell<bool>,
     /// The scaler does not answer at the moment.
     pub scaler_away: Cell<bool>,
-    /// A picture of the server's own has not come back from there.
+    /// The part of the server in which a picture of the self-test is stuck.
     pub stuck: Cell<Option<ServerPart>>,
-    /// A worker still has something in hand that should have been done by now: it is older than `--plazo`.
+    /// A worker has a job that is older than `--plazo`.
     pub overdue: Cell<bool>,
-    /// So many threads have not come back and were replaced that no more are.
+    /// So many hung threads were replaced that no more are.
     pub worn_out: Cell<bool>,
     /// Why the store can't keep anything at the moment.
     pub store_away: RefCell<Option<WorkError>>,
@@ -141,7 +141,7 @@ pub struct ServerState {
 }
 
 impl ServerState {
-    /// A service that runs, for everybody.
+    /// The state of a running service, for all connections.
     #[must_use]
     pub fn new(limits: Limits, admission: Admission, ids: fn() -> Uuid) -> Self {
         Self {
@@ -159,7 +159,7 @@ impl ServerState {
         }
     }
 
-    /// Whether what is with the scaler now has little hope.
+    /// Whether work at the scaler has little hope.
     #[must_use]
     pub fn scaler_hangs(&self) -> bool {
         self.scaler_away.get() || self.stuck.get() == Some(ServerPart::Scaler)

@@ -1,7 +1,7 @@
-//! The one vocabulary of the store: what it can be asked, what it answers, why it could not. Plain data.
+//! What the store can be asked, what it answers, and why it could not. Plain data.
 //!
-//! A connection, the tasks and every store speak it. A [`StoreWrite`] changes something and is answered once that is durable, a
-//! [`StoreRead`] looks at something; each names the [`StoreReply`] that answers it.
+//! Connections, tasks and all backends use these types. A [`StoreWrite`] changes something and is answered once that is
+//! durable; a [`StoreRead`] only reads. Each names the [`StoreReply`] that answers it.
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -15,7 +15,7 @@ use super::face::{Face, FolderPage, Page};
 use super::picture::Picture;
 use super::task::{Claim, Problem, Status, Submission, TaskState};
 
-/// Something to be done, and the number under which the answer comes.
+/// A request, and the number of its answer.
 #[derive(Debug)]
 pub struct StoreRequest {
     /// Chosen by the one that asks.
@@ -31,12 +31,12 @@ pub enum Ask {
     Write(StoreWrite),
     /// Looks at something.
     Read(StoreRead),
-    /// Looks at the bank and makes a document of what is there, on the reader's thread: [`StoreReply::Bank`]. No backend
-    /// is asked this: the thread asks it for what the document is made of.
+    /// Reads the bank and makes a document of what it finds, on the reader's thread: [`StoreReply::Bank`]. Backends
+    /// never get this: the thread asks them for the document's parts.
     Document {
         /// What the document is about.
         look: BankLook,
-        /// Grows by what the document takes before anything is read.
+        /// Grows by the document's bytes before anything is read.
         reservation: Reservation,
     },
 }
@@ -102,12 +102,12 @@ impl From<StoreRead> for Ask {
 pub enum StoreWrite {
     /// Keep this as a task that waits: [`StoreReply::Accepted`].
     Accept(Box<Submission>),
-    /// The oldest task that waits is to be worked on from now on: [`StoreReply::Claimed`]. Suspects come before all others, but
-    /// for those that are to be left alone yet.
+    /// Takes the oldest waiting task into work: [`StoreReply::Claimed`]. Suspects come first, except those still left
+    /// alone.
     Claim {
-        /// Suspects that were in work when more servers than these fell are left alone.
+        /// Suspects that were in work at more crashes than this are left alone.
         crashes_max: u32,
-        /// Tasks in work: a suspect is given out to nobody who has other work.
+        /// Tasks in work here: a server with any is given no suspect.
         in_work: usize,
         /// When.
         at: SystemTime,
@@ -123,11 +123,11 @@ pub enum StoreWrite {
         /// How.
         end: End,
     },
-    /// A task in work is to wait again: [`StoreReply::Known`].
+    /// Puts a task in work back to wait: [`StoreReply::Known`].
     Release {
         /// Which.
         id: Uuid,
-        /// It was tried in vain, which counts. Otherwise it had not begun, or what failed had nothing to do with it.
+        /// A failed try, which counts. False: it had not begun, or the failure was not its own.
         tried: bool,
     },
     /// Forget a task altogether: [`StoreReply::Known`].
@@ -135,12 +135,12 @@ pub enum StoreWrite {
         /// Which.
         id: Uuid,
     },
-    /// Let expire what has been kept long enough, a bounded number at once: [`StoreReply::Swept`].
+    /// Expires what was kept long enough, a bounded number at once: [`StoreReply::Swept`].
     Sweep {
         /// The time.
         at: SystemTime,
     },
-    /// Find out whether anything can be written: [`StoreReply::Nothing`].
+    /// Checks whether anything can be written: [`StoreReply::Nothing`].
     Probe,
     /// The same of the bank, where it is in a database of its own: [`StoreReply::Nothing`].
     ProbeBank,
@@ -158,8 +158,8 @@ pub enum StoreWrite {
         /// The name.
         name: String,
     },
-    /// Forget a folder: all its faces, or a bounded number of them: [`StoreReply::Removed`]. A backend that hides them at once
-    /// may give their room back later, a bounded number in each [`StoreWrite::Sweep`].
+    /// Removes a folder: all its faces, or a bounded number of them: [`StoreReply::Removed`]. A backend that hides them
+    /// at once may free their space later, a bounded number in each [`StoreWrite::Sweep`].
     RemoveFolder {
         /// The folder.
         folder: String,
@@ -180,7 +180,7 @@ pub enum End {
 pub enum StoreRead {
     /// What is known of a task: [`StoreReply::Status`].
     Status(Uuid),
-    /// The same; from now on another server that ends it says so, where it can: [`News::Ended`].
+    /// The same; if another server ends it later, the store reports that where it can: [`News::Ended`].
     Watch(Uuid),
     /// Which of these tasks have ended: [`StoreReply::Ended`].
     Ended(Vec<Uuid>),
@@ -262,7 +262,7 @@ pub enum StoreReply {
     Swept {
         /// Tasks that expired.
         expired: usize,
-        /// There may be more to let expire, or to give back to the disk: sweep again, soon.
+        /// There may be more to expire, or space to free: sweep again, soon.
         more: bool,
     },
     /// Of a task; None if there is none of that name.
@@ -298,7 +298,7 @@ pub enum StoreReply {
     News(News),
 }
 
-/// Under this ticket a store tells what other servers have done; no request is counted so far.
+/// Ticket under which a store reports what other servers have done; no request's number reaches it.
 pub const NEWS: u64 = u64::MAX - 1;
 
 /// What another server has done. Some of it may be lost: it only saves waiting for the next look.
@@ -314,7 +314,7 @@ pub enum News {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongReply;
 
-/// The answer to a request of one kind, as that kind's own type: the one place where the kinds are told apart.
+/// Converts an answer to the type of its request's kind: the only place that tells the kinds apart.
 macro_rules! typed_replies {
     ($($name:ident: $variant:ident($reply:ty)),+ $(,)?) => {
         impl StoreReply {
@@ -375,14 +375,14 @@ pub enum Claimed {
     Task(Box<Claim>),
     /// None waits.
     Nothing,
-    /// One waits that must be alone.
+    /// A suspect waits, which must be worked on alone.
     MustBeAlone,
     /// The next one's picture has so many bytes, and the reservation has no room for them.
     NoRoom {
         /// Bytes.
         length: u64,
     },
-    /// This task is in work now, but no reservation could ever hold its picture: there was more memory when it was accepted.
+    /// This task is in work now, but no reservation can hold its picture: there was more memory when it was accepted.
     TooLarge {
         /// Which.
         id: Uuid,
@@ -408,13 +408,13 @@ pub enum StoreError {
         /// Bytes.
         length: u64,
     },
-    /// What it was asked about can't be read, which says nothing about anything else; the reason is for the log.
+    /// The data it was asked about can't be read, which says nothing about the rest; the reason is for the log.
     #[error("el almacén falló: {0}")]
     Damaged(String),
     /// It can't be reached, or failed in another way; the reason is for the log.
     #[error("el almacén falló: {0}")]
     Broken(String),
-    /// The database that has the bank alone: the tasks have nothing to do with it.
+    /// The bank's own database failed: tasks are not affected.
     #[error("{}", of_bank(.0))]
     Bank(Box<StoreError>),
 }

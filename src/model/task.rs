@@ -1,7 +1,7 @@
 //! Tasks: work that was accepted for good, and what can be said of it. Plain data.
 //!
-//! A task is handed in, its client is told an id, and from then on it survives everything: it ends exactly once, and
-//! what became of it can be asked until it expires, and that it has expired for a good while after.
+//! Once its client is told the id, a task survives crashes and restarts. It ends exactly once. Its outcome can be asked
+//! for until it expires, and for a good while after that the fact that it expired.
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
@@ -20,9 +20,9 @@ pub enum TaskState {
     Running,
     /// Its picture is there.
     Done,
-    /// It came to nothing.
+    /// It failed.
     Failed,
-    /// It had ended, and what it led to is no longer kept.
+    /// It had ended; its result is no longer kept.
     Expired,
 }
 
@@ -39,7 +39,7 @@ impl TaskState {
         }
     }
 
-    /// Whether nothing more will happen but that it expires.
+    /// Whether only expiry can follow.
     #[must_use]
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Pending | Self::Running)
@@ -49,7 +49,7 @@ impl TaskState {
 /// What is known of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// Its name, which nobody can guess.
+    /// Its name, which can't be guessed.
     pub id: Uuid,
     /// Where it stands.
     pub state: TaskState,
@@ -74,7 +74,7 @@ impl Status {
         format!("\"{}\"", self.id.as_hyphenated())
     }
 
-    /// What a client is told: `id_tarea` and `estado` first, as it always was, then the rest.
+    /// The document for clients: `id_tarea` and `estado` first, then the rest.
     #[must_use]
     pub fn document(&self) -> Value {
         let id = self.id.as_hyphenated();
@@ -147,7 +147,7 @@ pub struct Shape {
     pub length: u64,
 }
 
-/// Why a task came to nothing: what its client would have been told had it waited.
+/// Why a task failed: what a waiting client would have been told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The HTTP status.
@@ -192,7 +192,7 @@ impl Submission {
     }
 }
 
-/// A task whose turn has come.
+/// A task that was taken into work.
 #[derive(Debug)]
 pub struct Claim {
     /// Its name.
@@ -201,9 +201,9 @@ pub struct Claim {
     pub picture: Vec<u8>,
     /// What is to be done with it.
     pub transform: Transform,
-    /// It was in work when a server fell: until it has ended, no other is to be in work beside it.
+    /// It was in work when a server crashed: until it ends, no other is in work beside it.
     pub suspect: bool,
-    /// How often it was tried in vain before; a server that fell or stopped in the middle counts.
+    /// Failed tries before; a server that crashed or stopped in the middle counts.
     pub tries: u32,
     /// Holds the picture's bytes.
     pub reservation: Reservation,

@@ -1,7 +1,7 @@
 //! What a request wants done, from its parameters and its `Accept`: checked whole before any work is queued.
 //!
-//! A [`RequestedTransform`] is what the request alone says; with the format that the picture turns out to have it becomes a [`Transform`].
-//! The form wins over the query; an empty value means the default.
+//! A [`RequestedTransform`] is what the request alone says; with the picture's format it becomes a [`Transform`]. The
+//! form wins over the query; an empty value means the default.
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -38,8 +38,8 @@ pub enum Choice {
 pub enum Size {
     /// New side = old side times factor, truncated, at least 1; [`FACTOR_MIN`](scaler::wire::FACTOR_MIN) to [`FACTOR_MAX`](scaler::wire::FACTOR_MAX).
     Factor(f64),
-    /// The largest size of the picture's shape that fits, and is no larger than the picture: `ancho` and `alto`, in pixels,
-    /// 1 to [`SIDE_MAX`], of which at least one is there.
+    /// The largest size of the picture's shape that fits into `ancho` and `alto` and is no larger than the picture:
+    /// pixels, 1 to [`SIDE_MAX`], at least one of them given.
     Within {
         /// Most columns.
         width: Option<u32>,
@@ -51,7 +51,7 @@ pub enum Size {
 /// The longest side that may be asked for, in pixels.
 pub const SIDE_MAX: u32 = 65_535;
 
-// A factor is a number from FACTOR_MIN to FACTOR_MAX: no NaN that differs from itself, no second zero, so its bits are its value.
+// A factor is from FACTOR_MIN to FACTOR_MAX, so never NaN or a second zero: equal bits are equal values.
 impl Eq for Size {}
 
 impl Hash for Size {
@@ -72,7 +72,7 @@ impl Size {
             Self::Within { width: columns, height: rows } => {
                 let (columns, rows) =
                     (columns.unwrap_or(width).min(width), rows.unwrap_or(height).min(height));
-                // The side that leaves less decides, and is exactly what was asked for.
+                // The tighter bound decides, and is met exactly.
                 if u64::from(columns) * u64::from(height) <= u64::from(rows) * u64::from(width) {
                     (columns, proportional(height, columns, width))
                 } else {
@@ -89,10 +89,10 @@ fn proportional(side: u32, part: u32, whole: u32) -> u32 {
     u32::try_from((2 * side * part + whole) / (2 * whole)).unwrap_or(u32::MAX).max(1)
 }
 
-/// What is to be done with a picture, complete and in range.
+/// A complete plan for a picture, in range.
 ///
-/// It has one canonical text, which the store keeps: `escala=0.5&formato=jpeg&calidad=85&fondo=FFFFFF`, or `ancho=800&alto=600`
-/// in place of the factor.
+/// The store keeps its canonical text: `escala=0.5&formato=jpeg&calidad=85&fondo=FFFFFF`, or `ancho=800&alto=600` in
+/// place of the factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Transform {
     /// How large the result is to be.
@@ -194,13 +194,12 @@ impl fmt::Display for Transform {
     }
 }
 
-/// The most bytes that the work on a picture of `picture_bytes` holds at once, over all processes; checks the
-/// result's size, `target`, on the way.
+/// The most bytes that the work on a picture of `picture_bytes` holds at once, over all processes; also checks the
+/// result's size, `target`.
 ///
-/// While decoding: the file and what the decoder allocates. While scaling: the gray picture here and in the
-/// scaler's child, its half-way picture (new width, old height), and the result there and here. While writing: the
-/// result and what the encoder allocates, `encode_cost`. Two channels are assumed, since the header does not always
-/// tell whether there is transparency.
+/// Decoding: the file and the decoder's memory. Scaling: the gray picture here and in the scaler's child, its half-way
+/// picture (new width, old height), and the result there and here. Writing: the result and the encoder's memory,
+/// `encode_cost`. Two channels are assumed, because the header does not always tell whether there is transparency.
 ///
 /// # Errors
 /// [`WorkError::ResultTooLarge`] if the result would pass the limits, [`WorkError::TooMuchMemory`] if the work would need

@@ -9,10 +9,10 @@ use crate::model::task::TaskState;
 
 /// Shortest time from one count to the next.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A count that took so long is not repeated for so many times as long.
+/// Pause after a count, as a multiple of the time that it took.
 const SHARE: u32 = 50;
 
-/// Under this ticket the store is asked; whoever counts his from 0 does not come so far.
+/// The ticket under which the store is asked; tickets that count from 0 never reach it.
 pub const TICKET: u64 = u64::MAX;
 
 /// Tasks by state, each state once.
@@ -37,7 +37,7 @@ impl TaskCounts {
         Self { known: None, stale: true, asked_at: None, next_at: now }
     }
 
-    /// The store has answered somebody: it may have changed something.
+    /// Notes an answer of the store, which may have changed a count.
     pub fn note_answer(&mut self, answer: &StoreAnswer) {
         self.stale |= match &answer.result {
             Ok(StoreReply::Swept { expired, .. }) => *expired > 0,

@@ -8,14 +8,14 @@
 //!      |              +--- the client has it already, the result is kept, a link is read: done -----+
 //!      +---- handle_timeout, a failed step -----------+-------------+-------------+-----------> Finished(Err)
 //! ```
-//! An upload begins in Waiting, a file in Named, a stored picture in Sought; Keep is for whoever wants a link to the
-//! result. All lines are for a place; Waiting's is for memory too. A durable run, a task's, waits for memory alone: places
-//! are for those whose clients wait. A run that has opened its file gives its place back before it waits again, so that no
-//! place is ever held by somebody who waits.
+//! An upload begins in Waiting, a file in Named, a stored picture in Sought; Keep is for a client that wants a link to
+//! the result. All lines are for a place; Waiting's is for memory too. A durable run, a task's, waits for memory alone:
+//! places are for runs whose clients wait. A run that has opened its file gives its place back before it waits again,
+//! so no waiting run holds a place.
 //!
-//! A run is work, a connection is a conversation: the run does not know who watches it, or over what. It refuses
-//! answers to any step but the one that is out (the ticket's number tells), so each step counts once. While a step
-//! is out, picture and reservation are away with it; they come back in the `Completion`, or are dropped by whoever has them.
+//! A run is work, a connection is a conversation: the run does not know its watcher or the protocol. It refuses answers
+//! to any step but the one that is out (by the ticket's number), so each step counts once. While a step is out, picture
+//! and reservation are out with it; they come back in the `Completion`, or are dropped by their holder.
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ pub struct Entry {
     pub read_time: Option<Duration>,
     /// When the run must have ended.
     pub due: Instant,
-    /// It is a task's, whatever becomes of clients: it takes no place from theirs.
+    /// It is a task's: it takes no place from clients.
     pub durable: bool,
 }
 
@@ -174,7 +174,7 @@ impl Pipeline {
     /// [`Full`]: no room yet; the run goes on waiting.
     pub fn admit(&mut self, now: Instant) -> Result<Step, Full> {
         match &mut self.stage {
-            // What is read will be charged when its length is known.
+            // The bytes are charged when the file's length is known.
             Stage::Named { reservation, .. } => reservation.admit(0)?,
             // A stored picture is no work: it takes no place from pictures.
             Stage::Sought { reservation, .. } => reservation.reserve(0)?,
@@ -297,7 +297,7 @@ impl Pipeline {
         self.finish(Err(WorkError::Late))
     }
 
-    /// Nobody wants the result any more: no other step begins, and the one that is out is skipped if it still can be.
+    /// The result is no longer wanted: no other step begins, and the one that is out is skipped if it still can be.
     pub fn cancel(&mut self) {
         self.cancelled.set();
     }
@@ -375,7 +375,7 @@ impl Pipeline {
         }
     }
 
-    /// Whoever takes it puts the next one in.
+    /// The caller must put the next stage in.
     fn take_stage(&mut self) -> Stage {
         std::mem::replace(&mut self.stage, Stage::Finished(Err(WorkError::Cancelled)))
     }

@@ -360,14 +360,14 @@ fn a_link_that_is_not_kept_ends_in_failure() {
         assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &failure);
         assert_eq!((admission.places(), admission.bytes()), (0, 0));
     }
-    // Nobody wants it any more: it is not stored.
+    // The client has left: the result is not stored.
     let admission = Admission::new(1, 1000, 1);
     let (mut run, encode) = encoding_for_link(&admission, now);
     run.cancel();
     let end = run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now);
     assert!(matches!(end, Step::Finished));
     assert_eq!(run.outcome().unwrap().as_ref().unwrap_err(), &WorkError::Cancelled);
-    // Too late: it may have been stored, under a name that nobody is told.
+    // Too late: it may have been stored, under a name that was never told.
     let (mut run, encode) = encoding_for_link(&admission, now);
     let keep = job(run.handle_done(done(encode, Ok(Output::File(Bytes::from_static(b"file")))), now));
     assert!(matches!(run.handle_timeout(now + DEADLINE), Step::Finished));

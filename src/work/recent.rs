@@ -1,5 +1,5 @@
-//! What is remembered of the work that clients waited for, so that its state can be asked for like a task's: in memory,
-//! for a while, the oldest forgotten first.
+//! Remembers the work that clients waited for, so that its state can be asked for like a task's: in memory, for a
+//! while, the oldest forgotten first.
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use crate::model::task::{Problem, Status, TaskState};
 
-/// So many are remembered; at some two hundred bytes each. No more than half of what a table of 32,768 places takes: one
-/// that is fuller makes room for those that come and go by doubling itself, not by tidying up.
+/// How many are remembered, at some two hundred bytes each: at most half of what a table of 32,768 places takes. A
+/// fuller table would make room by doubling, not by cleaning up.
 const REMEMBERED_MAX: usize = 14 << 10;
-/// For so long after they began.
+/// How long after they began.
 const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 
 /// Work by its request's id.

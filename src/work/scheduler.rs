@@ -1,4 +1,4 @@
-//! Who is next: the runs in hand, whose turn it is, whose time is over.
+//! Which run is next: the runs in hand, their order, their deadlines.
 //!
 //! | line | of | takes | order |
 //! | --- | --- | --- | --- |
@@ -8,16 +8,16 @@
 //! | `tasks` | pictures of tasks | memory | by age; in turn with the three others |
 //!
 //! Rules:
-//! - Each line is let in strictly in order of arrival. While a large picture waits for memory, small ones have their share of
-//!   it ([`Admission::share_has_room`]) and no more, so that it is not overtaken for ever.
+//! - Each line is let in strictly in order of arrival. While a large picture waits for memory, small ones get only
+//!   their share of it ([`Admission::share_has_room`]), so that they do not overtake it for ever.
 //! - Tasks beside one another leave part of the memory to uploads ([`TASKS_PART`]).
-//! - A client that finds no memory when it is its turn is waited for, and a task too once it has waited long
-//!   ([`TASK_PATIENCE`]), so that neither side starves the other. A client that finds no place is not waited for: a task
+//! - A client that finds no memory at its turn is waited for, and so is a task that has waited longer than
+//!   [`TASK_PATIENCE`], so that neither side starves the other. A client that finds no place is not waited for: a task
 //!   needs none.
-//! - One task alone waits for memory: those behind it are sent back to the store, or what they hold together could be what
-//!   none of them can get.
-//! - A run whose client has left is forgotten at once if it still waits. One that has a step out stays, cancelled, until the
-//!   step ends or the deadline comes, for that is what lets go of a scaler that hangs.
+//! - Only one task waits for memory: those behind it are sent back to the store, because together they could hold what
+//!   each of them lacks.
+//! - A waiting run whose client has left is forgotten at once. One that has a step out stays, cancelled, until the step
+//!   ends or the deadline comes, which frees a scaler connection that hangs.
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -36,24 +36,21 @@ use crate::model::task::Claim;
 use crate::model::work_request::{WorkRequest, WorkSource};
 use crate::pixels;
 
-/// A task that finds no memory lets clients pass for so long.
+/// How long clients may pass a task that finds no memory.
 const TASK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Tasks are let in beside one another while no more than this part of the memory is taken: the rest is for uploads,
-/// among them more tasks, and for those who wait.
+/// those of tasks too, and for waiting clients.
 const TASKS_PART: u64 = 2;
 
 /// All runs that have not ended.
 #[derive(Default)]
 pub struct Scheduler {
     runs: Slab<Watched>,
-    /// In line for a look at a file. Both lines are in order of arrival, and may name runs that are gone.
+    /// The lines of the table above, in order of arrival; they may name runs that are gone.
     looking: VecDeque<Key>,
-    /// In line for work.
     waiting: VecDeque<Key>,
-    /// In line for work that takes little.
     small: VecDeque<Key>,
-    /// Tasks in line for work.
     tasks: VecDeque<Key>,
     /// It is a task's turn, if one waits.
     task_turn: bool,
@@ -64,7 +61,7 @@ pub struct Scheduler {
 /// A run and the client that waits for it.
 struct Watched {
     run: Pipeline,
-    /// None once the client has left: how the run ends concerns nobody.
+    /// None once the client has left: the run's end is not reported.
     watcher: Option<Key>,
     /// It is one of [`Scheduler::tasks_at_work`].
     at_work: bool,
@@ -74,7 +71,7 @@ struct Watched {
 /// A run has ended.
 #[derive(Debug)]
 pub struct Finished {
-    /// Its name, for whoever still has a step of it.
+    /// Its name, for a holder of one of its steps.
     pub run: Key,
     /// The client that waits for it; None if it has left.
     pub watcher: Option<Key>,
@@ -130,8 +127,8 @@ impl Scheduler {
         self.enqueue(None, request, server, timers, now)
     }
 
-    /// Puts a request in line. The header of an upload is looked at first, in microseconds and on this thread, so that what
-    /// can't be done is refused however long the queue is; a file is for the workers to look at.
+    /// Puts a request in line. An upload's header is checked first, in microseconds on this thread, so that a hopeless
+    /// one is refused however long the queue is; a worker looks at a file.
     fn enqueue(
         &mut self,
         watcher: Option<Key>,
@@ -204,8 +201,8 @@ impl Scheduler {
         (self.tasks_at_work == 0 || leaves_enough).then_some(since)
     }
 
-    /// Sends back a task that waits for memory behind another: what it holds itself may be what the first lacks, and on
-    /// disk it waits as well. To be called until there is none, when nobody can be let in.
+    /// Sends back a task that waits for memory behind another: the memory it holds may be what the first lacks, and on
+    /// disk it waits as well. To be called when no run can be let in, until it returns None.
     pub fn send_back(&mut self) -> Option<Finished> {
         since_of_first(&mut self.tasks, &mut self.runs)?;
         while self.tasks.len() > 1 {
@@ -273,7 +270,8 @@ impl Scheduler {
         }
     }
 
-    /// Its client has left, or its task was deleted. Its id, if it is gone at once; otherwise it ends with its step.
+    /// Its client has left, or its task was deleted. Returns its id if it is gone at once; otherwise it ends with its
+    /// step.
     pub fn forget(&mut self, key: Key) -> Option<Uuid> {
         let watched = self.runs.get_mut(key)?;
         if watched.run.waiting_since().is_some() {
@@ -321,7 +319,7 @@ fn insert(
     runs.insert_with(watched).ok_or(WorkError::Cancelled)
 }
 
-/// Since when the first of a line has stood in it; those who are gone are dropped on the way.
+/// Since when the first of a line has waited; runs that are gone are dropped on the way.
 fn since_of_first(line: &mut VecDeque<Key>, runs: &mut Slab<Watched>) -> Option<Instant> {
     loop {
         let watched = runs.get_mut(*line.front()?);
@@ -505,7 +503,7 @@ mod tests {
             assert!(runs.handle_done(opened(job, 1000), &server.admission, later(2)).is_none());
             assert_eq!(server.admission.places(), 0, "no place is held by who waits for memory");
         }
-        // A file that nobody has looked at does not wait for memory that looking does not take.
+        // A file that is not yet looked at does not wait for memory: looking takes none.
         let third = runs.submit(CLIENT, file(&server), &server, &mut timers, later(3)).unwrap();
         let look = runs.admit(&server.admission, later(3)).unwrap();
         assert_eq!(look.ticket.run, third);
@@ -591,7 +589,7 @@ mod tests {
         assert_eq!(turns(&server(1), 3, 3), [false, true, false, true, false, true]);
         assert_eq!(turns(&server(1), 1, 4), [false, true, true, true, true]);
         assert_eq!(turns(&server(1), 3, 1), [false, true, false, false]);
-        // Who finds no place leaves the turn to those who need none.
+        // A client without a place leaves the turn to tasks, which need none.
         let full = server(1);
         let mut place = full.admission.reservation();
         place.admit(0).unwrap();
@@ -634,7 +632,7 @@ mod tests {
             self.runs.submit_task(claim, &self.server, &mut self.timers, self.now).unwrap()
         }
 
-        /// Who is let in, and leaves at once.
+        /// Lets the next in, which leaves at once.
         fn admit(&mut self) -> Option<Key> {
             self.runs.admit(&self.server.admission, self.now).map(|job| job.ticket.run)
         }
@@ -776,7 +774,7 @@ mod tests {
         let admission = Admission::new(1000, 800 << 20, 1).with_share(8);
         let server = ServerState::new(Limits::default(), admission, Uuid::new_v4);
         let mut runs = Scheduler::default();
-        // Small ones have more than their share: nobody else was there.
+        // Small ones have more than their share: there were no others.
         let mut others: Vec<Reservation> = Vec::new();
         while server.admission.bytes() < 760 << 20 {
             let mut other = server.admission.reservation();

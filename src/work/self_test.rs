@@ -1,16 +1,17 @@
-//! Whether the server still does what it is there for: when it begins, and every ten seconds a tiny picture of its own goes the whole way,
-//! through a worker of the steady workers, a scaler connection that is opened for it, and a worker of the quick workers.
+//! Whether the server still works: at its start and every ten seconds a tiny picture of its own goes the whole way,
+//! through a worker of the steady workers, a scaler connection that is opened for it, and a worker of the quick
+//! workers.
 //!
-//! A state machine like the others: time and answers in, jobs and verdicts out. Its jobs hold no place and no byte, and no
-//! task or state is to be seen of them. What does not come back is judged by where it is:
-//! - At the scaler it has a connection and a child of its own and waits for nobody: [`PATIENCE`] is enough. It is given up
-//!   then, and another is sent soon. A second one that is lost in the same way means that our own scaler is to be killed:
-//!   what a process that is stopped will not do is none of our waiting.
-//! - At the workers it stands in line behind others' pictures. As long as that class brings anything at all, it is busy; if for
-//!   [`PATIENCE`] nothing has come, it hangs. The picture is left where it is: it comes back when they do.
+//! A state machine like the others: time and answers in, jobs and verdicts out. Its jobs hold no place and no byte, and
+//! have no task or state. A job that does not come back is judged by where it is:
+//! - At the scaler it has a connection and a child of its own and no queue: after [`PATIENCE`] it is given up, and
+//!   another is sent soon. A second one that is lost in the same way means that our own scaler is to be killed: a
+//!   stopped process will not go on.
+//! - At the workers it queues behind clients' pictures. As long as that class finishes anything, it is busy; if it
+//!   finishes nothing for [`PATIENCE`], it hangs. The picture is left in the queue, and comes back when the workers do.
 //!
-//! The verdict stands until a picture has come back whole. Nothing here frees a worker that hangs: the workers themselves
-//! replace one that is long over its deadline, and then the class brings something again.
+//! The verdict stands until a picture has come back whole. This file frees no worker that hangs: the workers replace
+//! one that is long over its deadline, and then the class finishes jobs again.
 use std::time::{Duration, Instant};
 
 use scaler::raster::Raster;
@@ -23,7 +24,7 @@ use crate::model::job::{CLASSES, Cancel, Completion, Decoded, Job, Output, Work,
 use crate::model::key::{Key, Ticket};
 use crate::model::server_state::ServerPart;
 
-/// In the tickets of its jobs: the slot of no run.
+/// The key in the tickets of its jobs: no run has this slot.
 pub const KEY: Key = Key { index: u32::MAX, generation: 0 };
 /// Columns and rows of the picture, and of what is made of it.
 pub const SIZES: [(u32, u32); 2] = [(7, 5), (3, 2)];
@@ -32,15 +33,14 @@ pub const SIZES: [(u32, u32); 2] = [(7, 5), (3, 2)];
 const PAUSE: Duration = Duration::from_secs(10);
 /// The same after one that was given up.
 const PAUSE_AFTER_LOSS: Duration = Duration::from_secs(2);
-/// Without a sign of life for so long, something is stuck.
+/// Time without progress after which something counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Losses in a row after which our own scaler is not waited for any more.
+/// Losses in a row after which our own scaler is to be killed.
 const LOSSES_MAX: u32 = 2;
 
 const FILE: &[u8] = b"P5\n7 5\n255\n\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff\
     \x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff\x00\x11\x22";
 
-/// The machine.
 #[derive(Debug)]
 pub struct SelfTest {
     stage: TestStage,
@@ -85,7 +85,7 @@ pub enum Sign {
 }
 
 impl SelfTest {
-    /// Everything counts as well until the first picture is given up; it is sent at once.
+    /// The verdict is good until the first picture is given up; it is sent at once.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self {
@@ -99,13 +99,14 @@ impl SelfTest {
         }
     }
 
-    /// The same, but the first picture is sent after a pause: whoever watches a scaler elsewhere is to see its first client there.
+    /// The same, but the first picture is sent after a pause, so that a person who watches an external scaler sees a
+    /// client's connection first.
     #[must_use]
     pub fn later(self, now: Instant) -> Self {
         Self { stage: TestStage::Resting { until: now + PAUSE }, ..self }
     }
 
-    /// So many jobs have come of each class, whatever they are.
+    /// Notes how many jobs of each class have finished, whatever they are.
     pub fn note_work(&mut self, finished: [usize; CLASSES], now: Instant) {
         for (class, at) in self.workers_at.iter_mut().enumerate() {
             if std::mem::replace(&mut self.finished[class], finished[class]) != finished[class] {
@@ -135,7 +136,7 @@ impl SelfTest {
                 self.losses = 0;
                 Sign::Well(self.verdict.take())
             }
-            // The scaler is away or broke off, or a worker failed: what is known of that is told elsewhere.
+            // The scaler is away or broke off, or a worker failed: others report that.
             _ => {
                 self.stage = TestStage::Resting { until: now + PAUSE_AFTER_LOSS };
                 Sign::Nothing

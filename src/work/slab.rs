@@ -1,4 +1,4 @@
-//! Numbered slots that remember their generation: a [`Key`] of a former tenant finds nobody.
+//! Numbered slots that remember their generation: a [`Key`] of a former tenant finds nothing.
 
 use crate::model::key::Key;
 
@@ -45,7 +45,7 @@ impl<T> Slab<T> {
         if slot.generation == key.generation { slot.tenant.as_mut() } else { None }
     }
 
-    /// Lets the tenant of this key out; its key will find nobody from now on.
+    /// Removes the tenant of this key; its key finds nothing from now on.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         if slot.generation != key.generation {

@@ -1,8 +1,8 @@
-//! Who an event, a timer or a turn in the run queue belongs to; fits an epoll cookie.
+//! The owner of an event, a timer or a turn in the run queue; fits an epoll cookie.
 
 use crate::model::key::Key;
 
-/// Whatever the loop gives turns to.
+/// What the loop gives turns to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
     /// A worker has delivered.

@@ -1,19 +1,19 @@
-//! The tasks: what conversations ask of the store, who waits for which task to end, and which tasks are in work.
+//! The tasks: what connections ask of the store, which clients wait for which task, and which tasks are in work.
 //!
 //! Data in, [`Effect`]s out; no store, no clock and no socket inside. Rules:
 //! - A task counts as accepted, or as ended, when the store has said so, and not before.
-//! - At most [`Tasks::in_work_max`] tasks are in memory, and one of them at most without memory for its work; the
-//!   others wait in the store. One that was in work when a server fell is worked on alone, so that the fall, should it
-//!   come again, is blamed on no other; and not at once, so that one that has nothing to do with the falls is not in
-//!   work at each of them when they come in quick succession.
-//! - A failure that has nothing to do with the picture (the scaler is away, no worker came to it) sends a task back to wait.
-//!   What may be chance is tried [`TRIES_MAX`](ending::TRIES_MAX) times, counted in the store: a server that falls or stops in the middle is a try
-//!   as well. What the picture causes is final, and so is lateness while a worker has a step of it: its thread may be at it still,
-//!   and no second one is given the same. One that is late between two steps was tried in vain.
-//! - A result that the store can't take at the moment is kept and offered again: nothing is lost, and since it still
-//!   counts as in work, nothing piles up.
-//! - Other servers may have the same store: then every [`LOOK_TIME`] a claim is tried again, and the store is asked
-//!   whether what is waited for has ended elsewhere.
+//! - At most [`Tasks::in_work_max`] tasks are in memory, at most one of them without memory for its work; the others
+//!   wait in the store. A task that was in work when a server crashed is a suspect: it is worked on alone, so that
+//!   another crash is blamed on no other; and after a pause, so that an innocent one is not in work at each of several
+//!   crashes in quick succession.
+//! - Transient failures (the scaler is away, no worker began it) requeue the task. Failures that may be random are
+//!   retried [`TRIES_MAX`](ending::TRIES_MAX) times, counted in the store; a server that crashes or stops in the middle
+//!   is a try too. Failures caused by the image are final, and so is lateness while a worker has a step of it: its
+//!   thread may still be at it, and no second one gets the same. Lateness between two steps is a failed try.
+//! - A result that the store can't take now is kept and offered again: nothing is lost, and since it still counts as in
+//!   work, nothing piles up.
+//! - Other servers may share the store: then every [`LOOK_TIME`] a claim is tried again, and the store is asked whether
+//!   tasks that clients wait for have ended elsewhere.
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -37,16 +37,16 @@ mod ending;
 
 /// Shortest and longest time between two looks for what has expired.
 const SWEEP_TIME: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// A task that was in work when a server fell is tried again when the next has stood for so long, and after the second
-/// fall four times as long.
+/// How long a server must have run before it retries a task that was in work at one crash; four times as long after the
+/// second crash.
 const PROBATION: Duration = Duration::from_millis(200);
 /// A task for which there was no memory, or no scaler, is looked at again after so long.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A wall clock that was set by more than this is told of.
+/// A wall clock that was set by more than this is logged.
 const JUMP: Duration = Duration::from_secs(60);
-/// Where other servers have the same store: how often it is asked what they have done.
+/// How often a shared store is asked what other servers have done.
 const LOOK_TIME: Duration = Duration::from_secs(1);
-/// Tasks that one question asks for.
+/// Most tasks of one such question.
 const LOOKED_AT: usize = 1000;
 
 /// What the shell is to do.
@@ -71,12 +71,12 @@ pub enum Effect {
     Log(Level, Option<Uuid>, String),
 }
 
-/// All tasks that somebody is concerned with.
+/// The tasks in work, and those that clients wait for.
 #[derive(Debug)]
 pub struct Tasks {
     /// The most tasks in memory at once.
     in_work_max: usize,
-    /// As many as have found memory lately. Invariant: 1 to `in_work_max`.
+    /// Bound on the tasks in memory: as many as have found memory lately. Invariant: 1 to `in_work_max`.
     window: usize,
     next_ticket: u64,
     asked: HashMap<u64, TicketKind>,
@@ -86,23 +86,23 @@ pub struct Tasks {
     /// No task waits, as far as is known.
     idle: bool,
     caution: Caution,
-    /// Tasks that were in work when more servers fell are left alone yet.
+    /// Suspects of more crashes than this are left alone yet.
     crashes_max: u32,
     began_at: Instant,
-    /// The wall clock then: from it on ages are told by the clock that nobody sets.
+    /// The wall clock then; from it on ages are counted by the monotonic clock.
     began_wall: SystemTime,
-    /// By how much the wall clock is ahead of that one, or behind it, as was told last.
+    /// How far the wall clock was ahead of that one, or behind it, when last logged.
     jumped: (Duration, bool),
     /// No claim before this.
     claim_at: Option<Instant>,
     waiters: Waiters,
-    /// Changes that the store could not make, to be asked for again.
+    /// Changes that the store could not make, to be tried again.
     unsettled: Vec<Unsettled>,
     recent: Recent,
     sweep_time: Duration,
     sweep_at: Instant,
     retry_at: Option<Instant>,
-    /// None: nobody else has this store.
+    /// None: no other server uses this store.
     look_at: Option<Instant>,
     effects: VecDeque<Effect>,
 }
@@ -124,7 +124,7 @@ struct InWork {
     /// None before it has begun and after it has ended.
     run: Option<Key>,
     suspect: bool,
-    /// How often it was tried in vain before.
+    /// Failed tries before.
     tries: u32,
     memory: Memory,
 }
@@ -174,13 +174,13 @@ impl Tasks {
         self.look_at = Some(now.at);
     }
 
-    /// The same moment by a wall clock that was set when the server began and never since: so a clock that jumps makes nothing
-    /// older or younger than it is. What is kept carries these times; across restarts the wall clock counts.
+    /// This moment by a wall clock that was set at the server's start and never since: a clock that jumps makes nothing
+    /// older or younger. Stored times are these; across restarts the wall clock counts.
     fn steady(&self, now: Now) -> Now {
         Now { wall: self.began_wall + now.at.saturating_duration_since(self.began_at), ..now }
     }
 
-    /// Tells of a wall clock that was set by more than [`JUMP`] since the last time.
+    /// Logs that the wall clock was set by more than [`JUMP`] since the last time.
     fn note_jump(&mut self, now: Now) {
         let steady = self.steady(now).wall;
         let ahead =
@@ -231,7 +231,7 @@ impl Tasks {
             }
             Some(_) => self.waiters.add(waiter, task),
             None => {
-                // First in the list, then the look: an end in between is told by the one that comes first.
+                // Added to the list before the look: an end in between is reported by one of them.
                 self.waiters.add(waiter, task);
                 self.read(TicketKind::Watch { waiter, task }, StoreRead::Watch(task));
             }
@@ -259,7 +259,7 @@ impl Tasks {
         }
     }
 
-    /// Work on a task was given up before it began, because the task was deleted.
+    /// A task was deleted before work on it began.
     pub fn handle_gone(&mut self, id: Uuid) {
         self.in_work.remove(&id);
     }
@@ -300,7 +300,7 @@ impl Tasks {
         }
     }
 
-    /// Takes on more tasks, if there is work to be done and somebody to do it; and sees to what is due.
+    /// Takes on more tasks if there are any and there is room for them, and does what is due.
     pub fn advance(&mut self, server: &ServerState, now: Now) {
         self.note_jump(now);
         let now = self.steady(now);
@@ -385,7 +385,7 @@ impl Tasks {
             .fold(self.sweep_at, Instant::min)
     }
 
-    /// When those with one fall more are no longer left alone; None if there are no such any more.
+    /// When suspects of one crash more are no longer left alone; None if there are none any more.
     fn probation(&self) -> Option<Instant> {
         let next = self.crashes_max + 1;
         (next < CRASHES_MAX).then(|| self.began_at + PROBATION * next * next)

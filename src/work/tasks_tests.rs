@@ -63,7 +63,7 @@ impl World {
 
     fn with(in_work_max: usize, retention: Duration) -> Self {
         let mut world = Self::young(in_work_max, retention);
-        // It has stood for long: nobody is left alone.
+        // It has run for long: no suspect is left alone any more.
         world.tasks.crashes_max = CRASHES_MAX - 1;
         world.advance();
         world.answer_write(Ok(StoreReply::Swept { expired: 0, more: false }));
@@ -87,7 +87,7 @@ impl World {
         }
     }
 
-    /// One in which the first look at the store has found that nobody waits.
+    /// One in which the first look at the store has found no waiting task.
     fn idle(in_work_max: usize) -> Self {
         let mut world = Self::new(in_work_max);
         while world.claims() > 0 {

@@ -1,8 +1,8 @@
 //! Deadlines, nearest first.
 //!
-//! A deadline is a function of its owner's state, so it is asked for again after every change. Pushing one back is
-//! far more frequent than its passing; therefore an entry that is too early is left where it is, and its owner is
-//! simply asked again when it comes up. An owner has at most one live entry, the earliest: [`Armed`] remembers it.
+//! A deadline depends on its owner's state, so it is recomputed after every change. Deadlines move back far more often
+//! than they pass; therefore an entry that is too early stays, and its owner is asked again when it comes up. An owner
+//! has at most one live entry, the earliest: [`Armed`] remembers it.
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
@@ -37,7 +37,7 @@ impl Timers {
     }
 
     /// The next entry that has come up. Its owner must be told by [`Armed::rang`], asked for its deadline, and armed
-    /// again; entries of owners that are gone come up as well and find nobody.
+    /// again; entries of owners that are gone come up as well and find no owner.
     pub fn pop(&mut self, now: Instant) -> Option<(Instant, Source)> {
         if self.next()? > now {
             return None;

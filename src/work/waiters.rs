@@ -18,7 +18,7 @@ pub struct Waiter {
 #[derive(Debug, Default)]
 pub struct Waiters {
     waiters: HashMap<Uuid, Vec<Waiter>>,
-    /// The same the other way round: the task, and the client's request.
+    /// By client: the task, and the client's request.
     tasks: HashMap<Key, (Uuid, Uuid)>,
 }
 
@@ -51,13 +51,13 @@ impl Waiters {
         waiters
     }
 
-    /// Whether anybody waits for this task.
+    /// Whether a client waits for this task.
     #[must_use]
     pub fn has(&self, task: Uuid) -> bool {
         self.waiters.contains_key(&task)
     }
 
-    /// All tasks that somebody waits for.
+    /// All tasks that clients wait for.
     pub fn tasks(&self) -> impl Iterator<Item = Uuid> {
         self.waiters.keys().copied()
     }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 use crate::http::reply::Reply;
 use crate::model::file::Variant;
 
-/// For a minute nobody need ask again, so that a page of thumbnails does not; then a 304 costs a look at the file.
+/// Clients need not ask again for a minute (a page of thumbnails does not); after that a 304 costs a look at the file.
 const CACHE_CONTROL: &str = "public, max-age=60";
 
 impl Variant {

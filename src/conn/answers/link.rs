@@ -7,7 +7,7 @@ use crate::http::reply::Reply;
 use crate::model::links::{FilePart, Link};
 use crate::model::picture::{POLICY, Times};
 
-/// A name is never given to another picture, but whoever keeps the folder may remove it.
+/// A name is never given to another picture, but the folder's owner may remove the file.
 const CACHE_CONTROL: &str = "public, max-age=3600";
 
 impl Link {

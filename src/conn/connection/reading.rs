@@ -1,7 +1,7 @@
 //! What comes in: from bytes to heads, from heads to bodies, from bodies to what is to be done.
 //!
-//! Rules: each phase takes what it understands and leaves the rest in `recv`. What can't be read is refused, and the connection
-//! ends. It refuses to do the work itself: [`submitting`](super::submitting) hands it over.
+//! Rules: each phase takes what it understands and leaves the rest in `recv`. Input that can't be read is refused, and
+//! ends the connection. It does not do the work: [`submitting`](super::submitting) hands it over.
 use std::mem;
 
 use super::Connection;
@@ -95,7 +95,7 @@ impl Connection {
                 Intent::Link { base: self.local_address.base(&Forwarded::default(), None, port) };
         }
         if self.server.access.key.borrow().is_some() {
-            // There is no place for a key.
+            // Netcat mode has no place for a key.
             let reject = HttpProblem::Access(AccessError::Unauthorized { sent: false });
             return self.refuse(Name::Head, &request, &reject, After::Close, now);
         }
@@ -106,7 +106,8 @@ impl Connection {
         self.enter(Name::Head, Phase::Body { request, upload: Box::new(upload) });
     }
 
-    /// The connection's first bytes, so many of them, are neither HTTP nor a picture: netcat is told what they seem to be.
+    /// The connection's first bytes (`judged` of them) are neither HTTP nor a picture: netcat is told what they seem to
+    /// be.
     fn refuse_foreign(&mut self, judged: usize, now: Now) {
         let first = self.recv.data();
         let failure = Foreign::of(&first[..judged]).map_or(WorkError::UnknownFormat, WorkError::Foreign);

@@ -23,7 +23,7 @@ use crate::model::task::Submission;
 use crate::model::transform::RequestedTransform;
 use crate::model::work_request::{WorkRequest, WorkSource};
 
-/// A run ends by its own deadline; should it be lost, the conversation ends so much later.
+/// A run ends by its own deadline; if it is lost, the conversation ends so much later.
 pub(super) const SLACK: Duration = Duration::from_secs(5);
 
 impl Connection {
@@ -148,7 +148,7 @@ impl Connection {
         let format = format_of(&picture, request.as_fields).map_err(|failure| self.server.failed(failure))?;
         let requested = RequestedTransform::read(&request.parameters, &fields, self.server.limits.factor)?;
         if let Intent::Task(handover) = &request.intent {
-            // Who asks for a task accepts a document about it; the picture comes later, to another request.
+            // A client that asks for a task accepts a document about it; another request fetches the picture.
             let transform = requested
                 .transform(format)
                 .or_else(|| handover.is_told_later().then(|| requested.resolve_as_input(format)));
@@ -158,7 +158,7 @@ impl Connection {
             return Ok(Ordered::Task(Box::new(submission)));
         }
         let (transform, product) = match &request.intent {
-            // What is kept here is a JPEG, whatever its sender would take in an answer.
+            // A link is a JPEG, whatever its client would accept in an answer.
             Intent::Link { .. } => (requested.resolve_for_link(), Product::Link),
             Intent::Bank(_) => (requested.resolve_for_link(), Product::Face),
             _ => (requested.transform(format).ok_or(HttpProblem::NotAcceptable)?, Product::File),
@@ -178,7 +178,7 @@ enum Ordered {
 
 /// The format of what was sent as a picture; `as_fields`: with the type of a form without files.
 fn format_of(picture: &[u8], as_fields: bool) -> Result<Format, WorkError> {
-    // What `curl -d` takes out of a file, and what no file of these formats is without (of Netpbm there is one in text).
+    // `curl -d` strips these bytes from a file, and every file of these formats has some (but Netpbm in text).
     let is_stripped = as_fields && memchr::memchr3(b'\r', b'\n', 0, picture).is_none();
     match (Format::of_file(picture), Foreign::of(picture)) {
         _ if picture.is_empty() => Err(WorkError::Empty),

@@ -25,7 +25,7 @@ impl Tasks {
         let Some(kind) = self.asked.remove(&answer.ticket) else { return };
         match &answer.result {
             Err(trouble) => self.note_trouble(trouble, server, now),
-            // While a result finds no room, that something small does says little.
+            // While a result finds no room, the success of something small says little.
             Ok(_) if kind.is_write() && self.unsettled.is_empty() => self.note_success(server),
             Ok(_) => {}
         }
@@ -80,7 +80,7 @@ impl Tasks {
                     let kind = TicketKind::RemoveFolder { waiter, folder: folder.clone(), known };
                     self.write(kind, StoreWrite::RemoveFolder { folder });
                 } else {
-                    // What is hidden now gives its room back in the sweeps that follow.
+                    // The sweeps that follow free the space of what is hidden now.
                     self.sweep_at = now.at;
                     self.tell(waiter, Ok(StoreReply::Known(known)));
                 }
@@ -151,7 +151,7 @@ impl Tasks {
         server: &ServerState,
         now: Now,
     ) {
-        // An older claim knows nothing of those that may be had since.
+        // An older claim does not cover suspects released since.
         let is_current = crashes_max == self.crashes_max;
         self.claims = self.claims.saturating_sub(1);
         let Ok(claimed) = claimed else {

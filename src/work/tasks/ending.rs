@@ -12,11 +12,11 @@ use crate::model::store::{End, StoreWrite};
 use crate::model::task::Problem;
 use crate::work::pipeline::Reached;
 
-/// What may be chance is tried so often.
+/// How often failures that may be random are tried.
 pub(super) const TRIES_MAX: u32 = 3;
 
 impl Tasks {
-    /// Work on a task has ended, which had come so far.
+    /// Work on a task has ended; `reached` is how far it came.
     pub fn handle_end(
         &mut self,
         id: Uuid,
@@ -50,7 +50,7 @@ impl Tasks {
             }
             Err(failure) => {
                 let verdict = match failure {
-                    // That there was no memory in time, or no worker, is no fault of the picture's.
+                    // No memory or no worker in time is no fault of the picture's.
                     WorkError::Late if reached == Reached::Nothing => Verdict::Again,
                     // No worker came to its next step, and none is at it.
                     WorkError::Late if reached == Reached::Between => Verdict::Retry,
@@ -111,13 +111,12 @@ pub(super) enum Settlement {
 /// What becomes of a task whose work failed.
 enum Verdict {
     Final,
-    /// It is tried again, so often.
+    /// It is tried again, and this counts as a try.
     Retry,
-    /// It is tried again, and this was no try.
+    /// It is tried again, and this does not count as a try.
     Again,
 }
 
-/// What is to become of a task whose work failed.
 fn verdict(failure: &WorkError) -> Verdict {
     match failure {
         WorkError::ScalerAway | WorkError::Cancelled => Verdict::Again,
