@@ -1,12 +1,12 @@
 //! The configuration: read once from arguments and environment, valid from then on.
 //!
-//! An option is one row of [`OPTIONS`]: its names, its help, its default, and what it sets. The help, the usage line, the twins in
-//! the environment and the complaints come from there; a test holds the table of `docs/options.md` against it.
+//! An option is one row of [`OPTIONS`]: names, help, default, and what it sets. The help, the usage line, the
+//! environment variables and the complaints are made from it; a test compares the table of `docs/options.md` with it.
 //!
-//! Every option but `-h`, `-V` and `--salud` has a twin in the environment, `TP2_` and its long name in capitals with `_` for `-`; the
-//! option wins, a synonym's too. A complaint names what gave the value: the option or the twin. A variable that begins
-//! with `TP2_` and is no twin is a warning. The twin of an option that may be given more than once has its values with commas
-//! or spaces between them.
+//! Every option but `-h`, `-V` and `--salud` has a twin in the environment, `TP2_` and its long name in capitals with
+//! `_` for `-`; the option wins, a synonym's too. A complaint names the option or the twin that gave the value. A
+//! variable that begins with `TP2_` and is no twin is a warning. A twin may list several values, with commas or spaces
+//! between them, if its option may be given more than once.
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -24,7 +24,7 @@ use crate::model::log_event::Level;
 use crate::model::server_state::{Limits, RESULT_PART};
 use crate::store::Retention;
 
-/// What becomes of an option.
+/// What an option does.
 #[derive(Clone, Copy)]
 enum OptionAction {
     /// The program prints this and ends.
@@ -46,7 +46,7 @@ struct Draft {
     config: Config,
     /// How often `-v` was given, less how often `-q` was.
     detail: i32,
-    /// What `-a` says, where that is a place for the bank alone; `--banco` wins.
+    /// The place for the bank alone that `-a` names; `--banco` wins.
     bank_of_store: Option<String>,
     /// `--cola`; its default follows from `--hilos`.
     places_max: Option<usize>,
@@ -433,7 +433,7 @@ pub struct Config {
     pub places_max: usize,
     /// Bytes for pictures.
     pub memory_max: u64,
-    /// What is odd about it, a line each, for the log.
+    /// Warnings about it, a line each, for the log.
     pub warnings: Vec<String>,
 }
 
@@ -695,7 +695,7 @@ fn health_address(given: &Given, url: Option<String>) -> Result<(String, u16), U
     let host = value("ip")?.map_or_else(String::new, |value| value.text);
     let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&host);
     let port = value("port")?.map(|value| value.port()).transpose()?;
-    // What stands for every address of the machine is no address to connect to.
+    // An address that stands for all of the machine's can't be connected to.
     let host = if matches!(host, "" | "::" | "0.0.0.0") { "127.0.0.1" } else { host };
     match port {
         Some(0) => Err(UsageError(format!("con -p 0, --{HEALTH} necesita la URL"))),
@@ -1034,7 +1034,7 @@ mod tests {
             let told = rows.next().unwrap_or_default();
             let cells: Vec<&str> = told.split('|').map(str::trim).collect();
             assert_eq!(cells[1..3], [&format!("{letter}`{}`", row.spelled()), &variable], "{told}");
-            // One of words is told in other words there.
+            // A default in words is worded differently there.
             let is_literal = !row.default.is_empty() && !row.default.contains(' ');
             assert!(!is_literal || cells[3].trim_matches('`') == row.default, "{told}");
             assert!(row.synonyms.iter().all(|long| told.contains(&format!("`--{long}`"))), "{told}");

@@ -1,23 +1,22 @@
-//! The files of `-d`, and the folder of [`links`]: the one place of the server that reads files for clients, or writes any.
-//! Run on the workers, but for [`Library::try_cached`].
+//! The files of `-d`, and the folder of [`links`]: only this module reads or writes files for clients. It runs on the
+//! workers, except [`Library::try_cached`].
 //!
-//! Rules: nothing outside the directory is opened, and nothing but a regular file is read; the kernel is asked for the
-//! first ([`open_beneath`]) and the open file for the second, so there is no moment between looking and opening. A 304,
-//! and a result that is [kept](Cache), cost a look at the first bytes; only what has to be decoded is read whole, and
-//! charged to the run's reservation before there is memory for it. The format is what the bytes say, never the name.
+//! Rules: nothing outside the directory is opened, and only regular files are read. The kernel checks the first
+//! ([`open_beneath`]) and the open file tells the second, so nothing changes between check and open. A 304, and a
+//! result that is [kept](Cache), cost a look at the first bytes; only a file to be decoded is read whole, and it is
+//! charged to the run's reservation before memory is allocated. The format is what the bytes say, never the name.
 //!
-//! The loop must not wait for a disk, and a worker is a long way round for what is in memory. So the loop glances first:
-//! the kernel is asked for the file's state if that is in its own cache ([`glance_beneath`]), on a file system where it
-//! knows the state by itself ([`is_local`]). A result that is kept of just this state is as good as by the long way;
-//! whatever else is found, or not found, is for a worker to look into.
+//! The loop must not wait for a disk, but for a kept result a worker is a detour. So the loop looks first: it gets the
+//! file's state only if the kernel has it in its cache ([`glance_beneath`]), on a file system whose state the kernel
+//! knows by itself ([`is_local`]). A result kept for this state is sent at once; in all other cases a worker looks.
 //!
-//! What it refuses to do: list directories, follow links, tell the client why it may not read a file.
+//! It refuses to list directories, to follow links, and to tell the client why a file may not be read.
 //!
-//! A directory that was removed and made again, or another that was put in its place, is seen by the next look of a worker.
+//! A worker's next look notices that the directory was replaced.
 //!
-//! Known limits: to be opened is a side effect for devices of some kinds, and for the writer of a FIFO. Several who ask at once
-//! for the same new picture each have it made. A file system that hangs keeps a worker. On network file systems and those of
-//! other programs, and behind a mount below the directory, nothing is found at a glance.
+//! Known limits: opening has side effects on some devices, and for the writer of a FIFO. Several first requests at once
+//! for one picture each have it made. A file system that hangs keeps a worker. On network and user-space file systems,
+//! and behind a mount below the directory, the loop finds nothing.
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -41,16 +40,16 @@ use crate::pixels;
 mod cache;
 pub mod links;
 
-/// So many first bytes tell every format.
+/// How many first bytes identify every format.
 const SNIFFED: u64 = 18;
 
 /// A directory of pictures, and what was made of them lately.
 #[derive(Debug)]
 pub struct Library {
-    /// What stands at its path: opened anew where another one does.
+    /// The directory opened last; replaced when another stands at its path.
     directory: RwLock<Arc<File>>,
     path: PathBuf,
-    /// The kernel knows by itself how its files stand.
+    /// The kernel knows the state of its files by itself.
     is_local: bool,
     /// Longest file, in bytes: `--max-cuerpo`.
     length_max: u64,
@@ -64,11 +63,11 @@ impl Library {
     /// # Errors
     /// It can't be read, or is no directory.
     pub fn open(directory: &Path, limits: &Limits, cache_bytes: u64) -> io::Result<Self> {
-        // Also says whether it may be listed, which an operator who names it expects.
+        // Also checks that it can be listed, which an operator expects.
         std::fs::read_dir(directory)?;
         let (path, directory) = (std::path::absolute(directory)?, File::open(directory)?);
         Ok(Self {
-            // Where that can't be found out, it is not relied on.
+            // If that is unknown, it is not relied on.
             is_local: is_local(directory.as_fd()).unwrap_or(false),
             directory: RwLock::new(Arc::new(directory)),
             path,
@@ -78,8 +77,8 @@ impl Library {
         })
     }
 
-    /// What [`Library::fetch`] would say, if that is that the client has it already or that it is kept, and if it is known
-    /// without waiting for anything; None: have it fetched.
+    /// The answer of [`Library::fetch`] if it is a 304 or a kept result and is known without waiting; None: have it
+    /// fetched.
     #[must_use]
     pub fn try_cached(&self, file_request: &FileRequest) -> Option<Output> {
         if !self.is_local {
@@ -159,7 +158,7 @@ impl Library {
     /// A result, kept if there is room; `size` is its columns and rows.
     #[must_use]
     pub fn keep(&self, variant: Variant, file: Vec<u8>, size: (u32, u32)) -> Output {
-        // As long as it is, without what the encoder had reserved.
+        // Without the encoder's spare capacity.
         let file = Bytes::from(file.into_boxed_slice());
         match self.cache.keep(variant, &file, size) {
             Some(picture) => Output::Picture(picture),
@@ -190,7 +189,7 @@ fn read_rest(file: &File, version: &FileVersion, picture: &mut Vec<u8>) -> Resul
     let room = usize::try_from(rest).map_err(|_| WorkError::FileTooLong { length })?;
     picture.try_reserve_exact(room).map_err(|_| WorkError::MemoryFull { length })?;
     read(file, rest, picture)?;
-    // A strong tag stands for bytes that were there together.
+    // A strong tag stands for bytes that existed together.
     if picture.len() as u64 == length && self::version(file)? == *version {
         Ok(())
     } else {

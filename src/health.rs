@@ -1,7 +1,7 @@
 //! `tp2 --salud`: asks a running server whether it is ready, for containers and for cron.
 //!
-//! One request, `GET /readyz`, over plain HTTP, and [`PATIENCE`] for all of it: whoever asks wants to know now. It is the same
-//! question that a balancer asks, and needs no key.
+//! One request, `GET /readyz`, over plain HTTP, with [`PATIENCE`] for all of it, because the caller wants to know now.
+//! A balancer asks the same; it needs no key.
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// For connection, request and answer together.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// So much of an answer is read.
+/// Bytes of an answer that are read.
 const ANSWER_MAX: u64 = 64 << 10;
 /// `localhost` is a name of ours wherever names are guarded.
 const REQUEST: &[u8] = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";

@@ -23,9 +23,9 @@ fn total(meminfo: &str) -> Option<u64> {
     kibibytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The smallest limit on memory of the process's own groups and all that enclose them, of both versions (cgroups(7)). `groups`
-/// is /proc/self/cgroup, `root` where the hierarchies are mounted. Within a container the paths of the first may be those of
-/// the machine, which are not there: then the root of the mount is the container's own group.
+/// The smallest memory limit, in bytes, of the process's groups and all that enclose them, of both versions
+/// (cgroups(7)). `groups` is /proc/self/cgroup, `root` the mount point of the hierarchies. In a container the paths in
+/// `groups` may be the machine's, which do not exist there: then the root of the mount is the container's own group.
 fn group_limit(root: &Path, groups: &str) -> Option<u64> {
     let limits = groups.lines().filter_map(|line| {
         let mut fields = line.splitn(3, ':');

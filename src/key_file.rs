@@ -20,7 +20,7 @@ const BYTES_MAX: u64 = 4096;
 pub fn read(path: &Path) -> Result<Key, String> {
     let failed = |why: &str| format!("no se puede usar la clave de «{}»: {why}", path.display());
     let in_words = |error: std::io::Error| failed(&InWords(&error).to_string());
-    // A FIFO would have us wait.
+    // A FIFO would block.
     if !std::fs::metadata(path).map_err(in_words)?.is_file() {
         return Err(failed("no es un archivo"));
     }

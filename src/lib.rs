@@ -8,17 +8,16 @@
 //! ```
 //!
 //! - [`http`]: the wire; bytes in, values out.
-//! - [`model`]: the facts that everybody shares: work, errors, admission, what is asked of the store.
+//! - [`model`]: the shared types: work, errors, admission, what is asked of the store.
 //! - [`conn`]: the conversation with one client. [`work`]: what becomes of its picture, whose turn it is, tasks.
 //! - [`pixels`]: pictures. [`store`]: what survives. [`files`]: `-d`, and the folder of links. [`workers`]: the threads.
 //! - [`net`]: the shell: sockets, the loop, the scaler's process. [`config`]: the options.
 //! - [`page`]: the files of the page. [`client`]: `tp2-cliente`.
 //!
-//! `http`, `model`, `conn` and `work` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads live
-//! in `net`, `workers`, `files`, `store`, `log`, `host`,
-//! `health`, `key_file` and `client`. The `scaler` crate is the second server; shared with it
-//! are `scaler::raster` and `scaler::wire` (pure), `scaler::words` and `scaler::usage` (what both tell people), and
-//! `scaler::sys` (the system calls of both processes).
+//! `http`, `model`, `conn` and `work` are pure: bytes and time come in as arguments. Sockets, files, clocks and threads
+//! live in `net`, `workers`, `files`, `store`, `log`, `host`, `health`, `key_file` and `client`. The `scaler` crate is
+//! the second server; shared with it are `scaler::raster` and `scaler::wire` (pure), `scaler::words` and
+//! `scaler::usage` (texts of both programs), and `scaler::sys` (the system calls of both processes).
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 

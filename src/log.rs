@@ -1,14 +1,14 @@
-//! The log: one line per event, one write each, by a thread of its own for each place it goes to.
+//! The log: one line per event, one write each. Each destination has a thread of its own.
 //!
-//! A reader that has stopped reading (a full pipe, a stopped terminal) and a disk that hangs block their own thread and
-//! nothing else: neither the loop nor the other place. Lines wait in a bounded queue; what does not fit is counted, and told
-//! in that place once there is room again. What can't be written (a full disk, a closed pipe) is lost, and the next line is
-//! tried again; a file that can't be opened anew (SIGHUP) goes on being the one that it was.
+//! A reader that has stopped (a full pipe, a stopped terminal) or a disk that hangs blocks only its own thread: neither
+//! the loop nor the other destination. Lines wait in a bounded queue; lines that do not fit are counted, and the count
+//! is written there once there is room. A line that can't be written (a full disk, a closed pipe) is lost, and the next
+//! is tried; a file that can't be reopened (SIGHUP) stays in use.
 //!
-//! A line has two forms with the same facts: `time - level - fd=12 de ADDRESS ID - text`, and a JSON object (`--registro-json`)
-//! with the text as `mensaje` and its facts beside it. Whatever a line is made of, no control character and no mark that turns
-//! the direction of writing gets into it: what a client or a child of the scaler says can neither begin a line nor move a
-//! terminal's cursor.
+//! A line has two forms with the same facts: `time - level - fd=12 de ADDRESS ID - text`, and a JSON object
+//! (`--registro-json`) with the text as `mensaje` and its facts beside it. No line contains control characters or marks
+//! that change the direction of writing: text from a client or from a child of the scaler can neither begin a line nor
+//! move a terminal's cursor.
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -28,7 +28,7 @@ use crate::model::log_event::{Caller, EventKind, Level};
 
 /// Lines that may wait for the disk or the terminal.
 const WAITING_MAX: usize = 8192;
-/// How long the end of the program waits for the last lines.
+/// How long the end of the program waits for the last lines to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A handle; all of them write to one log.
@@ -80,7 +80,7 @@ impl LineForm {
     }
 }
 
-/// Without what would end the line or move a cursor: white space of any kind is a space, the rest is shown by its number.
+/// Turns white space of any kind into spaces, and shows other characters that end a line or move a cursor by number.
 fn printable(text: &str) -> Cow<'_, str> {
     let is_mark =
         |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -103,7 +103,7 @@ fn printable(text: &str) -> Cow<'_, str> {
 struct LogSink {
     lines: Sender<Message>,
     lost: Arc<Lost>,
-    /// There was no room for the word that the file was moved away: it is opened anew before the next line.
+    /// The request to reopen the file found no room: it is reopened before the next line.
     stale: Arc<AtomicBool>,
 }
 
@@ -183,14 +183,14 @@ impl Log {
         }
     }
 
-    /// Waits until what was written is out, but not for ever.
+    /// Waits until the lines so far are written, for a bounded time.
     pub fn flush(&self) {
         let (done, written) = bounded(self.sinks.len());
         let give_up_at = Instant::now() + LAST_WORDS;
         for sink in &self.sinks {
             let _ = sink.lines.send_deadline(Message::Flush(done.clone()), give_up_at);
         }
-        // One that was not told is no reason to wait: its sender is gone with the message.
+        // A sink that was not told is not waited for: its sender is gone with the message.
         drop(done);
         while written.recv_deadline(give_up_at).is_ok() {}
     }

@@ -80,7 +80,7 @@ fn main() -> ExitCode {
 
 fn serve(mut config: Config) -> Result<(), String> {
     sys::tune_malloc();
-    // Blocked before the first thread begins, which would take them otherwise.
+    // Blocked before the first thread starts, which would otherwise receive them.
     let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD])
         .map_err(failed("no se pueden leer las señales"))?;
     // A file that would pass RLIMIT_FSIZE is a write that failed (EFBIG), as on a full disk: not the end.
@@ -142,7 +142,7 @@ fn serve(mut config: Config) -> Result<(), String> {
 
     let page = addresses.first().copied().map(reachable);
     for address in addresses {
-        // Nobody may be reading; the server serves all the same.
+        // Standard output may have no reader; the server serves all the same.
         let _ = writeln!(io::stdout(), "Servidor escuchando en http://{address}");
     }
     for address in links_addresses {
@@ -181,7 +181,7 @@ fn store_of(config: &Config) -> Result<Backend, String> {
     }
 }
 
-/// Who may ask. Where every address is the machine's own, a name that is none of ours is a page's that was rebound to it.
+/// Who may ask. If all addresses are the machine's own, an unknown host name is that of a page that was rebound to it.
 fn access_of(config: &Config, addresses: &[SocketAddr]) -> Result<Access, String> {
     let key = config.key_file.as_deref().map(key_file::read).transpose()?;
     let hosts = config.hosts.iter().map(|host| host.to_ascii_lowercase());
@@ -256,12 +256,12 @@ fn library_of(config: &Config) -> Result<(Option<Library>, u64), String> {
     Ok((Some(library), kept_max))
 }
 
-/// Raises the limit on descriptors as far as wanted and allowed; says how many clients that leaves room for.
+/// Raises the descriptor limit as far as wanted and allowed; returns how many clients that leaves room for.
 fn raise_descriptors(config: &Config) -> usize {
     let (clients_max, threads) = (config.clients_max, config.threads);
     let far = usize::from(!matches!(config.store, StoreAt::Sqlite(_))) + usize::from(config.bank.is_some());
     let store = AWAY_DESCRIPTORS * far as u64;
-    // A worker of the steady workers has a file open at a time, and its folder; quick ones open none.
+    // A steady worker has a file and its folder open at a time; quick ones open none.
     let spare = OWN_DESCRIPTORS + store + connections_max(threads) as u64 + 2 * threads as u64;
     let file_request = clients_max as u64 + spare;
     let Ok((soft, hard)) = sys::limits(sys::Limit::Files) else { return clients_max };
@@ -271,7 +271,7 @@ fn raise_descriptors(config: &Config) -> usize {
     clients_max.min(usize::try_from(room).unwrap_or(usize::MAX))
 }
 
-/// A panic is one line in the log: of a worker it costs one picture, whose client gets its answer.
+/// Logs a panic as one line: of a worker it costs one picture, whose client gets its answer.
 fn report_panics(log: &Log) {
     let log = log.clone();
     std::panic::set_hook(Box::new(move |info| {

@@ -1,4 +1,4 @@
-//! The other life of this binary: tp2's own scaler, as [`Supervisor`](crate::net::supervisor::Supervisor) starts it.
+//! tp2's own scaler: what this binary is when [`Supervisor`](crate::net::supervisor::Supervisor) starts it.
 //!
 //! Its arguments come from our own process alone, in a fixed order: socket, owner's process id, most pixels, seconds a
 //! job may take, most children. No thread may exist before [`main`], and none after it: the process forks.
@@ -16,7 +16,7 @@ use scaler::wire::Limits;
 
 use crate::config;
 
-/// Connections that may stand beside those of the pool: ones that broke, whose children are not reaped yet.
+/// Connections beside the pool's: broken ones whose children are not reaped yet.
 const CHILDREN_SPARE: usize = 16;
 /// Children finish what they have when tp2 stops.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn complain(text: &str) -> ExitCode {
-    // Without standard error there is nobody to tell; the exit code remains.
+    // Standard error may be closed; the exit code remains.
     let _ = writeln!(io::stderr(), "tp2-scaler: {text}");
     ExitCode::FAILURE
 }

@@ -1,23 +1,24 @@
 //! Threads that turn [`Job`]s into [`Completion`]s: files, the gray step and the encoders, everything that costs time.
 //!
-//! There are three queues: for quick and for long jobs whose clients wait, and for tasks. N threads take quick jobs alone, N
-//! others the rest, from the two queues in turn while both have something: so neither starves, however long the other
-//! is. A small picture does not wait until a large one is done, for the kernel shares the cores between the two crews; and
-//! as the quick one sleeps more, it is seldom kept waiting. Threads that take all kinds have used up their share when
-//! their turn comes to a small picture, and then wait with it: four photographs of 9 MP at a time beside, it took
-//! 2.5 ms (p99 14) with three threads of which one took quick jobs alone, 1.7 ms (p99 12) with two and two.
+//! Three queues: quick and long jobs whose clients wait, and tasks. N quick threads take quick jobs alone; N steady
+//! threads take the rest, alternating between the two queues, so that neither starves. A small picture does not wait
+//! for a large one, because the kernel shares the cores between both groups; the quick group sleeps more, so it is
+//! seldom kept waiting. Threads that take all kinds have used up their share when a small picture comes, and wait with
+//! it: beside four photographs of 9 MP at a time it took 2.5 ms (p99 14) with three threads of which one took quick
+//! jobs alone, 1.7 ms (p99 12) with two and two.
 //!
-//! Rules: exactly one `Completion` for each `Job`, also when a decoder panics ([`CompletionGuard`] answers when it is dropped
-//! unfulfilled). The clients' queues have room for the places of admission, so a job always fits. The tasks' has no bound of its
-//! own: a task that was late before it had begun is claimed anew while its old job may still stand here, with no place but with
-//! its memory, so that `--memoria` bounds it. This file knows no event loop: what happens with a `Completion` is a closure.
+//! Rules: exactly one `Completion` for each `Job`, also when a decoder panics ([`CompletionGuard`] answers when it is
+//! dropped unfulfilled). The clients' queues have room for the places of admission, so a job always fits. The tasks'
+//! queue is unbounded: a task that was late before it began is claimed anew while its old job may still be queued,
+//! without a place but with its memory, so that `--memoria` bounds it. This file knows no event loop: a closure takes
+//! each `Completion`.
 //!
-//! A job whose answer is no longer wanted is not begun. One that is running ends at its decoder's or encoder's next look at the
-//! flag. A thread that is not back [`GRACE`] after the deadline of its job is written off: another takes its place, at most
-//! [`replacements_max`] times in the life of the process. Should the first come back after all, its answer is delivered like any other (the
-//! run that asked has ended, so that it is dropped and its reservation returns) and the thread ends.
+//! A job whose answer is no longer wanted is not begun; a running one ends at its codec's next look at the flag. A
+//! thread that is not back [`GRACE`] after its job's deadline is written off: another takes its place, at most
+//! [`replacements_max`] times in the life of the process. If the first comes back, its answer is delivered like any
+//! other (its run has ended, so it is dropped and its reservation returns) and the thread ends.
 //!
-//! What it refuses to do: to kill a thread, for what the thread holds (locks, memory) would be lost.
+//! It refuses to kill a thread: what the thread holds (locks, memory) would be lost.
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -41,13 +42,13 @@ use crate::model::job::{
 use crate::model::key::Ticket;
 use crate::pixels::{self, BufferPool};
 
-/// So long after its deadline a job is waited for. Between two looks at the flag the largest picture keeps a codec busy for a
-/// second or so, and for several where all cores have something else to do as well.
+/// How long after its deadline a job is waited for. Between two looks at the flag the largest picture keeps a codec
+/// busy for about a second, and for several on busy cores.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// How many threads may be written off in the life of a process with so many in each class. Each may still use a core and
-/// memory: as many as there are in a class double that at worst. At least 4, so that on a small machine a handful of bad files
-/// does not end the service.
+/// How many threads may be written off in the life of a process with `threads` in each class. Each may still use a core
+/// and memory: at worst that doubles a class. At least 4, so that a few bad files do not end the service of a small
+/// machine.
 #[must_use]
 pub fn replacements_max(threads: usize) -> usize {
     threads.max(4)
@@ -60,7 +61,7 @@ pub type Deliver = Arc<dyn Fn(Completion) + Send + Sync>;
 pub struct Workers {
     /// One for each [`Queue`], in their order.
     senders: [Sender<Job>; QUEUES],
-    /// The other ends, for threads that take the place of others.
+    /// The other ends, for replacement threads.
     receivers: [Receiver<Job>; QUEUES],
     toolbox: Arc<Toolbox>,
     deliver: Deliver,
@@ -73,7 +74,6 @@ pub struct Workers {
     counts: WorkerCounts,
 }
 
-/// A thread that takes jobs.
 struct Worker {
     class: WorkerClass,
     thread: JoinHandle<()>,
@@ -140,8 +140,7 @@ impl Workers {
         Ok(Worker { class, thread, station })
     }
 
-    /// Lets others take the places of threads that are not back [`GRACE`] after the deadline of their job; tells of each
-    /// once.
+    /// Replaces threads that are not back [`GRACE`] after the deadline of their job; reports each once.
     pub fn replace_overdue(&mut self, now: Instant) -> Vec<Loss> {
         let mut losses = Vec::new();
         for place in 0..self.threads.len() {
@@ -163,7 +162,7 @@ impl Workers {
         losses
     }
 
-    /// A thread did not come back, and could not be replaced: only a new process has all of them again.
+    /// A thread hangs and could not be replaced: only a restart brings all of them back.
     #[must_use]
     pub fn is_worn_out(&self) -> bool {
         self.worn_out
@@ -193,7 +192,7 @@ impl Workers {
         self.counts.busy.load(Relaxed)
     }
 
-    /// How many jobs have come of each [`WorkerClass`]: while it hangs, that stands still.
+    /// How many jobs of each [`WorkerClass`] have finished; it stands still while the class hangs.
     #[must_use]
     pub fn finished(&self) -> [usize; CLASSES] {
         self.counts.finished.each_ref().map(|count| count.load(Relaxed))
@@ -227,7 +226,7 @@ struct WorkerCounts {
     lost: Arc<AtomicUsize>,
 }
 
-/// What a thread has in hand. The thread and [`Workers`] change it under one lock, so that each change is seen by both.
+/// The job of a thread. The thread and [`Workers`] change it under one lock, so that both see each change.
 struct Station {
     class: WorkerClass,
     counts: WorkerCounts,
@@ -242,7 +241,7 @@ enum InHand {
         id: Uuid,
         format: Option<Format>,
         overdue_at: Instant,
-        /// It was told of that it is overdue.
+        /// It was reported as overdue.
         told: bool,
     },
     /// Another thread has taken this one's place.
@@ -272,8 +271,7 @@ impl Station {
         true
     }
 
-    /// The job that it has in hand and should have done by now, if that was not told yet. The thread is written off if that
-    /// `is_allowed`.
+    /// The thread's overdue job, if it was not reported yet. If that `is_allowed`, the thread is written off.
     fn write_off(&self, now: Instant, is_allowed: bool) -> Option<(Uuid, Option<Format>)> {
         let mut state = self.state();
         let InHand::Job { id, format, overdue_at, told } = &mut *state else { return None };
@@ -318,8 +316,8 @@ impl Toolbox {
     }
 }
 
-/// The next job, waited for if there is none: that of the first queue from `turn` on that has one, and that queue's number.
-/// A queue that has come to its end is left out from then on; None when all have.
+/// Waits for the next job: that of the first queue from `turn` on that has one, and the queue's number. A closed queue
+/// is left out from then on; None when all are closed.
 fn next(receivers: &mut Vec<Receiver<Job>>, turn: usize) -> Option<(usize, Job)> {
     let count = receivers.len();
     let waiting = (0..count).map(|step| (turn + step) % count);
@@ -355,7 +353,7 @@ fn work(mut receivers: Vec<Receiver<Job>>, toolbox: &Toolbox, deliver: &Deliver,
         }
         let began_at = Instant::now();
         let blame = if matches!(work, Work::Gray { .. }) { WorkError::Panicked } else { WorkError::Lost };
-        // The server's own picture may have stood in line for longer than others may.
+        // The self-test's picture may have queued for longer than others may.
         station.take_up(id, work.format(), due.max(began_at) + GRACE);
         let perform = AssertUnwindSafe(|| toolbox.perform(work, &cancelled, guard.reservation()));
         let result = catch_unwind(perform).unwrap_or(Err(blame));
@@ -368,7 +366,7 @@ fn work(mut receivers: Vec<Receiver<Job>>, toolbox: &Toolbox, deliver: &Deliver,
 }
 
 impl Toolbox {
-    /// Does the work; the job's reservation is there to be charged for what is read.
+    /// Does the work; bytes that are read are charged to the job's reservation.
     fn perform(
         &self,
         work: Work,
@@ -404,7 +402,7 @@ impl Toolbox {
     }
 }
 
-/// The duty to answer a job: dropped unfulfilled, it answers that the work was lost.
+/// Answers the job when dropped unfulfilled: the work was lost.
 struct CompletionGuard {
     /// None once fulfilled.
     due: Option<(Ticket, Reservation)>,

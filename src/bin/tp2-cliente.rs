@@ -1,8 +1,8 @@
-//! `tp2-cliente`: a picture or a folder to the server. Exit 0: all well; 1: something failed; 2: bad usage; 128 and the
+//! `tp2-cliente`: sends a picture or a folder to the server. Exit 0: success; 1: a failure; 2: bad usage; 128 plus the
 //! signal's number: interrupted.
 //!
-//! Signals are blocked before any thread begins, and read by one of their own, which removes what is half written and ends the
-//! process wherever the others are. A signal that whoever started us ignores (nohup) stays ignored.
+//! Signals are blocked before any thread starts. A thread of its own reads them, removes half-written files and ends
+//! the process. A signal that the parent process ignores (nohup) stays ignored.
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;

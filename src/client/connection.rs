@@ -77,7 +77,7 @@ impl ServerConnection {
         let mut answer = Counted { stream: &self.stream, bytes: 0 };
         let (received, whole) = match self.send(request, progress) {
             Err(Unsent::Body(error)) => return Err(Interruption::Body(error)),
-            // Whoever takes nothing for so long has not answered either.
+            // A peer that takes no bytes for so long has not answered either.
             Err(Unsent::Stream(error)) if is_silence(&error) => return Err(Interruption::Stream(error)),
             Err(Unsent::Stream(error)) => (read_response(&mut answer).map_err(|_| error), false),
             Ok(whole) => (read_response(&mut answer), whole),

@@ -1,4 +1,4 @@
-//! Why something came to nothing, in words for whoever started the client.
+//! Why a request failed, in words for the user of the client.
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub enum Failure {
     Empty(PathBuf),
     /// The picture that is being sent can't be read any further.
     Body(io::Error),
-    /// The name does not resolve, or nobody takes us at its addresses.
+    /// The name does not resolve, or no address accepts the connection.
     Connect(io::Error),
     /// The conversation broke.
     Broken(io::Error),
@@ -62,14 +62,14 @@ impl Failure {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Connect(_) => true,
-            // Whoever speaks something else will go on doing so.
+            // A peer that speaks another protocol will not change.
             Self::Broken(error) => error.kind() != io::ErrorKind::InvalidData,
             Self::Refused { status, .. } => is_passing(*status),
             _ => false,
         }
     }
 
-    /// Whether the same has to be expected for every other picture: nobody answers, or the server, or our disk, is full.
+    /// Whether every other picture would fail the same way: no server answers, or the server or our disk is full.
     #[must_use]
     pub fn is_general(&self) -> bool {
         match self {

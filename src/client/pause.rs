@@ -1,7 +1,7 @@
-//! Waiting between two tries, which several conversations may do at the same time.
+//! Waiting between two tries, shared by several conversations.
 //!
-//! Rules: of those who wait together only the first says so; once it is known that waiting is in vain, nobody waits any
-//! longer.
+//! Rules: of those that wait together only the first announces it; once waiting is known to be in vain, all stop
+//! waiting.
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ struct Waiting {
 }
 
 impl Pause {
-    /// Waits for this time, after `announce` if nobody else waits; false if it is in vain.
+    /// Waits for this time, after `announce` if no other thread waits; false if it is in vain.
     #[must_use]
     pub(super) fn wait(&self, time: Duration, announce: impl FnOnce()) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -21,7 +21,7 @@ const HOST: &str = "Ingrese la IP del servidor: ";
 const PORT: &str = "Ingrese el puerto del servidor: ";
 const PATH: &str = "Ingrese la ruta de la imagen a procesar: ";
 
-/// Somebody who answers, or something.
+/// A source of answers: a person or a pipe.
 pub struct Asker<R, W> {
     /// Where answers come from, one a line.
     pub input: R,
@@ -86,7 +86,7 @@ impl<R: BufRead, W: Write> Asker<R, W> {
     fn ask<T>(&mut self, question: &str, read: impl Fn(&OsStr) -> Result<T, String>) -> Result<T, BadUsage> {
         let whose = question.trim_end_matches([':', ' ']);
         loop {
-            // An output that nobody reads does not keep anybody from answering.
+            // If the output has no reader, the answer can still be read.
             let _ = self.output.write_all(question.as_bytes()).and_then(|()| self.output.flush());
             let answer = match self.line() {
                 Ok(Some(answer)) => answer,

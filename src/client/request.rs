@@ -14,7 +14,7 @@ use crate::http::sniff::LOOKED_AT;
 /// Everything but the unreserved characters of RFC 3986 §2.3: the encoded name is one segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Longest picture that is taken from a pipe or a device, whose length nobody knows beforehand.
+/// Longest picture that is read from a pipe or a device, whose length is not known in advance.
 pub(super) const PIPED_MAX: u64 = 256 << 20;
 
 /// A request of HTTP/1.1.
@@ -74,7 +74,7 @@ impl ClientRequest {
 }
 
 impl Body {
-    /// Opens the file at `path`, which must be a regular one: whoever opens a FIFO waits for its other end.
+    /// Opens the file at `path`, which must be a regular one: opening a FIFO would wait for its other end.
     ///
     /// # Errors
     /// As stat(2) and open(2).
@@ -134,7 +134,7 @@ impl Body {
         Ok(first)
     }
 
-    /// The bytes from the first on. A file that has become shorter ends early, which whoever reads has to notice.
+    /// The bytes from the first on. A file that has become shorter ends early; the reader must check for it.
     ///
     /// # Errors
     /// As lseek(2).

@@ -77,7 +77,7 @@ pub(super) fn read_response(stream: &mut impl Read) -> io::Result<Response> {
                 BodyEvent::Data(data) => response.body.extend_from_slice(data),
                 BodyEvent::NeedMore => break,
                 BodyEvent::Done => {
-                    // Bytes that nobody asked for: who knows what they would be taken for.
+                    // Bytes after the response were not requested; the next request must not take them for its answer.
                     response.keep_alive &= taken == input.len();
                     return Ok(response);
                 }

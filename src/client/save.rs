@@ -81,7 +81,7 @@ impl Saver {
             shared.asides.push(aside.clone());
             file
         };
-        // Where there are no locks, nobody takes it away either.
+        // Where the file system has no locks, no other client removes the file either.
         let _ = file.try_lock();
         let written = file.write_all(bytes);
         let mut shared = self.shared();
@@ -121,7 +121,7 @@ pub(super) fn tidy(directory: &Path) {
         let is_aside = name.to_str().is_some_and(|name| name.starts_with(ASIDE.0) && name.ends_with(ASIDE.1));
         let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
         if is_aside && is_file() && File::open(entry.path()).is_ok_and(|file| is_nobodys(&file)) {
-            // What can't be removed stays, and harms nobody.
+            // A file that can't be removed stays, and does no harm.
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -135,7 +135,7 @@ fn is_nobodys(file: &File) -> bool {
     }
 }
 
-/// Whether a name is that of a file aside, or of what systems leave in folders without anybody's asking.
+/// Whether a name is that of a temporary file of ours, or of a file that systems leave in folders unasked.
 pub(super) fn is_clutter(name: &[u8]) -> bool {
     let (begin, end) = (ASIDE.0.as_bytes(), ASIDE.1.as_bytes());
     name.starts_with(b"._")

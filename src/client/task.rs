@@ -1,9 +1,9 @@
 //! One picture as a task: handed in (`POST /tareas`), waited for (`GET /estado/<id>?espera=N`), and its result fetched
 //! (`GET /tareas/<id>/imagen`).
 //!
-//! Rules: the id is told as soon as it is known, so that whoever interrupts the client can ask for the result later; the request
-//! has a key (`Idempotency-Key`), so that sending it again does not make a second task. A task is waited for as long
-//! as it lasts: it has its own end, kept by the server.
+//! Rules: the id is printed as soon as it is known, so that a user who interrupts the client can ask for the result
+//! later. The request has an `Idempotency-Key`, so that sending it again does not make a second task. A task is waited
+//! for without limit: the server keeps its deadline.
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -90,7 +90,7 @@ fn wait(session: &Session<'_>, conversation: &mut Conversation<'_>, id: Uuid) ->
             }
         }
         let rest = BETWEEN.saturating_sub(asked_at.elapsed());
-        // Nobody gives up here: it is only the time that passes.
+        // The result does not matter here: this only waits.
         let _ = session.pause.wait(rest, || {});
     }
 }

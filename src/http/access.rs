@@ -261,7 +261,8 @@ impl Access {
             && head.field("origin").is_some_and(|origin| self.origins.has(origin))
     }
 
-    /// The answer to a preflight, but for the fields of [`Access::fields`]; None if it is none, or of nobody who was let in.
+    /// The answer to a preflight, without the fields of [`Access::fields`]; None if it is no preflight, or its origin
+    /// is not allowed.
     #[must_use]
     pub fn preflight(&self, head: &RequestHead) -> Option<Reply> {
         if !self.is_preflight(head) {

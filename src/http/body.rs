@@ -245,7 +245,7 @@ fn is_text_byte(byte: u8) -> bool {
 
 /// 16 hexadecimal digits are 64 bits.
 const SIZE_DIGITS_MAX: u8 = 16;
-/// Bytes of extensions in all chunks of one body: nobody sends any, and an attacker could hide a slow flood in them.
+/// Bytes of extensions in all chunks of one body. Real clients send none; an attacker could hide a slow flood in them.
 const EXTENSION_MAX: usize = 16 * 1024;
 /// Bytes of trailer fields.
 const TRAILER_MAX: usize = 8 * 1024;

@@ -1,7 +1,8 @@
 //! The names of the parameters that say what is to be made of a picture, in a form or in the query.
 //!
-//! Rules: names are compared without regard to case, and each has an English synonym. A name that differs by one letter from
-//! a name of at least five is taken for misspelt, so that `escla=0.25` is not ignored in silence; other names are nobody's.
+//! Rules: names are compared without regard to case, and each has an English synonym. A name that differs by one letter
+//! from a name of at least five counts as misspelt, so that `escla=0.25` is not ignored in silence; other names are
+//! ignored.
 //!
 //! ```
 //! use tp2::http::field::Field;

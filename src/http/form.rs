@@ -1,8 +1,8 @@
 //! An uploaded form: from the scanner's events to the picture and the few parameters that mean something here.
 //!
-//! Rules: the picture is the first part named `imagen`, `image`, `file` or `media`, else the first with a file name; a
-//! part with an empty file name and no bytes is a file input that nobody filled in, and counts as absent. Of a
-//! parameter the first part counts, as of the picture. Bytes that will not be needed are dropped as they come.
+//! Rules: the picture is the first part named `imagen`, `image`, `file` or `media`, else the first with a file name. A
+//! part with an empty file name and no bytes is an empty file input, and counts as absent. Of a parameter, as of the
+//! picture, the first part counts. Bytes that will not be needed are dropped as they come.
 //!
 //! Refuses to do: judge the picture or the parameters' values; believe the part's own Content-Type.
 //!

@@ -1,9 +1,9 @@
-//! What a proxy of ours says of a request: who the client is, how it reached the proxy, and under which id.
+//! The fields that our proxy adds to a request: who the client is, how it reached the proxy, and the request's id.
 //!
-//! Rules: only a peer that `--proxy` names is believed; from anybody else these fields mean nothing, because a client can send
-//! what it likes. The client is the last address of `X-Forwarded-For` that is no proxy of ours: what stands before it was sent
-//! by the client itself. Of `X-Forwarded-Proto` and `-Host` the last value counts, which our own proxy has set. An
-//! `X-Request-Id` is 1 to [`ID_MAX`] visible ASCII characters, or none: it is written to the log and sent back.
+//! Rules: only a peer that `--proxy` names is believed; any other client can send what it likes. The client is the last
+//! address of `X-Forwarded-For` that is no proxy of ours: the client itself sent what stands before it. Of
+//! `X-Forwarded-Proto` and `-Host` the last value counts, which our own proxy has set. An `X-Request-Id` is 1 to
+//! [`ID_MAX`] visible ASCII characters, or none: it is written to the log and sent back.
 //!
 //! Refuses to do: read `Forwarded` (RFC 7239), which no proxy sends unless it is told to.
 //!
@@ -111,7 +111,7 @@ fn client_behind(peer: IpAddr, head: &RequestHead, is_ours: impl Fn(IpAddr) -> b
     let lists: Vec<&[u8]> = head.fields("x-forwarded-for").collect();
     let mut client = peer;
     for element in lists.iter().rev().flat_map(|list| list.rsplit(|&byte| byte == b',')) {
-        // Whoever wrote this is ours; what it wrote may still be no address («unknown»).
+        // A proxy of ours wrote this, but it may be no address («unknown»).
         let Some(address) = parse_node(element.trim_ascii()) else { return client };
         client = address;
         if !is_ours(address) {

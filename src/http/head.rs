@@ -1,13 +1,12 @@
 //! The head of a request: from received bytes to a [`RequestHead`], or to the reason why not.
 //!
-//! Plan: lines are searched for as bytes arrive, each byte once (the watermark of [`RecvBuf`]), and every finished
-//! line is judged at once by what makes it hopeless: so noise is refused without waiting for an empty line that may
-//! never come, and a head that drips in byte by byte costs no more than one that comes whole. When the empty line is
-//! there, httparse reads the fields, once.
+//! Plan: lines are searched for as bytes arrive, each byte once (the watermark of [`RecvBuf`]), and every finished line
+//! is checked at once. So noise is refused without waiting for an empty line that may never come, and a head that drips
+//! in byte by byte costs no more than one that comes whole. At the empty line httparse reads the fields, once.
 //!
 //! Rules: strict where two servers could read two things (line ends, white space, Host, framing: RFC 9112, 11.2), and
-//! tolerant where only one reading exists (empty Host, empty lines before the request, absolute targets, bytes of
-//! 0x80 and above, fragments, bad escapes). A head whose every line ends in LF alone is somebody typing into netcat.
+//! tolerant where only one reading exists (empty Host, empty lines before the request, absolute targets, bytes of 0x80
+//! and above, fragments, bad escapes). A head whose every line ends in LF alone was typed into netcat.
 //!
 //! Refuses to do: decode the target, know which methods or paths exist. Framing is decided here, before anything is
 //! asked about the target, because a doubt about it ends the connection.

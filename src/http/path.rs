@@ -1,9 +1,9 @@
 //! The path of a target -> the path of a file below a directory, or nothing.
 //!
-//! Rules: cut at the slashes first, then decode each component, so that no escape can make a separator (RFC 3986 §2.4:
-//! percent-decoding comes after the parts are told apart). A component that is empty, `.` or `..`, or holds a slash, a
-//! backslash or NUL once decoded, is no name; there is no normalising, because two paths for one file help nobody. A
-//! name is bytes: it need not be UTF-8. A `%` that escapes nothing stands for itself.
+//! Rules: split at the slashes first, then decode each component, so that no escape can make a separator (RFC 3986
+//! §2.4). A component that is empty, `.` or `..`, or holds a slash, a backslash or NUL once decoded, is no name. Paths
+//! are not normalised: a file has one path. A name is bytes: it need not be UTF-8. A `%` that escapes nothing stands
+//! for itself.
 //!
 //! What it refuses to do: look at a file system. That nothing outside the directory is opened does not rest on this
 //! file alone; `scaler::sys::open_beneath` asks the kernel for it.

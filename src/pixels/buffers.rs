@@ -1,8 +1,9 @@
-//! Buffers that held a picture, for the next one: fresh memory costs page faults and the kernel's clearing, which alone is a
-//! fortieth of all that is done for a photograph of 9 MP.
+//! Buffers that held a picture, for the next one: page faults and clearing of fresh memory alone are a fortieth of all
+//! the work on a photograph of 9 MP.
 //!
-//! Rules: a buffer is handed out empty, yet with another picture's samples in its capacity: whoever takes one fills it. What is kept is bounded, and goes when the allocator's spare memory goes (`net/server/upkeep.rs`). Small buffers
-//! stay with the allocator, which is as good; large ones are seldom enough to be worth the memory.
+//! Rules: a buffer is handed out empty, but its capacity still holds another picture's samples: its user must fill it.
+//! What is kept is bounded, and goes when the allocator's spare memory goes (`net/server/upkeep.rs`). Small buffers
+//! stay with the allocator, which is as good; large ones are too seldom to be worth the memory.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -49,7 +49,7 @@ pub fn decode_from(
     Ok(Decoded { raster: upright(drop_opaque_alpha(raster), orientation), size })
 }
 
-/// An alpha channel that hides nothing is work for everybody after us: the luma alone, where it lies.
+/// Drops an alpha channel that hides nothing, which would cost every later step: the luma alone, in place.
 fn drop_opaque_alpha(mut raster: Raster) -> Raster {
     if raster.channels == Channels::LumaAlpha && raster.samples.as_chunks().0.iter().all(|&[_, a]| a == 255) {
         let pixels = raster.samples.len() / 2;

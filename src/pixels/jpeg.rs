@@ -1,8 +1,8 @@
 //! JPEG (ITU-T T.81): decoded by the crate luma, to libjpeg-turbo's bits.
 //!
-//! Of YCbCr and gray pictures the stored Y alone is decoded, no colour is ever computed. Of RGB, CMYK and YCCK ones all
-//! components are, and turned into gray the way Pillow does, a band of rows at a time. Inks are taken for inverted (255 is
-//! none), as Adobe writes them: nobody else writes any, and Pillow thinks so too.
+//! Of YCbCr and gray pictures only the stored Y is decoded. Of RGB, CMYK and YCCK ones all components are, and turned
+//! into gray as Pillow does, a band of rows at a time. Inks are taken for inverted (255 is none): only Adobe writes
+//! them, and Pillow does the same.
 //!
 //! Damaged data and data that end early are refused, also where other decoders fill in what is missing. Lossless, arithmetic,
 //! hierarchical and 12-bit processes are refused by name.

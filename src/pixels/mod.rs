@@ -5,7 +5,7 @@
 //! All three are pure functions of their arguments: no thread, no file, no clock.
 //!
 //! Rules:
-//! - The format is what the first bytes say, never what somebody claims.
+//! - The format is what the first bytes say, never what a client declares.
 //! - Nothing is allocated for a picture before its header passed the limits, and decoding never takes more memory
 //!   than the [`decode_cost`](crate::model::image::ImageInfo::decode_cost) announced by the probe.
 //! - Gray is ITU-R BT.601 luma, in the integer arithmetic of [`gray`]; of a JPEG in YCbCr it is the stored Y.

@@ -65,7 +65,7 @@ async function deliver(folder, { file, name }, tally, signal) {
         const { status } = await patiently(put, { signal, waiting: stalled });
         tally[status === 201 ? "inserted" : "existed"] += 1;
     } catch (error) {
-        // Nobody there after all those attempts: the others would fare no better.
+        // The server did not answer after all those attempts: the other pictures would fail too.
         if (signal.aborted || !error.status) throw error;
         tally.failed += 1;
         failures.querySelector("ul").append(element("li", {}, named(name), `: ${error.message}`));

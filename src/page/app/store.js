@@ -1,8 +1,8 @@
 // What outlives the page: a record for each picture in IndexedDB, with its file until the server has it.
 //
-// Several tabs share the records. Each writes those of its own pictures alone, one at a time, so none overwrites another's;
-// a channel tells the others whose a picture is, when it has been accepted, and when it is gone. What a tab that is closed
-// had not sent yet is taken up by another, under the same Idempotency-Key: it becomes one task, whoever sends it.
+// Several tabs share the records. Each tab writes only the records of its own pictures, one at a time, so none
+// overwrites another's; a channel tells the other tabs which tab owns a picture, when it is accepted, and when it is
+// gone. Another tab takes up what a closed tab had not sent, under the same Idempotency-Key: it becomes one task.
 
 const STORE = "imagenes";
 
@@ -12,7 +12,7 @@ const opened = new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
 });
-// Whoever asks for it hears of it.
+// Callers that use it get the error.
 opened.catch(() => {});
 
 async function act(mode, action) {

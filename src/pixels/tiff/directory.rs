@@ -146,7 +146,7 @@ impl Directory {
             width,
             height,
             bits,
-            // Eight signed bits are read as unsigned ones, as everybody does.
+            // Eight signed bits are read as unsigned ones, as other decoders do.
             signed: is_signed && bits > 8,
             ink,
             alpha,

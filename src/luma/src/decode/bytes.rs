@@ -25,7 +25,7 @@ impl<'a> Fields<'a> {
         Ok(first)
     }
 
-    /// What libjpeg calls a bad length: parameters that nobody asked for.
+    /// What libjpeg calls a bad length: more parameters than the marker has.
     pub(super) fn end(self) -> Result<(), Error> {
         if self.0.is_empty() { Ok(()) } else { Err(Damage::Length.into()) }
     }
