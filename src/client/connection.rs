@@ -1,10 +1,10 @@
 //! One connection to the server, and the requests that follow each other on it.
 //!
-//! Rules: every wait has an end ([`CONNECT_TIME`], [`SILENCE_MAX`]); a server may answer before it has the whole body, and its
-//! answer counts then, not our unfinished writing; a body that can't be sent whole, or an answer that came early,
-//! leaves a connection on which nothing may follow. One request at a time: no pipelining.
+//! Rules: every wait has an end ([`CONNECT_TIME`], [`SILENCE_MAX`]). A server may answer before it has the whole body;
+//! then its answer counts, not our unfinished write. After a body that was not sent whole, or an early answer, the
+//! connection is not used again. One request at a time: no pipelining.
 //!
-//! Refuses to do: try again. Whether that is wise depends on the request and on what went wrong, which [`Interruption`] says.
+//! Refuses to do: try again. The caller decides by the request and by the [`Interruption`].
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::server::ServerAddress;
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// How long the server may be silent, or take nothing; its own limits are shorter.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
-/// Bytes of a body between two looks at whether the answer is there already.
+/// Bytes of a body between two checks whether the answer has come.
 const STRETCH: usize = 256 << 10;
 
 /// A connection on which everything asked so far was answered.
@@ -36,13 +36,13 @@ pub(super) enum Interruption {
     Body(io::Error),
     /// The connection broke, was silent too long, or speaks something else.
     Stream(io::Error),
-    /// A connection that had served before broke before a byte of the answer: the server had closed it, most likely
-    /// because it was idle (RFC 9112 §9.3.1), and another one will do.
+    /// A used connection broke before a byte of the answer: most likely the server had closed it because it was idle
+    /// (RFC 9112 §9.3.1), and a new one will do.
     Stale(io::Error),
 }
 
 impl ServerConnection {
-    /// Connects to the first address of the server that takes us.
+    /// Connects to the first address of the server that accepts.
     ///
     /// # Errors
     /// As getaddrinfo(3), or as connect(2) at the last address.
@@ -53,7 +53,7 @@ impl ServerConnection {
                 Ok(stream) => {
                     stream.set_read_timeout(Some(SILENCE_MAX))?;
                     stream.set_write_timeout(Some(SILENCE_MAX))?;
-                    // The next request is there when the last answer is: nothing is gained by waiting for more to send.
+                    // Each request waits for the last answer, so nothing is gained by Nagle's algorithm.
                     stream.set_nodelay(true)?;
                     let (authority, credentials) = (server.authority(), server.credentials());
                     return Ok(Self { stream, authority, credentials, answered: false });
@@ -64,8 +64,8 @@ impl ServerConnection {
         Err(last)
     }
 
-    /// Sends the request and reads its answer; `progress` hears how many bytes of the body are on their way. After an
-    /// error, or an answer that says so, the connection is of no more use.
+    /// Sends the request and reads its answer; `progress` is called with the number of body bytes sent. After an error,
+    /// or an answer that says so, the connection must not be used again.
     ///
     /// # Errors
     /// [`Interruption`].

@@ -1,9 +1,9 @@
-//! What the user sees: lines, and a bar under them where there is a terminal.
+//! The client's output: lines, and a bar under them on a terminal.
 //!
-//! Rules: a line is one write, whole, whichever thread it comes from. Results and steps go to standard output, as the
-//! [`Style`] has them, trouble to standard error. A bar appears only when something takes longer than [`BAR_AFTER`], is gone when it ends, and never
-//! mixes with lines. Nothing that a server or a file name says can steer the terminal: control characters are shown
-//! escaped. A reader that has gone away is no failure.
+//! Rules: a line is one write, whole, whichever thread it comes from. Results and steps go to standard output in the
+//! [`Style`] chosen, errors to standard error. A bar appears only for what takes longer than [`BAR_AFTER`], is gone at
+//! its end, and never mixes with lines. Control characters from servers and file names are escaped, so that they can't
+//! steer the terminal. A closed output is no failure.
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::outcome::{Outcome, Style};
 
-/// What is over sooner needs no bar.
+/// Anything shorter needs no bar.
 const BAR_AFTER: Duration = Duration::from_secs(1);
 /// How often a bar moves by itself.
 const TICK: Duration = Duration::from_millis(200);
@@ -99,7 +99,7 @@ impl Console {
         }
     }
 
-    /// The end of a run: a step; beside JSON it goes where trouble goes.
+    /// The summary of a run: a step; with JSON output it goes to standard error.
     pub(super) fn summary(&self, text: impl fmt::Display) {
         let style = self.outputs().style;
         match style {
@@ -109,7 +109,7 @@ impl Console {
         }
     }
 
-    /// The picture itself, where lines go else.
+    /// The picture itself, instead of lines.
     ///
     /// # Errors
     /// As write(2).
@@ -182,7 +182,7 @@ impl Drop for Bar<'_> {
     fn drop(&mut self) {
         if let Some((waiting, thread)) = self.shows.take() {
             drop(waiting);
-            // It can't have panicked in a way that concerns us, and from here on it draws nothing.
+            // A panic there does not matter here, and from here on it draws nothing.
             let _ = thread.join();
         }
         self.console.outputs().bar = None;
@@ -190,7 +190,7 @@ impl Drop for Bar<'_> {
     }
 }
 
-/// Shows the bar after [`BAR_AFTER`], unless the sender is dropped before. None if no thread is to be had: then there
+/// Shows the bar after [`BAR_AFTER`], unless the sender is dropped before. None if no thread can be started: then there
 /// is no bar.
 fn show_later(bar: &ProgressBar) -> Option<(Sender<()>, JoinHandle<()>)> {
     let (sender, receiver) = channel();

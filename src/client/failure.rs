@@ -30,7 +30,7 @@ pub enum Failure {
         /// How long it asks us to wait.
         retry_after: Option<Duration>,
     },
-    /// The answer has the right status and makes no sense otherwise: what is missing from it.
+    /// The answer has the right status but is invalid: what is missing from it.
     Senseless(&'static str),
     /// The last of several tries.
     GaveUp {
@@ -84,7 +84,7 @@ impl Failure {
         }
     }
 
-    /// Whether a connection that had come about broke: the server may have fallen, or over this request alone.
+    /// Whether an established connection broke: the server may have crashed, perhaps because of this request.
     #[must_use]
     pub fn is_break(&self) -> bool {
         match self {

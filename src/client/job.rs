@@ -1,4 +1,4 @@
-//! What is to be done with the paths that were named. Pure: whether one is a directory comes in as an argument.
+//! What is to be done with the named paths. Pure: whether one is a directory comes in as an argument.
 //!
 //! | paths | without `-o` | `-o` a file, or `-` | `-o` a directory |
 //! | --- | --- | --- | --- |
@@ -24,7 +24,7 @@ pub(super) enum Job {
 }
 
 impl Job {
-    /// Whether it asks for what was not said.
+    /// Whether it asks for missing options.
     pub(super) fn asks(&self) -> bool {
         matches!(self, Self::Single(_))
     }

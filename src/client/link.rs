@@ -1,7 +1,7 @@
 //! One picture, and a link to its result, which stays with the server (`POST /enlaces`).
 //!
-//! A request that is sent again, because its answer was lost, may leave a second file there, which is harmless: the link
-//! that is told works.
+//! A request that is sent again after a lost answer may leave a second file there, which is harmless: the reported link
+//! works.
 use super::failure::Failure;
 use super::options::Options;
 use super::outcome::Outcome;

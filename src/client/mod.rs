@@ -1,13 +1,13 @@
-//! The client: one picture to the server and its gray, scaled version back, as an answer, a task or a link; many pictures, and
-//! their results below one folder; or a whole folder into the server's bank. Blocking sockets.
+//! The client: sends one picture and gets its gray, scaled version back, as an answer, a task or a link; or many
+//! pictures, with their results below one folder; or a whole folder into the server's bank. Blocking sockets.
 //!
-//! What travels is plain HTTP/1.1, so that anything said here can be said with curl as well. An answer is believed only
-//! if it is whole; what may pass by itself is tried again within bounds; what was asked and answered is told in Spanish.
+//! It speaks plain HTTP/1.1, so curl can do the same. An answer counts only if it is whole; transient failures are
+//! retried within bounds; messages are in Spanish.
 //!
-//! From below: [`server`] says where it is, [`request`] and [`response`] are what travels, [`connection`] carries it,
+//! From below: [`server`] is the address, [`request`] and [`response`] are the messages, [`connection`] carries them,
 //! [`retry`] and [`pause`] say when to try again, [`session`] holds these together, and [`pool`] has several of them at
-//! once. On top of it are [`picture`], [`task`], [`link`], [`batch`] and [`bank`]; [`options`], [`prompt`] and [`job`] find
-//! out which. [`outcome`] and [`console`] tell how it ended.
+//! once. On top of it are [`picture`], [`task`], [`link`], [`batch`] and [`bank`]; [`options`], [`prompt`] and [`job`]
+//! choose among them. [`outcome`] and [`console`] report the result.
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 
@@ -53,18 +53,18 @@ use session::Session;
 
 use crate::key_file;
 
-/// Where several pictures, or a folder, go if nothing is said.
+/// Default address for several pictures, or a folder.
 const HOST: &str = "127.0.0.1";
 const PORT: u16 = 1234;
 
-/// How a run ended. Why, has been told.
+/// How a run ended. The reason was reported already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
     /// Everything asked for was done.
     Well = 0,
     /// Something failed.
     Failed = 1,
-    /// It could not be said what to do.
+    /// The usage was wrong.
     Usage = 2,
 }
 
@@ -79,7 +79,7 @@ pub struct Context<'a> {
     pub retry_policy: RetryPolicy,
 }
 
-/// Does what the options say; what they leave open is asked of `asker`, or has a default if it is about a directory.
+/// Does what the options say. Missing ones are asked of `asker`, or have a default if the path is a directory.
 pub fn run<R: BufRead, W: Write>(
     options: &Options,
     asker: &mut Asker<R, W>,
@@ -128,7 +128,7 @@ pub fn refuse(error: &BadUsage, console: &Console) -> ExitStatus {
     ExitStatus::Usage
 }
 
-/// Tells of each path that leads nowhere, before anything is asked or sent; whether there was one.
+/// Reports each path that does not exist, before anything is asked or sent; returns whether there was one.
 fn tell_missing(paths: &[PathBuf], console: &Console) -> bool {
     let mut any = false;
     for path in paths.iter().filter(|path| path.as_os_str() != "-") {

@@ -1,7 +1,7 @@
 //! What is wished of a result, in the server's own terms. Pure.
 //!
-//! Rules: what is not said is not sent, so that the server's default holds; a value is checked where it is typed, and
-//! travels as it was typed.
+//! Rules: only given values are sent, so that the server's defaults hold; a value is checked when it is read, and sent
+//! as it was typed.
 use crate::http::format::Format;
 
 /// What is said of the result; None: nothing.

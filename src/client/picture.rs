@@ -1,8 +1,8 @@
-//! One picture to the server: its upload, which all three ways of getting the result begin with, and the plainest of them,
-//! the result in the answer.
+//! Sends one picture to the server. All three ways of getting the result begin with this upload; the simplest is the
+//! result in the answer.
 //!
-//! Rules: the format of a result is what `--formato` says, else what the ending of `-o` names, else the picture's own, of
-//! which the server needs not be told. A result is never saved over the picture that it was made from.
+//! Rules: the format of a result is what `--formato` says, else what the ending of `-o` names, else the picture's own,
+//! which the server need not be told. A result is never saved over its picture.
 use std::path::{Path, PathBuf};
 
 use super::console::{Console, Unit};
@@ -17,7 +17,7 @@ use super::save::{FileId, Saver, check, check_input, destination};
 use super::session::{Conversation, Session};
 use crate::http::format::Format;
 
-/// What a result is called that goes to standard output, in errors.
+/// The name of standard output in errors.
 const STANDARD: &str = "la salida estándar";
 
 /// A picture to be sent.
@@ -132,7 +132,7 @@ pub(super) fn simulate(console: &Console, options: &Options, source: Source) -> 
     Ok(())
 }
 
-/// Sends it, telling how far it has come. When tries follow each other, the steps are told once.
+/// Sends it, and shows the progress. The steps are reported once, even if it is sent again.
 pub(super) fn send(
     conversation: &mut Conversation<'_>,
     console: &Console,

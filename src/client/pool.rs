@@ -1,8 +1,8 @@
-//! Those who carry: a few threads, each with a conversation of its own, that take one picture after the other.
+//! A few threads, each with a connection of its own, that take one picture after the other.
 //!
-//! Rules: while the server works on the picture of one, the next ones are being read and sent by the others, so neither the disk
-//! nor the network nor the server waits for another; a picture is read from the disk as it is sent. Whatever is wrong
-//! with one picture is told and never ends the run; the server being lost does, for all at once.
+//! Rules: while the server works on one picture, other threads read and send the next ones, so that neither disk nor
+//! network nor server idles. A picture is read from the disk as it is sent. A failure of one picture is reported and
+//! never ends the run; a lost server ends it for all threads.
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use super::console::Bar;
 use super::failure::Failure;
 use super::session::{Conversation, Session};
 
-/// Connections, and threads: as many pictures are under way.
+/// Connections, threads, and pictures under way.
 const THREADS_MAX: usize = 4;
 
 /// The work, and how far it has come.
@@ -31,11 +31,11 @@ struct Shared<'a, T> {
     settled_at: Option<Instant>,
     /// Why the run ended before the items did.
     lost: Option<Failure>,
-    /// Taken, and lost with the server.
+    /// Taken by a thread, and not sent because the server was lost.
     unsent: Vec<&'a T>,
 }
 
-/// Why an item came to nothing.
+/// Why an item failed.
 #[derive(Debug)]
 pub(super) enum ItemError {
     /// Something about this one, in words.
@@ -52,9 +52,9 @@ pub(super) struct PoolEnd<'a, T> {
     pub(super) lost: Option<Failure>,
 }
 
-/// What is done with each item, and what with one that comes to nothing.
+/// What is done with each item, and with one that fails.
 pub(super) trait Carrier<T>: Sync {
-    /// Sends it, and tells how that ended if it ended well.
+    /// Sends it, and reports success.
     ///
     /// # Errors
     /// [`ItemError`].
@@ -70,14 +70,14 @@ impl<'a, T: Sync> Pool<'a, T> {
         Self { session, items, bar, next: AtomicUsize::new(0), state: Mutex::new(state) }
     }
 
-    /// Sends them all, beginning with the conversation that there is already.
+    /// Sends them all, beginning with the existing conversation.
     pub(super) fn send_all(self, carrier: &impl Carrier<T>, first: Conversation<'a>) -> PoolEnd<'a, T> {
         let threads = THREADS_MAX.min(self.items.len());
         std::thread::scope(|scope| {
             let pool = &self;
             for number in 1..threads {
                 let work = move || pool.work(carrier, pool.session.another());
-                // With fewer threads it takes longer, and that is all.
+                // With fewer threads it only takes longer.
                 let _ = std::thread::Builder::new().name(format!("envío {number}")).spawn_scoped(scope, work);
             }
             pool.work(carrier, first);
@@ -97,7 +97,8 @@ impl<'a, T: Sync> Pool<'a, T> {
                     carrier.fail(item, failure.to_string());
                 }
                 Err(ItemError::Asked(failure)) => {
-                    // Told first: those who are woken fail because of it, and theirs is not the reason.
+                    // Set first: threads that are woken fail because of it, and must not report their own failure as
+                    // the reason.
                     let mut state = self.state();
                     state.unsent.push(item);
                     state.lost.get_or_insert(failure);
@@ -109,8 +110,8 @@ impl<'a, T: Sync> Pool<'a, T> {
         }
     }
 
-    /// Whose fault it is. The server is not lost if it took other pictures while this one waited for its last try; nor if it
-    /// answers something else while this one breaks every connection.
+    /// Whether the failure is the item's own. The server is not lost if it took other pictures while this one waited
+    /// for its last try, or if it answers something else while this one breaks every connection.
     fn is_own(&self, conversation: &Conversation<'a>, failure: &Failure) -> bool {
         let others_go_through =
             || failure.waited_since().is_some_and(|since| self.state().settled_at > Some(since));

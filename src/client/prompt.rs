@@ -1,9 +1,8 @@
 //! Asking for what the command line left open: address, port and picture, in this order.
 //!
-//! Rules: the questions are asked wherever the answers come from, so that three lines through a pipe do as well as a
-//! person. A person who mistypes is asked again, also for a picture that can't be sent; a pipe will not do better the second
-//! time, and is told what was wrong.
-//! A path is bytes: it need not be UTF-8, and the spaces in it are its own. Where nothing has the name that was typed, it is
+//! Rules: the questions are asked wherever the answers come from, so three lines through a pipe work as a person does.
+//! A person who mistypes is asked again, also for a picture that can't be sent; a pipe gets the complaint. A path is
+//! bytes: it need not be UTF-8, and the spaces in it are its own. If there is no file of the name that was typed, it is
 //! read as a shell or a file manager would have written it ([`readings`]).
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, Read, Write};
@@ -27,7 +26,7 @@ pub struct Asker<R, W> {
     pub input: R,
     /// Where questions go.
     pub output: W,
-    /// A person sits there, and may answer better when asked again.
+    /// It is a person, who may answer better when asked again.
     pub person: bool,
 }
 
@@ -132,8 +131,8 @@ fn find(answer: &OsStr, home: Option<&Path>) -> PathBuf {
     readings(answer.as_bytes(), home).into_iter().find(|path| path.exists()).unwrap_or(typed)
 }
 
-/// What an answer may mean beside itself: without the white space around it, in quotes, with `~` for the home directory,
-/// with a backslash before odd characters, as a `file:` URL (RFC 8089).
+/// Other meanings of an answer: without the white space around it, in quotes, with `~` for the home directory, with a
+/// backslash before special characters, as a `file:` URL (RFC 8089).
 fn readings(answer: &[u8], home: Option<&Path>) -> Vec<PathBuf> {
     let trimmed = answer.trim_ascii();
     let quoted = |quote: &[u8]| trimmed.strip_prefix(quote)?.strip_suffix(quote);

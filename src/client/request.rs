@@ -1,7 +1,7 @@
-//! A request: what is asked for, and a body that can be sent more than once.
+//! A request: its target, and a body that can be sent more than once.
 //!
-//! Rules: a body has its length before it is sent (Content-Length); of a file that length is the one it had when it was opened,
-//! so the framing holds whatever happens to the file meanwhile. A long file is never in memory as a whole.
+//! Rules: a body's length is known before it is sent (Content-Length). A file's length is the one it had when it was
+//! opened, so the framing holds even if the file changes. A long file is never in memory as a whole.
 use std::fs::File;
 use std::io::{self, Cursor, ErrorKind, Read, Seek};
 use std::os::unix::fs::FileExt;
@@ -92,7 +92,7 @@ impl Body {
         Ok(Self::File(file, now.len()))
     }
 
-    /// The same, and what is no regular file as well: the other end of a pipe is read to its end, into memory.
+    /// The same, also for other files: a pipe is read to its end, into memory.
     ///
     /// # Errors
     /// As stat(2), open(2) and read(2), and more than [`PIPED_MAX`] bytes.

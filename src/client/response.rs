@@ -1,8 +1,7 @@
 //! One HTTP/1.1 response from a stream, and nothing after it.
 //!
-//! Rules: a response is whole or an error. Its length is stated or it comes in chunks (a proxy on the way may turn the one
-//! into the other); one that ends where the connection ends could be cut anywhere, and is refused. What the peer sends
-//! is bounded before it is kept.
+//! Rules: a response is whole or an error. Its length is stated or it comes in chunks (a proxy may turn one into the
+//! other). One that ends with the connection could be cut anywhere, and is refused. Input is bounded before it is kept.
 use std::io::{self, ErrorKind, Read};
 
 use crate::http::body::{BodyDecoder, BodyEvent};

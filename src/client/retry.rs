@@ -1,11 +1,11 @@
-//! When to try again, and how long to wait before it. Pure: the time and the die come in as arguments.
+//! When to try again, and how long to wait before it. Pure: time and randomness come in as arguments.
 //!
-//! Rules: only what may pass by itself is tried again, 502, 503, 504 and a conversation that broke; the wait doubles from try to
-//! try, is never shorter than the server asks for (Retry-After, RFC 9110 §10.2.3), and is stretched by chance so that
-//! clients who were turned away together do not come back together. Both tries and time are bounded.
+//! Rules: only transient failures are retried: 502, 503, 504 and a connection that broke. The wait doubles from try to
+//! try, is never shorter than the server asks for (Retry-After, RFC 9110 §10.2.3), and is stretched at random, so that
+//! clients that were refused together do not come back together. Both tries and time are bounded.
 use std::time::{Duration, Instant, SystemTime};
 
-/// Longest `Retry-After` in digits that is understood, in seconds: any that is longer is beyond all retry.
+/// Largest `Retry-After` that is understood, in seconds: a longer one is beyond all retries.
 const SECONDS_MAX: u64 = 1 << 32;
 
 /// How many tries, and how long between them.

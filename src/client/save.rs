@@ -1,9 +1,9 @@
-//! The result, on the disk: written aside and renamed, so a name holds the whole picture or what it held before.
+//! Saves the result: written to a temporary file and renamed, so a name holds the whole picture or its former content.
 //!
-//! Rules: the file aside is gone when the writing has failed, and when the client is interrupted ([`Saver::abandon`]); one
-//! that a client left which was killed outright (SIGKILL) is removed by the next one that writes there ([`tidy`]): who writes
-//! a file holds its lock, and the dead hold none. A link is followed to the file it names; a device or a pipe is
-//! written to, never replaced. What was sent is never written to ([`FileId`]).
+//! Rules: the temporary file is removed when the write fails, and when the client is interrupted ([`Saver::abandon`]).
+//! The next client that writes there removes the file of a killed one (SIGKILL, [`tidy`]): a writer locks its file, and
+//! a dead process holds no lock. A link is followed to its file; a device or a pipe is written to, never replaced. The
+//! input is never written to ([`FileId`]).
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
@@ -18,7 +18,7 @@ use crate::http::format::Format;
 /// How the names of files aside begin and end.
 const ASIDE: (&str, &str) = (".tp2-cliente-", ".tmp");
 
-/// Saves results; all clones know of those that are being written.
+/// Saves results; all clones share the list of temporary files.
 #[derive(Clone, Debug, Default)]
 pub struct Saver {
     shared: Arc<Mutex<Shared>>,
@@ -64,7 +64,7 @@ impl Saver {
             File::options().write(true).open(&target).and_then(|mut file| file.write_all(bytes))
         } else {
             match self.replace(&target, bytes) {
-                // Another client took the file aside for one that was left, between its making and its locking.
+                // Another client took the temporary file for an abandoned one, before it was locked.
                 Err(error) if error.kind() == ErrorKind::NotFound => self.replace(&target, bytes),
                 other => other,
             }
@@ -94,12 +94,12 @@ impl Saver {
         saved
     }
 
-    /// What a user who interrupts from now on is told: what is done, and how to go on.
+    /// Sets the message for a user who interrupts from now on: what is done, and how to go on.
     pub(super) fn set_farewell(&self, text: String) {
         self.shared().farewell = Some(text);
     }
 
-    /// Removes what is half written, and calls `end` with the farewell before anything else can be begun.
+    /// Removes temporary files, and calls `end` with the farewell before another file can be begun.
     pub fn abandon(&self, end: impl FnOnce(Option<&str>)) {
         let mut shared = self.shared();
         for aside in std::mem::take(&mut shared.asides) {
@@ -113,7 +113,7 @@ impl Saver {
     }
 }
 
-/// Removes from a directory the files aside of clients that are no more.
+/// Removes the temporary files of dead clients from a directory.
 pub(super) fn tidy(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
@@ -175,8 +175,8 @@ pub(super) fn check_input(path: &Path, input: Option<FileId>) -> Result<(), Fail
     }
 }
 
-/// Where a picture of this format goes: where the user said; in a directory, or if nothing was said, `imagen_procesada` with
-/// the ending of what the picture really is.
+/// Where a picture of this format goes: where the user said; in a directory, or without a choice, `imagen_procesada`
+/// with the ending of the picture's real format.
 #[must_use]
 pub(super) fn destination(output: Option<&Path>, format: Option<Format>) -> PathBuf {
     let name = format!("imagen_procesada.{}", format.map_or("bin", Format::extension));

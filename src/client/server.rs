@@ -1,4 +1,4 @@
-//! Where the server is: what people type, what is resolved, and what goes into the `Host` field.
+//! The server's address: as typed, as resolved, and as the `Host` field.
 use std::fmt;
 
 use crate::http::access::Key;
@@ -56,8 +56,8 @@ impl fmt::Display for ServerAddress {
     }
 }
 
-/// What names the server, the value of what `name` names: `HOST`, `HOST:PUERTO`, `http://HOST:PUERTO`. An URL without a port
-/// leaves it open, as an address does: a server of ours has no usual one.
+/// Parses `HOST`, `HOST:PUERTO` or `http://HOST:PUERTO`, the value of `name`. A URL without a port leaves it open, as
+/// an address does: our servers have no usual port.
 ///
 /// # Errors
 /// The complaint, one Spanish line.

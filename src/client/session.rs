@@ -1,4 +1,4 @@
-//! A run of the client: where the server is, and what all conversations with it share.
+//! A run of the client: the server's address, and what all conversations with it share.
 //!
 //! A [`Conversation`] is one connection at a time, and opens another when it breaks. Every request of the client may be
 //! sent again: the pure ones, the `PUT`s, and `POST /tareas`, which carries a key (`Idempotency-Key`) for it.
@@ -36,7 +36,7 @@ pub(super) struct Conversation<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// The first connection; if there is none, there is no server either, and nothing is tried again.
+    /// The first connection; if it fails, there is no server, and nothing is retried.
     ///
     /// # Errors
     /// [`Failure::Connect`].
@@ -55,11 +55,11 @@ impl<'a> Session<'a> {
 }
 
 impl Conversation<'_> {
-    /// Asks until there is an answer that will not pass, or no more try; `progress` hears, in each try, how many
-    /// bytes of the body are on their way.
+    /// Retries until there is an answer that is not transient, or no try is left; in each try `progress` is called with
+    /// the number of body bytes sent.
     ///
     /// # Errors
-    /// [`Failure`]; an answer of whatever status that does not pass is none.
+    /// [`Failure`]; a final answer of any status is no error.
     pub(super) fn ask(
         &mut self,
         request: &mut ClientRequest,

@@ -46,7 +46,7 @@ pub(super) fn run(
     upload.request.fields.push(("Idempotency-Key", Uuid::new_v4().to_string()));
     let mut conversation = session.open()?;
     let response = send(&mut conversation, session.console, &mut upload.request)?;
-    // 200 where a task that was handed in before is answered as what it is by now.
+    // 200 if the task was handed in before: the answer is its present state.
     if !matches!(response.status, 200 | 202) {
         return Err(Failure::refused(&response));
     }

@@ -15,13 +15,13 @@ pub fn is_browser(field: &[u8]) -> bool {
     ranges(field).any(|(range, _)| range.eq_ignore_ascii_case(b"text/html"))
 }
 
-/// Whether a picture (JPEG) is liked better than the document (JSON) about it; a browser that navigates gets the document.
+/// Whether a picture (JPEG) is preferred to the document (JSON) about it; a browser that navigates gets the document.
 #[must_use]
 pub fn prefers_picture(field: &[u8]) -> bool {
     !is_browser(field) && quality_of(field, Format::Jpeg) > quality_of_json(field)
 }
 
-/// Whether a page is liked better than a problem document: `text/html` is named, and no JSON is liked as well.
+/// Whether a page is preferred to a problem document: `text/html` is named, and no JSON is preferred as much.
 #[must_use]
 pub fn prefers_page(field: &[u8]) -> bool {
     let html = ranges(field).filter(|(range, _)| range.eq_ignore_ascii_case(b"text/html"));
@@ -47,8 +47,8 @@ fn quality_of_json(field: &[u8]) -> u16 {
     of("application/json").or_else(|| of("application/*")).or_else(|| of("*/*")).unwrap_or(0)
 }
 
-/// The format of highest quality; ties go to the input's own format, then to the order of [`Format::ALL`].
-/// None: nothing that we write is acceptable. An empty field accepts everything.
+/// The format of highest quality; ties go to the input's own format, then to the order of [`Format::ALL`]. None: no
+/// format that we write is acceptable. An empty field accepts everything.
 #[must_use]
 pub fn choose(field: &[u8], input: Format) -> Option<Format> {
     if field.trim_ascii().is_empty() {
@@ -81,7 +81,7 @@ fn quality_of(field: &[u8], format: Format) -> u16 {
     found.1
 }
 
-/// Each media range with its quality; one that can't be read counts as 0, as if it were not there.
+/// Each media range with its quality; an unreadable one counts as 0, like an absent one.
 fn ranges(field: &[u8]) -> impl Iterator<Item = (&[u8], u16)> {
     field.split(|&byte| byte == b',').map(|item| {
         let mut pieces = item.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);

@@ -16,14 +16,14 @@
 //! | `Origin` is not the host that the request was sent to | otherwise | 403 |
 //! | neither `Sec-Fetch-Site` nor `Origin` (curl, nc, `tp2-cliente`), or the host itself | otherwise | allowed |
 //!
-//! From top to bottom, the first row that gives an answer counts. All of it comes before routes, parameters and the body: a
-//! request without the key learns nothing of what there is, and none of its body is kept. A believed proxy's
-//! `X-Forwarded-Host` is the host that an `Origin` is compared with; with `--nombre` it has to pass the rows on `Host` as
-//! well. Without, the proxy decides which names lead to the server.
+//! From top to bottom, the first row that gives an answer counts. This comes before routes, parameters and the body: a
+//! request without the key learns nothing of what there is, and none of its body is kept. An `Origin` is compared with a
+//! trusted proxy's `X-Forwarded-Host`; with `--nombre` that field must pass the rows on `Host` too. Without `--nombre` the
+//! proxy decides which names lead to the server.
 //!
-//! Rules: the fields that a browser adds can't be set by a page's script (Fetch, «forbidden request-header»), so they are
-//! believed; a client that is no browser may send what it likes, and only the key stops it. An origin that was let in gets its
-//! CORS fields with every answer, errors included, so that its page can read them.
+//! Rules: a page's script can't set the fields that a browser adds (Fetch, «forbidden request-header»), so they are
+//! believed; a client that is no browser may send what it likes, and only the key stops it. Every answer to an allowed
+//! origin has its CORS fields, errors too, so that its page can read them.
 //!
 //! Refuses to do: cookies, user names, a key in the address, one key for each client.
 use std::borrow::Cow;
@@ -38,7 +38,7 @@ use core::net::{IpAddr, Ipv6Addr};
 
 /// Shortest key, in characters.
 pub const KEY_MIN: usize = 16;
-/// Longest list of fields that a preflight is given back.
+/// Longest list of fields that a preflight's answer repeats, in bytes.
 const ASKED_MAX: usize = 1024;
 /// How long a browser may keep the answer to a preflight, in seconds: Chromium's own limit.
 const MAX_AGE: &str = "7200";
@@ -67,7 +67,7 @@ pub struct Access {
     pub proxies: Vec<Prefix>,
 }
 
-/// Why a request may not be.
+/// Why access is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessError {
     /// 421: the name by which the server was called.
@@ -146,7 +146,7 @@ fn without_port<'a>(authority: &'a str, port: &str) -> &'a str {
     authority.strip_suffix(port).unwrap_or(authority)
 }
 
-/// The key; it can be compared and nothing else.
+/// The key; it can only be compared and sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key(Box<[u8]>);
 
@@ -191,7 +191,7 @@ impl Key {
 }
 
 impl Access {
-    /// Whether this request may be; `links`: it came to the port of links, which has no page.
+    /// Whether this request is allowed; `links`: it came to the port of links, which has no page.
     ///
     /// # Errors
     /// The first row of the table that refuses it.
@@ -289,10 +289,10 @@ impl Access {
             (Origins::Own, _) => return fields,
             (Origins::Any, _) => fields.push(("Access-Control-Allow-Origin", "*".into())),
             (Origins::Listed(_), allowed) => {
-                // Also for others: a cache must not give them what was made for this one.
+                // Also for other origins: a cache must not give them this one's answer.
                 fields.push(("Vary", "Origin".into()));
                 let Some(origin) = allowed else { return fields };
-                // One that is let in is a scheme, a host and a port: nothing that could end a line.
+                // An allowed origin is a scheme, a host and a port: nothing that could end a line.
                 let origin = String::from_utf8_lossy(origin).into_owned();
                 fields.push(("Access-Control-Allow-Origin", origin.into()));
             }
@@ -302,7 +302,7 @@ impl Access {
     }
 }
 
-/// Without a key as well: what a balancer asks, and the page, which asks a person for the key.
+/// Allowed without a key: what a balancer asks, and the page, which asks a person for the key.
 fn is_open(head: &RequestHead) -> bool {
     let reads = matches!(head.method(), Method::Get | Method::Head);
     reads
@@ -318,7 +318,7 @@ fn bearer(credentials: &[u8]) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"bearer") && token.starts_with(b" ")).then(|| token.trim_ascii())
 }
 
-/// Whether a page of this origin has been loaded from `host`. The scheme is not compared: before a proxy there is TLS,
+/// Whether a page of this origin was loaded from `host`. The scheme is not compared: before a proxy there is TLS,
 /// behind it none.
 fn is_origin_of(origin: &[u8], host: &[u8]) -> bool {
     let normal = std::str::from_utf8(origin).ok().and_then(normal_origin);
@@ -327,7 +327,7 @@ fn is_origin_of(origin: &[u8], host: &[u8]) -> bool {
     authority == without_port(&host.to_ascii_lowercase(), default_port(scheme))
 }
 
-/// The fields that a preflight asks for, if they are names of fields, else those that are of use here.
+/// The fields that a preflight asks for, if they are names of fields, else those that are useful here.
 fn sendable(head: &RequestHead) -> Cow<'static, str> {
     let asked = head.fields("access-control-request-headers").collect::<Vec<_>>().join(&b", "[..]);
     let is_list = asked.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_, ".contains(byte));

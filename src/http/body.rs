@@ -1,9 +1,9 @@
 //! The body of a request: its framing removed, slices of the input handed on.
 //!
 //! Rules: the decoder takes every byte it is offered until the body ends, so framing that is cut anywhere needs no
-//! buffer; chunk framing is read to the letter of RFC 9112, 7.1 (CR LF alone ends a line, a size is hexadecimal
-//! digits, an extension and a trailer keep to the grammar), since a fault there is either an attack or a stream that
-//! cannot be trusted any longer. Extensions and trailers are ignored, and bounded.
+//! buffer. Chunk framing is read to the letter of RFC 9112, 7.1 (CR LF alone ends a line, a size is hexadecimal digits,
+//! an extension and a trailer keep to the grammar): a fault there is an attack, or leaves a stream that can't be
+//! trusted. Extensions and trailers are ignored, and bounded.
 //!
 //! Refuses to do: count the body against a limit. The caller sees every slice, and counts.
 //!
@@ -101,12 +101,11 @@ impl BodyDecoder {
         Self { state, extension: 0, trailer: 0, name: [0; NAME_MAX], name_len: 0 }
     }
 
-    /// Reads on in the body: returns how many bytes of `input` it took, and what they were. Call it again with the
-    /// rest until it says [`BodyEvent::NeedMore`] or [`BodyEvent::Done`]. A slice it returns is the end of what it
-    /// took.
+    /// Reads on in the body: returns how many bytes of `input` it took, and what they were; a returned slice is the end
+    /// of them. Call it again with the rest until it says [`BodyEvent::NeedMore`] or [`BodyEvent::Done`].
     ///
     /// # Errors
-    /// A fault in the chunk framing. It repeats itself: after it no byte is taken any more.
+    /// A fault in the chunk framing. The error is sticky: no byte is taken after it.
     pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<(usize, BodyEvent<'a>), BodyError> {
         let mut taken = 0;
         loop {
@@ -209,7 +208,7 @@ impl BodyDecoder {
             }
             (Part::Name, b':') => Part::Value,
             (Part::LineStart | Part::Name, _) if is_token_byte(byte) => {
-                // A name too long for its place is none of the forbidden: its length says so.
+                // A name longer than its place is none of the forbidden ones: its length says so.
                 if let Some(slot) = self.name.get_mut(self.name_len) {
                     *slot = byte.to_ascii_lowercase();
                 }

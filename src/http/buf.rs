@@ -1,13 +1,13 @@
-//! The two buffers of a connection: what came and is not understood yet, what is said and not sent yet.
+//! The two buffers of a connection: bytes received and not parsed yet, bytes to be sent.
 //!
-//! Operations: a [`RecvBuf`] is extended at its end, looked at as one slice, and consumed from its start. A
-//! [`SendBuf`] takes whole chunks, lends them for one vectored write, and forgets what the kernel took.
+//! A [`RecvBuf`] is extended at its end, read as one slice, and consumed from its start. A [`SendBuf`] takes whole
+//! chunks, lends them for one vectored write, and forgets what the kernel took.
 //!
-//! Rules: neither buffer copies a byte more often than a constant number of times on average, whatever the sizes in
-//! which bytes come and go; an empty buffer of an idle connection holds (nearly) no memory.
+//! Rules: each byte is copied a constant number of times on average, whatever the sizes of reads and writes; an empty
+//! buffer of an idle connection holds (nearly) no memory.
 //!
-//! Known limits: a `RecvBuf` may hold up to twice its bound in memory for a moment, because consumed bytes are given
-//! back only when they are at least as many as the bytes that must move.
+//! Known limits: a `RecvBuf` may hold up to twice its bound in memory for a moment, because consumed bytes are freed
+//! only when they are at least as many as the bytes that must move.
 //!
 //! ```
 //! use tp2::http::buf::{RecvBuf, SendBuf};

@@ -1,5 +1,5 @@
-//! Conditional requests (RFC 9110 §13): has the client what we would send, is it what the client means, and which part of
-//! it is asked for?
+//! Conditional requests (RFC 9110 §13): whether the client has what we would send, whether it is what the client means,
+//! and which part is asked for.
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};
@@ -31,8 +31,8 @@ pub struct Conditions {
     pub if_range: Option<Vec<u8>>,
 }
 
-/// What the conditions are held against: a representation that never has other bytes under the same tag, nor, in
-/// one second, under the same date.
+/// A representation that conditions are compared with: it never has other bytes under the same tag, nor, within one
+/// second, under the same date.
 #[derive(Clone, Copy, Debug)]
 pub struct Whole<'a> {
     /// Bytes.
@@ -109,7 +109,7 @@ impl Conditions {
         }
     }
 
-    /// Whether it is the representation that the client means: `If-Match`, else `If-Unmodified-Since`.
+    /// Whether the client means this representation: `If-Match`, else `If-Unmodified-Since`.
     fn is_meant(&self, whole: &Whole<'_>) -> bool {
         match (&self.if_match, &self.if_unmodified_since) {
             // §13.1.1: by strong comparison.
@@ -120,8 +120,8 @@ impl Conditions {
         }
     }
 
-    /// Whether it is the representation of which the client has the rest: `If-Range` (§13.1.5). A tag counts by strong
-    /// comparison, a date by being exactly this one.
+    /// Whether the client has the beginning of this representation: `If-Range` (§13.1.5). A tag counts by strong
+    /// comparison, a date only if it is exactly this one.
     fn is_continued(&self, whole: &Whole<'_>) -> bool {
         match self.if_range.as_deref() {
             None => true,

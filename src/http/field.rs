@@ -1,4 +1,4 @@
-//! The names of the parameters that say what is to be made of a picture, in a form or in the query.
+//! The names of the parameters of a transformation, in a form or in the query.
 //!
 //! Rules: names are compared without regard to case, and each has an English synonym. A name that differs by one letter
 //! from a name of at least five counts as misspelt, so that `escla=0.25` is not ignored in silence; other names are
@@ -12,12 +12,12 @@
 //! assert_eq!(Field::of("comentario"), Field::Other);
 //! ```
 
-/// What the name of a field says.
+/// What a field's name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// The parameter of this name.
     Known(&'static str),
-    /// No parameter, and nearly this name of one.
+    /// No parameter, but one letter away from this one.
     Misspelt(&'static str),
     /// No parameter.
     Other,

@@ -1,4 +1,4 @@
-//! An uploaded form: from the scanner's events to the picture and the few parameters that mean something here.
+//! An uploaded form: from the scanner's events to the picture and the known parameters.
 //!
 //! Rules: the picture is the first part named `imagen`, `image`, `file` or `media`, else the first with a file name. A
 //! part with an empty file name and no bytes is an empty file input, and counts as absent. Of a parameter, as of the
@@ -31,12 +31,11 @@ use super::param;
 pub struct FormUpload {
     /// The bytes of the picture; `None`: no part was one.
     pub picture: Option<Vec<u8>>,
-    /// The parameters by name, each at most once, in the order in which they came; a synonym stands as the name that it
-    /// means.
+    /// The parameters by name, each at most once, in order of arrival; a synonym is replaced by its name.
     pub fields: Vec<(String, Vec<u8>)>,
-    /// The first field whose name is nearly a parameter's: as it was sent, shortened, and the name that it resembles.
+    /// The first misspelt field: its name as sent, shortened, and the parameter that it resembles.
     pub misspelt: Option<(String, &'static str)>,
-    /// The names of the first parts, shortened: to tell what came instead of a picture.
+    /// The names of the first parts, shortened: for the complaint that no picture came.
     pub names_seen: Vec<String>,
 }
 
@@ -45,7 +44,7 @@ pub fn is_form(content_type: &[u8]) -> bool {
     param::split(content_type).0.eq_ignore_ascii_case(b"multipart/form-data")
 }
 
-/// Whether a content type is that of a form without files, which has every body that `curl -d` sends.
+/// Whether a content type is that of a form without files, which `curl -d` gives to every body.
 #[must_use]
 pub fn is_without_files(content_type: &[u8]) -> bool {
     param::split(content_type).0.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")

@@ -1,10 +1,11 @@
-//! The picture formats we speak, one row each ([`FORMATS`]), and how the first bytes tell them apart.
+//! The picture formats that we support, one row each ([`FORMATS`]), and how the first bytes tell them apart.
 //!
-//! What is done with their pixels is the table `CODECS` of `pixels`. Sentences that list formats are joined from the rows.
+//! The table `CODECS` of `pixels` says what is done with their pixels. Sentences that list formats are joined from the
+//! rows.
 //!
-//! Rules: the client's own word for the type is never believed, [`Format::sniff`] looks at magic numbers alone; and
-//! it decides as soon as the bytes allow, because the same port speaks HTTP and a method may begin with `BM` or `P`.
-//! What is a picture by its magic number may still be broken: that is the decoders' business.
+//! Rules: the client's type is never believed: [`Format::sniff`] looks at magic numbers alone. It decides as soon as
+//! the bytes allow, because the same port speaks HTTP and a method may begin with `BM` or `P`. A picture by its magic
+//! number may still be broken: the decoders find that out.
 //!
 //! ```
 //! use tp2::http::format::{Format, Sniff};
@@ -33,7 +34,7 @@ pub enum Format {
     Pnm,
 }
 
-/// What is known of a format without its pixels.
+/// The facts about a format that do not concern its pixels.
 struct Row {
     format: Format,
     /// Its name for people.
@@ -48,7 +49,7 @@ struct Row {
     media_aliases: &'static [&'static str],
     magic: &'static [&'static Pattern],
     end: PictureEnd,
-    /// Its samples are copied, not computed: a file of it may be longer and still be decoded quickly.
+    /// Its samples are copied, not computed, so a longer file of it is still decoded quickly.
     is_copied: bool,
 }
 
@@ -133,7 +134,7 @@ static FORMATS: [Row; Format::ALL.len()] = [
     },
 ];
 
-/// How a picture tells where it ends, when it comes without any frame around it.
+/// How the end of a picture without any frame around it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PictureEnd {
     /// Behind EOI.
@@ -187,8 +188,8 @@ impl Format {
         verdict
     }
 
-    /// The format of a whole file. Of a JPEG SOI is enough (T.81 B.2.1): between it and the next marker some programs write
-    /// bytes that belong to nothing.
+    /// The format of a whole file. For a JPEG, SOI is enough (T.81 B.2.1): some programs write stray bytes between it
+    /// and the next marker.
     #[must_use]
     pub fn of_file(bytes: &[u8]) -> Option<Self> {
         match Self::sniff(bytes) {
@@ -265,8 +266,8 @@ const ANY: &[u8] = &[];
 /// What may follow `P5`: white space, or the comment that begins the header.
 const GAP: &[u8] = b" \t\r\n\x0b\x0c#";
 
-/// A method may begin with `BM`, so a sane DIB header must follow the 14 bytes of the file header: its size is 12, 108 or
-/// 124, or 16 to 64 behind a field of OS/2 2.0, little-endian.
+/// A method may begin with `BM`, so a plausible DIB header must follow the 14 bytes of the file header: its size is 12,
+/// 108 or 124, or 16 to 64 behind a field of OS/2 2.0, little-endian.
 #[rustfmt::skip]
 const BMP: &Pattern = &[
     b"B", b"M", ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY,

@@ -71,10 +71,10 @@ impl Prefix {
     }
 }
 
-/// Who sent a request, and how, as far as that is believed.
+/// The client of a request, and how it came, as far as that is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forwarded<'a> {
-    /// The client's address; the peer's where no proxy of ours tells another. None of a connection that is broken already.
+    /// The client's address; the peer's where no proxy of ours names another. None if the connection is broken already.
     pub client: Option<IpAddr>,
     /// The client spoke TLS to the proxy.
     pub https: bool,
@@ -85,7 +85,7 @@ pub struct Forwarded<'a> {
 }
 
 impl<'a> Forwarded<'a> {
-    /// What is believed of this head, which `peer` has sent.
+    /// The trusted facts in this head, which `peer` has sent.
     #[must_use]
     pub fn of(head: &'a RequestHead, peer: Option<IpAddr>, proxies: &[Prefix]) -> Self {
         let is_ours = |address: IpAddr| proxies.iter().any(|proxy| proxy.contains(address));
@@ -106,7 +106,7 @@ impl<'a> Forwarded<'a> {
     }
 }
 
-/// Goes from the peer back along the proxies that told each other, as far as they are ours.
+/// Follows the chain of proxies back from the peer, as far as they are ours.
 fn client_behind(peer: IpAddr, head: &RequestHead, is_ours: impl Fn(IpAddr) -> bool) -> IpAddr {
     let lists: Vec<&[u8]> = head.fields("x-forwarded-for").collect();
     let mut client = peer;

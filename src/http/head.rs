@@ -8,8 +8,8 @@
 //! tolerant where only one reading exists (empty Host, empty lines before the request, absolute targets, bytes of 0x80
 //! and above, fragments, bad escapes). A head whose every line ends in LF alone was typed into netcat.
 //!
-//! Refuses to do: decode the target, know which methods or paths exist. Framing is decided here, before anything is
-//! asked about the target, because a doubt about it ends the connection.
+//! Refuses to do: decode the target, know which methods or paths exist. Framing is decided here, before the target is
+//! looked at, because a doubt about it ends the connection.
 //!
 //! ```
 //! use tp2::http::buf::RecvBuf;
@@ -59,12 +59,12 @@ impl Default for HeadLimits {
     }
 }
 
-/// Takes one head from the start of `recv`, if it is there altogether; `None` = more bytes are needed.
+/// Takes one head from the start of `recv` if it is complete; `None` = more bytes are needed.
 ///
 /// Up to eight empty lines before it are skipped (RFC 9112, 2.2). They stay in `recv` until the head is complete.
 ///
 /// # Errors
-/// As soon as it is certain that no head of ours can come of these bytes. The connection's framing is lost then.
+/// As soon as these bytes can't become a valid head. The connection's framing is lost then.
 pub fn poll_head(recv: &mut RecvBuf, limits: &HeadLimits) -> Result<Option<RequestHead>, HeadError> {
     let Some(head) = find_head(recv.data(), recv.searched(), limits)? else {
         recv.mark_searched(recv.len());
@@ -104,7 +104,7 @@ impl Method {
         }
     }
 
-    /// The same, but one word for all that this server does not know.
+    /// The same, but one word for all methods that this server does not know.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -150,7 +150,7 @@ pub enum Framing {
     Chunked,
 }
 
-/// A request head that passed every check. It owns its bytes; everything it lends is a part of them.
+/// A request head that passed every check. It owns its bytes, and lends parts of them.
 #[derive(Clone, Debug)]
 pub struct RequestHead {
     bytes: Box<[u8]>,
@@ -188,8 +188,8 @@ impl RequestHead {
         matches!(self.target().first(), Some(b'/' | b'*'))
     }
 
-    /// The target's path, still percent-encoded, without query and fragment. Of an absolute URL its path (`/` if it
-    /// has none); of the asterisk form `*`; of CONNECT the whole target.
+    /// The target's path, still percent-encoded, without query and fragment. Of an absolute URL its path (`/` if it has
+    /// none); of the asterisk form `*`; of CONNECT the whole target.
     pub fn path(&self) -> &[u8] {
         if self.line.path.is_empty() { b"/" } else { self.part(&self.line.path) }
     }
@@ -228,7 +228,7 @@ impl RequestHead {
         self.framing
     }
 
-    /// Whether the client lets the connection live on after this request (RFC 9112, 9.3).
+    /// Whether the client lets the connection stay open after this request (RFC 9112, 9.3).
     pub fn keep_alive(&self) -> bool {
         let has = |option: &str| self.fields.has_list_element(&self.bytes, "connection", option);
         !has("close") && (self.version() == Version::Http11 || has("keep-alive"))

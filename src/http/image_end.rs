@@ -1,15 +1,14 @@
 //! Where a picture ends that comes without any frame around it: `nc` sends the file and nothing else.
 //!
-//! Each format that tells its own end is walked by its outermost structure alone: JPEG segments to the first EOI, PNG
+//! Each format that marks its end is walked by its outermost structure alone: JPEG segments to the first EOI, PNG
 //! chunks to IEND, GIF blocks to the trailer, the RIFF size of WebP, rows times columns of BMP and of binary Netpbm.
-//! Plain Netpbm (P1 to P3) and TIFF end with the connection: for them the answer is never.
+//! Plain Netpbm (P1 to P3) and TIFF end with the connection: no end is ever found.
 //!
-//! Rules: bytes are looked at as they come and none is kept but a header's few; lengths are skipped, not believed
-//! for anything else. Where a structure stops making sense in a way that decoders survive, the end is unknown and the
-//! peer's half-close decides; [`Malformed`] is for what no decoder survives.
+//! Rules: bytes are checked as they come, and only a header's few are kept; lengths are used to skip, and for nothing
+//! else. Where a structure is broken in a way that decoders survive, the end is unknown and the peer's half-close
+//! decides; [`Malformed`] is for what no decoder survives.
 //!
-//! Known limits: what follows the end (phones append megabytes to a JPEG, BMP an ICC profile) is the caller's to
-//! discard.
+//! Known limits: the caller must discard what follows the end (phones append megabytes to a JPEG, BMP an ICC profile).
 //!
 //! ```
 //! use tp2::http::format::Format;
@@ -80,11 +79,11 @@ impl ImageEnd {
         Self { skip: 0, walk }
     }
 
-    /// Looks at the next bytes. `Some(n)`: the picture ends after the first `n` of exactly these; afterwards it is
-    /// over, and every further byte lies behind it (`Some(0)`).
+    /// Checks the next bytes. `Some(n)`: the picture ends after the first `n` of exactly these; every later byte is
+    /// behind its end (`Some(0)`).
     ///
     /// # Errors
-    /// No decoder will make a picture of it. What comes afterwards is looked at no more: no end is ever found in it.
+    /// No decoder can make a picture of these bytes. Later bytes are not checked: no end is ever found in them.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
         let found = self.search(bytes);
         if found.is_err() {
@@ -110,7 +109,7 @@ impl ImageEnd {
             let Some((byte, _)) = rest.split_first() else { return Ok(None) };
             let step = match &mut self.walk {
                 Walk::Jpeg(walk) => {
-                    // The bulk of a JPEG is entropy-coded data, which is searched and not stepped through.
+                    // Most of a JPEG is entropy-coded data, which is searched instead of stepped through.
                     let data = walk.entropy_coded(rest);
                     if data > 0 {
                         at += data;

@@ -7,7 +7,7 @@ pub struct Limit {
     pub name: &'static str,
     /// The most that is taken.
     pub max: u64,
-    /// What came. Where the rest is not waited for: how much had come at the byte, field or part that passed.
+    /// What came. If the rest is not waited for: how much had come at the byte, field or part that passed the limit.
     pub received: u64,
 }
 

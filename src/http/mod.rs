@@ -1,15 +1,12 @@
-//! The wire formats: bytes in, values out. Pure: std, bytes, httparse, memchr, percent-encoding,
-//! uuid.
+//! The wire formats: bytes in, values out. Pure: std, bytes, httparse, memchr, percent-encoding, uuid.
 //!
-//! Nothing here knows a socket, a file, a clock or a thread. Every parser is fed as the bytes arrive, keeps what it
+//! Nothing here knows a socket, a file, a clock or a thread. Every parser takes bytes as they arrive, keeps what it
 //! must, says `None` or `NeedMore` when it wants more, and gives the same result however the bytes were cut. All input
 //! is hostile: limits come before allocation, and an error is a value that names its HTTP status.
 //!
-//! Reading order: [`buf`], [`head`], [`body`], then the upload: [`param`], [`multipart`], [`form`]; and beside HTTP
-//! the pictures that come without it: [`mod@format`], [`image_end`]. What is made of them: [`route`], [`path`],
-//! [`accept`], [`prefer`], [`conditional`], [`range`], [`reply`]; who may ask at all: [`access`], [`forwarded`]; and what an error of
-//! theirs says of a limit:
-//! [`limit`].
+//! Reading order: [`buf`], [`head`], [`body`], then the upload: [`param`], [`multipart`], [`form`]; pictures without
+//! HTTP: [`mod@format`], [`image_end`]. The answer to a request: [`route`], [`path`], [`accept`], [`prefer`],
+//! [`conditional`], [`range`], [`reply`]; access: [`access`], [`forwarded`]; the limit that an error names: [`limit`].
 pub mod accept;
 pub mod access;
 pub mod body;

@@ -1,9 +1,9 @@
 //! A push scanner for multipart bodies (RFC 2046, 5.1; RFC 7578): slices in, events out, nothing kept but a part's head.
 //!
-//! The heart: data goes out as slices of the input, all of it, unless its last bytes are the beginning of the
-//! delimiter `CR LF -- boundary`. Then only their number is kept. If the next input goes on otherwise, the delimiter's
-//! own first bytes are handed out in their place. That is enough because CR occurs in a delimiter only as its first
-//! byte: a match that fails can't contain the start of another. Every byte is searched once, whatever the cuts.
+//! Plan: data goes out as slices of the input, all of it, unless its last bytes are the beginning of the delimiter `CR
+//! LF -- boundary`. Then only their number is kept; if the next input goes on otherwise, the delimiter's own first
+//! bytes are handed out in their place. That is enough because CR occurs in a delimiter only as its first byte: a match
+//! that fails can't contain the start of another. Every byte is searched once, whatever the cuts.
 //!
 //! Rules: lines end in CR LF; what follows a boundary is `--`, or white space and CR LF (a boundary that goes on
 //! otherwise is a fault, as RFC 2046 compares only its beginning); each part has a Content-Disposition; the body has a
@@ -116,8 +116,8 @@ impl Scanner {
         })
     }
 
-    /// Reads on in the body: returns how many bytes of `input` it took, and what they were. Call it again with the
-    /// rest until it says [`Event::NeedMore`].
+    /// Reads on in the body: returns how many bytes of `input` it took, and what they were. Call it again with the rest
+    /// until it says [`Event::NeedMore`].
     ///
     /// # Errors
     /// The body is malformed, or passes a limit.
@@ -135,7 +135,7 @@ impl Scanner {
                     let held = self.held;
                     taken += self.match_on(rest);
                     match self.state {
-                        // It was none: what was held is data, or belongs to the preamble.
+                        // It was no delimiter: the held bytes are data, or belong to the preamble.
                         ScanState::Data if self.held == 0 => {
                             let prefix = self.delimiter.needle().get(..held).unwrap_or_default();
                             return Ok((taken, Event::Data(prefix)));
@@ -186,8 +186,8 @@ impl Scanner {
         if self.state == ScanState::Epilogue { Ok(()) } else { Err(MultipartError::Truncated) }
     }
 
-    /// Goes on with a delimiter that began in an earlier input. Returns how many bytes of `rest` belong to it; if it
-    /// turns out to be none, zero of them, and nothing is held any more.
+    /// Goes on with a delimiter that began in an earlier input. Returns how many bytes of `rest` belong to it; if it is
+    /// none, zero, and no bytes are held any more.
     fn match_on(&mut self, rest: &[u8]) -> usize {
         let n = rest.len().min(self.delimiter.needle().len() - self.held);
         self.count(n);
@@ -204,8 +204,8 @@ impl Scanner {
         n
     }
 
-    /// Searches the delimiter in `rest`. Returns how many bytes lie before it, or before what may become it, and how
-    /// many are dealt with altogether.
+    /// Searches the delimiter in `rest`. Returns how many bytes come before it, or before a possible beginning of it,
+    /// and how many are used in all.
     fn search(&mut self, rest: &[u8]) -> (usize, usize) {
         let length = self.delimiter.needle().len();
         if let Some(found) = self.delimiter.find(rest) {

@@ -1,9 +1,9 @@
 //! A field value with parameters: `form-data; name="imagen"; filename="foto.jpg"` (RFC 9110, 5.6.6).
 //!
-//! Rules: a backslash escapes only a quote or another backslash; before anything else it stands for itself, because
-//! old browsers send `filename="C:\fotos\a.jpg"` and new ones never escape with it. What follows a closing quote is
-//! skipped up to the next semicolon. An extended parameter (`filename*`, RFC 8187) is one more name to this
-//! parser; its value is decoded where it is asked for.
+//! Rules: a backslash escapes only a quote or another backslash; before anything else it stands for itself, because old
+//! browsers send `filename="C:\fotos\a.jpg"` and new ones never escape with it. What follows a closing quote is skipped
+//! up to the next semicolon. An extended parameter (`filename*`, RFC 8187) is one more name to this parser; the caller
+//! decodes its value.
 //!
 //! ```
 //! use tp2::http::param;

@@ -5,8 +5,8 @@
 //! are not normalised: a file has one path. A name is bytes: it need not be UTF-8. A `%` that escapes nothing stands
 //! for itself.
 //!
-//! What it refuses to do: look at a file system. That nothing outside the directory is opened does not rest on this
-//! file alone; `scaler::sys::open_beneath` asks the kernel for it.
+//! Refuses to do: look at a file system. That nothing outside the directory is opened does not depend on this file
+//! alone: `scaler::sys::open_beneath` asks the kernel for it.
 //!
 //! ```
 //! use tp2::http::path::beneath;

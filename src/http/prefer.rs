@@ -1,5 +1,5 @@
-//! What a client would prefer (RFC 7240): an answer at once, or one within so many seconds. A preference is never an
-//! error: what is not understood is passed over.
+//! A client's preferences (RFC 7240): an answer at once, or one within so many seconds. A preference is never an error:
+//! one that is not understood is ignored.
 //!
 //! ```
 //! use tp2::http::prefer::Preferences;
@@ -12,9 +12,9 @@ use super::head::RequestHead;
 /// The preferences that we honour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Preferences {
-    /// `respond-async` (§4.1): rather an id than a wait.
+    /// `respond-async` (§4.1): an id instead of a wait.
     pub respond_async: bool,
-    /// `wait` (§4.3), in seconds: so long the client will wait for the result itself.
+    /// `wait` (§4.3): how many seconds the client will wait for the result itself.
     pub wait: Option<u32>,
 }
 
@@ -31,7 +31,7 @@ impl Preferences {
     pub fn read(list: &[u8]) -> Self {
         let mut preferences = Self::default();
         for preference in list.split(|&byte| byte == b',') {
-            // Parameters of a preference are nothing to us.
+            // Parameters of a preference are ignored.
             let preference = preference.split(|&byte| byte == b';').next().unwrap_or_default();
             let mut parts = preference.splitn(2, |&byte| byte == b'=');
             let name = parts.next().unwrap_or_default().trim_ascii();

@@ -1,12 +1,12 @@
-//! One range of bytes of a representation (RFC 9110 §14): which of them are asked for, and what is answered with.
+//! One range of bytes of a representation (RFC 9110 §14): which bytes are asked for, and what is answered.
 //!
-//! Rules: exactly one range is served, in the unit `bytes`. Several of them, another unit, or what can't be read is as if
-//! it had not come: the answer is whole, as §14.2 allows. A range that begins behind the end is refused (416), because a
-//! client that resumes a download wants to know that. Of a representation without bytes there is nothing to begin
-//! behind: it is whole where its last bytes are asked for, and has no first ones.
+//! Rules: exactly one range is served, in the unit `bytes`. Several ranges, another unit, and an unreadable field are
+//! ignored: the answer is whole, as §14.2 allows. A range that begins behind the end is refused (416), because a client
+//! that resumes a download wants to know that. An empty representation is whole if its last bytes are asked for; it has
+//! no first ones.
 //!
-//! What it refuses to do: `multipart/byteranges`. Whether the client still has the same representation, of which it wants
-//! the rest, is for [`conditional`](super::conditional) to tell.
+//! Refuses to do: `multipart/byteranges`. [`conditional`](super::conditional) decides whether the client still has the
+//! same representation.
 //!
 //! ```
 //! use tp2::http::range::{Ranged, content_range, ranged};

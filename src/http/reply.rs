@@ -27,20 +27,20 @@ use super::range::content_range;
 /// The interim answer that asks for the body (RFC 9110 §15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// An answer without the circumstances of its sending.
+/// An answer, independent of how it is sent.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// 200 to 599.
     pub status: u16,
-    /// Name and value; never from the client's bytes unless checked for line ends.
+    /// Name and value; checked for line ends if they contain bytes from the client.
     pub fields: Vec<(&'static str, Cow<'static, str>)>,
     /// The whole body; for HEAD its length alone is sent.
     pub body: Bytes,
-    /// Its length where the body itself is not at hand, because it is not to be sent.
+    /// The body's length if the body is not sent, and so not at hand.
     length: Option<u64>,
 }
 
-/// The circumstances of a sending.
+/// How an answer is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
     /// The request's id: `X-Tarea`.
@@ -110,13 +110,13 @@ impl Reply {
         self
     }
 
-    /// The same with a body of so many bytes, which for HEAD need not be there.
+    /// The same with a body of so many bytes, which need not be there for HEAD.
     #[must_use]
     pub fn of_length(self, length: u64) -> Self {
         Self { length: Some(length), ..self }
     }
 
-    /// The same as a part of a whole of `length` bytes: its body is these of them (RFC 9110 §15.3.7).
+    /// The same as a part of a whole of `length` bytes: the body is these bytes of it (RFC 9110 §15.3.7).
     #[must_use]
     pub fn into_part(mut self, part: &Range<u64>, length: u64) -> Self {
         self.status = 206;

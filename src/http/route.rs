@@ -10,7 +10,7 @@
 use super::head::Method;
 use crate::page::{self, Asset};
 
-/// What answers a request.
+/// The handler of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route<'a> {
     /// The page, or a file that it asks for.
@@ -90,7 +90,7 @@ impl Route<'_> {
     }
 }
 
-/// Why nothing answers.
+/// Why there is no route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absent {
     /// The path names nothing.
@@ -102,8 +102,8 @@ pub enum Absent {
     },
 }
 
-/// A path without the one slash that stands too many behind it; `/` is itself. Behind a folder of the bank a slash is none
-/// too many: there it begins a name, which may be refused for being empty.
+/// A path without one trailing slash; `/` is itself. Behind a folder of the bank the slash stays: there it begins a
+/// name, which may be refused as empty.
 fn trimmed(path: &[u8]) -> &[u8] {
     match path {
         [rest @ .., b'/'] if rest.starts_with(b"/") && !rest.starts_with(b"/carpetas/") => rest,
@@ -111,8 +111,8 @@ fn trimmed(path: &[u8]) -> &[u8] {
     }
 }
 
-/// Looks a request up; `path` as sent, without the query: with a slash too many behind it, it is the path without. With
-/// `files`, every path that is none of the program's own may name a file: own routes win.
+/// Looks a request up; `path` as sent, without the query. A trailing slash is ignored. With `files`, every path that is
+/// none of the program's own may name a file: own routes win.
 ///
 /// # Errors
 /// [`Absent`]: 404 or 405.
@@ -147,7 +147,7 @@ pub fn route<'a>(method: &Method, path: &'a [u8], files: bool) -> Result<Route<'
         _ if let Some(rest) = path.strip_prefix(b"/carpetas/") => return bank(method, rest),
         // RFC 9110 §9.3.7: the server as a whole.
         b"*" => ("GET, HEAD, POST, PUT, OPTIONS", None),
-        // `curl -T foto.jpg http://host/` names the file: one segment that is no route.
+        // `curl -T foto.jpg http://host/` adds the file's name: one segment that is no route.
         [b'/', name @ ..] if *method == Method::Put && !name.contains(&b'/') => return Ok(Route::Process),
         [b'/', ..] if files => ("GET, HEAD, OPTIONS", reads(method).then_some(Route::File)),
         _ => return Err(Absent::NotFound),
@@ -197,8 +197,8 @@ fn answer<'a>(method: &Method, allow: &'static str, found: Option<Route<'a>>) ->
     }
 }
 
-/// Looks a request up where the folder of links is served; `path` from there on, as sent. There is nothing but its
-/// files, and they are for reading.
+/// Looks a request up where the folder of links is served; `path` from there on, as sent. There are only its files,
+/// which can be read.
 ///
 /// # Errors
 /// [`Absent`]: 404 or 405.

@@ -1,10 +1,10 @@
-//! What bytes that are no picture of ours seem to be, and what their sender can do about it.
+//! What bytes that are no supported picture seem to be, and what their sender can do about it.
 //!
-//! A pure look at the first [`LOOKED_AT`] bytes: a table of magic numbers, then, for what is text, a few rules. The order
-//! of the table decides where two rows match. The verdict serves a sentence for a person, never a decision about access:
-//! the request is refused whatever this file says.
+//! A pure look at the first [`LOOKED_AT`] bytes: a table of magic numbers, then, for text, a few rules. The order of
+//! the table decides where two rows match. The verdict is only for a sentence to a person: the request is refused in
+//! any case.
 //!
-//! Refuses to do: look at file names or at the client's own Content-Type; decode anything. Known limits: a text file that
+//! Refuses to do: look at file names or at the client's Content-Type; decode anything. Known limits: a text file that
 //! happens to begin with a magic number of two bytes is named after that.
 //!
 //! ```
@@ -109,7 +109,7 @@ impl Foreign {
             return Some(*kind);
         }
         match first {
-            // Reserved, type (icon or cursor), count, then the first of the pictures, if it is there: sides, colours, a
+            // Reserved, type (icon or cursor), count, then the first picture, if it is there: sides, colours, a
             // reserved zero.
             [0, 0, 1 | 2, 0, count, 0, rest @ ..] if *count > 0 && matches!(rest.get(3), None | Some(0)) => {
                 return Some(Self::Icon);
@@ -141,7 +141,7 @@ impl Foreign {
         if first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff") {
             return Some(Self::Text);
         }
-        // A character that the cut went through is none of the text's faults.
+        // A character that the cut has split is no fault of the text.
         let shown = match std::str::from_utf8(text) {
             Ok(shown) => shown,
             Err(error) if error.error_len().is_none() => {
@@ -149,7 +149,7 @@ impl Foreign {
             }
             Err(_) => return None,
         };
-        // What stands in for bytes that are no text; no text of people has several.
+        // Replacement characters for undecodable bytes; no text of people has several.
         if shown.chars().filter(|&c| c == char::REPLACEMENT_CHARACTER).count() >= 3 {
             return Some(Self::Garbled);
         }
@@ -264,11 +264,11 @@ pub enum Opening {
 }
 
 impl Opening {
-    /// Tells a request from other bytes that are no picture of ours. Of the same connection the verdict is the same
-    /// however its bytes are cut: it depends on the first [`OPENING_MAX`] alone.
+    /// Tells a request from other bytes that are no supported picture. The verdict depends on the first [`OPENING_MAX`]
+    /// bytes alone, so it is the same however they are cut.
     ///
-    /// A request line has a method of token characters and a space (RFC 9112, section 3); TLS, and what says `HTTP/` all
-    /// the same, is left to the parser of heads, which answers in HTTP.
+    /// A request line has a method of token characters and a space (RFC 9112, section 3). TLS, and bytes with `HTTP/`
+    /// in spite of that, are left to the parser of heads, which answers in HTTP.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::judge(bytes, false)
@@ -291,7 +291,7 @@ impl Opening {
             let known = Foreign::of_binary(&first[..=end]).is_some();
             return if known { Self::Foreign(skipped + end + 1) } else { Self::Request };
         }
-        // TLS, white space, and a whole head of something that nearly is HTTP, or as much as is looked at.
+        // TLS, white space, and a whole head of something close to HTTP, or as much as is looked at.
         let blank = [&b"\n\n"[..], b"\r\n\r\n"];
         let head = blank.iter().filter_map(|line| memmem::find(first, line).map(|at| at + line.len())).min();
         let judged = head.unwrap_or(first.len());

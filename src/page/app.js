@@ -1,4 +1,4 @@
-// The page comes to life: what is dropped, pasted or chosen is sent at once, with the wishes that stand in the form.
+// The scripts of the page: files that are dropped, pasted or chosen are sent at once, with the parameters in the form.
 //
 // The form itself works without any of this. Where to look: what happens to a picture, app/tasks.js; how it is shown,
 // app/rows.js and app/compare.js; the bank, app/bank.js and app/folder.js; the figures, app/panel.js.

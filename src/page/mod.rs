@@ -1,9 +1,9 @@
 //! The page of `GET /` and what it is made of: files beside this one, compiled in. Plain data.
 //!
-//! Rules: one page, nothing from another host; everything under its own address, so that no script and no style stands
-//! in the document and the policy can forbid both ([`crate::conn::asset`]). The page is a form that works without a
-//! script; `app.js` and the modules below `/app/` make it better. What is sent of a script or of the style is its lines
-//! without indentation, and without those that are comments alone ([`lean`]): all of it together has less than 80 kB.
+//! Rules: one page, nothing from another host; every file under its own address, so that the document has no script and
+//! no style in it and the policy can forbid both ([`crate::conn::asset`]). The page is a form that works without a
+//! script; `app.js` and the modules below `/app/` improve it. Scripts and style are sent without indentation and
+//! without comment lines ([`lean`]): all of it is less than 80 kB.
 //!
 //! Reading order: `index.html`, `app.js`, then `app/tasks.js` (what happens to one picture) and whatever it names.
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -37,9 +37,9 @@ macro_rules! lean {
     }};
 }
 
-/// The lines of a script or a style without what only its reader needs: indentation, empty lines, lines that begin a
-/// comment, and those up to the end of it. How many bytes these are, and the first `N` of them. No text within a script
-/// may span lines that begin so.
+/// The lines of a script or a style without what only readers need: indentation, empty lines, comment lines. Returns
+/// how many bytes these are, and the first `N` of them. No text within a script may span lines that begin like a
+/// comment.
 const fn lean<const N: usize>(text: &[u8]) -> (usize, [u8; N]) {
     let mut out = [0; N];
     let (mut length, mut at) = (0, 0);
@@ -98,7 +98,8 @@ pub static ASSETS: [Asset; 17] = [
     Asset { path: "/app/zip.js", media_type: SCRIPT, text: lean!("app/zip.js") },
 ];
 
-/// What there is to ask for, for programs (OpenAPI 3.1). No part of the page, but kept and asked about as its files are.
+/// The description of the interface for programs (OpenAPI 3.1). No part of the page, but cached and revalidated like
+/// its files.
 pub static DESCRIPTION: Asset = Asset {
     path: "/openapi.json",
     media_type: "application/json",

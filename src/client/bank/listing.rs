@@ -1,7 +1,8 @@
 //! What is in a directory, without opening any of it.
 //!
-//! Rules: names are sorted by their bytes, so that runs are alike; only regular files, and links to such, are pictures
-//! that may be sent, but for what systems leave in folders ([`is_clutter`]); sub-directories are not entered. A name must be text: it becomes a string in the bank.
+//! Rules: names are sorted by their bytes, so that every run has the same order; only regular files and links to them
+//! may be sent as pictures, except for what systems leave in folders ([`is_clutter`]); sub-directories are not entered. A
+//! name must be text: it becomes a string in the bank.
 use std::ffi::OsString;
 use std::fs::{self, DirEntry, FileType};
 use std::io;
@@ -17,7 +18,7 @@ use crate::client::save::is_clutter;
 pub(super) struct Listing {
     /// Regular files.
     pub(super) names: Vec<String>,
-    /// What can't be a picture: its name as far as it can be shown, and why.
+    /// Entries that can't be pictures: name, as far as it can be shown, and reason.
     pub(super) unfit: Vec<(String, String)>,
     /// Sub-directories.
     pub(super) directories: Vec<String>,
@@ -50,13 +51,13 @@ pub(super) fn list(path: &Path) -> io::Result<Listing> {
     Ok(listing)
 }
 
-/// The kind of what is there; of a link, of what it leads to.
+/// The type of an entry; of a link, that of its target.
 fn kind_of(entry: &DirEntry) -> io::Result<FileType> {
     let kind = entry.file_type()?;
     if kind.is_symlink() { Ok(fs::metadata(entry.path())?.file_type()) } else { Ok(kind) }
 }
 
-/// The folder's name: the last component of the directory's path, whatever way led there.
+/// The folder's name: the last component of the directory's real path.
 ///
 /// # Errors
 /// As realpath(3); or it has no name, or none that is text.

@@ -1,7 +1,7 @@
-//! A folder of pictures to the server's bank: it is asked which names it lacks, and gets those.
+//! Sends a folder of pictures to the server's bank: asks which names it lacks, and sends those.
 //!
-//! What is interrupted is taken up where it was left by starting it again: the bank itself says what it has, and nothing
-//! is kept here. [`plan`] decides what is sent, [`listing`] reads the directory, the pool sends, [`tally`] counts.
+//! An interrupted run is resumed by starting it again: the bank says what it has, and the client keeps nothing.
+//! [`plan`] decides what is sent, [`listing`] reads the directory, the pool sends, [`tally`] counts.
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +25,7 @@ mod tally;
 /// Columns and rows of a face.
 const FACE: (u64, u64) = (80, 90);
 
-/// Sends the pictures in the directory at `path`; false if something of it failed, which has been told.
+/// Sends the pictures in the directory at `path`; false if some of it failed, which has been reported.
 ///
 /// # Errors
 /// [`Failure`]: nothing was sent.
@@ -85,7 +85,7 @@ fn ask(conversation: &mut Conversation<'_>, folder: &str, names: &[String]) -> R
     Ok(plan)
 }
 
-/// Tells what becomes of each name.
+/// Reports what becomes of each name.
 struct Teller<'a> {
     console: &'a Console,
     directory: &'a Path,
@@ -93,7 +93,7 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    /// Tells what is known before anything is sent, and counts it.
+    /// Reports what is known before anything is sent, and counts it.
     fn begin(&self, listing: Listing, stored: &[String]) -> Tally {
         for name in &listing.directories {
             self.console.notice(format_args!("directorio {name} omitido: no se entra en subdirectorios"));
@@ -120,7 +120,6 @@ impl Teller<'_> {
     }
 }
 
-/// Sends pictures to one folder.
 struct Uploader<'a> {
     teller: Teller<'a>,
     /// Path of the folder at the server, encoded.

@@ -1,7 +1,7 @@
-//! What of a folder is to be sent: pure. Names in, questions for the server and the answer's meaning out.
+//! Which names of a folder are to be sent: pure. Names in, questions for the server and the meaning of its answers out.
 //!
-//! Rules: the server is asked about many names at once, in batches bounded by count and by bytes; what it answers is believed
-//! only of names that it was asked about.
+//! Rules: the server is asked about many names at once, in batches bounded by count and by bytes; its answer counts
+//! only for names that it was asked about.
 use std::collections::HashSet;
 use std::iter;
 
@@ -12,7 +12,7 @@ const NAMES_MAX: usize = 1000;
 /// Most bytes of one question's names, as JSON: a thousand long names in a script that JSON escapes would be 1.5 MiB.
 const BYTES_MAX: usize = 512 << 10;
 
-/// Names, divided by what the server said of them; in their order.
+/// Names, divided by the server's answer; in their order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
     /// To be sent.

@@ -1,7 +1,7 @@
 //! What became of the pictures of a folder: pure.
 use std::fmt;
 
-/// Counts, and why what failed did.
+/// Counts, and the reasons of failures.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// New to the server.
@@ -30,7 +30,6 @@ impl Tally {
     }
 }
 
-/// The summary.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} insertadas, {} ya existían, {} con error", self.inserted, self.existing, self.errors())

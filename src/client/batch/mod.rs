@@ -1,12 +1,12 @@
-//! Many pictures to the server, and their results below one folder: the same tree, the same names.
+//! Sends many pictures to the server and saves their results below one folder: the same tree, the same names.
 //!
-//! Rules: what is there is not made again, so a run that was interrupted is taken up by starting it again; every result is
-//! written aside and renamed; no picture that was named or found is ever written to. A picture that comes to nothing has
-//! its own line and the run goes on; what is no picture is skipped. [`walk`] finds pictures, [`plan`] names their
-//! results, the pool sends, [`tally`] counts.
+//! Rules: existing results are not made again, so an interrupted run is resumed by starting it again. Every result is
+//! written to a temporary file and renamed; no input picture is ever written to. A picture that fails has its own line
+//! and the run goes on; files that are no pictures are skipped. [`walk`] finds pictures, [`plan`] names their results,
+//! the pool sends, [`tally`] counts.
 //!
-//! Refuses to do: compare times or contents. A result that is there may be of a picture that has changed since, or of
-//! other wishes; `--de-nuevo` is for that.
+//! Refuses to do: compare times or contents. An existing result may be of a picture that has changed since, or of other
+//! parameters; `--de-nuevo` makes it again.
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
@@ -54,7 +54,8 @@ pub(super) fn check(output: &Path, roots: &[PathBuf]) -> Result<(), BadUsage> {
     }
 }
 
-/// Sends what is below `roots`, and saves the results below `output`; false if something of it failed, which has been told.
+/// Sends what is below `roots`, and saves the results below `output`; false if some of it failed, which has been
+/// reported.
 ///
 /// # Errors
 /// [`Failure`]: nothing was sent.
@@ -85,7 +86,7 @@ pub(super) fn run(
     Ok(tally.errors() == 0)
 }
 
-/// Sends the pictures, and tells if the server was lost.
+/// Sends the pictures, and reports if the server was lost.
 fn send(
     session: &Session<'_>,
     options: &Options,
@@ -116,14 +117,14 @@ fn send(
     Ok(())
 }
 
-/// Tells what becomes of each picture, and counts it.
+/// Reports what becomes of each picture, and counts it.
 struct Teller<'a> {
     console: &'a Console,
     tally: Mutex<Tally>,
 }
 
 impl Teller<'_> {
-    /// What is to be sent; the rest is told. Where results belong, it is tidied up.
+    /// Returns the pictures to be sent, and reports the others. Removes old temporary files where results belong.
     fn sort(&self, options: &Options, output: &Path, found: Vec<Found>) -> Vec<Work> {
         let (mut pictures, mut seen) = (Vec::new(), HashSet::new());
         for Found { source, relative, kind } in found {
@@ -215,7 +216,6 @@ impl Teller<'_> {
     }
 }
 
-/// Sends pictures, and saves what comes back.
 struct Sender<'a> {
     teller: &'a Teller<'a>,
     target: String,

@@ -1,10 +1,10 @@
-//! What the results are called: pure.
+//! The names of the results: pure.
 //!
-//! Rules: a result has the path of its picture, below the folder of results; where another format is wished, the ending is
-//! that format's. Pictures whose results would have one name (`a.jpg` and `a.png`, both as WebP) keep their own ending in
-//! it, all of them: `a.jpg.webp` and `a.png.webp`; where that is not enough (`x/a.jpg` and `y/a.jpg`, both named on the command
-//! line), the way to them as it was given. So the name of a result does not depend on the order of pictures, and none is
-//! taken for that of another. Where even that is not enough, the later one has no result, and that is said.
+//! Rules: a result has the path of its picture, below the folder of results; if another format is wished, it has that
+//! format's ending. Pictures whose results would have one name (`a.jpg` and `a.png`, both as WebP) all keep their own
+//! ending in it: `a.jpg.webp` and `a.png.webp`. Where that is not enough (`x/a.jpg` and `y/a.jpg`, both named on the
+//! command line), their results have the path as it was given. So the name of a result does not depend on the order of
+//! pictures. Where even that is not enough, the later picture has no result, and the client says so.
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -20,7 +20,7 @@ pub(super) enum Name {
     Taken(usize),
 }
 
-/// A picture's path below the folder of results, and the way to it as it was given.
+/// A picture's path below the folder of results, and its path as it was given.
 pub(super) type Paths<'a> = (&'a Path, &'a Path);
 
 /// The names of the results of these pictures.

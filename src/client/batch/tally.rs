@@ -1,7 +1,7 @@
 //! What became of the pictures of a run: pure.
 use std::fmt;
 
-/// Counts, and why what failed did.
+/// Counts, and the reasons of failures.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// Saved, or with `--simular` to be saved.
@@ -34,7 +34,6 @@ impl Tally {
     }
 }
 
-/// The summary.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { saved, existing, skipped, .. } = self;

@@ -1,8 +1,8 @@
-//! What is in the folders that were named, and what of it can be a picture by its first bytes.
+//! The files in the named folders, and which of them can be pictures by their first bytes.
 //!
-//! Rules: entries are sorted by the bytes of their names, so that runs are alike; a link to a file is that file; a link to a
-//! directory inside a folder is not entered, so no walk is endless; the folder of results is not entered either. Only
-//! regular files are opened. What systems leave in folders is passed over in silence ([`is_clutter`]).
+//! Rules: entries are sorted by the bytes of their names, so that every run has the same order. A link to a file counts
+//! as the file; a link to a directory inside a folder is not entered, so no walk is endless; nor is the folder of
+//! results. Only regular files are opened. Files that systems leave in folders are skipped silently ([`is_clutter`]).
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::io;
@@ -19,9 +19,9 @@ use crate::http::sniff::Foreign;
 /// Something that was named, or is in a folder that was.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The way to it, from where the client was started.
+    /// Its path, from the client's working directory.
     pub(super) source: PathBuf,
-    /// Where its result belongs, below the folder of results, but for its ending.
+    /// The path of its result below the folder of results, without its ending.
     pub(super) relative: PathBuf,
     pub(super) kind: Kind,
 }
@@ -47,8 +47,8 @@ pub(super) struct Walk {
     pub(super) output: Option<FileId>,
 }
 
-/// Everything below `roots`, in their order. Of one root that is a directory, relative paths begin in it; of several, with
-/// its name.
+/// Everything below `roots`, in their order. Relative paths begin in the root if there is one root and it is a
+/// directory; else with the root's name.
 pub(super) fn walk(roots: &[PathBuf], how: Walk) -> Vec<Found> {
     let mut found = Vec::new();
     for root in roots {
@@ -131,7 +131,7 @@ impl Walk {
     }
 }
 
-/// What is no directory; None: not worth a word.
+/// An entry that is no directory; None if it is not worth a message.
 fn look(source: PathBuf, relative: PathBuf, metadata: io::Result<Metadata>) -> Option<Found> {
     if source.file_name().is_some_and(|name| is_clutter(name.as_bytes())) {
         return None;

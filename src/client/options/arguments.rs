@@ -1,8 +1,8 @@
 //! Arguments that are not text: a file's name is bytes, and the reader of options wants text. Pure.
 //!
-//! Rules: a byte that is no UTF-8 travels as NUL and two hexadecimal digits, and is itself again when the path is
-//! taken; no argument holds a NUL (execve(2)), so nothing else is touched. A value that is no path is never mended: it
-//! is refused ([`is_text`]).
+//! Rules: a byte that is not UTF-8 becomes NUL and two hexadecimal digits, and is decoded when the path is read; no
+//! argument holds a NUL (execve(2)), so nothing else is changed. A value that is no path is never decoded: it is
+//! refused ([`is_text`]).
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! The client's command line.
 //!
-//! Rules: what is not said is not known yet ([`Options`] holds no default of the server's), because what is missing is
-//! asked for when RUTA is one picture, and has a default otherwise; whether RUTA is a directory is not for the command
-//! line to find out. [`table`] has the options, [`arguments`] lets a path be any bytes.
+//! Rules: [`Options`] holds only given values, and no default of the server's: a missing one is asked for if RUTA is
+//! one picture, and has a default otherwise. The command line does not check whether RUTA is a directory. [`table`] has
+//! the options, [`arguments`] allows any bytes in a path.
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -60,12 +60,12 @@ pub struct Options {
 pub enum Output {
     /// `-`: the picture itself goes to standard output.
     Standard,
-    /// A file or a directory; which, may be for the disk to say.
+    /// A file or a directory; the disk may have to decide which.
     Path {
         /// As it was given.
         path: PathBuf,
-        /// The command line alone says that it is a directory, or would be one: it ends in a slash, or stands beside paths
-        /// without `-f`, or beside what makes sense for several pictures alone. A directory that is there is meant then.
+        /// The command line implies a directory: the path ends in a slash, or comes with paths without `-f`, or with
+        /// options for several pictures alone. An existing directory is meant then.
         is_for_many: bool,
     },
 }

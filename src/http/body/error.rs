@@ -1,4 +1,4 @@
-//! Every fault of a body's framing, and the text that tells a person what to do about it.
+//! Every fault of a body's framing, and the text that says what to do about it.
 use super::{EXTENSION_MAX, TRAILER_MAX};
 use crate::http::limit::Limit;
 

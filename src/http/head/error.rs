@@ -1,8 +1,8 @@
-//! Every way a request head can be wrong, with its status and the text that tells a person what to do about it.
+//! Every way a request head can be wrong, with its status and the text that says what to do about it.
 use crate::http::limit::Limit;
 
-/// Why a request head was refused. The connection is closed after any of them: where the next request would begin is
-/// no longer certain.
+/// Why a request head was refused. The connection is closed after any of them, because the beginning of the next
+/// request is uncertain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
     /// The first byte can't begin a method: TLS, a picture that came late, noise.

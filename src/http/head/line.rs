@@ -81,8 +81,8 @@ struct TargetForm {
 impl TargetForm {
     /// Origin, absolute, authority or asterisk form (RFC 9112, 3.2).
     fn of(method: &Method, target: &[u8]) -> Result<Self, HeadError> {
-        // Bytes of 0x80 and above are not allowed in a URI, but browsers and scripts send them raw: a name like
-        // any other. A fragment and bad escapes are borne as well.
+        // Bytes of 0x80 and above are not allowed in a URI, but browsers and scripts send them raw, so they are
+        // accepted. So are fragments and bad escapes.
         if target.is_empty() || target.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
             return Err(HeadError::Target);
         }

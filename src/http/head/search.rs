@@ -1,7 +1,7 @@
-//! The search for a head's end while it comes in, and what makes it hopeless before that.
+//! The search for a head's end while it comes in, and the faults that refuse it before that.
 //!
-//! Every line is looked at when its LF comes, and once; so these functions are told what the last call has searched.
-//! The verdict doesn't depend on how the bytes were cut: a fault is told in the order in which its byte came.
+//! Every line is checked once, when its LF comes; so these functions are told how far the last call has searched. The
+//! verdict does not depend on how the bytes were cut: the fault whose byte came first is reported.
 use std::ops::Range;
 
 use memchr::{memchr, memchr2, memrchr};
@@ -31,7 +31,7 @@ pub(super) fn find_head(
         }
         judge_line_end(earlier, line)?;
         match line {
-            // The whole head is parsed when it is there, this line again: cheaper than to keep what it says.
+            // The whole head is parsed when it is complete, and this line again: cheaper than keeping the result.
             _ if is_request_line => RequestLine::parse(line.strip_suffix(b"\r").unwrap_or(line)).map(drop)?,
             _ if lf < start => {}
             b"" | b"\r" => return Ok(Some(start..from)),
@@ -50,7 +50,7 @@ pub(super) fn find_head(
     if data.len() >= limits.bytes_max { Err(HeadError::TooLarge { max: limits.bytes_max }) } else { Ok(None) }
 }
 
-/// Judges the beginning of a head by what needs no end of line: its first byte, and the lengths of its parts.
+/// Checks the beginning of a head without the end of a line: its first byte, and the lengths of its parts.
 fn judge_beginning(rest: &[u8], limits: &HeadLimits) -> Result<(), HeadError> {
     match rest.first() {
         Some(0) => return Err(HeadError::Nul),

@@ -75,8 +75,8 @@ fn riff(header: &[u8]) -> Result<EndStep, Malformed> {
     }
 }
 
-/// BMP: where the rows begin, and how many bytes they are. The file size in the header lies in real files. `None`:
-/// the header is not whole.
+/// BMP: where the rows begin, and how many bytes they are. The file size in the header is often wrong. `None`: the
+/// header is incomplete.
 fn bmp(header: &[u8]) -> Option<Result<EndStep, Malformed>> {
     let offset = u64::from(u32_at(header, 10)?);
     let (width, height, bits, compression, image_size) = match u32_at(header, 14)? {
@@ -172,5 +172,5 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 
 /// Width, depth and height multiply to less than 2^63 with six digits each, and two bytes a sample.
 const NUMBER_DIGITS_MAX: usize = 6;
-/// A Netpbm header without its comments is never longer; beyond that it is something else.
+/// Longest Netpbm header without its comments; anything longer is something else.
 const PNM_HEADER_MAX: usize = 1024;

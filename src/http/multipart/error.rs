@@ -1,4 +1,4 @@
-//! Every way a multipart body can be wrong, and the text that tells a person what to do about it.
+//! Every way a multipart body can be wrong, and the text that says what to do about it.
 use super::{BOUNDARY_MAX, EPILOGUE_MAX, HEAD_MAX, PARTS_MAX, PREAMBLE_MAX};
 use crate::http::limit::Limit;
 

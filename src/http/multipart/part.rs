@@ -1,7 +1,7 @@
 //! The head of one part: which field it is, and whether it is a file.
 //!
-//! Folded fields are read, since they are legal in MIME (RFC 2046, 5.1; RFC 5322, 2.2.3). A part that has an extended file
-//! name alone (`filename*`, RFC 8187) is a file, although RFC 7578, 4.2 forbids that name in forms: some clients send it.
+//! Folded fields are read, because MIME allows them (RFC 2046, 5.1; RFC 5322, 2.2.3). A part with only an extended file
+//! name (`filename*`, RFC 8187) is a file, although RFC 7578, 4.2 forbids that name in forms: some clients send it.
 use std::borrow::Cow;
 
 use super::MultipartError;
@@ -27,8 +27,8 @@ impl PartHead {
         let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(&head, &mut slots) else {
             return Err(MultipartError::Head);
         };
-        // RFC 7578, 4.2: each part has this field, with a name. Its type is not asked for, nor is an absent name
-        // refused: a file alone needs none.
+        // RFC 7578, 4.2: each part has this field, with a name. Its type is not checked, and a missing name is
+        // accepted: a file alone needs none.
         let disposition = fields
             .iter()
             .find(|field| field.name.eq_ignore_ascii_case("content-disposition"))
@@ -46,8 +46,8 @@ impl PartHead {
     }
 }
 
-/// The head with each fold, a line end and the white space behind it, turned into blanks where it stands. The first line
-/// can't be a fold.
+/// The head with each fold (a line end and the white space behind it) replaced by blanks. The first line can't be a
+/// fold.
 fn unfolded(head: &[u8]) -> Cow<'_, [u8]> {
     let mut head = Cow::Borrowed(head);
     let mut at = 0;
@@ -61,8 +61,8 @@ fn unfolded(head: &[u8]) -> Cow<'_, [u8]> {
     head
 }
 
-/// The text of an extended value: `charset'language'text`, percent-encoded (RFC 8187, 3.2). What is none is taken as it
-/// is: it is a name to be shown.
+/// The text of an extended value: `charset'language'text`, percent-encoded (RFC 8187, 3.2). Any other value is taken as
+/// it is, because the name is only shown.
 fn extended(value: &[u8]) -> String {
     let mut parts = value.splitn(3, |&byte| byte == b'\'');
     let (Some(charset), Some(_), Some(text)) = (parts.next(), parts.next(), parts.next()) else {
