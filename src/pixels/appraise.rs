@@ -7,10 +7,10 @@ use crate::model::error::WorkError;
 use crate::model::image::PixelLimits;
 use crate::model::job::{Brief, Loaded};
 
-/// Looks at a picture's header before anything is queued for it. Microseconds, and nothing of note is allocated.
+/// Checks a picture's header before work on it is queued. It takes microseconds and allocates next to nothing.
 ///
 /// # Errors
-/// The picture, its result, or what the work would take is not for us.
+/// The picture or its result passes a limit, or the work needs too much memory.
 pub fn appraise(
     picture: Vec<u8>,
     brief: Brief,

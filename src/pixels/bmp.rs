@@ -1,20 +1,20 @@
 //! Windows and OS/2 bitmaps, read whole by a reader of our own.
 //!
-//! The image crate's refuses much that others open (headers of OS/2 2.0, run lengths from the top down, a wrong place of the
-//! pixels, a missing last padding), and to mend all that in front of it is more than to read rows of pixels, which is all
-//! that a bitmap is. What is read and how follows Pillow: the number of planes is not looked at; pixels lie where the file
-//! header says, also if that is inside the other header, and behind the palette if it says nothing; an index past the
-//! palette is black; the fourth byte of plain 32-bit pixels is no alpha. Beyond Pillow: masks of any position and width,
-//! BI_ALPHABITFIELDS, the short headers of OS/2 2.0 and its run lengths of 24 bits, and empty rows in run lengths.
+//! Own reader, because the image crate's refuses much that others open (headers of OS/2 2.0, run lengths from the top
+//! down, a wrong offset of the pixels, a missing last padding), and working around that takes more code than reading
+//! rows of pixels. It follows Pillow: the number of planes is ignored; pixels begin where the file header says, even
+//! inside the other header, and behind the palette if it says nothing; an index past the palette is black; the fourth
+//! byte of plain 32-bit pixels is no alpha. Beyond Pillow: masks of any position and width, BI_ALPHABITFIELDS, the
+//! short headers of OS/2 2.0 and its run lengths of 24 bits, and empty rows in run lengths.
 //!
-//! Pixels that run lengths skip are the palette's first colour (black, of 24 bits). A run of one colour ends with its row at the
-//! latest; one of several that is longer than the rest of its row is refused, as what follows would be anything.
-//! Data that end before the last pixel are refused, unless the end of the bitmap is marked.
+//! Pixels that run lengths skip have the palette's first colour (black, of 24 bits). A run of one colour ends with its
+//! row at the latest; one of several colours that is longer than the rest of its row is refused, because what follows
+//! is undefined. Data that end before the last pixel are refused, unless the end of the bitmap is marked.
 //!
 //! Refused by name: JPEG and PNG inside, OS/2's Huffman coding, CMYK, other depths than 1, 4, 8, 16, 24, 32 bits.
 //!
-//! Work: each row of plain pixels once. Run lengths: every step reads two bytes or more and writes at most 255 pixels, each
-//! only once, as rows go forward alone. Nothing is allocated but the raster.
+//! Work: each row of plain pixels is read once. Run lengths: every step reads two bytes or more and writes at most 255
+//! pixels, each only once, because rows only move forward. Only the raster is allocated.
 
 use scaler::raster::{Channels, Raster};
 

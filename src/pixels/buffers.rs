@@ -15,7 +15,7 @@ const LARGEST: usize = 16 << 20;
 /// Bytes of all of them.
 const KEPT_MAX: usize = 32 << 20;
 
-/// What is kept; shared by those who are done with pictures and those who begin them. The default keeps nothing.
+/// The kept buffers; shared by decoders and the owners of finished pictures. The default keeps none.
 #[derive(Debug, Default)]
 pub struct BufferPool {
     kept_max: usize,
@@ -41,7 +41,7 @@ impl BufferPool {
         place.and_then(|place| buffers.remove(place)).unwrap_or_default()
     }
 
-    /// Keeps a buffer; those that came first go for it if there are too many.
+    /// Keeps a buffer; if there are too many, the oldest are freed.
     pub fn give(&self, mut buffer: Vec<u8>) {
         if !(SMALLEST..=LARGEST.min(self.kept_max)).contains(&buffer.capacity()) {
             return;

@@ -1,5 +1,5 @@
-//! [`CODECS`]: what is done with the pixels of each format, one row a format. What is known of it without them is the table in
-//! [`http::format`](crate::http::format).
+//! [`CODECS`]: what is done with the pixels of each format, one row a format. The other facts about formats are in the
+//! table of [`http::format`](crate::http::format).
 use scaler::raster::Raster;
 
 use super::buffers::BufferPool;
@@ -13,7 +13,7 @@ use crate::model::error::WorkError;
 use crate::model::image::{Encoding, PixelLimits, Reduction};
 use crate::model::job::Cancel;
 
-/// Gray as it lies in the file, and how that is turned.
+/// Gray in the stored orientation, and that orientation.
 type AsStored = Result<(Raster, Orientation), WorkError>;
 
 /// How one format is read and written.
@@ -51,8 +51,8 @@ static CODECS: [Codec; Format::ALL.len()] = [
         encode: |raster, encoding, cancelled| {
             encoders::jpeg(&flatten(raster, encoding.background), encoding.quality, cancelled)
         },
-        // Noise of black and white has two bytes a pixel. Where the file outgrows the room that was reckoned, it is there
-        // twice while it moves. Blocks are filled up at the edge.
+        // Noise of black and white has two bytes a pixel. A file that outgrows its estimated room is there twice while
+        // it moves. Blocks are padded at the edge.
         encode_cost: |width, height| area(width.saturating_add(8), height.saturating_add(8), 5),
         // T.81 B.2.2.
         side_max: 65_535,

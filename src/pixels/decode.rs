@@ -24,9 +24,9 @@ pub fn decode(bytes: &[u8], probe: &ImageInfo, limits: &PixelLimits) -> Result<R
         .map(|decoded| decoded.raster)
 }
 
-/// The same; the samples of a JPEG go into one of the buffers that are kept, if one fits. It may be larger by a quarter,
-/// which is the reason why those are bounded. With them come the columns and rows of the picture itself, upright: it may be
-/// reduced. Once `cancelled` is set the decoder ends at its next row or read.
+/// The same; the samples of a JPEG go into a kept buffer if one fits, which may be larger by a quarter. Returns the
+/// columns and rows of the picture itself too, upright, because it may be reduced. Once `cancelled` is set the decoder
+/// ends at its next row or read.
 ///
 /// # Errors
 /// As [`decode()`]; [`WorkError::Cancelled`] if `cancelled` was set.
@@ -39,7 +39,7 @@ pub fn decode_from(
 ) -> Result<Decoded, WorkError> {
     check_size(probe.width, probe.height, limits)?;
     let decoded = (codec(probe.format).decode)(buffers, bytes, probe.reduction, cancelled);
-    // A crate whose reader was stopped gives a reason of its own.
+    // A crate whose reader was stopped returns a reason of its own.
     interrupt::check(cancelled)?;
     let (raster, orientation) = decoded?;
     if (raster.width, raster.height) != probe.decoded_size() {

@@ -41,7 +41,7 @@ pub fn encode_until(raster: Raster, encoding: &Encoding, cancelled: &Cancel) -> 
     }
     interrupt::check(cancelled)?;
     let file = (codec(encoding.format).encode)(raster, encoding, cancelled);
-    // A crate whose writer was stopped gives a reason of its own.
+    // A crate whose writer was stopped returns a reason of its own.
     interrupt::check(cancelled)?;
     file
 }

@@ -113,8 +113,8 @@ pub(super) fn gif(raster: &Raster, cancelled: &Cancel) -> Result<Vec<u8>, WorkEr
     Ok(bytes)
 }
 
-/// The codes of a GIF's frame, behind the byte that says how many bits the first have (GIF89a, section 22). It takes 10 to
-/// 25 ms a megapixel, far more than all else about a GIF, and so the indices are read until the picture is no longer wanted.
+/// The codes of a GIF's frame, behind the byte with the bits of the first code (GIF89a, section 22). It takes 10 to 25
+/// ms a megapixel, far more than the rest of a GIF, so the flag is checked as the indices are read.
 fn lzw(indices: &[u8], cancelled: &Cancel) -> Result<Vec<u8>, WorkError> {
     let colours = indices.iter().max().map_or(0, |&index| u32::from(index) + 1);
     let bits = byte(colours.max(4).next_power_of_two().trailing_zeros());

@@ -1,5 +1,5 @@
-//! The one thing we want from metadata: which way up the picture is, by EXIF (CIPA DC-008, tag 274), or by XMP
-//! (`tiff:Orientation`) where EXIF does not say. That is Pillow's order.
+//! The only metadata that is used: the orientation, by EXIF (CIPA DC-008, tag 274), or by XMP (`tiff:Orientation`) if
+//! EXIF has none. That is Pillow's order.
 //!
 //! EXIF is a TIFF structure. A broken one is no reason to refuse a picture: everything odd means "as stored".
 //!
@@ -20,7 +20,7 @@ const PREFIX: &[u8] = b"Exif\0\0";
 /// The orientation that an EXIF block names, or else an XMP packet.
 pub(super) fn orientation(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Orientation {
     match exif.and_then(entry) {
-        // Also a value that makes no sense has been said.
+        // An invalid value counts as a value too.
         Some((endian, entry)) => Orientation::from_entry(endian, entry),
         None => xmp.and_then(of_xmp),
     }

@@ -1,14 +1,13 @@
 //! GIF (87a, 89a): the walk to the first frame, and that frame, decoded by the gif crate, drawn on its canvas.
 //!
-//! The crate is shown the screen, a colour table and what begins with the first frame, and nothing of what stands
-//! between: it keeps some extensions in memory, and refuses others. Nor does it take a picture without any colour
-//! table, which has a meaning (the index is the gray): that one is given a table of grays. What the first frame
-//! leaves uncovered is transparent; a frame that reaches beyond the canvas enlarges it. Frames after the first are
-//! not looked at.
+//! The crate is shown the screen, a colour table and the first frame, but nothing in between: it keeps some extensions
+//! in memory, and refuses others. It also refuses a picture without any colour table, in which the index is the gray:
+//! that one is given a table of grays. Pixels that the first frame leaves uncovered are transparent; a frame that
+//! reaches beyond the canvas enlarges it. Later frames are ignored.
 //!
-//! Work: before the frame 65,536 blocks, sub-blocks and stray bytes are walked at most, and what is in them is skipped. A code
-//! of the frame takes three bits at least; it writes one pixel and those of codes before it, none past the last one. Then
-//! each pixel of the frame is drawn once, on a canvas that is written once.
+//! Work: before the frame at most 65,536 blocks, sub-blocks and stray bytes are walked, and their content is skipped. A
+//! code of the frame takes at least three bits; it writes one pixel and those of codes before it, none past the last
+//! one. Then each pixel of the frame is drawn once, on a canvas that is written once.
 
 use std::io::Read;
 

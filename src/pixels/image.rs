@@ -1,7 +1,7 @@
 //! What the decoders of the image crate have in common: samples in memory, turned into gray where they lie.
 //!
-//! A format's own file reads the header and announces a cost by it; a decoder that reads another size or colour there
-//! is not asked for its pixels. Luma is ours: that of the image crate has other weights.
+//! A format's own file reads the header and announces a cost by it; if the decoder reads another size or colour there,
+//! its pixels are not decoded. Luma is ours: the image crate's has other weights.
 
 use std::io::ErrorKind::UnexpectedEof;
 

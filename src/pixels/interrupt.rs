@@ -1,11 +1,12 @@
-//! How a decoder or an encoder that is running ends when its picture is no longer wanted.
+//! Ends a running decoder or encoder when its picture is no longer wanted.
 //!
-//! The job's [`Cancel`] flag is set when the deadline of `--plazo` has passed or the client has left. Decoders of our own call
-//! [`check`] between rows. Decoders of other crates read the file through [`Interruptible`], and encoders write it through
-//! [`InterruptibleWriter`]; both fail once the flag is set, and the crate's own error is then replaced in
-//! [`decode_from`](super::decode_from) and [`encode_until`](super::encode_until). A look at the flag is one relaxed load.
+//! The job's [`Cancel`] flag is set when the deadline of `--plazo` has passed or the client has left. Our decoders call
+//! [`check`] between rows. Decoders of other crates read the file through [`Interruptible`], and encoders write it
+//! through [`InterruptibleWriter`]; both fail once the flag is set, and [`decode_from`](super::decode_from) and
+//! [`encode_until`](super::encode_until) then replace the crate's error. A check is one relaxed load.
 //!
-//! Known limit: what a crate computes between two reads or writes runs to its end. It is bounded by the pixels of the picture.
+//! Known limit: a crate's computation between two reads or writes runs to its end. It is bounded by the pixels of the
+//! picture.
 
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom, Write};
 

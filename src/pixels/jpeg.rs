@@ -7,11 +7,11 @@
 //! Damaged data and data that end early are refused, also where other decoders fill in what is missing. Lossless, arithmetic,
 //! hierarchical and 12-bit processes are refused by name.
 //!
-//! The work is bounded by the bytes of the file and by the blocks of the picture times its scans, of which there may be a
-//! hundred; a scan that brings nothing costs as good as nothing a block. The decoder looks between bands of rows whether its
-//! picture is still wanted.
+//! The work is bounded by the bytes of the file and by the blocks of the picture times its scans, of which there may be
+//! a hundred; an empty scan costs next to nothing a block. The decoder checks between bands of rows whether its picture
+//! is still wanted.
 //!
-//! The one thing it asks of the system is huge pages below the samples: advice, on which nothing depends.
+//! It asks the system for huge pages for the samples, as advice: nothing depends on it.
 
 use luma::{Color, Decoder, Error, Header, Scale, Unsupported};
 use scaler::raster::{Channels, Raster};
@@ -134,8 +134,8 @@ pub(super) fn decode_inside(bytes: &[u8], luma_alone: bool, cancelled: &Cancel) 
     Ok(Stored { width, components, samples })
 }
 
-/// An empty buffer with room for so many samples: one that was used before, or fresh memory in huge pages, where that of an
-/// ordinary vector would come in pages of 4 KiB, each with a fault.
+/// An empty buffer with room for so many samples: a used one, or fresh memory in huge pages; an ordinary vector's
+/// memory would come in pages of 4 KiB, each with a fault.
 fn room(buffers: &BufferPool, length: usize) -> Result<Vec<u8>, WorkError> {
     let buffer = buffers.take(length);
     if buffer.capacity() >= length { Some(buffer) } else { allocate_huge(length) }.ok_or(WorkError::Lost)

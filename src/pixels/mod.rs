@@ -14,12 +14,12 @@
 //! - Of an animation the first frame counts; of a TIFF the first page.
 //! - Whole pictures only: a file that ends early is refused, not shown in part.
 //!
-//! One file a format holds its header reader and its decoder side by side, because the announced cost and the
-//! allocations it announces must agree; it says why its work is bounded by the bytes of the file and the pixels of the
-//! picture. Ours are the headers, the limits, gray and orientation, gray JPEG (the crate luma), the directory and the
-//! chunks of TIFF, and the formats that are no more than rows of samples, BMP and Netpbm. WebP goes to the image crate, PNG
-//! to png, row by row in half the memory, GIF to gif, for indices instead of RGBA; TIFF comes a row at a time by
-//! flate2, weezl and the tables of fax, and goes through tiff.
+//! The file of a format holds its header reader and its decoder side by side, because the announced cost and the
+//! allocations must agree; it says why its work is bounded by the bytes of the file and the pixels of the picture. Our
+//! own are the headers, the limits, gray and orientation, gray JPEG (the crate luma), the directory and the chunks of
+//! TIFF, and the formats that are only rows of samples, BMP and Netpbm. The image crate decodes WebP; png decodes PNG
+//! row by row in half the memory; gif decodes GIF to indices instead of RGBA; flate2, weezl and the tables of fax read
+//! TIFF a row at a time, and tiff writes it.
 //!
 //! Known limits: JPEG with 12 bits, arithmetic coding or lossless processes, TIFF with floating point
 //! samples, and BMP that wraps a JPEG or PNG are refused with a reason.

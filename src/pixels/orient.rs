@@ -1,7 +1,7 @@
 //! Turning a stored picture upright: the eight orientations of EXIF and TIFF (TIFF 6.0, section 8).
 //!
-//! Mirrored rows and columns are swapped where they lie; the four that exchange width and height need a second
-//! buffer of the same size, and go through it in tiles so that neither side misses the cache at every pixel.
+//! Mirrored rows and columns are swapped in place; the four orientations that exchange width and height need a second
+//! buffer of the same size, and go through it in tiles, so that neither side misses the cache at every pixel.
 
 use scaler::raster::{Channels, Raster};
 
@@ -56,8 +56,8 @@ impl Orientation {
         }
     }
 
-    /// The orientation in a 12-byte directory entry. It should be a SHORT; programs write integers of every type, and cameras
-    /// SLONG (TIFF 6.0, section 2).
+    /// The orientation in a 12-byte directory entry. It should be a SHORT; programs write integers of every type, and
+    /// cameras SLONG (TIFF 6.0, section 2).
     pub(super) fn from_entry(endian: Endian, entry: &[u8]) -> Option<Self> {
         if endian.u32(entry, 4)? == 0 {
             return None;

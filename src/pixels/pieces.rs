@@ -1,6 +1,6 @@
-//! A file put together of pieces of another, for a decoder that reads and seeks: nothing is copied.
+//! A file made of pieces of another, for a decoder that reads and seeks, without copying.
 //!
-//! Reads fail once the picture is not wanted any more, as those of [`interrupt`] do.
+//! Reads fail once the picture is no longer wanted, as those of [`interrupt`] do.
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 

@@ -1,20 +1,20 @@
 //! PNG (W3C, third edition): the walk over its chunks, and decoding row by row with the png crate.
 //!
-//! Rows are turned into gray as they come, interlaced ones straight to their places, so that beside the finished
-//! raster only a row or two are in memory. Transparent colours (tRNS) become alpha. Of an animated PNG the default
-//! image counts, as for every decoder that knows no animation.
+//! Rows are turned into gray as they come, interlaced ones straight to their places, so that only a row or two are in
+//! memory beside the finished raster. Transparent colours (tRNS) become alpha. Of an animated PNG the default image
+//! counts, as for every decoder that knows no animation.
 //!
-//! The crate is shown IHDR, PLTE and tRNS, and then the image data as one chunk: it keeps some other chunks in memory, refuses
-//! others, and takes a tenth of a millisecond for each piece of the data.
-//! A checksum that is wrong or missing behind complete data is no reason to refuse a picture, nor is a missing end:
-//! the data are whole if the checksums of their chunks (CRC) or that of the stream in them (Adler) are right. IHDR and PLTE
-//! must have theirs; a tRNS without it is passed over, as every ancillary chunk.
+//! The crate is shown IHDR, PLTE and tRNS, and then the image data as one chunk: it keeps some other chunks in memory,
+//! refuses others, and takes a tenth of a millisecond for each piece of the data. A wrong or missing checksum behind
+//! complete data is accepted, and so is a missing end: the data are whole if the checksums of their chunks (CRC) or
+//! that of their stream (Adler) are right. IHDR and PLTE must have theirs; a tRNS without it is skipped, as every
+//! ancillary chunk.
 //!
-//! Which way up the picture is, is said by eXIf, or by the texts «Raw profile type exif» and «XML:com.adobe.xmp».
+//! The orientation is in eXIf, or in the texts «Raw profile type exif» and «XML:com.adobe.xmp».
 //!
-//! Work: up to the image data at most 4,096 chunks are looked at, and what is in them is skipped; then one walk over all
-//! chunks, of 12 bytes at least each, one checksum of the image data, and of two compressed texts at most the first 64
-//! KiB. The crate inflates no more than the rows need, and spends some steps a byte of each row.
+//! Work: up to the image data at most 4,096 chunks are checked, and their content is skipped; then one walk over all
+//! chunks, of at least 12 bytes each, one checksum of the image data, and at most the first 64 KiB of two compressed
+//! texts. The crate inflates no more than the rows need, and spends some steps a byte of each row.
 
 use std::borrow::Cow;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
@@ -92,7 +92,7 @@ impl<'a> PngHeader<'a> {
         let ihdr = match bytes.get(8..16) {
             None => return Err(truncated()),
             Some([0, 0, 0, 13, b'I', b'H', b'D', b'R']) => bytes.get(16..START).ok_or_else(truncated)?,
-            // Apple's tools write it into programs, with data that are no PNG's: without their head, colours exchanged.
+            // Apple's tools write it into programs; its data are no PNG's: no zlib header, and colours exchanged.
             Some([.., b'C', b'g', b'B', b'I']) => {
                 return Err(undecodable(
                     "es un PNG de iPhone (CgBI), que solo leen los programas de Apple; expórtelo de nuevo como PNG",
@@ -205,7 +205,7 @@ fn damaged() -> WorkError {
 }
 
 pub(super) fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<PictureHeader, WorkError> {
-    // A size past a limit is the better reason to refuse it than what is wrong behind its header.
+    // A size past a limit is a better reason to refuse it than a fault behind its header.
     if bytes.get(12..16) == Some(b"IHDR")
         && let (Some(width @ 1..), Some(height @ 1..)) = (be32(bytes, 16), be32(bytes, 20))
     {
@@ -304,8 +304,8 @@ fn unhex(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A PNG of what makes the picture alone, whose image data are one chunk: the decoder spends as much on a piece as on 16
-/// KiB, however small that is.
+/// A PNG of only the picture, with its image data in one chunk: the decoder spends as much on a small piece as on 16
+/// KiB.
 struct PngStream<'a> {
     /// Signature, IHDR, PLTE, tRNS, and the head of the image data.
     front: Cursor<Vec<u8>>,

@@ -1,14 +1,14 @@
 //! Netpbm: PBM, PGM, PPM in text and binary (P1 to P6) and PAM (P7), read by a reader of our own.
 //!
-//! It goes with netpbm(1): a comment, from # to the end of its line, may stand wherever the header or a text may have white
-//! space, also straight behind the header's last number; a single white space parts that from binary samples. The
-//! image crate's reader knows comments neither there nor in text, and holds the samples of a whole picture.
+//! It follows netpbm(1): a comment, from # to the end of its line, may stand wherever the header or a text may have
+//! white space, also directly behind the header's last number; a single white space separates that from binary samples.
+//! The image crate's reader knows comments neither there nor in text, and holds the samples of a whole picture.
 //!
-//! Samples are brought from 0..=maxval to 0..=255, above a maxval of 255 to 16 bits, of which the high byte counts. A sample
-//! above maxval counts as maxval. Only the first picture of a file is read. Floats (PF, Pf) are no format of ours.
+//! Samples are scaled from 0..=maxval to 0..=255, above a maxval of 255 to 16 bits, of which the high byte counts. A
+//! sample above maxval counts as maxval. Only the first picture of a file is read. Floats (PF, Pf) are not supported.
 //!
-//! Work: the header has 32 KiB at most; then each byte is read once, and each pixel written once. Beside the raster a row of
-//! samples is allocated.
+//! Work: the header has at most 32 KiB; then each byte is read once, and each pixel written once. One row of samples is
+//! allocated beside the raster.
 
 use scaler::raster::Raster;
 

@@ -1,7 +1,7 @@
-//! What a file is and what decoding it would take, from its header alone.
+//! The format of a file and the cost of decoding it, from its header alone.
 //!
-//! Called on the event loop's thread, so it is quick whatever the bytes are: every walk over segments, chunks or
-//! entries is bounded, and nothing is allocated. What it lets through, a decoder may still refuse.
+//! Called on the event loop's thread, so it is quick for any bytes: every walk over segments, chunks or entries is
+//! bounded, and nothing is allocated. A decoder may still refuse what it accepts.
 
 use super::codec::codec;
 use super::header::{PictureHeader, check_size};

@@ -1,5 +1,5 @@
-//! Time to decode JPEGs to luma, beside zune-jpeg, and beside jpeg-decoder, which has no way to leave out colour: best of many
-//! runs, the decoders in turn, so that a busy machine slows all of them alike. Milliseconds, and how many times as fast as
+//! Time to decode JPEGs to luma, beside zune-jpeg, and beside jpeg-decoder, which can't leave out colour: best of many
+//! runs, the decoders in turn, so that a busy machine slows all of them alike. Milliseconds, and the speed relative to
 //! zune-jpeg.
 //!
 //! `cargo bench -p luma --bench decode -- FILE...`; without files, those of `tests/data`. Pin it to one core (`taskset -c 0`).

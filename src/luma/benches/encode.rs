@@ -1,5 +1,6 @@
-//! Encoding beside libjpeg-turbo-rs, interleaved, the best of many rounds: `taskset -c 1 cargo bench -p luma --bench encode [-- JPEG…]`.
-//! Without files, the photographs of the repository, laid out in mirrored copies up to the sizes of halves of photographs.
+//! Encoding beside libjpeg-turbo-rs, interleaved, the best of many rounds: `taskset -c 1 cargo bench -p luma --bench
+//! encode [-- JPEG…]`. Without files, the photographs of the repository, tiled in mirrored copies up to the sizes of
+//! halves of photographs.
 #![expect(clippy::print_stdout, reason = "it is what a benchmark is for")]
 
 use std::error::Error;

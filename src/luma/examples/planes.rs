@@ -1,5 +1,5 @@
-//! Decodes JPEGs to raw samples, to compare them with those of other decoders: rows of each plane, one plane after the
-//! other, in FOLDER/NAME.DENOMINATOR.raw; for each file a line on standard output with what became of it.
+//! Decodes JPEGs to raw samples, for comparison with other decoders: the rows of each plane, one plane after the other,
+//! in FOLDER/NAME.DENOMINATOR.raw; on standard output a line with the outcome of each file.
 //!
 //! `cargo run --release --example planes -- 1|2|4|8 FOLDER FILE...`
 

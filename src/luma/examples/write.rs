@@ -1,4 +1,4 @@
-//! Writes gray JPEGs, to compare them with those of other encoders: of each FILE, a binary PGM of 255 grays, FOLDER/NAME.jpg.
+//! Writes gray JPEGs, for comparison with other encoders: of each FILE, a binary PGM of 255 grays, FOLDER/NAME.jpg.
 //!
 //! `cargo run --release --example write -- QUALITY FOLDER FILE...`
 

@@ -32,13 +32,13 @@
 //! components, and luma that is sampled by a fraction of the finest component, such as 2:3.
 //!
 //! # Accuracy
-//! Samples are those of libjpeg-turbo with its defaults, to the bit: its accurate transform («islow»), its reduced ones,
-//! its fancy upsampling; those of [`Scale::HalfSharp`] and [`Scale::QuarterSharp`] are this crate's. One thing it does is not done here: where a progressive picture ends, by an end mark, before
-//! its last scans, it smooths what came so far.
+//! Samples are those of libjpeg-turbo with its defaults, to the bit: its accurate transform («islow»), its reduced
+//! ones, its fancy upsampling. Those of [`Scale::HalfSharp`] and [`Scale::QuarterSharp`] are this crate's. One thing is
+//! not done: libjpeg-turbo smooths a progressive picture that an end mark ends before its last scans.
 //!
-//! Nothing is guessed. Data that end early are an error, whether or not an end mark follows them, and so are data that are
-//! left over when all blocks are decoded, and what else libjpeg-turbo merely warns of as corrupt, unless nothing of the
-//! picture is lost: stray bytes between segments, fill of 00 or FF behind a scan's data, and a missing end mark.
+//! Nothing is guessed. These are errors: data that end early, with or without an end mark; data left over when all
+//! blocks are decoded; and what else libjpeg-turbo only warns of as corrupt, unless nothing of the picture is lost
+//! (stray bytes between segments, fill of 00 or FF behind a scan's data, a missing end mark).
 //!
 //! # Cost
 //! Memory is known from the header ([`Header::memory`]): some rows, and for progressive pictures their coefficients, two

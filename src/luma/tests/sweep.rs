@@ -1,5 +1,5 @@
-//! A part of `scripts/jpeg_sweep`: libjpeg-turbo's programs and Pillow against luma, on files that they make. Skipped, aloud, where
-//! they are missing, unless `TP2_CI` is set; the whole sweep is run by hand.
+//! A part of `scripts/jpeg_sweep`: libjpeg-turbo's programs and Pillow against luma, on files that they make. Skipped
+//! with a message where they are missing, unless `TP2_CI` is set; the whole sweep is run by hand.
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,9 +1,9 @@
 //! Where the strips and tiles of a TIFF are in the file, and how long each is as stored.
 //!
-//! Lengths are often wrong, and uncompressed ones need none. A missing length, one of 0, and one that reaches past the file
-//! are taken as the distance to the next offset, as libtiff estimates them; and so are all that are longer, if together they
-//! are longer than the file by more than a little. If they still are, chunks lie upon each other and are refused: the work
-//! would not be bounded by the bytes of the file. (Uncompressed ones may: their work is that of their pixels.)
+//! Lengths are often wrong, and uncompressed chunks need none. A length that is missing, 0 or past the file is replaced
+//! by the distance to the next offset, as libtiff estimates it; so are all lengths above that distance, if together
+//! they exceed the file by more than a little. If they still do, chunks overlap and are refused: the work would not be
+//! bounded by the bytes of the file. (Uncompressed ones may overlap: their work is that of their pixels.)
 
 use super::directory::{Directory, Packing};
 use super::truncated;

@@ -1,11 +1,11 @@
 //! The picture that the first directory of a TIFF file describes: its tags, checked against each other.
 //!
-//! What is said wrong and doesn't matter is put right, as other readers do: a count of BitsPerSample that is not that of
-//! the samples, strips longer than the picture, a predictor beside a compression for which it doesn't count. The cost is
-//! computed from it, and from the head of the first JPEG if there are any inside.
+//! Wrong values that don't matter are corrected, as other readers do: a count of BitsPerSample that is not that of the
+//! samples, strips longer than the picture, a predictor beside a compression for which it doesn't count. The cost is
+//! computed from the directory, and from the head of the first JPEG if there are any inside.
 //!
-//! Here the work is bounded: chunks may not be much larger than the picture, nor so narrow or so many that what each row and
-//! each chunk takes by itself would count for more than the pixels.
+//! The work is bounded here: chunks may not be much larger than the picture, nor so narrow or so many that the cost of
+//! each row and each chunk would exceed that of the pixels.
 
 use super::chunks::SLACK;
 use super::tags::{TagEntry, Tags};
@@ -91,7 +91,7 @@ impl Directory {
             names::packing(first(tags.compression).unwrap_or(1), first(tags.fax_options).unwrap_or(0))?;
         let ink = match (first(tags.ink), packing) {
             (Some(photometric), _) => names::ink(photometric)?,
-            // Fax is ink on paper, also where it isn't said.
+            // Fax is ink on paper, also if the tag is missing.
             (None, Packing::Fax(_)) => Ink::WhiteIsZero,
             (None, _) => return Err(undecodable("el TIFF no dice qué colores tiene")),
         };
@@ -114,12 +114,12 @@ impl Directory {
             _ if samples == ink.samples() || ink == Ink::Cmyk || ink == Ink::Ycc => Alpha::None,
             Some(1) => Alpha::Associated,
             Some(2 | 999) => Alpha::Unassociated,
-            // Four samples without a word about the fourth.
+            // Four samples, and no tag about the fourth.
             None if ink == Ink::Rgb && samples == 4 => Alpha::Unassociated,
             _ => Alpha::None,
         };
         let subsampling = if ink == Ink::Ycc && packing != Packing::Jpeg && !planar {
-            // Two and two if it isn't said (TIFF 6.0, section 21).
+            // Two and two by default (TIFF 6.0, section 21).
             let factor = |i| {
                 let said = tags.subsampling.map_or(Some(2), |entry| entry.value(bytes, endian, i))?;
                 u32::try_from(said).ok().filter(|factor| matches!(factor, 1 | 2 | 4))

@@ -1,11 +1,12 @@
 //! Rows of black and white as fax machines send them: ITU-T T.4 in one and two dimensions, T.6, and the modified Huffman rows
 //! of TIFF 6.0, section 10.
 //!
-//! The code tables are those of the fax crate. The rows are ours: the crate's own readers take damaged lines for whole ones,
-//! and know neither rows without marks between them nor T.4 in two dimensions. White is 0, black is 1, as TIFF has it.
+//! The code tables are those of the fax crate. The rows are ours: the crate's readers accept damaged lines as whole
+//! ones, and support neither rows without marks between them nor T.4 in two dimensions. White is 0, black is 1, as in
+//! TIFF.
 //!
-//! The work is at most a constant for each code word and each byte of a row: every code takes at least one bit of the chunk,
-//! and the place in the line above only moves forward. A line never has more changes of colour than it has pixels.
+//! The work is at most a constant for each code word and each byte of a row: every code takes at least one bit of the
+//! chunk, and the position in the line above only moves forward. A line never has more changes of colour than pixels.
 //!
 //! Refused: uncompressed mode (by name), lines that are shorter or longer than they must be, data that end early.
 

@@ -1,10 +1,11 @@
 //! The JPEGs in the strips and tiles of a TIFF (compression 7 of TIFF Technical Note 2).
 //!
-//! Each is a whole JPEG, but for tables that all may share in a tag. Its samples are taken as they are stored, whatever it says
-//! of its colours: what they mean is the TIFF's to say, and libtiff does the same. Of luma and chroma only luma is decoded.
+//! Each is a whole JPEG, except for tables that all may share in a tag. Its samples are taken as they are stored,
+//! whatever it says of its colours: the TIFF defines their meaning, as for libtiff. Of luma and chroma only luma is
+//! decoded.
 //!
-//! The head of each is walked within its own chunk, and held against the TIFF before anything is allocated: its size, its
-//! components, and that decoding costs no more than was announced, which is what the first one costs.
+//! The head of each is walked within its own chunk, and compared with the TIFF before anything is allocated: its size,
+//! its components, and its cost, which may not exceed the announced one, that of the first JPEG.
 
 use super::directory::{Directory, Ink};
 use super::truncated;

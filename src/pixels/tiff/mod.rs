@@ -1,17 +1,17 @@
 //! TIFF 6.0 and BigTIFF: the first page, decompressed and turned into gray a row at a time.
 //!
-//! Directory, grid and meaning of the samples are read here, because real files say more than any crate takes; codecs are those
-//! of crates (`unpack`), and the tiff crate writes TIFF but doesn't read it. Beside the finished raster a row of each plane is in
-//! memory, or one JPEG of each.
+//! Directory, grid and meaning of the samples are read here, because real files have more variants than any crate
+//! accepts; crates provide the codecs (`unpack`), and the tiff crate writes TIFF but doesn't read it. In memory are the
+//! finished raster and a row of each plane, or one JPEG of each.
 //!
 //! Read: 1 to 16, 24, 32 and 64 bits an integer sample, gray, RGB, palette, CMYK, YCbCr, alpha of both kinds, strips and tiles,
 //! planes together or apart; no compression, LZW of both kinds, deflate, PackBits, fax of groups 3 and 4 and its runs alone,
 //! JPEG; both orders of bits. Refused by name: floating point, Lab, LogLuv, old JPEG, zstd, LZMA, WebP, LERC, JPEG 2000 and XL.
 //!
-//! The work is at most a x bytes + b x pixels: the chunks together are hardly larger than the picture (`directory`) and hardly
-//! longer than the file (`chunks`), each is walked once, and no further than the rows that are needed (`unpack`, `fax`); of each
-//! pixel only the samples that count are touched (`samples`), and a pixel has at most 64 bytes. The flag that ends the work is
-//! looked at before each row and each JPEG.
+//! The work is at most a x bytes + b x pixels: the chunks together are hardly larger than the picture (`directory`) and
+//! hardly longer than the file (`chunks`); each is walked once, and no further than the needed rows (`unpack`, `fax`);
+//! of each pixel only the samples that count are touched (`samples`), and a pixel has at most 64 bytes. The cancel flag
+//! is checked before each row and each JPEG.
 
 mod chunks;
 mod directory;

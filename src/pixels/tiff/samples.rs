@@ -8,8 +8,8 @@ use crate::pixels::gray::{cmyk_luma, luma, saturate};
 
 use super::directory::{Alpha, Directory, Ink};
 
-/// Takes those samples of a stored row that count to one byte each, at the places of its plane in `spread`; `line` is the row
-/// of luma that is meant, where several are stored together. Planes have `directory.used()` places a pixel.
+/// Writes those samples of a stored row that count as one byte each, at the places of its plane in `spread`; `line` is
+/// the wanted row of luma, where several are stored together. Planes have `directory.used()` places a pixel.
 pub(super) fn spread(directory: &Directory, stored: &[u8], plane: usize, line: usize, spread: &mut [u8]) {
     let used = usize::from(directory.used());
     let (h, v) = (directory.subsampling.0 as usize, directory.subsampling.1 as usize);

@@ -1,8 +1,8 @@
 //! The entries of the first directory of a TIFF file: which are there, and where their values are.
 //!
-//! Classic TIFF (TIFF 6.0, section 2) has offsets of 32 bits, BigTIFF (43 in place of 42) of 64; that is the whole difference.
-//! Nothing is checked here but that the directory ends before the file does, and nothing is allocated. The work is one look at
-//! each of at most 4096 entries.
+//! Classic TIFF (TIFF 6.0, section 2) has offsets of 32 bits, BigTIFF (43 in place of 42) of 64; there is no other
+//! difference. The only check is that the directory ends before the file does, and nothing is allocated. The work is
+//! one look at each of at most 4096 entries.
 
 use super::{damaged, truncated};
 use crate::model::error::WorkError;

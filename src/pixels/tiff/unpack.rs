@@ -1,12 +1,12 @@
 //! The stored bytes of a strip or tile, decompressed a row at a time.
 //!
-//! Codecs are not ours: deflate is flate2's, LZW weezl's, the tables of fax come from the fax crate, JPEG goes the way of every
-//! JPEG. The tiff crate has them too, but wants a whole chunk with nothing wrong around it: it refuses data whose checksum is
-//! missing, predictors that don't count, fax of group 3, BigTIFF behind a directory like ours, and walks and allocates for every
-//! chunk anew. Here a decompressor is made once and then started afresh.
+//! Crates provide the codecs: flate2 deflate, weezl LZW, fax the tables of fax; JPEG is decoded like every JPEG. The
+//! tiff crate has them too, but accepts only faultless chunks: it refuses data whose checksum is missing, predictors
+//! that don't count, fax of group 3, and BigTIFF behind a directory like ours, and walks and allocates anew for every
+//! chunk. Here a decompressor is made once and reset for each chunk.
 //!
-//! The work is at most a constant for each stored byte and each byte of a row asked for: the decompressors stop when the row is
-//! full, and when the chunk ends. What stands behind the last row is not looked at, but for the checksum of deflate.
+//! The work is at most a constant for each stored byte and each byte of a row asked for: the decompressors stop when
+//! the row is full, and when the chunk ends. Bytes behind the last row are ignored, except the checksum of deflate.
 
 use std::borrow::Cow;
 

@@ -1,15 +1,17 @@
 //! WebP (RFC 9649): the walk over the chunks, and decoding with the image crate.
 //!
-//! The sizes inside (of the VP8 frame, of the first frame of an animation) are held against the canvas before any
-//! decoding, as the decoder allocates by them. Of an animation the first frame is drawn on a transparent canvas.
+//! The sizes inside (of the VP8 frame, of the first frame of an animation) are compared with the canvas before any
+//! decoding, because the decoder allocates by them. The first frame of an animation is drawn on a transparent canvas.
 //!
-//! The flags of the extended header are hints: a picture whose flags promise an alpha, EXIF, XMP or ICC chunk that is
-//! not there is decoded. So the decoder is not shown the file but one put together of the
-//! chunks that make the picture, below a header that is true. An alpha plane, EXIF and XMP count only where they are flagged, as in libwebp's demuxer; a lossless stream has its own alpha.
+//! The flags of the extended header are hints: a picture is decoded even if its flags promise an alpha, EXIF, XMP or
+//! ICC chunk that is missing. So the decoder is shown not the file but a new one, of the chunks that make the picture,
+//! below a correct header. An alpha plane, EXIF and XMP count only where they are flagged, as in libwebp's demuxer; a
+//! lossless stream has its own alpha.
 //!
-//! Work: the walk looks at 4,096 chunks at most and skips what is in them. The head of a lossy frame is read as far as its
+//! Work: the walk checks at most 4,096 chunks and skips their content. The head of a lossy frame is read as far as its
 //! partitions' sizes. Prefix codes are walked once before they are decoded (`vp8l.rs`: at most some steps a bit); the
-//! decoder then spends some steps for each bit and each pixel of the frame, four passes of transforms, one pass to gray.
+//! decoder then spends some steps for each bit and each pixel of the frame, four passes of transforms, one pass to
+//! gray.
 
 mod vp8;
 mod vp8l;

@@ -1,7 +1,7 @@
 //! The head of a lossy frame (RFC 6386, section 9), as far as the sizes of its partitions.
 //!
-//! The decoder allocates a partition by the size that the frame claims, up to 16 MiB each, before it looks whether the
-//! bytes are there. Here they are looked for first.
+//! The decoder allocates a partition by the size that the frame claims, up to 16 MiB each, before it checks that the
+//! bytes exist. Here that is checked first.
 
 use crate::pixels::bytes::le16;
 

@@ -1,16 +1,17 @@
-//! What the prefix codes of a lossless picture will take in memory (RFC 9649, section 3).
+//! The memory that the prefix codes of a lossless picture take (RFC 9649, section 3).
 //!
 //! A picture may have 65,536 groups of five codes, whatever its size. The decoder makes a table of 4 KiB of each code
-//! that has long words, which can be written in twelve bytes: four megabytes of file become more than a gigabyte. So
-//! the stream is walked as far as its codes before it is decoded, and their tables are added up.
+//! with long words, which takes twelve bytes in the file: four megabytes of file become more than a gigabyte. So the
+//! codes of the stream are walked before it is decoded, and the sizes of their tables are added up.
 //!
-//! The walk only keeps its place: of the pictures inside (transforms, the map of groups) no pixel is stored. The
-//! number of groups is the largest value that the map has a literal of, as copies and the colour cache only repeat.
+//! The walk only keeps its position: no pixel of the inner pictures (transforms, the map of groups) is stored. The
+//! number of groups is the largest value that the map has a literal of, because copies and the colour cache only
+//! repeat.
 //!
-//! Work: each transform may come once (section 4), so there are four pictures inside at most. A symbol takes at least a
-//! bit, or else every pixel that follows takes none and is passed over at once: some steps a bit of the stream, no
-//! matter what sides it announces. Codes that are not complete are refused, as by the decoder, so that a long list of
-//! lengths has as many bits behind it as symbols.
+//! Work: each transform may come once (section 4), so there are at most four inner pictures. A symbol takes at least a
+//! bit, or else all following pixels take none and are skipped at once: some steps a bit of the stream, whatever sides
+//! it announces. Incomplete codes are refused, as by the decoder, so that a long list of lengths has as many bits as
+//! symbols.
 
 /// Symbols of the five codes of a group (section 3.7.1), the first without its colour cache.
 const ALPHABETS: [usize; 5] = [256 + 24, 256, 256, 256, 40];

@@ -3,8 +3,8 @@
 #![expect(clippy::cast_possible_truncation, reason = "the highest bits of a word, shifted down to a few")]
 //! big-endian load, without a branch.
 //!
-//! Behind the last byte come zeros; that more bits were taken than there are is found out after each row of MCUs, and
-//! at each restart marker. Reading is bounded all the same: a block takes at most 64 codes, whatever the bits are.
+//! Behind the last byte come zeros; a check after each row of MCUs and at each restart marker finds out whether more
+//! bits were taken than there are. Reading is bounded in any case: a block takes at most 64 codes.
 
 use memchr::memchr;
 
@@ -12,7 +12,7 @@ use crate::error::{Damage, Error};
 
 /// Bytes unstuffed at a time.
 const ROOM: usize = 1 << 15;
-/// Kept in front: more than one MCU can take, which is 10 blocks of 64 codes of 31 bits (16 of the code, 15 of the value).
+/// Kept in front: more than one MCU can take, 10 blocks of 64 codes of 31 bits (16 of the code, 15 of the value).
 const TAIL: usize = 4096;
 
 /// Bytes that the buffer takes.
@@ -33,7 +33,7 @@ pub(super) struct Bits<'a> {
     pub(super) window: Window,
 }
 
-/// What of the buffer is in registers.
+/// The part of the buffer that is in registers.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Window {
     /// The next bits, from the highest on; at least 56 of them after a refill.
@@ -67,8 +67,8 @@ impl Window {
         (self.bits >> (64 - count)) as u32
     }
 
-    /// Bits of the buffer that are left, of `length` bytes; less than none if more were taken than there are. Those that were
-    /// loaded before the buffer was filled anew lie before its first byte, and count as left.
+    /// Bits left in the buffer of `length` bytes; negative if more were taken than there are. Bits that were loaded
+    /// before the buffer was refilled come before its first byte, and count as left.
     fn left(&self, length: usize) -> isize {
         let bits = |bytes: usize| isize::try_from(8 * bytes).unwrap_or(isize::MAX);
         bits(length) - bits(self.next) + self.count as isize
@@ -147,14 +147,14 @@ impl<'a> Bits<'a> {
         if self.window.left(self.length) < 0 { Err(Error::Truncated) } else { Ok(()) }
     }
 
-    /// What an error in the codes means: behind the end of the data stand zeros, and they are no damage.
+    /// The cause of an error in the codes: zeros behind the end of the data mean truncation, not damage.
     pub(super) fn explain(&self, error: Error) -> Error {
         self.check().err().unwrap_or(error)
     }
 
-    /// Goes to the end of the data; whether what is left there is nothing but fill: the rest of a byte, and whole bytes that
-    /// are all 00 or all FF, which some encoders write to come to an even length. Other bytes mean that the codes lost step;
-    /// so do zeros that began before the last code, which a broken transfer left.
+    /// Goes to the end of the data; returns whether only fill is left: the rest of a byte, and whole bytes that are all
+    /// 00 or all FF, which some encoders write to get an even length. Other bytes mean that the codes lost step; so do
+    /// zeros that began before the last code, which a broken transfer left.
     fn is_used_up(&mut self) -> bool {
         // Never less than none: `check` came before.
         let left = self.window.left(self.length).unsigned_abs();
@@ -178,7 +178,7 @@ impl<'a> Bits<'a> {
 
     /// Ends an interval and passes over the restart marker of that number, 0 to 7 (T.81 E.2.4, F.2.2.4).
     ///
-    /// Strict where libjpeg warns: another marker, or bytes that are left over, mean that MCUs were lost or made up.
+    /// Strict where libjpeg warns: another marker, or bytes left over, mean that MCUs were lost or made up.
     pub(super) fn restart(&mut self, number: u8) -> Result<(), Error> {
         self.check()?;
         if !self.is_used_up() {
@@ -193,8 +193,8 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// Ends a scan: where the marker stands that ends it, or the end of the data. Data that are left over are damage, where
-    /// libjpeg warns of extraneous bytes, or is silent as it has fewer than eight of them in hand.
+    /// Ends a scan: returns where its end marker stands, or the end of the data. Data left over are damage, where
+    /// libjpeg warns of extraneous bytes, or is silent because it has read fewer than eight of them.
     pub(super) fn finish(&mut self) -> Result<usize, Error> {
         self.check()?;
         if self.is_used_up() { Ok(self.at) } else { Err(Damage::LeftOver.into()) }

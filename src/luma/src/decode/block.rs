@@ -9,7 +9,7 @@ use super::codes::{AC_BITS, Codes, DC_BITS, Differences, END, Pairs, Skips, exte
 use super::tables::ZIGZAG;
 use crate::error::Error;
 
-/// A block, and behind it the place of no meaning, where values go that belong nowhere: an end of block has one of 0.
+/// A block, and behind it the dummy place, which takes values without a position: an end of block has one of 0.
 pub(super) type Block = [i16; 256];
 
 /// Place in a block of each index that a run can lead to.

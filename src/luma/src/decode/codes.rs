@@ -6,9 +6,8 @@
     reason = "fields of table entries, which have room for them"
 )]
 //!
-//! Three kinds of table, for three uses: differences of DC; pairs of AC coefficients with their values; and runs of
-//! codes that are only walked over, where lengths and advances are all that counts. Codes longer than a table's bits are
-//! searched for.
+//! Three kinds of table, for three uses: differences of DC; pairs of AC coefficients with their values; and codes that
+//! are only skipped, where only lengths and advances count. Codes longer than a table's bits are searched for.
 
 use super::bits::Window;
 use super::tables::Huffman;
@@ -91,7 +90,7 @@ pub(super) fn extend(bits: u32, category: u32) -> i32 {
     }
 }
 
-/// What stands in front of so many bits: bits taken by code and value, advance, value. Nothing where not all of it fits.
+/// The first coefficient in these bits: bits of code and value, advance, value. None if it does not fit completely.
 fn coefficient(entry: u16, bits: u32, blocks: bool) -> Option<(u32, u32, i32)> {
     let (length, run, category) =
         (u32::from(entry & 255), u32::from(entry >> 12), u32::from(entry >> 8 & 15));
@@ -115,8 +114,8 @@ fn after(bits: u32, taken: u32) -> usize {
 }
 
 /// Pairs of coefficients, from the lowest byte on: bits of both, advance of the first, advance of both, bits of the
-/// first; then two bytes each of the values. Where only one is known, both advances are its own, and the second value
-/// is the first. 0 where a code is longer.
+/// first; then two bytes each of the values. If only one is known, both advances are its own, and both values too. 0
+/// where a code is longer.
 pub(super) struct Pairs {
     pub(super) codes: Codes,
     pub(super) table: Box<[u64; 1 << AC_BITS]>,
@@ -137,7 +136,7 @@ impl Pairs {
             let (mut length, mut advance, mut value) = (length_1, advance_1, value_1);
             if advance_1 < END
                 && let Some((length_2, advance_2, value_2)) = single[after(bits, length_1)]
-                // What is unknown was taken for zeros, which the length gives away.
+                // Unknown bits were taken for zeros; the length shows it.
                 && length_1 + length_2 <= AC_BITS
             {
                 (length, advance, value) = (length + length_2, advance + advance_2, value_2);
@@ -149,7 +148,7 @@ impl Pairs {
     }
 }
 
-/// Codes walked over: bits in the lowest five, the advance above. 0 where a code is longer.
+/// Skipped codes: bits in the lowest five, the advance above. 0 where a code is longer.
 pub(super) struct Skips {
     pub(super) codes: Codes,
     /// As many codes as are known of which all but the last advance by 15 at most.

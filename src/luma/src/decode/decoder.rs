@@ -1,8 +1,8 @@
 //! Bands of rows, one after the other, and the way to them through one scan or many.
 //!
-//! Where a scan brings whole rows of every wanted component, they are handed over as they come, and nothing but the band
-//! is kept. Progressive pictures, and pictures of several wanted components in scans of their own, come after their last
-//! scan; until then the bands are empty, so that the caller gets its turn.
+//! If a scan brings whole rows of every wanted component, they are handed over as they come, and only the band is kept.
+//! Progressive pictures, and pictures of several wanted components in separate scans, come after their last scan; until
+//! then the bands are empty, so that the caller gets its turn.
 
 use super::bits::Bits;
 use super::frame::Process;
@@ -61,8 +61,8 @@ impl<'a> Decoder<'a> {
         open(bytes).and_then(|(header, scan, walker)| Self::prepare(header, scan, walker, scale))
     }
 
-    /// The same, but all components are decoded as they are stored, luma and chroma too: for files in which something
-    /// outside of the JPEG says what its components mean. [`Header::with_all_components`] says how much memory that takes.
+    /// The same, but all components are decoded as they are stored, luma and chroma too: for files that define the
+    /// meaning of the components outside of the JPEG. [`Header::with_all_components`] says how much memory that takes.
     ///
     /// # Errors
     /// As of [`Decoder::new`].
@@ -110,12 +110,12 @@ impl<'a> Decoder<'a> {
         self.header.size(self.scale)
     }
 
-    /// The next band of rows; nothing when all are handed over and all that belongs to the picture was read. Each call
-    /// decodes one row of MCUs, so that the caller may stop between any two.
+    /// The next band of rows; None when all are handed over and everything of the picture was read. Each call decodes
+    /// one row of MCUs, so the caller may stop between any two.
     ///
     /// # Errors
-    /// Where the data are damaged or end early. Rows handed over before that are as they were stored, but the picture is
-    /// not whole; an error may also come after the last row, from scans of colour behind it.
+    /// Where the data are damaged or end early. Rows handed over before are correct, but the picture is not whole; an
+    /// error may also come after the last row, from scans of colour behind it.
     pub fn next_rows(&mut self) -> Result<Option<Rows<'_>>, Error> {
         let last = match &mut self.state {
             State::Done => return Ok(None),
@@ -176,7 +176,7 @@ impl<'a> Decoder<'a> {
     fn band(&mut self, last: bool) -> Rows<'_> {
         let (band, first) = (self.bands, self.row);
         let Some(plane) = self.planes.first() else { return Rows::none() };
-        // The rows that still need the one below wait for it.
+        // Rows that need the one below wait for it.
         let end = (band + 1) * plane.rows * plane.layout.down_factor;
         let end = if last {
             self.layout.height
@@ -281,8 +281,8 @@ impl<'a> Decoder<'a> {
             Event::End => !self.walker.strayed,
             Event::Exhausted => false,
         };
-        // A progressive picture may leave out scans (T.81 G.1.1.1 asks for none but that of DC), but not its end marker too, and
-        // not where bytes that belong to no segment may have been one of them.
+        // A progressive picture may leave out scans (T.81 G.1.1.1 requires only that of DC), but only with an end
+        // marker, and only if no stray bytes may have been one of them.
         let count = self.header.frame.components().len();
         let whole = self.header.frame.process == Process::Progressive
             && self.components.iter().take(count).all(|component| {

@@ -43,9 +43,9 @@ pub enum Scale {
     Full,
     /// Half the sides, rounded up.
     Half,
-    /// Half the sides, rounded up, from the 4x4 lowest frequencies of each block alone: nearer to what resampling the full
-    /// picture gives than [`Scale::Half`], and not libjpeg-turbo's. Blocks that would leave the range of samples by more
-    /// than eight levels, as those at hard edges beside white or black do, are means of 2x2 samples instead.
+    /// Half the sides, rounded up, from the 4x4 lowest frequencies of each block alone: closer to resampling the full
+    /// picture than [`Scale::Half`], and not libjpeg-turbo's. Blocks that would leave the range of samples by more than
+    /// eight levels, as at hard edges beside white or black, are means of 2x2 samples instead.
     HalfSharp,
     /// A quarter of the sides, rounded up.
     Quarter,
@@ -73,7 +73,7 @@ impl Scale {
 pub struct Header {
     pub(super) frame: Frame,
     color: Color,
-    /// Whether rows can't be finished as they come: their coefficients, or those of some component, come in pieces.
+    /// Whether rows can't be finished as they come, because coefficients of some component come in pieces.
     pub(super) stored: bool,
     /// Whether the first scan holds all components.
     whole: bool,
@@ -84,8 +84,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads up to the first scan: jumps from segment to segment; if the height stands behind the first scan (DNL), that
-    /// scan is searched for its end. Nothing is allocated.
+    /// Reads up to the first scan, from segment to segment; if the height stands behind the first scan (DNL), that scan
+    /// is searched for its end. Nothing is allocated.
     ///
     /// # Errors
     /// If it is no JPEG, one of a kind that is not decoded, or damaged before its first scan.
@@ -194,7 +194,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<(Header, ScanHeader, Walker<'_>), Err
     Ok((header, scan, walker))
 }
 
-/// libjpeg's rules; a transform that Adobe does not define is taken for one.
+/// libjpeg's rules; a transform that Adobe does not define counts as one.
 fn color(frame: &Frame, jfif: bool, adobe: Option<u8>) -> Color {
     let mut ids = [0; 3];
     for (id, component) in ids.iter_mut().zip(frame.components()) {

@@ -1,8 +1,8 @@
-//! Sizes of everything a decoder allocates, from the header alone; it allocates from here, so that what is promised is
-//! what is taken.
+//! Sizes of everything a decoder allocates, from the header alone. The decoder allocates by these numbers, so that it
+//! takes what was announced.
 //!
-//! Sides, block sizes and the choice of the upsampling are libjpeg-turbo's (its jdmaster.c and jdsample.c): a component
-//! that was subsampled is transformed at a larger size, if that saves upsampling it; fancy upsampling (triangle filter)
+//! Sides, block sizes and the choice of the upsampling are libjpeg-turbo's (its jdmaster.c and jdsample.c): a
+//! subsampled component is transformed at a larger size if that saves upsampling it; fancy upsampling (triangle filter)
 //! where the ratio is 2:1, repetition elsewhere.
 
 use super::frame::{Component, Frame, Process};
@@ -86,11 +86,11 @@ pub(super) struct Layout {
     /// Rows and samples of the picture.
     pub(super) width: usize,
     pub(super) height: usize,
-    /// Rows of the component before the band that are kept: 2 if any plane needs rows above and below, else 0.
+    /// Rows of the component before the band that are kept: 2 if any plane needs neighbouring rows, else 0.
     pub(super) carry: usize,
     /// Whether coefficients are kept.
     pub(super) stored: bool,
-    /// Blocks of the components that are only walked over, if their coefficients must be remembered as set or not.
+    /// Blocks of the skipped components, if it must be remembered which of their coefficients are set.
     pub(super) masks: [usize; 4],
 }
 

@@ -47,8 +47,7 @@ impl Plane {
         self.samples.copy_within(from..from + self.carry * stride, 0);
     }
 
-    /// Takes the block that was decoded: the `x`th of its row, which is the `y`th of the band; `last` is the index of its
-    /// last coefficient.
+    /// Takes the decoded block, the `x`th of row `y` of the band; `last` is the index of its last coefficient.
     #[inline(always)]
     pub(super) fn push(&mut self, last: u8, x: usize, y: usize) {
         let side = self.layout.block();
@@ -58,7 +57,7 @@ impl Plane {
         }
     }
 
-    /// Keeps the block that was decoded, the `x`th of the plane's row `y` of blocks.
+    /// Keeps the decoded block, the `x`th of the plane's row `y` of blocks.
     pub(super) fn store(&mut self, x: usize, y: usize) {
         let block = self.batch.block();
         if let Some(stored) = self.stored.as_chunks_mut::<64>().0.get_mut(y * self.layout.across + x) {
@@ -83,8 +82,8 @@ impl Plane {
         batch.count = 0;
     }
 
-    /// Transforms a row of stored blocks, the `row`th of the band, which begins at block row `down`. `set` tells which
-    /// coefficients of each block are not 0.
+    /// Transforms a row of stored blocks, the `row`th of the band, which begins at block row `down`. `set` has the
+    /// coefficients of each block that are not 0.
     pub(super) fn transform_stored(&mut self, down: usize, row: usize, set: &[u64]) {
         let Some(quantization) = &self.quantization else { return };
         let (stride, block) = (self.layout.stride(), self.layout.block());
@@ -158,9 +157,9 @@ fn last_of(set: u64) -> u8 {
     u8::try_from((set | 1).ilog2()).unwrap_or(63)
 }
 
-/// Blocks decoded and not yet transformed: doing many of each in turn keeps tables and code at hand.
+/// Blocks decoded and not yet transformed: batches keep tables and code in the cache.
 pub(super) struct Batch {
-    /// 64 for each block; zeros where no block waits, and room for the place of no meaning behind the last.
+    /// 64 for each block; zeros where no block waits; behind the last, room for the dummy place.
     coefficients: Box<[i16; COEFFICIENTS]>,
     last: [u8; BATCH],
     places: [usize; BATCH],

@@ -5,9 +5,9 @@
     reason = "fields of table entries; coefficients wrap at 16 bits, as libjpeg's do"
 )]
 //!
-//! Which coefficients of a block are not 0 is kept in a word, one bit each in zigzag order: refinement reads one bit for
-//! each of these, and how many there are is then a count of bits. Components that are not wanted keep that word alone, so
-//! that their scans are walked over, and checked, without their coefficients.
+//! A word for each block has one bit for each coefficient that is not 0, in zigzag order: refinement reads one bit for
+//! each of these, so their number is a count of bits. Unwanted components keep that word alone, so that their scans are
+//! walked over, and checked, without their coefficients.
 
 use super::bits::{BITS_BYTES, Bits, Window};
 use super::block::PLACE;
@@ -262,7 +262,7 @@ impl Coefficients for Passed {
     }
 }
 
-/// Whether a scan may come now (T.81 G.1.1.1, table B.3), and what it leaves to come.
+/// Whether a scan may come now (T.81 G.1.1.1, table B.3); updates the bits that are missing.
 fn follow(scan: &ScanHeader, components: &mut [Component]) -> Result<(), Error> {
     let dc = scan.first == 0;
     let sound = if dc {
@@ -290,7 +290,7 @@ fn follow(scan: &ScanHeader, components: &mut [Component]) -> Result<(), Error> 
     Ok(())
 }
 
-/// Blocks that an end of several leaves to end, this one not counted (T.81 G.1.2.2).
+/// Blocks that an end-of-band run still ends, this one not counted (T.81 G.1.2.2).
 #[inline(always)]
 fn run(window: &mut Window, size: u32) -> u32 {
     if size == 0 {
@@ -311,7 +311,7 @@ impl Bits<'_> {
         bit
     }
 
-    /// A band of coefficients for the first time (T.81 G.1.2.2). How many further blocks have none.
+    /// First scan of a band of coefficients (T.81 G.1.2.2). Returns how many further blocks have none.
     #[inline(always)]
     fn ac_first(
         &mut self,
@@ -370,7 +370,7 @@ impl Bits<'_> {
         Ok(ended)
     }
 
-    /// One more bit of a band of coefficients (T.81 G.1.2.3). How many further blocks have no new ones.
+    /// One more bit of a band of coefficients (T.81 G.1.2.3). Returns how many further blocks have no new ones.
     #[inline(always)]
     fn ac_refine(
         &mut self,
@@ -404,7 +404,7 @@ impl Bits<'_> {
                 }
                 _ => return Err(Damage::Code.into()),
             };
-            // The coefficient of 0 that comes after so many others of 0; the end of the band if there are not so many.
+            // The coefficient of 0 after so many others of 0; the end of the band if there are fewer.
             let mut free = !*set & bits_of(k, last);
             for _ in 0..zeros {
                 free &= free.wrapping_sub(1);
@@ -412,7 +412,7 @@ impl Bits<'_> {
             let place = if free == 0 { last + 1 } else { free.trailing_zeros() };
             to.correct(buffer, &mut window, *set & bits_of(k, last) & before(place), one);
             if value != 0 {
-                // libjpeg puts what lies past the band behind it, or at the last coefficient of all.
+                // libjpeg puts a coefficient past the band behind it, or at the last coefficient of all.
                 let place = place.min(63);
                 to.put(place as usize, value);
                 *set |= 1 << place;

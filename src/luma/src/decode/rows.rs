@@ -45,7 +45,7 @@ impl<'a> Rows<'a> {
         self.first
     }
 
-    /// How many rows these are; 0 while there is work that shows none.
+    /// How many rows these are; 0 if the work so far has finished none.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows

@@ -39,7 +39,7 @@ impl ScanHeader {
         let mut taken = [false; 4];
         for member in members.iter_mut().take(count) {
             let (id, tables) = (fields.byte()?, fields.byte()?);
-            // Two components may bear the same identifier: the first that is free is meant.
+            // Two components may have the same identifier: the first one that is free counts.
             let component = (frame.components().iter().zip(&taken))
                 .position(|(component, &taken)| component.id == id && !taken)
                 .ok_or(Damage::Scan)?;
@@ -50,8 +50,8 @@ impl ScanHeader {
         }
         let (first, last, bits) = (fields.byte()?, fields.byte()?, fields.byte()?);
         fields.end()?;
-        // A sequential scan has all coefficients, of all bits (T.81 table B.3). Some writers say noughts alone and mean
-        // that; what says anything else is damaged.
+        // A sequential scan has all coefficients, of all bits (T.81 table B.3). Some writers set all fields to 0 and
+        // mean that; anything else is damage.
         if frame.process == Process::Sequential && !matches!((first, last, bits), (0, 63, 0) | (0, 0, 0)) {
             return Err(Damage::Scan.into());
         }

@@ -1,5 +1,5 @@
-//! Sequential scans (T.81 F.2), a row of MCUs at a time. Blocks of planes that are wanted are decoded; all others are
-//! walked over, since damage in them is damage too.
+//! Sequential scans (T.81 F.2), a row of MCUs at a time. Blocks of wanted planes are decoded; all others are skipped
+//! code by code, because damage in them counts too.
 
 use super::bits::Bits;
 use super::codes::{Differences, Pairs, Skips};

@@ -2,9 +2,8 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "means of bytes")]
 //!
-//! Where the ratio is 2:1, a triangle filter: three quarters of the nearer sample and a quarter of the further one, with
-//! halves rounded up and down in turn; the first and last samples of a row stand alone. Elsewhere each sample is
-//! repeated.
+//! Where the ratio is 2:1, a triangle filter: 3/4 of the nearer sample plus 1/4 of the further one, with halves rounded
+//! up and down in turn; the first and last samples of a row stand alone. Elsewhere each sample is repeated.
 
 /// Across only: each sample of `row` becomes two of `out`. At least two samples.
 pub(super) fn fancy_h2v1(row: &[u8], out: &mut [u8]) {

@@ -1,8 +1,8 @@
 //! The walk over the markers (T.81 B.1.1), up to the first scan and from each scan to the next.
 //!
-//! Rules are libjpeg's: bytes between segments that are no marker are skipped, FF 00 among them (old Photoshop files for
-//! the Mac have too many bytes, and segments that lost their marker); any number of fill bytes; restart markers and TEM
-//! that stand alone mean nothing; a marker that T.81 reserves is an error, since what follows it is unknown.
+//! Rules are libjpeg's: bytes between segments that are no marker are skipped, FF 00 among them (old Photoshop files
+//! for the Mac have extra bytes, and segments that lost their marker); any number of fill bytes; lone restart markers
+//! and TEM are ignored; a marker that T.81 reserves is an error, because what follows it is unknown.
 
 use core::ops::Range;
 
@@ -15,7 +15,7 @@ use super::tables::Tables;
 use crate::error::{Damage, Error, Unsupported};
 
 /// Segments before the first scan; the largest real files have some 300 (colour profiles and previews in pieces). With
-/// [`STRAY_MAX`] it makes the walk to the first scan short, whatever the bytes are.
+/// [`STRAY_MAX`] it bounds the walk to the first scan.
 const SEGMENTS_MAX: usize = 2048;
 /// Bytes before the first scan that belong to no segment; Photoshop wrote 16 too many.
 const STRAY_MAX: usize = 1 << 20;
@@ -36,7 +36,7 @@ pub(super) struct Walker<'a> {
     pub(super) at: usize,
     /// Segments, and bytes between them, that may still come before the first scan; nothing once it has come.
     left: Option<(usize, usize)>,
-    /// Whether bytes came behind the first scan that belong to no segment: one may have lost its marker.
+    /// Whether stray bytes came behind the first scan: a segment may have lost its marker.
     pub(super) strayed: bool,
     pub(super) tables: Tables,
     pub(super) frame: Option<Frame>,
@@ -52,7 +52,8 @@ pub(super) struct Walker<'a> {
     pub(super) xmp: Option<Range<usize>>,
 }
 
-/// Bytes of 255 that are looked at for the end of the first scan, which the header waits for: noise of 250 MB has so many.
+/// How many FF bytes are checked to find the end of the first scan, for which the header waits: noise of 250 MB has so
+/// many.
 const LOOKS_MAX: usize = 1 << 20;
 
 /// The next marker from `at` on, and where what follows it starts.

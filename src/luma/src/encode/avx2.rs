@@ -1,10 +1,10 @@
-//! The same coefficients as [`fdct`](super::fdct) by AVX2: two blocks side by side, one in each half of a register, so that
-//! nothing crosses the halves.
+//! The same coefficients as [`fdct`](super::fdct) by AVX2: two blocks side by side, one in each half of a register, so
+//! that nothing crosses the halves.
 //!
-//! 16-bit lanes are enough: of 8-bit samples no sum comes to more than 32,514 or less than -32,768. Products are 32 bits wide
-//! (`vpmaddwd`), two of them and their sum an instruction, with the constants of `jfdctint.c` added up beforehand where
-//! one sum is multiplied twice. Safe functions throughout: values go in and out by arrays, which the compiler turns into
-//! whole loads and stores.
+//! 16-bit lanes are enough: sums of 8-bit samples stay within -32,768 and 32,514. Products are 32 bits wide
+//! (`vpmaddwd`: two products and their sum in one instruction); constants of `jfdctint.c` that multiply one sum twice
+//! are added beforehand. Safe functions throughout: values go in and out by arrays, which the compiler turns into whole
+//! loads and stores.
 use core::arch::x86_64::*;
 
 use super::fdct::{
@@ -49,7 +49,8 @@ pub(super) fn coefficients(rows: &[u8], stride: usize, at: usize, divisors: &Div
     Coefficients { masks: masks(x), pair }
 }
 
-/// Which coefficients are not nought, in zigzag order: narrowed to bytes, which keeps what is not nought, and reordered.
+/// Which coefficients are not 0, in zigzag order: packed to bytes with saturation, which keeps nonzero values, and
+/// reordered.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn masks(x: [__m256i; 8]) -> [u64; 2] {

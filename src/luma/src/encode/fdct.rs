@@ -1,14 +1,14 @@
 //! From samples to quantized coefficients, in plain Rust: libjpeg's accurate integer transform («islow», after Loeffler,
 //! Ligtenberg and Moschytz) and its division, on two blocks side by side, as the wider path does them.
 //!
-//! Rows first, then columns, with 13 bits of fraction in the constants; the rows keep two bits more, and both passes round
-//! half up, as `jfdctint.c` does. The bits are the same on every path; what differs is the width of the instructions.
+//! Rows first, then columns, with 13 bits of fraction in the constants; the rows keep two bits more, and both passes
+//! round half up, as `jfdctint.c` does. All kernels give the same bits; only the width of the instructions differs.
 use super::tables::{Divisors, ZIGZAG};
 
 /// Coefficients of two blocks: eight rows (vertical frequency), each with eight of the left and eight of the right one.
 pub(super) type Pair = [[i16; 16]; 8];
 
-/// The coefficients of two blocks, and for each block the coefficients that are not nought: bit k is number k in zigzag order.
+/// The coefficients of two blocks, and a mask of each block's nonzero ones: bit k is number k in zigzag order.
 pub(super) struct Coefficients {
     pub(super) pair: Pair,
     pub(super) masks: [u64; 2],
@@ -30,7 +30,8 @@ pub(super) const F3_072: i32 = 25_172;
 
 /// Bits that the first pass keeps for the second.
 pub(super) const KEPT: u32 = 2;
-/// The level shift of T.81 A.3.1, taken from the one coefficient that it is seen in: eight samples of a row, kept bits and all.
+/// The level shift of T.81 A.3.1, applied to the only coefficient that it changes: eight samples of a row, kept bits
+/// included.
 pub(super) const LEVEL: i16 = (128 * 8) << KEPT;
 
 /// Transforms and quantizes the two blocks whose first row begins at `at`; the next row is `stride` on.

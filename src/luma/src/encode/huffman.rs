@@ -1,8 +1,9 @@
 //! Entropy coding of blocks by the standard Huffman tables, T.81 F.1.2, into a small buffer of bits without stuffing.
 //!
-//! Bits gather at the top of 64; after each code eight bytes are stored and the place moves on by the whole ones of them,
-//! so that the loop over coefficients has no branch but its end and runs of sixteen noughts. A code and the bits behind it are one
-//! number. Known limit: coefficients of more than ten bits, which 8-bit samples cannot come to, would be coded wrongly.
+//! Bits gather at the top of 64; after each code eight bytes are stored and the position advances by the whole ones, so
+//! that the loop over coefficients has no branch but its end and runs of sixteen zeros. A code and its following bits
+//! are one number. Known limit: coefficients of more than ten bits, which 8-bit samples can't give, would be coded
+//! wrongly.
 use super::fdct::{Coefficients, Pair};
 use super::tables::{AC_CODES, AMPLITUDES, DC_CODES, LENGTH_BITS, ZIGZAG};
 

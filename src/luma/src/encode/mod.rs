@@ -1,13 +1,14 @@
 //! Writing gray JPEGs: baseline (T.81 F.1), one component of eight bits, the standard tables of T.81 annex K, in a JFIF file.
 //!
-//! The bytes are those of libjpeg-turbo with its accurate transform (`cjpeg -grayscale -baseline -dct int -quality N`): the same tables, the same
-//! rounding, the same padding of blocks that jut out (their last column and row again), the same segments in the same order.
+//! The bytes are those of libjpeg-turbo with its accurate transform (`cjpeg -grayscale -baseline -dct int -quality N`):
+//! the same tables, rounding, padding of blocks at the edges (their last column and row repeated), and order of
+//! segments.
 //!
-//! [`encode()`] takes a whole picture. An [`Encoder`] takes rows as they come, so that its caller may stop between them and need
-//! not have all of them; it holds at most seven rows that do not fill a row of blocks yet, and the file.
+//! [`encode()`] takes a whole picture. An [`Encoder`] takes rows as they come, so that its caller may stop between them
+//! and need not hold all of them; it holds at most seven rows of an incomplete row of blocks, and the file.
 //!
-//! Refused: sides of nought and of more than 65,535, which the frame header has no room for. Not there: other tables, progressive
-//! files, restart markers, other densities, metadata.
+//! Refused: sides of 0 or of more than 65,535, which the frame header can't hold. Not supported: other tables,
+//! progressive files, restart markers, other densities, metadata.
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod fdct;
@@ -45,7 +46,7 @@ impl Error for EncodeError {}
 
 /// A gray JPEG of `samples`, `height` rows of `width` bytes, 0 black, 255 white, without gaps.
 ///
-/// `quality` is libjpeg's, 1 to 100; what is outside is taken for the nearer end.
+/// `quality` is libjpeg's, 1 to 100; other values are clamped.
 ///
 /// ```
 /// let file = luma::encode(&[0, 85, 170, 255], 2, 2, 85)?;
@@ -151,7 +152,7 @@ impl Encoder {
             return Err(EncodeError::Samples);
         }
         if !self.waiting.is_empty() {
-            // Blocks that jut out have the last row again, as libjpeg has it.
+            // Blocks at the lower edge repeat the last row, as libjpeg's do.
             while self.waiting.len() < 8 * self.width {
                 self.waiting.extend_from_within(self.waiting.len() - self.width..);
             }
@@ -161,9 +162,9 @@ impl Encoder {
     }
 }
 
-/// What room for a block is kept to. Noise of black and white has 120 bytes, and no picture more than 145 beside stuffing: the
-/// squares of 64 coefficients add up to those of the samples, 64 * 128 * 128 at most, and by the standard tables the dearest
-/// use of that is 63 coefficients of 128, 18 bits each, and a difference of 20 bits.
+/// Most bytes that a block is given room for. Noise of black and white has 120 bytes, and no picture more than 145
+/// without stuffing: the squares of 64 coefficients add up to those of the samples, 64 * 128 * 128 at most, and by the
+/// standard tables the most expensive use of that is 63 coefficients of 128, 18 bits each, and a difference of 20 bits.
 const BLOCK_MAX: u64 = 160;
 
 /// The coded part of the file.
@@ -259,8 +260,8 @@ impl Blocks {
         self.coder.clear();
     }
 
-    /// Makes room for the rest of the file, if its blocks are as long as those that were coded, and a sixteenth more; at least
-    /// an eighth of what there is, so that few moves are enough, and at most what blocks can come to.
+    /// Makes room for the rest of the file, estimated from the blocks coded so far plus a sixteenth; at least an eighth
+    /// of the present length, so that it moves seldom, and at most what blocks can take.
     fn grow(&mut self, need: usize) {
         let used = self.out.len() - self.head + self.coder.bytes().len();
         let blocks = self.all - self.done;

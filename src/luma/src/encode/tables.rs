@@ -1,4 +1,4 @@
-//! The tables of the encoder, all made at compile time but for the divisors of a quality.
+//! The tables of the encoder, made at compile time except the divisors of a quality.
 //!
 //! Coefficients lie in natural order (row by row, T.81 A.3.3), two blocks side by side: see [`Pair`](super::fdct::Pair).
 //! Zigzag order (T.81 figure A.6) is the order of the file.
@@ -32,9 +32,9 @@ pub(super) fn quantization(quality: u8) -> [u8; 64] {
 
 /// What divides coefficients by a quantization table, in natural order.
 ///
-/// The transform leaves coefficients 8 times too large, so the divisor is `8q`, and libjpeg rounds half away from nought:
-/// `(|c| + 4q) / 8q`. That is `(|c| + half) * reciprocal >> 16` and then `* shift >> 16`: exact for |c| up to 8192, which
-/// is what 8-bit samples can come to, as a test finds out for each of the 255 divisors.
+/// The transform leaves coefficients 8 times too large, so the divisor is `8q`, and libjpeg rounds half away from 0:
+/// `(|c| + 4q) / 8q`. That is `(|c| + half) * reciprocal >> 16` and then `* shift >> 16`: exact for |c| up to 8192, the
+/// most that 8-bit samples give; a test proves it for each of the 255 divisors.
 pub(super) struct Divisors {
     pub(super) half: [u16; 64],
     pub(super) reciprocal: [u16; 64],

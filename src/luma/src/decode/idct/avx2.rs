@@ -1,7 +1,7 @@
 //! The transforms with AVX2: two blocks side by side, one in each half of the registers.
 //!
-//! Loads and stores are arrays put together and taken apart lane by lane, which the compiler turns into one instruction
-//! each; so nothing here is unsafe but to be called without AVX2.
+//! Loads and stores build and split arrays lane by lane, which the compiler turns into one instruction each. So the
+//! only unsafe act is a call without AVX2.
 
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_set_epi16, _mm_setr_epi8, _mm_testz_si128, _mm256_add_epi8, _mm256_add_epi16,
@@ -71,7 +71,7 @@ fn row(pair: &Pair<'_>, quantization: &[i16; 64], row: usize) -> __m256i {
     _mm256_mullo_epi16(both, _mm256_broadcastsi128_si256(load(&quantization.as_chunks::<8>().0[row])))
 }
 
-/// Whether 16 bits might not hold what libjpeg's kernels shift up without looking, where the first row is the only one.
+/// Whether 16 bits might overflow in the unchecked shift of libjpeg's kernels when only the first row is set.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn is_beyond(first: __m256i) -> bool {
@@ -81,7 +81,7 @@ fn is_beyond(first: __m256i) -> bool {
     _mm256_testz_si256(beyond, beyond) == 0
 }
 
-/// Two blocks of 8x8; `LOW`: rows and columns from the fifth on are 0. False, and nothing done, where it can't be.
+/// Two blocks of 8x8; `LOW`: rows and columns from the fifth on are 0. Returns false, with nothing done, if it can't.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn whole<const LOW: bool>(pair: &Pair<'_>, quantization: &[i16; 64], out: &mut [u8], stride: usize) -> bool {

@@ -1,8 +1,9 @@
-//! The inverse transform (T.81 A.3.3), as libjpeg-turbo's «islow» computes it to the bit, whole and reduced to 4x4, 2x2
-//! or one sample, and to 4x4 and 2x2 as the IJG's libjpeg does since version 7; each with dequantization (A.3.4), the shift by 128 (A.3.1) and clamping.
+//! The inverse transform (T.81 A.3.3): to the bit as libjpeg-turbo's «islow», whole and reduced to 4x4, 2x2 or one
+//! sample, and to 4x4 and 2x2 as the IJG's libjpeg since version 7; each with dequantization (A.3.4), the shift by 128
+//! (A.3.1) and clamping.
 //!
-//! Its kernels work in 16 bits between the steps, and so do these: values beyond what a picture has wrap or clamp in the
-//! same places, so that files of the strangest tables come out alike too.
+//! libjpeg-turbo's kernels work in 16 bits between the steps, and so do these: out-of-range values wrap or clamp in the
+//! same places, so that files with extreme tables give the same samples too.
 
 use super::tables::Quantization;
 
@@ -67,8 +68,8 @@ impl Kernel {
     }
 }
 
-/// Levels by which a block of the sharp kernels may leave the range of samples, which clamps it: what is clamped is lost to
-/// the resampling that comes behind, and much of it shows.
+/// Levels by which a block of the sharp kernels may leave the range of samples. Clamped values are lost to the
+/// resampling that follows, which becomes visible.
 const OVER: i16 = 8;
 
 /// Blocks to be transformed.
