@@ -438,7 +438,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Without any option, and so without what is required.
+    /// The configuration without any option, in which the required ones are missing.
     fn initial() -> Self {
         Self {
             hosts: Vec::new(),
@@ -521,7 +521,6 @@ fn twin(long: &str) -> String {
     format!("{PREFIX}{}", long.to_uppercase().replace('-', "_"))
 }
 
-/// The options that have twins.
 fn with_twins() -> impl Iterator<Item = &'static Row<OptionAction>> {
     OPTIONS.iter().filter(|row| !matches!(row.action, OptionAction::Print(_) | OptionAction::Health))
 }
@@ -566,7 +565,7 @@ impl Given {
         }
     }
 
-    /// A line for each variable that looks like a twin and is none.
+    /// A line for each variable that looks like a twin but is none.
     fn warnings(&self) -> Vec<String> {
         let twins: Vec<String> = with_twins().flat_map(Row::longs).map(twin).collect();
         let others = self.environment.keys().filter(|name| !twins.contains(name));

@@ -107,7 +107,6 @@ struct LogSink {
     stale: Arc<AtomicBool>,
 }
 
-/// Lines that a sink had no room for.
 #[derive(Default)]
 struct Lost {
     untold: AtomicU64,

@@ -43,7 +43,7 @@ const AWAY_DESCRIPTORS: u64 = 32;
 /// Results of `-d` are kept in so many bytes at most, and in no more than this part of `--memoria`.
 const CACHE_MAX: u64 = 64 << 20;
 const CACHE_PART: u64 = 8;
-/// One of so many parts of `--memoria` is for small pictures alone.
+/// This part (1/8) of `--memoria` is for small pictures alone.
 const SMALL_PARTS: u64 = 8;
 
 fn main() -> ExitCode {
@@ -196,7 +196,7 @@ fn access_of(config: &Config, addresses: &[SocketAddr]) -> Result<Access, String
     })
 }
 
-/// What keeps the bank, where that is apart.
+/// The store of the bank, where that is apart.
 #[cfg(feature = "mongodb")]
 fn bank_of(config: &Config, log: &Log) -> Result<Option<Backend>, String> {
     let Some(uri) = &config.bank else { return Ok(None) };

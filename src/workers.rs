@@ -124,7 +124,6 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Starts a thread of this class.
     fn begin(&mut self, class: WorkerClass) -> std::io::Result<Worker> {
         let [quick, long, tasks] = &self.receivers;
         let (kind, receivers) = match class {
@@ -217,7 +216,7 @@ impl Workers {
     }
 }
 
-/// What all threads tell of themselves.
+/// Counters that all threads update.
 #[derive(Clone, Default)]
 struct WorkerCounts {
     busy: Arc<AtomicUsize>,

@@ -20,7 +20,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// Bytes of a body between two checks whether the answer has come.
 const STRETCH: usize = 256 << 10;
 
-/// A connection on which everything asked so far was answered.
+/// A connection on which every request so far was answered.
 #[derive(Debug)]
 pub(super) struct ServerConnection {
     stream: TcpStream,
@@ -139,7 +139,6 @@ fn is_silence(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// Counts what is read.
 struct Counted<'a> {
     stream: &'a TcpStream,
     bytes: u64,

@@ -44,7 +44,6 @@ impl Unit {
 /// Where the user is told.
 pub struct Console {
     outputs: Mutex<Outputs>,
-    /// Whether bars are drawn at all.
     draws: bool,
 }
 
@@ -153,7 +152,6 @@ impl Console {
 }
 
 impl Outputs {
-    /// A line to standard output.
     fn say(&mut self, text: &str) {
         write_line(&mut self.lines, self.bar.as_ref(), text);
     }

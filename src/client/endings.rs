@@ -18,7 +18,6 @@ const ENDINGS: &[(&str, Format)] = &[
 /// Endings of pictures that are read by others, or of which the phones' are the most common.
 const FOREIGN: [&str; 5] = ["heic", "heif", "avif", "jxl", "jp2"];
 
-/// The format that a path's ending names.
 #[must_use]
 pub(super) fn format_of(path: &Path) -> Option<Format> {
     let ending = path.extension()?.to_str()?;

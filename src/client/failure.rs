@@ -94,7 +94,7 @@ impl Failure {
         }
     }
 
-    /// Since when nothing but waiting was left to do.
+    /// When only waiting was left to do.
     pub(super) fn waited_since(&self) -> Option<Instant> {
         match self {
             Self::GaveUp { waited_since, .. } => Some(*waited_since),

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use super::options::{BadUsage, Mode, Options, Output};
 
-/// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Job {
     /// Folders into the bank.

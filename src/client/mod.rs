@@ -140,7 +140,6 @@ fn tell_missing(paths: &[PathBuf], console: &Console) -> bool {
     any
 }
 
-/// The server and what is to be done there.
 fn complete<R: BufRead, W: Write>(
     options: &Options,
     asker: &mut Asker<R, W>,
@@ -165,7 +164,7 @@ fn complete<R: BufRead, W: Write>(
     Ok((server, job))
 }
 
-/// One picture; false never: it is done, or there is a failure.
+/// Sends one picture; true, or a failure.
 fn send_one(
     session: &Session<'_>,
     options: &Options,
@@ -185,7 +184,6 @@ fn send_one(
     done.map(|()| true)
 }
 
-/// Folders into the bank, one after the other.
 fn store(session: &Session<'_>, folders: &[PathBuf], saver: &Saver) -> Result<bool, Failure> {
     let mut is_well = true;
     for folder in folders {

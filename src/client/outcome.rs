@@ -23,9 +23,8 @@ pub enum Style {
 pub(super) struct Outcome {
     /// One word, `estado`.
     pub(super) word: &'static str,
-    /// The line for a person.
     pub(super) line: String,
-    /// What was named, or found.
+    /// The input as it was named or found.
     pub(super) origin: String,
     /// A path, a link, or the name in the bank.
     pub(super) destination: Option<String>,
@@ -40,7 +39,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// One of which no more is known than this.
+    /// An outcome without details.
     #[must_use]
     pub(super) fn new(word: &'static str, origin: &Path, line: impl fmt::Display) -> Self {
         Self {

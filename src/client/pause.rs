@@ -5,7 +5,6 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A place to wait.
 #[derive(Debug, Default)]
 pub(super) struct Pause {
     state: Mutex<Waiting>,
@@ -39,7 +38,6 @@ impl Pause {
         self.given_up.notify_all();
     }
 
-    /// Whether waiting is in vain.
     #[must_use]
     pub(super) fn is_in_vain(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).in_vain

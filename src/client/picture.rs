@@ -32,11 +32,8 @@ pub(super) enum Source {
 /// One picture, on its way.
 #[derive(Debug)]
 pub(super) struct Upload {
-    /// What it is called.
     pub(super) origin: PathBuf,
-    /// Its file, if it has one.
     input: Option<FileId>,
-    /// What is sent.
     pub(super) request: ClientRequest,
     /// Where the result is expected to go; None: it is written to standard output.
     expected: Option<PathBuf>,
@@ -62,7 +59,6 @@ pub(super) fn run(
 }
 
 impl Source {
-    /// What it is called.
     pub(super) fn name(&self) -> &Path {
         match self {
             Self::Path(path) => path,
@@ -153,7 +149,7 @@ pub(super) fn send(
     })
 }
 
-/// Saves the result where it is wished, and says so.
+/// Saves the result where it is wished, and reports it.
 pub(super) fn keep(
     console: &Console,
     options: &Options,
@@ -176,7 +172,7 @@ pub(super) fn keep(
 /// The word for a picture whose result is on the disk.
 pub(super) const SAVED: &str = "guardada";
 
-/// The same outcome with what is known of its result.
+/// The same outcome with the facts about its result.
 pub(super) fn saved(outcome: Outcome, path: &Path, response: &Response) -> Outcome {
     let side = |name| response.field(name)?.parse().ok();
     Outcome {

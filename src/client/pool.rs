@@ -15,7 +15,6 @@ use super::session::{Conversation, Session};
 /// Connections, threads, and pictures under way.
 const THREADS_MAX: usize = 4;
 
-/// The work, and how far it has come.
 pub(super) struct Pool<'a, T> {
     session: &'a Session<'a>,
     items: &'a [T],
@@ -44,7 +43,6 @@ pub(super) enum ItemError {
     Asked(Failure),
 }
 
-/// How a run ended.
 pub(super) struct PoolEnd<'a, T> {
     /// What was not sent, because the server was lost.
     pub(super) unsent: Vec<&'a T>,

@@ -17,7 +17,6 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// Longest picture that is read from a pipe or a device, whose length is not known in advance.
 pub(super) const PIPED_MAX: u64 = 256 << 20;
 
-/// A request of HTTP/1.1.
 #[derive(Debug)]
 pub(super) struct ClientRequest {
     /// The method.
@@ -30,7 +29,6 @@ pub(super) struct ClientRequest {
     pub body: Body,
 }
 
-/// The body of a request.
 #[derive(Debug, Default)]
 pub(super) enum Body {
     /// None at all.

@@ -33,7 +33,6 @@ impl Default for RetryPolicy {
     }
 }
 
-/// The tries that are left for one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retry {
     retry_policy: RetryPolicy,
@@ -42,7 +41,6 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    /// Before the first try.
     #[must_use]
     pub(super) fn new(retry_policy: RetryPolicy) -> Self {
         Self { retry_policy, tries: 0, failed_at: None }
@@ -67,7 +65,6 @@ impl Retry {
             .then_some(stretched)
     }
 
-    /// Tries that have failed.
     #[must_use]
     pub(super) fn tries(&self) -> u32 {
         self.tries

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::failure::Failure;
 use crate::http::format::Format;
 
-/// How the names of files aside begin and end.
+/// Beginning and end of the names of temporary files.
 const ASIDE: (&str, &str) = (".tp2-cliente-", ".tmp");
 
 /// Saves results; all clones share the list of temporary files.
@@ -26,13 +26,12 @@ pub struct Saver {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// The files aside, while there are any.
+    /// The temporary files that exist now.
     asides: Vec<PathBuf>,
-    /// What an interrupted user is told.
     farewell: Option<String>,
 }
 
-/// Which file it is, whatever name leads there.
+/// Identifies a file, whatever name leads to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FileId {
     device: u64,

@@ -28,7 +28,6 @@ pub(super) struct Session<'a> {
     pub pause: Pause,
 }
 
-/// Requests one after the other.
 #[derive(Debug)]
 pub(super) struct Conversation<'a> {
     session: &'a Session<'a>,

@@ -22,7 +22,6 @@ const HOLD: u64 = 30;
 /// From one question to the next at least, for a server that does not hold its answer.
 const BETWEEN: Duration = Duration::from_secs(1);
 
-/// Where a task stands.
 #[derive(Debug, PartialEq, Eq)]
 enum Stand {
     /// Not at its end; the server's word for it.
@@ -62,7 +61,6 @@ pub(super) fn run(
     keep(session.console, options, saver, &upload, &result)
 }
 
-/// The result, once it is there.
 fn wait(session: &Session<'_>, conversation: &mut Conversation<'_>, id: Uuid) -> Result<Response, Failure> {
     let _waiting = session.console.begin(Unit::Waiting, 0);
     let mut told = String::new();

@@ -33,7 +33,6 @@ mod banks;
 #[path = "connection_task_tests.rs"]
 mod tasks;
 
-/// A connection and the world around it.
 struct World {
     server: Rc<ServerState>,
     connection: Connection,

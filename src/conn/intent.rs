@@ -296,7 +296,6 @@ fn watch(id: Uuid, time: Duration, server: &ServerState, now: Now) -> NextStep {
     NextStep::Watch { task: id, due: now.at + time }
 }
 
-/// What is known of the task.
 fn known(intent: &Intent, status: Status, server: &ServerState, now: Now) -> NextStep {
     match intent {
         Intent::Status { .. } => answer(status_reply(200, &status)),
@@ -307,7 +306,6 @@ fn known(intent: &Intent, status: Status, server: &ServerState, now: Now) -> Nex
     }
 }
 
-/// Asks for what the client wants of the result, if there is one.
 fn fetch(status: Status, conditions: &Conditions, server: &ServerState, now: Now) -> NextStep {
     match (status.state, status.result) {
         (TaskState::Done, Some(shape)) => {
@@ -336,7 +334,6 @@ fn fetch(status: Status, conditions: &Conditions, server: &ServerState, now: Now
     }
 }
 
-/// The result is here.
 fn deliver(intent: &Intent, part: ResultPart, file: Bytes, reservation: Reservation) -> NextStep {
     let ResultPart { status, shape: Shape { format, width, height, length }, range } = part;
     let picture = Picture { file, format, width, height, variant: None, reservation };

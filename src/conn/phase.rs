@@ -69,7 +69,7 @@ pub(super) struct Replying {
     pub(super) began_at: Instant,
     pub(super) answered_at: Instant,
     pub(super) labels: MetricLabels,
-    /// A probe: its answer is of little interest while it is good.
+    /// A probe, whose answer is logged only for debugging while it is good.
     pub(super) is_health_check: bool,
     /// What went wrong, where the status does not tell it.
     pub(super) note: Option<LogNote>,

@@ -149,7 +149,6 @@ impl Request {
         }
     }
 
-    /// Its answer is this refusal.
     fn refused(&mut self, reject: &HttpProblem) -> EarlyReply {
         self.labels.refused = Some(reject.reason());
         EarlyReply::Reply(reject.reply(self.id, self.as_page))
@@ -357,7 +356,6 @@ fn ask_store(
     Ok(ask.map(EarlyReply::Bank))
 }
 
-/// How a picture is to be handed in.
 fn handover(
     head: &RequestHead,
     preferences: Preferences,

@@ -126,7 +126,6 @@ impl BodyDecoder {
         }
     }
 
-    /// The state after one byte of framing.
     fn step(&mut self, byte: u8) -> Result<BodyState, BodyError> {
         match self.state {
             BodyState::ChunkSize { size, digits } => match (char::from(byte).to_digit(16), byte) {
@@ -250,7 +249,6 @@ const EXTENSION_MAX: usize = 16 * 1024;
 const TRAILER_MAX: usize = 8 * 1024;
 /// Fields that are refused in a trailer, in lower case.
 const FORBIDDEN: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
-/// The longest of them, in bytes.
 const NAME_MAX: usize = 17;
 
 #[cfg(test)]

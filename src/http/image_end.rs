@@ -39,7 +39,6 @@ pub struct ImageEnd {
     walk: Walk,
 }
 
-/// One format's walk through its structure.
 #[derive(Clone, Debug)]
 enum Walk {
     Jpeg(Jpeg),
@@ -51,7 +50,7 @@ enum Walk {
     Over,
 }
 
-/// What a walk wants after it has looked at one byte.
+/// What a walk wants after each byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EndStep {
     /// The next byte.

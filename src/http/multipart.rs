@@ -222,7 +222,7 @@ impl Scanner {
         (rest.len() - self.held, rest.len())
     }
 
-    /// A whole delimiter is behind us.
+    /// A whole delimiter has come.
     fn delimited(&mut self) {
         self.held = 0;
         self.state = match self.state {

@@ -32,7 +32,6 @@ const FILE_HEADER: usize = 14;
 /// More colours than any tool writes: there are 256 indices.
 const COLORS_MAX: u32 = 65_536;
 
-/// How pixels are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BmpCoding {
     /// BI_RGB: indices, or colours whose parts have fixed places.
@@ -58,7 +57,6 @@ struct BmpHeader {
     palette: usize,
     colors: usize,
     color_bytes: usize,
-    /// Where the pixels lie.
     start: usize,
 }
 
@@ -376,7 +374,6 @@ impl Runs<'_> {
         Ok(())
     }
 
-    /// The next bytes, `None` if there are fewer.
     fn take(&mut self, count: usize) -> Option<&[u8]> {
         let (taken, rest) = self.bytes.split_at_checked(count)?;
         self.bytes = rest;

@@ -39,7 +39,6 @@ impl Endian {
         }
     }
 
-    /// The two bytes at `at`.
     pub(super) fn u16(self, bytes: &[u8], at: usize) -> Option<u16> {
         match self {
             Self::Little => le16(bytes, at),
@@ -47,7 +46,6 @@ impl Endian {
         }
     }
 
-    /// The four bytes at `at`.
     pub(super) fn u32(self, bytes: &[u8], at: usize) -> Option<u32> {
         match self {
             Self::Little => le32(bytes, at),

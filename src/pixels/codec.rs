@@ -16,15 +16,11 @@ use crate::model::job::Cancel;
 /// Gray in the stored orientation, and that orientation.
 type AsStored = Result<(Raster, Orientation), WorkError>;
 
-/// How one format is read and written.
 pub(super) struct Codec {
-    /// Whose row it is.
     pub(super) format: Format,
-    /// Reads the header.
     pub(super) probe: fn(&[u8], &PixelLimits) -> Result<PictureHeader, WorkError>,
     /// Decodes to gray as it is stored, and says how that is turned.
     pub(super) decode: fn(&BufferPool, &[u8], Reduction, &Cancel) -> AsStored,
-    /// Writes a file.
     pub(super) encode: fn(Raster, &Encoding, &Cancel) -> Result<Vec<u8>, WorkError>,
     /// Bytes that `encode` allocates at most for so many columns and rows.
     pub(super) encode_cost: fn(u32, u32) -> u64,
@@ -32,7 +28,6 @@ pub(super) struct Codec {
     pub(super) side_max: u32,
 }
 
-/// The row of a format.
 pub(super) fn codec(format: Format) -> &'static Codec {
     let row = &CODECS[format as usize];
     debug_assert_eq!(row.format, format, "the rows are in the order of Format");

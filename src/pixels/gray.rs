@@ -78,7 +78,6 @@ pub(super) enum Layout {
 }
 
 impl Layout {
-    /// Bytes of a pixel.
     pub(super) const fn bytes(self) -> usize {
         match self {
             Self::Gray => 1,

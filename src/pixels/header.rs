@@ -7,7 +7,6 @@ use crate::model::image::PixelLimits;
 pub(super) struct PictureHeader {
     /// Stored columns, as the header says, not yet held against a limit.
     pub(super) width: u32,
-    /// Stored rows.
     pub(super) height: u32,
     /// Upper bound in bytes of what decoding allocates.
     pub(super) cost: u64,

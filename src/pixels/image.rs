@@ -14,7 +14,6 @@ use crate::model::error::WorkError;
 /// What the header of a picture announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Announced {
-    /// Columns and rows.
     pub(super) sides: (u32, u32),
     /// What a pixel of the decoder's output is.
     pub(super) color: ColorType,
@@ -79,12 +78,11 @@ pub(super) fn refusal(name: &str, error: &ImageError) -> WorkError {
     }
 }
 
-/// The file ends before the picture does.
 pub(super) fn truncated(name: &str) -> WorkError {
     WorkError::Undecodable(format!("el {name} está incompleto"))
 }
 
-/// The file says what makes no sense.
+/// The file contradicts itself.
 pub(super) fn damaged(name: &str) -> WorkError {
     WorkError::Undecodable(format!("el {name} está dañado"))
 }

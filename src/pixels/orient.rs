@@ -33,7 +33,6 @@ pub(super) enum Orientation {
 const TILE: usize = 32;
 
 impl Orientation {
-    /// The orientation of a tag's value.
     pub(super) const fn from_tag(value: u32) -> Option<Self> {
         Some(match value {
             1 => Self::Upright,
@@ -71,7 +70,6 @@ impl Orientation {
         })
     }
 
-    /// Whether width and height change places.
     const fn swaps_sides(self) -> bool {
         matches!(self, Self::Transpose | Self::TurnRight | Self::Transverse | Self::TurnLeft)
     }

@@ -7,7 +7,6 @@ use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use super::interrupt;
 use crate::model::job::Cancel;
 
-/// The largest number of pieces.
 const PIECES: usize = 8;
 /// Bytes between two looks at the flag.
 const STEP: usize = 16 * 1024;

@@ -45,7 +45,6 @@ const TEXT_MAX: usize = 64 * 1024;
 /// Bytes handed to the decoder at a time.
 const STEP: usize = 16 * 1024;
 
-/// A chunk (section 5.3).
 struct Chunk<'a> {
     kind: &'a [u8],
     content: &'a [u8],
@@ -82,7 +81,6 @@ struct PngHeader<'a> {
     /// PLTE and tRNS where they count, or nothing.
     palette: &'a [u8],
     transparency: &'a [u8],
-    /// Where the image data begin.
     data: usize,
 }
 
@@ -215,7 +213,7 @@ pub(super) fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<PictureHeader,
     Ok(PictureHeader { width: header.width, height: header.height, cost: header.cost() })
 }
 
-/// What the chunks say beside the picture itself.
+/// Facts from the chunks beside the picture itself.
 #[derive(Default)]
 struct Surroundings<'a> {
     exif: Option<&'a [u8]>,

@@ -23,7 +23,6 @@ const NAME: &str = "PNM";
 /// Bytes a header may have, comments included.
 const HEADER_MAX: usize = 32 * 1024;
 
-/// How samples are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PnmCoding {
     /// Digits, at least a byte a sample.
@@ -34,7 +33,6 @@ enum PnmCoding {
     Binary,
 }
 
-/// What stands before the samples.
 struct PnmHeader {
     width: u32,
     height: u32,
@@ -132,7 +130,6 @@ impl PnmHeader {
         Ok(())
     }
 
-    /// Bytes of a binary sample.
     fn sample_bytes(&self) -> u64 {
         if self.maxval > 255 { 2 } else { 1 }
     }

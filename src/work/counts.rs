@@ -26,7 +26,6 @@ pub struct TaskCounts {
     stale: bool,
     /// The count that is under way was asked for then.
     asked_at: Option<Instant>,
-    /// No count before this.
     next_at: Instant,
 }
 

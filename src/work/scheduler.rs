@@ -58,12 +58,10 @@ pub struct Scheduler {
     tasks_at_work: usize,
 }
 
-/// A run and the client that waits for it.
 struct Watched {
     run: Pipeline,
     /// None once the client has left: the run's end is not reported.
     watcher: Option<Key>,
-    /// It is one of [`Scheduler::tasks_at_work`].
     at_work: bool,
     armed: Armed,
 }

@@ -74,7 +74,6 @@ pub enum Effect {
 /// The tasks in work, and those that clients wait for.
 #[derive(Debug)]
 pub struct Tasks {
-    /// The most tasks in memory at once.
     in_work_max: usize,
     /// Bound on the tasks in memory: as many as have found memory lately. Invariant: 1 to `in_work_max`.
     window: usize,
@@ -93,7 +92,6 @@ pub struct Tasks {
     began_wall: SystemTime,
     /// How far the wall clock was ahead of that one, or behind it, when last logged.
     jumped: (Duration, bool),
-    /// No claim before this.
     claim_at: Option<Instant>,
     waiters: Waiters,
     /// Changes that the store could not make, to be tried again.
@@ -118,7 +116,6 @@ enum Caution {
     Alone,
 }
 
-/// A task in memory.
 #[derive(Debug)]
 struct InWork {
     /// None before it has begun and after it has ended.

@@ -23,7 +23,7 @@ const PLAN: Transform = Transform {
     encoding: Encoding { format: Format::Png, quality: 85, background: [255; 3] },
 };
 
-/// What was told to whom.
+/// Which answer went to which client.
 type Answered = (Key, Uuid, Result<StoreReply, WorkError>);
 
 struct World {
@@ -35,7 +35,7 @@ struct World {
     begun: Vec<Claim>,
     cancelled: Vec<Key>,
     log: Vec<(Level, String)>,
-    /// Tries in vain, as the store counts them.
+    /// Failed tries, as the store counts them.
     tries: HashMap<Uuid, u32>,
 }
 

@@ -16,11 +16,9 @@ use crate::client::save::is_clutter;
 /// The entries of a directory, each list sorted.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Listing {
-    /// Regular files.
     pub(super) names: Vec<String>,
     /// Entries that can't be pictures: name, as far as it can be shown, and reason.
     pub(super) unfit: Vec<(String, String)>,
-    /// Sub-directories.
     pub(super) directories: Vec<String>,
 }
 

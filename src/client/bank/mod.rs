@@ -135,7 +135,6 @@ impl Uploader<'_> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a user who interrupts is told.
     fn bid_farewell(&self, tally: &Tally) {
         self.saver.set_farewell(format!(
             "Interrumpido: {} de {} imágenes insertadas. Para seguir, repita la misma orden: se envían solo las que faltan.",

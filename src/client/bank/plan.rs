@@ -54,7 +54,6 @@ pub(super) fn batches(names: &[String]) -> impl Iterator<Item = &[String]> {
     })
 }
 
-/// The body of the question about a batch.
 pub(super) fn question(batch: &[String]) -> Vec<u8> {
     json!({ "nombres": batch }).to_string().into_bytes()
 }

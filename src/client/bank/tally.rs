@@ -1,7 +1,6 @@
 //! What became of the pictures of a folder: pure.
 use std::fmt;
 
-/// Counts, and the reasons of failures.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// New to the server.

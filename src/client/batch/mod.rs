@@ -86,7 +86,6 @@ pub(super) fn run(
     Ok(tally.errors() == 0)
 }
 
-/// Sends the pictures, and reports if the server was lost.
 fn send(
     session: &Session<'_>,
     options: &Options,
@@ -226,7 +225,6 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// What a user who interrupts is told.
     fn bid_farewell(&self, tally: &Tally) {
         let next = if self.again { "repita la orden sin --de-nuevo" } else { "repita la misma orden" };
         self.saver.set_farewell(format!(

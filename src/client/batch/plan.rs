@@ -11,7 +11,6 @@ use std::path::{Component, Path, PathBuf};
 use crate::client::endings;
 use crate::http::format::Format;
 
-/// What a result is called.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Name {
     /// This, below the folder of results.
@@ -23,7 +22,6 @@ pub(super) enum Name {
 /// A picture's path below the folder of results, and its path as it was given.
 pub(super) type Paths<'a> = (&'a Path, &'a Path);
 
-/// The names of the results of these pictures.
 pub(super) fn names(pictures: &[Paths<'_>], format: Option<Format>) -> Vec<Name> {
     let mut names: Vec<PathBuf> = pictures.iter().map(|&paths| name(paths, format, 0)).collect();
     let mut levels = vec![0; names.len()];

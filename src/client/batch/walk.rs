@@ -26,7 +26,6 @@ pub(super) struct Found {
     pub(super) kind: Kind,
 }
 
-/// What it is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A picture, by its first bytes.
@@ -39,7 +38,6 @@ pub(super) enum Kind {
     Directory(&'static str),
 }
 
-/// How folders are walked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walk {
     pub(super) recursive: bool,
@@ -71,7 +69,7 @@ fn name_of(path: &Path) -> PathBuf {
 }
 
 impl Walk {
-    /// What was named: a directory is entered whatever it is a link to.
+    /// Enters what was named; a directory is entered even through a link.
     fn enter(self, root: &Path, relative: PathBuf, found: &mut Vec<Found>) {
         match fs::metadata(root) {
             Ok(metadata) if metadata.is_dir() => {
@@ -152,7 +150,7 @@ fn unreadable(error: &io::Error) -> String {
     format!("no se puede leer: {}", InWords(error))
 }
 
-/// What a file seems to be that is no picture of ours.
+/// What a file that is no supported picture seems to be.
 fn other(first: &[u8]) -> String {
     match Foreign::of(first) {
         _ if first.is_empty() => "está vacía".into(),

@@ -188,7 +188,7 @@ fn send_options(matches: &Matches) -> Result<Options, String> {
     Ok(options)
 }
 
-/// What is no path must be text.
+/// Values that are no paths must be text.
 fn check_texts(matches: &Matches) -> Result<(), String> {
     let values = ["ip", "port", "puerto", "escala", "ancho", "alto", "formato", "calidad", "fondo"];
     let values = values.into_iter().filter_map(|name| matches.opt_str(name));
@@ -200,7 +200,6 @@ fn check_texts(matches: &Matches) -> Result<(), String> {
     }
 }
 
-/// Host and port, from `-i` and `-p`.
 fn place(matches: &Matches) -> Result<(Option<String>, Option<u16>), String> {
     let read_port = |text: String| {
         parse_port(&text).ok_or_else(|| format!("--port debe ser un número entero de 1 a 65535: «{text}»"))
@@ -269,7 +268,7 @@ fn mode(matches: &Matches) -> Result<Mode, String> {
     }
 }
 
-/// Behind a link there is always a JPEG, and it stays with the server.
+/// A link is always to a JPEG that stays with the server.
 fn check_link(options: &Options) -> Result<(), String> {
     if options.mode != Mode::Link {
         return Ok(());

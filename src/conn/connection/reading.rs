@@ -24,7 +24,7 @@ use crate::model::now::Now;
 const BLANK_MAX: usize = 8;
 
 impl Connection {
-    /// All input has been looked at, and there will be no more.
+    /// All input has been handled, and no more will come.
     pub(super) fn judge_eof(&mut self, now: Now) {
         match &mut self.phase {
             Phase::Idle { .. } | Phase::Linger { .. } | Phase::Closed => self.phase = Phase::Closed,
@@ -153,7 +153,7 @@ impl Connection {
         }
     }
 
-    /// A stretch of the body is over.
+    /// Checks the pace at the end of a stretch of the body.
     pub(super) fn judge_pace(&mut self, now: Now) {
         if let Phase::Body { upload, .. } = &mut self.phase
             && let Err(reject) = upload.keep_pace(&self.server, now.at)

@@ -67,7 +67,6 @@ impl Connection {
         }
     }
 
-    /// Answers with a picture.
     pub(super) fn deliver(&mut self, request: &Request, picture: &Arc<Picture>, times: &Times, now: Now) {
         if request.kind == Kind::Netcat {
             self.send.push(picture.file.clone());
@@ -85,7 +84,6 @@ impl Connection {
         }
     }
 
-    /// Answers with a link.
     pub(super) fn announce(&mut self, request: &Request, link: &Link, times: &Times, now: Now) {
         let base = if let Intent::Link { base } = &request.intent { base } else { "" };
         let url = format!("{base}{}", link.name);
@@ -98,7 +96,6 @@ impl Connection {
         self.log(request, EventKind::Linked { url });
     }
 
-    /// Answers with an error.
     pub(super) fn refuse(
         &mut self,
         from: Name,

@@ -44,7 +44,7 @@ impl Connection {
         }
     }
 
-    /// Does what was known from the head alone.
+    /// Does what the head alone has decided.
     pub(super) fn settle(
         &mut self,
         from: Name,
@@ -83,7 +83,7 @@ impl Connection {
         self.advance(now);
     }
 
-    /// Does what was decided about a request that concerns a task.
+    /// Does the next step of a request about a task.
     pub(super) fn proceed(
         &mut self,
         from: Name,
@@ -169,7 +169,6 @@ impl Connection {
     }
 }
 
-/// What a complete upload turns out to be.
 enum Ordered {
     Work(Box<WorkRequest>),
     Task(Box<Submission>),

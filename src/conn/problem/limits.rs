@@ -22,7 +22,6 @@ impl From<limit::Limit> for PassedLimit {
 }
 
 impl HttpProblem {
-    /// The limit that it comes from, if it comes from one.
     pub(super) fn limit(&self) -> Option<PassedLimit> {
         let limit =
             |name, max: Value, received: Value, option| Some(PassedLimit { name, max, received, option });

@@ -8,11 +8,9 @@ use uuid::Uuid;
 
 use super::HttpProblem;
 
-/// Its media type.
 pub(super) const MEDIA_TYPE: &str = "text/html; charset=utf-8";
 
 impl HttpProblem {
-    /// The document.
     pub(super) fn page(&self, id: Uuid) -> String {
         let mut page = String::from(
             "<!DOCTYPE html>\n<html lang=\"es\">\n<head>\n<meta charset=\"utf-8\">\n\

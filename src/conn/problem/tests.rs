@@ -19,7 +19,6 @@ fn failed(failure: WorkError) -> HttpProblem {
     HttpProblem::Failed { failure, limits: LIMITS }
 }
 
-/// The body of the answer.
 fn problem(reject: &HttpProblem) -> Value {
     let date = std::time::SystemTime::UNIX_EPOCH;
     let frame = Frame {

@@ -166,7 +166,7 @@ impl LimitsInForce {
     }
 }
 
-/// What came is none, and what would be.
+/// No supported picture came: says which formats are.
 fn no_picture() -> String {
     format!("lo enviado no es una imagen de un formato conocido: se admiten {}", Format::titles(" y "))
 }
@@ -176,7 +176,7 @@ fn without_port(host: &str) -> &str {
     host.rsplit_once(':').map_or(host, |(name, _)| name)
 }
 
-/// So much of a value is shown.
+/// A value shortened for display.
 pub(super) fn shortened(value: &str) -> String {
     value.chars().take(40).collect()
 }

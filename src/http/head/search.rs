@@ -94,7 +94,6 @@ fn judge_line_end(earlier: &[u8], line: &[u8]) -> Result<(), HeadError> {
     Ok(())
 }
 
-/// Bytes of the longest request line, its LF left out.
 fn line_max(limits: &HeadLimits) -> usize {
     (METHOD_MAX + " ".len() + " HTTP/1.1\r".len()).saturating_add(limits.target_max)
 }

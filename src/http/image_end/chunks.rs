@@ -39,7 +39,6 @@ impl Png {
     }
 }
 
-/// Bytes of a chunk's checksum.
 const CRC: u64 = 4;
 
 /// A GIF: header and screen descriptor, then blocks; the last is the trailer (GIF89a, appendix A).

@@ -56,5 +56,4 @@ impl Jpeg {
     }
 }
 
-/// End of image.
 const EOI: u8 = 0xd9;

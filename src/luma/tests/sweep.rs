@@ -26,7 +26,7 @@ fn a_part_of_the_sweep() {
     assert!(done.status.success(), "{said}{errors}");
 }
 
-/// What the sweep needs and the machine does not have.
+/// A needed program that the machine does not have.
 fn missing() -> Option<&'static str> {
     let runs = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);

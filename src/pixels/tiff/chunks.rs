@@ -54,7 +54,6 @@ impl<'a> Chunks<'a> {
         Ok(chunks)
     }
 
-    /// The stored bytes of a chunk of a plane.
     pub(super) fn get(&self, plane: usize, index: u32) -> Result<&'a [u8], WorkError> {
         let (across, down) = self.directory.grid();
         let index = plane * across as usize * down as usize + index as usize;

@@ -57,7 +57,6 @@ pub(super) struct Directory {
     /// Whether each sample has strips or tiles of its own.
     pub(super) planar: bool,
     pub(super) packing: Packing,
-    /// Whether samples are stored as differences.
     pub(super) differences: bool,
     /// Whether the leftmost pixel is in the lowest bits of a byte.
     pub(super) reversed: bool,

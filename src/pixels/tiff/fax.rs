@@ -153,7 +153,6 @@ impl Rows {
         Self { fax, width: width as usize, at: 0, above, current }
     }
 
-    /// Begins with a new chunk.
     pub(super) fn reset(&mut self) {
         self.at = 0;
         self.above.0.clear();

@@ -18,7 +18,6 @@ const ENTRIES_MAX: u64 = 4096;
 pub(super) struct TagEntry {
     kind: u16,
     pub(super) count: u64,
-    /// Offset of the first value.
     pub(super) at: usize,
 }
 
@@ -99,7 +98,6 @@ pub(super) struct Tags {
     pub(super) reference: Option<TagEntry>,
 }
 
-/// What differs between classic TIFF and BigTIFF.
 struct TagLayout {
     /// Bytes of an offset, and of the count of values.
     offset: usize,

@@ -125,7 +125,6 @@ impl<'a> Unpacker<'a> {
         Ok(())
     }
 
-    /// The next row of the chunk.
     pub(super) fn read(&mut self, row: &mut [u8]) -> Result<(), WorkError> {
         let rest = self.chunk.get(self.at..).unwrap_or_default();
         match &mut self.state {

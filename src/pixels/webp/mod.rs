@@ -70,7 +70,6 @@ struct WebpHeader<'a> {
     animated: Option<&'a [u8]>,
     /// The picture itself, or the first frame.
     stream: WebpStream<'a>,
-    /// The alpha chunk that comes with a lossy stream.
     alpha_plane: Option<&'a [u8]>,
     exif: Option<&'a [u8]>,
     xmp: Option<&'a [u8]>,
@@ -290,7 +289,6 @@ fn first_frame(
     Err(damaged())
 }
 
-/// The length of a chunk.
 fn saturated(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }

@@ -8,7 +8,6 @@ use crate::pixels::bytes::le16;
 /// Frame tag, start code and sides: what comes before the first partition (section 9.1).
 const HEAD: usize = 10;
 
-/// Width and height of a key frame.
 pub(super) fn sides(frame: &[u8]) -> Option<(u32, u32)> {
     match frame.get(..HEAD)? {
         [tag, _, _, 0x9D, 0x01, 0x2A, ..] if tag & 1 == 0 => {

@@ -249,7 +249,6 @@ impl Tasks {
     }
 }
 
-/// What a ticket was for.
 #[derive(Debug)]
 pub(super) enum TicketKind {
     /// A connection's request, of which nothing else depends.
@@ -300,7 +299,6 @@ impl TicketKind {
         }
     }
 
-    /// The connection that waits for the answer.
     fn waiter(&self) -> Option<Waiter> {
         match self {
             Self::Client(waiter)

@@ -75,7 +75,7 @@ impl Tasks {
         self.settle(Unsettled { id, at: now, what });
     }
 
-    /// It is to wait again, and no other is begun for a moment.
+    /// It is to wait again, and no other task is begun for a moment.
     fn again(&mut self, tried: bool, now: Now) -> Settlement {
         self.claim_at = Some(now.at + PAUSE);
         Settlement::Wait { tried }
@@ -91,7 +91,7 @@ impl Tasks {
     }
 }
 
-/// How work on a task came out, which the store must learn.
+/// The outcome of work on a task, which the store must record.
 #[derive(Clone, Debug)]
 pub(super) struct Unsettled {
     pub(super) id: Uuid,

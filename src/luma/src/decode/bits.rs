@@ -15,10 +15,8 @@ const ROOM: usize = 1 << 15;
 /// Kept in front: more than one MCU can take, 10 blocks of 64 codes of 31 bits (16 of the code, 15 of the value).
 const TAIL: usize = 4096;
 
-/// Bytes that the buffer takes.
 pub(super) const BITS_BYTES: usize = ROOM + TAIL + 8;
 
-/// The reader.
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     /// The next byte to unstuff.
@@ -40,7 +38,6 @@ pub(super) struct Window {
     pub(super) bits: u64,
     /// How many of them are counted as loaded.
     count: u32,
-    /// The next byte of the buffer.
     next: usize,
 }
 
@@ -61,7 +58,6 @@ impl Window {
         self.count = self.count.wrapping_sub(count) & 63;
     }
 
-    /// The next bits as a number; 1 to 32 of them.
     #[inline(always)]
     pub(super) fn peek(&self, count: u32) -> u32 {
         (self.bits >> (64 - count)) as u32

@@ -38,7 +38,6 @@ pub struct Decoder<'a> {
     bands: usize,
 }
 
-/// What comes next.
 enum State {
     /// The walk to the next scan, or to the end.
     Between,
@@ -207,7 +206,6 @@ impl<'a> Decoder<'a> {
         Rows { first: self.row, ..Rows::none() }
     }
 
-    /// Begins a scan.
     fn begin(&mut self, scan: &ScanHeader) -> Result<(), Error> {
         self.scans += 1;
         if self.scans > SCANS_MAX {

@@ -72,7 +72,6 @@ impl PlaneLayout {
         if self.upsampling == Upsampling::FancyH2V2 { self.width } else { 0 }
     }
 
-    /// Coefficients of the whole plane.
     pub(super) fn coefficients(&self) -> usize {
         self.across * self.down * 64
     }
@@ -88,7 +87,6 @@ pub(super) struct Layout {
     pub(super) height: usize,
     /// Rows of the component before the band that are kept: 2 if any plane needs neighbouring rows, else 0.
     pub(super) carry: usize,
-    /// Whether coefficients are kept.
     pub(super) stored: bool,
     /// Blocks of the skipped components, if it must be remembered which of their coefficients are set.
     pub(super) masks: [usize; 4],

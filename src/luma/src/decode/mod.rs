@@ -29,16 +29,15 @@ use crate::error::Error;
 
 /// Blocks that wait for their transform.
 const BATCH: usize = 64;
-/// Their coefficients, and room for the place of no meaning.
+/// Their coefficients, and room for the dummy place.
 const COEFFICIENTS: usize = BATCH * 64 + 256;
 /// Bytes of that, and of what tells where they go.
 const BATCH_BYTES: usize = 2 * COEFFICIENTS + 9 * BATCH;
-/// Bytes of the bit buffer.
 const FIXED_BYTES: usize = bits::BITS_BYTES;
 /// Bytes of the tables of a scan of four components, at most: DC, and pairs or skips.
 const TABLE_BYTES: usize = 4 * ((2 << codes::DC_BITS) + (8 << codes::AC_BITS) + 4 * 1024);
 
-/// Zeros, or the news that there is no memory.
+/// Zeros, or the error that there is no memory.
 fn buffer<T: Copy + Default>(length: usize) -> Result<Vec<T>, Error> {
     let mut buffer = list(length)?;
     buffer.resize(length, T::default());

@@ -15,7 +15,6 @@ pub(super) struct Plane {
     /// `carry` rows of the band before, then this band's; whole MCUs wide.
     samples: Vec<u8>,
     carry: usize,
-    /// The band upsampled, if it needs that.
     upsampled: Vec<u8>,
     sums: Vec<u16>,
     /// Rows that a row of MCUs of the scan brings.
@@ -66,7 +65,6 @@ impl Plane {
         block[..65].fill(0);
     }
 
-    /// Transforms the blocks that wait.
     pub(super) fn flush(&mut self) {
         let Some(quantization) = &self.quantization else { return };
         let stride = self.layout.stride();
@@ -145,7 +143,6 @@ impl Plane {
 
 #[cfg(test)]
 impl Plane {
-    /// Bytes that it has allocated.
     pub(super) fn allocated(&self) -> usize {
         let bytes = self.samples.capacity() + self.upsampled.capacity();
         bytes + 2 * (self.sums.capacity() + self.stored.capacity() + self.batch.coefficients.len())

@@ -19,7 +19,7 @@ use super::scan::{ScanHeader, Shape};
 use super::tables::{Tables, ZIGZAG};
 use crate::error::{Damage, Error};
 
-/// What is known so far of one component.
+/// The state of one component.
 pub(super) struct Component {
     /// Coefficients that are not 0, of each block of whole MCUs.
     pub(super) set: Vec<u64>,
@@ -38,7 +38,6 @@ enum Coding {
     AcRefine(Symbols),
 }
 
-/// A scan on its way.
 pub(super) struct Progressive {
     header: ScanHeader,
     coding: Coding,
@@ -85,7 +84,6 @@ impl Progressive {
         self.row >= self.shape.down
     }
 
-    /// The next row of MCUs.
     pub(super) fn next_row(
         &mut self,
         frame: &Frame,

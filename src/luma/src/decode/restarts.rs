@@ -30,7 +30,6 @@ impl Restarts {
         due
     }
 
-    /// Passes over it.
     pub(super) fn pass(&mut self, bits: &mut Bits<'_>) -> Result<(), Error> {
         bits.restart(self.number)?;
         self.number = (self.number + 1) & 7;

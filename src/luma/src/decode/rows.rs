@@ -14,7 +14,6 @@ pub struct Rows<'a> {
     pub(super) rows: usize,
 }
 
-/// A plane of a band: rows of one component.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Plane<'a> {
     pub(super) samples: &'a [u8],

@@ -16,7 +16,6 @@ pub(super) struct Member {
     pub(super) ac_table: u8,
 }
 
-/// What a scan header says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScanHeader {
     members: [Member; 4],

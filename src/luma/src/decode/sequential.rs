@@ -49,7 +49,6 @@ struct Member {
     down: usize,
 }
 
-/// A scan on its way.
 pub(super) struct Sequential {
     members: Vec<Member>,
     differences: Shared<Differences>,
@@ -100,12 +99,10 @@ impl Sequential {
         Ok(Self { members, differences, pairs, skips, shape, restarts, row: 0, stored })
     }
 
-    /// Whether it brings samples that are wanted.
     pub(super) fn is_wanted(&self) -> bool {
         self.members.iter().any(|member| !matches!(member.ac, Ac::Unwanted(_)))
     }
 
-    /// Whether all rows are done.
     pub(super) fn is_done(&self) -> bool {
         self.row >= self.shape.down
     }

@@ -30,7 +30,7 @@ pub(super) enum Event {
     Exhausted,
 }
 
-/// The walk, and what the segments said so far.
+/// The walk, and the facts from the segments so far.
 pub(super) struct Walker<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
@@ -91,7 +91,6 @@ impl<'a> Walker<'a> {
         })
     }
 
-    /// Goes on to the next scan, or the end.
     pub(super) fn advance(&mut self) -> Result<Event, Error> {
         while let Some((marker, start)) = self.next_marker()? {
             self.at = start;

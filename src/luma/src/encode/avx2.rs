@@ -190,7 +190,6 @@ fn transpose(x: [__m256i; 8]) -> [__m256i; 8] {
     ]
 }
 
-/// Sixteen bytes.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn bytes(from: &[u8]) -> __m128i {
@@ -212,7 +211,6 @@ fn both(from: &[u16]) -> __m256i {
     _mm256_broadcastsi128_si256(_mm_setr_epi16(a, b, c, d, e, f, g, h))
 }
 
-/// The sixteen lanes.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn words(line: __m256i) -> [i16; 16] {

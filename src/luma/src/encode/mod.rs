@@ -167,7 +167,6 @@ impl Encoder {
 /// standard tables the most expensive use of that is 63 coefficients of 128, 18 bits each, and a difference of 20 bits.
 const BLOCK_MAX: u64 = 160;
 
-/// The coded part of the file.
 struct Blocks {
     out: Vec<u8>,
     /// Bytes before it.

@@ -26,7 +26,6 @@ pub(super) fn head(out: &mut Vec<u8>, width: u16, height: u16, quantization: &[u
     segment(out, SOS, &[&[1, 1, 0x00, 0, 63, 0]]);
 }
 
-/// The marker at the end.
 pub(super) fn tail(out: &mut Vec<u8>) {
     out.extend([0xFF, EOI]);
 }

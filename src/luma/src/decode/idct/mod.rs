@@ -72,7 +72,6 @@ impl Kernel {
 /// resampling that follows, which becomes visible.
 const OVER: i16 = 8;
 
-/// Blocks to be transformed.
 #[derive(Clone, Copy)]
 pub(super) struct Blocks<'a> {
     /// 64 for each block, in rows.

@@ -8,7 +8,6 @@ use super::fix::{
 };
 use super::{Blocks, Kernel, OVER};
 
-/// Eight rows of eight values.
 type Rows = [[i16; 8]; 8];
 
 /// Blocks of samples into `out`, whose rows are `stride` samples apart.
@@ -86,7 +85,6 @@ fn descale<const BITS: u32>(value: i32) -> i16 {
     pack(value.wrapping_add(1 << (BITS - 1)) >> BITS)
 }
 
-/// The block dequantized.
 #[inline(always)]
 fn dequantize(block: &[i16; 64], quantization: &[i16; 64]) -> Rows {
     let mut rows = [[0; 8]; 8];
@@ -138,7 +136,6 @@ fn first_row_alone(row: [i16; 8]) -> [i16; 8] {
     row.map(|value| value.wrapping_shl(2))
 }
 
-/// A block of 8x8.
 fn whole(block: &[i16; 64], quantization: &[i16; 64], out: &mut [u8], stride: usize) {
     let rows = dequantize(block, quantization);
     let first = if block[8..].iter().all(|&value| value == 0) {
