@@ -421,7 +421,7 @@ pub struct Config {
     pub names: Vec<String>,
     /// Where the key is.
     pub key_file: Option<PathBuf>,
-    /// Who is believed.
+    /// Proxies whose fields are believed.
     pub proxies: Vec<Prefix>,
     /// Connections at once.
     pub clients_max: usize,
@@ -526,7 +526,7 @@ fn with_twins() -> impl Iterator<Item = &'static Row<OptionAction>> {
 }
 
 impl Given {
-    /// The option's values, or its twin's. Of synonyms the first that is given counts, and all of them before all twins.
+    /// The option's values, or its twin's. The first given synonym counts, and all synonyms before all twins.
     fn values(&self, row: &Row<OptionAction>) -> Result<Vec<Value>, UsageError> {
         for long in row.longs() {
             let texts = self.matches.opt_strs(long);

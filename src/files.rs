@@ -77,8 +77,7 @@ impl Library {
         })
     }
 
-    /// The answer of [`Library::fetch`] if it is a 304 or a kept result and is known without waiting; None: have it
-    /// fetched.
+    /// The answer of [`Library::fetch`] if it is a 304 or a kept result and is known without waiting.
     #[must_use]
     pub fn try_cached(&self, file_request: &FileRequest) -> Option<Output> {
         if !self.is_local {
@@ -98,7 +97,7 @@ impl Library {
     /// Looks at a file, and reads it if its picture has to be made; `reservation` is charged for its bytes then.
     ///
     /// # Errors
-    /// There is no such file, it is no picture for us, or there is no room for it.
+    /// There is no such file, it is no supported picture, or there is no memory for it.
     pub fn fetch(
         &self,
         file_request: &FileRequest,

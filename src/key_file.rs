@@ -1,7 +1,7 @@
 //! The file of `--clave-archivo`: the key that `tp2` asks for and `tp2-cliente` sends.
 //!
-//! It is read when the program starts and, by `tp2`, again on SIGHUP. Only a regular file is opened, and no more than a key's
-//! length of it is read: nothing here waits. A key is never shown, neither here nor in a complaint.
+//! It is read when the program starts and, by `tp2`, again on SIGHUP. Only a regular file is opened, and no more than a
+//! key's length of it is read: nothing here waits. A key is never shown, neither here nor in a complaint.
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;

@@ -10,7 +10,8 @@
 //! - [`http`]: the wire; bytes in, values out.
 //! - [`model`]: the shared types: work, errors, admission, what is asked of the store.
 //! - [`conn`]: the conversation with one client. [`work`]: what becomes of its picture, whose turn it is, tasks.
-//! - [`pixels`]: pictures. [`store`]: what survives. [`files`]: `-d`, and the folder of links. [`workers`]: the threads.
+//! - [`pixels`]: pictures. [`store`]: what survives. [`files`]: `-d`, and the folder of links. [`workers`]: the
+//!   threads.
 //! - [`net`]: the shell: sockets, the loop, the scaler's process. [`config`]: the options.
 //! - [`page`]: the files of the page. [`client`]: `tp2-cliente`.
 //!

@@ -117,7 +117,7 @@ enum Message {
     Line(Arc<str>),
     /// The file was moved away: open it anew (SIGHUP).
     Reopen,
-    /// Everything before this is written: say so.
+    /// Confirm when everything before this is written.
     Flush(Sender<()>),
 }
 

@@ -40,7 +40,7 @@ use uuid::Uuid;
 const OWN_DESCRIPTORS: u64 = 32;
 /// As many more where the store is a network away: its connections, and those that watch it.
 const AWAY_DESCRIPTORS: u64 = 32;
-/// Results of `-d` are kept in so many bytes at most, and in no more than this part of `--memoria`.
+/// Kept results of `-d` take at most this many bytes, and at most one `CACHE_PART`th of `--memoria`.
 const CACHE_MAX: u64 = 64 << 20;
 const CACHE_PART: u64 = 8;
 /// This part (1/8) of `--memoria` is for small pictures alone.
@@ -181,7 +181,7 @@ fn store_of(config: &Config) -> Result<Backend, String> {
     }
 }
 
-/// Who may ask. If all addresses are the machine's own, an unknown host name is that of a page that was rebound to it.
+/// The access rules. If all addresses are loopback, an unknown host name comes from a page by DNS rebinding.
 fn access_of(config: &Config, addresses: &[SocketAddr]) -> Result<Access, String> {
     let key = config.key_file.as_deref().map(key_file::read).transpose()?;
     let hosts = config.hosts.iter().map(|host| host.to_ascii_lowercase());

@@ -21,7 +21,7 @@ const CHILDREN_SPARE: usize = 16;
 /// Children finish what they have when tp2 stops.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// What the scaler is told of tp2's configuration.
+/// The part of tp2's configuration that the scaler needs.
 #[must_use]
 pub fn arguments(config: &config::Config) -> Vec<String> {
     let pixels_max = config.limits.pixels.pixels_max;

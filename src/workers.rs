@@ -47,8 +47,7 @@ use crate::pixels::{self, BufferPool};
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// How many threads may be written off in the life of a process with `threads` in each class. Each may still use a core
-/// and memory: at worst that doubles a class. At least 4, so that a few bad files do not end the service of a small
-/// machine.
+/// and memory: at worst that doubles a class. At least 4, so that a small machine survives a few bad files.
 #[must_use]
 pub fn replacements_max(threads: usize) -> usize {
     threads.max(4)
@@ -296,7 +295,6 @@ pub struct Toolbox {
     limits: PixelLimits,
     /// None without `-d`.
     library: Option<Arc<Library>>,
-    /// Where the buffers of decoded pictures come from.
     buffers: Arc<BufferPool>,
     links: Arc<Links>,
     decode: Decode,
@@ -639,7 +637,7 @@ mod tests {
     /// Set: the decoder of [`hang`] with this number comes back.
     static RELEASED: [AtomicBool; 8] = [const { AtomicBool::new(false) }; 8];
 
-    /// Does not look at the flag, and comes back when it is told to; its picture is its number.
+    /// Ignores the flag, and returns when it is released; its picture is its number.
     fn hang(
         _: &BufferPool,
         picture: &[u8],

@@ -49,7 +49,7 @@ fn watch_signals(saver: Saver) {
             let ready = sys::poll(&[(signals.as_fd(), Interest::Read)], None);
             match (ready, signals.next()) {
                 (Ok(_), Ok(Some(signal))) => saver.abandon(|farewell| {
-                    // It begins a line, and so does the next prompt of the shell, whatever stood on this one.
+                    // It starts a new line, and so does the shell's next prompt.
                     let farewell = farewell.unwrap_or(
                         "Interrumpido: no se guardó nada; para empezar otra vez, repita la orden.",
                     );

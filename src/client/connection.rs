@@ -183,7 +183,7 @@ mod tests {
             read_head(&stream);
             stream.write_all(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n").unwrap();
             stream.shutdown(std::net::Shutdown::Write).unwrap();
-            // As a server does that closes gently: it takes what comes until the client closes.
+            // A server that closes gently takes all input until the client closes.
             let _ = std::io::copy(&mut stream, &mut io::sink());
         });
         let mut connection = ServerConnection::open(&server).unwrap();

@@ -41,7 +41,7 @@ impl Unit {
     }
 }
 
-/// Where the user is told.
+/// The client's output.
 pub struct Console {
     outputs: Mutex<Outputs>,
     draws: bool,
@@ -87,7 +87,6 @@ impl Console {
         }
     }
 
-    /// The end of a picture.
     pub(super) fn outcome(&self, outcome: &Outcome) {
         let mut outputs = self.outputs();
         match (outputs.style, &outcome.destination) {
@@ -165,7 +164,7 @@ pub struct Bar<'a> {
 }
 
 impl Bar<'_> {
-    /// So much is done altogether.
+    /// Sets the progress, in total.
     pub fn set(&self, position: u64) {
         self.bar.set_position(position);
     }
@@ -188,8 +187,7 @@ impl Drop for Bar<'_> {
     }
 }
 
-/// Shows the bar after [`BAR_AFTER`], unless the sender is dropped before. None if no thread can be started: then there
-/// is no bar.
+/// Shows the bar after [`BAR_AFTER`], unless the sender is dropped before. None, and no bar, without a thread.
 fn show_later(bar: &ProgressBar) -> Option<(Sender<()>, JoinHandle<()>)> {
     let (sender, receiver) = channel();
     let bar = bar.clone();

@@ -94,7 +94,7 @@ mod tests {
 
     use crate::client::options::{ClientCommand, parse};
 
-    /// What becomes of these arguments, where whatever begins with `d` is a directory.
+    /// The job of these arguments; names that begin with `d` are directories.
     fn decided(arguments: &[&str]) -> Result<Job, BadUsage> {
         let Ok(ClientCommand::Send(options)) = parse(arguments.iter().map(Into::into)) else {
             panic!("{arguments:?}")

@@ -1,7 +1,6 @@
 //! One picture, and a link to its result, which stays with the server (`POST /enlaces`).
 //!
-//! A request that is sent again after a lost answer may leave a second file there, which is harmless: the reported link
-//! works.
+//! A request that is sent again after a lost answer may leave a second file there; the reported link works.
 use super::failure::Failure;
 use super::options::Options;
 use super::outcome::Outcome;

@@ -71,7 +71,7 @@ pub enum ExitStatus {
 /// What a run needs beside its options.
 #[derive(Debug)]
 pub struct Context<'a> {
-    /// Where the user is told.
+    /// The client's output.
     pub console: &'a Console,
     /// What saves the result.
     pub saver: &'a Saver,

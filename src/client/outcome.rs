@@ -1,4 +1,4 @@
-//! What became of one picture, and how it is told: a line for a person, the result alone, or a JSON object. Pure.
+//! The outcome of one picture, and its output: a line for a person, the result alone, or a JSON object. Pure.
 use std::fmt;
 use std::path::Path;
 

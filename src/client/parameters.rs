@@ -1,7 +1,6 @@
 //! What is wished of a result, in the server's own terms. Pure.
 //!
-//! Rules: only given values are sent, so that the server's defaults hold; a value is checked when it is read, and sent
-//! as it was typed.
+//! Rules: only given values are sent, so that the server's defaults hold. Values are checked, and sent as typed.
 use crate::http::format::Format;
 
 /// What is said of the result; None: nothing.

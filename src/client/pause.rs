@@ -1,7 +1,6 @@
 //! Waiting between two tries, shared by several conversations.
 //!
-//! Rules: of those that wait together only the first announces it; once waiting is known to be in vain, all stop
-//! waiting.
+//! Rules: of those that wait together only the first announces it; once waiting is in vain, all stop waiting.
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 

@@ -20,16 +20,14 @@ use crate::http::format::Format;
 /// The name of standard output in errors.
 const STANDARD: &str = "la salida estándar";
 
-/// A picture to be sent.
 #[derive(Debug)]
 pub(super) enum Source {
-    /// A file, or whatever else has a path.
+    /// A file, or another source with a path.
     Path(PathBuf),
     /// What came by standard input.
     Bytes(Vec<u8>),
 }
 
-/// One picture, on its way.
 #[derive(Debug)]
 pub(super) struct Upload {
     pub(super) origin: PathBuf,

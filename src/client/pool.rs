@@ -34,7 +34,6 @@ struct Shared<'a, T> {
     unsent: Vec<&'a T>,
 }
 
-/// Why an item failed.
 #[derive(Debug)]
 pub(super) enum ItemError {
     /// Something about this one, in words.
@@ -46,7 +45,6 @@ pub(super) enum ItemError {
 pub(super) struct PoolEnd<'a, T> {
     /// What was not sent, because the server was lost.
     pub(super) unsent: Vec<&'a T>,
-    /// Why.
     pub(super) lost: Option<Failure>,
 }
 
@@ -95,8 +93,7 @@ impl<'a, T: Sync> Pool<'a, T> {
                     carrier.fail(item, failure.to_string());
                 }
                 Err(ItemError::Asked(failure)) => {
-                    // Set first: threads that are woken fail because of it, and must not report their own failure as
-                    // the reason.
+                    // Set first: threads that are woken fail because of it; their failures are not the reason.
                     let mut state = self.state();
                     state.unsent.push(item);
                     state.lost.get_or_insert(failure);

@@ -31,7 +31,7 @@ pub struct Asker<R, W> {
 }
 
 impl<R: BufRead, W: Write> Asker<R, W> {
-    /// Address and port, as far as given by `options`, the rest by the answers; an address may be answered with its port.
+    /// Address and port: those of `options`, else of the answers; an address may be answered with its port.
     ///
     /// # Errors
     /// The answers end, or one of a pipe's is wrong: exit 2.
@@ -161,7 +161,7 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Whether what is at `path` can be sent, as far as can be told before: a directory and a pipe are opened in their turn.
+/// Checks whether `path` can be sent, as far as is known before; directories and pipes are opened later.
 fn check(path: &Path) -> Result<(), Failure> {
     let unreadable = |error| Failure::Read(path.to_owned(), error);
     if !path.metadata().map_err(unreadable)?.is_file() {
@@ -185,7 +185,7 @@ mod tests {
         options
     }
 
-    /// What comes of it, and what was asked.
+    /// The result, and the questions asked.
     fn ask(
         arguments: &[&str],
         input: &[u8],

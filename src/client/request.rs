@@ -41,7 +41,6 @@ pub(super) enum Body {
 }
 
 impl ClientRequest {
-    /// Asks for what is at `target`.
     #[must_use]
     pub(super) fn fetch(target: String) -> Self {
         Self { method: "GET", target, fields: Vec::new(), body: Body::Empty }

@@ -39,7 +39,7 @@ pub(super) struct FileId {
 }
 
 impl FileId {
-    /// Of what was looked at.
+    /// The identity in these metadata.
     pub(super) fn of(found: &Metadata) -> Self {
         Self { device: found.dev(), inode: found.ino() }
     }
@@ -144,7 +144,7 @@ pub(super) fn is_clutter(name: &[u8]) -> bool {
         || (name.starts_with(begin) && name.ends_with(end))
 }
 
-/// Whether the result could be saved there at all, as far as can be told before there is one.
+/// Checks before the work whether the result can be saved there.
 ///
 /// # Errors
 /// [`Failure::Write`]: there is no such directory. [`Failure::Input`]: it is the file of `input`.

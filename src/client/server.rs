@@ -11,7 +11,6 @@ pub struct ServerAddress {
     /// IPv4, IPv6 without brackets (with its zone, if it has one), or a name. Never empty, no white space.
     host: String,
     port: u16,
-    /// The key that it asks for.
     key: Option<Key>,
 }
 

@@ -18,11 +18,8 @@ use super::server::ServerAddress;
 /// What a run of the client is made of.
 #[derive(Debug)]
 pub(super) struct Session<'a> {
-    /// Where it goes.
     pub server: &'a ServerAddress,
-    /// How tries follow each other.
     pub retry_policy: RetryPolicy,
-    /// Where the user is told.
     pub console: &'a Console,
     /// Where conversations wait between tries.
     pub pause: Pause,

@@ -31,7 +31,7 @@ pub const LIST_MAX: u64 = 1 << 20;
 /// Documents that are read and sent at once, some fifty kilobytes each.
 pub const STREAMED: usize = 4;
 
-/// What stands for itself in a segment of a path (RFC 3986 §3.3, the safe part of it).
+/// Bytes that are escaped in a segment of a path (RFC 3986 §3.3): all but letters, digits and these.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a request wants of the bank.
@@ -53,7 +53,7 @@ pub enum BankRequest {
     Folders {
         /// This name and those after it.
         from: Option<String>,
-        /// At most so many.
+        /// The most to return.
         max: usize,
     },
     /// That a folder and its faces are forgotten.
@@ -74,7 +74,7 @@ pub enum BankRequest {
         folder: String,
         /// This name and those after it.
         from: Option<String>,
-        /// At most so many.
+        /// The most to return.
         max: usize,
     },
     /// All documents of a folder.
@@ -149,7 +149,7 @@ impl BankRequest {
         Some(Ask::Document { look, reservation })
     }
 
-    /// What becomes of the request now that the store has answered.
+    /// The bank's answer to the request, from the store's.
     ///
     /// # Errors
     /// The store has answered another request.

@@ -66,12 +66,11 @@ pub struct Connection {
     actions: VecDeque<Action>,
     /// The peer has closed its sending side.
     peer_done: bool,
-    /// Where the client came in.
     local_address: LocalAddress,
     server: Rc<ServerState>,
 }
 
-/// What the shell is to do.
+/// An order to the shell.
 #[derive(Debug)]
 pub enum Action {
     /// Have this done; answer with [`Connection::handle_done`].
@@ -270,12 +269,12 @@ impl Connection {
         }
     }
 
-    /// What the shell is to do next.
+    /// The next order to the shell.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// What is to be sent.
+    /// The bytes to be sent.
     #[must_use]
     pub fn poll_transmit(&self) -> Option<&SendBuf> {
         (!self.send.is_empty()).then_some(&self.send)
@@ -322,7 +321,7 @@ impl Connection {
         }
     }
 
-    /// Whether bytes from the peer are of use now.
+    /// Whether bytes from the peer can be handled now.
     #[must_use]
     pub fn wants_input(&self) -> bool {
         !self.peer_done
@@ -350,7 +349,7 @@ impl Connection {
         matches!(self.phase, Phase::Closed)
     }
 
-    /// After a last answer, and in netcat mode behind the picture (phones append megabytes), input is thrown away.
+    /// Whether input is discarded: after a last answer, and behind netcat's picture (phones append megabytes).
     fn discards_input(&self) -> bool {
         match &self.phase {
             Phase::Waiting { request, .. } => request.kind == Kind::Netcat,

@@ -1,4 +1,4 @@
-//! Who may ask, as a conversation has it: before the routes and before the body, with what every answer carries.
+//! Access control on a connection: before routes and body, with the fields of every answer.
 use super::*;
 use crate::http::access::Key;
 

@@ -106,7 +106,7 @@ impl World {
         self.found(self.part(numbers));
     }
 
-    /// What a document is asked for about.
+    /// The subject of the document that the request leads to.
     fn look(&mut self, request: &[u8]) -> BankLook {
         look_of(self.asked(request))
     }
@@ -542,7 +542,7 @@ fn a_document_is_charged_until_its_last_byte_is_with_the_kernel() {
     world.connection.sent(1, world.now);
     assert_eq!(world.server.admission.bytes(), 0);
 
-    // One that goes on is charged for as long as it goes on, and one of which the head alone is sent is not.
+    // An answer in parts is charged until its end; one of which only the head is sent is not.
     let mut stream = World::new();
     stream.asked(&get("/carpetas/c?formato=ndjson", ""));
     stream.found_faces(0..STREAMED);

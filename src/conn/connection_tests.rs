@@ -64,7 +64,7 @@ impl World {
         Self::behind(ListenerRole::Main, limits, admission)
     }
 
-    /// The client has come to a port for this.
+    /// A client that came through a port of this role.
     fn behind(side: ListenerRole, limits: Limits, admission: Admission) -> Self {
         Self::of(side, ServerState::new(limits, admission, ids))
     }
@@ -435,7 +435,7 @@ fn every_phase_has_its_deadline() {
         assert_eq!(world.statuses(), [408], "{}", beginning.escape_ascii());
     }
 
-    // Linger: two seconds, whatever the peer still sends.
+    // Linger: two seconds, even if the peer still sends.
     world.feed(&[0; 60_000]);
     world.wait(limits.linger_time);
     assert!(world.connection.is_closed());
@@ -483,7 +483,7 @@ fn an_answer_keeps_its_pace_to_the_end() {
         world.answer_of_length(4 << 20);
         world
     };
-    // So many bytes every so many seconds.
+    // Bytes, and the seconds between them.
     for (piece, pause, survives) in [
         (4 << 10, 1, true),
         (64 << 10, 16, true),

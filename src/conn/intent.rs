@@ -1,4 +1,4 @@
-//! What a conversation wants of the tasks, and what it does about the answers: decisions alone, as a function.
+//! What a connection asks of the tasks, and how it handles the answers: pure decisions.
 //!
 //! ```text
 //!  POST /tareas   Accept ----> 202 at once, or Ended ----> Status ----> File ----> 200
@@ -7,8 +7,7 @@
 //!  DELETE         Deleted ---> 204
 //! ```
 //! Waiting for a task's end ([`NextStep::Watch`]) is the same for `?espera` and for `Prefer: wait`. It is answered only
-//! when the task has ended; when the client's time is over, the connection, which alone knows its deadline, asks for
-//! the state.
+//! when the task has ended; the connection, which alone knows its deadline, asks for the state when time is over.
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,19 +35,19 @@ const STORE_TIME: Duration = Duration::from_secs(30);
 /// Prometheus's text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What a request is after.
+/// The purpose of a request.
 #[derive(Debug)]
 pub enum Intent {
-    /// The picture, in the answer to its upload, or whatever needs no task.
+    /// The picture, in the answer to its upload, or anything else without a task.
     Picture,
     /// A link to the picture.
     Link {
         /// What stands before the file's name in it.
         base: String,
     },
-    /// That its picture is kept as a task.
+    /// Its picture is to be kept as a task.
     Task(TaskPreferences),
-    /// What is known of a task.
+    /// The status of a task.
     Status {
         /// The id as it was sent.
         asked: String,
@@ -62,7 +61,7 @@ pub enum Intent {
         /// What the client has already.
         conditions: Conditions,
     },
-    /// That a task is forgotten.
+    /// A task is to be deleted.
     Delete {
         /// The id as it was sent.
         asked: String,
@@ -82,20 +81,20 @@ pub struct TaskPreferences {
     pub explicit: bool,
 }
 
-/// What a conversation waits for.
+/// The answer that a connection waits for.
 #[derive(Debug)]
 pub enum Pending {
     /// The end of a run.
     Run,
-    /// That its picture is kept: as this task, if it is new.
+    /// Its picture is stored: as this task, if it is new.
     Accepted(Box<Status>),
     /// The end of this task.
     Ended(Uuid),
-    /// What is known of this task.
+    /// The status of this task.
     Status(Uuid),
     /// A result.
     File(Box<ResultPart>),
-    /// That this task is forgotten.
+    /// This task is deleted.
     Deleted(Uuid),
     /// What the bank has.
     Bank,
@@ -130,7 +129,7 @@ pub enum NextStep {
         /// How long to wait.
         due: Instant,
     },
-    /// Have the server's figures put together.
+    /// Collect the server's figures.
     Measure(Figures),
     /// Answer the request.
     Answer {
@@ -141,11 +140,11 @@ pub enum NextStep {
         /// The task that it is about, where the answer is the task's.
         id: Option<Uuid>,
     },
-    /// Begin an answer that goes on as the store brings more.
+    /// Begin an answer that continues with each part from the store.
     Stream {
         /// Head and beginning.
         reply: Reply,
-        /// What is to follow.
+        /// The rest of the answer.
         rest: bank::Rest,
     },
     /// Refuse it.
@@ -199,7 +198,7 @@ pub fn submit_task(submission: Submission, now: Now) -> NextStep {
     ask(StoreWrite::Accept(Box::new(submission)), Pending::Accepted(status), now)
 }
 
-/// When a connection that has asked the store, or for the server's figures, gives up waiting.
+/// When a connection gives up waiting for the store, or for the server's figures.
 #[must_use]
 pub fn store_due(now: Now) -> Instant {
     now.at + STORE_TIME
@@ -269,7 +268,7 @@ pub fn next(
     })
 }
 
-/// The picture is a task.
+/// The picture is stored as a task.
 fn kept(intent: &Intent, status: Status, server: &ServerState, now: Now) -> NextStep {
     match intent {
         Intent::Task(handover) => match handover.wait() {
@@ -389,7 +388,7 @@ fn answer(reply: Reply) -> NextStep {
     NextStep::Answer { reply, held: Held::Nothing, id: None }
 }
 
-/// The answer belongs to a request with another intent.
+/// The refusal for an answer that belongs to another intent.
 fn lost(server: &ServerState) -> NextStep {
     NextStep::Refuse(server.failed(WorkError::Lost))
 }

@@ -1,4 +1,4 @@
-//! Through which port a client came, under which address it reached us, and where a link that it is given leads.
+//! The port and the address through which a client reached us, and the base of its links.
 //!
 //! A link names the host that the client used, so that the client can share it; only a plain name or address is taken,
 //! because it is echoed. With a port of its own for links (`-l`) the link names that port; without one the client's
@@ -33,8 +33,8 @@ pub struct LocalAddress {
 }
 
 impl LocalAddress {
-    /// What stands before a file's name in a link: `host` is what the client calls us, if it does, `told` what a proxy says,
-    /// and `links_port` the port of `-l`.
+    /// What stands before a file's name in a link: `host` is what the client calls us, if it does, `told` what a proxy
+    /// says, and `links_port` the port of `-l`.
     #[must_use]
     pub fn base(&self, told: &Forwarded<'_>, host: Option<&[u8]>, links_port: Option<u16>) -> String {
         let scheme = if told.https { "https" } else { "http" };

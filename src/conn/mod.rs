@@ -1,11 +1,11 @@
 //! The conversation with one client, as a state machine: bytes and time in, bytes and orders out. Pure: no socket, no
 //! clock, no thread.
 //!
-//! A [`connection`] goes from phase to phase; what it remembers of a [`request`] is decided from its head, its body becomes an
-//! [`upload`], [`parameters`] say what is wanted. What it wants of tasks and of the [`bank`] is its [`intent`]. The results of work
-//! become `answers`; whatever goes wrong is a [`problem`], and `refusal` says when one is refused for the state of the whole.
-//! The page's files are [`asset`]s, and [`local_address`] is where the client came in. Reading order: [`connection`], [`request`], [`upload`],
-//! [`intent`], [`problem`].
+//! A [`connection`] goes from phase to phase; what it remembers of a [`request`] is decided from its head, its body
+//! becomes an [`upload`], [`parameters`] say what is wanted. What it wants of tasks and of the [`bank`] is its
+//! [`intent`]. The results of work become `answers`, errors a [`problem`], and `refusal` gives the problem if a request
+//! is refused because of the server's state. The page's files are [`asset`]s, and [`local_address`] is where the client
+//! came in. Reading order: [`connection`], [`request`], [`upload`], [`intent`], [`problem`].
 mod answers;
 pub mod asset;
 pub mod bank;

@@ -16,8 +16,8 @@ use crate::model::picture::Held;
 
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// Between requests. `fresh`: nothing has come on this connection yet. `since`: the last answer was sent then; None before
-    /// the first request.
+    /// Between requests. `fresh`: nothing has come on this connection yet. `since`: the last answer was sent then; None
+    /// before the first request.
     Idle { fresh: bool, since: Option<Instant>, due: Instant },
     /// A request has begun. `fresh`: its first bytes tell whether this is HTTP or netcat.
     Head { fresh: bool, since: Instant },
@@ -33,14 +33,13 @@ pub(super) enum Phase {
     Closed,
 }
 
-/// What follows an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
     Next,
     Close,
 }
 
-/// An answer that goes on when the store has brought more.
+/// An answer that continues with each part from the store.
 #[derive(Debug)]
 pub(super) struct Continued {
     pub(super) rest: Continuation,
@@ -48,7 +47,7 @@ pub(super) struct Continued {
     pub(super) chunked: bool,
 }
 
-/// How far an answer that goes on has come.
+/// The state of an answer in parts.
 #[derive(Debug)]
 pub(super) enum Continuation {
     /// The next part is to be asked for when the last one is with the kernel.
@@ -57,7 +56,7 @@ pub(super) enum Continuation {
     Asked(String),
 }
 
-/// What the log will say of an answer.
+/// The log's facts about an answer.
 #[derive(Debug)]
 pub(super) struct Replying {
     pub(super) id: Uuid,

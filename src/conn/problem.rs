@@ -27,7 +27,7 @@ mod limits;
 mod page;
 mod words;
 
-/// Why a request is not answered with what it asked for.
+/// Why a request fails.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpProblem {
     /// The head can't be read.
@@ -51,7 +51,7 @@ pub enum HttpProblem {
         rate: Option<u64>,
         /// Bytes that came: of a body, in its last stretch.
         received: u64,
-        /// How long it took over them.
+        /// The time that they took.
         took: Duration,
     },
     /// Access is refused: by host name, key or origin.
@@ -81,7 +81,7 @@ pub enum HttpProblem {
     #[error("el cuerpo llegó codificado (Content-Encoding: {}) y aquí no se decodifica: envíelo tal como es, sin ese campo",
         words::shortened(.0))]
     Encoded(String),
-    /// A body is needed, and neither its length is told nor that it comes in chunks.
+    /// A body is needed, but has neither a length nor chunks.
     #[error(
         "la petición no trae cuerpo ni dice cuánto mide: envíe la imagen con Content-Length o con \
          Transfer-Encoding: chunked, como hace curl -F imagen=@foto.jpg"
@@ -165,7 +165,7 @@ pub enum HttpProblem {
     /// A picture of the self-test is stuck in this part of the server.
     #[error("{}", words::stuck(*.0))]
     Stuck(ServerPart),
-    /// Work in hand is older than it may become.
+    /// A job is older than its deadline.
     #[error("hay una imagen en proceso desde hace más que el plazo de {} s (opción --plazo)", .deadline.as_secs())]
     Overdue {
         /// `--plazo`.
@@ -213,7 +213,7 @@ pub enum HttpProblem {
         /// The name.
         name: String,
     },
-    /// A list of names is longer than is looked through at once.
+    /// A list of names is longer than one request may send.
     #[error("la lista de nombres tiene al menos {received} bytes y el límite son {max}: envíela por partes")]
     ListTooLong {
         /// Bytes allowed.
@@ -227,7 +227,7 @@ pub enum HttpProblem {
     /// The body is JSON, but no list of names.
     #[error("{}", words::not_names(.value))]
     NotNames {
-        /// What of it is no name; empty if there is no list at all.
+        /// The part that is no name; empty if there is no list.
         value: String,
     },
     /// The service is not ready, because a picture would be answered with this.
@@ -323,7 +323,7 @@ impl HttpProblem {
         self.row().1
     }
 
-    /// The same for every error of its kind.
+    /// The title, the same for every error of its kind.
     fn title(&self) -> &'static str {
         match self.status() {
             400 => "Petición mal formada",
@@ -367,7 +367,7 @@ impl HttpProblem {
         }
     }
 
-    /// What a task keeps of it.
+    /// The part that a task stores.
     #[must_use]
     pub fn problem(&self) -> Problem {
         Problem { code: self.status(), slug: self.slug().to_owned(), detail: self.to_string() }
@@ -450,7 +450,7 @@ impl HttpProblem {
     }
 }
 
-/// The row of a piece of work that came to nothing.
+/// The row of failed work.
 fn row_of_work(failure: &WorkError) -> (u16, &'static str) {
     match failure {
         WorkError::NoFile | WorkError::NoPermission => (404, "no-encontrado"),

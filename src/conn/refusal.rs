@@ -7,7 +7,7 @@ use crate::model::error::WorkError;
 use crate::model::server_state::ServerState;
 
 impl ServerState {
-    /// What a client is told of a failure: what it would be told had it been known at once, else the failure itself
+    /// The problem of a failure: the one that an early check would have given, else the failure itself
     /// with the limits that its text names.
     #[must_use]
     pub fn failed(&self, failure: WorkError) -> HttpProblem {
@@ -29,7 +29,7 @@ impl ServerState {
         HttpProblem::Failed { failure, limits }
     }
 
-    /// Why a picture that came now would have little hope; None if all is well.
+    /// Why a picture that came now would probably fail; None if all is well.
     #[must_use]
     pub fn unready(&self) -> Option<HttpProblem> {
         let away = || self.scaler_away.get().then(|| self.failed(WorkError::ScalerAway));
@@ -48,14 +48,13 @@ impl ServerState {
             .or_else(|| self.store_trouble().or_else(bank).map(Box::new).map(HttpProblem::Unready))
     }
 
-    /// Why a picture that came now could not be kept as a task. A full queue is no reason: a task waits in the store,
-    /// not in memory.
+    /// Why a picture that came now could not be kept as a task. A full queue is no reason: tasks wait in the store.
     #[must_use]
     pub fn unable_to_keep(&self) -> Option<HttpProblem> {
         self.short_of_memory().or_else(|| self.store_trouble())
     }
 
-    /// Why nothing more could be held in memory now.
+    /// Why no more memory can be taken now.
     #[must_use]
     pub fn short_of_memory(&self) -> Option<HttpProblem> {
         (self.admission.bytes() >= self.admission.bytes_max()).then(|| self.memory_full(0))
@@ -89,7 +88,7 @@ impl ServerState {
         HttpProblem::MemoryFull { max, received, retry_after: self.admission.retry_after() }
     }
 
-    /// A picture was not ready when so much time had passed.
+    /// The problem of a picture that was not ready after `took`.
     #[must_use]
     pub fn late(&self, took: Duration) -> HttpProblem {
         HttpProblem::Late { deadline: self.limits.deadline, took }

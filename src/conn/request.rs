@@ -39,36 +39,36 @@ const ASKED_MAX: usize = 64;
 /// Longest part of a target that a log line shows, in bytes.
 const SHOWN_MAX: usize = 200;
 
-/// What is remembered of a request until its answer is sent.
+/// A request, until its answer is sent.
 #[derive(Debug)]
 pub struct Request {
     /// `X-Tarea`; also the id of its run.
     pub id: Uuid,
     /// HTTP, or netcat mode.
     pub kind: Kind,
-    /// Whose it is.
+    /// Its client.
     pub caller: Caller,
-    /// Fields that its answer has whatever it is: those of CORS, and the proxy's id.
+    /// Fields that every answer to it has: those of CORS, and the proxy's id.
     pub extra: Vec<(&'static str, Cow<'static, str>)>,
     /// Method and target for the log: bounded, printable.
     pub shown: String,
-    /// What it is after.
+    /// Its purpose.
     pub intent: Intent,
-    /// What the run's plan is made of.
+    /// The parameters of the run's plan.
     pub parameters: Parameters,
     /// When its head was complete; of one that could not be read, when it began.
     pub began_at: Instant,
     /// Its body has the type of a form without files.
     pub as_fields: bool,
-    /// An error is to be told as a page: its `Accept` prefers that.
+    /// An error is to be sent as a page: its `Accept` prefers that.
     pub as_page: bool,
     /// Its answer may come in chunks: HTTP/1.1.
     pub chunks: bool,
     /// Body bytes that came with it, once it is complete or refused.
     pub received: u64,
-    /// What its answer counts as.
+    /// How its answer is counted.
     pub labels: MetricLabels,
-    /// It asks whether the server is well: `/healthz`, `/readyz`, `/metrics`.
+    /// It is a probe: `/healthz`, `/readyz`, `/metrics`.
     pub is_health_check: bool,
     /// What went wrong, where the status of its answer does not tell it.
     pub note: Option<LogNote>,
@@ -154,7 +154,6 @@ impl Request {
         EarlyReply::Reply(reject.reply(self.id, self.as_page))
     }
 
-    /// Nothing is known of it yet.
     fn bare(id: Uuid, began_at: Instant) -> Self {
         let kind = Kind::Http { keep_alive: false, head_only: false };
         let (shown, intent, parameters) = ("-".into(), Intent::Picture, Parameters::default());
@@ -384,8 +383,7 @@ fn task_id(sent: &[u8]) -> Result<(String, Uuid), HttpProblem> {
     }
 }
 
-/// What is wanted of a file; checked in the order 404, 422, as far as a head tells. Memory is checked when work turns
-/// out to be needed.
+/// What is wanted of a file; checked in the order 404, 422, by the head alone. The run checks the memory.
 fn file_request(
     head: &RequestHead,
     request: &Request,
@@ -409,8 +407,7 @@ fn links_path<'a>(path: &'a [u8], local_address: &LocalAddress, server: &ServerS
     }
 }
 
-/// What is wanted of a link: a file of the folder itself, and none that is hidden (files being written have such
-/// names).
+/// What is wanted of a link: a file of the folder itself, and none that is hidden, as files being written are.
 fn link_request(head: &RequestHead, path: &[u8], server: &ServerState) -> Result<LinkRequest, HttpProblem> {
     let name = beneath(path).filter(|name| !name.contains(&b'/') && !name.starts_with(b"."));
     let name = name.ok_or(HttpProblem::Absent(Absent::NotFound))?;

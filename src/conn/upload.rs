@@ -54,7 +54,7 @@ pub enum BodySink {
     Raw(Vec<u8>),
     /// `multipart/form-data`.
     Form(Box<Form>),
-    /// Nowhere: this comes next, once at most so many bytes more have come.
+    /// Discarded: then this is done, after at most this many more bytes.
     Discard(Box<EarlyReply>, u64),
 }
 
@@ -63,11 +63,11 @@ pub enum BodySink {
 pub enum EarlyReply {
     /// This answer.
     Reply(Reply),
-    /// What comes of looking at a file.
+    /// The result of looking at a file.
     File(FileRequest),
     /// What is found out about this task.
     Task(Uuid),
-    /// What comes of looking at a link.
+    /// The result of looking at a link.
     Linked(LinkRequest),
     /// What the bank has.
     Bank(Ask),

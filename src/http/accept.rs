@@ -1,5 +1,5 @@
-//! `Accept` (RFC 9110 §12.5.1): which of the formats we write the client likes best. A bare `*`, which some libraries send,
-//! counts as `*/*`.
+//! `Accept` (RFC 9110 §12.5.1): which of the formats we write the client likes best. A bare `*`, which some libraries
+//! send, counts as `*/*`.
 //!
 //! ```
 //! use tp2::http::{accept, format::Format};

@@ -1,10 +1,10 @@
-//! Who may use the service: names against rebinding, the key, pages of other sites.
+//! Access control: host names against DNS rebinding, the key, pages of other sites.
 //!
 //! | request | option | answer |
 //! | --- | --- | --- |
-//! | `Host` is absent, empty, an address, a name without a dot, `*.localhost`, or a name of `-i` or `--nombre` | any | goes on |
+//! | `Host` is absent, empty, an address, has no dot, is `*.localhost`, or of `-i` or `--nombre` | any | goes on |
 //! | `Host` is another name | every `-i` is loopback, or `--nombre` is given | 421 |
-//! | `Host` is another name | otherwise, or the target is no path: the field means nothing then (RFC 9112 §3.2.2) | goes on |
+//! | `Host` is another name | otherwise, or the target is no path: the field is ignored (RFC 9112 §3.2.2) | goes on |
 //! | preflight of an origin that `--origen` lets in | `--origen` | 204, allowed |
 //! | GET or HEAD of `/healthz`, `/readyz`, the page or a file of the page | `--clave-archivo` | goes on |
 //! | `Authorization: Bearer KEY` | `--clave-archivo` | goes on |
@@ -57,7 +57,7 @@ pub struct Access {
     pub origins: Origins,
     /// Names of `-i` and of `--nombre`, in small letters.
     pub names: Vec<String>,
-    /// Other names are refused.
+    /// Whether other names are refused.
     pub guards_host: bool,
     /// Other names in a believed `X-Forwarded-Host` are refused: `--nombre` was given.
     pub guards_forwarded_host: bool,
@@ -70,14 +70,14 @@ pub struct Access {
 /// Why access is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessError {
-    /// 421: the name by which the server was called.
+    /// 421: the unknown host name that the client used.
     Misdirected(String),
     /// 401: `sent`, a key that is not the one.
     Unauthorized {
         /// There was one.
         sent: bool,
     },
-    /// 403: the origin of the page that sent it, as far as it was told.
+    /// 403: the origin of the page that sent it, if the browser sent one.
     CrossSite(Option<String>),
 }
 
@@ -261,8 +261,7 @@ impl Access {
             && head.field("origin").is_some_and(|origin| self.origins.has(origin))
     }
 
-    /// The answer to a preflight, without the fields of [`Access::fields`]; None if it is no preflight, or its origin
-    /// is not allowed.
+    /// The answer to a preflight, without the fields of [`Access::fields`]; None if it is none or not allowed.
     #[must_use]
     pub fn preflight(&self, head: &RequestHead) -> Option<Reply> {
         if !self.is_preflight(head) {
@@ -318,8 +317,7 @@ fn bearer(credentials: &[u8]) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"bearer") && token.starts_with(b" ")).then(|| token.trim_ascii())
 }
 
-/// Whether a page of this origin was loaded from `host`. The scheme is not compared: before a proxy there is TLS,
-/// behind it none.
+/// Whether a page of this origin was loaded from `host`. The scheme may differ: a proxy may end TLS.
 fn is_origin_of(origin: &[u8], host: &[u8]) -> bool {
     let normal = std::str::from_utf8(origin).ok().and_then(normal_origin);
     let (Some(origin), Ok(host)) = (normal, std::str::from_utf8(host)) else { return false };

@@ -28,12 +28,12 @@ mod error;
 
 pub use error::BodyError;
 
-/// What [`BodyDecoder::decode`] found.
+/// A result of [`BodyDecoder::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyEvent<'a> {
     /// The next bytes of the body; never empty.
     Data(&'a [u8]),
-    /// The whole input is taken, and the body goes on.
+    /// The whole input is taken, and the body is incomplete.
     NeedMore,
     /// The body is complete; what is left of the input belongs to the next request.
     Done,
@@ -52,7 +52,6 @@ pub struct BodyDecoder {
     name_len: usize,
 }
 
-/// Where in the body the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BodyState {
     Length { left: u64 },

@@ -1,8 +1,7 @@
 //! The names of the parameters of a transformation, in a form or in the query.
 //!
 //! Rules: names are compared without regard to case, and each has an English synonym. A name that differs by one letter
-//! from a name of at least five counts as misspelt, so that `escla=0.25` is not ignored in silence; other names are
-//! ignored.
+//! from a name of at least five counts as misspelt, so that `escla=0.25` is reported; other names are ignored.
 //!
 //! ```
 //! use tp2::http::field::Field;

@@ -1,7 +1,6 @@
 //! The picture formats that we support, one row each ([`FORMATS`]), and how the first bytes tell them apart.
 //!
-//! The table `CODECS` of `pixels` says what is done with their pixels. Sentences that list formats are joined from the
-//! rows.
+//! The table `CODECS` of `pixels` has the codecs. Sentences that list formats are joined from the rows.
 //!
 //! Rules: the client's type is never believed: [`Format::sniff`] looks at magic numbers alone. It decides as soon as
 //! the bytes allow, because the same port speaks HTTP and a method may begin with `BM` or `P`. A picture by its magic

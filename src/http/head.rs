@@ -144,7 +144,7 @@ pub enum Expectation {
 pub enum Framing {
     /// No body is announced: there is none.
     None,
-    /// So many bytes, which may be zero.
+    /// This many bytes, perhaps zero.
     Length(u64),
     /// `Transfer-Encoding: chunked`.
     Chunked,
@@ -183,7 +183,7 @@ impl RequestHead {
         self.part(&self.line.target)
     }
 
-    /// Whether the target is a path, or `*` (RFC 9112, 3.2.1 and 3.2.4): the only forms that a browser sends to a server.
+    /// Whether the target is a path, or `*` (RFC 9112, 3.2.1 and 3.2.4): the forms that browsers send to servers.
     pub fn is_path(&self) -> bool {
         matches!(self.target().first(), Some(b'/' | b'*'))
     }

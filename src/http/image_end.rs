@@ -34,7 +34,7 @@ mod size;
 /// Looks for the end of one picture of a known format.
 #[derive(Clone, Debug)]
 pub struct ImageEnd {
-    /// Bytes to pass over before the walk goes on.
+    /// Bytes to skip before the next step.
     skip: u64,
     walk: Walk,
 }
@@ -55,9 +55,9 @@ enum Walk {
 enum EndStep {
     /// The next byte.
     Next,
-    /// To pass over so many bytes.
+    /// To skip this many bytes.
     Skip(u64),
-    /// Nothing: the picture ends after so many more bytes.
+    /// Nothing: the picture ends after this many more bytes.
     EndAfter(u64),
     /// Nothing: its end can't be told from its bytes.
     Unknown,

@@ -1,4 +1,4 @@
-//! A limit of the wire formats that was passed: its name, its value, and what came, for the error that says so.
+//! A limit of the wire formats that was passed, for the error: its name, its value, and the amount received.
 
 /// A limit that was passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl Limit {
         Self { name, max: max as u64, received: received as u64 }
     }
 
-    /// Found out at the first one too many, whatever is still to come.
+    /// Passed by the first one too many; more may still come.
     #[must_use]
     pub const fn passed(name: &'static str, max: usize) -> Self {
         Self::new(name, max, max.saturating_add(1))

@@ -1,4 +1,4 @@
-//! A push scanner for multipart bodies (RFC 2046, 5.1; RFC 7578): slices in, events out, nothing kept but a part's head.
+//! A push scanner for multipart bodies (RFC 2046, 5.1; RFC 7578): slices in, events out; it keeps one part's head.
 //!
 //! Plan: data goes out as slices of the input, all of it, unless its last bytes are the beginning of the delimiter `CR
 //! LF -- boundary`. Then only their number is kept; if the next input goes on otherwise, the delimiter's own first
@@ -69,7 +69,6 @@ pub struct Scanner {
     work: usize,
 }
 
-/// Where in the body the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ScanState {
     Preamble,
@@ -231,7 +230,6 @@ impl Scanner {
         };
     }
 
-    /// One byte behind a boundary.
     fn step(&mut self, part: BoundaryPart, byte: u8) -> Result<(), MultipartError> {
         use BoundaryPart as Part;
         if part == Part::Nothing {

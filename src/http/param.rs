@@ -2,8 +2,7 @@
 //!
 //! Rules: a backslash escapes only a quote or another backslash; before anything else it stands for itself, because old
 //! browsers send `filename="C:\fotos\a.jpg"` and new ones never escape with it. What follows a closing quote is skipped
-//! up to the next semicolon. An extended parameter (`filename*`, RFC 8187) is one more name to this parser; the caller
-//! decodes its value.
+//! up to the next semicolon. An extended parameter (`filename*`, RFC 8187) is one more name; the caller decodes it.
 //!
 //! ```
 //! use tp2::http::param;

@@ -2,8 +2,7 @@
 //!
 //! Rules: split at the slashes first, then decode each component, so that no escape can make a separator (RFC 3986
 //! §2.4). A component that is empty, `.` or `..`, or holds a slash, a backslash or NUL once decoded, is no name. Paths
-//! are not normalised: a file has one path. A name is bytes: it need not be UTF-8. A `%` that escapes nothing stands
-//! for itself.
+//! are not normalised: a file has one path. A name is bytes, UTF-8 or not. A `%` without digits stands for itself.
 //!
 //! Refuses to do: look at a file system. That nothing outside the directory is opened does not depend on this file
 //! alone: `scaler::sys::open_beneath` asks the kernel for it.
@@ -97,7 +96,7 @@ mod tests {
         }
     }
 
-    /// Every path of up to five of these bytes behind a slash: what comes out is made of plain names, whatever went in.
+    /// Every path of up to five of these bytes behind a slash gives plain names or nothing.
     #[test]
     fn no_short_path_leads_elsewhere() {
         const BYTES: &[u8] = b"/.%2efF5cC0\\a";

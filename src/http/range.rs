@@ -2,8 +2,7 @@
 //!
 //! Rules: exactly one range is served, in the unit `bytes`. Several ranges, another unit, and an unreadable field are
 //! ignored: the answer is whole, as §14.2 allows. A range that begins behind the end is refused (416), because a client
-//! that resumes a download wants to know that. An empty representation is whole if its last bytes are asked for; it has
-//! no first ones.
+//! that resumes a download wants to know that. An empty representation is whole for a suffix range, else refused.
 //!
 //! Refuses to do: `multipart/byteranges`. [`conditional`](super::conditional) decides whether the client still has the
 //! same representation.

@@ -53,14 +53,14 @@ pub struct Frame<'a> {
     pub head_only: bool,
     /// How the client will know where the body ends.
     pub extent: Extent,
-    /// Fields that every answer to the request has, whatever it is.
+    /// Fields that every answer to the request has.
     pub extra: &'a [(&'static str, Cow<'static, str>)],
 }
 
 /// How the end of an answer's body is known (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Extent {
-    /// The reply has the whole body: its length is told.
+    /// The reply has the whole body, and states its length.
     #[default]
     Whole,
     /// The reply has its beginning: chunks follow, and [`LAST_CHUNK`].

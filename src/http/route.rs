@@ -27,7 +27,7 @@ pub enum Route<'a> {
     Process,
     /// A picture in, the id of a task out.
     Submit,
-    /// What is known of the task of this name, as sent.
+    /// The status of the task of this name, as sent.
     Status(&'a [u8]),
     /// The picture that the task of this name led to.
     Result(&'a [u8]),
@@ -61,7 +61,7 @@ pub enum Route<'a> {
 }
 
 impl Route<'_> {
-    /// A word for it, the same whatever path or name was sent.
+    /// A word for it, independent of the path or name sent.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -197,8 +197,7 @@ fn answer<'a>(method: &Method, allow: &'static str, found: Option<Route<'a>>) ->
     }
 }
 
-/// Looks a request up where the folder of links is served; `path` from there on, as sent. There are only its files,
-/// which can be read.
+/// Looks a request up where the folder of links is served; `path` from there on, as sent. Files are read-only.
 ///
 /// # Errors
 /// [`Absent`]: 404 or 405.

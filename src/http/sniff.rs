@@ -1,8 +1,7 @@
 //! What bytes that are no supported picture seem to be, and what their sender can do about it.
 //!
 //! A pure look at the first [`LOOKED_AT`] bytes: a table of magic numbers, then, for text, a few rules. The order of
-//! the table decides where two rows match. The verdict is only for a sentence to a person: the request is refused in
-//! any case.
+//! the table decides where two rows match. The verdict is only for a message: the request is refused anyway.
 //!
 //! Refuses to do: look at file names or at the client's Content-Type; decode anything. Known limits: a text file that
 //! happens to begin with a magic number of two bytes is named after that.
@@ -20,7 +19,7 @@ use memchr::memmem;
 
 use super::format::{Format, Sniff};
 
-/// So many bytes are looked at, at most.
+/// Most bytes that are looked at.
 pub const LOOKED_AT: usize = 512;
 
 /// What bytes seem to be.
@@ -109,8 +108,7 @@ impl Foreign {
             return Some(*kind);
         }
         match first {
-            // Reserved, type (icon or cursor), count, then the first picture, if it is there: sides, colours, a
-            // reserved zero.
+            // Reserved, type (icon or cursor), count, then the first picture if present: sides, colours, reserved.
             [0, 0, 1 | 2, 0, count, 0, rest @ ..] if *count > 0 && matches!(rest.get(3), None | Some(0)) => {
                 return Some(Self::Icon);
             }
@@ -310,7 +308,7 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// So many bytes decide how a connection opens.
+/// How many bytes decide how a connection opens.
 pub const OPENING_MAX: usize = 32;
 
 /// Bytes before a picture that count as a prefix: lengths, line ends, a short name.
@@ -414,7 +412,7 @@ const MAGIC: &[(Foreign, usize, &[u8])] = &[
     (Foreign::AppleDouble, 0, b"\0\x05\x16\0"),
 ];
 
-/// A file of the ISO base media format, by its brands (ISO 14496-12, 4.3): the major one, a version, the compatible ones.
+/// A file of the ISO base media format, by its brands (ISO 14496-12, 4.3): major, version, compatible ones.
 fn of_brands(brands: &[u8]) -> Foreign {
     let (brands, _) = brands.as_chunks::<4>();
     let named = |wanted: &[&[u8; 4]]| brands.iter().take(16).any(|brand| wanted.contains(&brand));
@@ -429,7 +427,7 @@ fn of_brands(brands: &[u8]) -> Foreign {
     }
 }
 
-/// Whether it is base64 (RFC 4648, either alphabet, also with line ends) whose first bytes are those of a picture or a PDF.
+/// Whether it is base64 (RFC 4648, either alphabet, also with line ends) of a picture or a PDF.
 fn is_base64_of_a_picture(text: &[u8]) -> bool {
     let mut digits: Vec<u8> =
         text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(32).collect();

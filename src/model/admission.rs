@@ -53,7 +53,7 @@ impl Counters {
 pub struct Full;
 
 impl Admission {
-    /// A counter with so many places (`--cola`) and bytes (`--memoria`), behind which so many threads work.
+    /// A counter with these places (`--cola`) and bytes (`--memoria`), for work on this many threads.
     #[must_use]
     pub fn new(places_max: usize, bytes_max: u64, threads: usize) -> Self {
         Self(Arc::new(Counters {
@@ -93,7 +93,7 @@ impl Admission {
         self.0.small_max
     }
 
-    /// Whether the share of small reservations has room for so many bytes more, whatever large ones leave.
+    /// Whether the share of small reservations has room for this many more bytes, independent of large ones.
     #[must_use]
     pub fn share_has_room(&self, bytes: u64) -> bool {
         let (all, large) = (self.bytes(), self.0.large.load(Relaxed));

@@ -20,7 +20,7 @@ pub enum WorkError {
     /// There are no bytes.
     #[error("no llegó ningún byte")]
     Empty,
-    /// There is no such file for us.
+    /// There is no such file that may be served.
     #[error("no existe ese archivo")]
     NoFile,
     /// There is such a file, but we may not read it.

@@ -1,4 +1,4 @@
-//! What is known of a picture before it is decoded, the bounds that hold for each, and how a result is written.
+//! The facts about a picture before it is decoded, the limits for each, and how a result is written.
 use super::error::WorkError;
 use crate::http::format::Format;
 

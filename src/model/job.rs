@@ -1,7 +1,7 @@
 //! Plain data that crosses threads: the steps of a picture's work, their results, and every way they can fail.
 //!
 //! A [`Job`] goes out (to a worker, or to a scaler connection) and comes back as exactly one [`Completion`] with the
-//! same ticket and the same reservation, whatever happened in between.
+//! same ticket and the same reservation, in every case.
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
@@ -51,8 +51,7 @@ impl Brief {
         Self { transform, version: None, product }
     }
 
-    /// Columns and rows of the largest result for a picture stored in this size. Whether it must be turned is not known
-    /// before decoding.
+    /// Columns and rows of the largest result for a picture of this stored size: whether it will be turned is unknown.
     #[must_use]
     pub fn largest_target(&self, width: u32, height: u32) -> (u32, u32) {
         let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
@@ -84,8 +83,7 @@ impl Brief {
         }
     }
 
-    /// How much smaller a JPEG of this stored size may be decoded. A face is decoded whole: its numbers are kept for
-    /// good.
+    /// How much smaller a JPEG of this stored size may be decoded. Not for a face: its numbers are kept for good.
     #[must_use]
     pub fn reduction(&self, width: u32, height: u32) -> Reduction {
         if self.product == Product::Face {
@@ -352,7 +350,7 @@ pub enum WorkOutput {
     Excerpt(FilePart),
 }
 
-/// Which queue a job stands in; the discriminant is its place among them.
+/// The queue of a job; the discriminant is its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
     /// Its client waits, and it takes little.
@@ -366,7 +364,7 @@ pub enum Queue {
 /// How many [`Queue`]s there are.
 pub const QUEUES: usize = 3;
 
-/// Threads that take from the same queues; the discriminant is its place among them.
+/// Threads that take from the same queues; the discriminant is its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerClass {
     /// Takes [`Queue::Quick`].

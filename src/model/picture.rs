@@ -1,4 +1,4 @@
-//! What comes of a run: a picture, and how long it took to make.
+//! The result of a run: a picture, and how long it took to make.
 use std::sync::Arc;
 use std::time::Duration;
 

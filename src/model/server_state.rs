@@ -81,8 +81,7 @@ pub enum Figures {
 
 impl Limits {
     /// The new deadline of a reply whose deadline was `due`, after `sent` more bytes. Sent bytes buy time at
-    /// [`Limits::reply_rate`], up to [`Limits::reply_time`] in all: a client that is slower over that time has used it
-    /// up.
+    /// [`Limits::reply_rate`], up to [`Limits::reply_time`] in all: a slower client uses that up.
     #[must_use]
     pub fn reply_due(&self, due: Instant, sent: usize, now: Instant) -> Instant {
         let bought = Duration::from_secs_f64(sent as f64 / f64::from(self.reply_rate));
@@ -118,7 +117,7 @@ impl ServerPart {
 pub struct ServerState {
     /// The limits in force.
     pub limits: Limits,
-    /// Who may ask.
+    /// The access rules.
     pub access: Access,
     /// The admission counter.
     pub admission: Admission,

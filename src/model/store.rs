@@ -102,8 +102,7 @@ impl From<StoreRead> for Ask {
 pub enum StoreWrite {
     /// Keep this as a task that waits: [`StoreReply::Accepted`].
     Accept(Box<Submission>),
-    /// Takes the oldest waiting task into work: [`StoreReply::Claimed`]. Suspects come first, except those still left
-    /// alone.
+    /// Takes the oldest waiting task into work: [`StoreReply::Claimed`]. Suspects that need not wait come first.
     Claim {
         /// Suspects that were in work at more crashes than this are left alone.
         crashes_max: u32,
@@ -178,7 +177,7 @@ pub enum End {
 /// Looks.
 #[derive(Debug)]
 pub enum StoreRead {
-    /// What is known of a task: [`StoreReply::Status`].
+    /// The status of a task: [`StoreReply::Status`].
     Status(Uuid),
     /// The same; if another server ends it later, the store reports that where it can: [`News::Ended`].
     Watch(Uuid),
@@ -208,7 +207,7 @@ pub enum StoreRead {
     Folders {
         /// Only this name and those after it.
         from: Option<String>,
-        /// At most so many.
+        /// The most to return.
         max: usize,
     },
     /// Names in a folder, in order of their bytes: [`StoreReply::Page`].
@@ -217,7 +216,7 @@ pub enum StoreRead {
         folder: String,
         /// Only this name and those after it.
         from: Option<String>,
-        /// At most so many.
+        /// The most to return.
         max: usize,
     },
     /// One face: [`StoreReply::Faces`], with one or none.
@@ -233,12 +232,12 @@ pub enum StoreRead {
         folder: String,
         /// Only names after this one.
         after: Option<String>,
-        /// At most so many.
+        /// The most to return.
         max: usize,
     },
 }
 
-/// What came of a request.
+/// The answer to a request.
 #[derive(Debug)]
 pub struct StoreAnswer {
     /// The request's.
@@ -357,18 +356,18 @@ pub struct StoreSizes {
     pub disk: Option<u64>,
 }
 
-/// What came of a submission.
+/// The result of a submission.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Acceptance {
     /// It is a task now.
     New,
-    /// The same was handed in under this key before: that task, as it stands.
+    /// The same was submitted under this key before: that task's status.
     Same(Status),
-    /// Something else was handed in under this key before.
+    /// Something else was submitted under this key before.
     Different,
 }
 
-/// What came of a claim.
+/// The result of a claim.
 #[derive(Debug)]
 pub enum Claimed {
     /// This task is in work now.

@@ -46,14 +46,14 @@ impl TaskState {
     }
 }
 
-/// What is known of a task.
+/// The status of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Its name, which can't be guessed.
     pub id: Uuid,
     /// Where it stands.
     pub state: TaskState,
-    /// Bytes of the picture that was handed in.
+    /// Bytes of the submitted picture.
     pub received: u64,
     /// When it was accepted.
     pub accepted_at: SystemTime,
@@ -158,7 +158,7 @@ pub struct Problem {
     pub detail: String,
 }
 
-/// A picture that is handed in to be kept.
+/// A picture that is submitted as a task.
 #[derive(Debug)]
 pub struct Submission {
     /// The task's name.
@@ -176,7 +176,7 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// What is known of it once it is a task.
+    /// Its status as a new task.
     #[must_use]
     pub fn status(&self) -> Status {
         Status {

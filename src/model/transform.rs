@@ -36,7 +36,8 @@ pub enum Choice {
 /// How large the result is to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Size {
-    /// New side = old side times factor, truncated, at least 1; [`FACTOR_MIN`](scaler::wire::FACTOR_MIN) to [`FACTOR_MAX`](scaler::wire::FACTOR_MAX).
+    /// New side = old side times factor, truncated, at least 1; [`FACTOR_MIN`](scaler::wire::FACTOR_MIN) to
+    /// [`FACTOR_MAX`](scaler::wire::FACTOR_MAX).
     Factor(f64),
     /// The largest size of the picture's shape that fits into `ancho` and `alto` and is no larger than the picture:
     /// pixels, 1 to [`SIDE_MAX`], at least one of them given.
@@ -122,7 +123,7 @@ impl RequestedTransform {
         Some(Transform { size, encoding: Encoding { format, quality, background } })
     }
 
-    /// The plan for a picture that is to be kept as a link: always a JPEG, whatever its sender would take in an answer.
+    /// The plan for a picture that is to be kept as a link: always a JPEG, independent of `Accept`.
     #[must_use]
     pub fn resolve_for_link(&self) -> Transform {
         let Self { size, quality, background, .. } = *self;
@@ -202,8 +203,8 @@ impl fmt::Display for Transform {
 /// `encode_cost`. Two channels are assumed, because the header does not always tell whether there is transparency.
 ///
 /// # Errors
-/// [`WorkError::ResultTooLarge`] if the result would pass the limits, [`WorkError::TooMuchMemory`] if the work would need
-/// more than `memory_max` bytes.
+/// [`WorkError::ResultTooLarge`] if the result would pass the limits, [`WorkError::TooMuchMemory`] if the work would
+/// need more than `memory_max` bytes.
 pub fn needed(
     picture_bytes: usize,
     info: &ImageInfo,

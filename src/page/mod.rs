@@ -5,7 +5,7 @@
 //! script; `app.js` and the modules below `/app/` improve it. Scripts and style are sent without indentation and
 //! without comment lines ([`lean`]): all of it is less than 80 kB.
 //!
-//! Reading order: `index.html`, `app.js`, then `app/tasks.js` (what happens to one picture) and whatever it names.
+//! Reading order: `index.html`, `app.js`, then `app/tasks.js` (what happens to one picture) and its imports.
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A file that belongs to the page.
@@ -38,8 +38,7 @@ macro_rules! lean {
 }
 
 /// The lines of a script or a style without what only readers need: indentation, empty lines, comment lines. Returns
-/// how many bytes these are, and the first `N` of them. No text within a script may span lines that begin like a
-/// comment.
+/// how many bytes these are, and the first `N` of them. No text in a script may have lines that begin so.
 const fn lean<const N: usize>(text: &[u8]) -> (usize, [u8; N]) {
     let mut out = [0; N];
     let (mut length, mut at) = (0, 0);
@@ -98,8 +97,7 @@ pub static ASSETS: [Asset; 17] = [
     Asset { path: "/app/zip.js", media_type: SCRIPT, text: lean!("app/zip.js") },
 ];
 
-/// The description of the interface for programs (OpenAPI 3.1). No part of the page, but cached and revalidated like
-/// its files.
+/// The interface for programs (OpenAPI 3.1). No part of the page, but cached and revalidated like its files.
 pub static DESCRIPTION: Asset = Asset {
     path: "/openapi.json",
     media_type: "application/json",

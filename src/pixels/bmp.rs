@@ -131,7 +131,7 @@ impl BmpHeader {
         let colors = colors.min(256) as usize;
         let header =
             Self { width, height, top_down, bits, coding, masks, palette, colors, color_bytes, start };
-        // Run-length data have no minimum: the end of the bitmap may come at once. The last row's padding may be missing.
+        // Run-length data may end at once, so they have no minimum. The last row's padding may be missing.
         let there = bytes.len().checked_sub(start).ok_or_else(truncated)? as u64;
         if matches!(coding, BmpCoding::Plain | BmpCoding::Masked) {
             let before = header.stride().saturating_mul((height - 1).into());
@@ -323,7 +323,6 @@ struct Runs<'a> {
     grays: &'a [u8; 256],
 }
 
-/// What one step of run-length data says.
 enum RunStep {
     /// So many grays of the buffer: of one colour or two in turn, or each its own.
     Pixels(usize),
@@ -533,8 +532,8 @@ mod tests {
         }
     }
 
-    /// A bitmap with a header of that length, of OS/2 2.0, which has neither palette nor anything that is not zero behind
-    /// the depth but the compression.
+    /// A bitmap with a header of that length, of OS/2 2.0, which has neither palette nor anything that is not zero
+    /// behind the depth but the compression.
     fn os2(length: u32, compression: u32, bits: u16, pixels: &[u8]) -> Vec<u8> {
         let mut bytes = b"BM\0\0\0\0\0\0\0\0".to_vec();
         bytes.extend((14 + length).to_le_bytes());

@@ -24,7 +24,7 @@ pub struct BufferPool {
 }
 
 impl BufferPool {
-    /// For a server whose pictures may take `memory_max` bytes: a sixteenth of that on top of it, and never more than 32 MiB.
+    /// For a server whose pictures may take `memory_max` bytes: a sixteenth of that extra, at most 32 MiB.
     #[must_use]
     pub fn new(memory_max: u64) -> Self {
         let kept_max = usize::try_from(memory_max / 16).map_or(KEPT_MAX, |share| share.min(KEPT_MAX));

@@ -36,8 +36,8 @@ pub(super) fn codec(format: Format) -> &'static Codec {
 
 const UPRIGHT: Orientation = Orientation::Upright;
 
-/// Every format, in the order of [`Format`]. Of costs: a vector that grows holds three times its content at worst, when it
-/// moves to twice its size.
+/// Every format, in the order of [`Format`]. Of costs: a vector that grows holds three times its content at worst, when
+/// it moves to twice its size.
 static CODECS: [Codec; Format::ALL.len()] = [
     Codec {
         format: Format::Jpeg,

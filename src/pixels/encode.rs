@@ -25,8 +25,8 @@ pub fn encode_cost(width: u32, height: u32, format: Format) -> u64 {
 /// Writes the picture.
 ///
 /// # Errors
-/// [`WorkError::TooManyPixels`] if a side is longer than [`side_max`], [`WorkError::Lost`] if an encoder fails, which none
-/// does on a sound raster.
+/// [`WorkError::TooManyPixels`] if a side is longer than [`side_max`], [`WorkError::Lost`] if an encoder fails, which
+/// none does on a sound raster.
 pub fn encode(raster: Raster, encoding: &Encoding) -> Result<Vec<u8>, WorkError> {
     encode_until(raster, encoding, &Cancel::default())
 }

@@ -128,7 +128,6 @@ fn skip_sub_blocks(bytes: &[u8], mut at: usize, budget: &mut usize) -> Result<us
     }
 }
 
-/// One more block is walked.
 fn spend(budget: &mut usize) -> Result<(), WorkError> {
     let rest = budget.checked_sub(1);
     *budget = rest.ok_or_else(|| undecodable("el GIF tiene demasiados bloques antes de la imagen"))?;

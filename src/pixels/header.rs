@@ -1,8 +1,7 @@
-//! What the header of a picture says, whatever its format, and the limits that hold for it.
+//! The facts in the header of a picture of any format, and the limits that hold for it.
 use crate::model::error::WorkError;
 use crate::model::image::PixelLimits;
 
-/// What a format's header reader finds out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PictureHeader {
     /// Stored columns, as the header says, not yet held against a limit.

@@ -11,7 +11,6 @@ use scaler::raster::Raster;
 use super::gray::{Layout, to_gray_in_place};
 use crate::model::error::WorkError;
 
-/// What the header of a picture announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Announced {
     pub(super) sides: (u32, u32),

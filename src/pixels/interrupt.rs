@@ -5,8 +5,7 @@
 //! through [`InterruptibleWriter`]; both fail once the flag is set, and [`decode_from`](super::decode_from) and
 //! [`encode_until`](super::encode_until) then replace the crate's error. A check is one relaxed load.
 //!
-//! Known limit: a crate's computation between two reads or writes runs to its end. It is bounded by the pixels of the
-//! picture.
+//! Known limit: a crate's computation between two reads or writes, bounded by the pixels, runs to its end.
 
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom, Write};
 

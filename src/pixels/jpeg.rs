@@ -4,8 +4,8 @@
 //! into gray as Pillow does, a band of rows at a time. Inks are taken for inverted (255 is none): only Adobe writes
 //! them, and Pillow does the same.
 //!
-//! Damaged data and data that end early are refused, also where other decoders fill in what is missing. Lossless, arithmetic,
-//! hierarchical and 12-bit processes are refused by name.
+//! Damaged data and data that end early are refused, also where other decoders fill in what is missing. Lossless,
+//! arithmetic, hierarchical and 12-bit processes are refused by name.
 //!
 //! The work is bounded by the bytes of the file and by the blocks of the picture times its scans, of which there may be
 //! a hundred; an empty scan costs next to nothing a block. The decoder checks between bands of rows whether its picture
@@ -103,7 +103,7 @@ pub(super) fn probe_inside(bytes: &[u8], luma_alone: bool) -> Result<Inside, Wor
     Ok(Inside { width, height, components, cost: cost.saturating_add(cost::BASE) })
 }
 
-/// The samples of a JPEG inside another file, whatever it says about its colours.
+/// The samples of a JPEG inside another file; its own colour information is ignored.
 pub(super) fn decode_inside(bytes: &[u8], luma_alone: bool, cancelled: &Cancel) -> Result<Stored, WorkError> {
     let begin = if luma_alone { Decoder::new } else { Decoder::with_all_components };
     let mut decoder = begin(bytes, Scale::Full).map_err(|error| refusal(&error))?;

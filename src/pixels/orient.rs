@@ -75,7 +75,6 @@ impl Orientation {
     }
 }
 
-/// The picture as it is meant to be seen.
 pub(super) fn upright(mut raster: Raster, orientation: Orientation) -> Raster {
     if orientation.swaps_sides() {
         return match raster.channels {

@@ -302,8 +302,7 @@ fn unhex(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A PNG of only the picture, with its image data in one chunk: the decoder spends as much on a small piece as on 16
-/// KiB.
+/// A PNG of only the picture, with its data in one chunk: a small piece costs the decoder as much as 16 KiB.
 struct PngStream<'a> {
     /// Signature, IHDR, PLTE, tRNS, and the head of the image data.
     front: Cursor<Vec<u8>>,

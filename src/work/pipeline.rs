@@ -44,7 +44,7 @@ pub struct Entry {
     pub read_time: Option<Duration>,
     /// When the run must have ended.
     pub due: Instant,
-    /// It is a task's: it takes no place from clients.
+    /// It is a task's, and takes no place from clients.
     pub durable: bool,
 }
 
@@ -314,7 +314,7 @@ impl Pipeline {
         self.id
     }
 
-    /// How far it has come. Once it has ended this does not change any more.
+    /// How far it has come; final once it has ended.
     #[must_use]
     pub fn reached(&self) -> Reached {
         match (self.cancelled.has_begun(), self.at_scaler) {

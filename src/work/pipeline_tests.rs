@@ -241,7 +241,7 @@ fn what_the_client_has_already_ends_it() {
     assert_eq!((admission.places(), admission.bytes()), (0, 0));
 }
 
-/// A file's run with so many steps behind it, and the job that is out; none is while it waits in line.
+/// A file's run after this many steps, and the job that is out; None while it waits in line.
 fn advanced(admission: &Admission, steps: usize, now: Instant) -> (Pipeline, Option<Job>) {
     let mut run = file_run(admission, now);
     let mut out = None;

@@ -49,7 +49,7 @@ impl Recent {
         }
     }
 
-    /// It has ended, well or not; what is known of it then, if it is still known at all.
+    /// It has ended, with success or not; returns its status, if it is still remembered.
     pub fn end(&mut self, id: Uuid, at: SystemTime, problem: Option<Problem>) -> Option<&Status> {
         let status = self.known.get_mut(&id)?;
         if !status.state.is_final() {
@@ -59,14 +59,14 @@ impl Recent {
         Some(status)
     }
 
-    /// What is known of it.
+    /// Its status, if it is remembered.
     #[must_use]
     pub fn find(&self, id: Uuid, at: SystemTime) -> Option<&Status> {
         self.known.get(&id).filter(|status| age(status, at) <= REMEMBERED_FOR)
     }
 }
 
-/// A clock that was set back makes nothing old.
+/// How old it is; a clock that was set back makes nothing old.
 fn age(status: &Status, at: SystemTime) -> Duration {
     at.duration_since(status.accepted_at).unwrap_or_default()
 }

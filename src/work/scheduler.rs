@@ -2,7 +2,7 @@
 //!
 //! | line | of | takes | order |
 //! | --- | --- | --- | --- |
-//! | `looking` | files and links to look at | a place (a link none) | by age; of it and the next two the oldest goes first, |
+//! | `looking` | files and links to look at | a place (a link none) | by age; the oldest of these three lines first, |
 //! | `small` | small pictures whose clients wait | a place and memory | and the next one if that finds no room |
 //! | `waiting` | the others whose clients wait | a place and memory | |
 //! | `tasks` | pictures of tasks | memory | by age; in turn with the three others |
@@ -108,7 +108,7 @@ impl Scheduler {
         self.enqueue(Some(watcher), request, server, timers, now)
     }
 
-    /// Takes a task on. No client watches it here: how it ends is told to the store first.
+    /// Takes a task on. No client watches it here: its end goes to the store first.
     ///
     /// # Errors
     /// The picture, or its result, is not for us.
@@ -268,8 +268,7 @@ impl Scheduler {
         }
     }
 
-    /// Its client has left, or its task was deleted. Returns its id if it is gone at once; otherwise it ends with its
-    /// step.
+    /// Its client has left, or its task was deleted. Returns its id if it is gone at once; else its step ends it.
     pub fn forget(&mut self, key: Key) -> Option<Uuid> {
         let watched = self.runs.get_mut(key)?;
         if watched.run.waiting_since().is_some() {
@@ -559,7 +558,7 @@ mod tests {
         Claim { id, picture, transform, suspect: false, tries: 0, reservation }
     }
 
-    /// So many of each stand in line, in this service; whether each that is let in, one at a time, is a task.
+    /// With this many of each in line: whether each that is let in, one at a time, is a task.
     fn turns(server: &ServerState, clients: usize, tasks: u128) -> Vec<bool> {
         let (now, mut timers, mut runs) = (Instant::now(), Timers::default(), Scheduler::default());
         for _ in 0..clients {

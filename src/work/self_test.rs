@@ -41,6 +41,7 @@ const LOSSES_MAX: u32 = 2;
 const FILE: &[u8] = b"P5\n7 5\n255\n\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff\
     \x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff\x00\x11\x22";
 
+/// The state machine of the self-test.
 #[derive(Debug)]
 pub struct SelfTest {
     stage: TestStage,
@@ -106,7 +107,7 @@ impl SelfTest {
         Self { stage: TestStage::Resting { until: now + PAUSE }, ..self }
     }
 
-    /// Notes how many jobs of each class have finished, whatever they are.
+    /// Notes how many jobs of each class have finished, of any kind.
     pub fn note_work(&mut self, finished: [usize; CLASSES], now: Instant) {
         for (class, at) in self.workers_at.iter_mut().enumerate() {
             if std::mem::replace(&mut self.finished[class], finished[class]) != finished[class] {

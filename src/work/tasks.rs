@@ -37,8 +37,7 @@ mod ending;
 
 /// Shortest and longest time between two looks for what has expired.
 const SWEEP_TIME: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// How long a server must have run before it retries a task that was in work at one crash; four times as long after the
-/// second crash.
+/// Running time before a server retries a task that was in work at one crash; four times as long after two.
 const PROBATION: Duration = Duration::from_millis(200);
 /// A task for which there was no memory, or no scaler, is looked at again after so long.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -49,12 +48,12 @@ const LOOK_TIME: Duration = Duration::from_secs(1);
 /// Most tasks of one such question.
 const LOOKED_AT: usize = 1000;
 
-/// What the shell is to do.
+/// An order to the shell.
 #[derive(Debug)]
 pub enum Effect {
     /// Ask the store.
     Ask(StoreRequest),
-    /// Tell a connection what the store has answered.
+    /// Give a connection the store's answer.
     Tell {
         /// The client.
         client: Key,
@@ -67,7 +66,7 @@ pub enum Effect {
     Begin(Box<Claim>),
     /// The task of this run was deleted.
     Cancel(Key),
-    /// Tell the log.
+    /// Write to the log.
     Log(Level, Option<Uuid>, String),
 }
 
@@ -80,9 +79,8 @@ pub struct Tasks {
     next_ticket: u64,
     asked: HashMap<u64, TicketKind>,
     in_work: HashMap<Uuid, InWork>,
-    /// Claims that are not answered yet.
     claims: usize,
-    /// No task waits, as far as is known.
+    /// As far as is known, no task waits.
     idle: bool,
     caution: Caution,
     /// Suspects of more crashes than this are left alone yet.
@@ -121,7 +119,6 @@ struct InWork {
     /// None before it has begun and after it has ended.
     run: Option<Key>,
     suspect: bool,
-    /// Failed tries before.
     tries: u32,
     memory: Memory,
 }
@@ -261,7 +258,7 @@ impl Tasks {
         self.in_work.remove(&id);
     }
 
-    /// The server ends: tasks whose run `is_unbegun` wait again as if they had not been claimed.
+    /// The server stops: tasks whose run `is_unbegun` wait again as if they had not been claimed.
     pub fn release(&mut self, mut is_unbegun: impl FnMut(Key) -> bool, now: Now) {
         let now = self.steady(now);
         let unbegun: Vec<Uuid> = self
@@ -345,7 +342,7 @@ impl Tasks {
         }
     }
 
-    /// Asks whether what is waited for, and is not in work here, has ended.
+    /// Asks the store whether tasks that clients wait for, and that are not in work here, have ended.
     fn look(&mut self) {
         let elsewhere: Vec<Uuid> =
             self.waiters.tasks().filter(|task| !self.in_work.contains_key(task)).collect();
@@ -388,7 +385,7 @@ impl Tasks {
         (next < CRASHES_MAX).then(|| self.began_at + PROBATION * next * next)
     }
 
-    /// What the shell is to do next.
+    /// The next order to the shell.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }

@@ -70,7 +70,6 @@ impl World {
         world
     }
 
-    /// One that has just begun.
     fn young(in_work_max: usize, retention: Duration) -> Self {
         let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         let server = ServerState::new(Limits::default(), Admission::new(1, 1000, 1), Uuid::new_v4);
@@ -187,7 +186,6 @@ impl World {
         }
     }
 
-    /// The oldest claim gets this task.
     fn claim(&mut self, number: u128, suspect: bool) {
         let mut reservation = self.server.admission.reservation();
         reservation.charge(5).unwrap();
@@ -209,7 +207,6 @@ impl World {
         self.answer(Ok(StoreReply::Claimed(claimed)), is_claim);
     }
 
-    /// Claims that the store has not answered yet.
     fn claims(&self) -> usize {
         let is_claim = |request: &&StoreRequest| matches!(request.ask, Ask::Write(StoreWrite::Claim { .. }));
         self.asked.iter().filter(is_claim).count()
@@ -241,7 +238,7 @@ impl World {
         write
     }
 
-    /// What the one client that was told something was told of the state.
+    /// The state in the answer to the only client that was answered.
     fn told_state(&mut self) -> Option<TaskState> {
         match self.told.remove(0).2 {
             Ok(StoreReply::Status(status)) => status.map(|status| status.state),
@@ -547,7 +544,7 @@ fn while_a_task_waits_for_memory_no_other_is_taken_on() {
     world.told_of_claim(Claimed::NoRoom { length: 9 });
     world.wait(PAUSE);
     assert_eq!(world.claims(), 0);
-    // That it waits in vain is no fault of its own, however often.
+    // Waiting in vain is no fault of its own, however often.
     world.end_at(1, Err(WorkError::Late), Reached::Nothing);
     assert!(matches!(world.settled(true), StoreWrite::Release { tried: false, .. }));
     world.wait(PAUSE);
@@ -647,7 +644,7 @@ fn an_end_between_the_question_and_the_look_is_told_once() {
     world.settled(true);
     assert!(world.told.is_empty() && !world.asked.iter().any(|request| matches!(request.ask, Ask::Read(_))));
 
-    // The look does not; the end is told by the second.
+    // The look does not; the second one reports the end.
     let mut world = World::busy(2, &[1]);
     world.watch(11, 1);
     world.end(1, world.done());
@@ -731,7 +728,7 @@ fn lateness_is_final_once_a_worker_has_begun() {
         world.wait(PAUSE);
         world.claim(1, false);
     }
-    // Nor to the next step of it: that is a try, of which there are so many.
+    // Nor to its next step: that is a try, and tries are limited.
     for _ in 1..TRIES_MAX {
         world.end_at(1, Err(WorkError::Late), Reached::Between);
         assert!(matches!(world.settled(true), StoreWrite::Release { tried: true, .. }));
@@ -769,7 +766,7 @@ fn tries_before_a_restart_count() {
     world.claim(1, false);
     world.end(1, Err(WorkError::ScalerLost));
     assert!(matches!(world.settled(true), StoreWrite::End { end: End::Failed(_), .. }));
-    // So many restarts say little about it: it has a last try all the same.
+    // Many restarts say little about it: it still gets a last try.
     world.tries.insert(id(2), 40);
     world.advance();
     world.claim(2, false);

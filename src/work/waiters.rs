@@ -1,4 +1,4 @@
-//! Who waits for the end of which task: a client waits for at most one.
+//! Which client waits for the end of which task: a client waits for at most one.
 use std::collections::HashMap;
 
 use uuid::Uuid;
@@ -42,7 +42,7 @@ impl Waiters {
         Some(task)
     }
 
-    /// All that waited for this task; none of them waits any more.
+    /// Removes and returns all that wait for this task.
     pub fn take(&mut self, task: Uuid) -> Vec<Waiter> {
         let waiters = self.waiters.remove(&task).unwrap_or_default();
         for waiter in &waiters {

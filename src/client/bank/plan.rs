@@ -15,9 +15,7 @@ const BYTES_MAX: usize = 512 << 10;
 /// Names, divided by the server's answer; in their order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// To be sent.
     pub(super) missing: Vec<String>,
-    /// There already.
     pub(super) stored: Vec<String>,
 }
 

@@ -3,9 +3,7 @@ use std::fmt;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
-    /// New to the server.
     pub(super) inserted: usize,
-    /// The server had them.
     pub(super) existing: usize,
     /// Name and reason.
     pub(super) failures: Vec<(String, String)>,

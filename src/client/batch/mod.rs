@@ -54,8 +54,7 @@ pub(super) fn check(output: &Path, roots: &[PathBuf]) -> Result<(), BadUsage> {
     }
 }
 
-/// Sends what is below `roots`, and saves the results below `output`; false if some of it failed, which has been
-/// reported.
+/// Sends what is below `roots`, and saves the results below `output`; false if some of it failed and was reported.
 ///
 /// # Errors
 /// [`Failure`]: nothing was sent.

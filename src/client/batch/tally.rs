@@ -13,7 +13,6 @@ pub(super) struct Tally {
     pub(super) failures: Vec<(String, String)>,
     /// Not sent, because the server was lost.
     pub(super) unsent: usize,
-    /// Nothing was to be sent.
     pub(super) is_simulated: bool,
 }
 

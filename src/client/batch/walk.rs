@@ -41,7 +41,6 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walk {
     pub(super) recursive: bool,
-    /// The folder of results, if it is there.
     pub(super) output: Option<FileId>,
 }
 
@@ -60,7 +59,7 @@ pub(super) fn walk(roots: &[PathBuf], how: Walk) -> Vec<Found> {
     found
 }
 
-/// The last component of a path, whatever way led there; empty for the directory one is in, and for the root.
+/// The last component of the real path; empty for the working directory and for the root.
 fn name_of(path: &Path) -> PathBuf {
     let is_here = path.components().all(|component| component == std::path::Component::CurDir);
     let name = path.file_name().map(OsStr::to_owned);

@@ -49,7 +49,7 @@ pub struct Options {
     pub again: bool,
     /// `--simular`.
     pub simulate: bool,
-    /// What is told.
+    /// The style of the output.
     pub style: Style,
     /// The file with the key.
     pub key_file: Option<PathBuf>,

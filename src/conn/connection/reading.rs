@@ -41,7 +41,7 @@ impl Connection {
     pub(super) fn work_through(&mut self, now: Now) {
         while !self.recv.is_empty() {
             match &mut self.phase {
-                // RFC 9112 §2.2: an empty line between requests is none of the next one's.
+                // RFC 9112 §2.2: an empty line between requests does not belong to the next one.
                 Phase::Idle { .. } if is_blank(self.recv.data()) => return,
                 Phase::Idle { fresh, .. } => {
                     let (fresh, since) = (*fresh, now.at);
@@ -106,8 +106,7 @@ impl Connection {
         self.enter(Name::Head, Phase::Body { request, upload: Box::new(upload) });
     }
 
-    /// The connection's first bytes (`judged` of them) are neither HTTP nor a picture: netcat is told what they seem to
-    /// be.
+    /// The first bytes (`judged` of them) are neither HTTP nor a picture: netcat is told what they seem to be.
     fn refuse_foreign(&mut self, judged: usize, now: Now) {
         let first = self.recv.data();
         let failure = Foreign::of(&first[..judged]).map_or(WorkError::UnknownFormat, WorkError::Foreign);
@@ -116,7 +115,6 @@ impl Connection {
         self.refuse(Name::Head, &request, &reject, After::Close, now);
     }
 
-    /// A head is complete.
     fn begin_http(&mut self, head: &RequestHead, now: Now) {
         let id = (self.server.ids)();
         let mut request = Request::http(id, head, now.at);

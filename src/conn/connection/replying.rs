@@ -1,7 +1,7 @@
-//! What goes out: answers, refusals, and answers that go on as the store brings more.
+//! Output: answers, refusals, and answers that continue with each part from the store.
 //!
-//! Rules: an answer is put into `send` whole, or chunk by chunk; what follows it is decided when it begins. Netcat gets the file,
-//! or one line. An answer that can't go on is cut, so that the client sees an end without a last chunk.
+//! Rules: an answer is put into `send` whole, or chunk by chunk; what follows it is decided when it begins. Netcat gets
+//! the file, or one line. An answer that can't go on is cut, so that the client sees an end without a last chunk.
 use std::mem;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::model::picture::{Held, Picture, Times};
 use crate::model::store::{BankFound, StoreReply};
 
 impl Connection {
-    /// The next part of an answer that goes on has come; if it has not, the client sees an end without a last chunk.
+    /// The next part of an answer in parts has come; if it failed, the client sees an end without a last chunk.
     pub(super) fn go_on(&mut self, id: Uuid, told: Result<StoreReply, WorkError>, now: Now) {
         let Phase::Reply { answer, rest, due, held, .. } = &mut self.phase else { return };
         let Some(continued) = rest.as_mut().filter(|_| answer.id == id) else { return };
@@ -53,7 +53,7 @@ impl Connection {
         }
     }
 
-    /// Begins an answer that goes on.
+    /// Begins an answer that continues in parts.
     pub(super) fn stream(&mut self, from: Name, request: &Request, reply: &Reply, rest: Rest, now: Now) {
         let chunked = request.chunks;
         let extent = if chunked { Extent::Chunked } else { Extent::UntilClose };
@@ -130,7 +130,7 @@ impl Connection {
         self.begin_reply(from, request, reply.status, then, Held::Nothing, now);
     }
 
-    /// Puts an answer into the send buffer; says what will follow it.
+    /// Puts an answer into the send buffer; returns what follows it.
     pub(super) fn emit(&mut self, request: &Request, reply: &Reply, then: After, now: Now) -> After {
         self.emit_as(request, reply, Extent::Whole, then, now)
     }

@@ -1,7 +1,7 @@
-//! What a request leads to, once it is complete: an answer that is known, work for the scheduler, a request to the store.
+//! What a complete request leads to: a known answer, work for the scheduler, a request to the store.
 //!
-//! Rules: what can be checked without looking into the picture is checked first. Each step that waits for another enters
-//! [`Phase::Waiting`] with the deadline of that step.
+//! Rules: what can be checked without looking into the picture is checked first. Each step that waits for another
+//! enters [`Phase::Waiting`] with the deadline of that step.
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ use crate::model::work_request::{WorkRequest, WorkSource};
 pub(super) const SLACK: Duration = Duration::from_secs(5);
 
 impl Connection {
-    /// The upload is complete: checks what can be checked without looking into the picture, and hands it over.
+    /// The upload is complete: checks all that does not need the picture's content, and hands it over.
     pub(super) fn submit(&mut self, request: Request, upload: Upload, now: Now) {
         match self.order(&request, upload, now) {
             Err(reject) => self.refuse(Name::Body, &request, &reject, After::Next, now),
@@ -117,7 +117,7 @@ impl Connection {
         }
     }
 
-    /// Has a file looked at.
+    /// Hands over the look at a file.
     fn look(&mut self, from: Name, request: Request, source: WorkSource, now: Now) {
         let (id, reservation) = (request.id, self.server.admission.reservation());
         let order = WorkRequest { id, source, reservation, read_time: None };

@@ -75,7 +75,7 @@ impl HttpProblem {
     }
 }
 
-/// What of a size passes a limit.
+/// The part of a size that passes a limit.
 pub(super) enum Passed {
     /// Its longer side, in pixels.
     Side(u64),

@@ -1,7 +1,7 @@
 //! An error as a page: for a browser that sent the form without JavaScript, and so navigates to the answer.
 //!
-//! The same words as the problem document, the style of the service's own page, a way back. Nothing that a client sent is
-//! taken for markup.
+//! The same words as the problem document, the style of the service's own page, a way back. Nothing that a client sent
+//! is taken for markup.
 use std::fmt::Write as _;
 
 use uuid::Uuid;

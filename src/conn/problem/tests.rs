@@ -117,7 +117,7 @@ fn an_error_from_a_limit_names_it_with_its_value_what_came_and_the_option() {
         assert_eq!(problem["opcion"].as_str().unwrap_or_default(), option, "{problem}");
         let text = problem["detail"].as_str().unwrap();
         let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        // What a parameter should be is told in words of its own.
+        // A parameter's expected value has words of its own.
         let has_value = matches!(reject, HttpProblem::Parameter { .. }) || text.contains(&shown(&value));
         assert!(has_value && text.contains(&shown(&received)) && text.contains(option), "{text}");
         assert!(reject.line().starts_with(&format!("ERROR {status} ")));

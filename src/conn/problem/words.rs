@@ -87,7 +87,7 @@ pub(super) fn not_names(value: &str) -> String {
     format!("la lista «nombres» trae {value}, que no es el nombre de una imagen (de 1 a 255 bytes, sin /)")
 }
 
-/// Of work that came to nothing: its own text, unless the client can be told more.
+/// The text of failed work: its own, unless there is more to say.
 pub(super) fn failed(failure: &WorkError, limits: &LimitsInForce) -> String {
     match failure {
         WorkError::Empty => {

@@ -17,7 +17,6 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// Everything that can be compared, as text.
     fn summary(&self) -> String {
         match self {
             Self::Wait => "wait".to_owned(),
@@ -238,7 +237,7 @@ fn hopeless_beginnings_are_refused_early() {
     assert_eq!(parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r").summary(), "wait");
 }
 
-/// Of two faults the one whose byte comes first is told, in whatever pieces they come.
+/// Of two faults the one whose byte comes first is reported, however they are cut.
 #[test]
 fn the_first_fault_decides() {
     let long = "t".repeat(9000);

@@ -38,7 +38,7 @@ fn malformed(format: Format, picture: &[u8]) {
     for step in [1, picture.len()] {
         assert_eq!(end(format, picture, step), Err(Malformed), "{}", picture.escape_ascii());
     }
-    // Whatever comes then, and in whatever pieces, is not taken for an end.
+    // Later bytes are never taken for an end, however they are cut.
     let mut search = ImageEnd::new(format);
     let wrong = (0..picture.len()).find(|&at| search.push(&picture[at..=at]).is_err()).unwrap();
     for byte in [&picture[wrong + 1..], b"\0\0\0\0IEND\0CRC\xff\xd9", &[0; 100]].concat() {

@@ -46,8 +46,7 @@ impl PartHead {
     }
 }
 
-/// The head with each fold (a line end and the white space behind it) replaced by blanks. The first line can't be a
-/// fold.
+/// The head with each fold (a line end and white space) replaced by blanks. The first line is no fold.
 fn unfolded(head: &[u8]) -> Cow<'_, [u8]> {
     let mut head = Cow::Borrowed(head);
     let mut at = 0;

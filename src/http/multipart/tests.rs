@@ -296,7 +296,7 @@ fn many_parts_are_refused_early() {
     assert!(read <= 130 * 45, "{read} bytes");
 }
 
-/// Every byte is looked at once, or twice where a cut made it part of a boundary that came to nothing.
+/// Every byte is checked once, or twice where a cut made it part of a false boundary.
 #[test]
 fn work_is_linear_in_the_body() {
     let bodies = [

@@ -1,8 +1,7 @@
 //! Time to decode JPEGs to luma, beside zune-jpeg, and beside jpeg-decoder, which can't leave out colour: best of many
-//! runs, the decoders in turn, so that a busy machine slows all of them alike. Milliseconds, and the speed relative to
-//! zune-jpeg.
+//! runs, in turn, so that a busy machine slows all alike. Milliseconds, and the speed relative to zune-jpeg.
 //!
-//! `cargo bench -p luma --bench decode -- FILE...`; without files, those of `tests/data`. Pin it to one core (`taskset -c 0`).
+//! `cargo bench -p luma --bench decode -- FILE...`; by default those of `tests/data`. Pin it: `taskset -c 0`.
 
 use std::error::Error;
 use std::hint::black_box;

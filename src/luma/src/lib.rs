@@ -1,8 +1,8 @@
 //! Gray JPEG (ITU-T T.81): the luma of any JPEG, and gray JPEGs written, to libjpeg-turbo's bits.
 //!
 //! # Decoding
-//! Where a JPEG has luma (gray and `YCbCr` ones: nearly all), that plane alone is decoded, and colour is only walked over.
-//! Of RGB, CMYK and YCCK ones all components are decoded as they are stored, for the caller to make gray of.
+//! Where a JPEG has luma (gray and `YCbCr` ones: nearly all), that plane alone is decoded, and colour is only walked
+//! over. Of RGB, CMYK and YCCK ones all components are decoded as they are stored, for the caller to make gray of.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,10 +23,11 @@
 //! # }
 //! ```
 //!
-//! Known: sequential (baseline and extended) and progressive Huffman coding of 8 bits; one, three or four components; any
-//! sampling factors, colour finer than luma among them; scans interleaved or not, in any order; restart intervals;
+//! Known: sequential (baseline and extended) and progressive Huffman coding of 8 bits; one, three or four components;
+//! any sampling factors, colour finer than luma among them; scans interleaved or not, in any order; restart intervals;
 //! numbers of lines that come late (DNL); frames without Huffman tables (motion JPEG); stray bytes between segments;
-//! reduced decoding to 1/2, 1/4 and 1/8, as libjpeg-turbo has it, and sharper ones to 1/2 and 1/4 for callers that resample.
+//! reduced decoding to 1/2, 1/4 and 1/8, as libjpeg-turbo has it, and sharper ones to 1/2 and 1/4 for callers that
+//! resample.
 //!
 //! Refused by name ([`Unsupported`]): 12 bits, arithmetic, lossless and hierarchical coding, two or more than four
 //! components, and luma that is sampled by a fraction of the finest component, such as 2:3.
@@ -41,8 +42,8 @@
 //! (stray bytes between segments, fill of 00 or FF behind a scan's data, a missing end mark).
 //!
 //! # Cost
-//! Memory is known from the header ([`Header::memory`]): some rows, and for progressive pictures their coefficients, two
-//! bytes a sample of luma. Time is bounded by bytes and by blocks times scans, of which there may be a hundred.
+//! Memory is known from the header ([`Header::memory`]): some rows, and for progressive pictures their coefficients,
+//! two bytes a sample of luma. Time is bounded by bytes and by blocks times scans, of which there may be a hundred.
 //!
 //! # Speed
 //! Milliseconds of one core (an AMD EPYC with AVX2) to luma, best of many runs in turn, CPU time; 4:2:0 but for what is
@@ -58,9 +59,9 @@
 //! | 2 MP, progressive | 35.3 | 31.5 | 26.0 | | | |
 //! | 9 MP, progressive | 86.8 | 68.3 | 51.5 | | | |
 //!
-//! `cargo bench -p luma` measures it beside zune-jpeg on files that it is given. On `x86_64` with AVX2, found out at run
-//! time, the transforms use it; elsewhere the same arithmetic stands in plain loops. Nothing is unsafe but the one call
-//! into what was compiled for AVX2.
+//! `cargo bench -p luma` measures it beside zune-jpeg on files that it is given. On `x86_64` with AVX2, found out at
+//! run time, the transforms use it; elsewhere the same arithmetic stands in plain loops. Nothing is unsafe but the one
+//! call into what was compiled for AVX2.
 
 #![deny(unsafe_code)]
 

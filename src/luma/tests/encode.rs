@@ -1,5 +1,5 @@
-//! The encoder's bytes against those of libjpeg-turbo-rs, which are libjpeg-turbo's. `LUMA_ALL=1` tries each quality on each size
-//! from 1x1 to 64x64.
+//! The encoder's bytes against those of libjpeg-turbo-rs, which are libjpeg-turbo's. `LUMA_ALL=1` tries each quality on
+//! each size from 1x1 to 64x64.
 #![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "what fails here is a failed test")]
 
 use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress_raw, decompress_to};

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Of each kind of file, one in so many.
+/// The sweep takes one file in 40 of each kind.
 const EACH: &str = "40";
 
 #[test]

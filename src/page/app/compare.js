@@ -1,8 +1,8 @@
 // Before and after, one picture at a time: the result over what was sent, parted by a divider that is a slider, so that
 // mouse, finger and keyboard move it alike.
 //
-// The pictures are the browser's own object URLs; those of the one that was shown before are given back. That one stays until
-// the next is there, so that nothing jumps.
+// The pictures are the browser's own object URLs; those of the one that was shown before are given back. That one stays
+// until the next is there, so that nothing jumps.
 import { byId, bytes, on, percent, pixels, write } from "./dom.js";
 import { t } from "./words.js";
 

@@ -1,7 +1,7 @@
 // The key of a server that asks for one (--clave-archivo): asked for once, kept for this tab, sent with every request.
 //
-// Requests go through `credentials` and `renew` (app/net.js). What the browser asks for by itself can't carry a key: pictures
-// that it was refused, and downloads, are fetched here instead.
+// Requests go through `credentials` and `renew` (app/net.js). What the browser asks for by itself can't carry a key:
+// pictures that it was refused, and downloads, are fetched here instead.
 import { element, on } from "./dom.js";
 import { t } from "./words.js";
 

@@ -1,8 +1,8 @@
 // Talking to the server: requests that come back with an answer or with an error in words.
 //
-// Two things can go wrong: the server says no (Refusal: its own sentence, out of application/problem+json, RFC 9457), or
-// does not answer (Unreachable). What may pass by itself is tried again by `patiently`, as tp2-cliente does; while the
-// server does not answer, one look at /healthz now and then stands for all that wait, and a banner says so.
+// Two things can go wrong: the server says no (Refusal: its own sentence, out of application/problem+json, RFC 9457),
+// or does not answer (Unreachable). What may pass by itself is tried again by `patiently`, as tp2-cliente does; while
+// the server does not answer, one look at /healthz now and then stands for all that wait, and a banner says so.
 import { byId, write } from "./dom.js";
 import { credentials, renew } from "./key.js";
 import { t, told } from "./words.js";
@@ -36,14 +36,14 @@ function detailOf(text) {
 export async function ask(target, read, options = {}) {
     try {
         const sent = credentials();
-        // What is told in JSON changes.
+        // JSON answers change.
         const cache = read === "json" ? "no-store" : "default";
         const answer = await fetch(target, { cache, ...options, headers: { ...options.headers, ...sent } });
         if (answer.status === 401 && (await renew(sent))) return ask(target, read, options);
         if (!answer.ok) throw new Refusal(answer.status, await answer.text(), answer.headers.get("Retry-After"));
         return { body: await answer[read](), field: (name) => answer.headers.get(name) };
     } catch (error) {
-        // Of fetch, whatever it was: the connection, or the end of the body.
+        // From fetch: the connection broke, or the body was cut.
         throw error instanceof TypeError || error instanceof SyntaxError ? new Unreachable() : error;
     }
 }

@@ -1,5 +1,5 @@
-// The server at a glance, out of /panel.json: looked at once for the defaults that the page names, then every five seconds
-// while the panel is open. Its figures have their places from the start, so nothing jumps.
+// The server at a glance, out of /panel.json: looked at once for the defaults that the page names, then every five
+// seconds while the panel is open. Its figures have their places from the start, so nothing jumps.
 import { byId, count, element, on, rate, seconds } from "./dom.js";
 import { ask, sleep } from "./net.js";
 import { t } from "./words.js";

@@ -1,5 +1,5 @@
-// The row of one picture. Until it comes near the window it is its name alone, so that 500 of them cost nothing; then its
-// parts are made once, and filled when something changes, so that the focus stays.
+// The row of one picture. Until it comes near the window it is its name alone, so that 500 of them cost nothing; then
+// its parts are made once, and filled when something changes, so that the focus stays.
 import { bytes, button, element, lineOf, on, pixels, say, warn } from "./dom.js";
 import { t } from "./words.js";
 

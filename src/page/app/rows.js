@@ -1,5 +1,5 @@
-// The list of pictures: one row for each task, newest first, with what can be done about it (app/row.js), and what is done
-// with all: how far they are, the ZIP, removal that can be undone.
+// The list of pictures: one row for each task, newest first, with what can be done about it (app/row.js), and what is
+// done with all: how far they are, the ZIP, removal that can be undone.
 import { byId, count, element, on, pictures, say, warn, write } from "./dom.js";
 import { hide, show } from "./compare.js";
 import { Row } from "./row.js";

@@ -2,8 +2,8 @@
 //
 //   new ──upload──▶ accepted (has an id) ──/estado/<id>?espera──▶ Completada | Error | Vencida | No encontrado
 //
-// Until it is accepted the browser keeps its file (app/store.js), from then on its id: a reloaded page, and a server that
-// was stopped in between, go on with it.
+// Until it is accepted the browser keeps its file (app/store.js), from then on its id: a reloaded page, and a server
+// that was stopped in between, go on with it.
 import { ask, lanes, patiently, send } from "./net.js";
 import { bytes } from "./dom.js";
 import { server } from "./panel.js";

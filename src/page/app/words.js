@@ -1,8 +1,8 @@
 // The words of the page: Spanish in the document and the scripts, English beside it in the one table below.
 //
 // A Spanish text is its own key, and its own translation where there is none. {0}, {1} stand for what is put in; of
-// [0|one|many] the first stands there where {0} is 1, else the second. The language is the one that was chosen here before,
-// else the first of the browser's that is one of both, else Spanish. A switch redraws what stands in the page already.
+// [0|one|many] the first stands there where {0} is 1, else the second. The language is the one that was chosen here
+// before, else the first of the browser's that is one of both, else Spanish. A switch redraws the page.
 const ENGLISH = {
     // The document.
     "Tp2 - procesa imágenes": "Tp2 - processes pictures",

@@ -250,8 +250,8 @@ impl Directory {
         }
     }
 
-    /// Bytes of a decompressed row of one chunk of one plane; where chromas are stored among the rows of luma, of as many
-    /// rows as have one in common.
+    /// Bytes of a decompressed row of one chunk of one plane; where chromas are stored among the rows of luma, of as
+    /// many rows as have one in common.
     pub(super) fn row_bytes(&self) -> u64 {
         let (h, v) = self.subsampling;
         if (h, v) != (1, 1) {
@@ -289,8 +289,8 @@ impl Directory {
         Ok(())
     }
 
-    /// Stretches luma to the whole range, if black and white are said to be elsewhere (tag ReferenceBlackWhite; TIFF 6.0,
-    /// section 20). Whether they are.
+    /// Stretches luma to the whole range, if black and white are said to be elsewhere (tag ReferenceBlackWhite; TIFF
+    /// 6.0, section 20). Whether they are.
     fn stretch(&self, bytes: &[u8], grays: &mut [u8; 256]) -> bool {
         let level = |i| self.reference.and_then(|entry| entry.rational(bytes, self.endian, i));
         let (Some(black), Some(white)) = (level(0), level(1)) else { return false };

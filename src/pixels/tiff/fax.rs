@@ -1,9 +1,8 @@
-//! Rows of black and white as fax machines send them: ITU-T T.4 in one and two dimensions, T.6, and the modified Huffman rows
-//! of TIFF 6.0, section 10.
+//! Rows of black and white as fax machines send them: ITU-T T.4 in one and two dimensions, T.6, and the modified
+//! Huffman rows of TIFF 6.0, section 10.
 //!
 //! The code tables are those of the fax crate. The rows are ours: the crate's readers accept damaged lines as whole
-//! ones, and support neither rows without marks between them nor T.4 in two dimensions. White is 0, black is 1, as in
-//! TIFF.
+//! ones, and support neither rows without marks between them nor T.4 in two dimensions. White is 0, black 1.
 //!
 //! The work is at most a constant for each code word and each byte of a row: every code takes at least one bit of the
 //! chunk, and the position in the line above only moves forward. A line never has more changes of colour than pixels.
@@ -219,7 +218,7 @@ impl Rows {
         }
     }
 
-    /// A row told by the one above it (T.4, 4.2; T.6, 2.2).
+    /// A row coded by the one above it (T.4, 4.2; T.6, 2.2).
     fn two_dimensions(&mut self, bits: &mut FaxBits) -> Result<(), WorkError> {
         let width = self.width;
         // a0 of the recommendations; before the row's beginning nothing has happened yet.

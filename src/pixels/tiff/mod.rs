@@ -4,9 +4,10 @@
 //! accepts; crates provide the codecs (`unpack`), and the tiff crate writes TIFF but doesn't read it. In memory are the
 //! finished raster and a row of each plane, or one JPEG of each.
 //!
-//! Read: 1 to 16, 24, 32 and 64 bits an integer sample, gray, RGB, palette, CMYK, YCbCr, alpha of both kinds, strips and tiles,
-//! planes together or apart; no compression, LZW of both kinds, deflate, PackBits, fax of groups 3 and 4 and its runs alone,
-//! JPEG; both orders of bits. Refused by name: floating point, Lab, LogLuv, old JPEG, zstd, LZMA, WebP, LERC, JPEG 2000 and XL.
+//! Read: 1 to 16, 24, 32 and 64 bits an integer sample, gray, RGB, palette, CMYK, YCbCr, alpha of both kinds, strips
+//! and tiles, planes together or apart; no compression, LZW of both kinds, deflate, PackBits, fax of groups 3 and 4 and
+//! its runs alone, JPEG; both orders of bits. Refused by name: floating point, Lab, LogLuv, old JPEG, zstd, LZMA, WebP,
+//! LERC, JPEG 2000 and XL.
 //!
 //! The work is at most a x bytes + b x pixels: the chunks together are hardly larger than the picture (`directory`) and
 //! hardly longer than the file (`chunks`); each is walked once, and no further than the needed rows (`unpack`, `fax`);

@@ -38,7 +38,7 @@ impl Ink {
     }
 }
 
-/// `fax_options` is the tag T4Options: its lowest bit says that rows are told by the one above.
+/// `fax_options` is the tag T4Options: its lowest bit means two-dimensional rows.
 pub(super) fn packing(compression: u64, fax_options: u64) -> Result<Packing, WorkError> {
     let name = match compression {
         1 => return Ok(Packing::Plain),

@@ -1,8 +1,8 @@
 //! From a decompressed row of a strip or tile to gray: any depth to one byte a sample, then the meaning of the samples.
 //!
-//! Samples above 8 bits are cut to their highest eight, signed ones to their positive half; those below are spread over the
-//! whole range, indices of a palette excepted. Only the samples that count are touched, so the work is at most a constant for
-//! each pixel.
+//! Samples above 8 bits are cut to their highest eight, signed ones to their positive half; those below are spread over
+//! the whole range, indices of a palette excepted. Only the samples that count are touched, so the work is at most a
+//! constant for each pixel.
 
 use crate::pixels::gray::{cmyk_luma, luma, saturate};
 
@@ -67,7 +67,7 @@ pub(super) fn spread(directory: &Directory, stored: &[u8], plane: usize, line: u
     }
 }
 
-/// One row of gray, and alpha if there is any, from pixels of `samples` bytes. `grays` says what the first sample is in gray.
+/// One row of gray, with alpha if any, from pixels of `samples` bytes. `grays` maps the first sample.
 pub(super) fn to_gray(
     directory: &Directory,
     grays: Option<&[u8; 256]>,

@@ -13,7 +13,6 @@ use crate::pixels::orient::Orientation;
 /// Entries of the directory that are looked at; real ones have some thirty.
 const ENTRIES_MAX: u64 = 4096;
 
-/// One tag: where its values are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TagEntry {
     kind: u16,

@@ -105,7 +105,7 @@ impl<'a> Unpacker<'a> {
         match &mut self.state {
             State::Plain => {}
             State::Lzw { newer, older, is_older } => {
-                // As libtiff knows it: the first code clears the table, 256 in nine bits, whose lowest eight come first.
+                // As in libtiff: the first code clears the table, 256 in nine bits, whose lowest eight come first.
                 *is_older = matches!(*self.chunk, [0, second, ..] if second & 1 == 1);
                 if *is_older {
                     older.get_or_insert_with(|| lzw(BitOrder::Lsb)).reset();
@@ -240,8 +240,8 @@ fn unpack_bits(run: &mut Run, input: &[u8], mut row: &mut [u8]) -> Result<usize,
     Ok(input.len() - rest.len())
 }
 
-/// Undoes horizontal differencing in a row (TIFF 6.0, section 14): each sample is the difference to that of the pixel before.
-/// Samples have whole bytes: 8, 16 or 32 bits.
+/// Undoes horizontal differencing in a row (TIFF 6.0, section 14): each sample is the difference to that of the pixel
+/// before. Samples have whole bytes: 8, 16 or 32 bits.
 pub(super) fn undo_differences(directory: &Directory, row: &mut [u8]) {
     let samples = if directory.planar { 1 } else { usize::from(directory.samples) };
     match (directory.bits, samples) {

@@ -166,7 +166,7 @@ impl<'a> WebpHeader<'a> {
         Ok(Self::still(stream.ok_or_else(truncated)?, alpha_plane, exif, xmp))
     }
 
-    /// A picture that is not animated: its alpha is what its streams have, whatever the flags say.
+    /// A picture that is not animated: its streams decide about alpha, not the flags.
     fn still(
         stream: WebpStream<'a>,
         alpha_plane: Option<&'a [u8]>,

@@ -21,8 +21,7 @@ const LENGTHS_ORDER: [usize; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10
 const TABLE_BITS: usize = 10;
 /// A node for words that are longer, two of them a word.
 const NODE: u64 = 16;
-/// The codes themselves, of 56 bytes: in a vector that grows, which holds three times its content while it moves to twice its
-/// size.
+/// The codes themselves, of 56 bytes, in a growing vector: it holds three times its content while it moves.
 const GROUP: u64 = 3 * 5 * 56;
 
 /// Bytes that the decoder's tables will take; `None` if the stream is broken, which the decoder may find out.

@@ -251,7 +251,7 @@ impl Tasks {
 
 #[derive(Debug)]
 pub(super) enum TicketKind {
-    /// A connection's request, of which nothing else depends.
+    /// A connection's request that affects nothing else.
     Client(Waiter),
     /// A connection's submission.
     Accept(Waiter),
@@ -260,7 +260,7 @@ pub(super) enum TicketKind {
         waiter: Waiter,
         task: Uuid,
     },
-    /// A connection wants this folder forgotten, of which pieces may be gone already.
+    /// A connection wants this folder deleted; parts of it may be gone already.
     RemoveFolder {
         waiter: Waiter,
         folder: String,

@@ -104,11 +104,11 @@ pub(super) struct Unsettled {
 pub(super) enum Settlement {
     /// It has ended.
     End(End),
-    /// It is to wait again, after a try in vain or none.
+    /// It is to wait again, after a failed try or none.
     Wait { tried: bool },
 }
 
-/// What becomes of a task whose work failed.
+/// The consequence of a failure.
 enum Verdict {
     Final,
     /// It is tried again, and this counts as a try.

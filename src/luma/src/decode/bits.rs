@@ -78,7 +78,6 @@ impl<'a> Bits<'a> {
         Ok(Self { bytes, at: 0, buffer, length: 0, dirty: 0, ended: true, window: Window::default() })
     }
 
-    /// Begins at that byte.
     pub(super) fn start(&mut self, at: usize) {
         self.at = at;
         self.dirty = self.dirty.max(self.length);

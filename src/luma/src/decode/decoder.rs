@@ -269,7 +269,6 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Goes on to the next scan, or finds that there is none.
     fn go_on(&mut self) -> Result<(), Error> {
         let ends = match self.walker.advance()? {
             Event::Scan(scan) => {

@@ -1,4 +1,4 @@
-//! What is known of a JPEG before anything of it is decoded.
+//! The facts about a JPEG before anything of it is decoded.
 
 use core::ops::Range;
 
@@ -136,8 +136,8 @@ impl Header {
         bytes.get(self.exif.clone()?)
     }
 
-    /// The parameters of the first APP1 segment of XMP, which begin with `http://ns.adobe.com/xap/1.0/\0`. `bytes` are those
-    /// the header was read from.
+    /// The parameters of the first APP1 segment of XMP, which begin with `http://ns.adobe.com/xap/1.0/\0`. `bytes` are
+    /// those the header was read from.
     #[must_use]
     pub fn xmp<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         bytes.get(self.xmp.clone()?)

@@ -31,11 +31,9 @@ impl Upsampling {
     }
 }
 
-/// Sizes of one plane.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PlaneLayout {
     pub(super) component: Component,
-    /// What its blocks become.
     pub(super) kernel: Kernel,
     /// Blocks of whole MCUs, across and down.
     pub(super) across: usize,
@@ -77,7 +75,6 @@ impl PlaneLayout {
     }
 }
 
-/// Sizes of a picture at a scale.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     planes: [PlaneLayout; 4],

@@ -44,7 +44,7 @@ fn buffer<T: Copy + Default>(length: usize) -> Result<Vec<T>, Error> {
     Ok(buffer)
 }
 
-/// Room for so many.
+/// An empty list with this capacity.
 fn list<T>(length: usize) -> Result<Vec<T>, Error> {
     let mut list = Vec::new();
     list.try_reserve_exact(length).map_err(|_| Error::OutOfMemory)?;

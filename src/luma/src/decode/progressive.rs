@@ -202,7 +202,6 @@ impl Progressive {
     }
 }
 
-/// Where AC coefficients go.
 trait Coefficients {
     /// A new coefficient, at that index of the zigzag order.
     fn put(&mut self, index: usize, value: i16);

@@ -7,7 +7,6 @@ use crate::error::{Damage, Error};
 /// Blocks of one MCU of several components (T.81 B.2.3).
 const BLOCKS_MAX: usize = 10;
 
-/// A component's part in a scan.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Member {
     /// Which component of the frame.
@@ -105,7 +104,6 @@ pub(super) struct Place {
     pub(super) y: usize,
 }
 
-/// How a scan walks over the picture.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     /// MCUs in a row, and rows of them.

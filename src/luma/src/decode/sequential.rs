@@ -37,7 +37,6 @@ impl<T> Shared<T> {
     }
 }
 
-/// A component's part in the scan.
 struct Member {
     /// Which component, and which plane if it is wanted.
     component: usize,

@@ -30,7 +30,6 @@ impl Huffman {
         Ok(Self { counts, symbols })
     }
 
-    /// How many symbols it has.
     pub(super) fn count(counts: &[u8; 16]) -> usize {
         counts.iter().map(|&n| usize::from(n)).sum()
     }

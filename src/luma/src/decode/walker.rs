@@ -20,7 +20,6 @@ const SEGMENTS_MAX: usize = 2048;
 /// Bytes before the first scan that belong to no segment; Photoshop wrote 16 too many.
 const STRAY_MAX: usize = 1 << 20;
 
-/// What the walk comes upon.
 pub(super) enum Event {
     /// A scan; its entropy-coded data start where the walker stands.
     Scan(ScanHeader),
@@ -52,8 +51,7 @@ pub(super) struct Walker<'a> {
     pub(super) xmp: Option<Range<usize>>,
 }
 
-/// How many FF bytes are checked to find the end of the first scan, for which the header waits: noise of 250 MB has so
-/// many.
+/// How many FF bytes are checked to find the end of the first scan; noise of 250 MB has so many.
 const LOOKS_MAX: usize = 1 << 20;
 
 /// The next marker from `at` on, and where what follows it starts.

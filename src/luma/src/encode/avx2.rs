@@ -14,7 +14,7 @@ use super::fdct::{
 use super::tables::{Divisors, ZIGZAG};
 
 /// For each quarter of the zigzag order, what `vpshufb` takes of each pair of rows (bytes of both, natural order);
-/// the top bit yields nought.
+/// the top bit yields 0.
 static ORDER: [[[u8; 16]; 4]; 4] = {
     let mut order = [[[0x80; 16]; 4]; 4];
     let mut k = 0;
@@ -49,8 +49,7 @@ pub(super) fn coefficients(rows: &[u8], stride: usize, at: usize, divisors: &Div
     Coefficients { masks: masks(x), pair }
 }
 
-/// Which coefficients are not 0, in zigzag order: packed to bytes with saturation, which keeps nonzero values, and
-/// reordered.
+/// Which coefficients are not 0, in zigzag order: packed to bytes with saturation, then reordered.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn masks(x: [__m256i; 8]) -> [u64; 2] {

@@ -1,5 +1,5 @@
-//! From samples to quantized coefficients, in plain Rust: libjpeg's accurate integer transform («islow», after Loeffler,
-//! Ligtenberg and Moschytz) and its division, on two blocks side by side, as the wider path does them.
+//! From samples to quantized coefficients, in plain Rust: libjpeg's accurate integer transform («islow», after
+//! Loeffler, Ligtenberg and Moschytz) and its division, on two blocks side by side, as the wider path does them.
 //!
 //! Rows first, then columns, with 13 bits of fraction in the constants; the rows keep two bits more, and both passes
 //! round half up, as `jfdctint.c` does. All kernels give the same bits; only the width of the instructions differs.
@@ -30,8 +30,7 @@ pub(super) const F3_072: i32 = 25_172;
 
 /// Bits that the first pass keeps for the second.
 pub(super) const KEPT: u32 = 2;
-/// The level shift of T.81 A.3.1, applied to the only coefficient that it changes: eight samples of a row, kept bits
-/// included.
+/// The level shift of T.81 A.3.1, for the only coefficient that it changes: eight samples, kept bits included.
 pub(super) const LEVEL: i16 = (128 * 8) << KEPT;
 
 /// Transforms and quantizes the two blocks whose first row begins at `at`; the next row is `stride` on.
@@ -107,7 +106,7 @@ fn quantize(c: i32, divisors: &Divisors, i: usize) -> i16 {
     if c < 0 { -magnitude } else { magnitude }
 }
 
-/// Which coefficients of the block that begins at `column` are not nought, in zigzag order.
+/// Which coefficients of the block that begins at `column` are not 0, in zigzag order.
 fn mask(pair: &Pair, column: usize) -> u64 {
     let mut mask = 0;
     for (k, &place) in ZIGZAG.iter().enumerate() {

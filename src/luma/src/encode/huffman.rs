@@ -2,8 +2,7 @@
 //!
 //! Bits gather at the top of 64; after each code eight bytes are stored and the position advances by the whole ones, so
 //! that the loop over coefficients has no branch but its end and runs of sixteen zeros. A code and its following bits
-//! are one number. Known limit: coefficients of more than ten bits, which 8-bit samples can't give, would be coded
-//! wrongly.
+//! are one number. Known limit: coefficients of more than ten bits, which 8-bit samples can't give.
 use super::fdct::{Coefficients, Pair};
 use super::tables::{AC_CODES, AMPLITUDES, DC_CODES, LENGTH_BITS, ZIGZAG};
 
@@ -79,7 +78,7 @@ impl Coder {
         }
     }
 
-    /// Codes the block that begins at `column`, of which `mask` says what is not nought.
+    /// Codes the block that begins at `column`; `mask` has its nonzero coefficients.
     #[inline(always)]
     fn block(&mut self, pair: &Pair, column: usize, mask: u64) {
         let flat = pair.as_flattened();

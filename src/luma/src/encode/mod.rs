@@ -1,8 +1,7 @@
-//! Writing gray JPEGs: baseline (T.81 F.1), one component of eight bits, the standard tables of T.81 annex K, in a JFIF file.
+//! Writing gray JPEGs: baseline (T.81 F.1), one component of 8 bits, the tables of T.81 annex K, in a JFIF file.
 //!
 //! The bytes are those of libjpeg-turbo with its accurate transform (`cjpeg -grayscale -baseline -dct int -quality N`):
-//! the same tables, rounding, padding of blocks at the edges (their last column and row repeated), and order of
-//! segments.
+//! the same tables, rounding, padding at the edges (last column and row repeated), and order of segments.
 //!
 //! [`encode()`] takes a whole picture. An [`Encoder`] takes rows as they come, so that its caller may stop between them
 //! and need not hold all of them; it holds at most seven rows of an incomplete row of blocks, and the file.
@@ -178,7 +177,6 @@ struct Blocks {
     kernel: Kernel,
 }
 
-/// What this processor is given to do.
 #[derive(Clone, Copy)]
 enum Kernel {
     Portable,
@@ -246,7 +244,6 @@ impl Blocks {
         }
     }
 
-    /// Moves what was coded to the file.
     #[cold]
     #[inline(never)]
     fn hand_on(&mut self) {

@@ -1,7 +1,7 @@
 //! The tables of the encoder, made at compile time except the divisors of a quality.
 //!
-//! Coefficients lie in natural order (row by row, T.81 A.3.3), two blocks side by side: see [`Pair`](super::fdct::Pair).
-//! Zigzag order (T.81 figure A.6) is the order of the file.
+//! Coefficients lie in natural order (row by row, T.81 A.3.3), two blocks side by side: see
+//! [`Pair`](super::fdct::Pair). Zigzag order (T.81 figure A.6) is the order of the file.
 
 /// The natural position of each coefficient in zigzag order, T.81 figure A.6.
 pub(super) const ZIGZAG: [u8; 64] = [
@@ -22,8 +22,8 @@ const LUMINANCE: [u8; 64] = [
     72, 92, 95, 98, 112, 100, 103, 99,
 ];
 
-/// The quantization table of a quality, in natural order: `jpeg_quality_scaling` and `jpeg_add_quant_table` of libjpeg with
-/// `force_baseline`. A quality out of 1 to 100 is taken for the nearer end.
+/// The quantization table of a quality, in natural order: `jpeg_quality_scaling` and `jpeg_add_quant_table` of libjpeg
+/// with `force_baseline`. A quality out of 1 to 100 is taken for the nearer end.
 pub(super) fn quantization(quality: u8) -> [u8; 64] {
     let quality = u32::from(quality.clamp(1, 100));
     let scale = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
@@ -90,8 +90,8 @@ pub(super) const AC: Specification = Specification {
     ],
 };
 
-/// Codes by symbol, with room for the bits that follow them (T.81 F.1.2.1.1, F.1.2.2.1): a code moved up by its category
-/// and by [`LENGTH_BITS`] more, which hold the length of both.
+/// Codes by symbol, with room for the bits that follow them (T.81 F.1.2.1.1, F.1.2.2.1): a code moved up by its
+/// category and by [`LENGTH_BITS`] more, which hold the length of both.
 pub(super) const LENGTH_BITS: u32 = 5;
 pub(super) static DC_CODES: [u32; 16] = codes(&DC);
 pub(super) static AC_CODES: [u32; 256] = codes(&AC);

@@ -1,4 +1,4 @@
-//! The segments of the file around the coded blocks, T.81 annex B, in the order in which libjpeg writes them, and byte stuffing.
+//! The segments around the coded blocks, T.81 annex B, in libjpeg's order, and byte stuffing.
 use super::tables::{AC, DC, Specification, ZIGZAG};
 
 /// T.81 table B.1.
@@ -30,7 +30,7 @@ pub(super) fn tail(out: &mut Vec<u8>) {
     out.extend([0xFF, EOI]);
 }
 
-/// Coded bits, with a nought behind each byte of ones: T.81 F.1.2.3.
+/// Coded bits, with a zero byte behind each FF: T.81 F.1.2.3.
 pub(super) fn stuff(out: &mut Vec<u8>, bits: &[u8]) {
     let mut from = 0;
     for at in memchr::memchr_iter(0xFF, bits) {

@@ -211,7 +211,7 @@ fn sharp_edges(
     true
 }
 
-/// Four outputs of one pass over the four lowest frequencies: 0 and 2 in the upper half of 32 bits, 1 and 3 interleaved.
+/// Four outputs of one pass over the four lowest frequencies: 0 and 2 in the upper 16 of 32 bits; 1, 3 interleaved.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn low_4<const BITS: i32>(x0: __m256i, x2: __m256i, x13: __m256i) -> [__m256i; 4] {
@@ -229,8 +229,8 @@ fn low_4<const BITS: i32>(x0: __m256i, x2: __m256i, x13: __m256i) -> [__m256i; 4
     ]
 }
 
-/// Four outputs of one pass; what goes in is interleaved: 0 below row 0, rows 1 and 3, 2 and 6, 5 and 7. `LOW`: the last
-/// three are 0.
+/// Four outputs of one pass; what goes in is interleaved: 0 below row 0, rows 1 and 3, 2 and 6, 5 and 7. `LOW`: the
+/// last three are 0.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn four<const BITS: i32, const LOW: bool>(

@@ -39,7 +39,7 @@ mod fix {
     pub(super) const F3_624: i32 = 29_692;
 }
 
-/// What becomes of a block of 8x8 coefficients.
+/// The result of a block of 8x8 coefficients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kernel {
     /// 8x8 samples.
