@@ -1,12 +1,12 @@
-//! Results that may be asked for again: in memory, the least recently used given up first.
+//! Cached results in memory; the least recently used is evicted first.
 //!
-//! A kept picture holds a reservation of the cache's own gate until it was given up *and* the last answer that carries it is
-//! sent: what is sent slowly counts as long as it is there, and the cache never holds more than it was given. Where that
-//! leaves no room, nothing is kept, and nobody waits.
+//! A cached picture holds a reservation of the cache's own gate until it was evicted *and* the last answer that
+//! carries it is sent: a slow client's answer still counts, and the cache never exceeds its size. When there is no
+//! room, a picture is not cached; the cache never waits for room.
 //!
-//! Beside them it is remembered which format the last few thousand files had, in the state in which they were looked at:
-//! with it a result is found without a byte of its file. Whoever must not wait asks by the methods that end in `_now`,
-//! which know nothing while somebody else is at the table.
+//! The cache also remembers the format of the last few thousand files, by their version: with it a result is found
+//! without reading the file. The event loop, which must not block, uses the methods ending in `_now`; they return
+//! None while another thread holds the lock.
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::Bytes;
@@ -17,14 +17,13 @@ use crate::model::admission::Admission;
 use crate::model::file::{FileVersion, Variant};
 use crate::model::picture::Picture;
 
-/// What a picture takes beside its bytes, generously: its entry, its reservation, its place in the table.
+/// A picture's size beside its bytes, estimated high: its entry, its reservation, its place in the table.
 const ENTRY_BYTES: u64 = 512;
-/// No picture takes more than this part of the cache, so that one does not push out all others.
+/// A picture takes at most this fraction (1/4) of the cache, so that one does not evict all others.
 const PART: u64 = 4;
 /// Files whose format is remembered, at some two hundred bytes each.
 const FORMATS_MAX: usize = 4096;
 
-/// Pictures by variant, formats by state of a file.
 #[derive(Debug)]
 pub(super) struct Cache {
     admission: Admission,
@@ -33,7 +32,7 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// A cache of so many bytes; of none, it keeps nothing.
+    /// A cache of so many bytes; with 0 it stores nothing.
     pub(super) fn new(bytes_max: u64) -> Self {
         Self {
             admission: Admission::new(0, bytes_max, 1),
@@ -42,27 +41,27 @@ impl Cache {
         }
     }
 
-    /// A file in this state has this format.
+    /// Remembers the format of this version of a file.
     pub(super) fn note(&self, version: FileVersion, format: Format) {
         self.formats.lock().unwrap_or_else(PoisonError::into_inner).insert(version, format);
     }
 
-    /// The format of a file in this state, if it is remembered and to be had without waiting.
+    /// The format of this version of a file, if it is remembered and the lock is free.
     pub(super) fn format_now(&self, version: &FileVersion) -> Option<Format> {
         now(&self.formats)?.get(version).copied()
     }
 
-    /// The picture of this variant, if it is kept and to be had without waiting.
+    /// The picture of this variant, if it is cached and the lock is free.
     pub(super) fn find_now(&self, variant: &Variant) -> Option<Arc<Picture>> {
         now(&self.pictures)?.get(variant).cloned()
     }
 
-    /// The picture of this variant, if it is kept.
+    /// The picture of this variant, if it is cached.
     pub(super) fn find(&self, variant: &Variant) -> Option<Arc<Picture>> {
         self.pictures().get(variant).cloned()
     }
 
-    /// Keeps a picture of this size (columns, rows); None if there is no room for it.
+    /// Caches a picture of this size (columns, rows); None if there is no room for it.
     pub(super) fn keep(
         &self,
         variant: Variant,
@@ -76,7 +75,7 @@ impl Cache {
         let mut reservation = self.admission.reservation();
         let mut pictures = self.pictures();
         while reservation.charge(needed).is_err() {
-            // None are left, and those that were are still being sent.
+            // None left to evict: the evicted ones are still being sent.
             pictures.remove_lru()?;
         }
         let (file, format) = (file.clone(), variant.transform.encoding.format);
@@ -85,13 +84,13 @@ impl Cache {
         Some(picture)
     }
 
-    /// A thread that panicked with the lock held can't have left the list in disorder: each use of it is one call.
+    /// A thread that panicked with the lock held can't have left the list inconsistent: each use of it is one call.
     fn pictures(&self) -> MutexGuard<'_, LruCache<Variant, Arc<Picture>>> {
         self.pictures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The lock, if nobody has it.
+/// The lock, if it is free.
 fn now<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     match lock.try_lock() {
         Ok(guard) => Some(guard),
@@ -113,7 +112,7 @@ mod tests {
         variant
     }
 
-    /// A picture that takes 1024 bytes altogether.
+    /// A picture that takes 1024 bytes in all.
     fn file() -> Bytes {
         Bytes::from(vec![7; 512])
     }

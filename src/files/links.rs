@@ -1,24 +1,22 @@
-//! The folder of links: results are stored in it for good, and read from it. Run on the workers.
+//! The folder of links: stores results permanently and reads them. Runs on the workers.
 //!
-//! Rules: a name is given once. A file is written aside, under a hidden name, brought to the disk, and only then gets its
-//! name, in one step that replaces nothing: so there is never half a picture under a name, whoever is killed when, and two
-//! servers may share the folder. A link that was answered is on the disk, its name too. Files that a killed server has
-//! left aside are removed before the first of our own is written; which those are their locks tell (flock(2)), for the
-//! kernel lets go of a lock when its owner dies.
+//! Rules:
+//! - A name is used once. A file is written under a hidden name, synced to disk, and then published in one step that
+//!   replaces nothing. So a name never has half a picture, whichever process is killed when, and two servers may
+//!   share the folder. A link that was answered is on disk, and so is its name.
+//! - Before its first write a server removes the hidden files that killed servers have left. Their locks tell which
+//!   those are (flock(2)): the kernel releases a lock when its owner dies.
+//! - Names are `scaled_image_<seconds since 1970>.jpg`, and in the same second `…_1.jpg`, `…_2.jpg` and so on. Within
+//!   the process a counter gives each number once. If another process has taken a name, the distance to the next try
+//!   doubles, so a free name among n is found in about log n steps. Numbers may be skipped.
+//! - The folder is opened by its name below the working directory each time. It is created with the first link, and
+//!   again if it was removed; it may be a symbolic link. Files in it are opened with [`open_beneath`].
+//! - All links together take at most so many bytes ([`Links::new`]). The first store or [`Links::measure`] sums them
+//!   up; from then on they are counted. When they seem too many they are summed up again, since files may have been
+//!   removed, but at most once in [`MEASURE_TIME`].
 //!
-//! Names are `scaled_image_<seconds since 1970>.jpg`, and in the same second `…_1.jpg`, `…_2.jpg` and on. Within the
-//! process a counter gives each number once; if somebody else has taken one, the distance to the next try doubles, so
-//! that among n names a free one is found in about log n steps. Numbers may be left out.
-//!
-//! The folder is looked for below the working directory each time, by its name: it is made when the first link is, again
-//! if somebody has removed it, and may be a link to a place with more room. What is in it is opened beneath it, by
-//! [`open_beneath`].
-//!
-//! All links together take at most so many bytes ([`Links::new`]). They are added up once, by whoever stores the first or by
-//! [`Links::measure`], and counted from then on; where they seem too many they are added up anew, for people may have removed
-//! some, but no more often than once in [`MEASURE_TIME`].
-//!
-//! Known limits: nothing here ever removes a link. A range or a whole file is in memory while it is sent. Where the file
+//! Known limits: links are never removed here. A range or a whole file is in memory while it is sent. On a file
+//! system without locks, hidden files that were left stay.
 //! system has no locks, what was left aside stays.
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -43,14 +41,14 @@ use crate::model::job::Output;
 use crate::model::links::{FilePart, LinkRequest};
 use crate::model::links_folder::FOLDER;
 
-/// How the hidden names begin of what is being written.
+/// Prefix of the hidden names of files being written.
 const ASIDE: &str = ".tp2-";
 /// Distances between tries double: so many reach every number there is.
 const TRIES: u32 = 40;
-/// How often a file is written anew that somebody else has taken for one that was left.
+/// How often a file is written again after another process removed it as left over.
 const WRITES: u32 = 4;
 
-/// The links are not added up again before so long.
+/// The links are summed up again no sooner than this.
 const MEASURE_TIME: Duration = Duration::from_secs(1);
 
 /// The folder.
@@ -60,19 +58,17 @@ pub struct Links {
     space_max: u64,
     space: Mutex<Space>,
     numbers: Mutex<Numbers>,
-    /// Somebody has swept, or is about it.
+    /// The sweep has been done, or is running.
     swept: AtomicBool,
 }
 
-/// How much the links take.
 #[derive(Debug, Default)]
 struct Space {
-    /// Bytes; None before they were added up.
+    /// Bytes; None before they were summed up.
     held: Option<u64>,
     measured_at: Option<Instant>,
 }
 
-/// The number of the next link of a second.
 #[derive(Debug, Default)]
 struct Numbers {
     second: u64,
@@ -80,7 +76,7 @@ struct Numbers {
 }
 
 impl Links {
-    /// The folder [`FOLDER`], which need not be there yet, for links of `space_max` bytes.
+    /// The folder [`FOLDER`], which may not exist yet, for links of `space_max` bytes.
     #[must_use]
     pub fn new(space_max: u64) -> Self {
         Self::at(FOLDER.into(), space_max)
@@ -93,13 +89,13 @@ impl Links {
         Self { path, space_max, space, numbers, swept: AtomicBool::new(false) }
     }
 
-    /// Bytes that the links take, once that is known, and the most that they may.
+    /// Bytes that the links take, once known, and their limit.
     #[must_use]
     pub fn space(&self) -> (Option<u64>, u64) {
         (self.space_of().held, self.space_max)
     }
 
-    /// Adds up what the links take, if nobody has.
+    /// Sums up what the links take, unless that was done.
     pub fn measure(&self) {
         let mut space = self.space_of();
         if space.held.is_none() {
@@ -118,7 +114,7 @@ impl Links {
         space.measured_at = Some(Instant::now());
     }
 
-    /// Counts a link of so many bytes in.
+    /// Counts a link of so many bytes.
     fn take_space(&self, length: u64) -> Result<(), WorkError> {
         let mut space = self.space_of();
         let may_measure = space.measured_at.is_none_or(|at| at.elapsed() >= MEASURE_TIME);
@@ -134,7 +130,7 @@ impl Links {
         Ok(())
     }
 
-    /// Stores a JPEG for good; says under which name.
+    /// Stores a JPEG permanently; returns its name.
     ///
     /// # Errors
     /// [`WorkError::FolderFull`], [`WorkError::LinksFull`], [`WorkError::FolderUnusable`]: nothing was stored then.
@@ -154,7 +150,7 @@ impl Links {
         let mut result = self.store(file, now);
         for _ in 1..WRITES {
             match &result {
-                // The folder was removed under our hands, or the file before we could lock it.
+                // The folder was removed meanwhile, or the file before it was locked.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => result = self.store(file, now),
                 _ => break,
             }
@@ -168,7 +164,7 @@ impl Links {
         let aside = Aside::write(&self.path, file)?;
         let name = self.publish(&aside, now)?;
         if let Err(error) = sync(&folder) {
-            // Nobody will be told of it.
+            // The name was not returned to the client.
             let _ = fs::remove_file(self.path.join(name));
             return Err(error);
         }
@@ -189,7 +185,7 @@ impl Links {
         File::open(self.path.join("."))
     }
 
-    /// Gives a file that was written aside a name that nobody has.
+    /// Gives the hidden file a free name.
     fn publish(&self, aside: &Aside, now: SystemTime) -> io::Result<String> {
         let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let mut distance = 0;
@@ -203,7 +199,7 @@ impl Links {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// A number for this second that nobody else of this process gets, leaving out so many.
+    /// A number for this second that this process has not used, after skipping so many.
     fn number(&self, second: u64, left_out: u64) -> u64 {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         if numbers.second != second {
@@ -214,13 +210,13 @@ impl Links {
         number
     }
 
-    /// Removes what killed servers have left aside. Whether it succeeds concerns nobody.
+    /// Removes hidden files that killed servers have left. Errors are ignored.
     fn sweep(&self) {
         let (Ok(folder), Ok(entries)) = (self.open(), self.path.read_dir()) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
             let is_aside = name.as_encoded_bytes().starts_with(ASIDE.as_bytes());
-            // Nothing but files is ever left: whatever else has such a name is somebody else's.
+            // Only regular files are ever left: anything else with such a name is foreign.
             if is_aside
                 && entry.file_type().is_ok_and(|kind| kind.is_file())
                 && let Ok(file) = open_beneath(folder.as_fd(), name.as_encoded_bytes())
@@ -231,7 +227,7 @@ impl Links {
         }
     }
 
-    /// Looks at a file, and reads what is wanted of it; `reservation` is charged for those bytes.
+    /// Opens a file and reads the wanted part; `reservation` is charged for those bytes.
     ///
     /// # Errors
     /// There is no such file, it can't be read, or there is no room for it.
@@ -268,7 +264,7 @@ impl Links {
             body.try_reserve_exact(room).map_err(|_| WorkError::MemoryFull { length })?;
             file.seek(SeekFrom::Start(range.start)).map_err(|error| refusal(&error))?;
             read(&file, length, &mut body)?;
-            // Somebody writes to it who should not: a strong tag stands for bytes that were there together.
+            // Another process writes to the file: a strong tag needs bytes that were there together.
             if body.len() as u64 != length || self::version(&file)? != version {
                 return Err(WorkError::Changing);
             }
@@ -277,8 +273,7 @@ impl Links {
     }
 }
 
-/// Brings what was named in a directory to the disk. A file system that has no such thing (EINVAL, ENOTSUP) does what it can
-/// by itself.
+/// Syncs a directory to disk. Errors of file systems without this operation (EINVAL, ENOTSUP) are ignored.
 fn sync(directory: &File) -> io::Result<()> {
     match directory.sync_all() {
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
@@ -304,7 +299,7 @@ fn name(second: u64, number: u64) -> String {
     }
 }
 
-/// A file under a hidden name; gone from there when dropped, whatever became of it.
+/// A file under a hidden name, which is removed on drop.
 struct Aside {
     path: PathBuf,
     /// Holds the lock.
@@ -312,15 +307,15 @@ struct Aside {
 }
 
 impl Aside {
-    /// Writes a file and brings it to the disk.
+    /// Writes a file and syncs it to disk.
     fn write(folder: &Path, bytes: &[u8]) -> io::Result<Self> {
         let path = folder.join(format!("{ASIDE}{}", Uuid::new_v4().simple()));
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         let mut aside = Self { path, file };
         match aside.file.try_lock() {
-            // Somebody who sweeps was faster, and is about to remove it.
+            // A sweeping server was faster, and is about to remove the file.
             Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::NotFound.into()),
-            // Where there are no locks nobody sweeps.
+            // On a file system without locks no server sweeps.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         aside.file.write_all(bytes)?;
@@ -331,7 +326,7 @@ impl Aside {
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        // Mostly it has its name by now, and nothing is left here.
+        // Usually the file was renamed by now, and nothing is left here.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -15,7 +15,7 @@ use crate::model::transform::RequestedTransform;
 /// A picture of 2x2.
 const PGM: &[u8] = b"P5\n2 2\n255\nabcd";
 
-/// `inside/` is served; what lies beside it is not to be reached.
+/// `inside/` is served; the files beside it must not be reachable.
 struct Tree {
     root: PathBuf,
     library: Library,
@@ -178,7 +178,7 @@ fn what_is_no_picture_for_us_is_refused_by_its_bytes() {
     fs::write(tree.inside("zeros.pgm"), [b"P5\n30 30\n255\n", &[0; 900][..]].concat()).unwrap();
     assert_eq!(refused(tree.fetch("zeros.pgm")), WorkError::MemoryFull { length: 913 });
     assert_eq!(tree.admission.bytes(), 0);
-    // The file has room, the work on it never would.
+    // The file fits, but the work on it never would.
     fs::write(tree.inside("large.pgm"), [b"P5\n22 20\n255\n", &[0; 440][..]].concat()).unwrap();
     assert!(matches!(refused(tree.fetch("large.pgm")), WorkError::TooMuchMemory { .. }));
     let none = Conditions::default();
@@ -331,7 +331,7 @@ fn a_library_is_a_directory_that_can_be_read() {
     assert_eq!(open(&tree.inside("nada")), Err(io::ErrorKind::NotFound));
     assert_eq!(open(Path::new("")), Err(io::ErrorKind::NotFound));
     assert_eq!(open(&tree.inside("a/")), Ok(()));
-    // The operator may name it by a link; clients may not.
+    // The operator may name it by a symbolic link; clients may not.
     symlink("inside", tree.root.join("link")).unwrap();
     assert_eq!(open(&tree.root.join("link")), Ok(()));
 }
@@ -345,7 +345,7 @@ fn a_directory_that_was_removed_and_made_again_is_served_again() {
     fs::create_dir(tree.root.join("inside")).unwrap();
     fs::write(tree.inside("new.pgm"), PGM).unwrap();
     assert!(tree.fetch("new.pgm").is_ok());
-    // Another one in its place counts too, also for what is kept.
+    // Another file in its place counts too, also in the cache.
     let kept = tree.variant("new.pgm", "");
     tree.keep(kept);
     fs::rename(tree.root.join("inside"), tree.root.join("before")).unwrap();

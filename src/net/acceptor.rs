@@ -1,8 +1,9 @@
-//! Accepting: a few at a time, within the cap, and without spinning when descriptors run out.
+//! Accepts client connections: a few per turn, up to the connection limit, without busy-looping when descriptors run
+//! out.
 //!
-//! A listener's event comes once per change, so its bit is kept until accept says `WouldBlock`. At the cap the bit
-//! stays too and the kernel keeps the clients; a connection that closes makes room. When the system has no
-//! descriptor left (EMFILE and its kin) the next attempt is made when one closes, or after a second.
+//! Events are edge-triggered, so a listener's readiness bit is kept until accept returns `WouldBlock`. At the limit
+//! the bit also stays set, and clients wait in the kernel's backlog until a connection closes. When the system has no
+//! descriptor left (EMFILE and similar), accept is retried when a connection closes or after one second.
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -16,11 +17,11 @@ use crate::conn::local_address::ListenerRole;
 use crate::work::source::Source;
 use crate::work::timers::{Armed, Timers};
 
-/// Connections accepted in one turn, so that a flood of them does not hold up those that are served.
+/// Connections accepted per turn, so that a flood of them does not delay the clients being served.
 const ACCEPTS_A_TURN: usize = 16;
 /// Pause when the system has no descriptor left.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A socket takes more bytes once fewer than these wait in the kernel for a client to take them.
+/// TCP_NOTSENT_LOWAT: the socket is writable while fewer unsent bytes than this wait in the kernel.
 const NOT_SENT_LOW: u32 = 256 << 10;
 
 /// The listening sockets in the loop.
@@ -33,21 +34,20 @@ pub struct Acceptor {
 
 struct Listener {
     socket: TcpListener,
-    /// What its port is for.
     side: ListenerRole,
-    /// Accept may bring something, and waits for room or for its next turn.
+    /// Accept may succeed; waits for a free place or for its next turn.
     pending: bool,
 }
 
-/// What a turn of accepting brought.
+/// The result of one accepting turn.
 pub struct Accepted {
     /// New connections.
     pub streams: Vec<(TcpStream, IpAddr)>,
-    /// What the port is for that they came to.
+    /// The role of the port they connected to.
     pub side: ListenerRole,
-    /// There may be more: back of the queue.
+    /// There may be more: the listener goes to the back of the queue.
     pub again: bool,
-    /// The system has no room; retried later. Told once a pause.
+    /// The system has no resources; retried later. Reported once per pause.
     pub error: Option<io::Error>,
 }
 
@@ -89,7 +89,7 @@ impl Acceptor {
                 Ok((stream, address)) => {
                     // Small answers must not wait for the acknowledgement of the last; it only costs time if refused.
                     let _ = stream.set_nodelay(true);
-                    // That a slow reader takes something is seen in small steps then, and little waits in the kernel.
+                    // Keeps the kernel's send buffer small, so that a slow reader's progress shows in small steps.
                     let _ = sys::set_not_sent_low(&stream, NOT_SENT_LOW);
                     accepted.streams.push((stream, address.ip()));
                 }
@@ -98,10 +98,10 @@ impl Acceptor {
                         listener.pending = false;
                         return accepted;
                     }
-                    // The client has left before we came to it; accept(2) lists more of the kind.
+                    // The client left before it was accepted; accept(2) lists more errors of this kind.
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset => {}
                     _ => {
-                        // Once a pause: each connection that closes meanwhile brings another attempt.
+                        // Once per pause: every connection that closes meanwhile causes another attempt.
                         if self.retry_at.is_none() {
                             self.retry_at = Some(now + PAUSE);
                             accepted.error = Some(error);
@@ -115,7 +115,7 @@ impl Acceptor {
         accepted
     }
 
-    /// Whether clients wait at this listener: asked of the kernel, for without room nobody tries to let them in.
+    /// Whether clients wait at this listener. Asked of the kernel, because nothing is accepted at the limit.
     #[must_use]
     pub fn has_waiting(&self, number: u32) -> bool {
         let Some(listener) = self.listeners.get(number as usize) else { return false };
@@ -123,18 +123,18 @@ impl Acceptor {
         listener.pending && sys::poll(&waiting, Some(Duration::ZERO)).is_ok_and(|ready| ready[0])
     }
 
-    /// Wakes the loop for another attempt.
+    /// Sets the timer for the next attempt.
     pub fn arm(&mut self, timers: &mut Timers, number: u32) {
         timers.arm(&mut self.armed, self.retry_at, Source::Listener(number));
     }
 
-    /// The pause is over.
+    /// Called when the pause timer expires.
     pub fn rang(&mut self, at: Instant) -> bool {
         self.retry_at = None;
         self.armed.rang(at)
     }
 
-    /// A connection has closed: the listeners on which clients may wait.
+    /// Called when a connection closes: the listeners on which clients may wait.
     pub fn handle_room(&self) -> impl Iterator<Item = u32> + use<> {
         let pending: Vec<u32> =
             self.listeners.iter().zip(0..).filter(|(listener, _)| listener.pending).map(|(_, n)| n).collect();
@@ -146,10 +146,10 @@ impl Acceptor {
         self.listeners.iter().zip(0..).map(|(_, number)| number).collect::<Vec<_>>().into_iter()
     }
 
-    /// Closes the listeners: whoever connects from now on is refused by the kernel.
+    /// Closes the listeners: the kernel refuses later connections.
     pub fn close(&mut self, registry: &Registry) {
         for mut listener in self.listeners.drain(..) {
-            // It is closed right after: that it was not registered any more would change nothing.
+            // The socket is closed next, so a failed deregistration has no effect.
             let _ = registry.deregister(&mut listener.socket);
         }
     }

@@ -1,11 +1,10 @@
-//! One client connection: its socket, its readiness, its connection, and the pump between them.
+//! One client connection: its socket, its readiness, its protocol state, and the pump between them.
 //!
-//! mio registers edge-triggered: an event comes once per change, so the readiness bits are kept here. Events only
-//! ever set them ("readiness events should be considered hints", mio's `Poll`, Portability); they are cleared by
-//! `WouldBlock`, or by a read that did not fill the buffer: its tail would have been delivered, and a later end of
-//! stream is a new edge unless the kernel has announced it already (`half_closed`, EPOLLRDHUP), in which case the
-//! bit stays until the end was read. Only `Ok(0)` is an end of stream. [`pump`] moves at most [`TURN_BYTES`] and is
-//! generic over the stream, so that its tests can make one that fails in every way.
+//! mio registers edge-triggered: an event comes once per change, so the readiness bits are kept here. Events only set
+//! them ("readiness events should be considered hints", mio's `Poll`, Portability). `WouldBlock` clears them, and so
+//! does a read that did not fill the buffer: a later end of stream is a new edge, unless the kernel has announced it
+//! already (`half_closed`, EPOLLRDHUP); then the bit stays until the end was read. Only `Ok(0)` is an end of stream.
+//! [`pump`] moves at most [`TURN_BYTES`] and is generic over the stream, so that its tests can inject every failure.
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -20,7 +19,7 @@ use crate::work::timers::Armed;
 
 /// Bytes moved for one connection before the others get their turn.
 pub const TURN_BYTES: usize = 256 << 10;
-/// Chunks that are handed to the kernel at once.
+/// Chunks passed to the kernel in one call.
 const SLICES: usize = 8;
 
 /// A client's place in the loop.
@@ -28,35 +27,35 @@ const SLICES: usize = 8;
 pub struct Client {
     /// The socket.
     pub stream: mio::net::TcpStream,
-    /// The conversation.
+    /// The protocol state.
     pub connection: Connection,
     /// What the socket can do.
     pub readiness: Readiness,
-    /// The run whose end the connection waits for.
+    /// The run that the connection waits for.
     pub watching: Option<Key>,
-    /// Its entry among the timers.
+    /// Its timer entry.
     pub armed: Armed,
     /// It is in the run queue.
     pub queued: bool,
-    /// Where it comes from, if it was counted there.
+    /// The address it was counted under, if it was counted.
     pub address: Option<IpAddr>,
     /// Since when it is among the idle ones.
     pub idle_since: Option<Instant>,
 }
 
-/// What a socket can do, as far as is known.
+/// What the socket can do, as far as is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Readiness {
-    /// A read may bring something.
+    /// A read may return data.
     pub read: bool,
-    /// A write may take something.
+    /// A write may accept data.
     pub write: bool,
     /// The kernel has seen the peer's end of stream.
     pub half_closed: bool,
 }
 
 impl Readiness {
-    /// An event has come: bits are set, never cleared.
+    /// Sets the bits of an event; never clears one.
     pub fn mark(&mut self, event: &Event) {
         self.read |= event.is_readable() || event.is_error();
         self.write |= event.is_writable() || event.is_error();
@@ -98,14 +97,14 @@ impl<S: Write> Write for Metered<'_, S> {
 pub enum Pumped {
     /// Nothing more to do until an event, an answer or a deadline.
     Idle,
-    /// The turn's bytes are spent.
+    /// The turn's byte budget is spent.
     Again,
     /// The connection is broken.
     Gone,
 }
 
-/// Moves bytes between a stream and its connection until neither can go on: writes first, so that what is done leaves
-/// before more work comes in.
+/// Moves bytes between a stream and its connection until neither side can go on. Writes come first, so that finished
+/// answers leave before more work comes in.
 pub fn pump<S: Read + Write>(
     stream: &mut S,
     readiness: &mut Readiness,

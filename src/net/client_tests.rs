@@ -1,5 +1,5 @@
-//! The pump over a stream that misbehaves as sockets do: short reads and writes, spurious readiness, interruptions,
-//! an end of stream that comes with the last bytes, errors. Driven by a seeded generator, so a failure repeats.
+//! The pump over a faulty stream: short reads and writes, spurious readiness, interruptions, an end of stream
+//! together with the last bytes, errors. A seeded generator drives it, so that a failure is reproducible.
 use std::io;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
@@ -13,7 +13,7 @@ use crate::model::admission::Admission;
 use crate::model::error::WorkError;
 use crate::model::server_state::{Limits, ServerState};
 
-/// xorshift64: enough chance for a test, the same each time.
+/// xorshift64: a repeatable pseudo-random sequence.
 struct Chance(u64);
 
 impl Chance {
@@ -25,7 +25,7 @@ impl Chance {
     }
 }
 
-/// What the peer sends, what it has received, and how badly the way between behaves.
+/// What the peer sends, what it has received, and how faulty the stream is.
 struct Faulty {
     chance: Chance,
     input: Vec<u8>,
@@ -84,14 +84,14 @@ fn connection(now: Now) -> Connection {
     Connection::new(Rc::new(server), local_address, now)
 }
 
-/// Pumps with whatever readiness epoll might report until the connection closes; answers orders with a failure.
+/// Pumps with any readiness that epoll might report until the connection closes; answers every order with a failure.
 fn converse(stream: &mut Faulty) -> Pumped {
     let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
     let mut connection = connection(now);
     let mut readiness = Readiness::default();
     let mut scratch = vec![0; INPUT_MAX];
     for _ in 0..100_000 {
-        // An edge for each side; the kernel announces the end of stream at any moment before it is read.
+        // An edge for each side; the kernel may announce the end of stream at any moment before it is read.
         readiness.read = true;
         readiness.write = true;
         readiness.half_closed = stream.ends;

@@ -1,42 +1,42 @@
-//! Who may be connected: how many clients come from one address, and which of all has been idle longest. Plain data; the
-//! loop tells it what happens.
+//! Connection limits: how many clients each address has, and which client has been idle longest. Plain data; the loop
+//! reports what happens.
 //!
-//! With all `--conexiones` taken, the client that has been idle longest between two requests is closed for a new one.
-//! Those that have not asked anything yet have the time of a head, and those in the middle of a request or of an answer
-//! are never closed for another's sake.
+//! With all `--conexiones` taken, the loop closes the client that has been idle longest between two requests to admit
+//! a new one. A client that has not sent a request yet has the time limit of a head. A client in the middle of a
+//! request or of an answer is never closed to make room.
 //!
-//! Known limit: an address of IPv6 counts with all of its /64, for that is what one machine is given at least.
+//! Known limit: an IPv6 address counts together with all of its /64, the least that one machine is given.
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
 use crate::model::key::Key;
 
-/// What a client that is one too many from its address is told, as far as it can be at once.
+/// What a client above its address's limit is told, as far as one write can carry it.
 pub const TOO_MANY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 89\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
     Hay demasiadas conexiones desde su direcci\xc3\xb3n (opci\xc3\xb3n --conexiones-por-ip del servidor)\n";
 
-/// The clients that are connected, as far as others have to wait for them.
+/// The connected clients, as far as the limits concern them.
 #[derive(Debug, Default)]
 pub struct Crowd {
-    /// `--conexiones-por-ip`; None: nobody counts.
+    /// `--conexiones-por-ip`; None: addresses are not counted.
     per_address_max: Option<usize>,
     by_address: HashMap<IpAddr, usize>,
-    /// Those between two requests, by since when.
+    /// Clients between two requests, by the time since when.
     idle: BTreeSet<(Instant, Key)>,
 }
 
 impl Crowd {
-    /// Nobody is there; so many may come from one address.
+    /// No client; at most so many from one address.
     #[must_use]
     pub fn new(per_address_max: Option<usize>) -> Self {
         Self { per_address_max, ..Self::default() }
     }
 
-    /// A client has come from this address, or from one that does not count; false, and it is not counted, if it is one too
-    /// many.
+    /// Counts a client that came from this address (None: exempt). False, and the client is not counted, if the
+    /// address is at its limit.
     pub fn enter(&mut self, address: Option<IpAddr>) -> bool {
         let (Some(max), Some(address)) = (self.per_address_max, address) else { return true };
         let count = self.by_address.entry(network_of(address)).or_default();
@@ -45,7 +45,7 @@ impl Crowd {
         fits
     }
 
-    /// A client that had entered from this address has left.
+    /// A counted client of this address has left.
     pub fn leave(&mut self, address: Option<IpAddr>) {
         let Some(network) = address.map(network_of) else { return };
         if let Some(count) = self.by_address.get_mut(&network) {
@@ -56,7 +56,7 @@ impl Crowd {
         }
     }
 
-    /// A client that was idle since `before` is now idle since `since`; None: it is not.
+    /// A client that was idle since `before` is now idle since `since`; None: not idle.
     pub fn note_idle(&mut self, key: Key, before: Option<Instant>, since: Option<Instant>) {
         if before != since {
             before.map(|at| self.idle.remove(&(at, key)));
@@ -64,7 +64,7 @@ impl Crowd {
         }
     }
 
-    /// Those that are idle, the longest first.
+    /// The idle clients, the longest idle first.
     pub fn idle(&self) -> impl Iterator<Item = Key> {
         self.idle.iter().map(|(_, key)| *key)
     }

@@ -1,8 +1,8 @@
 //! The listening sockets: every address of every `-i`, all on one port.
 //!
-//! `::` is one dual-stack socket (IPV6_V6ONLY off, said explicitly: the default is a sysctl), which covers every
-//! other address; where the machine has no IPv6 it means `0.0.0.0`. Any other IPv6 address is IPv6 alone. A name
-//! may resolve to addresses of a family that the machine lacks: those are skipped as long as one of its addresses is bound.
+//! `::` is one dual-stack socket (IPV6_V6ONLY off, set explicitly: the default is a sysctl), which covers every other
+//! address; on a machine without IPv6 it means `0.0.0.0`. Any other IPv6 address is IPv6 only. A name may resolve to
+//! addresses of a family that the machine lacks: those are skipped as long as one of its addresses is bound.
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -10,18 +10,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddr
 use scaler::sys;
 use scaler::words::InWords;
 
-/// Connections that the kernel keeps for us while we are busy.
+/// Backlog of the kernel for connections not accepted yet.
 const BACKLOG: i32 = 4096;
-/// How often a port chosen for the first address may be taken at another before we give up.
+/// How often a port that the kernel chose for the first address may be taken at another before listening fails.
 const PORT_TRIES: usize = 16;
 
-/// Why we can't listen.
+/// Why listening failed.
 #[derive(Debug)]
 pub struct ListenError {
     host: String,
     port: u16,
     cause: io::Error,
-    /// The option that says which port.
     option: &'static str,
 }
 
@@ -37,8 +36,8 @@ impl fmt::Display for ListenError {
     }
 }
 
-/// Binds every address that the hosts resolve to, all on `port`; 0: the kernel chooses, once for all. `option` is the one
-/// that says which port.
+/// Binds every address that the hosts resolve to, all on `port`; 0: the kernel chooses one port for all. `option`
+/// names the option that gave the port.
 ///
 /// # Errors
 /// A host that does not resolve, an address that can't be bound, or none at all.
@@ -83,7 +82,7 @@ fn listen_once(
     }
 }
 
-/// The addresses to bind, in order, without those that another covers or repeats.
+/// The addresses to bind, in order, without those that another one covers or repeats.
 fn resolve(hosts: &[String]) -> Result<Vec<(String, SocketAddr)>, (String, io::Error)> {
     let mut found: Vec<(String, SocketAddr)> = Vec::new();
     for host in hosts {

@@ -1,16 +1,16 @@
-//! What the server counts of itself, and the page of `GET /metrics`.
+//! The server's counters, and the page of `GET /metrics`.
 //!
-//! Counters are plain integers of the loop's thread: to count is an addition, or a look into a map whose keys are words of
-//! short, fixed lists. So what a client sends never makes another series; and since no other thread counts, there is
-//! nothing to lock. What is a state rather than a count ([`Gauges`]) is gathered when the page is asked for.
+//! Counters are plain integers of the loop's thread: counting is an addition, or a lookup in a map whose keys are
+//! words of short, fixed lists. So a client's input never creates another series, and nothing needs a lock. What is a
+//! state rather than a count ([`Gauges`]) is gathered when the page is requested.
 //!
-//! Why no library: prometheus-client (11 more crates, a procedural macro among them) writes OpenMetrics and not the text
-//! format 0.0.4; prometheus (8 more) and metrics-exporter-prometheus (over 30) bring locks, atomics and registries for
-//! counters that many threads share. What is left of the matter for one thread is this file and a hundred lines of
-//! [`page`]; a parser that others wrote is among the tests.
+//! Why no library: prometheus-client (11 more crates, a procedural macro among them) writes OpenMetrics and not the
+//! text format 0.0.4; prometheus (8 more) and metrics-exporter-prometheus (over 30) bring locks, atomics and
+//! registries for counters that many threads share. For one thread this file and a hundred lines of [`page`] are
+//! enough; the tests check them with a parser written by others.
 //!
-//! Known limit: a request is counted when its answer has been sent, or cut off; one that its client gave up before there
-//! was any answer is not counted.
+//! Known limit: a request is counted when its answer has been sent or cut off. A request that its client abandons
+//! before any answer is not counted.
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -32,10 +32,10 @@ pub use process::Process;
 const BOUNDS: [f64; 15] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// Where the time of a picture goes, in the order of the steps.
+/// The stages of a picture's time, in order.
 const STAGES: [&str; 8] = ["read", "queue", "open", "decode", "scale", "encode", "keep", "write"];
 
-/// Counters from the start of the server.
+/// Counters since the start of the server.
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// By route, method and status.
@@ -48,18 +48,16 @@ pub struct Metrics {
     stages: [Histogram; STAGES.len()],
     /// In the order of [`Cause::ALL`].
     children: [u64; Cause::ALL.len()],
-    /// Ends of the scaler itself.
     scaler_ends: u64,
     /// In the order of [`ServerPart::ALL`].
     probes_missed: [u64; ServerPart::ALL.len()],
     accepted: u64,
-    /// Clients that were one too many from their address.
     turned_away: u64,
     /// Bytes on the clients' connections.
     pub traffic: Traffic,
 }
 
-/// Bytes that have passed over sockets.
+/// Bytes that went over sockets.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Traffic {
     /// From clients.
@@ -68,18 +66,18 @@ pub struct Traffic {
     pub sent: u64,
 }
 
-/// How often something took how long.
+/// A histogram of durations.
 #[derive(Clone, Copy, Debug, Default)]
 struct Histogram {
-    /// Of each bucket by itself.
+    /// Per bucket, not cumulative.
     counts: [u64; BOUNDS.len() + 1],
     sum: f64,
 }
 
-/// How things stand at the moment.
+/// The current state.
 #[derive(Debug)]
 pub struct Gauges {
-    /// Open client connections, and the most there may be.
+    /// Open client connections, and their limit.
     pub connections: (usize, usize),
     /// Pictures that hold a place, and `--cola`.
     pub places: (usize, usize),
@@ -87,15 +85,15 @@ pub struct Gauges {
     pub memory: (u64, u64),
     /// Worker threads with a job in hand, and all of them.
     pub workers: (usize, usize),
-    /// Threads that did not come back and were replaced since the start, and the most that are.
+    /// Threads that did not return and were replaced since the start, and the limit of replacements.
     pub workers_replaced: (usize, usize),
-    /// Those of them that have not come back yet.
+    /// Those of them that have not returned yet.
     pub workers_lost: usize,
     /// Open connections to the scaler.
     pub scaler_connections: usize,
-    /// Pictures that wait for one.
+    /// Pictures that wait for a connection to the scaler.
     pub scaler_waiting: usize,
-    /// The scaler is our own: its children are counted.
+    /// The scaler is tp2's own: its children are counted.
     pub scaler_is_own: bool,
     /// Tasks in memory.
     pub tasks_in_work: usize,
@@ -103,11 +101,11 @@ pub struct Gauges {
     pub tasks: Option<StateCounts>,
     /// How much the store keeps, as far as is known.
     pub store: StoreSizes,
-    /// Bytes of links, once they are known, and the most there may be.
+    /// Bytes of links, once they are known, and their limit.
     pub links: (Option<u64>, u64),
     /// `/readyz` would answer 200.
     pub ready: bool,
-    /// Lines that the log could not keep.
+    /// Log lines that were dropped.
     pub log_lines_lost: u64,
     /// This process.
     pub process: Process,
@@ -123,12 +121,12 @@ impl Histogram {
 }
 
 impl Metrics {
-    /// A client was one too many from its address.
+    /// A client was above its address's limit.
     pub fn note_turned_away(&mut self) {
         self.turned_away += 1;
     }
 
-    /// Something happened on a connection.
+    /// Counts an event of a connection.
     pub fn note(&mut self, what: &EventKind) {
         match what {
             EventKind::Connected => self.accepted += 1,
@@ -156,7 +154,7 @@ impl Metrics {
         }
     }
 
-    /// A picture was made, or fetched.
+    /// Counts the stage times of a picture that was made or fetched.
     pub fn note_times(&mut self, times: &Times) {
         let Times { read, open, queue, decode, scale, encode, keep } = *times;
         let queue = Some(queue);
@@ -181,17 +179,17 @@ impl Metrics {
         }
     }
 
-    /// A child of our own scaler has ended.
+    /// A child of tp2's own scaler has ended.
     pub fn note_child(&mut self, cause: Cause) {
         self.children[cause as usize] += 1;
     }
 
-    /// Our own scaler has ended.
+    /// tp2's own scaler has ended.
     pub fn note_scaler_end(&mut self) {
         self.scaler_ends += 1;
     }
 
-    /// A picture of our own did not come back in time.
+    /// A self-test picture did not come back in time.
     pub fn note_missed(&mut self, part: ServerPart) {
         self.probes_missed[part as usize] += 1;
     }

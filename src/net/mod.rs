@@ -1,4 +1,4 @@
-//! The shell around the machines: sockets, the loop, its timers, the scaler's process. All of mio is here.
+//! The I/O around the state machines: sockets, the loop, its timers, the scaler's process. All uses of mio are here.
 pub mod acceptor;
 pub mod client;
 pub mod crowd;

@@ -1,15 +1,16 @@
-//! What the service manager is told: sd_notify(3), written by hand.
+//! Notifies the service manager: sd_notify(3), written by hand.
 //!
-//! A datagram of lines to the socket that `NOTIFY_SOCKET` names, a path or, with a leading `@`, an abstract address. Without
-//! that variable nothing is told. It is never waited for, and whoever does not listen is no fault of ours: a manager that
-//! misses `READY=1` says so itself. What is left out: sockets of other families (`vsock:`), and everything about descriptors.
+//! Sends a datagram of lines to the socket that `NOTIFY_SOCKET` names, a path or, with a leading `@`, an abstract
+//! address. Without that variable nothing is sent. Sending never blocks, and errors are ignored: a manager that
+//! misses `READY=1` reports that itself. Not supported: sockets of other families (`vsock:`), and passing
+//! descriptors.
 use std::ffi::OsString;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// The variables that are ours alone: a process that we start must not speak for us.
+/// Variables removed from the environment of child processes, which must not notify in tp2's name.
 pub const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 /// The manager, if there is one.
@@ -20,7 +21,7 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// As the environment has it; `pid` is this process.
+    /// Reads the environment; `pid` is this process.
     #[must_use]
     pub fn of(environment: impl Fn(&str) -> Option<OsString>, pid: u32) -> Self {
         let manager = environment("NOTIFY_SOCKET").and_then(|name| {
@@ -34,36 +35,36 @@ impl Notifier {
             Some((socket, address))
         });
         let number = |name| environment(name)?.to_str()?.parse::<u64>().ok();
-        // sd_watchdog_enabled(3): without a process it is meant for whoever reads it.
+        // sd_watchdog_enabled(3): without WATCHDOG_PID the variable applies to any process.
         let is_ours = number("WATCHDOG_PID").is_none_or(|file_request| file_request == u64::from(pid));
         let watchdog = number("WATCHDOG_USEC").filter(|&micros| micros > 0 && is_ours && manager.is_some());
         Self { manager, watchdog: watchdog.map(Duration::from_micros) }
     }
 
-    /// How often the manager wants to hear of us: twice in the time after which it would give us up.
+    /// The notification interval: half of the manager's watchdog time.
     #[must_use]
     pub fn watchdog_interval(&self) -> Option<Duration> {
         self.watchdog.map(|time| time / 2)
     }
 
-    /// Begun: clients can come.
+    /// READY=1: clients can connect.
     pub fn ready(&self) {
         self.tell("READY=1\nSTATUS=Atendiendo.");
     }
 
-    /// No new clients; those that are here are answered.
+    /// STOPPING=1: no new clients; pending requests are answered.
     pub fn stopping(&self) {
         self.tell("STOPPING=1\nSTATUS=Terminando lo que está en curso.");
     }
 
-    /// The loop turns.
+    /// WATCHDOG=1: the loop is running.
     pub fn alive(&self) {
         self.tell("WATCHDOG=1");
     }
 
     fn tell(&self, state: &str) {
         if let Some((socket, address)) = &self.manager {
-            // Nobody listens, or not fast enough.
+            // The manager does not listen, or its buffer is full.
             let _ = socket.send_to_addr(state.as_bytes(), address);
         }
     }

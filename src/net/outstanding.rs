@@ -1,18 +1,18 @@
-//! The jobs that are at the workers, by their deadlines: how old the oldest piece of work in hand is.
+//! The jobs at the workers, ordered by deadline: how old the oldest job is.
 //!
-//! A run ends at its deadline whatever happens, and with it what its client waits for; its job ends when the worker comes
-//! back. A job that is here after its deadline, queued or running, is work that should be over and is not: `/readyz` says so.
-//! Data in, data out; the caller has the clock.
+//! A run ends at its deadline, and so does its client's wait; its job ends only when the worker returns. A job that
+//! is here after its deadline, queued or running, is stuck: `/readyz` reports it. Plain data; the caller supplies the
+//! time.
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use crate::model::key::Ticket;
 
-/// Jobs that were given to the workers and have not come back.
+/// Jobs given to the workers that have not come back.
 #[derive(Debug, Default)]
 pub struct Outstanding {
     due: HashMap<Ticket, Instant>,
-    /// The same, the most urgent first.
+    /// The same, the earliest deadline first.
     by_due: BTreeSet<(Instant, Ticket)>,
 }
 
@@ -23,14 +23,14 @@ impl Outstanding {
         self.by_due.insert((due, ticket));
     }
 
-    /// A job has come back, from wherever.
+    /// A job has come back, from any thread.
     pub fn note_done(&mut self, ticket: Ticket) {
         if let Some(due) = self.due.remove(&ticket) {
             self.by_due.remove(&(due, ticket));
         }
     }
 
-    /// Whether one of them should have come back before.
+    /// Whether a job is past its deadline.
     #[must_use]
     pub fn is_overdue(&self, now: Instant) -> bool {
         self.by_due.first().is_some_and(|&(due, _)| due < now)

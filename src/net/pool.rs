@@ -1,11 +1,14 @@
-//! Connections to the scaler, kept open to children that are forked, confined and waiting.
+//! Connections to the scaler; at the other end of each, a forked, confined child waits.
 //!
-//! Rules: a task is on at most one connection, and the step is pure, so one whose connection broke goes to the front
-//! of the queue and onto a fresh connection, at most [`BREAKS_MAX`] times. A connection carries at most
-//! [`SERVED_MAX`] tasks: a child that never retires would keep whatever its allocator once grew to. Large pictures have all
-//! connections but one, so that a small one never waits until a large one has been scaled. While connects
-//! are refused the tasks wait (a scaler that died is back within half a second); after [`AWAY_AFTER`] they fail fast,
-//! and the pool goes on knocking until somebody opens. It never waits: an attempt is a timer.
+//! Rules:
+//! - A task is on at most one connection. Scaling is a pure function, so a task whose connection broke goes to the
+//!   front of the queue and onto a new connection, at most [`BREAKS_MAX`] times.
+//! - A connection carries at most [`SERVED_MAX`] tasks: a child that never exits would keep all memory that its
+//!   allocator ever took.
+//! - Large pictures may use all connections but one, so that a small picture never waits for a large one.
+//! - While connects are refused the tasks wait (a scaler that died is back within half a second). After
+//!   [`AWAY_AFTER`] tasks fail at once, and the pool keeps retrying the connect.
+//! - The pool never blocks: an attempt is a timer.
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -25,15 +28,15 @@ use crate::pixels::BufferPool;
 use crate::work::slab::Slab;
 use crate::work::source::Source;
 
-/// Connections that may break under one task before it is given up.
+/// Connections that may break under one task before the task fails.
 const BREAKS_MAX: u32 = 5;
-/// Tasks that a connection carries before it is closed and its child retires.
+/// Tasks that a connection carries before it is closed and its child exits.
 const SERVED_MAX: u32 = 200;
 /// Refused for so long, the scaler counts as away.
 const AWAY_AFTER: Duration = Duration::from_secs(3);
-/// Pauses between refused connects.
+/// First pause between refused connects.
 const RETRY_FIRST: Duration = Duration::from_millis(5);
-/// What speaks another protocol, and first, has said so by then.
+/// A server of another protocol that speaks first has done so by then.
 const SETTLED: Duration = Duration::from_millis(100);
 /// How long a connect may take.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
@@ -67,24 +70,24 @@ pub struct Pool {
     upstreams: Slab<Upstream>,
     idle: Vec<Key>,
     queue: VecDeque<ScaleTask>,
-    /// The one that is to have a connection of its own.
+    /// The task that gets a connection of its own.
     fresh: Option<ScaleTask>,
     outage: Option<Outage>,
-    /// Where the buffers of pictures go that have been scaled.
+    /// Takes back the buffers of pictures that were scaled.
     buffers: Arc<BufferPool>,
 }
 
 /// What became of a waiting task.
 pub enum Assigned {
-    /// It is on this connection, which wants a turn.
+    /// It is on this connection, which needs a turn.
     Begun(Key),
-    /// It is given up.
+    /// It has failed.
     Done(Completion),
 }
 
-/// What a connection's turn led to.
+/// The result of a connection's turn.
 pub enum Served {
-    /// Nothing to do for it now.
+    /// Nothing to do now.
     Nothing,
     /// It wants another turn.
     Again,
@@ -92,7 +95,7 @@ pub enum Served {
     Done(Completion),
 }
 
-/// Since when, and until when, connects are not to be tried.
+/// When connects were first refused, and until when none is tried.
 #[derive(Clone, Copy, Debug)]
 struct Outage {
     since: Instant,
@@ -101,18 +104,18 @@ struct Outage {
     refusals: usize,
 }
 
-/// A scaler serves so many connections of one address by TCP, and lets more of them wait.
+/// A scaler serves this many TCP connections of one address; further ones wait.
 pub const TCP_MAX: usize = 16;
 
-/// Connections that so many worker threads can keep busy: one that is being scaled for each, one on its way, and one
-/// for small pictures alone.
+/// Connections that keep this many worker threads busy: one being scaled for each, one in transit, and one for small
+/// pictures only.
 #[must_use]
 pub const fn connections_max(threads: usize) -> usize {
     threads + 2
 }
 
 impl Pool {
-    /// No connection yet; at most `size` of them, and one of those never for a large picture.
+    /// No connection yet; at most `size` of them, one of which never takes a large picture.
     #[must_use]
     pub fn new(destination: Destination, limits: Limits, size: usize, buffers: Arc<BufferPool>) -> Self {
         Self {
@@ -128,13 +131,13 @@ impl Pool {
         }
     }
 
-    /// Where the scaler is.
+    /// The scaler's address.
     #[must_use]
     pub fn destination(&self) -> &Destination {
         &self.destination
     }
 
-    /// Whether a connection has been open for so long that the other end would have closed it if it were no scaler's.
+    /// Whether a connection has been open so long that an end that is no scaler would have closed it.
     #[must_use]
     pub fn is_connected(&self, now: Instant) -> bool {
         self.upstreams
@@ -157,8 +160,8 @@ impl Pool {
         (self.upstreams.len(), self.queue.len() + usize::from(self.fresh.is_some()))
     }
 
-    /// Does something about the first waiting task: puts it on an idle or a new connection, or gives it up. None when
-    /// there is none, or it has to wait.
+    /// Handles the first waiting task: puts it on an idle or a new connection, or fails it. None if there is no task,
+    /// or it has to wait.
     pub fn assign(&mut self, registry: &Registry, now: Instant) -> Option<Assigned> {
         if let assigned @ Some(_) = self.assign_fresh(registry, now) {
             return assigned;
@@ -181,7 +184,7 @@ impl Pool {
         }
     }
 
-    /// Where the task stands that is next: one that need not wait any longer, else the first that may have a connection.
+    /// The index of the next task: one that has failed already, else the first that may have a connection.
     fn next(&self, now: Instant) -> Option<usize> {
         let is_large = |upstream: &Upstream| upstream.task().is_some_and(|task| !task.is_small());
         let large = self.upstreams.iter().filter(|(_, upstream)| is_large(upstream)).count();
@@ -190,7 +193,7 @@ impl Pool {
         hopeless.or_else(|| self.queue.iter().position(|task| may_be_large || task.is_small()))
     }
 
-    /// The same for the one that is to have a connection of its own; it holds up nobody.
+    /// The same for the task that gets its own connection; it delays no other task.
     fn assign_fresh(&mut self, registry: &Registry, now: Instant) -> Option<Assigned> {
         let task = self.fresh.take()?;
         if let Some(failure) = self.hopeless(&task, now) {
@@ -207,7 +210,7 @@ impl Pool {
         None
     }
 
-    /// Why a task need not wait any longer.
+    /// Why a task fails without waiting any longer.
     fn hopeless(&self, task: &ScaleTask, now: Instant) -> Option<WorkError> {
         let away = self.is_away(now).then_some(WorkError::ScalerAway);
         if task.cancelled.is_set() { Some(WorkError::Cancelled) } else { away }
@@ -296,7 +299,7 @@ impl Pool {
                 self.close(key, registry);
                 match cause {
                     UpstreamBreak::Refused => self.refused(now, now, RETRY_FIRST),
-                    // One that hangs up before it is asked anything is not to be asked again at once.
+                    // A connection that the scaler closes unused is not replaced at once.
                     _ if unused => self.refused(now, now, RETRY_MAX),
                     UpstreamBreak::Lost | UpstreamBreak::Nonsense => {}
                 }
@@ -308,7 +311,7 @@ impl Pool {
         }
     }
 
-    /// The connection of a task is gone: another is tried, unless it was the last try.
+    /// A task's connection is gone: the task is retried, unless this was the last try.
     fn take_back(&mut self, mut task: ScaleTask, cause: UpstreamBreak, now: Instant) -> Served {
         if cause != UpstreamBreak::Refused {
             task.breaks += 1;
@@ -328,8 +331,8 @@ impl Pool {
         }
     }
 
-    /// Closes idle connections that were given nothing since `before`, but for the youngest: their children end, and give
-    /// back what they once grew to.
+    /// Closes idle connections that got no task since `before`, except the youngest: their children exit and free
+    /// their memory.
     pub fn retire_idle(&mut self, before: Instant, registry: &Registry) {
         let unused = |key: &Key, upstreams: &mut Slab<Upstream>| {
             upstreams.get_mut(*key).is_some_and(|upstream| upstream.used_at() < before)
@@ -342,7 +345,7 @@ impl Pool {
         }
     }
 
-    /// A run has ended without its scaled picture: the child that has it, and may hang, is let go.
+    /// A run ended without its scaled picture: its connection is closed, in case the child hangs.
     pub fn abandon(&mut self, run: Key, registry: &Registry) {
         self.fresh.take_if(|task| task.ticket.run == run);
         let has = |upstream: &Upstream| upstream.task().is_some_and(|task| task.ticket.run == run);
@@ -358,7 +361,7 @@ impl Pool {
         self.outage.is_some_and(|outage| now.duration_since(outage.since) >= AWAY_AFTER)
     }
 
-    /// When the next attempt is due, or the patience with one that is under way ends.
+    /// When the next attempt is due, or the one under way times out.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let connecting = self.upstreams.iter().filter(|(_, upstream)| !upstream.is_connected());
@@ -366,7 +369,7 @@ impl Pool {
         patience.chain(self.outage.map(|outage| outage.retry_at)).min()
     }
 
-    /// Ends attempts to connect that take too long; their tasks wait for another.
+    /// Ends connects that take too long; their tasks wait for another connection.
     pub fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
         let late =
             |upstream: &Upstream| !upstream.is_connected() && upstream.opened_at() + CONNECT_TIME <= now;
@@ -382,8 +385,8 @@ impl Pool {
         }
     }
 
-    /// Keeps at least one connection open: a child waits for the next picture, and it is known when the scaler goes
-    /// and when it is back although no picture tells.
+    /// Keeps at least one connection open: a child waits for the next picture, and the pool notices when the scaler
+    /// goes away and comes back, even without tasks.
     pub fn keep_warm(&mut self, registry: &Registry, now: Instant) {
         if self.queue.is_empty()
             && self.upstreams.is_empty()
@@ -393,7 +396,7 @@ impl Pool {
         }
     }
 
-    /// A connect failed that was begun at `since`, if it is the first.
+    /// A connect failed; it began at `since`, which counts if it is the first failure.
     fn refused(&mut self, since: Instant, now: Instant, pause_first: Duration) {
         let pause = self.outage.map_or(pause_first, |outage| (outage.pause * 2).min(RETRY_MAX));
         let since = self.outage.map_or(since, |outage| outage.since);
@@ -404,7 +407,7 @@ impl Pool {
     fn close(&mut self, key: Key, registry: &Registry) -> Option<Upstream> {
         self.idle.retain(|idle| *idle != key);
         let mut upstream = self.upstreams.remove(key)?;
-        // It is closed when dropped: that it was not registered any more would change nothing.
+        // The socket is closed when dropped, so a failed deregistration has no effect.
         let _ = registry.deregister(upstream.stream());
         Some(upstream)
     }

@@ -1,4 +1,4 @@
-//! The pool against scalers that misbehave: real Unix sockets, a loop of a few lines, a script for each connection.
+//! The pool against faulty scalers: real Unix sockets, a loop of a few lines, a script for each connection.
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -24,7 +24,7 @@ enum Script {
     ReadAndHang,
     /// Sends so many bytes of the answer and closes.
     Cut(usize),
-    /// Answers right, again and again.
+    /// Answers correctly, again and again.
     Serve,
     /// Answers with a picture of another size.
     WrongSize,
@@ -32,9 +32,9 @@ enum Script {
     Nonsense,
     /// Refuses.
     Refuse,
-    /// Answers while it reads, reads no more than a little at a time, and reads nothing while its answer is not taken.
+    /// Answers while it reads, in small reads, and stops reading while its answer is not taken.
     Stream,
-    /// Answers, and then says more than it was asked.
+    /// Answers, and then sends more than was asked.
     Chatter,
 }
 
@@ -48,7 +48,7 @@ fn directory() -> PathBuf {
     path
 }
 
-/// Plays one script a connection; the last one for all that follow.
+/// Plays one script per connection; the last one for all that follow.
 fn play(path: &Path, scripts: &[Script]) {
     let listener = UnixListener::bind(path).unwrap();
     let scripts = scripts.to_vec();
@@ -56,14 +56,14 @@ fn play(path: &Path, scripts: &[Script]) {
         for (number, stream) in listener.incoming().enumerate() {
             let (Ok(stream), script) = (stream, scripts[number.min(scripts.len() - 1)]) else { return };
             thread::spawn(move || {
-                // The pool may hang up on us: that is part of the play.
+                // The pool may close the connection: that is part of the script.
                 let _ = act(stream, script);
             });
         }
     });
 }
 
-/// Scales as a child does: with answers that begin before their requests have ended.
+/// Scales as a child does: the answer begins before the request has ended.
 fn scale_as_rows_come(mut stream: UnixStream) -> std::io::Result<()> {
     loop {
         let mut scaling = Scaling::new(LIMITS);
@@ -158,7 +158,7 @@ impl Loop {
         cancelled
     }
 
-    /// Puts the next task on a connection: that, and the number of the task.
+    /// Puts the next task on a connection; that connection, and the task's number.
     fn begin(&mut self) -> Option<(Key, u32)> {
         let Some(Assigned::Begun(key)) = self.pool.assign(self.poll.registry(), Instant::now()) else {
             return None;
@@ -236,7 +236,8 @@ fn a_connection_that_breaks_at_any_moment_costs_a_retry() {
     }
 }
 
-/// Neither direction fits the socket's buffers: were the answer not read while the picture is sent, both would wait for ever.
+/// Neither direction fits the socket's buffers: without reading the answer while the picture is sent, both ends would
+/// block for ever.
 #[test]
 fn an_answer_that_begins_before_the_picture_has_ended_is_read() {
     let path = directory();

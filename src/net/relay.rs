@@ -1,7 +1,7 @@
-//! What the scaler's process says on its standard error, line by line, for the log.
+//! Relays the scaler's standard error to the log, line by line.
 //!
-//! The pipe is read on the loop and never waited for. A line longer than [`LINE_MAX`] is cut; what is no UTF-8 is shown
-//! with replacement characters.
+//! The loop reads the pipe without blocking. A line longer than [`LINE_MAX`] is cut; invalid UTF-8 is shown with
+//! replacement characters.
 use std::io::{ErrorKind, Read};
 use std::process::ChildStderr;
 
@@ -17,12 +17,12 @@ const LINE_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct Relay {
     pipe: Receiver,
-    /// The line that has begun.
+    /// The incomplete line.
     line: Vec<u8>,
 }
 
 impl Relay {
-    /// Takes the pipe over and has it watched.
+    /// Takes the pipe and registers it.
     ///
     /// # Errors
     /// fcntl or epoll refuse.
@@ -33,7 +33,7 @@ impl Relay {
         Ok(Self { pipe, line: Vec::new() })
     }
 
-    /// Reads what is there and tells each line that is complete. At the end of the pipe the last one counts as well.
+    /// Reads what is there and reports each complete line. At the end of the pipe an incomplete line counts too.
     pub fn read(&mut self, scratch: &mut [u8], mut tell: impl FnMut(&str)) {
         loop {
             match self.pipe.read(scratch) {

@@ -1,10 +1,10 @@
-//! THE loop: one thread, all sockets. Readable top to bottom, beginning with [`Server::run`].
+//! The event loop: one thread, all sockets. Readable top to bottom, beginning with [`Server::run`].
 //!
 //! Rules: an event only sets readiness bits and queues its owner; [`Server::run_queue`] is the one place where a
-//! connection makes progress or dies. Whoever has spent its turn goes to the back of the queue. The clock is read once
-//! a turn. Everything that finishes elsewhere (workers, scaler) comes back as a `Completion` through one door, is looked up
-//! by its ticket, and meets nobody if its run has ended. The loop never waits but in `poll`, and never touches a pixel
-//! except for the header that `pixels::probe` reads.
+//! connection makes progress or dies. A client that has used its budget goes to the back of the queue. The clock is
+//! read once per turn. Everything that finishes elsewhere (workers, scaler) comes back as a `Completion` through one
+//! channel, is looked up by its ticket, and is dropped if its run has ended. The loop blocks only in `poll`, and
+//! never reads a pixel, only the header that `pixels::probe` reads.
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -59,13 +59,13 @@ mod taskwork;
 mod try_cached;
 mod working;
 
-/// Tasks in memory for each worker: while one is worked on, another is at the scaler, and others are on their way from
-/// the store or back to it, which takes a turn of the disk each.
+/// Tasks in memory per worker: while one is worked on, another is at the scaler, and others are on their way from the
+/// store or back to it, which takes one disk commit each.
 const TASKS_A_THREAD: usize = 4;
-/// Events taken from the kernel at once.
+/// Events taken from the kernel per call.
 const EVENTS_MAX: usize = 1024;
 
-/// What the loop is made of.
+/// What [`Server::new`] needs.
 pub struct ServerParts {
     /// Bound sockets, and what each is for.
     pub listeners: Vec<(std::net::TcpListener, ListenerRole)>,
@@ -73,15 +73,15 @@ pub struct ServerParts {
     pub signals: SignalFd,
     /// Limits and state of the service.
     pub server: ServerState,
-    /// The scaler of our own; None if one runs elsewhere.
+    /// tp2's own scaler; None if the scaler runs elsewhere.
     pub supervisor: Option<Supervisor>,
     /// Where the scaler listens.
     pub scaler: Destination,
     /// The files of `-d`.
     pub library: Option<Library>,
-    /// What keeps tasks.
+    /// The store of tasks.
     pub store: store::Backend,
-    /// What keeps the bank; None: the same.
+    /// The store of the bank; None: the store of tasks.
     pub bank: Option<store::Backend>,
     /// How long the results of tasks are kept.
     pub retention: Retention,
@@ -97,7 +97,7 @@ pub struct ServerParts {
     pub links_space: u64,
     /// The log.
     pub log: Log,
-    /// The service manager.
+    /// Notifies the service manager.
     pub notifier: Notifier,
 }
 
@@ -105,7 +105,7 @@ pub struct ServerParts {
 pub struct Server {
     kernel: Kernel,
     now: Now,
-    /// What has something to do now; a client at most once.
+    /// Sources that have something to do now; a client at most once.
     queue: VecDeque<Source>,
     timers: Timers,
     clients: Slab<Client>,
@@ -120,7 +120,6 @@ pub struct Server {
     stop_at: Option<Instant>,
 }
 
-/// What events come from, and the buffer that all sockets are read into.
 struct Kernel {
     poll: Poll,
     acceptor: Acceptor,
@@ -128,35 +127,31 @@ struct Kernel {
     scratch: Box<[u8]>,
 }
 
-/// What becomes of pictures.
 struct WorkPart {
     scheduler: Scheduler,
     workers: Workers,
-    /// What the workers have.
+    /// Jobs at the workers.
     outstanding: Outstanding,
-    /// Buffers of pictures that are done.
+    /// Buffers that finished pictures gave back.
     buffers: Arc<BufferPool>,
-    /// Of which the loop tells only how much there is.
+    /// The loop reads only their size.
     links: Arc<Links>,
-    /// The files of `-d`, of which the loop looks only into the cache.
+    /// The files of `-d`; the loop reads only their cache.
     library: Option<Arc<Library>>,
-    /// The one channel through which finished work comes back.
+    /// The channel through which finished work comes back.
     done: Receiver<Completion>,
 }
 
-/// What is kept, and what is claimed from it.
 struct TasksPart {
     machine: Tasks,
     armed: Armed,
     counts: TaskCounts,
-    /// As the store told them last.
+    /// The store's last report.
     sizes: StoreSizes,
     store: Store,
-    /// What the store has answered.
     answers: Receiver<StoreAnswer>,
 }
 
-/// The other process: connections to it, the process itself, and what it says.
 struct ScalerPart {
     pool: Pool,
     supervisor: Option<Supervisor>,
@@ -164,7 +159,6 @@ struct ScalerPart {
     armed: Armed,
 }
 
-/// What operators are told.
 struct Report {
     log: Log,
     metrics: Metrics,
@@ -172,7 +166,6 @@ struct Report {
     began_at: SystemTime,
 }
 
-/// What the loop does for itself.
 struct Upkeep {
     self_test: SelfTest,
     maintenance: Maintenance,
@@ -181,10 +174,10 @@ struct Upkeep {
 }
 
 impl Server {
-    /// Registers everything with a new epoll and starts the workers.
+    /// Registers everything with a new epoll instance and starts the workers.
     ///
     /// # Errors
-    /// The system gives no epoll, no thread, or refuses a descriptor.
+    /// The system gives no epoll instance or thread, or refuses a descriptor.
     pub fn new(parts: ServerParts) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Source::Waker.token())?);
@@ -195,9 +188,9 @@ impl Server {
             Interest::READABLE,
         )?;
         let acceptor = Acceptor::new(parts.listeners, poll.registry(), parts.clients_max)?;
-        // Unbounded, yet never longer than the places of admission: only leased work is ever delivered.
+        // Unbounded, but never longer than the places of admission: only admitted work is ever delivered.
         let (deliver, done): (Deliver, _) = inbox(&waker);
-        // As long as there are clients, and tasks in work.
+        // Bounded by the number of clients and of tasks in work.
         let (tell, answers): (store::DeliverAnswer, _) = inbox(&waker);
         let limits = &parts.server.limits;
         let places = parts.server.admission.places_max();
@@ -206,7 +199,7 @@ impl Server {
         let library = parts.library.map(Arc::new);
         let buffers = Arc::new(BufferPool::new(parts.server.admission.bytes_max()));
         let links = Arc::new(Links::new(parts.links_space));
-        // Beside everything else: there may be many of them.
+        // On a thread of its own: there may be many links.
         let measured = Arc::clone(&links);
         std::thread::Builder::new().name("links".into()).spawn(move || measured.measure())?;
         let toolbox = Toolbox::new(limits.pixels, library.clone(), Arc::clone(&buffers), Arc::clone(&links));
@@ -259,7 +252,7 @@ impl Server {
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         self.watch_scaler_log();
-        // What waits in the store needs no event to be taken up.
+        // Tasks that wait in the store need no event.
         self.advance_tasks();
         self.announce();
         self.keep_up();
@@ -287,7 +280,7 @@ impl Server {
         self.stop_at.is_some_and(|at| self.clients.is_empty() || self.now.at >= at)
     }
 
-    /// Until the next event or deadline; not at all while somebody has something to do.
+    /// Waits for the next event or deadline; does not wait while the queue has an entry.
     fn sleep(&mut self, events: &mut Events) -> io::Result<()> {
         let deadline = self.timers.next().into_iter().chain(self.stop_at).min();
         let timeout = if self.queue.is_empty() && self.work.done.is_empty() && self.tasks.answers.is_empty() {
@@ -346,7 +339,7 @@ impl Server {
                     }
                 }
                 Source::Tasks => {
-                    // Seen to once a turn, and armed again then.
+                    // Handled once per turn, and armed again then.
                     self.tasks.armed.rang(at);
                 }
                 Source::Maintenance => {
@@ -358,7 +351,7 @@ impl Server {
         self.server.overdue.set(self.work.outstanding.is_overdue(self.now.at));
     }
 
-    /// One turn for each that was queued when the round began.
+    /// One turn for each entry that was queued when the round began.
     fn run_queue(&mut self) {
         for _ in 0..self.queue.len() {
             match self.queue.pop_front() {
@@ -387,7 +380,7 @@ impl Server {
         }
     }
 
-    /// Reads the key again; one that can't be read leaves the old one in force.
+    /// Reads the key again; if that fails, the old one stays in force.
     fn renew_key(&self) {
         let Some(path) = &self.upkeep.key_file else { return };
         match key_file::read(path) {
@@ -408,7 +401,7 @@ fn inbox<T: Send + 'static>(waker: &Arc<Waker>) -> (Arc<dyn Fn(T) + Send + Sync>
     let waker = Arc::clone(waker);
     let (sender, receiver) = unbounded();
     let deliver = move |item| {
-        // Send, then wake; once the loop has ended there is nobody to tell.
+        // Send, then wake. After the loop has ended there is no receiver.
         if sender.send(item).is_ok() {
             let _ = waker.wake();
         }

@@ -1,4 +1,4 @@
-//! The cookie that epoll keeps for an event: whose it is.
+//! The token that epoll keeps for an event: its owner.
 use mio::Token;
 
 use crate::model::key::Key;
@@ -26,7 +26,7 @@ impl Source {
         Token((kind << 56 | key.to_u64()) as usize)
     }
 
-    /// The inverse of [`Source::token`]; None for a cookie that is not ours.
+    /// The inverse of [`Source::token`]; None for an unknown token.
     #[must_use]
     pub fn from_token(token: Token) -> Option<Self> {
         let word = token.0 as u64;

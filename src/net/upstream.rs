@@ -1,8 +1,8 @@
-//! One connection to the scaler: at the other end a forked, confined child that waits for the next picture.
+//! One connection to the scaler: at the other end a forked, confined child waits for the next picture.
 //!
 //! A connection carries one task at a time. The picture stays here until its answer is complete, so a connection that
-//! breaks at any byte costs a retry, never the task. What is written is the head and the samples where they lie, what
-//! is read goes straight into the buffer of the result: no pixel is copied but by the kernel.
+//! breaks at any byte costs a retry, never the task. Samples are written from where they lie, and read directly into
+//! the result's buffer: only the kernel copies pixels.
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
@@ -18,18 +18,18 @@ use crate::model::image::is_small;
 use crate::model::job::Cancel;
 use crate::model::key::Ticket;
 
-/// The head of an answer comes in by reads of this size, and what follows it in the same read; the rest of the samples goes
-/// straight into its buffer.
+/// Size of the reads for an answer's head, and for what follows it in the same read; the remaining samples are read
+/// directly into their buffer.
 const HEAD_READ: usize = 4 << 10;
 
-/// A picture to be scaled, until its answer is there.
+/// A picture to be scaled, kept until its answer is complete.
 #[derive(Debug)]
 pub struct ScaleTask {
-    /// The job's.
+    /// The job's ticket.
     pub ticket: Ticket,
-    /// The job's.
+    /// The job's reservation.
     pub reservation: Reservation,
-    /// The job's.
+    /// The job's cancellation flag.
     pub cancelled: Cancel,
     /// The gray picture.
     pub raster: Raster,
@@ -37,7 +37,7 @@ pub struct ScaleTask {
     pub width: u32,
     /// Rows wanted.
     pub height: u32,
-    /// It is to have a connection that is opened for it, beyond those of the others.
+    /// It gets a connection opened for it, beyond the pool's size.
     pub fresh: bool,
     /// Connections that broke under it.
     pub breaks: u32,
@@ -46,7 +46,7 @@ pub struct ScaleTask {
 }
 
 impl ScaleTask {
-    /// Whether it takes so little that it should not stand behind what takes long.
+    /// Whether it is small enough not to wait behind large ones.
     #[must_use]
     pub fn is_small(&self) -> bool {
         is_small(self.raster.width, self.raster.height) && is_small(self.width, self.height)
@@ -69,27 +69,25 @@ pub struct Upstream {
     /// What the socket can do.
     pub readiness: Readiness,
     decoder: ReplyDecoder,
-    /// The task on this connection, the bytes of its head, and how many of head and samples are written.
+    /// The task, the bytes of its head, and how many of head and samples are written.
     busy: Option<(ScaleTask, Vec<u8>, usize)>,
-    /// Tasks it has carried.
     served: u32,
-    /// Whether the connection is known to stand.
     connected: bool,
     opened_at: Instant,
-    /// When it was given its last task; at first, when it was opened.
+    /// When it was given its last task; before the first, when it was opened.
     used_at: Instant,
 }
 
-/// What a turn led to.
+/// The result of a turn.
 #[derive(Debug)]
 pub enum UpstreamTurn {
     /// Nothing to do until an event.
     Waiting,
-    /// The turn's bytes are spent.
+    /// The turn's byte budget is spent.
     Again,
     /// The task is answered.
     Answered(ScaleTask, Reply),
-    /// The connection is of no use any more; its task, if it had one.
+    /// The connection is unusable; its task, if it had one.
     Broken(Option<ScaleTask>, UpstreamBreak),
 }
 
@@ -144,7 +142,7 @@ impl Upstream {
         self.served
     }
 
-    /// The task on the connection, which is of no use any more.
+    /// Takes the task from a connection that is unusable.
     #[must_use]
     pub fn into_task(self) -> Option<ScaleTask> {
         self.busy.map(|(task, ..)| task)
@@ -162,7 +160,7 @@ impl Upstream {
         self.used_at
     }
 
-    /// Whether it is known to stand.
+    /// Whether it is known to be established.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connected
@@ -186,7 +184,7 @@ impl Upstream {
         }
     }
 
-    /// Whether another turn would move something.
+    /// Whether another turn would move bytes.
     fn may_go_on(&self) -> bool {
         let unsent = self
             .busy
@@ -209,11 +207,11 @@ impl Upstream {
             return Ok(reply);
         }
         self.write(&mut left)?;
-        // An error on write is looked for on the reading side.
+        // A write error is handled by the reading side.
         self.take_answer(scratch, &mut left)
     }
 
-    /// Reads before it writes: the scaler answers while it reads, and holds what is not taken from it.
+    /// Reads before it writes: the scaler answers while it reads, and stops reading while its answer is not taken.
     fn take_answer(&mut self, scratch: &mut [u8], left: &mut usize) -> Result<Option<Reply>, UpstreamBreak> {
         while self.readiness.read && *left > 0 {
             match self.read(scratch) {
@@ -234,8 +232,8 @@ impl Upstream {
         Ok(None)
     }
 
-    /// A refusal may come while the picture is still being written, and the peer may be gone after it: an error on
-    /// write is not the end until the reading side has been looked at.
+    /// A refusal may come while the picture is still being written, and the peer may close after it: a write error is
+    /// final only after the reading side was checked.
     fn write(&mut self, left: &mut usize) -> Result<(), UpstreamBreak> {
         while self.readiness.write
             && *left > 0
@@ -274,7 +272,7 @@ impl Upstream {
         let room = scratch.len().min(HEAD_READ);
         let n = self.stream.read(&mut scratch[..room])?;
         let used = self.decoder.push(&scratch[..n]);
-        // Whatever is more than one answer to the one question is nonsense.
+        // More than one answer to the one request violates the protocol.
         if self.busy.is_none() && n > 0 || used.is_ok_and(|used| used < n) || used.is_err() {
             return Err(ErrorKind::InvalidData.into());
         }

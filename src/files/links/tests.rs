@@ -135,7 +135,7 @@ fn what_a_killed_server_left_is_removed_and_what_a_living_one_writes_is_not() {
     for name in [".tp2-0123", "scaled_image_1.jpg", ".other"] {
         fs::write(tree.folder().join(name), "x").unwrap();
     }
-    // What is no file is left alone, and nobody waits for who would write to it.
+    // What is not a regular file is left alone, and opening a FIFO does not block.
     fs::create_dir(tree.folder().join(".tp2-directory")).unwrap();
     symlink("scaled_image_1.jpg", tree.folder().join(".tp2-link")).unwrap();
     assert!(
@@ -293,15 +293,15 @@ fn all_links_together_take_so_much() {
     assert_eq!(links.space(), (Some(100), 100));
     assert_eq!(links.keep(&[0; 1], at(3)), full(101));
     assert_eq!(tree.names().len(), 2, "nothing is left aside");
-    // Somebody has made room, which is seen when it is looked again.
+    // Space was freed, which the next measurement finds.
     fs::remove_file(tree.folder().join(removed)).unwrap();
     links.space_of().measured_at = None;
     links.keep(&[0; 40], at(4)).unwrap();
-    // Another server counts what is there.
+    // Another server counts the existing links.
     let other = Links::at(tree.folder(), 100);
     other.measure();
     assert_eq!(other.space(), (Some(100), 100));
-    // What could not be stored takes no space.
+    // A failed store takes no space.
     fs::remove_dir_all(tree.folder()).unwrap();
     fs::write(tree.folder(), "").unwrap();
     let unusable = Links::at(tree.folder(), 100);

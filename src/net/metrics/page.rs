@@ -1,7 +1,7 @@
 //! Counters and levels in Prometheus's text format, version 0.0.4.
 //!
-//! Of each family first what it is (`HELP`, `TYPE`), then its samples. Every label's value is a word of a list in this
-//! program, so none needs an escape; that of the version is checked by a test.
+//! Each family is described first (`HELP`, `TYPE`), followed by its samples. Every label value is a word of a list in
+//! this program, so none needs an escape; a test checks that of the version.
 use std::fmt::{Display, Write};
 use std::time::UNIX_EPOCH;
 
@@ -11,7 +11,6 @@ use super::{BOUNDS, Gauges, Histogram, Metrics, STAGES};
 use crate::model::server_state::ServerPart;
 use crate::store::StoreSizes;
 
-/// A page that is being written.
 struct MetricsPage(String);
 
 /// Name and value of a label.
@@ -37,14 +36,14 @@ impl MetricsPage {
         self.sample(name, &[], value);
     }
 
-    /// The same, if there is anything to tell.
+    /// The same, if there is a value.
     fn gauge_if(&mut self, name: &str, help: &str, value: Option<u64>) {
         if let Some(value) = value {
             self.gauge(name, help, value);
         }
     }
 
-    /// The samples of one histogram; its buckets hold those below them as well.
+    /// The samples of one histogram; its buckets are cumulative.
     fn histogram(&mut self, name: &str, label: Label<'_>, histogram: &Histogram) {
         let mut count = 0;
         let bounds = BOUNDS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
@@ -67,7 +66,7 @@ impl MetricsPage {
     }
 
     fn line(&mut self, text: std::fmt::Arguments<'_>) {
-        // A String takes whatever there is memory for.
+        // Writing to a String does not fail.
         let _ = self.0.write_fmt(text);
     }
 }
@@ -283,7 +282,7 @@ mod tests {
         }
     }
 
-    /// Every line is as the format has it, and every family is told about once, before its samples.
+    /// Every line has the format's syntax, and every family is described once, before its samples.
     #[test]
     fn the_page_is_well_formed() {
         let mut metrics = Metrics::default();

@@ -1,7 +1,7 @@
-//! The JSON of `GET /panel.json`: what the page shows of the server, and the defaults that it names, in half a kB.
+//! The JSON of `GET /panel.json`: the figures and defaults that the page shows, in half a kB.
 //!
-//! `[now, max]` for what has a bound, `[seconds, times]` for each stage that has been gone through since the start. The full
-//! figures are those of [`page`](super::page).
+//! `[now, max]` for what has a limit, `[seconds, times]` for each stage that was used since the start.
+//! [`page`](super::page) has the full figures.
 use serde_json::{Map, json};
 
 use super::{Gauges, Metrics, STAGES};

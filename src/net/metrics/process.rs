@@ -1,10 +1,10 @@
-//! This process as the system sees it, under the names that Prometheus's own clients use.
+//! This process's figures from /proc, under the names that Prometheus's own clients use.
 use std::fs;
 use std::time::{Duration, SystemTime};
 
 use scaler::sys::{self, Limit};
 
-/// What the system says of this process; None where it does not tell.
+/// Figures of this process; None where the system gives none.
 #[derive(Clone, Copy, Debug)]
 pub struct Process {
     /// When the server began.
@@ -13,9 +13,9 @@ pub struct Process {
     pub cpu: Duration,
     /// Open descriptors.
     pub open_fds: Option<u64>,
-    /// The most there may be.
+    /// The limit of open descriptors.
     pub max_fds: Option<u64>,
-    /// Bytes of memory in use, what is shared with other processes included.
+    /// Bytes of resident memory, shared memory included.
     pub resident: Option<u64>,
     /// Bytes of address space.
     pub virtual_memory: Option<u64>,
@@ -24,7 +24,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Looks, in some 50 microseconds.
+    /// Reads the figures, in some 50 microseconds.
     #[must_use]
     pub fn look(began_at: SystemTime) -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -41,13 +41,14 @@ impl Process {
     }
 }
 
-/// Since Linux 6.2 the directory's size is their number; to count ten thousand by hand takes milliseconds.
+/// Since Linux 6.2 the directory's size is the number of descriptors; counting ten thousand entries takes
+/// milliseconds.
 fn open_fds() -> Option<u64> {
     let size = fs::metadata("/proc/self/fd").ok()?.len();
     if size > 0 {
         return Some(size);
     }
-    // Without the one that is open for the count.
+    // Without the descriptor that is open for the count.
     fs::read_dir("/proc/self/fd").ok().map(|entries| (entries.count() as u64).saturating_sub(1))
 }
 

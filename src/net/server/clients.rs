@@ -1,6 +1,6 @@
-//! The clients' part of the loop: they are taken in, pumped, and what their connections want is done.
+//! The loop's part for clients: it accepts them, pumps their connections, and performs what these want.
 //!
-//! Rules: a client stands in the queue at most once; a listener gives a bounded number at a turn.
+//! Rules: a client is in the queue at most once; a listener accepts a bounded number per turn.
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
@@ -26,7 +26,8 @@ use crate::net::crowd;
 use crate::work::source::Source;
 use crate::work::timers::Armed;
 
-/// A client's deadline is looked at that often at least: an upload's may be hours ahead, and its timer would outlive it.
+/// A client's timer is set at most this far ahead: an upload's deadline may be hours away, and its timer would
+/// outlive it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 impl Server {
@@ -34,7 +35,7 @@ impl Server {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.queued = false;
         self.pump_client(key);
-        // What was answered on the spot leaves in the same turn.
+        // An answer made at once leaves in the same turn.
         if self.perform_actions(key) {
             self.pump_client(key);
             if self.perform_actions(key) {
@@ -50,7 +51,7 @@ impl Server {
             let (before, since) = (client.idle_since, client.connection.idle_since());
             client.idle_since = since;
             self.crowd.note_idle(key, before, since);
-            // With all places taken somebody may wait for this one's.
+            // With all places taken, a client may wait for this one's place.
             if since.is_some() && self.clients.len() >= self.kernel.acceptor.clients_max() {
                 self.queue.extend(self.kernel.acceptor.handle_room().map(Source::Listener));
             }
@@ -68,7 +69,7 @@ impl Server {
         }
     }
 
-    /// Does what a connection wants done; whether one of its requests was answered on the spot.
+    /// Performs a connection's actions; whether one of its requests was answered at once.
     fn perform_actions(&mut self, key: Key) -> bool {
         let mut answered = false;
         while let Some(client) = self.clients.get_mut(key) {
@@ -129,12 +130,12 @@ impl Server {
         self.crowd.note_idle(key, client.idle_since, None);
         self.crowd.leave(client.address);
         if self.report.log.wants(Level::Debug) {
-            // Its number will soon be another's.
+            // Its number is reused soon.
             let caller = Caller { address: client.connection.peer(), request_id: None };
             let who = Who { fd: Some(client.stream.as_raw_fd()), id: None, caller };
             self.report.log.write(Level::Debug, who, "Conexión cerrada.");
         }
-        // It is closed right after: that it was not registered any more would change nothing.
+        // The socket is closed next, so a failed deregistration has no effect.
         let _ = self.kernel.poll.registry().deregister(&mut client.stream);
         self.tasks.machine.forget(key);
         if let Some(run) = client.watching
@@ -147,10 +148,10 @@ impl Server {
         }
     }
 
-    /// Closes the client that has been idle longest between two requests, if there is one of which nothing has come since.
+    /// Closes the client that has been idle longest between two requests, if one is idle and has sent nothing since.
     fn close_longest_idle(&mut self) -> bool {
         let Self { crowd, clients, .. } = self;
-        // Of one that has sent something the loop may not know yet.
+        // The loop may not have seen yet that a client has sent something.
         let is_silent = |client: &mut Client| {
             !client.readiness.read
                 && client.stream.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
@@ -161,7 +162,7 @@ impl Server {
         true
     }
 
-    /// Takes some of those who wait at a listener; says whether there may be more.
+    /// Accepts some of the clients that wait at a listener; whether there may be more.
     pub(super) fn accept(&mut self, number: u32) -> bool {
         let mut room = self.kernel.acceptor.clients_max().saturating_sub(self.clients.len());
         if room == 0 && self.kernel.acceptor.has_waiting(number) && self.close_longest_idle() {
@@ -169,12 +170,12 @@ impl Server {
         }
         let accepted = self.kernel.acceptor.accept(number, room, self.now.at);
         for (mut stream, address) in accepted.streams {
-            // A proxy's connection is no client's: of those it has many.
+            // A proxy's connections are not counted: they carry many clients.
             let is_proxy = self.server.access.proxies.iter().any(|proxy| proxy.contains(address));
             let counted = (!is_proxy).then_some(address);
             if !self.crowd.enter(counted) {
                 self.report.metrics.note_turned_away();
-                // As far as it can be told at once: it is closed right after.
+                // Only what one write can carry: the connection is closed next.
                 let _ = stream.write(crowd::TOO_MANY);
                 continue;
             }
@@ -222,10 +223,10 @@ impl Server {
     }
 }
 
-/// Where a connection was accepted. One that is broken already has no address, and needs none.
+/// The local address of an accepted connection. A broken connection has none, and needs none.
 fn door_of(stream: &mio::net::TcpStream, side: ListenerRole) -> LocalAddress {
     let address = stream.local_addr().ok();
-    // What comes over IPv4 to a socket of both families has an address of IPv4 to its client.
+    // A client that comes over IPv4 to a dual-stack socket used an IPv4 address.
     let host = match address.map(|address| address.ip().to_canonical()) {
         Some(IpAddr::V4(ip)) => ip.to_string(),
         Some(IpAddr::V6(ip)) => format!("[{ip}]"),

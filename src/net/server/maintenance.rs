@@ -1,5 +1,5 @@
-//! What the loop does for itself, asked for by nobody: its own pictures, threads that do not come back, the service
-//! manager's watchdog, memory given back to the system, and its figures.
+//! The loop's periodic work: self-test pictures, stuck threads, the service manager's watchdog, returning memory to
+//! the system, and the figures.
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,30 +15,28 @@ use crate::work::self_test::Sign;
 use crate::work::timers::Armed;
 use crate::workers::{GRACE, Loss};
 
-/// While there are jobs at the workers, it is looked so often whether one of them is overdue.
+/// While jobs are at the workers, the loop checks this often whether one is overdue.
 const LOOK_TIME: Duration = Duration::from_secs(1);
-/// A connection to the scaler that was of no use for so long is closed.
+/// A connection to the scaler that was unused for so long is closed.
 const CONNECTION_REST: Duration = Duration::from_secs(10);
-/// Without work for so long, what the allocator keeps is given back.
+/// Idle for so long, the server returns the allocator's free memory.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
-/// While there is work, it is given back once less than half is held of what was, if that was so much. Small blocks that
-/// are freed among others would stay where they are, and what is taken next come on top of them. No sooner than
-/// [`TRIM_AFTER`] since the last time: what is given back has to be faulted in again.
+/// Under load, memory is returned once less than half of the peak is held, if the peak was at least this. Small
+/// blocks freed among others would stay where they are, and later ones would be added on top. Not sooner than
+/// [`TRIM_AFTER`] since the last time: returned memory has to be faulted in again.
 const HIGH_WATER: u64 = 16 << 20;
 
-/// By then the first picture of our own is expected back from our own scaler, or a connection to one elsewhere to be open; otherwise
-/// it is said.
+/// Deadline of the first self-test picture from tp2's own scaler, or of a connection to one elsewhere; a missed
+/// deadline is logged.
 const FIRST_TRY: Duration = Duration::from_millis(900);
 
-/// When the next of these things is due.
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
     pub(super) armed: Armed,
-    /// The manager is to be told that the loop turns.
     alive_at: Option<Instant>,
-    /// It is to be looked which threads are overdue; None while none has anything to do.
+    /// When to check for overdue threads; None while no job is out.
     look_at: Option<Instant>,
-    /// Memory is to be given back; None if nothing was done since it last was.
+    /// When to return memory; None if nothing was done since the last time.
     trim_at: Option<Instant>,
     /// The most bytes that pictures held since then.
     high_water: u64,
@@ -52,18 +50,18 @@ enum FirstTry {
     /// Nothing has been sent to it.
     #[default]
     Unsent,
-    /// Nothing has come back so far; it is said at this moment.
+    /// No result so far; logged at this moment.
     Pending(Instant),
-    /// There is a connection to one elsewhere.
+    /// There is a connection to a scaler elsewhere.
     Connected,
-    /// It was said that it does not work.
+    /// The failure was logged.
     Failed,
     /// A picture has come back.
     Passed,
 }
 
 impl Maintenance {
-    /// Whether memory is to be given back now that pictures hold so many bytes.
+    /// Whether memory is to be returned now that pictures hold so many bytes.
     fn wants_trim(&mut self, held: u64, now: Instant) -> bool {
         self.high_water = self.high_water.max(held);
         let rests = held == 0 && self.trim_at.is_some_and(|at| now >= at);
@@ -79,7 +77,7 @@ impl Maintenance {
         trims
     }
 
-    /// When memory is to be given back because less is held than was.
+    /// When memory is to be returned because less is held than at the peak.
     fn fallen_at(&self, held: u64, now: Instant) -> Option<Instant> {
         let has_fallen = self.high_water >= HIGH_WATER && held < self.high_water / 2;
         has_fallen.then(|| self.trimmed_at.map_or(now, |at| at + TRIM_AFTER))
@@ -87,7 +85,7 @@ impl Maintenance {
 }
 
 impl Server {
-    /// Clients can come.
+    /// Announces that clients can connect.
     pub(super) fn announce(&mut self) {
         self.report.notifier.ready();
         self.upkeep.maintenance.alive_at =
@@ -95,7 +93,7 @@ impl Server {
         self.upkeep.maintenance.first_try = FirstTry::Pending(self.now.at + FIRST_TRY);
     }
 
-    /// Does what is due.
+    /// Does the work that is due.
     pub(super) fn keep_up(&mut self) {
         let now = self.now.at;
         if self.stop_at.is_none() {
@@ -114,7 +112,7 @@ impl Server {
             } else if self.upkeep.self_test.is_at_scaler() {
                 self.first_try_failed(Level::Warning, "una imagen de prueba no ha vuelto aún");
             } else {
-                // It waits for a worker, which says nothing of the scaler.
+                // It waits for a worker, so the scaler was not tested yet.
                 self.upkeep.maintenance.first_try = FirstTry::Pending(now + FIRST_TRY);
             }
         }
@@ -122,7 +120,7 @@ impl Server {
         if let Some(interval) = self.report.notifier.watchdog_interval()
             && self.upkeep.maintenance.alive_at.is_some_and(|at| now >= at)
         {
-            // Without threads the loop turns in vain: the manager starts another process then.
+            // Without worker threads the server is useless: the manager restarts the process.
             if !self.server.worn_out.get() {
                 self.report.notifier.alive();
             }
@@ -130,8 +128,8 @@ impl Server {
         }
         let held = self.server.admission.bytes();
         if self.upkeep.maintenance.wants_trim(held, now) {
-            // On the loop: it takes 1 ms as a rule and up to 20 beside photographs of 24 MP, yet with a thread of its own for it
-            // `/healthz` took as long (p99 9 ms either way).
+            // On the loop: it takes 1 ms as a rule and up to 20 beside photographs of 24 MP, yet with a thread of its
+            // own for it `/healthz` took as long (p99 9 ms either way).
             self.work.buffers.clear();
             sys::trim_malloc();
         }
@@ -155,7 +153,7 @@ impl Server {
         self.timers.arm(&mut self.upkeep.maintenance.armed, due, Source::Maintenance);
     }
 
-    /// Lets other threads take the places of those that do not come back.
+    /// Replaces worker threads that do not return.
     fn look_after_workers(&mut self) {
         let now = self.now.at;
         if self.work.outstanding.next_due().is_none() && self.work.workers.busy() == 0 {
@@ -187,7 +185,7 @@ impl Server {
         self.server.worn_out.set(self.work.workers.is_worn_out());
     }
 
-    /// A job of our own picture has come back.
+    /// The job of a self-test picture has come back.
     pub(super) fn handle_own(&mut self, done: Completion) {
         let failure = done.result.as_ref().err().map(ToString::to_string);
         let sign = self.upkeep.self_test.handle_done(done, self.now.at);
@@ -199,7 +197,7 @@ impl Server {
         self.heed(sign);
     }
 
-    /// The scaler, or what is between it and us, can't work: said when it begins, not to the first client.
+    /// The scaler, or the way to it, does not work: logged at the start, before the first client meets it.
     fn first_try_failed(&mut self, level: Level, why: &str) {
         self.upkeep.maintenance.first_try = FirstTry::Failed;
         let text = format_args!("No responde {}: {why}. Se sigue intentando.", self.scaler_name());

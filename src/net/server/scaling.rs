@@ -1,4 +1,5 @@
-//! The scaler's part of the loop: pictures are given to its connections, its log is read, and it is started again.
+//! The loop's part for the scaler: it gives pictures to the connections, reads the scaler's log, and restarts the
+//! scaler.
 use scaler::exit_stats;
 use scaler::words::InWords;
 
@@ -21,7 +22,7 @@ impl Server {
         }
     }
 
-    /// Gives waiting pictures to the scaler, and keeps an eye on it.
+    /// Gives waiting pictures to the scaler, and supervises it.
     pub(super) fn assign_scaler(&mut self) {
         while let Some(assigned) = self.scaler.pool.assign(self.kernel.poll.registry(), self.now.at) {
             match assigned {
@@ -40,7 +41,7 @@ impl Server {
         self.timers.arm(&mut self.scaler.armed, due, Source::Scaler);
     }
 
-    /// The scaler's words, in the log like any other.
+    /// Relays the scaler's log.
     pub(super) fn relay_log(&mut self) {
         if let Some(relay) = &mut self.scaler.relay {
             relay.read(&mut self.kernel.scratch, |line| match exit_stats::parse(line) {
@@ -50,7 +51,7 @@ impl Server {
         }
     }
 
-    /// A scaler was started: what it says is listened to. The last words of the one before it are read first.
+    /// Reads the log of a scaler that was started. The last lines of the previous one are read first.
     pub(super) fn watch_scaler_log(&mut self) {
         let Some(stderr) = self.scaler.supervisor.as_mut().and_then(Supervisor::take_stderr) else { return };
         self.relay_log();

@@ -1,4 +1,4 @@
-//! Signals: the log is opened anew, a dead scaler is noted, and the server stops in order.
+//! Signals: reopens the log, notes a dead scaler, and stops the server in order.
 use std::time::Duration;
 
 use scaler::sys::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
@@ -8,7 +8,7 @@ use crate::log::Who;
 use crate::model::key::Key;
 use crate::model::log_event::Level;
 
-/// A stopping server takes so many turns at a listener before it closes it; the kernel keeps no more than fit.
+/// Turns that a stopping server takes at a listener before closing it; the backlog holds no more.
 const ACCEPT_TURNS_MAX: u32 = 256;
 /// How long a stopping server waits for answers in progress.
 const STOP_TIME: Duration = Duration::from_secs(20);
@@ -37,8 +37,8 @@ impl Server {
         }
     }
 
-    /// First signal: no new connections, answers in progress are finished. Second: now. Those whom the kernel has let in
-    /// already are clients like the others.
+    /// First signal: no new connections, pending answers are finished. Second signal: stop now. Connections already
+    /// in the kernel's backlog are accepted and served.
     fn stop(&mut self) {
         if self.stop_at.is_some() {
             self.stop_at = Some(self.now.at);
@@ -49,7 +49,7 @@ impl Server {
         self.server.draining.set(true);
         self.stop_at = Some(self.now.at + STOP_TIME);
         for number in self.kernel.acceptor.numbers() {
-            // Bounded: they may come faster than they are taken.
+            // Bounded: clients may connect faster than they are accepted.
             let mut turns = ACCEPT_TURNS_MAX;
             while self.accept(number) && turns > 0 {
                 turns -= 1;

@@ -1,5 +1,5 @@
-//! The loop's part in the tasks: it carries what conversations ask to [`Tasks`](crate::work::tasks::Tasks), what those
-//! want to the store, the runs and the clients, and the answers back.
+//! The loop's part for tasks: it carries requests of connections to [`Tasks`](crate::work::tasks::Tasks), the
+//! requests of those to the store, the runs and the clients, and the answers back.
 use std::time::Instant;
 
 use uuid::Uuid;
@@ -17,11 +17,11 @@ use crate::work::counts;
 use crate::work::pipeline::Reached;
 use crate::work::tasks::Effect;
 
-/// Under this ticket the store is asked for its sizes, beside each count.
+/// The ticket under which the store is asked for its sizes, together with each count.
 const SIZES_TICKET: u64 = NEWS - 1;
 
 impl Server {
-    /// A connection asks the store. What can't be done is refused before it is kept.
+    /// A connection asks the store. An impossible request is refused before it is stored.
     pub(super) fn ask(&mut self, client: Key, request: Uuid, ask: Ask) {
         let checked = match ask {
             Ask::Write(StoreWrite::Accept(submission)) => self.appraise(*submission),
@@ -49,7 +49,7 @@ impl Server {
         }
     }
 
-    /// Looks at the header of a picture that is handed in, in microseconds.
+    /// Reads the header of a submitted picture, in microseconds.
     fn appraise(&self, mut submission: Submission) -> Result<Ask, WorkError> {
         let (limits, memory_max) = (&self.server.limits.pixels, self.server.admission.bytes_max());
         let brief = Brief::new(submission.transform, Product::File);
@@ -63,7 +63,7 @@ impl Server {
         Ok(StoreWrite::Accept(Box::new(submission)).into())
     }
 
-    /// What the store has answered.
+    /// Handles the store's answers.
     pub(super) fn collect_answers(&mut self) {
         while let Ok(answer) = self.tasks.answers.try_recv() {
             if answer.ticket == counts::TICKET {
@@ -86,7 +86,7 @@ impl Server {
         self.perform_effects();
     }
 
-    /// Takes on tasks while there is room.
+    /// Claims tasks while there is room.
     pub(super) fn advance_tasks(&mut self) {
         self.tasks.machine.advance(&self.server, self.now);
         self.perform_effects();
@@ -121,7 +121,8 @@ impl Server {
         }
     }
 
-    /// The server ends: what was not begun was not tried. What was is let go by the store, and counts as a try.
+    /// The server stops: a claimed task that was not begun does not count as tried. The store releases those that
+    /// were begun, which counts as a try.
     pub(super) fn release_tasks(&mut self) {
         let Self { tasks, work: WorkPart { scheduler, .. }, now, .. } = self;
         tasks.machine.release(|run| scheduler.reached(run) == Some(Reached::Nothing), *now);

@@ -1,5 +1,5 @@
-//! Files of `-d` that take no work: what is kept of them is answered by the loop itself, with no place of the queue, no
-//! thread and no other turn. Whoever asks for anything else of a file waits in line, if the line has room.
+//! Files of `-d` that need no work: the loop answers them from the cache, without a place in the queue, a thread or
+//! another turn. Any other request for a file is queued, if there is room.
 use std::time::Instant;
 
 use super::Server;
@@ -9,7 +9,7 @@ use crate::model::picture::Times;
 use crate::model::work_request::{WorkRequest, WorkSource};
 
 impl Server {
-    /// How an order for a file ends that need not stand in line, or may not; None for all others.
+    /// The result of a file request that needs no queueing or is refused; None for all others.
     pub(super) fn try_cached(&mut self, order: &WorkRequest) -> Option<WorkResult> {
         let WorkSource::File(file_request) = &order.source else { return None };
         let began_at = Instant::now();

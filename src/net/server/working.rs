@@ -1,4 +1,4 @@
-//! The work's part of the loop: jobs go out to workers and scaler, completions come back, and what has ended is told.
+//! The loop's part for work: it sends jobs to workers and scaler, collects completions, and reports the ends of runs.
 use super::Server;
 use crate::model::job::{Completion, Job, Queue, Work, WorkOutput};
 use crate::net::upstream::ScaleTask;
@@ -6,7 +6,7 @@ use crate::work::scheduler::{Advance, Finished};
 use crate::work::self_test;
 
 impl Server {
-    /// Finished work, from wherever.
+    /// Collects finished work from all threads.
     pub(super) fn collect_done(&mut self) {
         while let Ok(done) = self.work.done.try_recv() {
             self.handle_done(done);
@@ -34,7 +34,7 @@ impl Server {
             | Work::Face(_)
             | Work::Link(_)
             | Work::Read(_) => {
-                // Of the server's own picture there is a verdict of its own.
+                // Self-test pictures have their own evaluation.
                 if job.ticket.run != self_test::KEY {
                     self.work.outstanding.note_job(job.ticket, job.due);
                 }
@@ -60,7 +60,7 @@ impl Server {
         }
     }
 
-    /// Lets waiting runs in while there are places and memory.
+    /// Admits waiting runs while there are places and memory.
     pub(super) fn admit_runs(&mut self) {
         while let Some(job) = self.work.scheduler.admit(&self.server.admission, self.now.at) {
             match self.work.scheduler.id(job.ticket.run) {
@@ -75,7 +75,7 @@ impl Server {
         }
     }
 
-    /// A run has ended: its client is told, and a scaler connection that still has it is let go.
+    /// A run has ended: its client is told, and a scaler connection that still has it is closed.
     pub(super) fn end_run(&mut self, ended: &Finished) {
         match &ended.outcome {
             Ok(WorkOutput::Picture(_, times) | WorkOutput::Face(_, times) | WorkOutput::Link(_, times)) => {
@@ -85,7 +85,7 @@ impl Server {
                 }
             }
             Ok(WorkOutput::NotModified(_) | WorkOutput::Excerpt(_)) => {}
-            // What went wrong is told with the line about the answer; a client that has left gets none.
+            // The error is logged with the line about the answer; a client that has left gets none.
             Err(_) => self.scaler.pool.abandon(ended.run, self.kernel.poll.registry()),
         }
         if ended.durable {
