@@ -1,11 +1,11 @@
-//! tp2's own scaler: started from this very binary, watched, started again when it dies, taken down at the end.
+//! tp2's own scaler: started from this binary, supervised, restarted when it dies, stopped at the end.
 //!
 //! Rules: tp2 runs no code between fork and exec; `Command` without hooks starts `/proc/self/exe` with a hidden
-//! argument ([`ARGUMENT`]), and what the scaler needs it sets itself (signal mask, parent-death signal, limits). It
-//! listens on a Unix socket in a private directory (0700), and its standard input is a pipe that we hold: whatever
-//! becomes of us, the pipe breaks and the scaler goes. The directory is held by a lock, so that the next start can
-//! sweep away those of servers that were killed. Only the main thread may spawn: the parent-death signal fires when the
-//! *thread* ends that made the child.
+//! argument ([`ARGUMENT`]), and the scaler itself sets what it needs (signal mask, parent-death signal, limits). It
+//! listens on a Unix socket in a private directory (0700). Its standard input is a pipe that tp2 holds: however tp2
+//! ends, the pipe breaks and the scaler exits. The directory is held by a lock, so that the next start can remove
+//! those of servers that were killed. Only the main thread may spawn: the parent-death signal fires when the *thread*
+//! that made the child ends.
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -18,17 +18,17 @@ use uuid::Uuid;
 
 use super::notify;
 
-/// The hidden first argument of the scaler's process; the socket's path and our process id follow.
+/// The hidden first argument of the scaler's process; the socket's path and tp2's process id follow.
 pub const ARGUMENT: &str = "--escalador-propio";
 
 const PREFIX: &str = "tp2-escalador-";
 const LOCK: &str = "candado";
 const SOCKET: &str = "socket";
-/// Pauses before it is started again, doubling while it dies young.
+/// First pause before a restart; it doubles while the scaler dies young.
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
-/// The longest of them.
+/// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
-/// One that lived so long did not die young.
+/// A scaler that lived at least this long did not die young.
 const YOUTH: Duration = Duration::from_secs(5);
 
 /// The scaler's process and its socket's directory.
@@ -51,7 +51,7 @@ pub struct Death {
     pub pid: u32,
     /// How it ended.
     pub status: ExitStatus,
-    /// When it will be started again, from now.
+    /// Pause until it is started again.
     pub pause: Duration,
 }
 
@@ -69,7 +69,7 @@ impl std::fmt::Display for Death {
 }
 
 impl Supervisor {
-    /// Makes the directory and starts the scaler; `arguments` follow the hidden one, the path and our id.
+    /// Makes the directory and starts the scaler; `arguments` follow the hidden one, the path and tp2's process id.
     ///
     /// # Errors
     /// No private directory, or no process.
@@ -85,7 +85,7 @@ impl Supervisor {
         self.directory.path.join(SOCKET)
     }
 
-    /// A child has ended, maybe this one: says so once.
+    /// A child has ended, maybe this one: reports its end once.
     pub fn handle_sigchld(&mut self, now: Instant) -> Option<Death> {
         let ProcessState::Running(child, since) = &mut self.state else { return None };
         let status = child.try_wait().ok().flatten()?;
@@ -102,7 +102,7 @@ impl Supervisor {
     /// Starts it again when the pause is over.
     ///
     /// # Errors
-    /// No process is to be had; it is tried again after another pause.
+    /// No process can be started; the next try follows after another pause.
     pub fn handle_timeout(&mut self, now: Instant) -> io::Result<()> {
         if self.poll_timeout().is_none_or(|due| now < due) {
             return Ok(());
@@ -118,18 +118,18 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Nobody answers at the socket although the process runs (its directory was removed, or it was stopped): it is
-    /// killed, and so started again.
+    /// The socket does not answer although the process runs (its directory was removed, or it was stopped): the
+    /// scaler is killed, and so restarted.
     pub fn handle_unreachable(&mut self, now: Instant) {
         if let ProcessState::Running(child, since) = &mut self.state
             && now.duration_since(*since) > YOUTH
         {
-            // It may be gone already, and SIGCHLD on its way.
+            // It may be gone already, with SIGCHLD still pending.
             let _ = child.kill();
         }
     }
 
-    /// The standard error of a process that was started; once for each.
+    /// The standard error of a process that was started; returned once per process.
     pub fn take_stderr(&mut self) -> Option<ChildStderr> {
         match &mut self.state {
             ProcessState::Running(child, _) => child.stderr.take(),
@@ -148,7 +148,7 @@ impl Supervisor {
 }
 
 impl Drop for Supervisor {
-    /// Its input breaks, which tells it to end; one that does not within a second is killed.
+    /// Closes its input, which tells it to end; a process that does not end within a second is killed.
     fn drop(&mut self) {
         let ProcessState::Running(child, _) = &mut self.state else { return };
         drop(child.stdin.take());
@@ -159,7 +159,7 @@ impl Drop for Supervisor {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        // Nothing is left to do about one that can't even be killed.
+        // Nothing can be done about a process that can't even be killed.
         let _ = child.kill();
         let _ = child.wait();
     }
@@ -168,7 +168,7 @@ impl Drop for Supervisor {
 fn spawn(directory: &PrivateDirectory, arguments: &[String]) -> io::Result<Child> {
     let socket = directory.path.join(SOCKET);
     let mut command = Command::new("/proc/self/exe");
-    // The service manager's variables are for this process alone.
+    // The service manager's variables are for tp2 only.
     for name in notify::VARIABLES {
         command.env_remove(name);
     }
@@ -177,7 +177,7 @@ fn spawn(directory: &PrivateDirectory, arguments: &[String]) -> io::Result<Child
         .arg(&socket)
         .arg(std::process::id().to_string())
         .args(arguments)
-        // It would have a process that ran out of memory open files for the backtrace.
+        // A process out of memory would open files for the backtrace.
         .env_remove("RUST_BACKTRACE")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -185,7 +185,7 @@ fn spawn(directory: &PrivateDirectory, arguments: &[String]) -> io::Result<Child
         .spawn()
 }
 
-/// A directory that is ours alone while we live.
+/// A directory that this process holds alone while it lives.
 struct PrivateDirectory {
     path: PathBuf,
     lock: File,
@@ -209,7 +209,7 @@ impl PrivateDirectory {
         Ok(Self { path, lock })
     }
 
-    /// Makes it anew if somebody has removed it: those who clean up /tmp know nothing of us.
+    /// Makes the directory again if it was removed: programs that clean up /tmp may remove it.
     fn restore(&mut self) -> io::Result<()> {
         if !self.path.join(LOCK).exists() {
             DirBuilder::new().mode(0o700).recursive(true).create(&self.path)?;
@@ -221,7 +221,7 @@ impl PrivateDirectory {
 
 impl Drop for PrivateDirectory {
     fn drop(&mut self) {
-        // A leftover is swept by the next start.
+        // The next start removes what is left.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
@@ -232,11 +232,11 @@ fn lock_in(directory: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
-/// Removes the directories of servers that are no more: theirs is the lock that can be had. The lock is held until the
-/// directory is gone, so that nobody takes it in between.
+/// Removes the directories of dead servers: those whose lock is free. The lock is held until the directory is gone,
+/// so that no other server takes it in between.
 ///
-/// Others may put into /tmp what they like under such a name: only a directory of our own user is looked into, and
-/// only a regular file in it is opened (a FIFO would have us wait for ever).
+/// Other users may create such names in /tmp: only a directory of our own user is opened, and only a regular file in
+/// it (opening a FIFO would block for ever).
 fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     for entry in entries.flatten() {
@@ -247,13 +247,13 @@ fn sweep(base: &Path) {
             && let Ok(lock) = File::open(path.join(LOCK))
             && lock.try_lock().is_ok()
         {
-            // Whoever else sweeps at the same moment may win.
+            // Another server that sweeps at the same moment may be faster.
             let _ = fs::remove_dir_all(&path);
         }
     }
 }
 
-/// A directory, itself and no link, that nobody but our user may write to.
+/// A directory, itself and no link, that only our user may write to.
 fn is_ours(path: &Path) -> bool {
     let own = fs::metadata("/proc/self").map(|own| own.uid());
     fs::symlink_metadata(path).is_ok_and(|found| {
@@ -283,7 +283,7 @@ mod tests {
         fs::write(dead.join(LOCK), "").unwrap();
         let foreign = private("otra-cosa");
         fs::write(foreign.join(LOCK), "").unwrap();
-        // What others may leave there: none of it is looked into, or waited for.
+        // Entries that other users may leave there: none of them is opened or waited for.
         let open_to_all = private(&format!("{PREFIX}abierto"));
         fs::write(open_to_all.join(LOCK), "").unwrap();
         fs::set_permissions(&open_to_all, fs::Permissions::from_mode(0o777)).unwrap();

@@ -1,11 +1,11 @@
-//! Documents of the bank: what a backend has found becomes the bytes of an answer, on the reader's thread.
+//! Documents of the bank: the reader's thread turns what a backend found into the bytes of an answer.
 //!
-//! Rules: what a document may take is charged before anything is read, so that any number of clients that ask and do not
-//! read cost no more than `--memoria`; one that finds no room is refused ([`StoreError::NoRoom`]). A page ends at
-//! [`DOCUMENT_MAX`] bytes and says where to go on; a part of a stream ends behind the face that reaches as many.
+//! Rules: a document's size is charged before anything is read, so that any number of slow clients cost no more than
+//! `--memoria`. A request without room is refused ([`StoreError::NoRoom`]). A page ends at [`DOCUMENT_MAX`] bytes and
+//! says where the next begins; a part of a stream ends with the face that reaches that size.
 //!
-//! Known limit: what a backend itself holds while it reads one page (at most ten thousand names) is not charged: there is
-//! one reader.
+//! Known limit: the memory of the backend itself while it reads one page (at most ten thousand names) is not charged:
+//! there is one reader.
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -16,16 +16,16 @@ use crate::model::admission::Reservation;
 use crate::model::face::{Face, FolderPage, Page};
 use crate::model::store::{BankDocument, BankFound, BankLook};
 
-/// Bytes at which a page, or a part of a stream, ends.
+/// Size in bytes at which a page, or a part of a stream, ends.
 pub(crate) const DOCUMENT_MAX: usize = 256 << 10;
 
-/// Bytes behind which a page takes no further name: the last one, and where to go on, are below 2 KiB each in JSON.
+/// Size at which a page takes no further name: the last name and the next page's start are below 2 KiB each in JSON.
 const PAGE_MAX: usize = DOCUMENT_MAX - (4 << 10);
 
-/// What a document takes before it is known: the last name of a page, or face of a part, may pass [`DOCUMENT_MAX`].
+/// Charged before the size is known: the last name of a page, or face of a part, may exceed [`DOCUMENT_MAX`].
 const CHARGE: u64 = (DOCUMENT_MAX + (64 << 10)) as u64;
 
-/// Looks, and makes a document of what is there.
+/// Reads the bank and makes a document of the result.
 ///
 /// # Errors
 /// There is no memory for it, or the store failed.
@@ -35,7 +35,7 @@ pub(super) fn look_at(
     mut reservation: Reservation,
 ) -> Result<BankFound, StoreError> {
     let charge = match &look {
-        // Of a list that has come, and each name may be one that is missing.
+        // The list is in memory already, and each of its names may be missing.
         BankLook::Missing(_, names) => names.iter().map(|name| name.len() as u64 + 3).sum::<u64>() + 64,
         _ => CHARGE,
     };
@@ -76,14 +76,14 @@ pub(super) fn look_at(
     body.shrink_to_fit();
     let length = body.len() as u64;
     reservation.reserve(length).map_err(|_| StoreError::NoRoom { length })?;
-    // A stream keeps what its largest part may take, so that it is never without room in its middle.
+    // A stream keeps the charge of its largest part, so that it never runs out of room in its middle.
     if !is_stream {
         reservation.shrink_to(length);
     }
     Ok(BankFound::Document(BankDocument { body: Bytes::from(body), last, reservation }))
 }
 
-/// The bytes of a document, and of a stream the last name in them, if others may follow.
+/// The bytes of a document; for a stream also its last name, if others may follow.
 struct Rendered {
     body: Vec<u8>,
     last: Option<String>,
@@ -115,8 +115,8 @@ fn missing(names: &[String]) -> Vec<u8> {
     out
 }
 
-/// Where a page ends that was cut, the first name that it does not have is where the next one begins. A list without a next
-/// page has no such member: it is as it was before there were pages.
+/// For a cut page, the first name that it does not have is where the next one begins. A list without a next page has
+/// no such member, which keeps the format from before there were pages.
 fn folders(page: FolderPage) -> Vec<u8> {
     let FolderPage { folders, mut next } = page;
     let mut out = b"{\"carpetas\":[".to_vec();
@@ -172,11 +172,11 @@ fn document(face: &Face) -> Vec<u8> {
 }
 
 fn image(face: &Face) -> Vec<u8> {
-    // What is stored was encoded here; should somebody else have written it, there is no picture in it.
+    // Stored text was encoded here; a value that another program wrote wrongly gives an empty picture.
     STANDARD.decode(&face.image).unwrap_or_default()
 }
 
-/// Documents, one a line; `max` were asked for.
+/// Documents, one per line; `max` were asked for.
 fn lines(faces: &[Face], max: usize) -> Rendered {
     let mut body = Vec::new();
     let mut written = 0;

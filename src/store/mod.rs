@@ -1,11 +1,12 @@
-//! What survives: tasks with their pictures, and the image bank. Requests and answers are plain data; who keeps them is behind one trait.
+//! Durable state: tasks with their pictures, and the image bank. Requests and answers are plain data; the stores are
+//! behind one trait.
 //!
-//! The loop hands a [`StoreRequest`] to the [`Store`] and goes on; the answer comes back through a closure, from another
-//! thread, under the same ticket. A write is answered when it is durable: writes that wait together share one commit,
-//! so that a thousand of them do not cost a thousand turns of the disk. Reads do not wait for writes; what was written
-//! and answered is seen by every read that is asked afterwards.
+//! The loop hands a [`StoreRequest`] to the [`Store`] and goes on; the answer comes back through a closure, from
+//! another thread, under the same ticket. A write is answered when it is durable: waiting writes share one commit, so
+//! that a thousand writes do not cost a thousand disk syncs. Reads do not wait for writes; a read sees every write
+//! that was answered before it was asked.
 //!
-//! Exactly one [`StoreAnswer`] for each [`StoreRequest`], also when the thread that has it panics.
+//! Exactly one [`StoreAnswer`] for each [`StoreRequest`], even when the thread that has it panics.
 use std::time::Duration;
 
 pub use crate::model::store::{
@@ -30,16 +31,16 @@ mod tools;
 
 pub use thread::{Backend, Brake, DeliverAnswer, Reader, Store, Writer};
 
-/// A server that fell so often while it worked on a task will not try it again. Each fall counts as a try as well; so does an
-/// orderly stop in the middle, but however many of those there were, the task is tried again.
+/// A task that was in work during so many crashes is not tried again. Each crash counts as a try as well. An orderly
+/// stop also counts as a try, but any number of stops does not end the task.
 pub const CRASHES_MAX: u32 = 3;
 
 /// How long results are kept, and how much of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// After its end, a task is kept so long: `--retencion`.
+    /// A task is kept so long after its end: `--retencion`.
     pub age: Duration,
-    /// Bytes of all results together: `--retencion-espacio`.
+    /// Limit of the bytes of all results together: `--retencion-espacio`.
     pub bytes_max: u64,
 }
 

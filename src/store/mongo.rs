@@ -1,14 +1,15 @@
-//! The bank of faces in MongoDB, as the programs that people have always read and wrote it with; tasks are kept elsewhere.
+//! The bank of faces in MongoDB, in the format that existing programs read and write; tasks are kept elsewhere.
 //!
-//! Rules: a face is one document of its folder's collection; a unique index says that its name is taken once. Writes wait for a
-//! majority of the replica set and its journals, unless the URI says otherwise. Filters are of the kinds that every server with
-//! MongoDB's protocol has.
+//! Rules: a face is one document of its folder's collection; a unique index keeps names unique. Writes wait for a
+//! majority of the replica set and its journals, unless the URI says otherwise. Filters are of the kinds that every
+//! server with MongoDB's protocol supports.
 //!
-//! What it refuses to do: to wait without end. Each step has a time; when nobody answers, what is asked next is refused
-//! at once for a moment, so that a queue of requests does not wait one by one. To keep a task.
+//! What it refuses to do: to wait without end. Each step has a time limit; when the database does not answer, further
+//! requests are refused at once for a moment, so that a queue of requests does not time out one by one. To keep a
+//! task.
 //!
-//! Known limits: where somebody's own documents repeat a name in a folder, or an index of his allows that, no index of ours can be had,
-//! and two servers at once may add a name twice.
+//! Known limits: where another program's documents repeat a name in a folder, or its index allows repeated names, our
+//! index can't be created, and two servers at once may add a name twice.
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,17 +26,18 @@ mod refusal;
 
 pub use refusal::MongoOpenError;
 
-/// The database, as it has always been called.
+/// The database's name, which existing programs expect.
 const BANK: &str = "BancoImagenes";
-/// Where versions before kept tasks.
+/// The database in which earlier versions kept tasks.
 const TASKS: &str = "Tp2";
-/// Changes that are under way at once.
+/// Changes in progress at once.
 const TOGETHER: usize = 16;
 
 /// Opens the bank of all servers whose `--banco` is this URI; also whether tasks of an older version are there.
 ///
 /// # Errors
-/// Nobody answers there within some seconds, or says no; the error says who and why, and no password.
+/// The database does not answer within some seconds, or refuses; the error says which server and why, without a
+/// password.
 pub fn open(uri: &str) -> Result<(Backend, bool), MongoOpenError> {
     open_as(uri, BANK).map_err(|reason| reason.of(uri))
 }
@@ -44,7 +46,7 @@ fn open_as(uri: &str, name: &str) -> Result<(Backend, bool), MongoRefusal> {
     let link = Arc::new(MongoLink::open(uri, name)?);
     let has_tasks = link.run(async {
         ping(&link).await?;
-        // A user who may not look there has no tasks there either.
+        // A user who may not list it has no tasks there.
         Ok(link::step(link.bank.client().database(TASKS).list_collection_names())
             .await
             .is_ok_and(|names| !names.is_empty()))
@@ -53,7 +55,7 @@ fn open_as(uri: &str, name: &str) -> Result<(Backend, bool), MongoRefusal> {
     Ok(((Box::new(writer), Box::new(MongoReader { link })), has_tasks))
 }
 
-/// Asks for something that only a server can answer that lets this user read.
+/// Asks for something that a server answers only if this user may read.
 async fn ping(link: &MongoLink) -> Result<(), MongoError> {
     link::step(link.bank.list_collection_names()).await?;
     Ok(())
@@ -61,7 +63,7 @@ async fn ping(link: &MongoLink) -> Result<(), MongoError> {
 
 struct MongoWriter {
     link: Arc<MongoLink>,
-    /// Folders in which an index sees to the names.
+    /// Folders whose unique index is known to exist.
     folders: Mutex<HashSet<String>>,
 }
 
@@ -76,7 +78,7 @@ impl MongoWriter {
                 let (known, more) = bank::remove_faces(&self.link.bank, folder).await?;
                 Ok(StoreReply::Removed { known, more })
             }
-            // Of tasks nothing comes here.
+            // Requests about tasks do not come here.
             _ => ping(&self.link).await.map(|()| StoreReply::Nothing),
         }
     }
@@ -84,7 +86,7 @@ impl MongoWriter {
     async fn insert(&self, folder: &str, face: &Face) -> Result<bool, MongoError> {
         let images = &self.link.bank;
         let is_known = self.folders.lock().unwrap_or_else(PoisonError::into_inner).contains(folder);
-        // Where it can't be had now, it may be the next time.
+        // If it can't be created now, a later try may succeed.
         let is_unique = is_known || bank::prepare(images, folder).await?;
         if is_unique && !is_known {
             self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
@@ -98,8 +100,8 @@ impl Writer for MongoWriter {
         let mut answers = Vec::with_capacity(batch.len());
         let mut rest = batch.as_slice();
         while !rest.is_empty() {
-            // Together is what is about different faces: of two of one name the first is the one that is kept. A removal has
-            // its turn when all before it are done, and all behind it wait.
+            // Changes of different faces run together: of two with one name the first is kept. A removal starts when
+            // all before it are done, and all after it wait.
             let mut seen = HashSet::new();
             let is_new = |(_, write): &&(u64, StoreWrite)| match write {
                 StoreWrite::Insert { folder, face } => seen.insert((folder.clone(), face.name.clone())),
@@ -156,7 +158,7 @@ impl Reader for MongoReader {
                 StoreRead::Faces { folder, after, max } => {
                     StoreReply::Faces(bank::faces(images, &folder, after, max).await?)
                 }
-                // Of tasks nothing comes here.
+                // Requests about tasks do not come here.
                 _ => StoreReply::Nothing,
             })
         })

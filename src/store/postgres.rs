@@ -1,19 +1,22 @@
-//! The store in PostgreSQL, for several servers at once: any of them answers for any task, and takes over those of a dead one.
+//! The store in PostgreSQL, for several servers at once: each answers for any task, and takes over the tasks of dead
+//! servers.
 //!
 //! Rules:
-//! - Accepting, claiming and ending a task are one statement each, and a writer's batch is one transaction, sent at once.
-//! - Who has a task in work is told by its row in the queue. `FOR UPDATE SKIP LOCKED` gives each claim other rows.
+//! - Accepting, claiming and ending a task are one statement each, and a writer's batch is one transaction, sent at
+//!   once.
+//! - A task's row in the queue names the server that has it in work. `FOR UPDATE SKIP LOCKED` gives each claim
+//!   different rows.
 //! - Every time comes from the database's clock, and the order from a sequence: no server's clock decides anything.
-//! - What is counted or summed up is kept beside what it counts, in the same statement.
+//! - Counts and sums are kept in tables, and updated in the same statement as what they count.
 //! - A server shows every [`BEAT`] that it lives; [`heartbeat`] says when it is dead.
-//! - Whoever waits for work, or for the end of a task, is notified; asking again after a second is the fallback.
+//! - A server that waits for work, or for the end of a task, is notified; polling each second is the fallback.
 //!
-//! What it refuses to do: to wait without end. Each step has a time; when nobody answers, what is asked next is refused at once for a
-//! moment. To work where `fsync` or `synchronous_commit` is off.
+//! What it refuses to do: to wait without end. Each step has a time limit; when the database does not answer, further
+//! requests are refused at once for a moment. To work where `fsync` or `synchronous_commit` is off.
 //!
-//! Known limits: nothing here needs an extension, but engines other than PostgreSQL were not tried. Statements are prepared, which
-//! a pooler that gives out a connection for each transaction has to support. A head of the queue that lies on a damaged page stops the
-//! claims until it is mended.
+//! Known limits: nothing here needs an extension, but engines other than PostgreSQL were not tried. Statements are
+//! prepared, which a transaction-pooling proxy has to support. A head of the queue on a damaged page stops the claims
+//! until it is repaired.
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -42,29 +45,30 @@ pub use refusal::PgOpenError;
 
 /// A server that has shown no sign of life for so long is dead.
 pub const LEASE: Duration = Duration::from_secs(15);
-/// How often a server shows that it lives, and looks whether the others do.
+/// How often a server shows that it lives, and checks the others.
 const BEAT: Duration = Duration::from_secs(5);
-/// Bytes of a row of a file.
+/// Bytes per row of a file.
 const PIECE_SIZE: usize = 1 << 20;
 const PIECE: u64 = PIECE_SIZE as u64;
 /// Rows of `tp2_ledger`.
 const SLOTS: u128 = 16;
 
-/// Opens the store of all servers whose `-a` is this URI. What is theirs stays theirs while they live.
+/// Opens the store of all servers whose `-a` is this URI. Tasks that live servers have in work stay with them.
 ///
 /// # Errors
-/// Nobody answers there within some seconds, or says no; the error says who and why, and no password.
+/// The database does not answer within some seconds, or refuses; the error says which server and why, without a
+/// password.
 pub fn open(uri: &str, retention: Retention) -> Result<Backend, PgOpenError> {
     let (lease, at) = (Lease { lease: LEASE, beat: BEAT }, SystemTime::UNIX_EPOCH);
     open_as(uri, Server::new(false), lease, retention, at).map_err(|reason| reason.of(uri))
 }
 
-/// The times that a server goes by.
+/// Timing of the servers.
 #[derive(Clone, Copy, Debug)]
 struct Lease {
-    /// A server that was not seen for so long is dead.
+    /// A server not seen for so long is dead.
     lease: Duration,
-    /// Between two looks.
+    /// Interval of the heartbeat.
     beat: Duration,
 }
 
@@ -74,7 +78,7 @@ struct Server {
     id: Uuid,
     /// Its row of `tp2_ledger`.
     slot: i32,
-    /// In tests: times are those that come with what is asked, and not the database's.
+    /// In tests: times come with the request instead of the database's clock.
     is_told_time: bool,
 }
 
@@ -84,7 +88,7 @@ impl Server {
         Self { id, slot: i32::try_from(id.as_u128() % SLOTS).unwrap_or_default(), is_told_time }
     }
 
-    /// What a statement is told of the time; None: it takes the database's own.
+    /// The time parameter of a statement; None: the database's clock.
     fn time(&self, at: SystemTime) -> Option<SystemTime> {
         self.is_told_time.then_some(at)
     }
@@ -124,7 +128,7 @@ async fn look(conn: &mut link::Conn, read: &StoreRead) -> Result<StoreReply, PgE
         StoreRead::Watch(id) => StoreReply::Status(status::watch(conn, *id).await?),
         StoreRead::Ended(ids) => StoreReply::Ended(status::ended(conn, ids).await?),
         StoreRead::Counts => StoreReply::Counts(status::counts(conn).await?),
-        // To add them up would be to look through all of them.
+        // Summing them up would read all of them.
         StoreRead::Sizes => StoreReply::Sizes(super::StoreSizes::default()),
         StoreRead::Missing { folder, names } => StoreReply::Names(bank::missing(conn, folder, names).await?),
         StoreRead::Folders { from, max } => {
@@ -137,7 +141,7 @@ async fn look(conn: &mut link::Conn, read: &StoreRead) -> Result<StoreReply, PgE
         StoreRead::Faces { folder, after, max } => {
             StoreReply::Faces(bank::faces(conn, folder, after.as_deref(), *max).await?)
         }
-        // It holds a reservation, and is read by itself.
+        // It holds a reservation, and is read separately.
         StoreRead::File { .. } => StoreReply::File(None),
     })
 }

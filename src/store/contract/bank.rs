@@ -59,7 +59,7 @@ impl<P: Place> Desk<P> {
         }
     }
 
-    /// Asks until nothing of the folder is left.
+    /// Repeats the request until the folder is empty.
     fn remove_folder(&mut self, folder: &str) -> bool {
         let mut was_known = false;
         loop {
@@ -132,12 +132,12 @@ pub(crate) fn names_are_in_order_of_their_bytes<P: Place>() {
         }
         assert_eq!(seen, names, "{max} at a time");
     }
-    // From a name that is not there, from one that is, and from behind the last.
+    // From a missing name, from an existing one, and from behind the last.
     for from in ["a a", "a b"] {
         let page = desk.names("c", Some(from), 1).unwrap();
         assert_eq!((page.names, page.next.as_deref()), (vec!["a b".to_owned()], Some("b")));
     }
-    // A NUL is before all that may follow in a name.
+    // NUL sorts before every other character of a name.
     for (from, first) in [("\0", names[0]), ("a\0", "a b"), ("a\0z", "a b"), ("a b\0", "b")] {
         let page = desk.names("c", Some(from), 1).unwrap();
         assert_eq!(page.names, [first], "{from:?}");
@@ -211,11 +211,11 @@ pub(crate) fn what_is_removed_is_gone_and_may_come_again<P: Place>() {
     assert_eq!(desk.missing("c", &["a", "0007"]), ["a", "0007"]);
     assert!(!desk.remove_folder("c"));
     assert!(desk.insert("c", face("a", 4)) && !desk.insert("c", face("a", 5)));
-    // What keeps the bank alone has nothing to sweep.
+    // A store of the bank alone has nothing to sweep.
     desk.write(StoreWrite::Sweep { at: at(1) });
     desk.crash(at(2));
     assert_eq!(desk.face("c", "a").unwrap(), [face("a", 4)]);
-    // A folder without faces is none.
+    // A folder without faces does not exist.
     assert!(desk.remove_face("c", "a"));
     assert_eq!(desk.names("c", None, 9), None);
     assert_eq!(desk.folders(), [("d".to_owned(), 1)]);

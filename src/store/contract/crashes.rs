@@ -1,4 +1,4 @@
-//! What is left when a server falls, and when it stops.
+//! What is left when a server crashes, and when it stops.
 use super::*;
 use crate::model::task::TaskState;
 
@@ -70,7 +70,7 @@ pub(crate) fn the_third_crash_is_the_last<P: Place>() {
         assert_eq!(desk.claim(at(5)).id, id(1));
         desk.crash(at(u64::from(10 * crash)));
         assert_eq!(desk.status(1).state, TaskState::Pending);
-        // A server that falls without it in work is no crash of it, and one that stops counts for nothing.
+        // A crash without the task in work does not count for it; an orderly stop never counts.
         desk.crash(at(6));
         desk.claim(at(6));
         desk.restart(at(7));
@@ -118,7 +118,7 @@ pub(crate) fn tries_are_counted_whatever_happens<P: Place>() {
     assert!(desk.give_up(1));
     desk.crash(at(8));
     assert_eq!(tries(&mut desk, true), 4);
-    // What waits is not tried.
+    // A waiting task was not tried.
     assert!(desk.done(1, 10));
     assert_eq!((desk.claim(at(9)).id, desk.give_up(1)), (id(2), false));
 }

@@ -1,7 +1,7 @@
 //! What every store must do, as tests over the two traits: written once, run by each store with times of its choice.
 //!
-//! A store gives a [`Place`] that can be opened again and again, and calls [`contract_tests!`](contract_tests) in its own
-//! tests. [`Desk`] is who sits in front of it; a second one at the same place is what comes after a crash.
+//! A store gives a [`Place`] that can be opened again and again, and calls [`contract_tests!`](contract_tests) in its
+//! own tests. [`Desk`] is the client of the store; a second one at the same place is the server after a crash.
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,21 +25,21 @@ pub(super) mod retention;
 pub(super) mod tasks;
 pub(super) mod threads;
 
-/// Where a store's data are: nothing at first.
+/// Where a store's data are; empty at first.
 pub(super) trait Place: Default {
-    /// Steps of a random sequence: fewer where each goes through a network.
+    /// Steps of a random sequence: fewer for a store behind a network.
     const STEPS: u32 = 500;
-    /// Tasks that are more than one sweep lets expire.
+    /// More tasks than one sweep expires.
     const MANY: u64 = 1100;
-    /// Faces of a folder that are more than it may forget at once.
+    /// More faces of a folder than one request may delete.
     const FACES: u32 = 1200;
 
-    /// Whether there is any on this machine; where not, that was said aloud.
+    /// Whether this machine has such a store; if not, that was printed.
     fn is_there() -> bool {
         true
     }
 
-    /// Opens what is there. What was opened before is gone by then, closed or dropped.
+    /// Opens the store. What was opened before is closed or dropped by then.
     fn open(&self, retention: Retention, at: SystemTime) -> Backend;
 }
 
@@ -79,7 +79,7 @@ macro_rules! contract_tests {
 }
 pub(super) use contract_tests;
 
-/// The same of what keeps the bank alone.
+/// The same for a store of the bank alone.
 #[cfg(feature = "mongodb")]
 macro_rules! bank_contract_tests {
     ($place:ty) => {
@@ -95,7 +95,7 @@ pub(super) use bank_contract_tests;
 /// Keeps everything.
 pub(super) const KEEP: Retention = Retention { age: Duration::from_hours(24), bytes_max: u64::MAX };
 
-/// So many seconds after a time in 2023.
+/// A time in 2023, plus so many seconds.
 pub(super) fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(1_700_000_000_123) + Duration::from_secs(seconds)
 }
@@ -109,7 +109,7 @@ pub(super) fn transform() -> Transform {
     Transform { size: Size::Factor(0.1), encoding }
 }
 
-/// Bytes that differ from place to place, and from seed to seed.
+/// Bytes that differ from position to position, and from seed to seed.
 pub(super) fn bytes(seed: u64, length: usize) -> Vec<u8> {
     let seed = seed.to_le_bytes();
     (0_u64..)
@@ -124,9 +124,9 @@ pub(super) fn problem() -> Problem {
     Problem { code: 422, slug: "imagen-ilegible".into(), detail: "no es «PNG»".into() }
 }
 
-/// Somebody who asks and waits for the answer.
+/// A client that asks and waits for the answer.
 pub(super) struct Desk<P> {
-    /// None while it is being opened again. Dropped before its place, which may look then at what is left.
+    /// None while it is being opened again. Dropped before its place, which may then check what is left.
     open: Option<Backend>,
     place: P,
     pub(super) admission: Admission,
@@ -140,13 +140,13 @@ impl<P: Place> Desk<P> {
         Self { place, admission: Admission::new(8, 64 << 20, 1), retention, open }
     }
 
-    /// The server falls, and the next one finds what it left.
+    /// The server crashes, and the next one opens what it left.
     pub(super) fn crash(&mut self, at: SystemTime) {
         self.open = None;
         self.open = Some(self.place.open(self.retention, at));
     }
 
-    /// The server stops, and another one begins.
+    /// The server stops, and another one starts.
     pub(super) fn restart(&mut self, at: SystemTime) {
         let (writer, _) = self.open.as_mut().unwrap();
         writer.close();
@@ -218,7 +218,7 @@ impl<P: Place> Desk<P> {
         claimed(self.write(StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work, at, reservation }))
     }
 
-    /// The next task, taken into work.
+    /// Claims the next task.
     pub(super) fn claim(&mut self, at: SystemTime) -> Claim {
         match self.try_claim(0, at) {
             Claimed::Task(claim) => *claim,
@@ -262,7 +262,7 @@ impl<P: Place> Desk<P> {
         known(self.write(StoreWrite::Release { id: id(number), tried: false }))
     }
 
-    /// The same after a try in vain.
+    /// The same after a try that failed.
     pub(super) fn give_up(&mut self, number: u64) -> bool {
         known(self.write(StoreWrite::Release { id: id(number), tried: true }))
     }

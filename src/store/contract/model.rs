@@ -1,4 +1,4 @@
-//! Random sequences of changes, each compared with what a list in memory says.
+//! Random sequences of changes, each compared with a list in memory.
 use super::*;
 use crate::model::task::TaskState;
 
@@ -16,7 +16,7 @@ impl Dice {
     }
 }
 
-/// A task, as simply as it can be said.
+/// A task in its simplest form.
 #[derive(Clone, Debug)]
 struct Task {
     number: u64,
@@ -47,7 +47,7 @@ impl Model {
 
     fn next(&mut self) -> Option<&mut Task> {
         let waiting = self.0.iter_mut().filter(|task| task.state == TaskState::Pending);
-        // The first of those with most crashes.
+        // The first of those with the most crashes.
         waiting.reduce(|best, task| if task.crashes > best.crashes { task } else { best })
     }
 
@@ -169,7 +169,7 @@ fn run<P: Place>(seed: u64) {
     }
 }
 
-/// Hands in a picture of so many bytes: tasks with one key are the same if that is equal.
+/// Submits a picture of so many bytes: tasks with the same key are equal if that is equal.
 fn accept<P: Place>(desk: &mut Desk<P>, model: &mut Model, number: u64, key: Option<u8>, variant: u64) {
     let known = model.0.iter().find(|task| key.is_some() && task.key == key).map(|task| task.number);
     let expected = match known {

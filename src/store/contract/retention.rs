@@ -27,7 +27,7 @@ pub(crate) fn what_is_old_expires<P: Place>() {
         ));
     }
     assert_eq!((desk.status(3).state, desk.file(3).unwrap().len()), (TaskState::Done, 10));
-    // Thirty days later nobody remembers; until then it can be deleted like any other.
+    // The tombstone is forgotten thirty days later; until then it can be deleted like any task.
     assert_eq!(desk.sweep(at(3603)), (1, false));
     assert!(desk.delete(3));
     desk.sweep(at(3601 + 30 * DAY));
@@ -45,7 +45,7 @@ pub(crate) fn unfinished_tasks_stay<P: Place>() {
     assert_eq!(desk.sweep(at(999 * DAY)), (0, false));
     assert_eq!(desk.status(1).state, TaskState::Running);
     assert_eq!(desk.claim(at(4)).picture, bytes(2, 5000));
-    // A clock that was put back lets nothing expire early.
+    // A clock set back expires nothing early.
     assert!(desk.done(1, 10));
     assert_eq!(desk.sweep(UNIX_EPOCH), (0, false));
     assert_eq!(desk.sweep(at(1)), (1, false));
@@ -63,11 +63,11 @@ pub(crate) fn the_oldest_make_room<P: Place>() {
     assert_eq!((desk.status(1).state, desk.file(1)), (TaskState::Expired, None));
     assert_eq!(desk.status(2).state, TaskState::Done);
     assert_eq!(desk.status(3).state, TaskState::Failed, "which holds no room");
-    // What is deleted makes room as well.
+    // Deleting makes room as well.
     assert!(desk.delete(2));
     desk.finish(5, 99);
     assert_eq!((desk.status(4).state, desk.status(5).state), (TaskState::Done, TaskState::Done));
-    // What has ended first goes first, whatever was accepted first.
+    // The task that ended first goes first, in whatever order they were accepted.
     desk.accept(6, None);
     desk.accept(7, None);
     desk.claim(at(8));

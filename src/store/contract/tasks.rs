@@ -36,7 +36,7 @@ pub(crate) fn a_submission_waits_as_it_was_handed_in<P: Place>() {
 pub(crate) fn tasks_are_claimed_in_their_order<P: Place>() {
     let mut desk = Desk::<P>::new(KEEP);
     assert!(matches!(desk.try_claim(0, at(0)), Claimed::Nothing));
-    // Neither their names nor their times say which came first.
+    // Neither ids nor times give the order of acceptance.
     for number in [5, 3, 9, 1] {
         desk.accept(number, None);
     }
@@ -105,7 +105,7 @@ pub(crate) fn a_task_ends_once<P: Place>() {
     assert_eq!(desk.file(1).unwrap(), bytes(!1, 10));
     assert!(!desk.release(1));
     assert_eq!(desk.status(1).state, TaskState::Done);
-    // Of two ends in one batch it is the first.
+    // Of two ends in one batch the first counts.
     desk.accept(2, None);
     desk.claim(at(3));
     let fail = |number| StoreWrite::End { id: id(number), at: at(4), end: End::Failed(problem()) };
@@ -177,7 +177,7 @@ pub(crate) fn a_key_stands_for_one_task<P: Place>() {
     other.transform.encoding.background[1] ^= 1;
     assert_eq!(accepted(desk.write(StoreWrite::Accept(other))), Acceptance::Different);
     assert!(matches!(desk.try_claim(0, at(9)), Claimed::Nothing), "nothing of these was kept");
-    // Another key, and none, stand for themselves.
+    // Another key, or none, makes another task.
     assert_eq!(desk.accept(7, Some(b"otra")), Acceptance::New);
     assert_eq!(desk.accept(8, None), Acceptance::New);
     assert_eq!(desk.accept(9, None), Acceptance::New);

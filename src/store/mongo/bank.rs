@@ -1,7 +1,7 @@
-//! The image bank: a collection for each folder, documents as the programs that people have always read and wrote them.
+//! The image bank: a collection for each folder, documents in the format that existing programs read and write.
 //!
-//! Rules: a name is taken once because an index says so, which is made before the first face. Documents of others that
-//! are no faces are passed over.
+//! Rules: a unique index keeps names unique; it is created before the first face. Documents that are no faces are
+//! skipped.
 use std::collections::HashSet;
 
 use bytes::Bytes;
@@ -13,20 +13,20 @@ use super::error::MongoError;
 use super::link::{all, insert as insert_one, limit, step};
 use crate::model::face::{FACE_SAMPLES, Face, FolderPage, Page};
 
-/// What `vector` has for each sample.
+/// `vector` has samples divided by this.
 const UNIT: f64 = 1000.0;
 
-/// Faces of a folder that are forgotten at once.
+/// Faces of a folder deleted per request.
 const REMOVED_MAX: usize = 100;
 
-/// Sees to it that names are unique in a folder; false if they are not already, in documents of others.
+/// Creates the unique index of a folder; false if existing documents repeat a name.
 pub(super) async fn prepare(bank: &Database, folder: &str) -> Result<bool, MongoError> {
     let make = async || {
         let unique = IndexOptions::builder().unique(true).build();
         let index = IndexModel::builder().keys(doc! { "nombre": 1 }).options(unique).build();
         step(table(bank, folder).create_index(index)).await
     };
-    // The first of two servers that make it at once may be what was in the way of the second.
+    // If two servers create it at once, the first may have made the second fail.
     let made = match make().await {
         Err(fault) if fault.is_repeated() => make().await,
         made => made,
@@ -38,7 +38,7 @@ pub(super) async fn prepare(bank: &Database, folder: &str) -> Result<bool, Mongo
     }
 }
 
-/// Keeps a face unless its folder has one of that name.
+/// Adds a face unless its folder has one of that name.
 pub(super) async fn insert(
     bank: &Database,
     folder: &str,
@@ -58,16 +58,16 @@ fn table(bank: &Database, folder: &str) -> Collection<Document> {
     bank.collection(folder)
 }
 
-/// How many faces a folder has, counted along the index of their names; None if there is no such folder.
+/// How many faces a folder has, counted along the index of names; None if there is no such folder.
 async fn count(bank: &Database, folder: &str) -> Result<Option<u64>, MongoError> {
     let table = table(bank, folder);
-    // Of texts alone: what has no name is none of ours.
+    // Only strings: a document without a name is not ours.
     let count = step(table.count_documents(doc! { "nombre": { "$gte": "" } })).await?;
     let is_empty = count == 0 && step(table.find_one(doc! {})).await?.is_none();
     Ok((!is_empty).then_some(count))
 }
 
-/// Those of these names that a folder lacks.
+/// The given names that a folder lacks.
 pub(super) async fn missing(
     bank: &Database,
     folder: &str,
@@ -82,7 +82,7 @@ pub(super) async fn missing(
     Ok(names.into_iter().filter(|name| !known.contains(name)).collect())
 }
 
-/// Folders in order of their names, `from` this one on, and how many faces each has.
+/// Folders in order of their names, from `from` on, and how many faces each has.
 pub(super) async fn folders(
     bank: &Database,
     from: Option<&str>,
@@ -103,17 +103,17 @@ pub(super) async fn folders(
     Ok(FolderPage { folders, next: None })
 }
 
-/// Forgets a face; whether there was one.
+/// Deletes a face; whether there was one.
 pub(super) async fn remove_face(bank: &Database, folder: &str, name: &str) -> Result<bool, MongoError> {
     let removed = step(table(bank, folder).delete_many(doc! { "nombre": name })).await?;
     Ok(removed.deleted_count > 0)
 }
 
-/// Forgets faces of a folder, a bounded number of them: whether there was such a folder, and whether it has more. The
-/// collection itself stays, with the index by which names are unique: other servers may know of it.
+/// Deletes a bounded number of faces of a folder: whether there was such a folder, and whether it has more. The
+/// collection stays, with its unique index: other servers may rely on it.
 pub(super) async fn remove_faces(bank: &Database, folder: &str) -> Result<(bool, bool), MongoError> {
     let table = table(bank, folder);
-    // What has no name is none of ours.
+    // A document without a name is not ours.
     let faces = table.find(doc! { "nombre": { "$gte": "" } }).sort(doc! { "nombre": 1 });
     let names: Vec<String> =
         names_of(all(faces.projection(only_names()).limit(limit(REMOVED_MAX))).await?).collect();
@@ -123,7 +123,7 @@ pub(super) async fn remove_faces(bank: &Database, folder: &str) -> Result<(bool,
     Ok((true, more))
 }
 
-/// Names in a folder, `from` this one on.
+/// Names in a folder, from `from` on.
 pub(super) async fn names(
     bank: &Database,
     folder: &str,
@@ -131,9 +131,9 @@ pub(super) async fn names(
     max: usize,
 ) -> Result<Option<Page>, MongoError> {
     let Some(total) = count(bank, folder).await? else { return Ok(None) };
-    // Of texts alone, and all are after the empty one: what has no name is none of ours.
+    // Only strings, all of which sort after the empty one: a document without a name is not ours.
     let file_request = doc! { "nombre": { "$gte": from.unwrap_or_default() } };
-    // One more is where the next part begins.
+    // One more: the next part begins there.
     let table = table(bank, folder);
     let found = table.find(file_request).sort(doc! { "nombre": 1 }).limit(limit(max.saturating_add(1)));
     let mut names: Vec<String> = names_of(all(found.projection(only_names())).await?).collect();
@@ -159,7 +159,7 @@ pub(super) async fn faces(
     if count(bank, folder).await?.is_none() {
         return Ok(None);
     }
-    // No limit would be none at all.
+    // MongoDB takes a limit of 0 for no limit.
     if max == 0 {
         return Ok(Some(Vec::new()));
     }
@@ -171,14 +171,15 @@ pub(super) async fn faces(
         let faces: Vec<Face> = found.iter().filter_map(face_of).collect();
         let last = found.last().and_then(|last| last.get_str("nombre").ok());
         match last {
-            // Whoever asks takes none for the end: where all of them were none, it goes on behind them.
+            // The caller takes an empty list for the end: after documents that are all no faces, the search goes on
+            // behind them.
             Some(last) if faces.is_empty() => after = last.to_owned(),
             _ => return Ok(Some(faces)),
         }
     }
 }
 
-/// Of a document all but its name stays where it is.
+/// Leaves out all fields but the name.
 fn only_names() -> Document {
     doc! { "nombre": 1, "_id": 0 }
 }
@@ -188,7 +189,7 @@ fn names_of(documents: Vec<Document>) -> impl Iterator<Item = String> {
     documents.into_iter().filter_map(name)
 }
 
-/// None if it is no face, or not as it should be.
+/// None if it is no face, or has invalid values.
 fn face_of(document: &Document) -> Option<Face> {
     let (name, image) = (document.get_str("nombre").ok()?, document.get_str("imagen_str").ok()?);
     let samples: Option<Vec<u8>> = document.get_array("vector").ok()?.iter().map(sample_of).collect();
@@ -204,7 +205,7 @@ fn sample_of(number: &Bson) -> Option<u8> {
         _ => return None,
     };
     let sample = (number * UNIT).round();
-    // In the range of a byte, and so none is cut off.
+    // In the range of a byte, so nothing is cut off.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255, and no NaN")]
     (0.0..=255.0).contains(&sample).then_some(sample as u8)
 }

@@ -1,15 +1,15 @@
-//! What the driver says when something fails, in Spanish, and what kind of failure it is.
+//! The driver's errors: their text in Spanish, and their kind.
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use scaler::words::InWords;
 
 use crate::store::StoreError;
 
-/// Why a step came to nothing.
+/// Why a step failed.
 #[derive(Debug)]
 pub(super) enum MongoError {
     /// The driver's reason.
     Driver(Box<Error>),
-    /// It was not done in its time.
+    /// It exceeded its time limit.
     Late,
 }
 
@@ -19,14 +19,14 @@ impl From<Error> for MongoError {
     }
 }
 
-/// A value of a unique index, `_id` among them, is taken.
+/// A value of a unique index, `_id` among them, exists already.
 const DUPLICATE: i32 = 11_000;
-/// What FerretDB says where an index would be of values that repeat.
+/// FerretDB's code when an index would have repeated values.
 const INTERNAL: i32 = 1;
-/// There is another index of the same fields, which allows what this one would not.
+/// Another index of the same fields exists, with weaker rules.
 const INDEX_OPTIONS: i32 = 85;
 const INDEX_KEYS: i32 = 86;
-/// The disk of the database is full.
+/// The database's disk is full.
 const OUT_OF_DISK: i32 = 14_031;
 /// Wrong user or password; no user given where one is needed.
 const AUTHENTICATION: i32 = 18;
@@ -37,13 +37,13 @@ impl MongoError {
         matches!(self, Self::Driver(error) if code(error) == Some(DUPLICATE))
     }
 
-    /// Of the making of an index: there are values already that it would not allow, or an index that allows them.
+    /// Of creating an index: existing values, or another index, conflict with it.
     pub(super) fn is_repeated(&self) -> bool {
         let codes = [DUPLICATE, INTERNAL, INDEX_OPTIONS, INDEX_KEYS];
         matches!(self, Self::Driver(error) if code(error).is_some_and(|code| codes.contains(&code)))
     }
 
-    /// Nobody answers: what is asked next would have to wait as long in vain.
+    /// The database does not answer: the next request would also time out.
     pub(super) fn is_absence(&self) -> bool {
         match self {
             Self::Driver(error) => matches!(*error.kind, ErrorKind::ServerSelection { .. }),
@@ -62,7 +62,7 @@ impl From<MongoError> for StoreError {
     }
 }
 
-/// MongoDB's number for what it refused.
+/// MongoDB's error code.
 fn code(error: &Error) -> Option<i32> {
     match &*error.kind {
         ErrorKind::Command(command) => Some(command.code),
@@ -72,7 +72,7 @@ fn code(error: &Error) -> Option<i32> {
     }
 }
 
-/// The error. Never the driver's own text, which may quote what was to be written.
+/// The error's text. Never the driver's own, which may quote the data to be written.
 pub(super) fn words(error: &Error) -> String {
     let words = match (&*error.kind, code(error)) {
         (ErrorKind::Authentication { .. }, _) | (_, Some(AUTHENTICATION)) => {

@@ -1,4 +1,4 @@
-//! The way to the database: the driver, the runtime it needs, and how long anything may take.
+//! The connection to the database: the driver, its runtime, and time limits.
 use std::future::{Future, IntoFuture};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,27 +15,26 @@ use super::error::MongoError;
 use super::refusal::MongoRefusal;
 use crate::store::StoreError;
 
-/// What one step may take, whatever the URI says: it may be a megabyte over a slow network.
+/// Time limit of one step, whatever the URI says: it may be a megabyte over a slow network.
 const STEP_MAX: Duration = Duration::from_secs(10);
-/// What a search may take: not every server has an index for each.
+/// Time limit of a search: not every server has an index for each.
 const SEARCH_MAX: Duration = Duration::from_secs(25);
-/// How long to look for a server, and to wait for its hand, where the URI does not say.
+/// How long to look for a server, and to wait for its handshake, where the URI does not say.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// What each thing that is still to be done may take once the server stops.
+/// Time limit of each remaining request once the server stops.
 const LAST: Duration = Duration::from_secs(5);
-/// After nobody was found everything is refused for so long without another look.
+/// After a failure to reach a server, all requests are refused for so long without another try.
 const ABSENCE: Duration = Duration::from_millis(500);
 /// Connections to each server of the database, where the URI does not say.
 const CONNECTIONS: u32 = 8;
 
-/// The database, for all threads of a store.
+/// The database, shared by all threads of a store.
 pub(super) struct MongoLink {
-    /// None while it is dropped.
+    /// None only during drop.
     runtime: Option<Runtime>,
     pub(super) bank: Database,
-    /// Whether the server stops.
     braked: watch::Sender<bool>,
-    /// Since when nobody answers, and what was said then.
+    /// Since when the database does not answer, and the error then.
     away: Mutex<Option<(Instant, StoreError)>>,
 }
 
@@ -53,19 +52,19 @@ impl MongoLink {
         Ok(Self { runtime: Some(runtime), bank, braked, away: Mutex::default() })
     }
 
-    /// Does this on the caller's thread, and waits for it.
+    /// Runs this on the caller's thread, and waits for it.
     ///
     /// # Errors
-    /// It failed; or nobody answered a moment ago, and it was not tried.
+    /// It failed; or the database did not answer a moment ago, and it was not tried.
     pub(super) fn run<T>(&self, work: impl Future<Output = Result<T, MongoError>>) -> Result<T, StoreError> {
         self.absence()?;
         self.block_on(work).unwrap_or(Err(MongoError::Late)).map_err(|fault| self.heed(fault))
     }
 
-    /// Does all of this at once, each of it whatever becomes of the others.
+    /// Runs all of these at once, each independently of the others' results.
     ///
     /// # Errors
-    /// Nobody answered a moment ago, and nothing was tried.
+    /// The database did not answer a moment ago, and nothing was tried.
     pub(super) fn run_all<T>(
         &self,
         works: impl IntoIterator<Item = impl Future<Output = Result<T, MongoError>>>,
@@ -75,16 +74,16 @@ impl MongoLink {
         Ok(done.into_iter().map(|result| result.map_err(|fault| self.heed(fault))).collect())
     }
 
-    /// The server stops: nothing that is under way, or is still asked, has long any more.
+    /// The server stops: everything in progress, or asked later, gets a short time limit.
     pub(super) fn brake(&self) {
         self.braked.send_replace(true);
     }
 
-    /// None: there was no more time.
+    /// None: the time was over.
     fn block_on<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut braked = self.braked.subscribe();
         let end = async {
-            // Never an error: the sender is there as long as this.
+            // Never an error: the sender lives as long as this.
             let _ = braked.wait_for(|braked| *braked).await;
             tokio::time::sleep(LAST).await;
         };
@@ -98,7 +97,7 @@ impl MongoLink {
     }
 
     /// # Errors
-    /// What was said a moment ago, if nobody answered then.
+    /// The last error, if the database did not answer a moment ago.
     fn absence(&self) -> Result<(), StoreError> {
         match &*self.away() {
             Some((since, trouble)) if since.elapsed() < ABSENCE => Err(trouble.clone()),
@@ -106,7 +105,7 @@ impl MongoLink {
         }
     }
 
-    /// What it means for whoever asked, and for those who ask next.
+    /// The error for the caller; notes an absence for the next requests.
     fn heed(&self, fault: MongoError) -> StoreError {
         let is_absence = fault.is_absence();
         let trouble = StoreError::from(fault);
@@ -124,7 +123,7 @@ impl MongoLink {
 impl Drop for MongoLink {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Nothing that hangs in it holds up an end.
+            // A task stuck in the runtime does not delay the end.
             runtime.shutdown_background();
         }
     }
@@ -136,16 +135,16 @@ async fn connect(uri: &str) -> Driven<Client> {
     options.server_selection_timeout.get_or_insert(PATIENCE);
     options.connect_timeout.get_or_insert(PATIENCE);
     options.max_pool_size.get_or_insert(CONNECTIONS);
-    // What was answered is there after the fall of the database as well.
+    // An answered write survives a failover of the database.
     let concern = options.write_concern.get_or_insert_with(|| WriteConcern::builder().build());
     concern.w.get_or_insert(Acknowledgment::Majority);
     concern.journal.get_or_insert(true);
-    // What was answered is seen by whoever asks next.
+    // An answered write is seen by every later read.
     options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
     Client::with_options(options)
 }
 
-/// One step, within its time.
+/// One step, within its time limit.
 pub(super) async fn step<T>(work: impl IntoFuture<Output = Driven<T>>) -> Result<T, MongoError> {
     within(STEP_MAX, work).await
 }
@@ -157,7 +156,7 @@ async fn within<T>(time: Duration, work: impl IntoFuture<Output = Driven<T>>) ->
     }
 }
 
-/// Inserts a document; false, and nothing is done, if there is one of its name, or of another value that is unique.
+/// Inserts a document; false, and nothing is done, if its name, or another unique value, exists.
 pub(super) async fn insert(table: &Collection<Document>, document: Document) -> Result<bool, MongoError> {
     match step(table.insert_one(document)).await {
         Ok(_) => Ok(true),
@@ -171,7 +170,7 @@ pub(super) fn limit(max: usize) -> i64 {
     i64::try_from(max).unwrap_or(i64::MAX)
 }
 
-/// All that a search has found. Whoever searches bounds it.
+/// All results of a search. The caller bounds it.
 pub(super) async fn all(
     search: impl IntoFuture<Output = Driven<Cursor<Document>>>,
 ) -> Result<Vec<Document>, MongoError> {

@@ -1,5 +1,4 @@
-//! Why the store can't be opened, for the person who starts the server: one line that names the servers, and no
-//! password.
+//! Why the store can't be opened, as one line for the operator: it names the servers, and no password.
 use std::{fmt, io};
 
 use mongodb::error::{Error, ErrorKind};
@@ -17,14 +16,13 @@ pub struct MongoOpenError {
     reason: MongoRefusal,
 }
 
-/// What is in the way.
 #[derive(Debug)]
 pub(super) enum MongoRefusal {
-    /// The driver makes nothing of the URI.
+    /// The driver can't parse the URI.
     Uri(Error),
-    /// The driver's threads can't be had.
+    /// The driver's threads can't be started.
     Runtime(io::Error),
-    /// The database says no, or nothing.
+    /// The database refuses, or does not answer.
     Trouble(StoreError),
 }
 
@@ -35,7 +33,7 @@ impl From<StoreError> for MongoRefusal {
 }
 
 impl MongoRefusal {
-    /// It is the store of this URI that can't be opened.
+    /// Adds the URI to the reason.
     pub(super) fn of(self, uri: &str) -> MongoOpenError {
         MongoOpenError { place: without_user(uri), reason: self }
     }
@@ -47,7 +45,7 @@ impl fmt::Display for MongoOpenError {
         write!(f, "no se puede abrir el almacén «{place}»: ")?;
         match reason {
             MongoRefusal::Uri(error) => match &*error.kind {
-                // The driver's words name the part that is wrong; they may quote it.
+                // The driver's text names the part that is wrong, but may quote it.
                 ErrorKind::InvalidArgument { .. } => {
                     f.write_str("la dirección no es de la forma mongodb://USUARIO:CONTRASEÑA@HOST:PUERTO/?OPCIÓN=VALOR, o tiene una opción que el controlador no conoce")
                 }

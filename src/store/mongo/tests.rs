@@ -1,4 +1,4 @@
-//! What is MongoDB's own; what every bank must do is in [`crate::store::contract`].
+//! MongoDB's own tests; [`crate::store::contract`] has what every bank must do.
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -24,7 +24,7 @@ fn shared() -> Option<String> {
     }
 }
 
-/// A database for one test, gone with it.
+/// A database for one test, removed at its end.
 struct Bank {
     uri: String,
     name: String,
@@ -43,7 +43,7 @@ impl Bank {
 }
 
 impl Place for Bank {
-    // FerretDB looks through the whole folder for each piece.
+    // FerretDB scans the whole folder for each piece.
     const FACES: u32 = 110;
 
     fn is_there() -> bool {
@@ -91,7 +91,7 @@ fn folders_of_other_programs_are_read_as_they_are() {
     assert_eq!(link.run(super::bank::face(&link.bank, "caras", "b.jpg")).unwrap(), Some(vec![]));
     let page = link.run(super::bank::names(&link.bank, "caras", None, 9)).unwrap().unwrap();
     assert_eq!((page.total, page.names.len()), (4, 4), "what has a name is counted");
-    // A name is repeated: no index can be had, and still none is added twice.
+    // A name is repeated: no index can be created, and still no name is added twice.
     let (mut writer, _) = bank.open(Retention::default(), SystemTime::now());
     for (name, is_new) in [("c.jpg", false), ("d.jpg", true), ("d.jpg", false)] {
         let insertion = StoreWrite::Insert { folder: "caras".into(), face: Box::new(face(name)) };

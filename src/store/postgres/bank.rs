@@ -1,7 +1,7 @@
 //! The image bank. Names are compared by their bytes, which the collation of their columns says.
 //!
-//! No text of PostgreSQL has a NUL: no name has one, and where a page is to begin at a text with one, the database is told
-//! the first text behind it.
+//! PostgreSQL texts have no NUL, so no name has one; a page that is to begin at a text with one begins at the first
+//! text after it.
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -27,7 +27,7 @@ const REMOVE_FACES: &str = "WITH gone AS (DELETE FROM tp2_imagen WHERE (carpeta,
         WHERE c.nombre = $1::text LIMIT 500) RETURNING carpeta),
 sum AS (SELECT carpeta, count(*) AS faces FROM gone GROUP BY carpeta)
 UPDATE tp2_carpeta SET imagenes = imagenes - sum.faces FROM sum WHERE id = sum.carpeta";
-// A folder without faces is none; its row stays, for another server may be about to add one.
+// A folder without faces does not exist; its row stays, because another server may be about to add a face.
 const FOLDER: &str = "SELECT id, imagenes FROM tp2_carpeta WHERE nombre = $1 AND imagenes > 0";
 const FOLDERS: &str = "SELECT nombre, imagenes FROM tp2_carpeta WHERE nombre >= $1 AND imagenes > 0
     ORDER BY nombre LIMIT $2";
@@ -39,10 +39,10 @@ const FACE: &str = "SELECT nombre, imagen_str, pixeles FROM tp2_imagen WHERE car
 const FACES: &str = "SELECT nombre, imagen_str, pixeles FROM tp2_imagen
     WHERE carpeta = $1 AND nombre > $2 ORDER BY nombre LIMIT $3";
 
-/// What the changes use.
+/// Statements of the changes.
 pub(super) const STATEMENTS: [&str; 4] = [MAKE, INSERT, REMOVE_FACE, REMOVE_FACES];
 
-/// Keeps a face unless its folder has one of that name; the database itself sees to that.
+/// Adds a face unless its folder has one of that name; the database itself ensures that.
 pub(super) async fn insert(conn: &Conn, folder: &str, face: &Face) -> Result<bool, PgError> {
     let Face { name, image, samples } = face;
     let (name_of_folder, samples): ([&(dyn ToSql + Sync); 1], &[u8]) = ([&folder], samples);
@@ -54,12 +54,12 @@ pub(super) async fn insert(conn: &Conn, folder: &str, face: &Face) -> Result<boo
     Ok(inserted? > 0)
 }
 
-/// Forgets a face; whether there was one.
+/// Deletes a face; whether there was one.
 pub(super) async fn remove_face(conn: &Conn, folder: &str, name: &str) -> Result<bool, PgError> {
     Ok(conn.execute(REMOVE_FACE, &[&folder, &name]).await? > 0)
 }
 
-/// Forgets faces of a folder, a bounded number of them; whether there were any.
+/// Deletes a bounded number of faces of a folder; whether there were any.
 pub(super) async fn remove_faces(conn: &Conn, folder: &str) -> Result<bool, PgError> {
     Ok(conn.execute(REMOVE_FACES, &[&folder]).await? > 0)
 }
@@ -79,13 +79,13 @@ async fn find(conn: &mut Conn, folder: &str) -> Result<Option<(i64, u64)>, PgErr
     rows.first().map(|row| Ok((get(row, "id")?, unsigned(row, "imagenes")?))).transpose()
 }
 
-/// Those of these names that a folder lacks, in the order given; all of them if there is no such folder.
+/// The given names that a folder lacks, in the order given; all of them if there is no such folder.
 pub(super) async fn missing(conn: &mut Conn, folder: &str, names: &[String]) -> Result<Vec<String>, PgError> {
     let Some((folder, _)) = find(conn, folder).await? else { return Ok(names.to_vec()) };
     query(conn, MISSING, &[&folder, &names]).await?.iter().map(|row| get(row, "nombre")).collect()
 }
 
-/// Folders in order of their names, `from` this one on, and how many faces each has.
+/// Folders in order of their names, from `from` on, and how many faces each has.
 pub(super) async fn folders(conn: &mut Conn, from: Option<&str>, max: usize) -> Result<FolderPage, PgError> {
     let values: [&(dyn ToSql + Sync); 2] = [&start(from), &limit(max).saturating_add(1)];
     let rows = query(conn, FOLDERS, &values).await?;
@@ -95,7 +95,7 @@ pub(super) async fn folders(conn: &mut Conn, from: Option<&str>, max: usize) -> 
     Ok(FolderPage { folders, next })
 }
 
-/// Names in a folder, `from` this one on.
+/// Names in a folder, from `from` on.
 pub(super) async fn names(
     conn: &mut Conn,
     folder: &str,
@@ -103,7 +103,7 @@ pub(super) async fn names(
     max: usize,
 ) -> Result<Option<Page>, PgError> {
     let Some((folder, total)) = find(conn, folder).await? else { return Ok(None) };
-    // One more is where the next part begins.
+    // One more: the next part begins there.
     let values: [&(dyn ToSql + Sync); 3] = [&folder, &start(from), &limit(max).saturating_add(1)];
     let rows = query(conn, NAMES, &values).await?;
     let mut names: Vec<String> = rows.iter().map(|row| get(row, "nombre")).collect::<Result<_, _>>()?;
@@ -138,8 +138,8 @@ fn of(row: &Row) -> Result<Face, PgError> {
     })
 }
 
-/// Where a page begins: every text without a NUL that is not before `from` is not before this either. No name is empty: all
-/// are after the empty one.
+/// Where a page begins: every text without a NUL that is not before `from` is not before this either. No name is
+/// empty: all are after the empty one.
 fn start(from: Option<&str>) -> Cow<'_, str> {
     let from = from.unwrap_or_default();
     match from.split_once('\0') {

@@ -1,4 +1,4 @@
-//! What the driver says when something fails, in Spanish, and what kind of failure it is.
+//! The driver's errors: their text in Spanish, and their kind.
 use std::error::Error as _;
 use std::io;
 
@@ -8,20 +8,20 @@ use tokio_postgres::error::SqlState;
 
 use crate::store::StoreError;
 
-/// Why a step came to nothing.
+/// Why a step failed.
 #[derive(Debug)]
 pub(super) enum PgError {
     /// The driver's reason, or the database's.
     Driver(Error),
-    /// It was not done in its time.
+    /// It exceeded its time limit.
     Late,
-    /// The database forgets what it has said to be durable: this setting of it is off.
+    /// The database may lose committed data: this setting is off.
     Unsafe(&'static str),
-    /// The database keeps texts in this encoding, and not in UTF-8.
+    /// The database's encoding is this, not UTF-8.
     Encoding(String),
     /// The tables are of a later version than the ones known here.
     Newer { version: i32, known: usize },
-    /// A value is not as it was written.
+    /// A value differs from what was written.
     Strange,
     /// There is no memory for so many bytes.
     NoRoom { length: u64 },
@@ -41,13 +41,13 @@ impl PgError {
         }
     }
 
-    /// Another transaction was in the way: the same may succeed at once, from its beginning.
+    /// Another transaction conflicted: a retry from the beginning may succeed at once.
     pub(super) fn is_contention(&self) -> bool {
         let codes = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
         self.code().is_some_and(|code| codes.contains(code))
     }
 
-    /// The connection is of no use any more, or leads to a server that can't write.
+    /// The connection is unusable, or leads to a server that can't write.
     pub(super) fn is_absence(&self) -> bool {
         match self {
             Self::Driver(error) => error.code().is_none_or(|code| {
@@ -84,7 +84,7 @@ impl From<PgError> for StoreError {
     }
 }
 
-/// The error. Never the driver's own text, which may quote what was to be written.
+/// The error's text. Never the driver's own, which may quote the data to be written.
 pub(super) fn words(fault: &PgError) -> String {
     match fault {
         PgError::Late => "PostgreSQL no respondió a tiempo".into(),
@@ -110,7 +110,7 @@ fn of_driver(error: &Error) -> String {
             }
             Some(reason) => format!("no hay conexión con PostgreSQL: {}", InWords(reason)),
             None if error.is_closed() => "se cortó la conexión con PostgreSQL".into(),
-            // The driver has no name for these kinds.
+            // The driver does not name these kinds.
             None if error.to_string().starts_with("invalid configuration") => {
                 "PostgreSQL pide un usuario o una contraseña que la dirección no tiene".into()
             }

@@ -1,9 +1,10 @@
-//! What a server does for the fleet without being asked: shows that it lives, takes over what dead ones have left, and hears what
-//! others have done.
+//! A server's background work for the fleet: shows that it lives, takes over the tasks of dead servers, and listens
+//! to notifications of the others.
 //!
-//! All times are the database's. Dead is who has not been seen for a lease, and only to a server that was seen itself all that time:
-//! after the database was away for everybody, or its clock was set, nobody is taken for dead at once. Taking over is one statement.
-//! What is heard by `LISTEN` only saves waiting: where it can't be had, everything is found by asking again.
+//! All times are the database's. A server is dead when it has not been seen for a lease, but only for a server that
+//! was itself seen all that time: after the database was unreachable, or its clock was set, no server is declared
+//! dead at once. Taking over is one statement. `LISTEN` only saves waiting: without it, everything is found by
+//! polling.
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,7 +24,7 @@ const BEAT: &str = "INSERT INTO tp2_server AS s (id, seen_at, steady_since) VALU
         THEN s.steady_since ELSE now() END
     RETURNING steady_since <= now() - $2::float8 * interval '1 second' AS steady";
 
-/// Lets wait what the dead had in work, and forgets them. Also what is left of one that came back just then.
+/// Requeues what dead servers had in work, and deletes their rows. Also for a server that came back just then.
 const TAKE_OVER: &str = "WITH dead AS (
     DELETE FROM tp2_server WHERE id <> $1::uuid AND (seen_at <= now() - $2::float8 * interval '1 second'
         OR seen_at > now() + $2::float8 * interval '1 second') RETURNING id
@@ -35,12 +36,13 @@ const TAKE_OVER: &str = "WITH dead AS (
 )
 SELECT id, attempt FROM left_by WHERE crashes >= $3::integer";
 
-/// A connection that failed is made again after so long.
+/// Pause before a failed connection is made again.
 const PAUSE: Duration = Duration::from_millis(500);
-/// What one beat may take.
+/// Time limit of one beat.
 const BEAT_MAX: Duration = Duration::from_secs(5);
 
-/// Shows that this server lives, and looks after the others. `at` is when their tasks end that have caused too many falls.
+/// Shows that this server lives, and checks the others. `at` is the end time of their tasks that have caused too many
+/// crashes.
 pub(super) async fn beat(
     conn: &mut Conn,
     server: &Server,
@@ -81,7 +83,7 @@ pub(super) async fn run(
     deliver: Arc<OnceLock<DeliverAnswer>>,
 ) {
     loop {
-        // What fails now is done the next time; whoever asks something of the database learns that it is away.
+        // Repeated at the next beat; requests to the database report that it is unreachable.
         let _ = listen(&link, &server, lease, &deliver).await;
         tokio::time::sleep(PAUSE.min(lease.beat)).await;
     }

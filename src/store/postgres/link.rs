@@ -1,8 +1,8 @@
-//! The way to the database: connections, the runtime they need, and how long anything may take.
+//! The connection to the database: connections, their runtime, and time limits.
 //!
-//! The writer and the reader have a [`Session`] each, with a connection that is made when it is needed and made again after it broke.
-//! Statements are prepared once a connection. What a step is answered is durable, or it was not done, or the connection broke in
-//! between: then whoever asked does not know, which [`Session::run`] tells as an error.
+//! The writer and the reader have a [`Session`] each, with a connection that is made on demand and remade after a
+//! failure. Statements are prepared once per connection. An answered step is durable. When the connection breaks
+//! during a step, it is unknown whether the step was done, which [`Session::run`] returns as an error.
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,33 +20,31 @@ use super::tls::PgTls;
 use super::uri::{self, PgAddress};
 use crate::store::StoreError;
 
-/// What one step may take, whatever the URI says: it may be megabytes over a slow network.
+/// Time limit of one step, whatever the URI says: it may be megabytes over a slow network.
 const STEP_MAX: Duration = Duration::from_secs(10);
-/// What the making of a connection may take, all hosts together.
+/// Time limit of making a connection, all hosts together.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// What each thing that is still to be done may take once the server stops.
+/// Time limit of each remaining request once the server stops.
 const LAST: Duration = Duration::from_secs(5);
-/// After the database was not there everything is refused for so long without another look.
+/// After the database was unreachable, all requests are refused for so long without another try.
 const ABSENCE: Duration = Duration::from_millis(500);
-/// A transaction that others were in the way of is tried so often.
+/// Tries of a transaction that conflicts with others.
 const TRIES_MAX: u32 = 10;
 
-/// The database, for all threads of a store.
+/// The database, shared by all threads of a store.
 pub(super) struct PgLink {
-    /// None while it is dropped.
+    /// None only during drop.
     runtime: Option<Runtime>,
     config: Config,
     tls: PgTls,
-    /// Whether the server stops.
     braked: watch::Sender<bool>,
-    /// Since when nobody answers, and what was said then.
+    /// Since when the database does not answer, and the error then.
     away: Mutex<Option<(Instant, StoreError)>>,
 }
 
-/// Of plans that are kept while tables grow from nothing, only those along indexes stay good; and none is worth compiling.
+/// Of plans cached while tables grow from nothing, only those along indexes stay good; none is worth compiling.
 pub(super) const SETTINGS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off;";
 
-/// One connection.
 pub(super) struct Conn {
     pub(super) client: Client,
     statements: HashMap<&'static str, Statement>,
@@ -55,7 +53,7 @@ pub(super) struct Conn {
 
 impl Drop for Conn {
     fn drop(&mut self) {
-        // What is still under way would only keep the socket open.
+        // A task still running would only keep the socket open.
         self.driver.abort();
     }
 }
@@ -71,7 +69,8 @@ impl Conn {
         Ok(statement)
     }
 
-    /// Sends a statement that was [prepared](Self::prepare) before, when it is first polled; so several can be on their way at once.
+    /// Sends a statement that was [prepared](Self::prepare) before, when it is first polled; so several can be
+    /// pipelined.
     pub(super) async fn query(
         &self,
         text: &'static str,
@@ -80,7 +79,7 @@ impl Conn {
         Ok(self.client.query(self.prepared(text)?, values).await?)
     }
 
-    /// The same for one that gives no rows: how many it has changed.
+    /// The same for a statement without result rows: how many rows it has changed.
     pub(super) async fn execute(
         &self,
         text: &'static str,
@@ -109,10 +108,10 @@ impl PgLink {
         Ok(Self { runtime: Some(runtime), config, tls, braked, away: Mutex::default() })
     }
 
-    /// A connection to a server that can write, and keeps what it promises; what it notifies goes to `heard`.
+    /// A connection to a server that can write and commits durably; its notifications go to `heard`.
     ///
     /// # Errors
-    /// None answers, or says no, or its settings are none to be trusted.
+    /// No server answers, or it refuses, or its settings are not durable.
     pub(super) async fn connect(
         &self,
         heard: Option<mpsc::UnboundedSender<String>>,
@@ -128,7 +127,7 @@ impl PgLink {
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
                 if let (AsyncMessage::Notification(note), Some(heard)) = (message, &heard)
-                    // Nobody listens any more.
+                    // The receiver is gone.
                     && heard.send(note.payload().to_owned()).is_err()
                 {
                     break;
@@ -154,28 +153,28 @@ impl PgLink {
         }
     }
 
-    /// Does this beside everything else, until it ends or is aborted.
+    /// Runs this in the background, until it ends or is aborted.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
         self.runtime.as_ref().map(|runtime| runtime.spawn(work))
     }
 
-    /// The server stops: nothing that is under way, or is still asked, has long any more.
+    /// The server stops: everything in progress, or asked later, gets a short time limit.
     pub(super) fn brake(&self) {
         self.braked.send_replace(true);
     }
 
-    /// Waits until this, which was aborted, is over.
+    /// Waits until this aborted task is over.
     pub(super) fn wait_for(&self, aborted: JoinHandle<()>) {
         if let Some(runtime) = &self.runtime {
             let _ = runtime.block_on(aborted);
         }
     }
 
-    /// None: there was no more time.
+    /// None: the time was over.
     fn block_on<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut braked = self.braked.subscribe();
         let end = async {
-            // Never an error: the sender is there as long as this.
+            // Never an error: the sender lives as long as this.
             let _ = braked.wait_for(|braked| *braked).await;
             tokio::time::sleep(LAST).await;
         };
@@ -189,7 +188,7 @@ impl PgLink {
     }
 
     /// # Errors
-    /// What was said a moment ago, if the database was not there then.
+    /// The last error, if the database was unreachable a moment ago.
     fn absence(&self) -> Result<(), StoreError> {
         match &*self.away() {
             Some((since, trouble)) if since.elapsed() < ABSENCE => Err(trouble.clone()),
@@ -205,13 +204,13 @@ impl PgLink {
 impl Drop for PgLink {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Nothing that hangs in it holds up an end.
+            // A task stuck in the runtime does not delay the end.
             runtime.shutdown_background();
         }
     }
 }
 
-/// One thread's way to the database.
+/// One thread's access to the database.
 pub(super) struct Session {
     pub(super) link: Arc<PgLink>,
     /// Dropped on the runtime's threads or here: it only aborts its driver.
@@ -223,10 +222,11 @@ impl Session {
         Self { link, conn: None }
     }
 
-    /// Does this on the caller's thread, and waits for it; from the beginning again where another transaction was in the way.
+    /// Runs this on the caller's thread, and waits for it; retries from the beginning after a conflict with another
+    /// transaction.
     ///
     /// # Errors
-    /// It failed; or the database was not there a moment ago, and it was not tried.
+    /// It failed; or the database was unreachable a moment ago, and it was not tried.
     pub(super) fn run<T>(
         &mut self,
         work: impl AsyncFnMut(&mut Conn) -> Result<T, PgError>,
@@ -242,12 +242,12 @@ impl Session {
         })
     }
 
-    /// Whether what was done last has left a connection behind that is of use.
+    /// Whether the last step has left a usable connection.
     pub(super) fn is_connected(&self) -> bool {
         self.conn.is_some()
     }
 
-    /// The same without regard to what was a moment ago.
+    /// The same, even if the database was unreachable a moment ago.
     pub(super) fn attempt<T>(
         &mut self,
         mut work: impl AsyncFnMut(&mut Conn) -> Result<T, PgError>,
@@ -266,7 +266,7 @@ impl Session {
                 if fault.is_absence() {
                     return Err(fault);
                 }
-                // A transaction that failed is over before anything else is asked.
+                // A failed transaction is ended before the next statement.
                 conn.client.batch_execute("ROLLBACK").await?;
                 tries += 1;
                 if !fault.is_contention() || tries == TRIES_MAX {
@@ -275,7 +275,7 @@ impl Session {
             }
         });
         let done = done.unwrap_or(Err(PgError::Late));
-        // After an absence the connection is of no use, and what was under way on it is given up.
+        // After an absence the connection is unusable, and its pending statements are dropped.
         self.conn = kept.filter(|_| !done.as_ref().is_err_and(PgError::is_absence));
         done
     }

@@ -1,5 +1,4 @@
-//! Why the store can't be opened, for the person who starts the server: one line that names the servers, and no
-//! password.
+//! Why the store can't be opened, as one line for the operator: it names the servers, and no password.
 use std::{fmt, io};
 
 use scaler::words::InWords;
@@ -15,16 +14,15 @@ pub struct PgOpenError {
     reason: PgRefusal,
 }
 
-/// What is in the way.
 #[derive(Debug)]
 pub(super) enum PgRefusal {
-    /// The driver makes nothing of the URI.
+    /// The driver can't parse the URI.
     Uri,
     /// This file of certificates can't be read, or has none.
     Certificates(String),
-    /// The runtime's threads can't be had.
+    /// The runtime's threads can't be started.
     Runtime(io::Error),
-    /// The database says no, or nothing.
+    /// The database refuses, or does not answer.
     Fault(PgError),
 }
 
@@ -35,7 +33,7 @@ impl From<PgError> for PgRefusal {
 }
 
 impl PgRefusal {
-    /// It is the store of this URI that can't be opened.
+    /// Adds the URI to the reason.
     pub(super) fn of(self, uri: &str) -> PgOpenError {
         PgOpenError { place: without_user(uri), reason: self }
     }

@@ -1,8 +1,8 @@
-//! What expires: results that are old, then the oldest of those that take too much room.
+//! Expiry: old results first, then the oldest of those that exceed the space limit.
 //!
-//! Rules as SQLite's: what has expired stays known as such for [`TOMBSTONE`]; the newest result makes others go and never goes
-//! itself for want of space. One server sweeps at a time. Nothing is summed up or counted: `tp2_ledger` has the sums, and each search
-//! goes along an index from the oldest on.
+//! Rules as SQLite's: what has expired stays known for [`TOMBSTONE`]; the newest result evicts others and is never
+//! itself evicted for space. One server sweeps at a time. Nothing is summed up or counted: `tp2_ledger` has the sums,
+//! and each search goes along an index from the oldest on.
 use std::time::SystemTime;
 
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use super::link::{Conn, get, signed};
 use crate::store::Retention;
 use crate::store::rules::{PASS_BYTES, PASS_MAX, TOMBSTONE};
 
-/// One row, and so one server at a time; until the end of the transaction.
+/// Locks one row until the end of the transaction, so that one server sweeps at a time.
 const TURN: &str = "SELECT version FROM tp2_schema FOR UPDATE SKIP LOCKED";
 const OLD_DONE: &str = "SELECT id, coalesce(length, 0) AS length FROM tp2_task
     WHERE state = 2 AND ended_at <= coalesce($1::timestamptz, now()) - $2::float8 * interval '1 second'
@@ -41,7 +41,7 @@ sums AS (UPDATE tp2_ledger SET expired = expired - (SELECT count(*) FROM buried)
     WHERE slot = $4 AND EXISTS (SELECT FROM buried))
 SELECT count(*) AS buried FROM buried";
 
-/// What a sweep has done.
+/// The result of a sweep.
 pub(super) struct Swept {
     pub(super) expired: usize,
     pub(super) more: bool,
@@ -65,7 +65,7 @@ impl Pass {
     }
 }
 
-/// Lets expire what is old, what takes too much room, and what has long been expired; within a transaction.
+/// Expires old results and those beyond the space limit, and deletes old tombstones; within a transaction.
 pub(super) async fn sweep(
     conn: &mut Conn,
     server: &Server,
@@ -96,7 +96,7 @@ pub(super) async fn sweep(
     Ok(Swept { expired, more })
 }
 
-/// Makes room for this result, which is there already; within a transaction.
+/// Makes room for this result, which is stored already; within a transaction.
 pub(super) async fn make_room(
     conn: &mut Conn,
     server: &Server,
@@ -107,13 +107,13 @@ pub(super) async fn make_room(
     if conn.client.query(TURN, &[]).await?.is_empty() {
         return Ok(());
     }
-    // At least as much as has come, or the results would grow beyond their limit.
+    // At least as much as was added, or the results would grow beyond their limit.
     let mut pass = Pass { ids: Vec::new(), bytes: 0, bytes_max: PASS_BYTES.max(length) };
     expire_oldest(conn, server, retention, at, (newest, &mut pass)).await?;
     Ok(())
 }
 
-/// Lets the oldest results expire, but for the newest, until they fit or the pass is over.
+/// Expires the oldest results, but for the newest, until they fit or the pass is over.
 async fn expire_oldest(
     conn: &mut Conn,
     server: &Server,

@@ -1,14 +1,15 @@
-//! What is in the database, and how one of an older version becomes one of this.
+//! The database's tables, and their migration from older versions.
 //!
-//! Rules: `tp2_schema` has one row, which says how many of the [`MIGRATIONS`] the tables have been through. All of them are made in
-//! one transaction under an advisory lock, so that of servers that start together one makes them and the others wait.
-//! Tables of a later version are refused and left as they are. The tables are where the connection's `search_path` points first.
+//! Rules: the one row of `tp2_schema` says how many of the [`MIGRATIONS`] were applied. All are applied in one
+//! transaction under an advisory lock: of servers that start together one migrates and the others wait. Tables of a
+//! later version are refused and left as they are. The tables are in the first schema of the connection's
+//! `search_path`.
 use tokio_postgres::Transaction;
 
 use super::error::PgError;
 use super::link::Conn;
 
-/// From each version to the next, the first from nothing.
+/// Migrations from each version to the next, the first from nothing.
 const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
 
 /// `tp2s`, big-endian: the key of the advisory lock.

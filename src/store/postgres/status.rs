@@ -1,4 +1,4 @@
-//! Looking at tasks.
+//! Reading tasks.
 use std::ops::Range;
 use std::time::SystemTime;
 
@@ -40,10 +40,10 @@ pub(super) async fn status(conn: &mut Conn, id: Uuid) -> Result<Option<Status>, 
     query(conn, STATUS, &[&id]).await?.first().map(of).transpose()
 }
 
-/// The same; from now on the server that ends it tells the others.
+/// The same; from now on the server that ends the task notifies the others.
 pub(super) async fn watch(conn: &mut Conn, id: Uuid) -> Result<Option<Status>, PgError> {
     let (mark, look) = (conn.prepare(WATCH).await?, conn.prepare(STATUS).await?);
-    // The look comes second: one that is ended in between is seen as such.
+    // The read comes second: it sees a task that ended in between.
     let values: [&(dyn ToSql + Sync); 1] = [&id];
     let (marked, rows) =
         futures_util::future::join(conn.client.execute(&mark, &values), conn.client.query(&look, &values))
@@ -98,7 +98,7 @@ pub(super) async fn ended(conn: &mut Conn, ids: &[Uuid]) -> Result<Vec<Uuid>, Pg
     query(conn, ENDED, &[&ids]).await?.iter().map(|row| get(row, "id")).collect()
 }
 
-/// How many tasks there are in each state; of those that have ended none is looked at.
+/// How many tasks there are in each state; the rows of ended tasks are not read.
 pub(super) async fn counts(conn: &mut Conn) -> Result<[(TaskState, u64); 5], PgError> {
     let rows = query(conn, COUNTS, &[]).await?;
     let row = rows.first().ok_or(PgError::Strange)?;

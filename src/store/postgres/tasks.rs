@@ -1,8 +1,8 @@
-//! The life of a task, a statement for each change.
+//! The life of a task, one statement per change.
 //!
-//! A task that has not ended has a row in `tp2_queue`: without a server it waits, with one it is in work there, by that server's
-//! `attempt`. It ends with the deletion of that row, which names both, so that a late end changes nothing. Each statement changes all
-//! that belongs together; what it could not find it leaves alone.
+//! A task that has not ended has a row in `tp2_queue`: without a server it waits, with one it is in work there, under
+//! that server's `attempt`. Ending it deletes the row by both, so that a late end changes nothing. Each statement
+//! changes everything that belongs together, and nothing if it does not find its row.
 use std::time::SystemTime;
 
 use tokio_postgres::Row;
@@ -15,7 +15,7 @@ use crate::model::picture::Picture;
 use crate::model::task::{Problem, Status, Submission};
 use crate::store::{Acceptance, rules};
 
-/// Accepts; wakes one server that has nothing to do, if there is any.
+/// Accepts a task; wakes one idle server, if there is one.
 pub(super) const ACCEPT: &str = "WITH new AS (
     INSERT INTO tp2_task (id, seq, accepted_at, received, transform, key, digest)
     VALUES ($1::uuid, nextval('tp2_order'), coalesce($2::timestamptz, now()), $3::bigint, $4, $5, $6)
@@ -28,7 +28,7 @@ idle AS (SELECT id FROM tp2_server WHERE idle AND id <> $9::uuid AND seen_at > n
 woken AS (UPDATE tp2_server SET idle = false WHERE id IN (SELECT id FROM idle) AND EXISTS (SELECT FROM new) RETURNING id)
 SELECT seq, (SELECT count(pg_notify('tp2', 'w' || id)) FROM woken) FROM new";
 
-/// A further piece of an upload whose task waits, which no other can have claimed yet.
+/// A further piece of an upload. Its task waits, but no server can have claimed it yet.
 pub(super) const UPLOAD_MORE: &str = "INSERT INTO tp2_upload (task, number, bytes)
     SELECT $1::uuid, $2::integer, $3::bytea WHERE EXISTS (SELECT FROM tp2_queue WHERE id = $1::uuid)";
 
@@ -55,7 +55,7 @@ LEFT JOIN tp2_upload u ON u.task = taken.id AND u.number = 0 AND p.length <= $5:
 
 pub(super) const UPLOADED: &str = "SELECT bytes FROM tp2_upload WHERE task = $1 AND number = $2";
 
-/// Ends one that a server has in work, or, where the server is null, one that waits.
+/// Ends a task that a server has in work, or, where the server is null, one that waits.
 const DONE: &str = "WITH gone AS (
     DELETE FROM tp2_queue WHERE id = $1::uuid AND server IS NOT DISTINCT FROM $2::uuid AND attempt = $3::integer
     RETURNING begun_at, watched
@@ -83,7 +83,7 @@ SELECT CASE WHEN watched THEN pg_notify('tp2', 'e' || $1::uuid) END FROM gone";
 const RELEASE: &str = "UPDATE tp2_queue SET server = NULL, begun_at = NULL, tries = tries + $4::integer
     WHERE id = $1 AND server = $2 AND attempt = $3";
 
-/// Where work on it is just being ended, that comes first, and the deletion sees all of it.
+/// If the task is being ended just now, that comes first, and the deletion sees all of it.
 const LOCK: &str = "SELECT FROM tp2_queue WHERE id = $1 FOR UPDATE";
 const DELETE: &str = "WITH waited AS (DELETE FROM tp2_queue WHERE id = $1::uuid RETURNING watched),
 gone AS (DELETE FROM tp2_task WHERE id = $1::uuid RETURNING state, length),
@@ -98,11 +98,11 @@ pub(super) const PROBE: &str = "UPDATE tp2_ledger SET probes = probes + 1 WHERE 
 
 const RELEASE_ALL: &str =
     "UPDATE tp2_queue SET server = NULL, begun_at = NULL, tries = tries + 1 WHERE server = $1";
-/// Those of a claim whose answer was lost.
+/// Releases the tasks of a claim whose answer was lost.
 const RELEASE_OTHERS: &str =
     "UPDATE tp2_queue SET server = NULL, begun_at = NULL WHERE server = $1 AND NOT id = ANY($2)";
 
-/// Every statement that changes of a batch may use.
+/// Every statement that a batch may use.
 pub(super) const STATEMENTS: [&str; 7] = [ACCEPT, CLAIM, DONE, FAILED, RELEASE, LOCK, DELETE];
 
 /// A task in work at this server.
@@ -117,7 +117,7 @@ fn first(file: &[u8]) -> &[u8] {
     file.chunks(PIECE_SIZE).next().unwrap_or_default()
 }
 
-/// Whether a file is one statement.
+/// Whether a file fits one statement.
 pub(super) fn is_small(file: &[u8]) -> bool {
     file.len() <= PIECE_SIZE
 }
@@ -127,7 +127,7 @@ fn rest(file: &[u8]) -> impl Iterator<Item = (i32, &[u8])> {
     (0..).zip(file.chunks(PIECE_SIZE)).skip(1)
 }
 
-/// Keeps a submission; false, and nothing is done, if its key has been seen.
+/// Stores a submission; false, and nothing is done, if its key exists.
 pub(super) async fn accept(conn: &Conn, server: &Server, submission: &Submission) -> Result<bool, PgError> {
     let Submission { id, picture, transform, key, at, reservation: _ } = submission;
     let digest = key.as_ref().map(|_| rules::digest(picture, transform));
@@ -152,7 +152,7 @@ pub(super) async fn accept(conn: &Conn, server: &Server, submission: &Submission
     Ok(!rows.is_empty())
 }
 
-/// The same for one of several pieces, within a transaction.
+/// The same for a submission of several pieces, within a transaction.
 pub(super) async fn accept_large(
     conn: &mut Conn,
     server: &Server,
@@ -169,7 +169,7 @@ pub(super) async fn accept_large(
     Ok(is_new)
 }
 
-/// What became of the task that has this key; None if it is gone meanwhile.
+/// The state of the task that has this key; None if it is gone meanwhile.
 pub(super) async fn same(conn: &mut Conn, submission: &Submission) -> Result<Option<Acceptance>, PgError> {
     let keyed = conn.prepare(KEYED).await?;
     let rows = conn.client.query(&keyed, &[&submission.key]).await?;
@@ -182,13 +182,13 @@ pub(super) async fn same(conn: &mut Conn, submission: &Submission) -> Result<Opt
     Ok(status.map(Acceptance::Same))
 }
 
-/// What one look at the head of the queue asks for.
+/// What one query of the queue's head asks for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     pub(super) crashes_max: u32,
     pub(super) is_alone: bool,
     pub(super) at: SystemTime,
-    /// Bytes that there is room for now, and that there ever could be.
+    /// Bytes of memory free now, and the most there could be.
     pub(super) room: u64,
     pub(super) bytes_max: u64,
     pub(super) count: usize,
@@ -202,7 +202,7 @@ pub(super) async fn claim(conn: &Conn, server: &Server, look: &Look) -> Result<V
         .await
 }
 
-/// Ends one in work. None, and nothing is kept, if it is not; else the bytes of all results.
+/// Ends a task in work. None, and nothing is stored, if it is not in work; else the bytes of all results.
 pub(super) async fn done(
     conn: &Conn,
     server: &Server,
@@ -253,7 +253,7 @@ pub(super) async fn done_large(
     Ok(ended)
 }
 
-/// Ends one that is in work at `holder`, or waits, with nothing.
+/// Ends a task that is in work at `holder`, or waits, without a result.
 pub(super) async fn fail(
     conn: &Conn,
     server: &Server,
@@ -264,7 +264,7 @@ pub(super) async fn fail(
 ) -> Result<bool, PgError> {
     let Problem { code, slug, detail } = problem;
     let Held { id, attempt } = held;
-    // The one byte that no text of PostgreSQL may have.
+    // PostgreSQL texts can't have a NUL.
     let detail = detail.replace('\0', " ");
     let rows = conn
         .query(
@@ -275,18 +275,18 @@ pub(super) async fn fail(
     Ok(!rows.is_empty())
 }
 
-/// Prepares what [`fail`] needs.
+/// Prepares the statements of [`fail`].
 pub(super) async fn prepare_failure(conn: &mut Conn) -> Result<(), PgError> {
     conn.prepare(FAILED).await.map(|_| ())
 }
 
-/// Lets a task in work wait again; whether it was `tried` in vain is counted.
+/// Requeues a task in work; `tried`: the try counts.
 pub(super) async fn release(conn: &Conn, server: &Server, held: Held, tried: bool) -> Result<bool, PgError> {
     let Held { id, attempt } = held;
     Ok(conn.execute(RELEASE, &[&id, &server.id, &attempt, &i32::from(tried)]).await? > 0)
 }
 
-/// Forgets a task, whatever its state; what belongs to it goes with it.
+/// Deletes a task in any state, with all that belongs to it.
 pub(super) async fn delete(conn: &Conn, server: &Server, id: Uuid) -> Result<bool, PgError> {
     // Both are sent at once, in this order.
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&id];
@@ -297,19 +297,19 @@ pub(super) async fn delete(conn: &Conn, server: &Server, id: Uuid) -> Result<boo
     Ok(!deleted?.is_empty())
 }
 
-/// Lets wait again whatever this server has in work.
+/// Requeues everything that this server has in work.
 pub(super) async fn release_all(conn: &mut Conn, server: &Server) -> Result<(), PgError> {
     conn.client.execute(RELEASE_ALL, &[&server.id]).await?;
     Ok(())
 }
 
-/// Lets wait again what the database says is in work here, and is not.
+/// Requeues tasks that the database has in work here, but this server has not.
 pub(super) async fn release_others(conn: &mut Conn, server: &Server, held: &[Uuid]) -> Result<(), PgError> {
     conn.client.execute(RELEASE_OTHERS, &[&server.id, &held]).await?;
     Ok(())
 }
 
-/// A task that a claim has got, without the rest of its picture.
+/// A claimed task, without the rest of its picture.
 pub(super) struct Taken {
     pub(super) held: Held,
     pub(super) crashes: u32,
@@ -317,7 +317,7 @@ pub(super) struct Taken {
     pub(super) length: u64,
 }
 
-/// What a row of [`claim`] says; None: it was not taken.
+/// The task in a row of [`claim`]; None: it was not taken.
 pub(super) fn taken(row: &Row) -> Result<Option<Taken>, PgError> {
     let Some(attempt) = get::<Option<i32>>(row, "attempt")? else { return Ok(None) };
     let count = |column| get::<i32>(row, column).map(|count| count.max(0).unsigned_abs());
@@ -330,7 +330,7 @@ pub(super) fn taken(row: &Row) -> Result<Option<Taken>, PgError> {
     }))
 }
 
-/// The picture of one taken; None if what is kept of it is not what it should be.
+/// The picture of a claimed task; None if its stored pieces are inconsistent.
 pub(super) async fn picture(conn: &mut Conn, row: &Row, taken: &Taken) -> Result<Option<Vec<u8>>, PgError> {
     let Some(start) = get::<Option<&[u8]>>(row, "bytes")? else { return Ok(None) };
     let (_, _, mut bytes) =

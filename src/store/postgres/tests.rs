@@ -1,4 +1,4 @@
-//! What is PostgreSQL's own; what every store must do is in [`crate::store::contract`].
+//! PostgreSQL's own tests; [`crate::store::contract`] has what every store must do.
 use std::sync::LazyLock;
 use std::time::UNIX_EPOCH;
 
@@ -21,7 +21,7 @@ fn shared() -> Option<&'static cluster::Postgres> {
     SHARED.as_ref()
 }
 
-/// Tables for one test, gone with the cluster. A server of an earlier time is dead at once.
+/// Tables for one test, gone with the cluster. An earlier server is dead at once.
 struct Schema {
     uri: String,
     name: String,
@@ -36,7 +36,7 @@ impl Default for Schema {
     }
 }
 
-/// Dead at once, and seen once: what comes after is another server.
+/// Dead at once, and seen once: every later server is another one.
 const AT_ONCE: Lease = Lease { lease: Duration::ZERO, beat: Duration::from_secs(3600) };
 
 impl Place for Schema {
@@ -56,7 +56,7 @@ impl Place for Schema {
 
 contract_tests!(Schema);
 
-/// A server of the fleet, that lives until it is dropped.
+/// A server of the fleet, alive until it is dropped.
 struct One {
     writer: Box<dyn Writer>,
     reader: Box<dyn Reader>,
@@ -119,7 +119,7 @@ impl One {
 
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Waits for this; the other servers' threads are at it.
+/// Waits for this condition, which the other servers' threads cause.
 fn until(what: &str, mut ask: impl FnMut() -> bool) {
     let give_up_at = std::time::Instant::now() + Duration::from_secs(30);
     while !ask() {
@@ -178,7 +178,7 @@ fn files_of_several_pieces_are_whole() {
             assert!(file[..] == bytes(!number, length)[range]);
         }
     }
-    // Under a key that was seen nothing is kept, of however many pieces.
+    // Under a known key nothing is stored, of however many pieces.
     let (first, again) = (
         server.submission(8, bytes(8, 3 * PIECE_SIZE), Some(b"k"), at(1)),
         server.submission(9, bytes(8, 3 * PIECE_SIZE), Some(b"k"), at(1)),
@@ -200,10 +200,10 @@ fn what_a_dead_server_had_in_work_is_taken_over_and_ends_once() {
     slow.accept(1, 10);
     assert!(!slow.claim().unwrap().suspect);
     let mut quick = One::at(&schema, lease, true);
-    // As long as both show that they live each keeps what is its.
+    // While both show that they live, each keeps its tasks.
     std::thread::sleep(2 * lease);
     assert!(quick.claim().is_none());
-    // One that stands still: nothing of it is heard any more.
+    // A server that hangs: it shows no sign of life.
     let id_of_slow =
         shared().unwrap().run(&format!("SET search_path = {}; SELECT server FROM tp2_queue", schema.name));
     let stop = format!(
@@ -296,7 +296,7 @@ fn news_come_to_who_waits_for_them() {
         Ok(Ok(StoreReply::News(news))) => news,
         other => panic!("{other:?}"),
     };
-    // It may be a moment before the other one listens.
+    // The other one may need a moment until it listens.
     let mut number = 100;
     until("that it is woken", || {
         while there.claim().is_some() {}
@@ -305,11 +305,11 @@ fn news_come_to_who_waits_for_them() {
         inbox.recv_timeout(Duration::from_millis(100)).is_ok()
     });
     while there.claim().is_some() {}
-    // Who has found nothing is woken by who accepts something, once.
+    // A server that found no task is woken when one is accepted, once.
     here.accept(1, 10);
     assert_eq!(next(), News::Waiting);
     here.accept(2, 10);
-    // Who waits for a task's end is told of it.
+    // A server that waits for a task's end is notified.
     let watched = there.reader.read(StoreRead::Watch(id(1))).unwrap().status().unwrap();
     assert_eq!(watched.unwrap().state, TaskState::Pending);
     for number in [1, 2] {
@@ -345,7 +345,7 @@ fn a_claim_looks_at_no_more_of_the_queue_than_it_takes() {
     for _ in 0..8 {
         assert_eq!(server.claim().unwrap().picture, b"abc");
     }
-    // As it is done in the long run, whatever the first values were. A search without an index would be a Seq Scan.
+    // As in the long run, whatever the first values were. A search without an index would be a Seq Scan.
     let explain = format!(
         "SET search_path = {}; SET plan_cache_mode = force_generic_plan; {} PREPARE claim AS {};
          EXPLAIN (ANALYZE, BUFFERS) EXECUTE claim ('{}', 3, 1, 1000000, 1000000, true, NULL)",

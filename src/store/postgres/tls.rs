@@ -1,4 +1,4 @@
-//! TLS by rustls for the driver's connections. No channel binding: a certificate that is checked proves as much.
+//! TLS by rustls for the driver's connections. No channel binding: a verified certificate proves as much.
 use std::future::Future;
 use std::io;
 use std::path::Path;
@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertS
 use super::refusal::PgRefusal;
 use super::uri::Trust;
 
-/// What makes the TLS of each connection.
+/// The TLS factory for all connections.
 #[derive(Clone)]
 pub(super) struct PgTls(TlsConnector);
 
@@ -26,7 +26,7 @@ impl PgTls {
     pub(super) fn new(trust: &Trust) -> Result<Self, PgRefusal> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
-        // The provider has all that the protocol's versions want.
+        // The provider supports all protocol versions.
         let builder = builder.with_safe_default_protocol_versions().map_err(|_| PgRefusal::Uri)?;
         let config = match trust {
             Trust::Any => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer(provider))),
@@ -49,7 +49,7 @@ fn roots_of(path: &Path) -> Result<RootCertStore, PgRefusal> {
     if roots.is_empty() { Err(unusable()) } else { Ok(roots) }
 }
 
-/// Lets every certificate pass, as libpq does with `sslmode=require`; what is signed with its key must be right.
+/// Accepts every certificate, as libpq does with `sslmode=require`; signatures with its key must be right.
 #[derive(Debug)]
 struct AnyServer(Arc<CryptoProvider>);
 
@@ -99,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for P
     }
 }
 
-/// What makes the TLS of one connection.
+/// The TLS connector of one connection.
 pub(super) struct PgTlsConnect {
     connector: TlsConnector,
     name: ServerName<'static>,

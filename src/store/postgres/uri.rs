@@ -1,7 +1,7 @@
-//! What the URI of `-a` says: libpq's, with the options that libpq has and the driver has not.
+//! Reads the URI of `-a`: libpq's, with options that libpq has and the driver has not.
 //!
-//! `sslmode=require` and `prefer` encrypt and trust any certificate, as libpq does without a root; with `verify-full` (and
-//! `verify-ca`, which is taken for it) or with `sslrootcert=FILE` the server must prove its name. Without
+//! `sslmode=require` and `prefer` encrypt and trust any certificate, as libpq does without a root; with `verify-full`
+//! (and `verify-ca`, treated the same) or with `sslrootcert=FILE` the server must prove its name. Without
 //! `target_session_attrs` only a server that can write is used: of several hosts that is the primary.
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -23,18 +23,18 @@ pub(super) struct PgAddress {
     pub(super) trust: Trust,
 }
 
-/// What a server's certificate is held against.
+/// How a server's certificate is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// Nothing.
+    /// Not at all.
     Any,
-    /// The authorities that browsers trust.
+    /// Against the authorities that browsers trust.
     Web,
-    /// Those of this file, in PEM.
+    /// Against those of this file, in PEM.
     File(PathBuf),
 }
 
-/// Reads the URI; what it says is not shown, for it has a password.
+/// Reads the URI; errors do not quote it, because it has a password.
 pub(super) fn parse(uri: &str) -> Result<PgAddress, PgRefusal> {
     let (base, query) = uri.split_once('?').unwrap_or((uri, ""));
     let (mut trust, mut mode, mut kept) = (Trust::Any, None, Vec::new());

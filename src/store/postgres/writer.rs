@@ -1,9 +1,9 @@
-//! One batch, one transaction, and one way there and back: its statements are sent together, in their order, with the COMMIT behind
-//! them.
+//! One batch, one transaction, one round trip: its statements are sent together, in their order, with the COMMIT
+//! behind them.
 //!
-//! What has several pieces, and a sweep, are transactions of their own. Where one change of a batch is refused, nothing of it was done,
-//! and each is tried by itself. Claims that stand beside each other are one statement. What a claim has got is looked at after the
-//! transaction: one that there is no memory for is given back by the next.
+//! Writes of several pieces, and sweeps, are transactions of their own. If one change of a batch is refused, the
+//! batch is rolled back and each change is tried by itself. Adjacent claims are one statement. Claimed tasks are
+//! checked after the transaction: the next transaction gives back a task without memory for it.
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -27,14 +27,14 @@ use crate::store::{
     StoreWrite, Writer, rules,
 };
 
-/// What this server changes, and what it holds.
+/// This server's writer, and the tasks that it has in work.
 pub(super) struct PgWriter {
     session: Session,
     server: Arc<Server>,
     retention: Retention,
-    /// The tasks that are in work here, and by which attempt.
+    /// The tasks in work here, and their attempt.
     held: HashMap<Uuid, i32>,
-    /// The answer to a claim was lost: the database may say that tasks are in work here which are not.
+    /// The answer to a claim was lost: the database may have tasks in work here that this server does not know.
     is_doubtful: bool,
     heartbeat: Option<JoinHandle<()>>,
     deliver: Arc<OnceLock<DeliverAnswer>>,
@@ -48,10 +48,10 @@ enum Op<'a> {
     Claims(Look),
 }
 
-/// What came of it.
+/// The result of an operation.
 enum Outcome {
     Told(StoreReply),
-    /// Its key has been seen.
+    /// Its key exists.
     Known,
     /// It is not in work here; or it has ended, and there are so many bytes of results.
     Ended(Option<u64>),
@@ -111,13 +111,13 @@ impl PgWriter {
         })
     }
 
-    /// Answers changes that are simple, each of at most a piece.
+    /// Answers simple changes, each of at most one piece.
     fn write_run(&mut self, run: Vec<(u64, StoreWrite)>, answers: &mut Vec<StoreAnswer>) {
         let outcomes = match self.commit(&run) {
             Ok(outcomes) => outcomes,
             Err(trouble) => {
                 self.is_doubtful |= run.iter().any(|(_, write)| matches!(write, StoreWrite::Claim { .. }));
-                // One of them may be what the database refuses; where it is not there at all, none is tried again.
+                // The database may refuse one of them; if the connection is gone, none is tried again.
                 if run.len() > 1 && self.session.is_connected() {
                     for single in run {
                         self.write_run(vec![single], answers);
@@ -133,7 +133,7 @@ impl PgWriter {
         for outcome in outcomes {
             match outcome {
                 Outcome::Claims(rows) => {
-                    // As many claims as stood beside each other.
+                    // As many claims as were adjacent.
                     let Some((ticket, first)) = rest.next() else { break };
                     let look = look_of(&first);
                     let mut group = vec![(ticket, first)];
@@ -170,12 +170,12 @@ impl PgWriter {
         }
     }
 
-    /// A key was seen before: what became of that task.
+    /// A key exists: reports the state of its task.
     fn known(&mut self, write: &StoreWrite) -> Result<StoreReply, StoreError> {
         let StoreWrite::Accept(submission) = write else { return Ok(StoreReply::Nothing) };
         let server = &self.server;
         let accepted = self.session.run(async |conn| {
-            // It may go, or expire, between two looks: then this one is new.
+            // The task may be deleted, or expire, between two reads: then this one is new.
             for _ in 0..3 {
                 if let Some(acceptance) = tasks::same(conn, submission).await? {
                     return Ok(Some(acceptance));
@@ -200,7 +200,7 @@ impl PgWriter {
             && kept > self.retention.bytes_max
         {
             let (server, retention, length) = (&self.server, &self.retention, picture.file.len() as u64);
-            // It has ended, whatever becomes of the others: the next sweep sees to them.
+            // The task has ended in any case; the next sweep expires the others.
             let _ = self.session.run(async |conn| {
                 let work = async |conn: &mut Conn| {
                     retention::make_room(conn, server, retention, *at, (*id, length)).await
@@ -211,7 +211,7 @@ impl PgWriter {
         StoreReply::Known(kept.is_some())
     }
 
-    /// Claims beside each other, and the head of the queue as they found it: a row for each at most.
+    /// Answers adjacent claims with the queue's head as they found it: at most one row each.
     fn answer_claims(&mut self, group: Vec<(u64, StoreWrite)>, rows: &[Row], answers: &mut Vec<StoreAnswer>) {
         let mut refused = false;
         let mut rows = rows.iter();
@@ -223,7 +223,7 @@ impl PgWriter {
                 Some(row) => self.claimed(row, in_work == 0, at, reservation),
             };
             if let Ok(Claimed::NoRoom { .. }) = &result {
-                // What comes behind one that waits for memory has to wait as well, and is asked for again.
+                // Tasks behind one that waits for memory wait as well, and are claimed again later.
                 rows.by_ref().for_each(drop);
             }
             refused |= matches!(result, Ok(Claimed::MustBeAlone));
@@ -272,7 +272,7 @@ impl PgWriter {
         }
     }
 
-    /// There is no memory after all for one that was taken.
+    /// Requeues a claimed task without memory for it.
     fn give_back(&mut self, held: Held, length: u64) -> Result<Claimed, StoreError> {
         self.held.remove(&held.id);
         let server = &self.server;
@@ -286,7 +286,7 @@ impl PgWriter {
         released.map(|_| Claimed::NoRoom { length })
     }
 
-    /// Ends a task that can't be read, so that those behind it have their turn.
+    /// Ends a task that can't be read, so that later tasks are not blocked.
     fn unreadable(&mut self, held: Held, at: SystemTime) -> Result<Claimed, StoreError> {
         self.held.remove(&held.id);
         let server = &self.server;
@@ -295,11 +295,11 @@ impl PgWriter {
             tasks::fail(conn, server, Some(server.id), held, at, &rules::unreadable()).await
         });
         self.is_doubtful |= failed.is_err();
-        // Where it was not in work any more, it was deleted meanwhile.
+        // If it was not in work any more, it was deleted meanwhile.
         failed.map(|failed| if failed { Claimed::Unreadable { id: held.id } } else { Claimed::Nothing })
     }
 
-    /// What is a transaction of its own.
+    /// Writes that are transactions of their own.
     fn write_alone(&mut self, write: &StoreWrite) -> Result<StoreReply, StoreError> {
         let (server, retention) = (&self.server, &self.retention);
         match write {
@@ -325,7 +325,7 @@ impl PgWriter {
         }
     }
 
-    /// What the database says is in work here, and is not, waits again.
+    /// Requeues tasks that the database has in work here, but this server has not.
     fn settle_doubts(&mut self) {
         if self.is_doubtful {
             let (server, held) = (&self.server, self.held.keys().copied().collect::<Vec<_>>());
@@ -346,7 +346,7 @@ impl Writer for PgWriter {
                 let result = self.write_alone(&write);
                 answers.push(StoreAnswer { ticket, result });
             } else {
-                // By which attempt it is in work here is known once the claim before it is answered.
+                // The attempt is known only once the claim before it is answered.
                 if self.is_about_claim(&write, &run) {
                     self.write_run(std::mem::take(&mut run), &mut answers);
                 }
@@ -360,7 +360,7 @@ impl Writer for PgWriter {
     fn close(&mut self) {
         self.stop();
         let server = &self.server;
-        // What can't be given back now is taken over as a dead server's.
+        // A task that can't be given back now is taken over later, as a dead server's.
         let _ = self.session.attempt(async |conn| {
             tasks::release_all(conn, server).await?;
             conn.client.execute("DELETE FROM tp2_server WHERE id = $1", &[&server.id]).await?;
@@ -378,13 +378,13 @@ impl Writer for PgWriter {
     }
 
     fn listen(&mut self, deliver: DeliverAnswer) {
-        // Asked once.
+        // Called once.
         let _ = self.deliver.set(deliver);
     }
 }
 
 impl PgWriter {
-    /// Whether a change may be about a task that a claim of this run has got.
+    /// Whether a change may be about a task that a claim of this run has taken.
     fn is_about_claim(&self, write: &StoreWrite, run: &[(u64, StoreWrite)]) -> bool {
         let (StoreWrite::End { id, .. } | StoreWrite::Release { id, .. }) = write else { return false };
         let is_released = |(_, before): &(u64, StoreWrite)| matches!(before, StoreWrite::Release { id: released, .. } if released == id);
@@ -395,7 +395,7 @@ impl PgWriter {
     fn stop(&mut self) {
         if let Some(heartbeat) = self.heartbeat.take() {
             heartbeat.abort();
-            // A beat under way would show again that it lives.
+            // A heartbeat in progress would show again that the server lives.
             self.session.link.wait_for(heartbeat);
         }
     }
@@ -407,7 +407,7 @@ impl Drop for PgWriter {
     }
 }
 
-/// Whether a change is no part of a larger transaction.
+/// Whether a change is a transaction of its own.
 fn is_alone(write: &StoreWrite) -> bool {
     match write {
         StoreWrite::Accept(submission) => !tasks::is_small(&submission.picture),
@@ -430,14 +430,14 @@ fn look_of(write: &StoreWrite) -> Option<Look> {
 }
 
 impl Look {
-    /// Whether one statement looks for both.
+    /// Whether one statement can serve both.
     fn is_like(&self, other: &Self) -> bool {
         (self.crashes_max, self.is_alone, self.bytes_max)
             == (other.crashes_max, other.is_alone, other.bytes_max)
     }
 }
 
-/// The attempt of a task that a change is about, if it is in work here.
+/// The attempt of the task that a change is about, if it is in work here.
 fn held_of(write: &StoreWrite, held: &HashMap<Uuid, i32>) -> Option<Held> {
     match write {
         StoreWrite::End { id, .. } | StoreWrite::Release { id, .. } => {
@@ -494,13 +494,13 @@ async fn perform(conn: &Conn, server: &Server, op: &Op<'_>) -> Result<Outcome, P
                 let known = bank::remove_faces(conn, folder).await?;
                 Outcome::Told(StoreReply::Removed { known, more: known })
             }
-            // Made otherwise.
+            // Handled elsewhere.
             (StoreWrite::Claim { .. } | StoreWrite::Sweep { .. }, _) => Outcome::Told(StoreReply::Nothing),
         },
     })
 }
 
-/// Does this within a transaction: whole, or, if it fails, not at all.
+/// Runs this within a transaction: completely or, if it fails, not at all.
 async fn in_transaction<T>(
     conn: &mut Conn,
     work: impl AsyncFn(&mut Conn) -> Result<T, PgError>,
@@ -511,8 +511,8 @@ async fn in_transaction<T>(
     Ok(done)
 }
 
-/// Begins all of this in its order, and waits for all of it. What is sent over one connection is answered in the same order, so only
-/// the first that is not done is looked at again.
+/// Starts all of these in order, and waits for all. Answers on one connection come in the same order, so only the
+/// first pending one is polled again.
 async fn in_order<F: Future>(works: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut works: Vec<Pin<Box<F>>> = works.map(Box::pin).collect();
     let mut done: Vec<Option<F::Output>> = Vec::with_capacity(works.len());
