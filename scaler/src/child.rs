@@ -5,12 +5,13 @@
 //!   \--idle time over--> done    \--anything wrong--> ERROR, half-close, discard --> done
 //! ```
 //!
-//! Rules: it reads 0, writes 1, logs to 2, and blocks in nothing but read, and write once the request is complete. Before that it sends
-//! what a socket takes at once and holds the rest ([`scaling`](crate::scaling)): a client may send all of its request before it reads. When a request breaks off
-//! of whose answer some has gone, there is no place for an ERROR: the connection is closed. From the first byte of a request to the last
-//! of its answer a job has one deadline, kept by the kernel (SIGALRM, default action); nothing the peer does moves it.
-//! SIGTERM is held back during a job and let through between two: that is how the parent drains without cutting an
-//! answer short, and without a signal handler.
+//! Rules: it reads 0, writes 1, logs to 2, and blocks only in read, and in write once the request is complete. Before
+//! that it sends what the socket takes at once and holds the rest ([`scaling`](crate::scaling)): a client may send
+//! all of its request before it reads. When a request breaks off after part of its answer was sent, no ERROR can be
+//! sent: the connection is closed. From the first byte of a request to the last of its answer a job has one deadline,
+//! kept by the kernel (SIGALRM, default action); the peer can't move it. SIGTERM is blocked during a job and
+//! unblocked between two: that is how the parent drains without cutting an answer short, and without a signal
+//! handler.
 //!
 //! The same code serves `--stdio`: descriptors 0 and 1 need not be sockets. There is no idle limit then.
 
@@ -27,26 +28,27 @@ use crate::sys::{self, DIAGNOSTICS, INPUT, Limit, OUTPUT, Pid, SIGTERM};
 use crate::wire::{self, Limits, WireError};
 use crate::words::{self, InWords};
 
-/// How long input is discarded after an ERROR, so that the peer can read it before the connection goes.
+/// How long input is discarded after an ERROR, so that the peer can read it before the connection closes.
 const LINGER: Duration = Duration::from_secs(2);
-/// Heads come in by reads of this size, and what follows them in the same read; the rest goes straight into its buffer.
+/// Size of the reads for heads, and for what follows them in the same read; the rest is read directly into its
+/// buffer.
 const SCRATCH: usize = 4 << 10;
-/// What a child grants a connection.
+/// Limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionLimits {
     /// Of the pictures.
     pub limits: Limits,
     /// From the first byte of a request to the last one of its answer. Kept in whole seconds, rounded up.
     pub deadline: Duration,
-    /// How long a connection may wait for its next request; `None` is for ever.
+    /// How long a connection may wait for its next request; `None`: without limit.
     pub idle: Option<Duration>,
-    /// Tell what happens.
+    /// Log normal events.
     pub verbose: bool,
-    /// End rather than serve without every step of the confinement.
+    /// End if any step of the confinement fails.
     pub confinement_required: bool,
 }
 
-/// What a fresh child starts from; made by the parent.
+/// A new child's arguments; made by the parent.
 #[derive(Debug)]
 pub struct ChildContext<'a> {
     /// The accepted socket.
@@ -57,11 +59,11 @@ pub struct ChildContext<'a> {
     pub parent: Pid,
     /// Bytes of address space.
     pub address_space: u64,
-    /// Who is at the other end.
+    /// The peer.
     pub peer: Peer,
 }
 
-/// What a confined child does: its limits, who is at the other end, and its exit code.
+/// A confined child's work: takes its limits and its peer, returns its exit code.
 pub type Service = fn(&SessionLimits, &Peer) -> u8;
 
 /// A forked child, from its first instruction to its exit code.
@@ -105,7 +107,7 @@ pub fn run_stdio(session_limits: &SessionLimits) -> u8 {
     Session::new(session_limits, &Peer::Stdio, false).run()
 }
 
-/// From now on a panic is one line and the end of the process: unwinding would run a parent's destructors in a child.
+/// From now on a panic prints one line and ends the process: unwinding would run a parent's destructors in a child.
 pub fn end_on_panic() {
     std::panic::set_hook(Box::new(|info| {
         let _ = sys::write(DIAGNOSTICS, format!("{}\n", words::of_panic(info)).as_bytes());
@@ -121,17 +123,17 @@ struct Session<'a> {
     scratch: Vec<u8>,
     /// Bytes at the front of `scratch` that belong to the next request.
     left: usize,
-    /// Since malloc last gave back what it had to spare, there was a job.
+    /// There was a job since malloc last returned its free memory.
     worked: bool,
 }
 
-/// Why a session goes no further.
+/// Why a session ends.
 enum Stop {
     /// In order.
     Done,
-    /// The peer broke the protocol or a limit: it is told so.
+    /// The peer broke the protocol or a limit: it gets an ERROR.
     Refused(WireError),
-    /// The connection is of no use any more, or the system refused.
+    /// The connection is unusable, or the system refused.
     Broken(io::Error),
 }
 
@@ -193,7 +195,7 @@ impl<'a> Session<'a> {
                     return Ok(());
                 }
                 Err(error) if self.is_tick(&error) => {
-                    // What a child holds while it waits is not counted.
+                    // The time of a waiting child is not counted.
                     if std::mem::take(&mut self.worked) {
                         sys::trim_malloc();
                     }
@@ -201,7 +203,7 @@ impl<'a> Session<'a> {
                         return Err(Stop::Done);
                     }
                 }
-                // Nobody was in the middle of anything.
+                // The peer left between two requests.
                 Err(error) if is_peers_doing(&error) => return Err(Stop::Done),
                 Err(error) => return Err(error.into()),
             }
@@ -211,7 +213,8 @@ impl<'a> Session<'a> {
     fn begin_job(&self) -> Result<(), Stop> {
         sys::block_signal(SIGTERM)?;
         sys::alarm(Some(self.session_limits.deadline));
-        // The limit is on the process: move it ahead by one job. A deadline of wall time is one of processor time too.
+        // The limit counts the whole process: move it ahead by one job. A deadline of wall time also bounds processor
+        // time.
         let used = sys::cpu_time() + self.session_limits.deadline;
         let hard = sys::limits(Limit::Cpu)?.1;
         sys::set_limits(Limit::Cpu, (used.as_secs() + 1).min(hard), hard)?;
@@ -221,18 +224,18 @@ impl<'a> Session<'a> {
     fn end_job(&self) -> Result<(), Stop> {
         sys::alarm(None);
         sys::unblock_signal(SIGTERM)?;
-        // Retire between two requests rather than be killed within one.
+        // End between two requests rather than be killed within one.
         if sys::cpu_time() > sandbox::CPU_MAX / 2 { Err(Stop::Done) } else { Ok(()) }
     }
 
-    /// The request, and of the answer what goes without waiting.
+    /// Reads the request, and sends what of the answer goes without waiting.
     fn receive(&mut self, scaling: &mut Scaling) -> Result<(), Stop> {
         let mut begun = false;
         loop {
             match self.receive_more(scaling) {
                 Ok(()) if scaling.is_received() => return Ok(()),
                 Ok(()) => {}
-                // In the middle of an answer there is no place for another one.
+                // In the middle of an answer no ERROR can be sent.
                 Err(Stop::Refused(error)) if begun => {
                     let kind = io::ErrorKind::UnexpectedEof;
                     return Err(Stop::Broken(io::Error::new(kind, error.to_string())));
@@ -252,7 +255,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What is left of the last read, and if that is used up, what another one brings.
+    /// Uses the rest of the last read, and then reads more.
     fn receive_more(&mut self, scaling: &mut Scaling) -> Result<(), Stop> {
         let is_known = scaling.head().is_some();
         if let Some(space) = scaling.space()? {
@@ -274,7 +277,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Judges a read in the middle of a request; a tick is nothing, the deadline is kept elsewhere.
+    /// Checks a read in the middle of a request; a tick is ignored: the kernel keeps the deadline.
     fn input(&self, count: io::Result<usize>) -> Result<usize, Stop> {
         match count {
             Ok(0) => Err(Stop::Refused(WireError::Truncated)),
@@ -283,7 +286,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The rest of the answer to a complete request.
+    /// Sends the rest of the answer to a complete request.
     fn answer(&self, mut scaling: Scaling) -> Result<(), Stop> {
         if let Some(head) = scaling.head() {
             let (width, height) = head.source();
@@ -299,15 +302,15 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Says why, then waits until the peer has had the chance to read it: closing with input unread would reset the
-    /// connection, and the answer would be lost with it.
+    /// Sends the reason, then waits until the peer had the chance to read it: closing with input unread would reset
+    /// the connection, and the answer would be lost.
     fn refuse(&mut self, error: WireError) {
         self.tell(|| format!("Petición de {} rechazada: {} {error}", self.peer, error.code()));
         let written = sys::write_all(OUTPUT, &wire::emit_error(error.code(), &error.to_string()));
         if written.is_err() || !self.is_socket || sys::shutdown_write(OUTPUT).is_err() {
             return;
         }
-        // The job is over; the alarm stays as a belt, behind the clock that is looked at here.
+        // The job is over; the alarm stays as a backup for the clock checked here.
         sys::alarm(Some(2 * LINGER));
         let since = Instant::now();
         while since.elapsed() < LINGER {

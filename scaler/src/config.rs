@@ -1,4 +1,4 @@
-//! What a server is told before it starts, and how it says that it can't.
+//! A server's configuration, and the error of a failed start.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use crate::child::SessionLimits;
 use crate::listener::Endpoint;
 use crate::sys::Pid;
 
-/// All that a server is told; valid from then on.
+/// The configuration; valid from then on.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where to listen, at least one endpoint. Those of port 0 all get the port that the kernel chose for the first.
     pub listen: Vec<Endpoint>,
     /// Most children at a time; further connections wait in the kernel's backlog.
     pub children_max: usize,
-    /// What each connection is granted.
+    /// Limits of each connection.
     pub session_limits: SessionLimits,
     /// How long children may finish their jobs after SIGTERM before they are killed.
     pub drain: Duration,
@@ -22,7 +22,7 @@ pub struct Config {
     pub owner: Option<Owner>,
 }
 
-/// The program whose own scaler this is. It holds the other end of the pipe that is our standard input.
+/// The program whose own scaler this is. It holds the other end of the pipe that is this process's standard input.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner {
     /// Its process.

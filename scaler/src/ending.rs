@@ -1,37 +1,38 @@
-//! How a child ended, and what that says: the table from exit code or signal to a line of the log.
+//! How a child ended: the table from exit code or signal to a log line.
 //!
-//! Codes are sysexits(3) where it has one. A peer's fault is no fault of ours; only those count for the throttle.
+//! Codes are sysexits(3) where it has one. Only ends that are our own fault count for the throttle, not those of the
+//! peer.
 
 use crate::exit_stats::Cause;
 use crate::sys::{self, Exit};
 
 /// The peer closed between two requests: the normal end.
 pub const DONE: u8 = 0;
-/// The peer sent what is no request, left in the middle of one, or did not take its answer (`EX_USAGE`).
+/// The peer sent no valid request, left in the middle of one, or did not take its answer (`EX_USAGE`).
 pub const PEER: u8 = 64;
 /// A panic (`EX_SOFTWARE`).
 pub const PANIC: u8 = 70;
-/// The system refused something that it never should (`EX_OSERR`).
+/// The system refused a call that should never fail (`EX_OSERR`).
 pub const SYSTEM: u8 = 71;
 /// The parent was gone before the child began.
 pub const ORPHAN: u8 = 75;
-/// A step of the confinement failed where all are required (`EX_NOPERM`).
+/// A step of the confinement failed, and all are required (`EX_NOPERM`).
 pub const UNCONFINED: u8 = 77;
 
-/// Whose fault an end was.
+/// Who caused an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// No fault: the work was done, or the parent asked for the end.
     None,
     /// The peer's.
     Peer,
-    /// Somebody outside killed the child.
+    /// A process other than the parent killed the child.
     Outsider,
     /// Ours, or an attack that was stopped.
     Ours,
 }
 
-/// What it counts as; `draining` as for [`describe`].
+/// The fault that it counts as; `draining` as for [`describe`].
 #[must_use]
 pub fn cause(exit: Exit, draining: bool) -> Cause {
     let code = |code: u8| i32::from(code);
@@ -52,7 +53,7 @@ pub fn cause(exit: Exit, draining: bool) -> Cause {
     }
 }
 
-/// Whose doing it was, and the cause in words. `draining`: the parent has asked its children to stop.
+/// The fault, and the cause in words. `draining`: the parent has asked its children to stop.
 #[must_use]
 pub fn describe(exit: Exit, draining: bool) -> (Fault, String) {
     let code = |code: u8| i32::from(code);

@@ -1,7 +1,7 @@
-//! What an own scaler tells its owner beside its log: how each child ended, to be counted and not read.
+//! What tp2's own scaler reports to its owner beside its log: how each child ended, for the counters.
 //!
-//! One line on its standard error for each, [`MARK`] and a word of [`Cause`]; a log line begins with no such mark. The owner
-//! believes nothing else: a line that is none of these is a line of the log.
+//! One line on its standard error for each end, [`MARK`] and a word of [`Cause`]; no log line begins with this mark.
+//! The owner treats any other line as a line of the log.
 //!
 //! ```
 //! use scaler::exit_stats::{Cause, parse};
@@ -9,7 +9,7 @@
 //! assert_eq!(parse("tp2-scaler: =done"), None);
 //! ```
 
-/// What such a line begins with.
+/// First character of such a line.
 pub const MARK: char = '=';
 
 /// Why a child ended.
@@ -35,9 +35,9 @@ pub enum Cause {
     Panic,
     /// It could not be confined.
     Unconfined,
-    /// SIGTERM or SIGKILL, from us, at the end.
+    /// SIGTERM or SIGKILL from the parent, at the end.
     Stopped,
-    /// SIGTERM or SIGKILL, from somebody else.
+    /// SIGTERM or SIGKILL from another process.
     Killed,
     /// Anything else.
     Other,
@@ -61,7 +61,7 @@ impl Cause {
         Self::Other,
     ];
 
-    /// The word for it.
+    /// Its word.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -81,14 +81,14 @@ impl Cause {
         }
     }
 
-    /// The line that tells it, without its end.
+    /// Its line, without the line end.
     #[must_use]
     pub fn line(self) -> String {
         format!("{MARK}{}", self.word())
     }
 }
 
-/// What a line tells; None for a line of the log.
+/// The cause in a line; None for a line of the log.
 #[must_use]
 pub fn parse(line: &str) -> Option<Cause> {
     let word = line.strip_prefix(MARK)?;

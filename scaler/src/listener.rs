@@ -1,8 +1,9 @@
-//! What the scaler listens on: TCP addresses and Unix sockets, and who comes in.
+//! The scaler's listeners: TCP addresses and Unix sockets, and the check of clients.
 //!
-//! Rules: a Unix socket's file is there for as long as its server: a file left by a dead server is replaced, a living
-//! server's is refused, one that is no socket is never touched; at the end only our own file goes. Only the same user
-//! and root may use it. Accepted sockets are blocking, wake their reader every [`TICK`], and send without delay.
+//! Rules: a Unix socket's file exists as long as its server. A file left by a dead server is replaced, a living
+//! server's is refused, a file that is no socket is never touched; at the end only our own file is removed. Only the
+//! same user and root may use it. Accepted sockets are blocking, wake their reader every [`TICK`], and send without
+//! delay.
 
 use std::fmt;
 use std::fs;
@@ -18,11 +19,11 @@ use std::time::Duration;
 use crate::sys;
 use crate::words::InWords;
 
-/// How long a read on a connection waits before its owner may look at the clock.
+/// How long a read on a connection waits before its caller may check the clock.
 pub const TICK: Duration = Duration::from_millis(500);
-/// Connections that wait in the kernel while all children are busy.
+/// Backlog: connections that wait in the kernel while all children are busy.
 const BACKLOG: i32 = 1024;
-/// How often, and after which pauses, it is tried again whether a killed server's last child has let go of the socket.
+/// How often, and after which pauses, to check again whether a killed server's last child has closed the socket.
 const ORPHAN_TRIES: u32 = 100;
 const ORPHAN_PAUSE: Duration = Duration::from_millis(10);
 
@@ -71,7 +72,7 @@ impl Listener {
         }
     }
 
-    /// The next connection, and who it is, welcome or not. Never waits: `WouldBlock`.
+    /// Accepts the next connection without blocking, and tells its peer, permitted or not.
     ///
     /// # Errors
     /// As accept(2); see [`is_clients_doing`].
@@ -128,13 +129,13 @@ impl Drop for Listener {
         if let Self::Unix(_, path, file) = self
             && identity(path).is_ok_and(|now| now == *file)
         {
-            // Nobody is left to hear that it failed.
+            // A failure can't be reported any more.
             let _ = fs::remove_file(path);
         }
     }
 }
 
-/// Listens everywhere; a port 0 becomes the port that the kernel chose for the first.
+/// Opens all endpoints; a port 0 becomes the port that the kernel chose for the first.
 ///
 /// # Errors
 /// As [`Listener::open`]: all or nothing.
@@ -152,8 +153,8 @@ pub fn open_all(endpoints: &[Endpoint]) -> Result<Vec<Listener>, String> {
     Ok(listeners)
 }
 
-/// This one client is lost, and the next one may be accepted at once: accept(2) on Linux passes on what has happened to
-/// the connection, whereas a shortage (EMFILE, ENOMEM) will be the same for everybody.
+/// Only this client is lost, and the next one may be accepted at once: accept(2) on Linux passes on errors of the
+/// connection itself. A shortage (EMFILE, ENOMEM) would affect every client.
 #[must_use]
 pub fn is_clients_doing(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
@@ -170,7 +171,7 @@ pub fn is_clients_doing(error: &io::Error) -> bool {
     )
 }
 
-/// What goes wrong with an accepted socket is that connection's end, whatever the system calls it.
+/// Any error of an accepted socket ends that connection.
 fn gone(_: io::Error) -> io::Error {
     io::ErrorKind::ConnectionAborted.into()
 }
@@ -186,7 +187,7 @@ fn open_unix(path: &Path) -> io::Result<Listener> {
     Ok(Listener::Unix(listener, path.to_owned(), identity(path)?))
 }
 
-/// Removes the socket file of a server that is gone.
+/// Removes the socket file of a dead server.
 fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
         return Err(io::ErrorKind::AlreadyExists.into());
@@ -195,21 +196,21 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         match UnixStream::connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return fs::remove_file(path),
             Ok(stream) if listener_is_gone(&stream) => thread::sleep(ORPHAN_PAUSE),
-            // Connected, or its backlog is full, or it is not ours to judge.
+            // Connected, or its backlog is full, or the error is not ours to judge.
             _ => break,
         }
     }
     Err(io::ErrorKind::AddrInUse.into())
 }
 
-/// Whether the process that listened is no more, or a zombie: then a child that it had just forked has not closed its copy of
-/// the socket yet.
+/// Whether the listening process is dead, or a zombie: then a child that it had just forked has not closed its copy
+/// of the socket yet.
 fn listener_is_gone(stream: &UnixStream) -> bool {
     // 0 is a process of another namespace.
     sys::peer_credentials(stream).is_ok_and(|peer| {
         peer.pid > 0
             && fs::read_to_string(format!("/proc/{}/stat", peer.pid))
-                // proc_pid_stat(5): the state follows the name, which is in parentheses and may hold any.
+                // proc_pid_stat(5): the state follows the name, which is in parentheses and may contain parentheses.
                 .map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
     })
 }
@@ -218,7 +219,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
-/// Who is at the other end of a connection. `Display` is how the log shows it: for TCP as Python prints an address.
+/// A connection's peer. `Display` is the log's form: for TCP as Python prints an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// By TCP.
@@ -230,7 +231,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// May use this server.
+    /// Whether it may use this server.
     #[must_use]
     pub fn is_welcome(&self) -> bool {
         match self {
@@ -289,7 +290,7 @@ mod tests {
         let first = Listener::open(&endpoint).unwrap();
         assert!(Listener::open(&endpoint).unwrap_err().starts_with("ya hay un servidor en unix:"));
 
-        // A server that died without tidying up: the file stays, nobody answers.
+        // A server that died without cleaning up: its file stays, and refuses connections.
         let Listener::Unix(ref socket, ..) = first else { unreachable!() };
         let kept = socket.try_clone().unwrap();
         std::mem::forget(first);
@@ -301,7 +302,7 @@ mod tests {
         let second = Listener::open(&endpoint).unwrap();
         UnixStream::connect(&path).unwrap();
 
-        // A successor has taken the path: its file is not ours to remove.
+        // A successor has taken the path: its file must stay.
         fs::remove_file(&path).unwrap();
         let third = Listener::open(&endpoint).unwrap();
         drop(second);

@@ -1,31 +1,31 @@
-//! Clients by TCP that are not served yet, because their address has as many children as one may have.
+//! TCP clients that are not served yet, because their address has its maximum of children.
 //!
-//! Rules: one that has sent something comes before those that have not, in the order of arrival; one that has sent nothing for
-//! [`FIRST_BYTE`] is let go. There is room for [`ROOM`]; more wait in the kernel.
+//! Rules: a client that has sent data comes before those that have not, in the order of arrival. A client that sends
+//! nothing for [`FIRST_BYTE`] is closed. There is room for [`ROOM`]; more wait in the kernel's backlog.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// A client that makes others wait has so long for its first byte.
+/// Time limit for the first byte of a client that makes others wait.
 pub const FIRST_BYTE: Duration = Duration::from_secs(5);
 /// Clients that wait here.
 pub const ROOM: usize = 64;
 
-/// Those who wait, in the order of arrival.
+/// The waiting clients, in the order of arrival.
 #[derive(Debug)]
 pub struct Lobby<C> {
     waiting: Vec<Waiting<C>>,
 }
 
-/// One that waits.
+/// A waiting client.
 #[derive(Debug)]
 pub struct Waiting<C> {
-    /// Its connection, and whatever belongs to it.
+    /// Its connection and its data.
     pub client: C,
-    /// Where it comes from.
+    /// Its address.
     pub address: IpAddr,
     since: Instant,
-    /// It has sent something.
+    /// It has sent data.
     pub spoken: bool,
 }
 
@@ -42,41 +42,41 @@ impl<C> Lobby<C> {
         self.waiting.len() < ROOM
     }
 
-    /// One more waits.
+    /// Adds a client.
     pub fn push(&mut self, client: C, address: IpAddr, now: Instant) {
         self.waiting.push(Waiting { client, address, since: now, spoken: false });
     }
 
-    /// All of them.
+    /// All waiting clients.
     pub fn iter(&self) -> impl Iterator<Item = &Waiting<C>> {
         self.waiting.iter()
     }
 
-    /// The one of this number, in the order of [`Lobby::iter`], has sent something.
+    /// The client of this number, in the order of [`Lobby::iter`], has sent data.
     pub fn note_spoken(&mut self, number: usize) {
         if let Some(waiting) = self.waiting.get_mut(number) {
             waiting.spoken = true;
         }
     }
 
-    /// The first that has sent something and whose address may have another child.
+    /// Takes the first client that has sent data and whose address may have another child.
     pub fn take(&mut self, mut may_enter: impl FnMut(IpAddr) -> bool) -> Option<C> {
         let number = self.waiting.iter().position(|one| one.spoken && may_enter(one.address))?;
         Some(self.waiting.remove(number).client)
     }
 
-    /// Lets go of those that had their time and sent nothing.
+    /// Drops clients whose time is over without data.
     pub fn expire(&mut self, now: Instant) {
         self.waiting.retain(|one| one.spoken || now < one.since + FIRST_BYTE);
     }
 
-    /// When the next one has had its time.
+    /// When the next client's time is over.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Instant> {
         self.waiting.iter().filter(|one| !one.spoken).map(|one| one.since + FIRST_BYTE).min()
     }
 
-    /// Forgets all of them.
+    /// Drops all of them.
     pub fn clear(&mut self) {
         self.waiting.clear();
     }

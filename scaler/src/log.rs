@@ -1,9 +1,9 @@
-//! The scaler's log: one line an event, one write(2) a line, and never a wait for whoever reads it.
+//! The scaler's log: one line per event, one write(2) per line; writing never blocks on a slow reader.
 //!
-//! What happens goes to standard output, as the first server of this kind printed it; what is wrong goes to standard
-//! error, after the program's name. Children have no file and no terminal: they write to a pipe that is their
-//! descriptor 2, and the parent relays. There a leading [`NEWS`] marks a line as one of what happens; anything else (a panic,
-//! an abort's last words) is something wrong.
+//! Normal events go to standard output, as the first server of this kind printed them; errors go to standard error,
+//! after the program's name. Children have no file and no terminal: they write to a pipe that is their descriptor 2,
+//! and the parent relays it. There a leading [`NEWS`] marks a normal event; any other line (a panic, an abort's last
+//! words) is an error.
 //!
 //! A line that its reader has no room for is dropped and counted: a full pipe must not stop the server.
 
@@ -15,12 +15,12 @@ use crate::exit_stats::Cause;
 use crate::sys;
 use crate::words::InWords;
 
-/// First byte of a child's line about what happens.
+/// First byte of a child's line about a normal event.
 pub const NEWS: u8 = b'+';
-/// Longest line, its end included: what a pipe takes in one piece (`PIPE_BUF`).
+/// Longest line, its end included: what a pipe takes atomically (`PIPE_BUF`).
 const LINE_MAX: usize = 4096;
 
-/// Where the parent's lines go.
+/// Writes the parent's lines.
 #[derive(Debug)]
 pub struct Log {
     quiet: bool,
@@ -28,25 +28,25 @@ pub struct Log {
 }
 
 impl Log {
-    /// `quiet`: only what is wrong.
+    /// `quiet`: only errors.
     #[must_use]
     pub const fn new(quiet: bool) -> Self {
         Self { quiet, dropped: 0 }
     }
 
-    /// What happens.
+    /// Logs a normal event.
     pub fn info(&mut self, text: &str) {
         if !self.quiet {
             self.put(sys::OUTPUT, text);
         }
     }
 
-    /// What is wrong.
+    /// Logs an error.
     pub fn error(&mut self, text: &str) {
         self.put(sys::DIAGNOSTICS, &format!("tp2-scaler: {text}"));
     }
 
-    /// For the owner to count; nobody reads it.
+    /// A line for the owner's counters, not for readers.
     pub fn count(&mut self, cause: Cause) {
         self.put(sys::DIAGNOSTICS, &cause.line());
     }
@@ -73,7 +73,7 @@ fn line(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// A child's line about what happens, to its descriptor 2.
+/// A child's line about a normal event, to its descriptor 2.
 pub fn child_news(text: &str) {
     let mut bytes = line(text);
     bytes.insert(0, NEWS);
@@ -81,12 +81,12 @@ pub fn child_news(text: &str) {
     child_write(&bytes);
 }
 
-/// A child's line about what is wrong, to its descriptor 2.
+/// A child's line about an error, to its descriptor 2.
 pub fn child_error(text: &str) {
     child_write(&line(text));
 }
 
-/// A child without a reader for its log has nobody to tell.
+/// A failed write is ignored: the child has no other place to report it.
 fn child_write(bytes: &[u8]) {
     let _ = sys::write(sys::DIAGNOSTICS, bytes);
 }
@@ -106,7 +106,7 @@ impl Relay {
         Self { source, partial: Vec::new() }
     }
 
-    /// Passes on what has come, at most 64 KiB: a child that floods the pipe has to wait its turn.
+    /// Relays what has come, at most 64 KiB: a child that floods the pipe does not delay the others.
     pub fn pass_on(&mut self, log: &mut Log) {
         let mut buffer = [0; 64 << 10];
         let count = match sys::read(&self.source, &mut buffer) {
@@ -141,7 +141,7 @@ fn show(line: &[u8], log: &mut Log) {
     }
 }
 
-/// The one line that a child's runtime writes by itself, before it aborts: std's words, in ours.
+/// Translates the one line that a child's runtime writes itself, before it aborts.
 fn in_spanish(line: &str) -> Cow<'_, str> {
     let bytes =
         line.strip_prefix("memory allocation of ").and_then(|rest| rest.strip_suffix(" bytes failed"));

@@ -1,4 +1,4 @@
-//! The options of `tp2-scaler`, and what is made from their table. The program reads them in its command line.
+//! The options of `tp2-scaler`, and the texts made from their table. The command line is read with it.
 use crate::usage::{self, Manual, Row};
 
 const ABOUT: &str = "escala imágenes grises";
@@ -7,7 +7,7 @@ const fn valued(long: &'static str, value: &'static str, help: &'static str) -> 
     Row { value, ..Row::new(long, help, ()) }
 }
 
-/// Every option, in the order of the help. The defaults that are shown are those in force: they are read from here.
+/// Every option, in the order of the help. The shown defaults are those in force: they are read from here.
 pub const OPTIONS: &[Row<()>] = &[
     Row { short: "h", ..Row::new("help", "Muestra este mensaje de ayuda y sale", ()) },
     Row { short: "i", default: "127.0.0.1", ..valued("ip", "IP", "Dirección o nombre de escucha") },
@@ -33,7 +33,7 @@ pub const OPTIONS: &[Row<()>] = &[
     },
     Row::new("exigir-aislamiento", "No arranca si falta algún paso del aislamiento", ()),
     Row::new("stdio", "Atiende una conexión por la entrada y salida estándar", ()),
-    // «quiet» is what it was called at first.
+    // «quiet» was its first name.
     Row {
         short: "q",
         synonyms: &["quiet"],
@@ -43,19 +43,19 @@ pub const OPTIONS: &[Row<()>] = &[
     Row { short: "V", ..Row::new("version", "Muestra la versión y sale", ()) },
 ];
 
-/// First of the help and second of every complaint.
+/// First line of the help, and second of every error.
 #[must_use]
 pub fn usage_line() -> String {
     usage::line("tp2-scaler", OPTIONS)
 }
 
-/// What `-h` says.
+/// The text of `-h`.
 #[must_use]
 pub fn help() -> String {
     format!("{}\n\nTp2-scaler - {ABOUT}\n\nOpciones:\n{}", usage_line(), usage::help(OPTIONS))
 }
 
-/// What its page of the manual is made from.
+/// The source of its manual page.
 #[must_use]
 pub fn manual() -> Manual {
     let rows = OPTIONS.to_vec();

@@ -1,4 +1,4 @@
-//! The picture both processes speak of: gray samples in memory, nothing else.
+//! The picture that both processes exchange: gray samples in memory.
 
 /// How many samples a pixel has, and what they mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

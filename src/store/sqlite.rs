@@ -1,16 +1,18 @@
-//! The store in one SQLite file: a writer and a reader, each with a connection of its own.
+//! The store in one SQLite file: a writer and a reader, each with its own connection.
 //!
-//! Rules: WAL and `synchronous = FULL`, so that what is answered survives the machine's power; a [`Lock`]
-//! on the file, so that two servers never work on the same tasks (SQLite's own exclusive mode would lock people with
-//! `sqlite3` out). The file is its owner's alone, 0600, and SQLite makes those beside it likewise. Every batch is one transaction, every request
-//! of it a savepoint: what SQLite refuses undoes that request, and what the disk refuses undoes the batch, whose
-//! requests are then tried one by one.
+//! Rules:
+//! - WAL and `synchronous = FULL`: what was answered survives a power failure.
+//! - A [`Lock`] on the file: two servers never work on the same tasks (SQLite's own exclusive mode would lock out
+//!   people with `sqlite3`).
+//! - The file has mode 0600, and SQLite gives those beside it the same.
+//! - Every batch is one transaction, every request in it a savepoint. An error of SQLite undoes that request; an
+//!   error of the disk undoes the batch, whose requests are then tried one by one.
 //!
-//! What it refuses to do: to work on a file of another program or of a later version; to trust what it reads (a value out of
-//! its range is [`StoreError::Broken`], no panic).
+//! What it refuses to do: to work on a file of another program or of a later version; to trust what it reads (a value
+//! out of its range is [`StoreError::Broken`], no panic).
 //!
-//! Known limits: a picture has at most 1,000,000,000 bytes, SQLite's own bound. A write that failed because of the device can't be told from one over a quota, and
-//! is [`StoreError::Full`].
+//! Known limits: a picture has at most 1,000,000,000 bytes, SQLite's own bound. A device error on a write can't be
+//! told from an exceeded quota, and is [`StoreError::Full`].
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -36,13 +38,14 @@ mod writer;
 
 pub use refusal::SqliteOpenError;
 
-/// How long to wait for people who work on the file with programs of their own.
+/// How long to wait for other programs that have the file locked.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Opens the store in the file `path`, which is made if it is not there; tasks that a crash left in work wait again.
+/// Opens the store in the file `path`, which is created if it does not exist; tasks that a crash left in work wait
+/// again.
 ///
 /// # Errors
-/// Another server has it, or it is no file for us; the error says which file and why.
+/// Another server has it, or it is no valid store; the error says which file and why.
 pub fn open(path: &Path, retention: Retention, at: SystemTime) -> Result<Backend, SqliteOpenError> {
     let (writer, reader) = open_both(path, retention, at).map_err(|reason| reason.of(path))?;
     Ok((Box::new(writer), Box::new(reader)))
@@ -70,21 +73,21 @@ fn open_both(
 }
 
 const WRITER_PRAGMAS: [(&str, &str); 4] = [
-    // Each commit waits for the disk: what was answered survives the machine.
+    // Each commit waits for the disk: what was answered survives a power failure.
     ("synchronous", "FULL"),
     ("foreign_keys", "ON"),
-    // What savepoints need is small, and is nobody else's.
+    // Savepoints need little, and other programs must not read it.
     ("temp_store", "MEMORY"),
-    // After a large picture the log is cut down to this.
+    // After a large picture the log is truncated to this.
     ("journal_size_limit", "67108864"),
 ];
 
 fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
-    // Without SQLITE_OPEN_URI a path is a path, whatever it looks like; each connection is used by one thread.
+    // Without SQLITE_OPEN_URI every path is a plain path; each connection is used by one thread.
     let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(PATIENCE)?;
     conn.set_prepared_statement_cache_capacity(64);
-    // The schema may be another's work: it calls no function that could do harm.
+    // The schema may be foreign: it must not call functions with side effects.
     conn.pragma_update(None, "trusted_schema", "OFF")?;
     Ok(conn)
 }
@@ -97,7 +100,7 @@ struct SqliteReader {
 
 impl Reader for SqliteReader {
     fn read(&mut self, read: StoreRead) -> Result<StoreReply, StoreError> {
-        // Several statements look at one state of the file.
+        // Several statements read one snapshot.
         let conn = self.conn.transaction()?;
         match read {
             StoreRead::Status(id) | StoreRead::Watch(id) => status::status(&conn, id).map(StoreReply::Status),

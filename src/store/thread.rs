@@ -1,14 +1,14 @@
-//! The store's two threads: one writes, one reads. What they do it with is behind [`Writer`] and [`Reader`].
+//! The store's two threads: one writes, one reads, through [`Writer`] and [`Reader`].
 //!
-//! Rules: one [`StoreAnswer`] for each [`StoreRequest`], whatever happens: a backend that panics has its requests answered
-//! [`StoreError::Broken`] and goes on, and a thread that is gone is answered for by [`Store::ask`] itself. Writes are made
-//! in the order in which they were asked, and so are reads. Group commit: the writer is handed one request and all that
-//! wait by then, so that the disk turns once for all of them, and nobody waits for company.
+//! Rules: one [`StoreAnswer`] for each [`StoreRequest`] in any case: when a backend panics, its requests are answered
+//! [`StoreError::Broken`] and the thread goes on; [`Store::ask`] itself answers for a thread that is gone. Writes are
+//! made in the order in which they were asked, and so are reads. Group commit: the writer gets one request and all
+//! that wait by then, so that they share one disk sync; a request never waits for others to join it.
 //!
-//! What it refuses to do: to bound its queues. Whoever asks has a reservation for the bytes that he hands in, and so many
-//! requests under way as he has clients and workers.
+//! What it refuses to do: to bound its queues. A caller has a reservation for the bytes that it hands in, and the
+//! number of clients and workers bounds the requests.
 //!
-//! Known limit: a read that takes long keeps the others waiting; each is bounded by the ranges and counts asked for.
+//! Known limit: a slow read delays the reads behind it; each is bounded by the ranges and counts asked for.
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,51 +26,51 @@ const BATCH_MAX: usize = 256;
 /// Bytes after which a transaction takes no further request: the writer holds them until the disk has them.
 const BATCH_BYTES: usize = 32 << 20;
 
-/// Where answers go; called on the store's threads, and by [`Store::ask`] if they are gone.
+/// Receives answers; called on the store's threads, and by [`Store::ask`] if they are gone.
 pub type DeliverAnswer = Arc<dyn Fn(StoreAnswer) + Send + Sync>;
 
 /// Called from another thread when the server stops.
 pub type Brake = Arc<dyn Fn() + Send + Sync>;
 
-/// What changes a store.
+/// Changes a store.
 pub trait Writer: Send {
-    /// Makes these changes in this order, each whole or not at all, and each seeing those before it. Exactly one answer
-    /// for each, in the same order; when this returns, everything it says is durable.
+    /// Makes these changes in this order, each completely or not at all, and each seeing those before it. Exactly one
+    /// answer for each, in the same order; on return, everything it answers is durable.
     fn write(&mut self, batch: Vec<(u64, StoreWrite)>) -> Vec<StoreAnswer>;
 
     /// The server stops in order: every task still in work waits again, and no crash is counted.
     fn close(&mut self);
 
-    /// Whether other servers work on the same tasks: then tasks come, and end, without this server's doing.
+    /// Whether other servers work on the same tasks: then tasks come, and end, without this server's action.
     fn is_shared(&self) -> bool {
         false
     }
 
-    /// Where the store tells [`News`](super::News), if it has any; called once, before anything is asked.
+    /// Where the store reports [`News`](super::News), if it has any; called once, before the first request.
     fn listen(&mut self, deliver: DeliverAnswer) {
         drop(deliver);
     }
 
-    /// What makes it, and the reader, come to an end soon, whatever they wait for; None where they wait for nothing long.
+    /// Makes the writer and the reader end soon, whatever they wait for; None if they never wait long.
     fn brake(&self) -> Option<Brake> {
         None
     }
 }
 
-/// What looks at a store. It sees everything that the [`Writer`] had answered when it was asked.
+/// Reads a store. It sees everything that the [`Writer`] had answered when it was asked.
 pub trait Reader: Send {
-    /// Looks.
+    /// Reads.
     ///
     /// # Errors
-    /// There is no memory for what is there, or the store failed.
+    /// There is no memory for the result, or the store failed.
     fn read(&mut self, read: StoreRead) -> Result<StoreReply, StoreError>;
 }
 
-/// Both halves of what a store is made of.
+/// Both halves of a store.
 pub type Backend = (Box<dyn Writer>, Box<dyn Reader>);
 
-/// A store that runs, and beside it the bank, where that has a database of its own. Dropped unfinished, it is left as by a crash:
-/// what was in work is a suspect.
+/// A running store, and beside it the bank, if that has a database of its own. Dropped unfinished, it is left as by a
+/// crash: tasks in work are suspects.
 pub struct Store {
     all: Desk,
     /// None: the bank is with the tasks.
@@ -102,7 +102,7 @@ impl Store {
         Ok(Self { all: Desk::start("store", (writer, reader), deliver)?, bank: None, is_shared })
     }
 
-    /// From now on this has the bank, on threads of its own. What fails there is told as [`StoreError::Bank`].
+    /// From now on this backend has the bank, on threads of its own. Its failures are [`StoreError::Bank`].
     ///
     /// # Errors
     /// The system gives no thread.
@@ -122,7 +122,7 @@ impl Store {
         self.is_shared
     }
 
-    /// Asks; never blocks. The answer comes through [`DeliverAnswer`].
+    /// Asks without blocking. The answer comes through [`DeliverAnswer`].
     pub fn ask(&self, request: StoreRequest) {
         match &self.bank {
             Some(bank) if request.ask.is_about_bank() => bank.ask(request),
@@ -130,7 +130,7 @@ impl Store {
         }
     }
 
-    /// Waits until everything that was asked is answered, lets every task still in work wait again, and closes.
+    /// Waits until every request is answered, requeues every task still in work, and closes.
     pub fn finish(self) {
         let Self { all, bank, .. } = self;
         for desk in bank.iter().chain([&all]) {
@@ -181,9 +181,9 @@ impl Desk {
 
     fn finish(self) {
         let Self { writes, reads, writing, reading, .. } = self;
-        // The reader first: the writer is the last to leave, and tidies up.
+        // The reader first: the writer ends last, and cleans up.
         drop(reads);
-        // Both threads catch the panics of their backends; there is nothing left to say about one that did not.
+        // Both threads catch their backends' panics; one that did not can't be reported.
         let _ = reading.join();
         drop(writes);
         if let Ok(mut writer) = writing.join() {
@@ -230,7 +230,6 @@ fn weight(write: &StoreWrite) -> usize {
     }
 }
 
-/// What the reader's thread is asked.
 enum Look {
     Read(StoreRead),
     Document(BankLook, Reservation),
@@ -251,7 +250,7 @@ fn read_all(requests: &Receiver<(u64, Look)>, mut reader: Box<dyn Reader>, deliv
     }
 }
 
-/// The duty to answer these tickets in this order: those left when it is dropped are answered that the store broke.
+/// Answers these tickets in this order; tickets left at drop are answered that the store broke.
 struct PendingReplies<'a> {
     tickets: VecDeque<u64>,
     deliver: &'a DeliverAnswer,

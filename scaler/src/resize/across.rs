@@ -2,12 +2,14 @@
 //!
 //! [`Plan`] has the weights of all columns, laid out as the kernels read them. There are two layouts for vectors:
 //!
-//! - [`Narrow`], as long as four neighbours begin within 14 samples of each other, which is down to a fifth of the width (fewer columns than that may begin at the same sample, with many taps): one lane is one
-//!   column, and the samples of two taps for eight columns are gathered from two loads by a shuffle. A weight of 22 bits is split into two
-//!   halves of 11 bits, for the processor multiplies 16 bits: sums of both halves put together are exact.
-//! - [`Wide`], for more taps: one lane is one tap, and each column adds up its lanes in the end. There the two halves would cost
-//!   twice, so the weights are rounded to 16 bits, and it is known by how much a sum may be off then ([`Wide::doubt`]). Where that
-//!   could move the rounding, which is the case of one sample in a hundred, the kernel adds up what rounding took away from the weights as well.
+//! - [`Narrow`], while four neighbours begin within 14 samples of each other, which is down to a fifth of the width
+//!   (for fewer columns several may begin at the same sample, with many taps): one lane is one column, and a shuffle
+//!   gathers the samples of two taps for eight columns from two loads. A weight of 22 bits is split into two halves
+//!   of 11 bits, because the processor multiplies 16 bits: the sums of both halves put together are exact.
+//! - [`Wide`], for more taps: one lane is one tap, and each column adds up its lanes at the end. There two halves
+//!   would cost twice as much, so the weights are rounded to 16 bits, and the largest error of a sum is known
+//!   ([`Wide::doubt`]). Where that error could change the rounding, which is one sample in a hundred, the kernel also
+//!   adds up what rounding took away from the weights.
 
 use super::weights::{Axis, POINT, Weights};
 use super::{ResizeError, reserved};
@@ -20,9 +22,9 @@ pub(crate) const SLACK: usize = 64;
 const PAIRS_MAX: usize = 16;
 /// Columns of a group.
 const LANES: usize = 8;
-/// Taps that are multiplied at once.
+/// Taps multiplied at once.
 pub(crate) const TAPS: usize = 16;
-/// Up to so many vectors of weights a column is filled up to as many as all others have, so that nothing is to be counted.
+/// Up to so many vectors of weights, every column is padded to the same number, so that the loop has a fixed length.
 pub(crate) const EVEN_MAX: usize = 4;
 /// 16 numbers of 16 bits, or 32 bytes.
 pub(crate) type Vector = [u8; 32];
@@ -33,7 +35,7 @@ pub(crate) struct Plan {
     /// For each column its first sample, and where its weights begin.
     starts: Vec<(u32, u32)>,
     weights: Vec<i32>,
-    /// For vectors; none, if there are none.
+    /// The layout for vectors; none without them.
     pub(crate) layout: Option<Layout>,
 }
 
@@ -49,9 +51,9 @@ pub(crate) enum Layout {
 /// One lane a column.
 #[derive(Debug)]
 pub(crate) struct Narrow {
-    /// Vectors of weights for a group: by pairs of taps, upper halves, then lower halves.
+    /// Pairs of taps of a group: each has a vector of upper halves and one of lower halves.
     pub(crate) pairs: usize,
-    /// All samples of four columns lie within 16 bytes, so that one load is enough.
+    /// All samples of four columns lie within 16 bytes: one load is enough.
     pub(crate) compact: bool,
     pub(crate) groups: Vec<Group>,
     pub(crate) weights: Vec<[Vector; 2]>,
@@ -62,9 +64,9 @@ pub(crate) struct Narrow {
 pub(crate) struct Group {
     /// The first samples of columns 0 and 4.
     pub(crate) bases: [u32; 2],
-    /// Each column's first two samples, counted from its base, in the order of a shuffle of bytes.
+    /// Each column's first two samples, counted from its base, in the order of a byte shuffle.
     pub(crate) gather: Vector,
-    /// Each column begins two samples behind the one before it: half the width, where no shuffle is needed.
+    /// Each column begins two samples behind the one before it: half the width, which needs no shuffle.
     pub(crate) halving: bool,
 }
 
@@ -73,13 +75,13 @@ pub(crate) struct Group {
 pub(crate) struct Wide {
     /// Bits behind the binary point of the rounded weights.
     pub(crate) point: u32,
-    /// By how much a sum of rounded weights may differ from the exact one, in its own last bits.
+    /// The largest difference between a sum of rounded weights and the exact one, in its own last bits.
     pub(crate) doubt: i32,
-    /// Vectors of weights that every column has; 0 if they have as many as they need.
+    /// Vectors of weights of every column; 0 if columns differ.
     pub(crate) even: usize,
-    /// For two columns each its first sample and its vectors of weights; none for what is behind the last one.
+    /// For two columns each its first sample and its vectors of weights; none behind the last one.
     pub(crate) columns: Vec<[(u32, u32); 2]>,
-    /// The rounded weights of all columns, one behind the other, each filled up with zeros to 16 taps.
+    /// The rounded weights of all columns in sequence, each padded with zeros to 16 taps.
     pub(crate) weights: Vec<Vector>,
     /// What rounding took away from them, in the last bits of an exact weight.
     pub(crate) rests: Vec<Vector>,
@@ -196,13 +198,13 @@ impl Wide {
                 _ => wide.columns.push([this, (0, 0)]),
             }
         }
-        // Behind an odd last column one of nothing.
+        // Behind an odd last column an empty one.
         if let (Some([_, second]), 1) = (wide.columns.last_mut(), columns % 2) {
             *second = (0, narrow(wide.even));
             wide.weights.extend(std::iter::repeat_n([0; 32], wide.even));
             wide.rests.extend(std::iter::repeat_n([0; 32], wide.even));
         }
-        // Samples are at most 255, and none is negative: errors of one sign alone add up.
+        // Samples are at most 255, and none is negative: only errors of one sign add up.
         wide.doubt = i32::try_from(((255 * doubt) >> cut) + 1).unwrap_or(i32::MAX);
         Ok(wide)
     }

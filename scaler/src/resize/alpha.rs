@@ -1,11 +1,12 @@
-//! Gray under alpha: apart, multiplied, before the passes; divided, and together again, behind them. What is invisible lends no colour so.
+//! Gray with alpha: split and premultiplied before the passes, divided and joined after them. So invisible pixels do
+//! not affect visible ones.
 //!
-//! Loops of fixed length, which the compiler turns into vectors of whatever the caller is compiled for.
+//! Loops of fixed length, which the compiler vectorises for the caller's target features.
 
 /// Pixels at once.
 const PIXELS: usize = 32;
 
-/// Pixels of gray and alpha as two rows, the gray times the alpha.
+/// Splits pixels of gray and alpha into two rows, the gray times the alpha.
 #[inline(always)]
 pub(super) fn split(pixels: &[u8], gray: &mut [u8], alpha: &mut [u8]) {
     let (blocks, rest) = pixels.as_chunks::<{ 2 * PIXELS }>();
@@ -23,7 +24,7 @@ pub(super) fn split(pixels: &[u8], gray: &mut [u8], alpha: &mut [u8]) {
     }
 }
 
-/// The other way.
+/// The inverse.
 #[inline(always)]
 pub(super) fn join(gray: &[u8], alpha: &[u8], pixels: &mut [u8]) {
     let (blocks, rest) = pixels.as_chunks_mut::<{ 2 * PIXELS }>();
@@ -48,8 +49,8 @@ fn product(value: u8, opacity: u8) -> u8 {
     ((product + (product >> 8)) >> 8).to_le_bytes()[0]
 }
 
-/// a * 255 / b, by the reciprocal in parts of 256; 0 under an alpha of 0. No quotient of 255 * 256 lies within 1/255 of the middle of two
-/// whole numbers, so that single precision rounds it as it should.
+/// a * 255 / b, by the reciprocal in parts of 256; 0 under an alpha of 0. No quotient of 255 * 256 lies within 1/255
+/// of the middle of two whole numbers, so single precision rounds correctly.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "at most 65280")]
 fn quotient(value: u8, opacity: u8) -> u8 {

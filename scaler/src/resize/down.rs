@@ -1,8 +1,10 @@
-//! The vertical pass: rows come in, and rows of the result go out as soon as the last one below their kernel has come.
+//! The vertical pass: rows come in, and each row of the result goes out as soon as the last source row below its
+//! kernel has come.
 //!
-//! - Few taps: the rows wait in a ring, and each row of the result is added up at once, in registers.
-//! - Many taps, which is a reduction beyond eight: a ring would hold more than the sums do. Rows of the result are begun before their last row
-//!   has come, and each sixteen rows that have come are added to all sums that they are part of, which are five or six.
+//! - Few taps: the rows wait in a ring, and each row of the result is summed at once, in registers.
+//! - Many taps, which is a reduction beyond eight: a ring would hold more than the sums do. Rows of the result are
+//!   begun before their last row has come, and each group of sixteen rows is added to all sums that it is part of,
+//!   which are five or six.
 //!
 //! So the memory is some dozens of rows at most, whatever the heights.
 
@@ -10,9 +12,9 @@ use super::kernels::{GROUP, Kernels};
 use super::weights::{Axis, HALF, Weights};
 use super::{ResizeError, zeroed};
 
-/// Rows that are added up at once.
+/// Rows summed at once.
 pub(crate) const ROWS_MAX: usize = 32;
-/// Rows that are added to the sums at once.
+/// Rows added to the sums at once.
 pub(crate) const SUMMED: usize = 16;
 
 #[derive(Debug)]
@@ -54,10 +56,10 @@ impl Down {
         let axis = Axis::new(from, to);
         let taps = axis.taps_max();
         let (rows, way) = if taps <= ROWS_MAX {
-            // The next row needs `taps` at most, and a group is never taken but for one that is missing.
+            // The next row needs at most `taps` rows, and a group is only taken when a row is missing.
             ((taps + GROUP - 1).next_multiple_of(GROUP), Way::AtOnce(Weights::default()))
         } else {
-            // Kernels that touch some of the summed rows: that many rows, and a kernel's length.
+            // Rows of the result whose kernels touch some of the summed rows.
             let places = ((SUMMED + taps) * to).div_ceil(from) + 2;
             let mut sums = Vec::new();
             let count = places.checked_mul(stride).ok_or(ResizeError::Memory)?;
@@ -70,7 +72,7 @@ impl Down {
         Ok(Self { axis, from, to, stride, ring, rows, arrived: 0, gone: 0, way })
     }
 
-    /// Where the next rows go; then call [`Self::arrived`]. To be asked only when [`Self::next`] has nothing.
+    /// Buffers for the next rows; then call [`Self::arrived`]. Only to be called when [`Self::next`] returns nothing.
     pub(super) fn places(&mut self) -> [&mut [u8]; GROUP] {
         // All groups but the last are whole, and the ring has whole groups: no group wraps around.
         let at = self.arrived % self.rows * self.stride;
@@ -78,7 +80,7 @@ impl Down {
         std::array::from_fn(|_| places.next().unwrap_or_default())
     }
 
-    /// So many rows have come, a group unless they are the last.
+    /// So many rows have come: a group, unless they are the last.
     pub(super) fn arrived(&mut self, count: usize, kernels: Kernels) {
         self.arrived += count;
         if let Way::Sums(sums) = &mut self.way
@@ -105,7 +107,7 @@ impl Down {
         }
     }
 
-    /// The next row of the result, if all that it takes has come.
+    /// The next row of the result, if all source rows that it needs have come.
     pub(super) fn next(&mut self, result: &mut [u8], kernels: Kernels) -> bool {
         if self.gone == self.to || self.axis.span(self.gone).end > self.arrived {
             return false;

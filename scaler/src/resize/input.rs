@@ -1,17 +1,17 @@
-//! The rows that have come and are not used yet, packed as they come.
+//! Source rows that are not used yet, packed in one buffer.
 
 use super::across::SLACK;
 use super::kernels::GROUP;
 use super::{ResizeError, zeroed};
 
-/// What is read at once, if a picture has that much: as much as stays in a processor's second cache beside the rest of the work.
+/// Read size, if a picture has that much: as much as stays in the second-level cache beside the rest of the work.
 const BYTES: usize = 128 << 10;
 
 #[derive(Debug)]
 pub(super) struct Input {
-    /// With bytes behind the last one that may come, which kernels may read.
+    /// With bytes behind the last row, which kernels may read.
     bytes: Vec<u8>,
-    /// The unused ones.
+    /// Start of the unused bytes.
     start: usize,
     end: usize,
     /// Bytes of a row.
@@ -28,7 +28,7 @@ impl Input {
         Ok(Self { bytes: zeroed(room + SLACK)?, start: 0, end: 0, row, missing })
     }
 
-    /// Where the next bytes go; then call [`Self::filled`].
+    /// Buffer for the next bytes; then call [`Self::filled`].
     pub(super) fn space(&mut self) -> &mut [u8] {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
@@ -39,11 +39,11 @@ impl Input {
         self.bytes.get_mut(self.end..self.end + room).unwrap_or_default()
     }
 
-    /// The same, and more of it where none is left: what is not used yet is held.
+    /// The same, growing the buffer when it is full: unused bytes are held.
     pub(super) fn more_space(&mut self) -> Result<&mut [u8], ResizeError> {
         if self.space().is_empty() && self.missing > 0 {
             let whole = self.end + self.missing + SLACK;
-            // All at once, for what is not touched takes no memory, and less than that would be moved again.
+            // All at once: untouched memory costs nothing, and less would be moved again.
             let bytes = &mut self.bytes;
             bytes.try_reserve_exact(whole - bytes.len()).map_err(|_| ResizeError::Memory)?;
             bytes.resize((2 * bytes.len()).min(whole), 0);
@@ -67,7 +67,7 @@ impl Input {
         if rows >= GROUP || self.missing == 0 { rows.min(GROUP) } else { 0 }
     }
 
-    /// The next rows, each with all that lies behind it, [`SLACK`] bytes at least; the last of them again where there are fewer than a group.
+    /// The next rows, each with at least [`SLACK`] bytes behind it; if fewer than a group, the last one is repeated.
     pub(super) fn group(&self, count: usize) -> [&[u8]; GROUP] {
         std::array::from_fn(|row| {
             let at = self.start + row.min(count.saturating_sub(1)) * self.row;

@@ -1,4 +1,5 @@
-//! The resampling: antialiased bicubic (Catmull-Rom, a = -0.5), to the bit the convolution that Pillow 13 calls BICUBIC for 8 bits.
+//! Resampling: antialiased bicubic (Catmull-Rom, a = -0.5), bit-identical to the convolution that Pillow 13 calls
+//! BICUBIC for 8 bits.
 //!
 //! ```text
 //!           a row of 12 source samples, to 4: each is as wide as 3 of them
@@ -16,20 +17,20 @@
 //!  sample 1 = (w0 * source 0 + w1 * source 1 + … + w10 * source 10 + half) >> 22
 //! ```
 //!
-//! Weights outside the picture are left out, and the rest is normalised to 2^22 in all ([`weights`]). The same is done along the other axis, on
-//! the samples of the first pass, which are bytes again. So a picture is a stream:
+//! Weights outside the picture are left out, and the rest is normalised to a sum of 2^22 ([`weights`]). The same is
+//! done along the other axis, on the samples of the first pass, which are bytes again. So a picture is a stream:
 //!
 //! ```text
 //!  rows in --> Input --> across --> ring or sums --> down --> rows out        as a rule
 //!  rows in --> Input --> ring or sums --> down --> across --> rows out        columns first, see `rows_first`
 //! ```
 //!
-//! A row of the result is there as soon as its last source row is, and only some rows of either picture are in memory. While they are, they
-//! are in the processor's cache too: that is what makes it fast ([`kernels`]), two to three times as fast as a pass over the
-//! whole picture for each axis.
+//! A row of the result is ready as soon as its last source row is, and only some rows of either picture are in
+//! memory. So they stay in the processor's cache, which makes it fast ([`kernels`]): two to three times as fast as a
+//! pass over the whole picture for each axis.
 //!
-//! Rules: gray under alpha is multiplied by it before and divided after ([`alpha`]); the same size is an exact copy; portable and vector
-//! kernels give the same samples; no memory is taken but in [`Resizer::new`] and
+//! Rules: gray with alpha is premultiplied before and divided after ([`alpha`]); the same size is an exact copy;
+//! portable and vector kernels give the same samples; memory is taken only in [`Resizer::new`] and
 //! [`Resizer::more_space`].
 
 pub(crate) mod across;
@@ -48,7 +49,7 @@ use kernels::{BLOCK, GROUP, Kernels};
 
 use crate::raster::{Channels, Raster};
 
-/// One picture on its way from one size to another: rows in, rows out.
+/// Resizes one picture: source rows in, result rows out.
 ///
 /// ```
 /// use scaler::raster::Channels;
@@ -68,20 +69,20 @@ use crate::raster::{Channels, Raster};
 #[derive(Debug)]
 pub struct Resizer {
     kernels: Kernels,
-    /// Source and result in samples a row (of one channel), and rows.
+    /// Source and result in samples per row (of one channel), and rows.
     from: (usize, usize),
     to: (usize, usize),
     channels: Channels,
     input: Input,
-    /// A group of source rows, gray and alpha apart.
+    /// A group of source rows, gray and alpha split.
     apart: Lines,
     passes: Passes,
     /// Rows of the result.
     ready: Lines,
-    /// Which of `ready` are there to go out.
+    /// Which of `ready` have not gone out.
     first: usize,
     last: usize,
-    /// A row of gray and alpha together again.
+    /// A row with gray and alpha joined again.
     pixels: Vec<u8>,
     /// Rows that have gone out.
     gone: usize,
@@ -151,8 +152,8 @@ impl Resizer {
         })
     }
 
-    /// Takes source bytes in the order of the rows, wherever they are cut; returns how many. Fewer than there are if rows of the result
-    /// wait, or behind the picture's end.
+    /// Takes source bytes in row order, cut anywhere; returns how many. Fewer than given if rows of the result wait,
+    /// or behind the picture's end.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
@@ -168,12 +169,12 @@ impl Resizer {
         taken
     }
 
-    /// Where the next source bytes may be put by the caller; empty if rows of the result wait, or behind the picture's end.
+    /// Buffer for the next source bytes; empty if rows of the result wait, or behind the picture's end.
     pub fn space(&mut self) -> &mut [u8] {
         self.input.space()
     }
 
-    /// The same without end: bytes that can't be used before rows of the result have been taken are held.
+    /// The same, but unbounded: bytes that can't be used before rows of the result are taken are held.
     ///
     /// # Errors
     /// [`ResizeError::Memory`].
@@ -181,7 +182,7 @@ impl Resizer {
         self.input.more_space()
     }
 
-    /// So many bytes have been put at the front of [`Self::space`].
+    /// So many bytes were written to the front of [`Self::space`].
     pub fn filled(&mut self, count: usize) {
         let count = count.min(self.input.space().len());
         self.input.filled(count);
@@ -211,7 +212,8 @@ impl Resizer {
         self.to.1 - self.gone
     }
 
-    /// The next row of the result, of `width * channels.count()` bytes; `None` until more of the source has come, and behind the last row.
+    /// The next row of the result, of `width * channels.count()` bytes; `None` if it needs more of the source, and
+    /// behind the last row.
     pub fn next_row(&mut self) -> Option<&[u8]> {
         if self.gone == self.to.1 {
             return None;
@@ -255,7 +257,7 @@ impl Resizer {
         let kernels = *kernels;
         let left = self.to.1 - self.gone;
         loop {
-            // What is there without another source row.
+            // Rows that need no further source row.
             match passes {
                 Passes::Down(down) | Passes::AcrossDown(_, down) => {
                     if down.next(ready.line_mut(0), kernels) {
@@ -313,7 +315,7 @@ impl Resizer {
     }
 }
 
-/// Each channel of the rows by itself.
+/// Each channel of the rows separately.
 fn across(
     plan: &Plan,
     source: [&[u8]; GROUP],
@@ -331,7 +333,7 @@ fn across(
     }
 }
 
-/// A group of rows in whole blocks; where there is alpha, gray in the first half of a row and alpha in the second.
+/// A group of rows in whole blocks; with alpha, gray is in the first half of a row and alpha in the second.
 #[derive(Debug)]
 struct Lines {
     bytes: Vec<u8>,
@@ -361,13 +363,13 @@ impl Lines {
     }
 }
 
-/// Asks the processor which kernels it runs. A parent that forks does it before: the answer stays, and in a virtual machine each question
-/// takes as long as a small picture.
+/// Detects which kernels the processor runs. A parent calls it before it forks: the answer stays, and in a virtual
+/// machine each detection takes as long as a small picture.
 pub fn prepare() {
     let _ = Kernels::here();
 }
 
-/// The whole picture at once: `source` in `width` times `height` pixels.
+/// Resizes a whole picture at once to `width` times `height` pixels.
 ///
 /// # Errors
 /// [`ResizeError::Memory`]; [`ResizeError::Geometry`] for a raster that breaks its invariant or a side of 0.
@@ -394,8 +396,8 @@ fn resize_with(kernels: Kernels, source: &Raster, width: u32, height: u32) -> Re
     Ok(Raster { width, height, channels, samples })
 }
 
-/// Rows first, but columns first where they lose more than twice what the rows lose. That is what Pillow 13.0 does (found by comparing
-/// both orders with it for 1,367 random pairs of sizes, ties included).
+/// Rows first, but columns first if they shrink more than twice as much as the rows. That is what Pillow 13.0 does
+/// (found by comparing both orders with it for 1,367 random pairs of sizes, ties included).
 fn rows_first(from: (u32, u32), to: (u32, u32)) -> bool {
     let lost = |from: u32, to: u32| i64::from(from) - i64::from(to);
     let (columns, rows) = (lost(from.0, to.0), lost(from.1, to.1));

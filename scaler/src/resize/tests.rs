@@ -1,6 +1,6 @@
 use super::*;
 
-/// A picture without a pattern: noise, or noise of black and white alone.
+/// A picture without a pattern: noise, or noise of black and white only.
 fn noise(width: u32, height: u32, channels: Channels, bilevel: bool) -> Raster {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ u64::from(width) << 32 ^ u64::from(height);
     let mut sample = || {
@@ -20,7 +20,8 @@ fn flat(width: u32, height: u32, value: u8) -> Raster {
 /// Columns and rows.
 type Size = (u32, u32);
 
-/// Pairs of sizes that take every way through the code: few and many taps, even and odd ends of a row, both orders of the axes.
+/// Pairs of sizes that cover every path of the code: few and many taps, even and odd ends of a row, both orders of
+/// the axes.
 const SIZES: &[(Size, Size)] = &[
     ((64, 48), (32, 24)),
     ((61, 47), (30, 23)),
@@ -78,7 +79,7 @@ fn every_width_near_a_block_is_right() {
     }
 }
 
-/// The definition once more, whole pictures and one axis after the other.
+/// The definition again, on whole pictures, one axis after the other.
 fn defined(source: &Raster, to: (u32, u32)) -> Vec<u8> {
     let pass = |samples: &[u8], lines: usize, step: (usize, usize), from: u32, to: u32| {
         // Line `l`, sample `s` lies at l * step.0 + s * step.1.
@@ -187,7 +188,7 @@ fn memory_is_some_rows_whatever_the_height() {
 }
 
 impl Resizer {
-    /// Of its rows; the weights take some more.
+    /// Bytes of its rows; the weights take some more.
     fn bytes(&self) -> usize {
         let passes = match &self.passes {
             Passes::None | Passes::Across(_) => 0,
@@ -218,7 +219,7 @@ fn flat_pictures_stay_flat_at_every_size() {
 
 #[test]
 fn invisible_gray_lends_no_colour() {
-    // The left half is opaque black, the right half is white that nobody sees.
+    // The left half is opaque black, the right half is transparent white.
     let samples = (0..8).flat_map(|_| (0..8).flat_map(|x| if x < 4 { [0, 255] } else { [255, 0] })).collect();
     let source = Raster { width: 8, height: 8, channels: Channels::LumaAlpha, samples };
     for (width, height) in [(4, 4), (3, 3), (16, 16)] {

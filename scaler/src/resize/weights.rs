@@ -1,16 +1,16 @@
-//! The weights of one sample along one axis: the kernel, laid over the source and made whole numbers.
+//! The weights of one sample along one axis: the kernel over the source grid, as whole numbers.
 //!
 //! Double precision and its order of operations are Pillow's (`precompute_coeffs` and `normalize_coeffs_8bpc` of
-//! src/libImaging/Resample.c, Pillow 13.0): another order would move the last bit of a weight, and with it here and there a sample.
+//! src/libImaging/Resample.c, Pillow 13.0): another order would change the last bit of a weight, and so some samples.
 
 use std::ops::Range;
 
-/// Bits behind the binary point of a weight. Its sums fit 32 bits: the absolute values of the weights come to less than 1.5, and 255 of them to
-/// less than 2^31.
+/// Bits behind the binary point of a weight. Sums fit 32 bits: the absolute values of the weights add up to less than
+/// 1.5, and 255 times that to less than 2^31.
 pub(super) const POINT: u32 = 22;
-/// Half of a sample's step: every sum begins with it, so that cutting off rounds.
+/// Half of a sample's step: every sum begins with it, so that shifting rounds.
 pub(super) const HALF: i32 = 1 << (POINT - 1);
-/// How far the kernel reaches from its middle, in steps of the larger of both grids.
+/// The kernel's radius, in steps of the larger of both grids.
 const REACH: f64 = 2.0;
 
 /// One axis of a picture and of its result.
@@ -19,28 +19,28 @@ pub(super) struct Axis {
     from: usize,
     /// Source samples per sample of the result.
     scale: f64,
-    /// The same, but at least 1: by this the kernel is stretched.
+    /// The same, but at least 1: the kernel is stretched by this.
     stretch: f64,
 }
 
-/// The weights of one sample of the result: of the source samples from `first` on, one after another.
+/// The weights of one sample of the result: for consecutive source samples from `first` on.
 #[derive(Debug, Default)]
 pub(super) struct Weights {
     pub(super) first: usize,
-    /// Whole numbers, 2^22 for 1; in all 2^22 but for what rounding leaves.
+    /// Whole numbers, 2^22 for 1; their sum is 2^22 up to rounding.
     pub(super) fixed: Vec<i32>,
     exact: Vec<f64>,
 }
 
 impl Axis {
-    /// From that many samples to that many, at least 1 each.
+    /// From so many samples to so many, at least 1 each.
     #[expect(clippy::cast_precision_loss, reason = "sides are far below 2^52")]
     pub(super) fn new(from: usize, to: usize) -> Self {
         let scale = from as f64 / to as f64;
         Self { from, scale, stretch: scale.max(1.0) }
     }
 
-    /// The source samples that lie under the kernel for sample `at` of the result.
+    /// The source samples under the kernel for sample `at` of the result.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -58,7 +58,7 @@ impl Axis {
         ((REACH * self.stretch).ceil() as usize * 2 + 1).min(self.from)
     }
 
-    /// Works out the weights for sample `at` of the result.
+    /// Computes the weights for sample `at` of the result.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -68,7 +68,7 @@ impl Axis {
         let (span, center, shrink) = (self.span(at), self.center(at), 1.0 / self.stretch);
         weights.first = span.start;
         weights.exact.clear();
-        // Counted in 32 bits, which the compiler can turn into several at once; sides are no longer than that.
+        // Counted in 32 bits, which the compiler can vectorise; sides are no longer than that.
         let (first, count) = (span.start as f64, span.len() as i32);
         let sample = |tap: i32| first + f64::from(tap);
         weights.exact.extend((0..count).map(|tap| cubic((sample(tap) - center + 0.5) * shrink)));

@@ -1,20 +1,20 @@
 //! The image bank. Names are compared by their bytes, SQLite's own order for text.
 //!
-//! A folder that is removed is hidden at once, by a name that no folder can have ([`HIDDEN`]); [`bury`] deletes its faces,
-//! a bounded number in each sweep, so that no other write waits for a large folder.
+//! Removing a folder hides it at once, under a name that no folder can have ([`HIDDEN`]); [`bury`] deletes its faces,
+//! a bounded number in each sweep, so that a large folder does not delay other writes.
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::model::face::{Face, FolderPage, Page};
 use crate::store::StoreError;
 
-/// The first letter of a hidden folder's name, and what follows all such names: no folder of a client has it.
+/// The first letter of hidden folders' names, and the upper bound of such names: no client's folder has it.
 const HIDDEN: [&str; 2] = ["$", "%"];
 
 /// Faces of hidden folders that one sweep deletes, some ten kilobytes each.
 const BURIED_MAX: usize = 256;
 
-/// Keeps a face unless its folder has one of that name; the database itself sees to that.
+/// Adds a face unless its folder has one of that name; the database itself ensures that.
 pub(super) fn insert(conn: &Connection, folder: &str, face: &Face) -> Result<bool, StoreError> {
     let Face { name, image, samples } = face;
     conn.prepare_cached("INSERT INTO carpeta (nombre) VALUES (?1) ON CONFLICT DO NOTHING")?
@@ -28,7 +28,7 @@ pub(super) fn insert(conn: &Connection, folder: &str, face: &Face) -> Result<boo
     Ok(inserted > 0)
 }
 
-/// Forgets a face, and its folder if that was the last one; whether there was one.
+/// Deletes a face, and its folder if that was the last one; whether there was one.
 pub(super) fn remove_face(conn: &Connection, folder: &str, name: &str) -> Result<bool, StoreError> {
     let removed = conn
         .prepare_cached(
@@ -39,7 +39,7 @@ pub(super) fn remove_face(conn: &Connection, folder: &str, name: &str) -> Result
     Ok(removed > 0)
 }
 
-/// Hides a folder from every read that follows; whether there was one.
+/// Hides a folder from every later read; whether there was one.
 pub(super) fn hide_folder(conn: &Connection, folder: &str) -> Result<bool, StoreError> {
     let hidden = conn
         .prepare_cached("UPDATE carpeta SET nombre = ?2 || id WHERE nombre = ?1")?
@@ -71,7 +71,7 @@ fn find(conn: &Connection, folder: &str) -> Result<Option<(i64, u64)>, StoreErro
     Ok(found)
 }
 
-/// Those of these names that a folder lacks; all of them if there is no such folder.
+/// The given names that a folder lacks; all of them if there is no such folder.
 pub(super) fn missing(
     conn: &Connection,
     folder: &str,
@@ -88,7 +88,7 @@ pub(super) fn missing(
     Ok(lacking)
 }
 
-/// Folders in order of their names, `from` this one on, and how many faces each has.
+/// Folders in order of their names, from `from` on, and how many faces each has.
 pub(super) fn folders(conn: &Connection, from: Option<&str>, max: usize) -> Result<FolderPage, StoreError> {
     let [first, last] = HIDDEN;
     let mut folders: Vec<(String, u64)> = conn
@@ -104,7 +104,7 @@ pub(super) fn folders(conn: &Connection, from: Option<&str>, max: usize) -> Resu
     Ok(FolderPage { folders, next })
 }
 
-/// Names in a folder, `from` this one on.
+/// Names in a folder, from `from` on.
 pub(super) fn names(
     conn: &Connection,
     folder: &str,
@@ -116,7 +116,7 @@ pub(super) fn names(
         .prepare_cached(
             "SELECT nombre FROM imagen WHERE carpeta = ?1 AND nombre >= ?2 ORDER BY nombre LIMIT ?3",
         )?
-        // One more is where the next part begins. No name is empty: all are after the empty one.
+        // One more: the next part begins there. No name is empty: all are after the empty one.
         .query_map((folder, from.unwrap_or(""), limit(max).saturating_add(1)), |row| row.get("nombre"))?
         .collect::<rusqlite::Result<_>>()?;
     let next = (names.len() > max).then(|| names.pop()).flatten();
@@ -156,7 +156,7 @@ fn of(row: &Row<'_>) -> rusqlite::Result<Face> {
     Ok(Face { name: row.get("nombre")?, image: row.get("imagen_str")?, samples: Bytes::from(samples) })
 }
 
-/// SQLite counts in i64, and takes a negative limit for none.
+/// SQLite counts in i64, and takes a negative limit for no limit.
 fn limit(max: usize) -> i64 {
     i64::try_from(max).unwrap_or(i64::MAX)
 }

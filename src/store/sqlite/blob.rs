@@ -1,4 +1,4 @@
-//! Files in the column `file` of a table, in and out without a copy of the whole within SQLite.
+//! Files in the column `file` of a table, written and read without a full copy within SQLite.
 use std::ops::Range;
 
 use rusqlite::Connection;
@@ -6,7 +6,7 @@ use rusqlite::blob::ZeroBlob;
 
 use crate::store::{StoreError, rules};
 
-/// What is bound to the column of a new row, before the file is [written](write()).
+/// The placeholder for a new row's column, before the file is [written](write()).
 pub(super) fn room(file: &[u8]) -> ZeroBlob {
     ZeroBlob(file.len() as u64)
 }
@@ -41,7 +41,7 @@ impl From<Unread> for StoreError {
     }
 }
 
-/// Reads a range of the file of this row, which has it.
+/// Reads a range of the file of this row, which must have one.
 pub(super) fn read(conn: &Connection, table: &str, row: i64, range: Range<u64>) -> Result<Vec<u8>, Unread> {
     let length = range.end.saturating_sub(range.start);
     let (start, size, mut bytes) = rules::room_for(&range).ok_or(Unread::NoRoom { length })?;

@@ -1,4 +1,4 @@
-//! How the values of a task are written in columns, and read back without trusting them.
+//! How a task's values are stored in columns, and read back without trusting them.
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::ToSql;
@@ -9,7 +9,7 @@ use crate::http::format::Format;
 use crate::model::task::TaskState;
 use crate::model::transform::Transform;
 
-/// A value as it is kept.
+/// A value as stored.
 pub(super) struct KeptRow<T>(pub(super) T);
 
 /// The 16 bytes.
@@ -25,7 +25,7 @@ impl FromSql for KeptRow<Uuid> {
     }
 }
 
-/// Milliseconds since 1970, which is as early as a time can be.
+/// Milliseconds since 1970; earlier times become 1970.
 impl ToSql for KeptRow<SystemTime> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -40,7 +40,7 @@ impl FromSql for KeptRow<SystemTime> {
     }
 }
 
-/// A format's usual ending.
+/// The format's usual file extension.
 impl ToSql for KeptRow<Format> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.0.extension().into())
@@ -53,7 +53,7 @@ impl FromSql for KeptRow<Format> {
     }
 }
 
-/// The numbers are also in the schema, where they can't have names.
+/// The schema has the same numbers, but can't name them.
 impl FromSql for KeptRow<TaskState> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         const STATES: [TaskState; 5] =

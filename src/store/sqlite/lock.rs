@@ -1,12 +1,13 @@
-//! One server for one file: the lock on the file itself, whatever name it was found under, and on one beside it.
+//! Allows one server per file: a lock on the file itself, under any name, and on a second file beside it.
 //!
-//! Rules: the file is locked as such (flock(2)), so that neither links nor a second name hide who has it. `<file>.lock`
-//! stands for the place: while it is locked nobody begins a new file there, beside the log of one that was removed. It
-//! is made only once the file is known to be ours, and stays: who deletes a lock may delete another's.
+//! Rules: the file itself is locked (flock(2)), so neither links nor a second name hide its owner. `<file>.lock`
+//! stands for the path: while it is locked no server begins a new file there, beside the log of a removed one. It is
+//! created only once the file is known to be a store, and stays: deleting a lock file could delete another server's
+//! lock.
 //!
-//! To close a file undoes the locks that SQLite has on it (fcntl(2)): what is opened here stays open for as long as any
-//! connection does. Known limits: a process that opens a store twice is refused the second time, and undoes those of its
-//! first. Network file systems that make of flock(2) what SQLite's locks are made of are no place for a store.
+//! Closing a file releases SQLite's locks on it (fcntl(2)): files opened here stay open as long as any connection.
+//! Known limits: a process that opens a store twice is refused the second time, and releases the locks of its first.
+//! Network file systems that implement flock(2) by fcntl(2) locks can't hold a store.
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,19 +15,19 @@ use std::path::{Path, PathBuf};
 
 use super::refusal::SqliteRefusal;
 
-/// That the store is ours; until this is dropped.
+/// Proof that the store is ours, until dropped.
 pub(super) struct Lock {
-    /// The name of the file that was locked, without links.
+    /// The locked file's name, without links.
     pub(super) path: PathBuf,
     _file: File,
     place: Option<File>,
 }
 
 impl Lock {
-    /// Takes the file that a path means, which is made if it is not there.
+    /// Locks the file of a path, which is created if it does not exist.
     pub(super) fn take(path: &Path) -> Result<Self, SqliteRefusal> {
         examine(path)?;
-        // SQLite would make it for everybody to read.
+        // SQLite would create it readable for all users.
         let file = for_owner().create(true).open(path).map_err(SqliteRefusal::File)?;
         let path = path.canonicalize().map_err(SqliteRefusal::File)?;
         lock(&file, &path)?;
@@ -42,7 +43,7 @@ impl Lock {
         Ok(Self { path, _file: file, place })
     }
 
-    /// Takes the place as well, now that the file is known to be a store.
+    /// Locks the path as well, once the file is known to be a store.
     pub(super) fn take_place(&mut self) -> Result<(), SqliteRefusal> {
         if self.place.is_none() {
             let beside = beside(&self.path);
@@ -55,7 +56,7 @@ impl Lock {
     }
 }
 
-/// Whether there is a file, or could be one. To open a FIFO would be to wait for its reader.
+/// Whether there is a file, or could be one. Opening a FIFO would wait for its reader.
 fn examine(path: &Path) -> Result<(), SqliteRefusal> {
     if let Ok(found) = path.metadata() {
         return if found.is_file() { Ok(()) } else { Err(SqliteRefusal::NoFile) };
@@ -80,7 +81,7 @@ fn lock(file: &File, path: &Path) -> Result<(), SqliteRefusal> {
     }
 }
 
-/// For writing; for the owner alone, if it is made.
+/// For writing; mode 0600 if it is created.
 fn for_owner() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).truncate(false).mode(0o600);

@@ -1,4 +1,4 @@
-//! Why a store can't be opened, for the person who starts the server: one line that names the file.
+//! Why a store can't be opened, as one line for the operator that names the file.
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
@@ -14,29 +14,28 @@ pub struct SqliteOpenError {
     reason: SqliteRefusal,
 }
 
-/// What is in the way.
 #[derive(Debug)]
 pub(super) enum SqliteRefusal {
     /// Another server has it.
     InUse,
-    /// The path names no file, or one of another kind.
+    /// The path is no file, or one of another kind.
     NoFile,
-    /// The directory that it would be in can't be reached.
+    /// The directory of the path can't be accessed.
     Directory(PathBuf, io::Error),
-    /// This file, which says who has it, can't be opened or locked.
+    /// This lock file can't be opened or locked.
     Lock(PathBuf, io::Error),
-    /// The file itself can't be opened, or made.
+    /// The file itself can't be opened or created.
     File(io::Error),
     /// Another program's.
     Foreign,
     /// Of a later version than the ones known here.
     Newer { version: i32, known: usize },
-    /// SQLite says no; its words.
+    /// SQLite's error text.
     Sqlite(String),
 }
 
 impl SqliteRefusal {
-    /// It is this file that can't be opened.
+    /// Adds the path to the reason.
     pub(super) fn of(self, path: &Path) -> SqliteOpenError {
         SqliteOpenError { path: path.to_owned(), reason: self }
     }

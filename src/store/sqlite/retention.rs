@@ -1,12 +1,11 @@
-//! What expires: results that are old, then the oldest of those that take too much room.
+//! Expiry: old results first, then the oldest of those that exceed the space limit.
 //!
-//! Rules: what has expired stays known as such for [`TOMBSTONE`]. The newest result makes others go and never goes
-//! itself for want of space, so that it can be fetched whatever the limit: one that alone is larger stays until the
-//! next one comes, or its age. One pass is bounded in tasks and in bytes, because to give up a file is to read where its
-//! pages are.
+//! Rules: what has expired stays known for [`TOMBSTONE`]. The newest result evicts others and is never itself evicted
+//! for space, so that it can be fetched whatever the limit: one that alone is larger stays until the next one comes,
+//! or until its age. One pass is bounded in tasks and in bytes, because deleting a file reads where its pages are.
 //!
-//! Known limit: free pages of the file go back to the disk by [`vacuum`] in a sweep only, and an eighth of the file, and
-//! 4 MiB, stay for what comes next.
+//! Known limit: only a sweep returns free pages to the disk, by [`vacuum`]; an eighth of the file, and 4 MiB, stay
+//! for later writes.
 use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -16,7 +15,7 @@ use super::kept::KeptRow;
 use crate::store::rules::{PASS_BYTES, PASS_MAX, TOMBSTONE, before};
 use crate::store::{Retention, StoreError, StoreReply};
 
-/// Pages that one pass gives back to the disk.
+/// Pages that one pass returns to the disk.
 const VACUUM_MAX: i64 = 1024;
 
 /// A bounded number of expiries at one time.
@@ -28,7 +27,7 @@ struct SqlitePass<'a> {
     bytes: u64,
 }
 
-/// Lets expire what is old, what takes too much room, and what has long been expired.
+/// Expires old results and those beyond the space limit, and deletes old tombstones.
 pub(super) fn sweep(
     conn: &Connection,
     retention: &Retention,
@@ -58,7 +57,7 @@ pub(super) fn sweep(
     })
 }
 
-/// Makes room for the result of this task, which is there already.
+/// Makes room for the result of this task, which is stored already.
 pub(super) fn make_room(
     conn: &Connection,
     retention: &Retention,
@@ -68,7 +67,7 @@ pub(super) fn make_room(
     let length = conn
         .prepare_cached("SELECT length FROM result WHERE task = ?1")?
         .query_row([newest], |row| row.get(0))?;
-    // At least as much as has come, or the results would grow beyond their limit.
+    // At least as much as was added, or the results would grow beyond their limit.
     let mut pass = SqlitePass { conn, at, bytes_max: PASS_BYTES.max(length), expired: 0, bytes: 0 };
     pass.expire_oldest(retention.bytes_max, newest)
 }
@@ -78,7 +77,7 @@ impl SqlitePass<'_> {
         self.expired >= PASS_MAX || self.bytes >= self.bytes_max
     }
 
-    /// Lets expire what this statement finds, given a time and how many.
+    /// Expires the tasks that this statement finds, given a time and a limit.
     fn expire_older(&mut self, found_by: &str, is_old: SystemTime) -> Result<(), StoreError> {
         let left = PASS_MAX - self.expired.min(PASS_MAX);
         let old: Vec<i64> = self
@@ -94,7 +93,7 @@ impl SqlitePass<'_> {
         Ok(())
     }
 
-    /// Lets the oldest results expire, but for the newest, until they fit.
+    /// Expires the oldest results, but for the newest, until they fit.
     fn expire_oldest(&mut self, bytes_max: u64, newest: i64) -> Result<(), StoreError> {
         let mut sum = self.conn.prepare_cached("SELECT result_bytes FROM ledger")?;
         let mut oldest = self.conn.prepare_cached(
@@ -126,12 +125,12 @@ impl SqlitePass<'_> {
     }
 }
 
-/// Gives a bounded number of free pages back to the disk; whether that were all there are to give.
+/// Returns a bounded number of free pages to the disk; whether none are left.
 fn vacuum(conn: &Connection) -> Result<bool, StoreError> {
     let count = |pragma| conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let spare = count("freelist_count")? - count("page_count")? / 8 - VACUUM_MAX;
     if spare > 0 {
-        // Each step gives one page back.
+        // Each step returns one page.
         let mut freeing = conn.prepare(&format!("PRAGMA incremental_vacuum({})", spare.min(VACUUM_MAX)))?;
         let mut rows = freeing.query(())?;
         while rows.next()?.is_some() {}

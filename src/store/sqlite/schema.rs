@@ -1,7 +1,7 @@
-//! What is in the file, and how a file of an older version becomes one of this.
+//! The file's schema, and its migration from older versions.
 //!
-//! Rules: `application_id` says that a file is ours, `user_version` how many of the [`MIGRATIONS`] it has been through;
-//! each is one transaction. A file of another program, or of a later version, is refused and left as it is.
+//! Rules: `application_id` marks a file as ours, `user_version` says how many of the [`MIGRATIONS`] it has; each is
+//! one transaction. A file of another program, or of a later version, is refused and left as it is.
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::refusal::SqliteRefusal;
@@ -9,7 +9,7 @@ use super::refusal::SqliteRefusal;
 /// `tp2s`, big-endian: where file(1) looks.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"tp2s");
 
-/// From each version to the next, the first from an empty file.
+/// Migrations from each version to the next, the first from an empty file.
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// Brings an open file to this version.
@@ -29,7 +29,7 @@ pub(super) fn bring_through(conn: &mut Connection, migrations: &[&str]) -> Resul
     let done = usize::try_from(version).ok().filter(|&done| done <= known);
     let done = done.ok_or(SqliteRefusal::Newer { version, known })?;
     if is_empty {
-        // Takes effect only before the file's first page is written, and so before WAL is switched on.
+        // Takes effect only before the file's first page is written, and so before WAL is enabled.
         conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
@@ -79,7 +79,7 @@ mod tests {
         bring_through(&mut conn, &[first]).unwrap();
         bring_through(&mut conn, &[first]).unwrap();
         assert_eq!(version(&conn), 1);
-        // One that fails leaves the file as it was after the one before.
+        // A failed migration leaves the file as the previous one left it.
         let (second, broken) = ("UPDATE a SET n = n + 1;", "UPDATE a SET n = 10; SELECT nothing;");
         assert!(matches!(bring_through(&mut conn, &[first, second, broken]), Err(SqliteRefusal::Sqlite(_))));
         assert_eq!(version(&conn), 2);

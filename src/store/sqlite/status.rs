@@ -1,4 +1,4 @@
-//! Looking at tasks.
+//! Reading tasks.
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -67,7 +67,7 @@ pub(super) fn ended(conn: &Connection, mut ids: Vec<Uuid>) -> Result<Vec<Uuid>, 
     trouble.map_or(Ok(ids), |error| Err(error.into()))
 }
 
-/// How many tasks there are in each state. Each state has an index of its own, which alone is read.
+/// How many tasks there are in each state. Only the index of each state is read.
 pub(super) fn counts(conn: &Connection) -> Result<[(TaskState, u64); 5], StoreError> {
     let (waiting, running, done, failed, expired) = conn
         .prepare_cached(
@@ -85,7 +85,7 @@ pub(super) fn counts(conn: &Connection) -> Result<[(TaskState, u64); 5], StoreEr
     ])
 }
 
-/// How much is kept: of sums that are kept too, and the sizes of the file and its log.
+/// Stored sizes: sums kept in tables, and the sizes of the file and its log.
 pub(super) fn sizes(conn: &Connection) -> Result<StoreSizes, StoreError> {
     let (results, faces) = conn
         .prepare_cached(

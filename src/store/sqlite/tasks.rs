@@ -1,8 +1,8 @@
-//! The life of a task, as changes within a transaction that somebody else begins and commits.
+//! The life of a task, as changes within a transaction of the caller.
 //!
-//! A task is `Pending`, `Running`, and then one of `Done` and `Failed`, once; from `Running` it may fall back to
-//! `Pending`, and from the end it can only expire or be deleted. Each change names in its `WHERE` the state that it
-//! starts from, so that one which comes too late changes nothing.
+//! A task is `Pending`, `Running`, and then one of `Done` and `Failed`, once. From `Running` it may return to
+//! `Pending`; after its end it can only expire or be deleted. Each change names its initial state in its `WHERE`, so
+//! that a late change has no effect.
 use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
@@ -18,7 +18,7 @@ use crate::model::task::{Problem, Submission};
 use crate::model::transform::Transform;
 use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, Retention, StoreError, StoreReply, rules};
 
-/// A task whose turn has come: a [`Claim`](crate::model::task::Claim) without its reservation.
+/// A claimed task: a [`Claim`](crate::model::task::Claim) without its reservation.
 pub(super) struct DueTask {
     pub(super) id: Uuid,
     pub(super) picture: Vec<u8>,
@@ -27,7 +27,7 @@ pub(super) struct DueTask {
     pub(super) tries: u32,
 }
 
-/// Keeps a submission, unless its key has been seen.
+/// Stores a submission, unless its key exists.
 pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Acceptance, StoreError> {
     let Submission { id, picture, transform, key, at, reservation: _ } = submission;
     let digest = key.as_ref().map(|_| rules::digest(picture, transform));
@@ -64,7 +64,7 @@ pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Accep
     Ok(Acceptance::New)
 }
 
-/// Takes the next task into work; `reservation` is charged for its picture, and for nothing if there is none.
+/// Claims the next task; `reservation` is charged for its picture, and for nothing if there is none.
 ///
 /// Of several suspects the one with most crashes comes first: it is the likeliest culprit.
 pub(super) fn claim(
@@ -74,9 +74,9 @@ pub(super) fn claim(
     at: SystemTime,
     reservation: &mut Reservation,
 ) -> Result<Result<DueTask, Claimed>, StoreError> {
-    // A transaction that is repeated has charged it before.
+    // A repeated transaction has charged it before.
     reservation.shrink_to(0);
-    // Of the index alone: a row that can't be read must not hide which it is.
+    // Reads the index alone: an unreadable row must not hide its id.
     let next = conn
         .prepare_cached(
             "SELECT seq FROM task WHERE state = 0 AND crashes <= ?1 ORDER BY crashes DESC, seq LIMIT 1",
@@ -118,12 +118,12 @@ pub(super) fn claim(
     Ok(Ok(DueTask { id, picture, transform, suspect, tries }))
 }
 
-/// Ends a task that can't be read, so that those behind it have their turn.
+/// Ends a task that can't be read, so that later tasks are not blocked.
 ///
-/// Known limit: where the row itself is on a damaged page it can't be changed either.
+/// Known limit: a row on a damaged page can't be changed either.
 fn give_up(conn: &Connection, seq: i64, at: SystemTime) -> Result<Claimed, StoreError> {
     note_failure(conn, seq, at, &rules::unreadable())?;
-    // Damaged pages can't be freed: the picture stays then, and is nobody's.
+    // Damaged pages can't be freed: the picture then stays, without a task.
     conn.prepare_cached("SAVEPOINT upload")?.execute(())?;
     match forget_upload(conn, seq) {
         Err(StoreError::Broken(_)) if !conn.is_autocommit() => {
@@ -137,7 +137,7 @@ fn give_up(conn: &Connection, seq: i64, at: SystemTime) -> Result<Claimed, Store
     Ok(Claimed::Unreadable { id })
 }
 
-/// What is to be known of the next task before its picture is read.
+/// The next task's values, before its picture is read.
 struct NextTask {
     id: Uuid,
     crashes: u32,
@@ -157,7 +157,7 @@ fn next_of(conn: &Connection, seq: i64) -> rusqlite::Result<NextTask> {
     )
 }
 
-/// Ends a task in work; false, and nothing is kept, if it is not.
+/// Ends a task in work; false, and nothing is stored, if it is not in work.
 pub(super) fn end(
     conn: &Connection,
     id: Uuid,
@@ -209,7 +209,7 @@ fn forget_upload(conn: &Connection, seq: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Lets a task in work wait again; whether it was `tried` in vain is counted.
+/// Requeues a task in work; `tried`: the try counts.
 pub(super) fn release(conn: &Connection, id: Uuid, tried: bool) -> Result<StoreReply, StoreError> {
     let released = conn
         .prepare_cached(
@@ -219,25 +219,25 @@ pub(super) fn release(conn: &Connection, id: Uuid, tried: bool) -> Result<StoreR
     Ok(StoreReply::Known(released > 0))
 }
 
-/// Forgets a task, whatever its state; what belongs to it goes with it.
+/// Deletes a task in any state, with all that belongs to it.
 pub(super) fn delete(conn: &Connection, id: Uuid) -> Result<StoreReply, StoreError> {
     let deleted = conn.prepare_cached("DELETE FROM task WHERE id = ?1")?.execute([KeptRow(id)])?;
     Ok(StoreReply::Known(deleted > 0))
 }
 
-/// Changes something that means nothing.
+/// A write without effect.
 pub(super) fn probe(conn: &Connection) -> Result<StoreReply, StoreError> {
     conn.prepare_cached("UPDATE ledger SET probes = probes + 1")?.execute(())?;
     Ok(StoreReply::Nothing)
 }
 
-/// After an orderly stop, or a crash: what was in work waits again, and was tried once more.
+/// After an orderly stop, or a crash: requeues what was in work, and counts a try.
 pub(super) fn release_all(conn: &Connection) -> Result<(), StoreError> {
     conn.execute("UPDATE task SET state = 0, begun_at = NULL, tries = tries + 1 WHERE state = 1", ())?;
     Ok(())
 }
 
-/// After a crash: what was in work may have caused it. It waits again as a suspect, or has failed for good.
+/// After a crash: tasks in work may have caused it. Each waits again as a suspect, or has failed for good.
 pub(super) fn recover(conn: &Connection, at: SystemTime) -> Result<(), StoreError> {
     conn.execute("UPDATE task SET crashes = crashes + 1 WHERE state = 1", ())?;
     let hopeless: Vec<i64> = conn

@@ -1,4 +1,4 @@
-//! What is SQLite's own; what every store must do is in [`crate::store::contract`].
+//! SQLite's own tests; [`crate::store::contract`] has what every store must do.
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::model::task::{Problem, Submission, TaskState};
 use crate::store::contract::{KEEP, Place, at, bytes, contract_tests, id, transform};
 use crate::store::{Acceptance, CRASHES_MAX, Claimed, End, StoreAnswer, StoreWrite, Writer};
 
-/// A directory for one test, which looks before it goes whether the file in it is sound.
+/// A directory for one test, which checks the file's integrity before it is removed.
 struct Directory(PathBuf);
 
 impl Default for Directory {
@@ -44,7 +44,7 @@ impl Directory {
         open_both(&self.file(), KEEP, at(0)).unwrap()
     }
 
-    /// What somebody sees who looks with a program of his own.
+    /// What another program reads from the file.
     fn look<T: FromSql>(&self, sql: &str) -> T {
         let conn = Connection::open(self.file()).unwrap();
         conn.query_row(sql, (), |row| row.get(0)).unwrap()
@@ -123,7 +123,7 @@ fn a_file_of_the_version_before_opens_and_its_tasks_complete() {
     {
         let mut conn = Connection::open(directory.file()).unwrap();
         schema::bring_through(&mut conn, &schema::MIGRATIONS[..1]).unwrap();
-        // Waits, waits after a fall, and was in work when the server fell.
+        // Waits, waits after a crash, and was in work during the crash.
         for (number, state, crashes) in [(1_u64, 0, 0), (2, 0, 1), (3, 1, 1)] {
             conn.execute(
                 "INSERT INTO task (id, state, crashes, accepted_at, received, factor, format, quality, background)
@@ -181,7 +181,7 @@ fn a_second_server_is_refused() {
     symlink("tp2.sqlite3", &link).unwrap();
     let refusal = super::open(&link, KEEP, at(0)).map(drop).unwrap_err().to_string();
     assert!(refusal.ends_with("ya lo usa otro servidor (tp2): elija otro con -a sqlite:RUTA"), "{refusal}");
-    // Which does not hinder the first, nor does who looks with a program of his own.
+    // This does not hinder the first server, nor does another program that reads.
     assert_eq!(directory.look::<i64>("SELECT count(*) FROM task"), 0);
     assert!(write(&mut writer, vec![submission(1, 10)])[0].is_ok());
     drop(writer);
@@ -203,20 +203,20 @@ fn is_in_use(path: &Path) -> bool {
 #[test]
 fn a_second_server_is_refused_under_whatever_name() {
     let directory = Directory::default();
-    // A link to a file that is yet to be made.
+    // A link to a file that does not exist yet.
     let target = directory.0.join("data/x.sqlite3");
     fs::create_dir(directory.0.join("data")).unwrap();
     symlink("data/x.sqlite3", directory.file()).unwrap();
     let (writer, reader) = directory.open();
     assert!(is_in_use(&directory.file()) && is_in_use(&target));
-    // Another name of the same file.
+    // A second name of the same file.
     let other = directory.0.join("other.sqlite3");
     fs::hard_link(&target, &other).unwrap();
     assert!(is_in_use(&other));
-    // Without the file that stands for the lock.
+    // Without the lock file.
     fs::remove_file(directory.0.join("data/x.sqlite3.lock")).unwrap();
     assert!(is_in_use(&directory.file()) && is_in_use(&target));
-    // Either of the two that have the file holds the lock.
+    // Either of the two open halves holds the lock.
     drop(writer);
     assert!(is_in_use(&target));
     drop(reader);
@@ -298,7 +298,7 @@ fn a_file_without_permission_is_refused() {
     } else {
         let path = directory.file().display().to_string();
         assert_eq!(directory.refusal(), format!("no se puede abrir el almacén «{path}»: permiso denegado"));
-        // And a directory in which nothing can be made.
+        // And a directory in which no file can be created.
         fs::set_permissions(directory.file(), Permissions::from_mode(0o600)).unwrap();
         fs::set_permissions(&directory.0, Permissions::from_mode(0o500)).unwrap();
         let refusal = directory.refusal();
@@ -425,7 +425,7 @@ fn room_that_was_freed_goes_back_to_the_disk() {
     ) {
         sweeps += 1;
     }
-    // Who closes the file last brings the log into it.
+    // The last close merges the log into the file.
     drop((reader, writer));
     assert!(before > 24 << 20 && length() < 8 << 20, "{before} and then {} bytes", length());
     assert!(sweeps > 3, "{sweeps}");
@@ -451,7 +451,7 @@ fn a_damaged_file_is_an_error_and_no_panic() {
     for round in 0..150_usize {
         let mut damaged = sound.clone();
         for n in 0..20_usize {
-            // Spread over the pages, and each time elsewhere in them.
+            // Spread over the pages, at different offsets in each.
             let place = (round * 7919 + n * 104_729) % damaged.len();
             damaged[place] ^= u8::try_from(round).unwrap() | 1;
         }
@@ -488,7 +488,7 @@ fn a_task_that_cannot_be_read_ends_and_the_next_has_its_turn() {
     let length = 50_000;
     write(&mut writer, (1..=5).map(|number| submission(number, length)).collect());
     let conn = &writer.conn;
-    // Of a format that is none, shorter than was said, without a picture.
+    // An invalid format, a wrong length, no picture.
     conn.execute(
         "UPDATE task SET transform = replace(transform, 'formato=', 'formato=x') WHERE id = ?1",
         [KeptRow(id(1))],
@@ -497,7 +497,7 @@ fn a_task_that_cannot_be_read_ends_and_the_next_has_its_turn() {
     conn.execute("UPDATE task SET received = received + 1 WHERE id = ?1", [KeptRow(id(2))]).unwrap();
     conn.execute("DELETE FROM upload WHERE task = (SELECT seq FROM task WHERE id = ?1)", [KeptRow(id(3))])
         .unwrap();
-    // And one whose pages lead nowhere: each but the last begins with the number of the next.
+    // And a broken page chain: each page but the last begins with the number of the next.
     let picture = bytes(4, length);
     drop((writer, reader));
     let mut file = fs::read(directory.file()).unwrap();
@@ -532,7 +532,7 @@ fn a_task_that_cannot_be_read_ends_and_the_next_has_its_turn() {
     let answer = write(&mut writer, vec![claim()]).remove(0);
     let Ok(StoreReply::Claimed(Claimed::Task(claim))) = answer else { panic!("{answer:?}") };
     assert_eq!((claim.id, claim.picture), (id(5), bytes(5, length)));
-    // It is as damaged as it was made.
+    // The damage was intended: no check.
     drop((writer, reader));
     fs::remove_file(directory.file()).unwrap();
 }

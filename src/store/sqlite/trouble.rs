@@ -1,4 +1,4 @@
-//! What SQLite says when it can't, in Spanish, and whether it is for want of space.
+//! SQLite's errors in Spanish, and whether they are for want of space.
 use rusqlite::ErrorCode;
 use rusqlite::ffi::{SQLITE_IOERR_READ, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
 
@@ -11,7 +11,7 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// SQLite has a code of its own for ENOSPC alone: EDQUOT and EFBIG are writes that failed, as is a device that does.
+/// SQLite has a code of its own for ENOSPC alone: EDQUOT, EFBIG and device errors are failed writes.
 fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| {
         error.code == ErrorCode::DiskFull
@@ -19,8 +19,8 @@ fn is_full(error: &rusqlite::Error) -> bool {
     })
 }
 
-/// Whether it is about what was to be read, and so will be there the next time: a value that is none of ours, a row that is
-/// missing (of which a blob has no code of its own), pages that are damaged or that the disk doesn't give.
+/// Whether the stored data is the cause, so that a retry fails again: an invalid value, a missing row (of which a
+/// blob has no code of its own), damaged or unreadable pages.
 pub(super) fn is_lasting(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_none_or(|error| {
         matches!(error.code, ErrorCode::DatabaseCorrupt | ErrorCode::Unknown)
@@ -31,7 +31,7 @@ pub(super) fn is_lasting(error: &rusqlite::Error) -> bool {
 /// The error, with SQLite's number (<https://sqlite.org/rescode.html>).
 pub(super) fn words(error: &rusqlite::Error) -> String {
     let Some(error) = error.sqlite_error() else {
-        // What rusqlite itself finds: a value of another type or range than was written.
+        // Found by rusqlite itself: a value of another type or range than was written.
         return "un dato guardado no es lo que debería".into();
     };
     let words = match error.code {

@@ -9,7 +9,7 @@ use super::{bank, retention};
 use crate::model::task::Claim;
 use crate::store::{Claimed, Retention, StoreAnswer, StoreError, StoreReply, StoreWrite, Writer};
 
-/// The connection that changes things, and the lock that makes it the only one.
+/// The writing connection, and the lock that makes it the only one.
 pub(super) struct SqliteWriter {
     /// Dropped, and so closed, before the lock.
     pub(super) conn: Connection,
@@ -17,22 +17,22 @@ pub(super) struct SqliteWriter {
     _lock: Arc<Lock>,
 }
 
-/// What came of one request, durable once its transaction is.
+/// The result of one request, durable once its transaction is.
 type Outcome = Result<WriteEffect, StoreError>;
 
-/// What a request has done.
+/// The effect of a request.
 enum WriteEffect {
-    /// It is answered so.
+    /// It has this answer.
     Told(StoreReply),
-    /// A claim has got this, and will hold it with its reservation.
+    /// A claim has taken this task, and will hold it with its reservation.
     Turn(DueTask),
 }
 
-/// Why nothing of a batch was done.
+/// Why a batch was not done.
 enum Undone {
     /// The transaction could not begin, nor would another now.
     NotBegun(StoreError),
-    /// The disk refused something, or the commit.
+    /// The disk refused a write, or the commit.
     RolledBack(StoreError),
 }
 
@@ -44,7 +44,7 @@ impl SqliteWriter {
     /// Makes these changes in one transaction: all that can be made, or none.
     fn commit(&mut self, batch: &mut [(u64, StoreWrite)]) -> Result<Vec<Outcome>, Undone> {
         let begun = self.conn.transaction_with_behavior(TransactionBehavior::Immediate);
-        // Dropped before its end, also by a panic, it is rolled back.
+        // If dropped before its end, also by a panic, it is rolled back.
         let transaction = begun.map_err(|error| Undone::NotBegun(error.into()))?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for (_, write) in batch {
@@ -54,7 +54,7 @@ impl SqliteWriter {
         Ok(outcomes)
     }
 
-    /// Each change for itself.
+    /// Each change in a transaction of its own.
     fn commit_singly(&mut self, batch: Vec<(u64, StoreWrite)>) -> Vec<StoreAnswer> {
         let single = |(ticket, write)| {
             let mut single = [(ticket, write)];
@@ -68,10 +68,10 @@ impl SqliteWriter {
         batch.into_iter().filter_map(single).collect()
     }
 
-    /// Moves what the log has into the file proper, and the log's room back to the disk. A full disk may let us write
-    /// again after that: into pages that were free, and a log that begins anew.
+    /// Merges the log into the file, and returns the log's space to the disk. After that, writes to a full disk may
+    /// succeed again: into free pages, with a new log.
     fn reclaim(&self) {
-        // Nothing is lost if it fails: the log stays as it is.
+        // A failure loses nothing: the log stays as it is.
         let _ = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
     }
 }
@@ -98,21 +98,22 @@ impl Writer for SqliteWriter {
     }
 
     fn close(&mut self) {
-        // What can't be released now waits again after the next start, as a suspect.
+        // Tasks that can't be released now wait again after the next start, as suspects.
         let _ = tasks::release_all(&self.conn);
     }
 }
 
-/// One request within a savepoint, so that one that fails leaves nothing behind.
+/// One request within a savepoint, so that a failed one leaves no change.
 ///
 /// # Errors
-/// The transaction as a whole is of no use any more.
+/// The transaction as a whole is unusable.
 fn attempt(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> Result<Outcome, StoreError> {
     conn.prepare_cached("SAVEPOINT request")?.execute(())?;
     let outcome = apply(conn, write, retention);
     match &outcome {
         Ok(_) => {}
-        // After a write that failed SQLite answers for nothing until all is rolled back, and may have done so.
+        // After a failed write SQLite guarantees nothing until the transaction is rolled back, and may have rolled it
+        // back.
         Err(trouble @ StoreError::Full(_)) => return Err(trouble.clone()),
         Err(trouble) if conn.is_autocommit() => return Err(trouble.clone()),
         Err(_) => {
@@ -148,7 +149,7 @@ fn apply(conn: &Connection, write: &mut StoreWrite, retention: &Retention) -> Ou
     told.map(WriteEffect::Told)
 }
 
-/// The answer to a request that is over; what it held is let go, but for the reservation of a claim.
+/// The answer to a finished request; its reservation is released, unless it is a claim's.
 fn answer(ticket: u64, write: StoreWrite, outcome: Outcome) -> StoreAnswer {
     let result = outcome.map(|effect| match (effect, write) {
         (

@@ -9,8 +9,8 @@ use crate::model::admission::Admission;
 use crate::model::face::{Face, FolderPage};
 use crate::model::store::BankFound;
 
-/// Answers that it was done, notes the size of each batch, and waits for leave before each; tickets of a thousand make
-/// it fail in ways of their own.
+/// Confirms each change, records the size of each batch, and waits for permission before each; tickets of a thousand
+/// cause failures of different kinds.
 struct Script {
     leave: Receiver<()>,
     batches: Arc<Mutex<Vec<usize>>>,
@@ -74,21 +74,21 @@ impl Stage {
         self.store.ask(StoreRequest { ticket, ask: Ask::Read(read) });
     }
 
-    /// The next answer: its ticket, and whether it is a good one.
+    /// The next answer: its ticket, and whether it is a success.
     fn answer(&self) -> (u64, bool) {
         let answer = self.inbox.recv_timeout(Duration::from_secs(30)).unwrap();
         assert!(matches!(answer.result, Ok(_) | Err(StoreError::Broken(_))), "{answer:?}");
         (answer.ticket, answer.result.is_ok())
     }
 
-    /// Lets the writer do whatever comes.
+    /// Lets the writer go on without further permission.
     fn open(self) -> (Store, Receiver<StoreAnswer>) {
         drop(self.leave);
         (self.store, self.inbox)
     }
 }
 
-/// Runs the writer over requests that wait already; the sizes of its batches, and the tickets with how they came out.
+/// Runs the writer over waiting requests; the sizes of its batches, and the tickets with their results.
 fn write_waiting(tickets: impl Iterator<Item = u64>) -> (Vec<usize>, Vec<(u64, bool)>) {
     let (requests, queue) = unbounded();
     for ticket in tickets {
@@ -194,7 +194,7 @@ fn only_an_orderly_end_closes() {
         } else {
             drop(store);
         }
-        // Ends when both threads have let go of what they deliver to.
+        // Ends when both threads have dropped their senders.
         let mut tickets: Vec<_> = inbox.iter().map(|answer| answer.ticket).collect();
         tickets.sort_unstable();
         assert_eq!(tickets, [1, 2]);

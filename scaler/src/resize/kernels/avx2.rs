@@ -1,9 +1,9 @@
-//! AVX2: 16 products of 16 bits at a time (`vpmaddwd`), which come in pairs, already added.
+//! AVX2 kernels: 16 products of 16 bits at a time (`vpmaddwd`), added in pairs.
 //!
-//! Safe but for being called where there is no AVX2: `sys::vector` alone does that. Loads and stores are made of safe numbers, which the compiler turns
-//! into single instructions. No closure here: a closure has the features of the function that it stands in, so that what is
-//! given it, being without them, can't have it inlined. Where a slice is too short the row is left as it is: plans and rows agree, so that this is
-//! only the way not to panic.
+//! Safe except where there is no AVX2: only `sys::vector` calls them. Loads and stores are made of safe numbers,
+//! which the compiler turns into single instructions. No closures: a closure has the features of the enclosing
+//! function, but functions that it is passed to have not, so that it can't be inlined there. If a slice is too short
+//! the row is left unchanged: plans and rows agree, so this only avoids a panic.
 
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_cvtsi32_si128, _mm_cvtsi128_si64, _mm_packs_epi32, _mm_packus_epi16,
@@ -43,7 +43,7 @@ pub(crate) fn across(plan: &Plan, source: [&[u8]; GROUP], result: [&mut [u8]; GR
     }
 }
 
-/// Bytes of a row from the first sample of a column on: all taps of four columns, and what a load takes beyond them.
+/// Bytes of a row from a column's first sample on: all taps of four columns, and what a load reads beyond them.
 const WINDOW: usize = 48;
 
 #[target_feature(enable = "avx2")]
@@ -101,7 +101,7 @@ fn across_narrow(plan: &Narrow, source: [&[u8]; GROUP], result: [&mut [u8]; GROU
     }
 }
 
-/// `EVEN` vectors of weights a column; 0 if that differs.
+/// `EVEN` vectors of weights per column; 0 if columns differ.
 #[target_feature(enable = "avx2")]
 fn across_wide<const EVEN: usize>(wide: &Wide, source: [&[u8]; GROUP], result: [&mut [u8]; GROUP]) {
     let shift = _mm_cvtsi32_si128(wide.point.cast_signed());
@@ -145,7 +145,8 @@ fn across_wide<const EVEN: usize>(wide: &Wide, source: [&[u8]; GROUP], result: [
     }
 }
 
-/// `sums` by the rounded weights, and what rounding took away, of those columns that are not `sure`: apart, so that the loop stays small.
+/// Corrects `sums` by what rounding took away, in the columns that are not `sure`. A separate function, so that the
+/// loop stays small.
 #[cold]
 #[inline(never)]
 #[target_feature(enable = "avx2")]
@@ -171,7 +172,7 @@ fn exact_steps(
     step(_mm256_add_epi32(exact, _mm256_set1_epi32(HALF)))
 }
 
-/// The sums of two columns whose halves lie in the halves of a vector: of the first one, then of the second one.
+/// The sums of two columns whose halves lie in the halves of a vector: the first column, then the second.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn together(first: __m256i, second: __m256i) -> __m256i {
@@ -195,7 +196,7 @@ fn even_sums<const EVEN: usize>(rows: [&[u8; TAPS * EVEN_MAX]; GROUP], weights: 
     rows_sums(sums)
 }
 
-/// The lanes of each row added up within halves: four sums in each half. (`vphaddd` does it as well, and takes longer.)
+/// Adds the lanes of each row within halves: four sums in each half. (`vphaddd` does it as well, but takes longer.)
 #[inline]
 #[target_feature(enable = "avx2")]
 fn rows_sums([a, b, c, d]: [__m256i; GROUP]) -> __m256i {
@@ -260,7 +261,7 @@ pub(crate) fn finish(sums: &[i32], result: &mut [u8]) {
     }
 }
 
-/// Rows two by two, as they are multiplied; an odd last one beside itself, with a weight of 0.
+/// Rows in pairs, as they are multiplied; an odd last one is paired with itself, with a weight of 0.
 struct Pairs<'a, const MAX: usize> {
     count: usize,
     rows: [[&'a [[u8; BLOCK]]; 2]; MAX],
@@ -287,7 +288,8 @@ impl<'a, const MAX: usize> Pairs<'a, MAX> {
         pairs
     }
 
-    /// `before`, and the sums of a block of samples. The order is that of unpacking within lanes, which packing undoes.
+    /// `before` plus the sums of a block of samples. The order is that of unpacking within lanes, which packing
+    /// undoes.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn sums(&self, block: usize, before: [__m256i; QUARTERS]) -> [__m256i; QUARTERS] {
@@ -323,7 +325,7 @@ fn whole(high: __m256i, low: __m256i, more: __m256i) -> __m256i {
     _mm256_add_epi32(_mm256_slli_epi32::<{ LOW.cast_signed() }>(high), _mm256_add_epi32(low, more))
 }
 
-/// Cut off behind the binary point.
+/// Shifts to the binary point.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn step(sums: __m256i) -> __m256i {
@@ -380,7 +382,7 @@ fn window<const BYTES: usize>(row: &[u8], at: u32) -> Option<&[u8; BYTES]> {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_pair(window: &[u8; WINDOW], pair: usize) -> __m128i {
-    // There are 16 pairs at most: this is how the compiler knows.
+    // There are 16 pairs at most: this tells the compiler.
     let at = (2 * pair) & 31;
     load_16(window[at..].first_chunk().unwrap_or(&[0; 16]))
 }
@@ -468,7 +470,7 @@ pub(crate) fn join(gray: &[u8], opacity: &[u8], pixels: &mut [u8]) {
         let near = reciprocals(_mm256_unpacklo_epi16(opacity, zero));
         let far = reciprocals(_mm256_unpackhi_epi16(opacity, zero));
         let reciprocals = _mm256_packus_epi32(near, far);
-        // 255 / 1 is negative here, and so are its products, which are large without a sign.
+        // 255 / 1 is negative here, and so are its products, which are large as unsigned numbers.
         let quotients = _mm256_mulhrs_epi16(_mm256_slli_epi16::<7>(gray), reciprocals);
         let quotients = _mm256_min_epu16(quotients, _mm256_set1_epi16(255));
         *place = bytes_of(_mm256_or_si256(quotients, _mm256_slli_epi16::<8>(opacity)));

@@ -1,4 +1,4 @@
-//! The inner loops, twice: plain ones, and AVX2's. The same samples come out of both, to the bit.
+//! The inner loops, in two versions: portable, and AVX2. Both give the same samples, bit by bit.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -9,12 +9,12 @@ use super::alpha;
 #[cfg(target_arch = "x86_64")]
 use crate::sys::vector::Avx2;
 
-/// How many rows go along together: weights are read once for all of them.
+/// Rows processed together: weights are read once for all of them.
 pub(crate) const GROUP: usize = 4;
-/// Rows that are added up vertically have a multiple of this many bytes.
+/// Rows of the vertical pass have a multiple of this many bytes.
 pub(crate) const BLOCK: usize = 32;
 
-/// Which of the two this processor runs.
+/// The version that this processor runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kernels {
     Portable,
@@ -23,7 +23,7 @@ pub(super) enum Kernels {
 }
 
 impl Kernels {
-    /// The faster ones that are to be had here.
+    /// The fastest version available here.
     pub(super) fn here() -> Self {
         #[cfg(target_arch = "x86_64")]
         if let Some(avx2) = Avx2::detect() {
@@ -32,13 +32,14 @@ impl Kernels {
         Self::Portable
     }
 
-    /// Whether they want the weights laid out for vectors.
+    /// Whether it needs the weights laid out for vectors.
     pub(super) fn use_vectors(self) -> bool {
         !matches!(self, Self::Portable)
     }
 
-    /// Each row of `source` to the plan's width. A source row may be shorter than what `plan` was made for by nothing, longer by
-    /// anything: whatever lies behind it is read and not used. A row of the result has at least the plan's width, in whole blocks.
+    /// Resizes each row of `source` to the plan's width. A source row has at least the width that `plan` was made
+    /// for; bytes behind it are read and not used. A row of the result has at least the plan's width, in whole
+    /// blocks.
     pub(super) fn across(self, plan: &Plan, source: [&[u8]; GROUP], result: [&mut [u8]; GROUP]) {
         match self {
             Self::Portable => portable::across(plan, source, result),
@@ -56,7 +57,7 @@ impl Kernels {
         }
     }
 
-    /// Adds the weighted rows to `sums`, which are in an order of the kernels' own.
+    /// Adds the weighted rows to `sums`, whose order is private to the kernels.
     pub(super) fn add(self, rows: &[&[u8]], weights: &[i32], sums: &mut [i32]) {
         match self {
             Self::Portable => portable::add(rows, weights, sums),
@@ -65,7 +66,7 @@ impl Kernels {
         }
     }
 
-    /// What was added up, as samples.
+    /// The sums as samples.
     pub(super) fn finish(self, sums: &[i32], result: &mut [u8]) {
         match self {
             Self::Portable => portable::finish(sums, result),

@@ -1,4 +1,4 @@
-//! Plain loops, for every processor: what the definition says, word by word.
+//! Plain loops, for every processor: a literal implementation of the definition.
 
 use super::{GROUP, Plan};
 use crate::resize::weights::{HALF, POINT};
@@ -11,7 +11,7 @@ pub(in crate::resize) fn across(plan: &Plan, source: [&[u8]; GROUP], result: [&m
     }
 }
 
-/// Half a step, and the samples from `first` on times their weights.
+/// Half a step, plus the samples from `first` on times their weights.
 pub(super) fn sum(source: &[u8], first: usize, weights: &[i32]) -> i32 {
     let samples = source.get(first..).unwrap_or_default();
     samples.iter().zip(weights).fold(HALF, |sum, (&sample, weight)| sum + i32::from(sample) * weight)
@@ -39,7 +39,7 @@ pub(in crate::resize) fn finish(sums: &[i32], result: &mut [u8]) {
     result.iter_mut().zip(sums).for_each(|(sample, &sum)| *sample = sample_of(sum));
 }
 
-/// Cut off behind the binary point, kept within a byte.
+/// Shifted to the binary point, clamped to a byte.
 pub(super) fn sample_of(sum: i32) -> u8 {
     (sum >> POINT).clamp(0, 255).to_le_bytes()[0]
 }
