@@ -1,8 +1,8 @@
-//! The parsers against collections of raw requests and multipart bodies gathered elsewhere.
+//! The parsers against raw requests and multipart bodies collected from other sources.
 //!
-//! `TP2_CORPUS_HTTP1` and `TP2_CORPUS_MULTIPART` name the collections. Of what the application refuses, only unknown
-//! methods and announced lengths are judged here; `tests/system/collections.rs` asks the whole server. Run with
-//! `--nocapture` to see the cases that are judged differently.
+//! `TP2_CORPUS_HTTP1` and `TP2_CORPUS_MULTIPART` name the collections. Of the application's refusals, only unknown
+//! methods and announced lengths are checked here; `tests/system/collections.rs` checks the whole server. Run with
+//! `--nocapture` to see the cases with different verdicts.
 #![expect(clippy::expect_used, reason = "a test's own functions, not only the test itself")]
 
 use std::fs;

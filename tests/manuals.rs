@@ -1,5 +1,4 @@
-//! The pages of the manual and the completions in docs are those that the tables of options make, and the programs that read
-//! them understand them.
+//! The manual pages and completions in docs match the tables of options, and the programs that read them accept them.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
 use std::collections::BTreeSet;

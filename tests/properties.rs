@@ -1,9 +1,9 @@
-//! What holds of the buffers, the framing, forms, ranges and the admission counter whatever happens to them: cases made
-//! by chance, held against models so simple that they are right at sight.
+//! Properties of the buffers, the framing, forms, ranges and the admission counter: random cases, compared with very
+//! simple models.
 //!
-//! The chance is a few lines of our own instead of a crate: the sequences are short and print well, so that shrinking,
-//! which is what a crate would bring, is not missed; and what is made once is made again, on every machine. A failure
-//! names its seed: `seeds(7..8)` in its test repeats it. What looks for its cases by itself is `scripts/fuzz`.
+//! The generator is a few lines of our own instead of a crate: the sequences are short and print well, so shrinking
+//! is not needed, and they are the same on every machine. A failure names its seed: `seeds(7..8)` in its test repeats
+//! it. `scripts/fuzz` searches for cases by itself.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on has failed")]
 
 use std::collections::VecDeque;

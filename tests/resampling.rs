@@ -1,6 +1,6 @@
-//! The scaler's resampling beside an implementation of others: `fast_image_resize`, one axis after the other. Its weights have 16 bits where ours have
-//! 22, so that its samples differ by one here and there. (Here, for kernels
-//! that are compiled for one use take long to optimise, and this package's tests are not optimised.)
+//! The scaler's resampling compared with `fast_image_resize`, one axis after the other. Its weights have 16 bits and
+//! ours 22, so its samples sometimes differ by one. (Here, because kernels compiled for one use take long to
+//! optimise, and this package's tests are not optimised.)
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use scaler::raster::{Channels, Raster};

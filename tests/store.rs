@@ -1,7 +1,7 @@
-//! The store as a process that dies, or whose disk is full: what it answered is there afterwards, and nothing else is.
+//! The store in a process that dies, or whose disk is full: what it answered is stored afterwards, and nothing else.
 //!
-//! The processes are this program itself, told by [`DIRECTORY`] to run one of the tests marked as roles; what they have
-//! been answered they print, a line each.
+//! The processes are this program itself, told by [`DIRECTORY`] to run one of the tests marked as roles; they print
+//! the answers that they got, one per line.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,18 +1,19 @@
-//! The confinement of a child: what it gives up, in this order, before it looks at a byte from outside.
+//! The confinement of a child: the rights it gives up, in this order, before it reads a byte from outside.
 //!
-//! 1. **señales**: the parent's blocked mask goes (a blocked SIGALRM would never end a job); the terminal's Ctrl-C is
-//!    the parent's business.
+//! 1. **señales**: the blocked mask inherited from the parent is cleared (a blocked SIGALRM would never end a job);
+//!    the terminal's Ctrl-C is left to the parent.
 //! 2. **descriptores**: its connection as 0 and 1, the log pipe as 2, nothing else.
 //! 3. **padre**: it dies with its parent, also with one that died a moment ago.
-//! 4. **límites**: address space for the largest job, processor time, no file, no core, no process, no new descriptor.
-//! 5. **privilegios**: no execve grants any; the condition for the next step.
-//! 6. **filtro**: the system calls of `filter.rs`, everything else kills.
+//! 4. **límites**: address space for the largest job, processor time, no file, no core, no process, no new
+//!    descriptor.
+//! 5. **privilegios**: no execve grants any; a precondition of the next step.
+//! 6. **filtro**: the system calls of `filter.rs`; every other call kills.
 //!
-//! Rules: later steps never need what an earlier one took away; a step that the system does not offer is counted
-//! ([`Posture`]), and whether to go on without it is the operator's choice (`--exigir-aislamiento`).
+//! Rules: later steps never need what an earlier one took away. A step that the system does not offer is recorded
+//! ([`Posture`]), and the operator chooses whether to go on without it (`--exigir-aislamiento`).
 //!
-//! Known limits: the number of processes does not bind root (the filter does); no namespace and no landlock: with no
-//! descriptor and no way to open one, they would have nothing left to take.
+//! Known limits: the limit on processes does not bind root (the filter does). No namespace and no landlock: a child
+//! without descriptors, and without a way to open one, has nothing left that they could take.
 
 pub mod filter;
 
@@ -23,19 +24,19 @@ use std::time::Duration;
 
 use crate::sys::{self, Exit, Interest, Limit, Pid, SignalFd};
 
-/// Processor time of a child over all its jobs. It retires at half of it, between two requests.
+/// Processor time of a child over all its jobs. It exits at half of it, between two requests.
 pub const CPU_MAX: Duration = Duration::from_secs(3600);
-/// Address space beyond the pixels: code, stack, weights, the rows of the work, what malloc can't join.
+/// Address space beyond the pixels: code, stack, weights, buffered rows, malloc's fragmentation.
 const HEADROOM: u64 = 128 << 20;
 
-/// What a child is to be left with.
+/// What a child keeps.
 #[derive(Debug)]
 pub struct Confinement<'a> {
     /// Becomes descriptors 0 and 1; `None` keeps those that are there.
     pub connection: Option<&'a OwnedFd>,
     /// Becomes descriptor 2; `None` keeps the one that is there.
     pub log: Option<BorrowedFd<'a>>,
-    /// The process that must be alive for this one to go on; `None` for a process that nobody supervises.
+    /// The process that must be alive for this one to go on; `None` for a process without a supervisor.
     pub parent: Option<Pid>,
     /// May write to regular files: `--stdio` with its output in one.
     pub files: bool,
@@ -45,7 +46,7 @@ pub struct Confinement<'a> {
 
 type Step = fn(&Confinement<'_>) -> io::Result<()>;
 
-/// The steps in their order, by the names that the log uses.
+/// The steps in their order, under the names that the log uses.
 const STEPS: [(&str, Step); 6] = [
     ("señales", reset_signals),
     ("descriptores", keep_descriptors),
@@ -55,18 +56,18 @@ const STEPS: [(&str, Step); 6] = [
     ("filtro", |_| sys::install_filter(&filter::program(sys::own_pid()))),
 ];
 
-/// Takes every step, whether or not an earlier one failed; says which did.
+/// Takes every step, whether or not an earlier one failed; returns which failed.
 #[must_use]
 pub fn confine(confinement: &Confinement<'_>) -> Posture {
     let missing = STEPS.iter().enumerate().filter(|(_, (_, step))| step(confinement).is_err());
     Posture { missing: missing.fold(0, |bits, (index, _)| bits | 1 << index) }
 }
 
-/// What the confinement is worth on this system: a child that tries, and says so by its exit code. `parent` is the caller,
-/// which has no other child yet; `signals` tells of SIGCHLD.
+/// Which steps work on this system: a test child tries them, and its exit code tells. `parent` is the caller, which
+/// has no other child yet; `signals` reports SIGCHLD.
 ///
 /// # Errors
-/// No child can be had, or it can't be waited for.
+/// The child can't be forked or waited for.
 pub fn check_support(parent: Pid, address_space: u64, signals: &SignalFd) -> io::Result<Posture> {
     let confinement =
         Confinement { connection: None, log: None, parent: Some(parent), files: false, address_space };
@@ -113,8 +114,8 @@ impl fmt::Display for Posture {
     }
 }
 
-/// Bytes of address space for jobs of `pixels_max`: what this process has now, and one picture of two channels: the smaller one of source and
-/// result, which is held for a client that sends all before it reads.
+/// Bytes of address space for jobs of `pixels_max`: what this process has now, and one picture of two channels: the
+/// smaller one of source and result, which is held for a client that sends all before it reads.
 #[must_use]
 pub fn address_space(pixels_max: u64) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

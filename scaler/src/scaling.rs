@@ -1,21 +1,23 @@
-//! One request and its answer as bytes: what comes in goes through the rows of the resampling at once, and the answer is there as far as it can be.
+//! One request and its answer as bytes: incoming rows are resampled at once, and the answer is ready as far as
+//! possible.
 //!
 //! ```text
 //!  push, space --> head --> Resizer: source rows --> rows of the result --> ready --> sent
 //! ```
 //!
-//! Rules: pure (nothing is read or written here); all limits are checked on the head, before memory is taken; no byte behind the request is
-//! consumed. It never needs the answer's reader: whatever is not sent is held, so that a client which sends all before it reads is served as well.
-//! Held is the smaller one of the two pictures: of a reduction the answer, of an enlargement the request ([`HELD`]). A client that reads while it
-//! sends makes the child hold next to nothing.
+//! Rules: pure (no I/O here); all limits are checked on the head, before memory is taken; no byte behind the request
+//! is consumed. It never depends on the answer's reader: unsent bytes are held, so that a client which sends all
+//! before it reads is served as well. The smaller one of the two pictures is held: of a reduction the answer, of an
+//! enlargement the request ([`HELD`]). A client that reads while it sends makes the child hold next to nothing.
 //!
-//! Nothing of an answer should go out before [`HELD`] bytes of it are ready or the request is complete: a small request that breaks off still
-//! gets its `ERROR` then, and a small answer goes out in one piece.
+//! A caller should send nothing of an answer before [`HELD`] bytes of it are ready or the request is complete: then a
+//! small request that breaks off still gets its `ERROR`, and a small answer goes out in one piece.
 
 use crate::resize::{ResizeError, Resizer};
 use crate::wire::{self, HeadBytes, Limits, RequestHead, WireError};
 
-/// Bytes of an answer that are made ready before they are sent, and of an enlargement's answer at most: more than a socket takes at once.
+/// Bytes of an answer made ready before the first are sent; for an enlargement also the most that are held: more than
+/// a socket takes at once.
 pub const HELD: usize = 256 << 10;
 
 /// One request, and the answer to it.
@@ -23,7 +25,7 @@ pub const HELD: usize = 256 << 10;
 pub struct Scaling {
     limits: Limits,
     phase: Phase,
-    /// Bytes of the answer, of which so many have been sent.
+    /// Bytes of the answer, and how many of them were sent.
     answer: Vec<u8>,
     sent: usize,
     /// Bytes of the answer that are not ready.
@@ -45,7 +47,7 @@ impl Scaling {
         Self { limits, phase, answer: Vec::new(), sent: 0, unready: 0 }
     }
 
-    /// Takes what belongs to this request and works on it; returns how many bytes that was.
+    /// Takes the bytes of this request and processes them; returns how many.
     ///
     /// # Errors
     /// The input breaks the protocol or a limit, or there is no memory; the same error again on every later call.
@@ -100,7 +102,7 @@ impl Scaling {
         if let Phase::Rows(head, _) = &self.phase { Some(head) } else { None }
     }
 
-    /// Where samples may be put without another copy, if any are missing; then call [`Self::filled`].
+    /// Buffer for samples, which avoids another copy, if any are missing; then call [`Self::filled`].
     ///
     /// # Errors
     /// [`WireError::Memory`].
@@ -111,7 +113,7 @@ impl Scaling {
         }
     }
 
-    /// So many samples have been put at the front of [`Self::space`]: works on them.
+    /// Processes so many samples, which were written to the front of [`Self::space`].
     ///
     /// # Errors
     /// [`WireError::Memory`].
@@ -128,7 +130,7 @@ impl Scaling {
         matches!(&self.phase, Phase::Rows(_, resizer) if resizer.missing() == 0)
     }
 
-    /// The peer will send nothing more.
+    /// The peer has closed its side.
     ///
     /// # Errors
     /// [`WireError::Truncated`] in the middle of the request.
@@ -143,7 +145,7 @@ impl Scaling {
         self.answer.get(self.sent..).unwrap_or_default()
     }
 
-    /// So many of them have been sent: works on.
+    /// So many of them have been sent: continues the work.
     ///
     /// # Errors
     /// [`WireError::Memory`].
@@ -159,16 +161,17 @@ impl Scaling {
         self.work()
     }
 
-    /// Makes rows of the answer, as far as what has come allows and what is held may grow.
+    /// Makes rows of the answer, as far as the received rows and the limit on held bytes allow.
     fn work(&mut self) -> Result<(), WireError> {
         let Phase::Rows(_, resizer) = &mut self.phase else { return Ok(()) };
-        // While samples are missing they have to be taken, whether or not the answer goes: either what has come is held, or the answer.
+        // While samples are missing they have to be taken, whether or not the answer is read: either the request or
+        // the answer is held.
         let is_held = resizer.missing() > 0 && resizer.result_bytes() <= resizer.source_bytes();
         while (is_held || self.answer.len() - self.sent < HELD)
             && let Some(row) = resizer.next_row()
         {
             if self.answer.capacity() - self.answer.len() < row.len() {
-                // Up to the bound by doubling, beyond it all at once: what is not touched takes no memory.
+                // Doubles up to the limit, beyond it all at once: untouched memory costs nothing.
                 let more = if self.answer.len() < HELD { HELD.min(self.unready) } else { self.unready };
                 self.answer.try_reserve_exact(more.max(row.len())).map_err(|_| WireError::Memory)?;
             }
@@ -180,7 +183,7 @@ impl Scaling {
 }
 
 impl From<ResizeError> for WireError {
-    /// A head within the limits has no other fault.
+    /// For a head within the limits the only error is memory.
     fn from(_: ResizeError) -> Self {
         Self::Memory
     }

@@ -5,23 +5,23 @@
 //! ```
 //!
 //! Rules, each with a reason:
-//! - One thread, and it is checked: fork copies the calling thread alone, any lock another one held would stay held.
+//! - One thread, which is checked: fork copies only the calling thread, and locks of other threads would stay held.
 //! - poll(2), not epoll and so not mio: epoll's registrations belong to the open file, which a child shares; poll is
-//!   level-triggered and forgets. At the maximum of children a listener is simply not asked for.
+//!   level-triggered and stateless. At the maximum of children a listener is not polled.
 //! - No signal handler: SIGCHLD, SIGTERM and SIGINT are read from a descriptor. They coalesce, so reaping is a loop.
-//! - Children are counted when forked and forgotten when reaped, never otherwise; only pids in the table are signalled.
-//! - A client can't end this process: every error of accept and fork costs that client, or a pause, nothing more.
-//! - One address has at most [`PER_ADDRESS_MAX`] children by TCP; more of its clients wait in the [`lobby`], and in the kernel. While a
-//!   client waits for a child, those children by TCP that have been there for [`FIRST_BYTE`] are told to end: by SIGTERM, which
-//!   ends one that waits for a request at once, and one that is at work when it has answered. So who says nothing
-//!   keeps nobody out.
-//! - The connection is closed here as soon as the child has it: the peer must see the end when the child ends.
+//! - Children are counted when forked and removed when reaped, never otherwise; only pids in the table are signalled.
+//! - A client can't end this process: an error of accept or fork costs that client, or a pause, nothing more.
+//! - One address has at most [`PER_ADDRESS_MAX`] children by TCP; more of its clients wait in the [`lobby`], and in
+//!   the kernel's backlog. While a client waits for a child, TCP children older than [`FIRST_BYTE`] get SIGTERM: an
+//!   idle child ends at once, a busy one after its answer. So silent clients do not keep others out.
+//! - The parent closes the connection as soon as the child has it: the peer must see the end when the child ends.
 //!
-//! What it refuses: to read a byte of a connection. What it can't do: reload its configuration (start it anew); tidy up
-//! after SIGHUP or SIGKILL (its children go with it, its socket file is replaced by the next one).
+//! What it refuses: to read a byte of a connection. What it can't do: reload its configuration (restart it); clean up
+//! after SIGHUP or SIGKILL (its children end with it, the next server replaces its socket file).
 //!
-//! As another program's own scaler ([`Owner`]) it also ends with that program, in two ways: the kernel's PDEATHSIG, and
-//! the pipe that is its standard input, which hangs up. What a terminal sends to both (SIGINT, SIGHUP) is the owner's.
+//! As another program's own scaler ([`Owner`]) it also ends with that program, in two ways: the kernel's PDEATHSIG,
+//! and the pipe that is its standard input, which hangs up. Signals that a terminal sends to both (SIGINT, SIGHUP)
+//! are left to the owner.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -42,9 +42,9 @@ use crate::words::InWords;
 
 pub use crate::config::{Config, Owner, StartError};
 
-/// How long the children may take to finish once the owner is gone: their answers have no reader.
+/// Time limit of the children once the owner is gone: their answers have no reader.
 const ORPHAN_DRAIN: Duration = Duration::from_secs(1);
-/// With all places taken it is looked so often whether somebody waits.
+/// With all places taken, how often to check for waiting clients.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Children that serve clients of one address by TCP.
 pub const PER_ADDRESS_MAX: usize = 16;
@@ -54,12 +54,12 @@ pub const PER_ADDRESS_MAX: usize = 16;
 /// Only for a process of one thread that does nothing else: signals, environment and panic hook become the server's.
 ///
 /// # Errors
-/// An endpoint can't be had, or the confinement is required and incomplete.
+/// An endpoint can't be opened, or the confinement is required and incomplete.
 pub fn run(config: Config) -> Result<(), StartError> {
     run_service(config, child::serve)
 }
 
-/// The same with another service in the place of [`child::serve`], behind the same confinement.
+/// The same with another service instead of [`child::serve`], behind the same confinement.
 ///
 /// # Errors
 /// As [`run`].
@@ -76,9 +76,9 @@ struct Server {
     service: Service,
     children_max: usize,
     children: BTreeMap<Pid, Child>,
-    /// Clients by TCP whose address has enough children.
+    /// TCP clients whose address has its maximum of children.
     lobby: Lobby<(OwnedFd, Peer)>,
-    /// A client waits at a listener that is not asked, for there is no child for it.
+    /// A client waits at a listener that is not polled, because there is no child for it.
     crowded: bool,
     /// Empty while draining.
     listeners: Vec<Listener>,
@@ -103,7 +103,7 @@ struct Child {
 }
 
 impl Child {
-    /// The address that it counts for.
+    /// The address under which it counts.
     fn address(&self) -> Option<IpAddr> {
         address_of(&self.peer)
     }
@@ -119,7 +119,7 @@ fn address_of(peer: &Peer) -> Option<IpAddr> {
 #[derive(Clone, Copy)]
 enum Phase {
     Serving,
-    /// At this moment the rest is killed.
+    /// At this moment the remaining children are killed.
     Draining(Instant),
     /// All are killed, and only have to be reaped.
     Killing,
@@ -128,12 +128,12 @@ enum Phase {
 impl Server {
     fn start(config: Config, service: Service) -> Result<Self, StartError> {
         child::end_on_panic();
-        // Out of memory a backtrace would look for its executable, which the filter does not forgive.
+        // Out of memory a backtrace would open its executable, for which the filter kills.
         sys::remove_env_var("RUST_BACKTRACE");
         if sys::threads() != 1 {
             return Err(StartError::new("el servidor de escalado necesita un proceso de un solo hilo"));
         }
-        // For the children, who inherit it: what one of them gives up is to be free for others.
+        // For the children, who inherit it: memory that one of them frees must be free for others.
         sys::tune_malloc();
         resize::prepare();
         sys::restore_default(sys::SIGCHLD);
@@ -148,7 +148,7 @@ impl Server {
         let heeded = match config.owner {
             None => &[sys::SIGCHLD, sys::SIGTERM, sys::SIGINT][..],
             Some(_) => {
-                // A terminal sends these to its whole process group, and so to the owner, who decides what they mean.
+                // A terminal sends these to its whole process group, and so to the owner, which handles them.
                 sys::ignore_signal(sys::SIGINT);
                 sys::ignore_signal(sys::SIGHUP);
                 &[sys::SIGCHLD, sys::SIGTERM]
@@ -187,7 +187,7 @@ impl Server {
         for listener in &server.listeners {
             server.log.info(&format!("Iniciando el servidor de escalado en {listener}"));
         }
-        // As somebody's own scaler it prints nothing of what happens, but this its owner is to know.
+        // With an owner it prints no normal events; an incomplete confinement is reported to the owner in any case.
         if posture.is_complete() && server.owner.is_none() {
             server.log.info(&posture.to_string());
         } else {
@@ -200,8 +200,8 @@ impl Server {
         !matches!(self.phase, Phase::Serving) && self.children.is_empty()
     }
 
-    /// One round of the loop. The order is law: reap before accept, so that a place is free; relay before reap, so that a
-    /// child's last words come before the line on its end.
+    /// One round of the loop. The order matters: reap before accept, so that a place is free; relay before reap, so
+    /// that a child's last words come before the line on its end.
     fn turn(&mut self) {
         let ready = self.sleep();
         self.read_signals();
@@ -253,7 +253,7 @@ impl Server {
                 lobby: (lobby_at..entries.len()).filter(|&at| ready[at]).map(|at| at - lobby_at).collect(),
             },
             Err(error) => {
-                // Without poll there is no way to wait for anything: try again later, rather than as fast as can be.
+                // Without poll it can't wait for events: pause instead of looping at full speed.
                 self.pause(&format!("No se puede esperar a nadie: {}", InWords(&error)));
                 std::thread::sleep(throttle::PAUSE);
                 Ready { owner: false, listeners: Vec::new(), lobby: Vec::new() }
@@ -303,7 +303,7 @@ impl Server {
         let line = || format!("Hijo {} de {}: {cause}", pid.number(), child.peer);
         match fault {
             Fault::None => {}
-            // The child has said what was wrong with the request; only a deadline leaves it no time to.
+            // The child has logged what was wrong with the request; only a deadline leaves it no time to.
             Fault::Peer if matches!(exit, Exit::Code(_)) => {}
             Fault::Peer | Fault::Outsider | Fault::Ours => self.log.error(&line()),
         }
@@ -312,7 +312,7 @@ impl Server {
         }
     }
 
-    /// All that waits at one listener, as far as there are places.
+    /// Accepts all connections that wait at one listener, as far as there are places.
     fn accept(&mut self, index: usize) {
         while self.children.len() < self.children_max && self.lobby.has_room() {
             let Some(listener) = self.listeners.get(index) else { return };
@@ -337,7 +337,7 @@ impl Server {
         }
     }
 
-    /// The address of a client that has to wait, because others of it have as many children as it may.
+    /// The address of a client that has to wait, because its address has its maximum of children.
     fn crowded_address(&self, peer: &Peer) -> Option<IpAddr> {
         let address = address_of(peer)?;
         (self.count(address) >= PER_ADDRESS_MAX).then_some(address)
@@ -348,7 +348,7 @@ impl Server {
         self.children.values().filter(|child| child.address() == Some(address)).count()
     }
 
-    /// Children for those in the lobby that have sent something, as far as there are places.
+    /// Forks children for clients in the lobby that have sent data, as far as there are places.
     fn admit_waiting(&mut self) {
         while self.children.len() < self.children_max && self.throttle.paused_until(Instant::now()).is_none()
         {
@@ -362,7 +362,8 @@ impl Server {
         }
     }
 
-    /// Whether somebody waits at a listener. Asked of the kernel, for a listener for which there is no child is not polled.
+    /// Whether a client waits at a listener. Asked of the kernel, because a listener without a free child is not
+    /// polled.
     fn is_awaited(&self) -> bool {
         let entries: Vec<_> =
             self.listeners.iter().map(|listener| (listener.as_fd(), Interest::Read)).collect();
@@ -377,8 +378,8 @@ impl Server {
             })
     }
 
-    /// When the next child may be told to end because others wait, or one of these is let go; with all places taken it is looked
-    /// again every now and then whether somebody waits.
+    /// When the next child may be told to end because others wait, or a client in the lobby times out; with all
+    /// places taken it is also the time of the next check for waiting clients.
     fn next_dismissal(&self, now: Instant) -> Option<Instant> {
         let in_the_way = self.children.values().filter(|child| self.is_in_the_way(child));
         let dismissal = in_the_way.map(|child| child.born_at + FIRST_BYTE).min();
@@ -387,7 +388,7 @@ impl Server {
         dismissal.into_iter().chain(self.lobby.next_expiry()).chain(look).min()
     }
 
-    /// Tells children that have been there for long to end, while others wait for them.
+    /// Tells old children to end while others wait for them.
     fn dismiss_old(&mut self) {
         if !matches!(self.phase, Phase::Serving) {
             return;
@@ -408,7 +409,7 @@ impl Server {
         }
     }
 
-    /// Gives the connection to a child; false if there is none to be had.
+    /// Gives the connection to a new child; false if it can't be forked.
     fn fork(&mut self, connection: &OwnedFd, peer: Peer) -> bool {
         debug_assert_eq!(sys::threads(), 1);
         let context = ChildContext {
@@ -424,7 +425,7 @@ impl Server {
                 true
             }
             Err(error) => {
-                // fork(2): EAGAIN is a limit on processes, and no wait.
+                // fork(2): EAGAIN is a limit on processes; it does not mean to wait.
                 let why = match error.kind() {
                     io::ErrorKind::WouldBlock => "no caben más procesos".to_owned(),
                     _ => InWords(&error).to_string(),
@@ -441,8 +442,8 @@ impl Server {
         }
     }
 
-    /// No more clients. Idle children end at once by SIGTERM, busy ones when they have answered; a second request to stop
-    /// is an order.
+    /// Accepts no more clients. Idle children end at once by SIGTERM, busy ones after their answer; a second request
+    /// to stop kills them.
     fn begin_drain(&mut self, time: Duration) {
         self.listeners.clear();
         self.lobby.clear();
@@ -474,11 +475,11 @@ impl Server {
     }
 }
 
-/// What a sleep ended with. Signals, log lines and dead children are looked for in any case.
+/// Why a sleep ended. Signals, log lines and dead children are checked in any case.
 struct Ready {
     owner: bool,
-    /// Indices of those with a connection waiting.
+    /// Indices of those with a waiting connection.
     listeners: Vec<usize>,
-    /// Numbers of those in the lobby that have sent something, or have gone.
+    /// Numbers of clients in the lobby that have sent data, or have left.
     lobby: Vec<usize>,
 }

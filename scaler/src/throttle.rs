@@ -1,16 +1,16 @@
-//! When to stop accepting for a second: pure, the clock comes in as an argument.
+//! When to stop accepting for a second: pure, the time is an argument.
 //!
-//! A fork that fails or a descriptor that can't be had will not be better a microsecond later, and a child that dies at
-//! once will die again: a server that tries on turns a small trouble into a busy loop. Connections wait in the kernel's
-//! backlog meanwhile. Children killed from outside don't count: killing them must not stop the service.
+//! A failed fork, or a lack of descriptors, lasts longer than a microsecond, and a child that dies at once will die
+//! again: retrying at once would be a busy loop. Connections wait in the kernel's backlog meanwhile. Children killed
+//! by other processes don't count: killing them must not stop the service.
 
 use std::time::{Duration, Instant};
 
-/// How long a pause is.
+/// Length of a pause.
 pub const PAUSE: Duration = Duration::from_secs(1);
-/// A child that is at fault before this age died young.
+/// A faulty child before this age died young.
 pub const YOUNG: Duration = Duration::from_secs(1);
-/// So many young deaths in a row are a pattern.
+/// So many young deaths in a row cause a pause.
 pub const YOUNG_DEATHS_MAX: u32 = 8;
 
 /// The reasons to pause, counted.
@@ -21,7 +21,7 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Stops accepting from now on; true if it had not stopped already (the moment for one log line).
+    /// Stops accepting from now on; true if it had not stopped already, so that the caller logs once.
     pub fn pause(&mut self, now: Instant) -> bool {
         let news = self.resume_at.is_none();
         self.resume_at = Some(now + PAUSE);
@@ -38,7 +38,7 @@ impl Throttle {
         self.young_deaths >= YOUNG_DEATHS_MAX && self.pause(now)
     }
 
-    /// When to look again; `None` while not paused. A pause that is over ends here.
+    /// When the pause ends; `None` while not paused. An expired pause is cleared here.
     pub fn paused_until(&mut self, now: Instant) -> Option<Instant> {
         self.resume_at = self.resume_at.filter(|&at| at > now);
         self.resume_at

@@ -1,8 +1,8 @@
-//! What the command lines of the three programs have in common: how an option is described, read and complained about.
+//! The common part of the three programs' command lines: describing and reading options, and their errors.
 //!
-//! Rules: an option is one [`Row`], and what is said of it anywhere comes from there. The same mistake is told in the same
-//! Spanish words by `tp2`, `tp2-scaler` and `tp2-cliente`; a complaint names the option and the value. A value is text: an
-//! argument that is not UTF-8 is refused, never mended.
+//! Rules: an option is one [`Row`], the source of every text about it. `tp2`, `tp2-scaler` and `tp2-cliente` report
+//! the same mistake in the same Spanish words; an error names the option and the value. A value is text: an argument
+//! that is not UTF-8 is refused, never converted.
 use std::ffi::OsString;
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -12,25 +12,25 @@ use getopts::{Fail, Matches, Options};
 
 use crate::wire::parse_factor;
 
-/// Columns of the help: where the text of an option begins, and where a line ends at the latest.
+/// Columns of the help: where the text of an option begins, and the longest line.
 const TEXT_AT: usize = 24;
 const COLUMNS: usize = 80;
 
-/// One option of a program: its help, its place in the usage line and its row in the documents are made from it.
+/// One option of a program: the source of its help, its place in the usage line and its row in the documents.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<A> {
     /// One letter; empty without one.
     pub short: &'static str,
-    /// The long name, by which complaints call it.
+    /// The long name, which errors use.
     pub long: &'static str,
-    /// Other long names for the same.
+    /// Other long names of the option.
     pub synonyms: &'static [&'static str],
-    /// What its value is called; empty for a flag.
+    /// The name of its value; empty for a flag.
     pub value: &'static str,
-    /// Spanish, in lines of at most 56 columns; the first stands beside the names if there is room, below them if it is empty.
-    /// `{}` stands for the default.
+    /// Spanish, in lines of at most 56 columns; the first is beside the names if there is room, below them if it is
+    /// empty. `{}` stands for the default.
     pub help: &'static str,
-    /// Shown in parentheses behind the help, unless that has a place for it; empty without one.
+    /// Shown in parentheses after the help, unless that has a place for it; empty without one.
     pub default: &'static str,
     /// The program does not start without it.
     pub required: bool,
@@ -41,7 +41,7 @@ pub struct Row<A> {
 }
 
 impl<A> Row<A> {
-    /// An option of which no more is known than this: a flag, until it has a `value`.
+    /// An option with this name only: a flag, until it has a `value`.
     #[must_use]
     pub const fn new(long: &'static str, help: &'static str, action: A) -> Self {
         let (short, value, default) = ("", "", "");
@@ -67,14 +67,14 @@ impl<A> Row<A> {
         format!("--{} {}", self.long, self.value).trim_end().to_owned()
     }
 
-    /// The same without what the program does with it.
+    /// The same without its action.
     #[must_use]
     pub const fn described(&self) -> Row<()> {
         let &Self { short, long, synonyms, value, help, default, required, repeatable, .. } = self;
         Row { short, long, synonyms, value, help, default, required, repeatable, action: () }
     }
 
-    /// The help in one line, the default with it.
+    /// The help in one line, with the default.
     #[must_use]
     pub fn text(&self) -> String {
         let lines = self.help.lines().filter(|line| !line.is_empty());
@@ -83,7 +83,7 @@ impl<A> Row<A> {
         if is_open { format!("{text} ({})", self.default) } else { text }
     }
 
-    /// Its lines of the help.
+    /// Its lines in the help.
     fn help_lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.help.lines().map(|line| line.replace("{}", self.default)).collect();
         let default = format!(" ({})", self.default);
@@ -108,20 +108,20 @@ impl<A> Row<A> {
     }
 }
 
-/// What a program's page of the manual and its completions in shells are made from.
+/// The source of a program's manual page and shell completions.
 #[derive(Clone, Debug)]
 pub struct Manual {
     /// Its name.
     pub program: &'static str,
-    /// What it is, in half a sentence.
+    /// A short description.
     pub about: &'static str,
     /// The usage line.
     pub usage: String,
     /// Every option.
     pub rows: Vec<Row<()>>,
-    /// What is called without an option; empty: nothing is.
+    /// The name of its operand; empty: none.
     pub operand: &'static str,
-    /// What the help says below the options: paragraphs, and in lines that begin with two spaces, examples.
+    /// The text below the options: paragraphs and, in lines that begin with two spaces, examples.
     pub notes: &'static str,
 }
 
@@ -131,7 +131,7 @@ pub fn help<'a, A: 'a>(rows: impl IntoIterator<Item = &'a Row<A>>) -> String {
     rows.into_iter().flat_map(Row::help_lines).map(|line| line + "\n").collect()
 }
 
-/// `usage: tp2 [-h] -i IP …`: the options in their order, in brackets those that may be left out.
+/// `usage: tp2 [-h] -i IP …`: the options in their order, optional ones in brackets.
 #[must_use]
 pub fn line<'a, A: 'a>(program: &str, rows: impl IntoIterator<Item = &'a Row<A>>) -> String {
     let parts = rows.into_iter().map(|row| {
@@ -141,7 +141,7 @@ pub fn line<'a, A: 'a>(program: &str, rows: impl IntoIterator<Item = &'a Row<A>>
     format!("usage: {program}{}", parts.collect::<String>())
 }
 
-/// The options as getopts is told of them, which wants each name once.
+/// The options for getopts, which accepts each name once.
 #[must_use]
 pub fn options<A>(rows: &[Row<A>]) -> Options {
     let mut options = Options::new();
@@ -159,10 +159,10 @@ pub fn options<A>(rows: &[Row<A>]) -> Options {
     options
 }
 
-/// Reads the arguments, without the program's name, as `options` has it.
+/// Reads the arguments, without the program's name, by `options`.
 ///
 /// # Errors
-/// The complaint, one Spanish line.
+/// The error, one Spanish line.
 pub fn parse(options: &Options, arguments: impl IntoIterator<Item = OsString>) -> Result<Matches, String> {
     // getopts would take such an argument for an unknown option, even where it is a value.
     let texts: Result<Vec<String>, _> = arguments.into_iter().map(OsString::into_string).collect();
@@ -177,10 +177,10 @@ pub fn extra(argument: &str) -> String {
     format!("argumento de más: «{argument}»")
 }
 
-/// A whole number in digits alone, the value of what `name` names (`--cola`, or where else it came from).
+/// A whole number in digits only, the value of `name` (`--cola`, or another source).
 ///
 /// # Errors
-/// The complaint, one Spanish line.
+/// The error, one Spanish line.
 pub fn number(name: impl fmt::Display, text: &str, range: RangeInclusive<u64>) -> Result<u64, String> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|number| digits && range.contains(number)).ok_or_else(|| {
@@ -189,33 +189,33 @@ pub fn number(name: impl fmt::Display, text: &str, range: RangeInclusive<u64>) -
     })
 }
 
-/// A scale factor, the value of what `name` names.
+/// A scale factor, the value of `name`.
 ///
 /// # Errors
-/// The complaint, one Spanish line.
+/// The error, one Spanish line.
 pub fn factor(name: impl fmt::Display, text: &str) -> Result<f64, String> {
     parse_factor(text.as_bytes())
         .ok_or_else(|| format!("{name} debe ser un número entre 0.001 y 10{}: «{text}»", point_hint(text)))
 }
 
-/// For complaints about a decimal number: what a comma in it should have been.
+/// For errors about a decimal number: a hint for a comma in it.
 #[must_use]
 pub fn point_hint(text: &str) -> &'static str {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b'.'));
     if is_number && text.contains(',') { ", con punto" } else { "" }
 }
 
-/// Checks what can be seen of an address or name without looking it up, the value of what `name` names.
+/// Checks an address or host name, the value of `name`, without resolving it.
 ///
 /// # Errors
-/// The complaint, one Spanish line, which says what is meant where that can be told.
+/// The error, one Spanish line, with the intended form if it is known.
 pub fn check_host(name: impl fmt::Display, text: &str) -> Result<(), String> {
     let hint = if text.contains("://") {
         " (no una URL)".to_owned()
     } else if has_port(text) {
         " (el puerto va en -p)".to_owned()
     } else if let Some(address) = bare(text).parse().ok().filter(Ipv6Addr::is_unicast_link_local) {
-        // RFC 4007 §6: a link-local address means something on one link alone.
+        // RFC 4007 §6: a link-local address is valid on one link only.
         format!(" (falta la interfaz: {address}%eth0)")
     } else if text.is_empty() {
         String::new()
@@ -238,7 +238,7 @@ fn bare(text: &str) -> &str {
     text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text)
 }
 
-/// The one of `names` that takes fewest letters to change into `name` (Levenshtein's distance); the first of several.
+/// The one of `names` nearest to `name` by Levenshtein distance; the first of several.
 #[must_use]
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     names.into_iter().min_by_key(|other| distance(name.as_bytes(), other.as_bytes()))
@@ -247,7 +247,7 @@ pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
 fn distance(from: &[u8], to: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (done, letter) in from.iter().enumerate() {
-        // The place to the upper left, and the one to the left.
+        // The upper left cell, and the left cell.
         let (mut corner, mut left) = (done, done + 1);
         for (above, other) in row.iter_mut().skip(1).zip(to) {
             let changed = corner + usize::from(letter != other);
@@ -260,7 +260,7 @@ fn distance(from: &[u8], to: &[u8]) -> usize {
     row.last().copied().unwrap_or(0)
 }
 
-/// getopts' own complaints.
+/// The errors of getopts.
 fn complaint(fail: &Fail) -> String {
     let dashed =
         |name: &str| if name.chars().count() == 1 { format!("-{name}") } else { format!("--{name}") };

@@ -1,4 +1,4 @@
-//! The scaler's protocol as values: requests, replies, errors, and the bytes they travel as.
+//! The scaler's protocol as values: requests, replies, errors, and their bytes.
 //!
 //! `protocol.md` is the normative text; this module is its only implementation, used by both ends.
 //!
@@ -7,9 +7,9 @@
 //! reply    OK\n + one image    or  ERROR 422 razón\n
 //! ```
 //!
-//! Rules: pure (bytes come in as slices, nothing is read, written, timed or printed); every limit is checked
-//! on the head, before a byte is reserved for samples; a decoder never consumes a byte past its message.
-//! It refuses to guess: a factor is digits with at most one point, a size two plain numbers, nothing else.
+//! Rules: pure (bytes come in as slices; no I/O, no clock); every limit is checked on the head, before a byte is
+//! reserved for samples; a decoder never consumes a byte past its message. Strict syntax: a factor is digits with at
+//! most one point, a size two plain numbers, nothing else.
 //!
 //! ```
 //! use scaler::raster::{Channels, Raster};
@@ -43,11 +43,11 @@ use crate::raster::{Channels, Raster};
 pub const FACTOR_MIN: f64 = 0.001;
 /// Largest factor, inclusive.
 pub const FACTOR_MAX: f64 = 10.0;
-/// Bytes of a request's or reply's line and image header together, comments included. A head is parsed again
-/// each time bytes of it arrive: this bound keeps that cheap for a peer that sends them one by one.
+/// Bytes of a request's or reply's line and image header together, comments included. A head is parsed again each
+/// time bytes of it arrive: this limit keeps that cheap for a peer that sends them one by one.
 pub const HEAD_MAX: usize = 4096;
 
-/// Bounds that hold for the image that comes in and for the one that goes out.
+/// Limits of both the source and the resulting image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most pixels, width times height.
@@ -74,7 +74,7 @@ impl Limits {
     }
 }
 
-/// What size the picture is to become.
+/// The requested size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
     /// Both sides times this factor, [`FACTOR_MIN`] to [`FACTOR_MAX`]; see [`scaled_side`].
@@ -123,8 +123,8 @@ impl fmt::Display for Target {
     }
 }
 
-/// A scale factor: decimal digits with at most one point, value from [`FACTOR_MIN`] to [`FACTOR_MAX`].
-/// No sign, exponent, white space, `inf`, `nan` or hexadecimal. The one definition for both programs.
+/// A scale factor: decimal digits with at most one point, value from [`FACTOR_MIN`] to [`FACTOR_MAX`]. No sign,
+/// exponent, white space, `inf`, `nan` or hexadecimal. Both programs use this definition.
 #[must_use]
 pub fn parse_factor(text: &[u8]) -> Option<f64> {
     let points = text.iter().filter(|&&byte| byte == b'.').count();
@@ -163,7 +163,7 @@ pub struct Request {
 pub enum Reply {
     /// The resized picture.
     Image(Raster),
-    /// The scaler refused: the connection is of no use after this.
+    /// The scaler refused: the connection is unusable after this.
     Error {
         /// As in HTTP.
         code: u16,
@@ -190,8 +190,8 @@ pub fn emit_error(code: u16, reason: &str) -> Vec<u8> {
     format!("ERROR {code} {}\n", reason.replace(['\r', '\n'], " ")).into_bytes()
 }
 
-/// An empty buffer with room for `capacity` bytes, or nothing where there is no memory: what a decoder takes
-/// its sample buffers from unless its owner knows better.
+/// An empty buffer with room for `capacity` bytes, or `None` without memory: a decoder's default source of sample
+/// buffers.
 #[must_use]
 pub fn allocate(capacity: usize) -> Option<Vec<u8>> {
     let mut buffer = Vec::new();
@@ -199,18 +199,18 @@ pub fn allocate(capacity: usize) -> Option<Vec<u8>> {
     Some(buffer)
 }
 
-/// Why bytes are no message of this protocol. `Display` is the Spanish reason of an `ERROR` line.
+/// Why bytes are no valid message. `Display` is the Spanish reason of an `ERROR` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WireError {
-    /// The request line is none.
+    /// The request line is invalid.
     Line,
-    /// The reply line is none.
+    /// The reply line is invalid.
     ReplyLine,
-    /// Line and image header pass [`HEAD_MAX`].
+    /// Line and image header exceed [`HEAD_MAX`].
     HeadTooLong,
-    /// No factor, or out of range.
+    /// The factor is invalid or out of range.
     Factor,
-    /// No size, or with a side of 0.
+    /// The size is invalid, or has a side of 0.
     Size,
     /// The image begins with the magic number of neither PGM (binary) nor PAM.
     NotAnImage,
@@ -218,7 +218,7 @@ pub enum WireError {
     Header,
     /// A PGM or PAM of a kind that is not gray in 8 bits.
     Unsupported,
-    /// A side passes the limit, before or after scaling.
+    /// A side exceeds the limit, before or after scaling.
     SideTooLong {
         /// Columns.
         width: u32,

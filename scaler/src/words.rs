@@ -1,7 +1,8 @@
-//! What the system says, in Spanish: the errors of files, sockets and processes that a person may meet, and panics.
+//! Errors of the system in Spanish: of files, sockets and processes, and panics.
 //!
-//! Rules: the error's number decides where its kind is too coarse, then the kind, then whatever wrote the error; nothing of
-//! the system's own English comes through. A number without words here is shown as that number, which errno(3) explains.
+//! Rules: the text is chosen by the error's number where its kind is too coarse, then by the kind, then by the code
+//! that made the error; the system's own English text is never shown. A number without a text here is shown as that
+//! number, which errno(3) explains.
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::panic::PanicHookInfo;
@@ -11,7 +12,7 @@ use crate::sys;
 /// How std begins the error of a name that does not resolve, which has neither a number nor a kind of its own.
 const UNRESOLVED: &str = "failed to lookup address information";
 
-/// An error of the system, to be shown to a person.
+/// Displays a system error to the user.
 #[derive(Debug)]
 pub struct InWords<'a>(pub &'a io::Error);
 
@@ -33,7 +34,7 @@ impl fmt::Display for InWords<'_> {
     }
 }
 
-/// What a panic hook knows: the place in the code, and the message if it is text (which is the code's, not ours to choose).
+/// A panic's place in the code, and its message if it is text (written by the code, in any language).
 #[must_use]
 pub fn of_panic(info: &PanicHookInfo<'_>) -> String {
     let place = info.location().map_or_else(|| "un lugar desconocido".to_owned(), ToString::to_string);
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_name_that_does_not_resolve_has_words() {
-        // RFC 6761, 6.4: names below «invalid» do not exist; the resolver may also be out of reach, which is told alike.
+        // RFC 6761, 6.4: names below «invalid» do not exist; an unreachable resolver gives the same error.
         let error = ("no-existe.invalid", 1).to_socket_addrs().unwrap_err();
         assert_eq!(words(&error), "ese nombre no se encuentra");
     }

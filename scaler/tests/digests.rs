@@ -1,5 +1,5 @@
-//! The resampling's results as numbers, so that no change of a kernel goes by unseen where there is no Pillow. The pictures are made
-//! here. Those of gray are Pillow 13.0's own; those under alpha are ours, and `pillow.rs` says how near they are.
+//! Digests of resampling results, so that changes of a kernel are noticed without Pillow. The pictures are made here.
+//! Digests of gray are Pillow 13.0's own; those with alpha are ours, and `pillow.rs` checks how close they are.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 

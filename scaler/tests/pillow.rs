@@ -1,5 +1,5 @@
-//! Agreement with Pillow's BICUBIC, to the bit: the scaler's answer beside Pillow's own, for photograph-like pictures, line art and
-//! noise at many sizes. Needs `python3` with Pillow; `digests.rs` needs neither.
+//! Bit-exact agreement with Pillow's BICUBIC: photograph-like pictures, line art and noise at many sizes. Needs
+//! `python3` with Pillow; `digests.rs` needs neither.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 mod common;

@@ -1,9 +1,10 @@
-//! One case per rule of the confinement: a child made to break it dies of it, and its parent says why. And the life of
-//! a scaler that is somebody's own: it goes when its owner goes, whatever way.
+//! One case per rule of the confinement: a child that breaks the rule dies, and its parent logs why. And the life of
+//! an owned scaler: it ends with its owner, however that ends.
 //!
-//! The program under test is the library's own server with another service behind the same confinement, so that nothing of this
-//! can be reached in `tp2-scaler`. This file is all of it: with a role as its argument it is the server, the owner or
-//! the lone culprit; without, it runs the cases (no libtest here, for a server forks and must have one thread).
+//! The program under test is the library's own server with another service behind the same confinement, so that
+//! `tp2-scaler` has no access to this code. This file is all of it: with a role as its argument it is the server, the
+//! owner or the single misbehaving process; without, it runs the cases (no libtest here, because a server forks and
+//! must have one thread).
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -267,7 +268,7 @@ fn no_regular_file() {
     fs::remove_file(&path).unwrap();
 }
 
-/// Even where somebody has opened the file's mode up. Only root can play another user; for others `sys::net` has the rule.
+/// Even if the file's mode was opened up. Only root can act as another user; for others `sys::net` has the rule.
 fn no_strangers() {
     let path = scratch_path("private.sock");
     let server = start("role:culprits", &path);
@@ -336,7 +337,7 @@ fn owner_decides() {
     let mut before = wait_for("the socket", || UnixStream::connect(&path).ok());
     for signal in ["INT", "HUP", "INT"] {
         common::send_signal(scaler, signal);
-        // Signals are looked at before connections: had it heeded this one, nobody would be let in any more.
+        // Signals are read before connections: if it obeyed this one, it would accept no more clients.
         let mut after = UnixStream::connect(&path).unwrap();
         for stream in [&mut before, &mut after] {
             stream.write_all(&request("ESCALAR 2", &pgm(4, 4))).unwrap();
@@ -410,7 +411,7 @@ fn successor() {
 fn wrong_owner() {
     let path = scratch_path("orphan.sock");
     let mut command = Command::new(std::env::current_exe().unwrap());
-    // Process 1 is somebody, but not the one that starts it here.
+    // Process 1 exists, but did not start this scaler.
     let output =
         command.args(["role:scaler", path.to_str().unwrap(), "1"]).stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -1,4 +1,4 @@
-//! The real binary on real sockets: who is served, who is not, and that nobody holds it up.
+//! The real binary on real sockets: which clients are served, which are refused, and that no client blocks it.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 mod common;
@@ -82,7 +82,7 @@ fn several_requests_on_one_connection_even_all_at_once() {
     assert_eq!(children(server.pid()).len(), 1);
 }
 
-/// Nobody counts what a child holds while it waits.
+/// The memory of a waiting child is not counted, so it has to be small.
 #[test]
 fn a_child_that_has_scaled_a_large_picture_is_small_again() {
     let server = Server::start(&["-p", "0"]);
@@ -127,7 +127,8 @@ fn large_pictures_come_through_however_slowly_they_are_sent() {
     assert_eq!(collected.join().unwrap().unwrap(), expected(3000, 1000, (1500, 500)));
 }
 
-/// Nothing of the answers fits the socket's buffers, and nobody reads before all is sent: what does not go has to be held.
+/// The answers do not fit the socket's buffers, and the client reads only after sending all: unsent bytes have to be
+/// held.
 #[test]
 fn a_client_that_sends_all_before_it_reads_is_served_at_any_size() {
     let server = Server::start(&["-p", "0"]);
@@ -548,7 +549,7 @@ fn a_log_that_nobody_reads_does_not_stop_the_server() {
         first.push(byte[0]);
     }
     let port: u16 = String::from_utf8(first).unwrap().trim().rsplit(':').next().unwrap().parse().unwrap();
-    // A pipe holds 64 KiB; a request is about 300 bytes of log. Nobody reads it.
+    // A pipe holds 64 KiB; a request is about 300 bytes of log. The pipe is not read.
     let image = request("ESCALAR 2", &pgm(4, 4));
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -585,8 +586,8 @@ fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// 64 peers that say nothing keep nobody out for long: those that have a child are told to end when others have waited for
-/// their first byte, and who has something to say comes before who has not.
+/// 64 silent peers do not keep others out for long: those that have a child are told to end when others have waited
+/// for their first byte, and a client that has sent data comes before one that has not.
 #[test]
 fn silent_peers_keep_nobody_out() {
     let server = Server::start(&["-p", "0"]);

@@ -1,4 +1,4 @@
-//! The page for everybody: by keyboard alone, for eyes that need contrast, for a screen reader.
+//! Accessibility of the page: by keyboard alone, with high contrast, for a screen reader.
 use serde_json::{Value, json};
 
 use super::browser::{Browser, DESKTOP, TELEPHONE, Window};

@@ -1,4 +1,4 @@
-//! What the page is made of, as it is served: no browser is needed to see that.
+//! The page's files as they are served; needs no browser.
 use std::fs;
 
 use super::common::processes::Directory;

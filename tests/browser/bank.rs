@@ -1,4 +1,4 @@
-//! The bank on the page: folders whose names mean harm, faces page by page, and a folder of one's own sent into it.
+//! The bank on the page: folders with malicious names, paging through faces, and sending a local folder.
 use super::browser::{Browser, TELEPHONE};
 use super::common::pictures::{pgm, photo};
 use super::common::tasks::get;

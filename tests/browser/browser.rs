@@ -1,5 +1,4 @@
-//! A tab, as a person and a test see it: look at a page, choose files, click, press keys, take a picture, and ask what
-//! the browser had to complain about.
+//! A browser tab: open a page, choose files, click, press keys, take a screenshot, and read the browser's errors.
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What is chosen: sizes and colours, before and again after; what is said, in which language; what can't be sent.
+//! Choices: sizes and colours, before sending and again after; messages and their language; invalid files.
 use serde_json::json;
 
 use super::browser::{Browser, DESKTOP, TELEPHONE};

@@ -1,8 +1,8 @@
 //! Chromium as a process, and its DevTools protocol over a pipe: JSON documents, a zero byte after each
 //! (<https://chromedevtools.github.io/devtools-protocol/>).
 //!
-//! The browser reads from its descriptor 3 and writes to 4 (`--remote-debugging-pipe`); a shell puts our pipes there.
-//! It ends when they are closed, so none outlives its test, however that ends.
+//! The browser reads from its descriptor 3 and writes to 4 (`--remote-debugging-pipe`); a shell connects our pipes to
+//! them. It ends when they are closed, so it never outlives its test.
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};

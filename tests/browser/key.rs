@@ -1,4 +1,4 @@
-//! A server that asks for a key: the page asks the person, once for a tab.
+//! A server that requires a key: the page asks for it, once per tab.
 use super::browser::Browser;
 use super::common::Server;
 use super::common::pictures::picture;
@@ -32,7 +32,7 @@ fn the_page_asks_for_the_key_once_and_sends_it() {
     browser.choose("#imagen", &[&file]);
     browser.wait_text("#lista .state", "Completada: 20\u{a0}×\u{a0}15");
 
-    // The same tab again: nobody is asked, and the picture, which the browser fetches by itself, is there.
+    // The same tab again: the page does not ask, and the picture, which the browser fetches itself, is there.
     browser.open(server.port, "/");
     browser.wait_text("#lista .state", "Completada: 20\u{a0}×\u{a0}15");
     browser

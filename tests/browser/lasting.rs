@@ -1,4 +1,4 @@
-//! Nothing is lost in silence: a page that is reloaded, a server that is killed, a second tab, a picture taken off the list.
+//! No silent loss: a reloaded page, a killed server, a second tab, a picture removed from the list.
 use serde_json::{Value, json};
 
 use super::browser::Browser;

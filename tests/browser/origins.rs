@@ -1,4 +1,4 @@
-//! Pages of other sites, in a browser that has a tp2 within its reach: what they can't do, and what `--origen` lets them do.
+//! Pages of other sites in a browser that can reach a tp2 server: what they can't do, and what `--origen` allows.
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -6,7 +6,7 @@ use super::browser::Browser;
 use super::common::Server;
 use super::common::pictures::pgm;
 
-/// A site of somebody else's: one page, whatever is asked for, and nothing that keeps it from trying. Its port.
+/// Serves a foreign site: one page for every path, without restrictions of its own. Returns its port.
 fn site() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();

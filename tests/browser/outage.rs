@@ -1,4 +1,4 @@
-//! The server goes, and comes back: the page says so in words, and goes on by itself.
+//! The server goes away and comes back: the page reports it, and continues by itself.
 use super::browser::Browser;
 use super::common::Server;
 use super::common::fake_scaler::FakeScaler;

@@ -1,4 +1,5 @@
-//! The panel of the server's figures: closed at first, then told every five seconds, with figures that the test makes up.
+//! The panel of the server's figures: closed at first, then updated every five seconds, with figures that the test
+//! makes up.
 use serde_json::{Value, json};
 
 use super::browser::{Browser, DESKTOP, TELEPHONE, Window};

@@ -1,4 +1,4 @@
-//! Pictures on the page: chosen, dropped, pasted; sent, waited for, compared, fetched, linked to.
+//! Pictures on the page: chosen, dropped, pasted; sent, awaited, compared, fetched, linked.
 use serde_json::json;
 
 use super::browser::{Browser, DESKTOP, TELEPHONE, Window};

@@ -1,6 +1,7 @@
-//! Every state of the page: looked at by axe-core, at four widths, by day, by night and in the system's own colours.
+//! Every state of the page: checked by axe-core, at four widths, in light, dark and system colours.
 //!
-//! axe-core is a file that `.ci/run` fetches from npm into `target/axe`; without it the tests that need it are skipped, aloud.
+//! `.ci/run` fetches axe-core from npm into `target/axe`; without it the tests that need it are skipped, with a
+//! message.
 use std::path::Path;
 
 use serde_json::{Value, json};

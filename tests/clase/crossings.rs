@@ -1,4 +1,4 @@
-//! Each piece of the two languages with each of the other.
+//! Each server and client of one language with each of the other.
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};

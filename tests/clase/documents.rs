@@ -1,4 +1,4 @@
-//! What the documents of the lesson tell is so, and what they tell to be typed works.
+//! The lesson's documents are correct, and their commands work.
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;

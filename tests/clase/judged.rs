@@ -1,4 +1,4 @@
-//! What the grader says of servers that are right, and of those of `mal/`.
+//! The grader's verdicts on correct servers, and on those of `mal/`.
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! Programs in Python: how they are started, and whether they can be.
+//! Starts Python programs, if the machine can.
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! A place for folders of pictures: the real server, looked at by HTTP alone.
+//! A server with a bank, checked only over HTTP.
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 

@@ -20,7 +20,8 @@ use super::signals::interruptible;
 use scaler::sys::SIGINT;
 use tp2::http::format::Format;
 
-/// A name so long that a few lines with it fill the pipe of the client's output: while nobody reads, it gets no further.
+/// A name so long that a few lines with it fill the pipe of the client's output: the client blocks while the pipe is
+/// not read.
 fn long(number: usize) -> String {
     format!("{number:0200}")
 }
@@ -46,7 +47,7 @@ fn tree(root: &Path) -> BTreeSet<PathBuf> {
     files
 }
 
-/// A port on which nobody listens: whatever is sent there is a failure.
+/// A port without a listener: whatever is sent there fails.
 fn nobody() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -128,7 +129,7 @@ fn two_hundred_pictures_whose_client_is_killed_twice() {
         assert_eq!(size_of(&result), (Format::Jpeg, 12, 9), "{}", path.display());
     }
 
-    // Nothing is left to send, so nobody needs to listen.
+    // Nothing is left to send, so no server is needed.
     std::fs::remove_file(place.path("fotos").join(long(2)).join("rota.jpg")).unwrap();
     let ended = place.run(nobody(), &arguments).expect(0);
     assert_eq!(ended.last_line(), "0 guardadas, 200 ya existían, 1 omitidas, 0 con error");

@@ -1,4 +1,4 @@
-//! A server that does what the test says: it answers late, wrongly, in pieces, or not at all.
+//! A scripted server: answers late, wrongly, in pieces, or not at all.
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};

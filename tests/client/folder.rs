@@ -1,4 +1,4 @@
-//! Whole folders into the bank.
+//! Uploads whole folders to the bank.
 use super::bank::Bank;
 use super::common::pictures::picture;
 use super::fake::{Answer, Asked, Fake};
@@ -30,8 +30,8 @@ fn count(ended: &Ended, end: &str) -> usize {
     ended.lines.lines().filter(|line| line.starts_with("imagen ") && line.ends_with(end)).count()
 }
 
-/// Long names: together they fill the pipe of the client's output more than once, and while nobody reads it gets no
-/// further.
+/// Long names: together they fill the pipe of the client's output more than once, and the client blocks while the
+/// pipe is not read.
 fn long(number: usize) -> String {
     format!("{number:0200}.jpg")
 }
@@ -197,7 +197,7 @@ fn names_are_data() {
 fn a_directory_asks_nobody_and_has_defaults() {
     let place = Place::new();
     std::fs::create_dir(place.path("caras")).unwrap();
-    // Whoever listens there gets nothing of an empty folder.
+    // The client sends nothing for an empty folder.
     let ended = place.answer(&["-f", "caras"], "");
     assert!(ended.lines.starts_with("Conectando al servidor en 127.0.0.1:1234...\n"), "{}", ended.lines);
 }

@@ -1,7 +1,8 @@
-//! `tp2-cliente` as a process: against the real server for what that has, against one that misbehaves on purpose for the rest.
+//! `tp2-cliente` as a process: against the real server where possible, otherwise against one that misbehaves on
+//! purpose.
 //!
-//! `run` holds what every test uses to start the client; `fake` is a server that answers what the test says; `bank` is the
-//! real one with a store that outlives it, looked at by HTTP alone.
+//! `run` has what every test uses to start the client; `fake` is a scripted server; `bank` is the real one with a
+//! persistent store, checked only over HTTP.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! One picture: what is said, what is sent, what is saved; with the real server.
+//! One picture: the output, the request and the saved file; with the real server.
 use std::net::Ipv6Addr;
 
 use super::common::Server;
@@ -62,7 +62,7 @@ fn ipv6_with_and_without_brackets_and_names() {
         let ended = place.answer(&["-i", host, "-p", &port, "-f", "foto.pgm"], "").expect(0);
         assert!(ended.lines.starts_with(&format!("Conectando al servidor en {shown}:{port}...\n")));
     }
-    // Of the addresses of localhost one may be 127.0.0.1, where nobody listens: the next one is tried.
+    // Localhost may resolve to 127.0.0.1, where no server listens: the client tries the next address.
     let ended = place.answer(&["-i", "localhost", "-p", &port, "-f", "foto.pgm"], "");
     if std::fs::read_to_string("/etc/hosts").is_ok_and(|hosts| {
         hosts

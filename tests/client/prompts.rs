@@ -1,4 +1,4 @@
-//! What is missing is asked for, through a pipe as well; and usage errors.
+//! Prompts for missing arguments, also through a pipe; and usage errors.
 use super::common::Server;
 use super::fake::{Answer, Fake};
 use super::run::{PICTURE, Place, program};

@@ -1,7 +1,7 @@
-//! A server that is full, falls, or never was.
+//! A server that is full, goes away, or does not exist.
 //!
-//! With the waits of the program where one or two of them are needed, and with shorter ones, by the library, where
-//! the tries are to end.
+//! Uses the program's own pauses where one or two of them are needed, and shorter ones, through the library, where
+//! the tries must end.
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 

@@ -33,7 +33,7 @@ const QUICK: RetryPolicy = RetryPolicy {
     wait_max: Duration::from_millis(4),
 };
 
-/// What was written, for whoever wants to know.
+/// Collects what was written.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! Interrupted: exit 128 and the signal's number, and nothing half done is left.
+//! Interruption: the exit code is 128 plus the signal's number, and no partial file is left.
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
@@ -16,8 +16,8 @@ fn silent() -> Fake {
     })
 }
 
-/// The same command with SIGINT as it is for a person: whoever runs the tests in the background ignores it, and so
-/// would all that he starts.
+/// The same command with the default SIGINT: a test run in the background ignores it, and so would the processes that
+/// it starts.
 pub(crate) fn interruptible(command: &Command) -> Command {
     let mut with = Command::new("env");
     with.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());

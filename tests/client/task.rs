@@ -1,4 +1,4 @@
-//! `--tarea`: handed in, waited for, fetched.
+//! `--tarea`: submitted, awaited, fetched.
 use super::common::pictures::{pgm, photo, size_of};
 use super::common::{Server, request};
 use super::fake::{Answer, Asked, Fake};

@@ -1,6 +1,6 @@
-//! Collections of cases gathered elsewhere, which are not part of this project: a directory, named by an environment
-//! variable, with an `index.tsv` (one header line, no quoting) whose columns say which file holds a case and what a
-//! server should make of it. Without the variable there is nothing to do.
+//! Case collections from other sources, not part of this project: an environment variable names a directory with an
+//! `index.tsv` (one header line, no quoting), whose columns give each case's file and the expected result. Without
+//! the variable the tests do nothing.
 #![expect(
     clippy::print_stdout,
     reason = "the cases that are judged differently are for whoever asks for them"

@@ -1,4 +1,4 @@
-//! A scaler that does what the test says: answers late, wrongly, or not at all.
+//! A scripted scaler: answers late, wrongly, or not at all.
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};

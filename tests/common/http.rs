@@ -1,4 +1,4 @@
-//! HTTP on a bare socket: what is sent is exactly what the test says, and every answer is checked on the way.
+//! HTTP on a bare socket: sends exactly the test's bytes, and checks every answer's syntax.
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, SystemTime};

@@ -1,9 +1,9 @@
-//! What the tests of the whole system share: the real server as a process, and clients on bare sockets.
+//! Shared by the system tests: the real server as a process, and clients on bare sockets.
 //!
-//! Rules: every test starts servers of its own on ports that the kernel chooses, and nothing is shared between two of
-//! them, so they run in any order and at once. Nothing sleeps for luck: [`wait::until`] looks for a condition until a
-//! deadline. A picture in an answer is decoded, never guessed at by its header. What a test needs of the machine
-//! (`nc`, `curl`, …) is looked for by [`tools::find`], which says aloud when it is missing.
+//! Rules: every test starts its own servers on ports that the kernel chooses, and two tests share nothing, so they
+//! run in any order and in parallel. No test relies on a sleep: [`wait::until`] polls a condition until a deadline. A
+//! picture in an answer is always decoded, not judged by its header. [`tools::find`] finds the machine's programs
+//! that a test needs (`nc`, `curl`, …), and prints when one is missing.
 pub(crate) mod collections;
 #[cfg(any(feature = "mongodb", feature = "postgres"))]
 pub(crate) mod faces;

@@ -1,8 +1,8 @@
-//! A server that speaks MongoDB's protocol, for the tests of the fleet: the FerretDB that `scripts/ferretdb` builds.
-//! Those of the store alone also take one that a person names in `TP2_PRUEBA_MONGODB_URI`.
+//! A server with MongoDB's protocol, for the tests of the fleet: the FerretDB that `scripts/ferretdb` builds. The
+//! tests of the store alone also use a server given in `TP2_PRUEBA_MONGODB_URI`.
 //!
-//! Where there is none, the tests that need one are skipped aloud. With `TP2_CI=1` that is a failure, unless
-//! `TP2_SIN_MONGODB=1` says that Go's modules could not be had.
+//! Without a server the tests that need one are skipped, with a message. With `TP2_CI=1` that is a failure, unless
+//! `TP2_SIN_MONGODB=1` says that Go's modules could not be downloaded.
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const PROGRAM: &str = "target/ferretdb-v1.24.2";
 /// For its start, on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One of our own, with a directory of its own, on a Unix socket. It ends with whoever started it.
+/// A FerretDB with a directory of its own, on a Unix socket. It ends with the process that started it.
 pub(crate) struct FerretDb {
     directory: PathBuf,
     user: &'static str,
@@ -26,12 +26,12 @@ pub(crate) struct FerretDb {
 }
 
 impl FerretDb {
-    /// Everybody may do everything.
+    /// Without authentication.
     pub(crate) fn start() -> Option<Self> {
         Self::start_as("")
     }
 
-    /// The user `root` with the password `root`, and nobody else.
+    /// With one user, `root`, whose password is `root`.
     pub(crate) fn start_with_root() -> Option<Self> {
         Self::start_as("root:root@")
     }
@@ -51,7 +51,7 @@ impl FerretDb {
     }
 
     fn start_program(&mut self, program: &Path) {
-        // The shell waits for the end of its input, which comes when whoever holds it stops or falls, by whatever.
+        // The shell waits for the end of its input, which comes when the process that holds it ends in any way.
         let script = r#""$@" & read -r _; kill -9 $!; wait"#;
         let mut command = Command::new("sh");
         command.args(["-c", script, "sh"]).arg(program).args(["--handler=sqlite", "--telemetry=disable"]);

@@ -1,8 +1,8 @@
-//! A PostgreSQL for the tests, in a cluster of its own: the programs below `/usr/lib/postgresql` that Debian installs, or those that
-//! `PATH` has. As root it is run by the user `postgres`, since it refuses root. It shares no directory, no socket and no port with any
-//! other cluster, and ends with whoever started it.
+//! A PostgreSQL cluster for the tests: the programs below `/usr/lib/postgresql` that Debian installs, or those in
+//! `PATH`. As root it runs as the user `postgres`, because it refuses root. It shares no directory, socket or port
+//! with any other cluster, and ends with the process that started it.
 //!
-//! Where there is none, the tests that need one are skipped aloud. With `TP2_CI=1` that is a failure.
+//! Without PostgreSQL the tests that need it are skipped, with a message. With `TP2_CI=1` that is a failure.
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ impl Postgres {
 
     /// The same with this setting.
     pub(crate) fn start_with(&mut self, setting: &str) {
-        // The shell waits for the end of its input, which comes when whoever holds it stops or falls, by whatever.
+        // The shell waits for the end of its input, which comes when the process that holds it ends in any way.
         let script = r#""$@" & read -r _; kill -QUIT $!; wait"#;
         let mut command = as_postgres("sh");
         command.args(["-c", script, "sh"]).arg(self.programs.join("postgres"));
@@ -269,7 +269,7 @@ fn programs() -> Option<PathBuf> {
     found
 }
 
-/// A port of 127.0.0.1 that nobody has at the moment.
+/// A free port of 127.0.0.1.
 fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     listener.local_addr().expect("its address").port()

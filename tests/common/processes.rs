@@ -46,7 +46,7 @@ pub(crate) fn signal(pid: u32, signal: i32) {
     sys::kill(pid, signal);
 }
 
-/// SIGKILL: nobody is asked.
+/// SIGKILL, which can't be caught.
 pub(crate) fn kill_9(pid: u32) {
     const SIGKILL: i32 = 9;
     signal(pid, SIGKILL);
@@ -112,7 +112,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // What is left in the system's temporary directory hurts nobody.
+        // A directory left in the system's temporary directory does no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

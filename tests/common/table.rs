@@ -1,4 +1,4 @@
-//! Cases written as text: what is sent, and what has to come of it. `tests/data/http/requests.txt` tells the form.
+//! Test cases as text: the request and the expected answers. `tests/data/http/requests.txt` describes the format.
 
 /// One case of a table.
 pub(crate) struct Case {

@@ -1,4 +1,4 @@
-//! Tasks as a client sees them: handed in, asked about, waited for, fetched.
+//! Tasks as a client sees them: submitted, queried, awaited, fetched.
 use std::path::PathBuf;
 
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! `fast_image_resize`, called once for each axis, in Pillow's order of the axes: the oracle of the resampling, and what its speed
-//! is compared with. It rounds its weights to 16 bits, so that its samples are not Pillow's everywhere.
+//! `fast_image_resize`, called once for each axis, in Pillow's order of the axes: the reference for the resampling's
+//! results and speed. It rounds its weights to 16 bits, so its samples sometimes differ from Pillow's.
 #![allow(unreachable_pub, reason = "the same file is a module of several crates")]
 
 use fast_image_resize::images::{Image, ImageRef};

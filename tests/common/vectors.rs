@@ -1,4 +1,4 @@
-//! The vectors of `protocol.md`: blocks of lines that begin with a mark, and what their escapes stand for.
+//! The vectors of `protocol.md`: parses blocks of lines that begin with a mark, and their escapes.
 
 /// The project's protocols.
 pub(crate) const PROTOCOL: &str = include_str!("../../protocol.md");

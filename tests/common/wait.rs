@@ -1,4 +1,4 @@
-//! Waiting for a condition: the one place of the tests that sleeps.
+//! Waiting for a condition: the only code in the tests that sleeps.
 use std::time::{Duration, Instant};
 
 /// Long enough for a machine that is busy with something else, and for `--plazo` to tell what hangs.

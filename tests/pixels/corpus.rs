@@ -1,9 +1,9 @@
-//! A whole directory of other people's pictures through probe and decode, with the verdicts of other decoders.
+//! A directory of pictures from other sources through probe and decode, with the verdicts of other decoders.
 //!
-//! Runs only if `TP2_CORPUS` names a directory with an `index.tsv`: a line a picture, among its columns `path`,
-//! `width`, `height` and `expected`, which says what a good reader does with it: `must_accept` and `should_accept`
-//! a picture of that size (before orientation), `must_refuse`, `should_refuse` and `refuse_by_limit` none,
-//! `may_refuse` and `no_crash` either. Every exception is printed; too many of them fail the test.
+//! Runs only if `TP2_CORPUS` names a directory with an `index.tsv`: one line per picture, with the columns `path`,
+//! `width`, `height` and `expected`, the verdict of a good reader: `must_accept` and `should_accept` mean a picture
+//! of that size (before orientation), `must_refuse`, `should_refuse` and `refuse_by_limit` no picture, `may_refuse`
+//! and `no_crash` either. Every exception is printed; too many of them fail the test.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,4 @@
-//! What is written is read back: exactly where nothing is lost, closely where something is.
+//! Encoding and decoding again: exact for lossless formats, close for lossy ones.
 
 use scaler::raster::{Channels, Raster};
 use tp2::http::format::{Format, Sniff};

@@ -1,4 +1,4 @@
-//! The small pictures of `tests/data/pixels` and what is known of them; `tests/data/make_fixtures.py` writes both.
+//! The small pictures of `tests/data/pixels` and their known values; `tests/data/make_fixtures.py` writes both.
 use std::path::{Path, PathBuf};
 
 use scaler::raster::{Channels, Raster};

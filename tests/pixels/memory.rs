@@ -1,5 +1,5 @@
-//! The promise of the probe: decoding never has more on the heap than `decode_cost`, and the promise is not idle.
-//! The same of encoding and `encode_cost`.
+//! Decoding never exceeds `decode_cost` on the heap, and the announced cost is not far above the real one. The same
+//! for encoding and `encode_cost`.
 #![expect(unsafe_code, reason = "an allocator is unsafe by its nature; this one counts and hands on")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -1,6 +1,6 @@
-//! Every pixel against Pillow: what it reads of our fixtures, and what it reads of what we write.
+//! Every pixel against Pillow: how it reads our fixtures, and the files that we write.
 //!
-//! Needs `python3` with Pillow. Without them the tests say so and pass, unless `TP2_CI` is set: then they fail.
+//! Needs `python3` with Pillow. Without them the tests print that and pass, unless `TP2_CI` is set: then they fail.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};

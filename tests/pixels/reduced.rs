@@ -1,5 +1,6 @@
-//! JPEGs that are decoded at half or a quarter: the results are those of full decoding, within the tolerances that hold for
-//! photographs (a mean of 0.35 levels, 12 at most), and of the same size, also where the picture has to be turned.
+//! JPEGs decoded at half or a quarter: the results equal those of full decoding, within the tolerances for
+//! photographs (a mean of 0.35 levels, 12 at most), and have the same size, also for pictures that have to be
+//! rotated.
 
 use scaler::raster::Raster;
 use tp2::http::format::Format;

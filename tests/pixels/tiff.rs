@@ -1,7 +1,7 @@
-//! TIFF files made to cost more than they should, built here: refused before they cost anything, or no more than announced.
+//! TIFF files made to be expensive, built here: refused early, or no more expensive than announced.
 //!
-//! A picture may cost as many steps as it has bytes and pixels, each times a small constant. What is refused is refused from
-//! its tags alone, which the allocations show: nothing of the picture's or the chunks' size is made.
+//! A picture may cost as many steps as it has bytes and pixels, each times a small constant. Refusals need only its
+//! tags, which the allocations show: no buffer has the picture's or the chunks' size.
 
 use scaler::raster::Channels;
 use tp2::model::error::WorkError;

@@ -1,8 +1,8 @@
-//! The worst file of each format that we know of: of few bytes, or of few pixels, and made to cost a decoder time or memory.
+//! The worst known file of each format: few bytes, or few pixels, that cost a decoder much time or memory.
 //!
-//! Each is refused, or costs no more than its bytes and its pixels: `within_bounds` holds the processor's time of this
-//! thread against them, with room for a build that is not optimized, and what is on the heap against the announcement.
-//! Where there was no bound these took minutes or hours.
+//! Each is refused, or costs no more than its bytes and its pixels: `within_bounds` compares this thread's processor
+//! time with them, with a margin for unoptimized builds, and the heap with the announced cost. Without the limits
+//! these files took minutes or hours.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! Who may ask, from outside: names, the key, proxies, and what the log tells of it all.
+//! Access from outside: host names, the key, proxies, and the log lines about them.
 use std::fs;
 
 use serde_json::Value;

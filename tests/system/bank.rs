@@ -1,4 +1,4 @@
-//! The image bank over real sockets: faces in, documents and pictures out, and what is left of them after a kill.
+//! The image bank over real sockets: adding faces, reading documents and pictures, and the state after a kill.
 use std::io::Read;
 use std::net::Shutdown;
 use std::process::Command;
@@ -282,7 +282,7 @@ fn fixture_of(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/data/pixels/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// 2x2 samples of black that nobody sees.
+/// 2x2 transparent black samples.
 fn clear_png() -> Vec<u8> {
     b"P7\nWIDTH 2\nHEIGHT 2\nDEPTH 2\nMAXVAL 255\nTUPLTYPE GRAYSCALE_ALPHA\nENDHDR\n\0\0\0\0\0\0\0\0".to_vec()
 }
@@ -665,8 +665,8 @@ fn folders_come_in_pages() {
     client.ask(&get("/carpetas?cantidad=0")).expect(422);
 }
 
-/// Clients that ask for the longest pages and streams and read nothing: what waits for them is bounded by `--memoria`, and
-/// whoever finds no room is told so.
+/// Clients that ask for the longest pages and streams and read nothing: `--memoria` limits the bytes that wait for
+/// them, and requests without room are refused.
 #[test]
 fn who_does_not_read_is_charged_for_what_waits() {
     let server = Server::start(&["--memoria", "16"]);

@@ -1,4 +1,4 @@
-//! The bank in a MongoDB, as the class's own programs read it, with the tasks elsewhere.
+//! The bank in MongoDB, as the class's own programs read it, with the tasks in another store.
 use std::process::{Command, Output};
 
 use serde_json::Value;

@@ -1,8 +1,8 @@
-//! The whole server against collections of raw requests and multipart bodies gathered elsewhere, on real sockets.
+//! The whole server against raw requests and multipart bodies collected from other sources, on real sockets.
 //!
-//! `TP2_CORPUS_HTTP1` and `TP2_CORPUS_MULTIPART` name them; `tests/http_corpus.rs` asks the parsers alone. Each case is
-//! sent whole and byte by byte; then the client closes its side, so that what comes is complete without waiting for a
-//! time-out: an answer that a case waits for is then one about a request that was cut off.
+//! `TP2_CORPUS_HTTP1` and `TP2_CORPUS_MULTIPART` name the collections; `tests/http_corpus.rs` checks only the
+//! parsers. Each case is sent whole and byte by byte; then the client closes its side, so that the answers are
+//! complete without a time-out: where a case waits for more input, the answer is one to a truncated request.
 use std::fs;
 use std::net::{Shutdown, SocketAddr};
 

@@ -1,4 +1,4 @@
-//! Conversations: keep-alive, pipelining, half-closes and vanishing peers.
+//! Connections: keep-alive, pipelining, half-closes and vanishing peers.
 use std::time::Duration;
 
 use tp2::http::format::Format;
@@ -172,7 +172,7 @@ fn a_scaler_that_hangs_is_let_go_at_the_deadline_although_the_client_left() {
     let _hanging = [0; 2].map(|_| leave_during_work(&server, &scaler, &pgm(9, 9)));
     let mut client = server.client();
     until("a free connection", || {
-        // A question that came when its time was over is nobody's any more.
+        // A request that came after its time was over has no client any more.
         while scaler.question_within(Duration::ZERO).is_some() {}
         client.send(&post("/", &pgm(9, 9)));
         if let Some(mut question) = scaler.question_within(Duration::from_secs(1)) {

@@ -1,4 +1,4 @@
-//! `scripts/alerts.yml` and `scripts/grafana.json`: whatever they name is told by `GET /metrics`.
+//! `scripts/alerts.yml` and `scripts/grafana.json`: `GET /metrics` has every metric that they name.
 use std::collections::BTreeSet;
 use std::process::Command;
 

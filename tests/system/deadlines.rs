@@ -1,4 +1,5 @@
-//! `--plazo` ends the work itself and not only the waiting for it: so does a client that has left, and a task that is deleted.
+//! `--plazo` ends the work itself and not only the waiting for it; so do a client that leaves, and the deletion of a
+//! task.
 use super::common::pictures::pgm;
 use super::common::processes::signal;
 use super::common::tasks::{Store, get};

@@ -69,7 +69,7 @@ fn connections_over_the_limit_wait_in_the_kernel() {
     }
     let mut fourth = server.client();
     fourth.send(HEALTH);
-    // In the middle of a request nobody is closed for another's sake.
+    // A client in the middle of a request is never closed to make room.
     for client in &mut held {
         client.send(&[end, begun].concat());
         client.response().expect(200);

@@ -1,4 +1,4 @@
-//! What is written about the program is so: links lead somewhere, what is to be opened is there, figures are all told.
+//! The documents are correct: links resolve, named files exist, all metrics are described.
 use std::path::Path;
 
 use super::common::pictures::pgm;

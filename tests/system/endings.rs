@@ -1,4 +1,4 @@
-//! What becomes of an answer when its client closes a side, or has sent what was not wanted: it can always be read.
+//! An answer can always be read, also when its client closes a side or has sent unwanted data.
 use std::process::Command;
 use std::time::{Duration, Instant};
 

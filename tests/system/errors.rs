@@ -1,4 +1,4 @@
-//! Every status that a client can be told, over the wire: the problem document, and whether the connection is kept.
+//! Every error status over the wire: the problem document, and whether the connection is kept.
 use serde_json::Value;
 
 use super::common::fake_scaler::FakeScaler;

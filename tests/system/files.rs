@@ -1,4 +1,4 @@
-//! `-d`: pictures below a directory, made when they are asked for.
+//! `-d`: pictures below a directory, made on request.
 use std::fs::{self, FileTimes, OpenOptions};
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -226,7 +226,7 @@ fn a_result_is_kept_for_the_next_who_asks() {
     client.send(&request("GET", "/imagen.jpg", &[], b""));
     scaler.question().answer();
     let made = client.response().expect(200);
-    // Nobody answers for the scaler any more.
+    // The fake scaler gives no further answer: the result must come from the cache.
     let kept = get(&mut client, "/imagen.jpg", &[]).expect(200);
     assert!(kept.body == made.body);
     assert_eq!(validators(&kept), validators(&made));

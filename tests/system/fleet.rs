@@ -1,4 +1,4 @@
-//! Several servers on one PostgreSQL: what survives the fall of one of them, and of the database.
+//! Several servers on one PostgreSQL: what survives a crash of a server, or of the database.
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::process::Output;

@@ -1,4 +1,4 @@
-//! Many peers at once: idle, slow, coming and going. Whoever asks properly is answered, and nobody's place is lost.
+//! Many peers at once: idle, slow, coming and going. Every valid request is answered, and no place is lost.
 use std::net::TcpStream;
 
 use scaler::sys::{self, Limit};

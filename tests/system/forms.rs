@@ -1,4 +1,4 @@
-//! Forms as browsers and programs send them: the table in `tests/data/http/forms.txt`, and what a form may measure.
+//! Forms as browsers and programs send them: the table in `tests/data/http/forms.txt`, and the limits of a form.
 use super::common::http::problem_slug;
 use super::common::pictures::size_of;
 use super::common::table::{Case, cases};

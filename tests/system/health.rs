@@ -1,4 +1,4 @@
-//! `tp2 --salud`, and what is said of the scaler when the server begins.
+//! `tp2 --salud`, and the start-up messages about the scaler.
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ fn the_scaler_is_tried_when_the_server_begins() {
     let address = fake.local_addr().unwrap();
     std::thread::spawn(move || {
         for mut stream in fake.incoming().map_while(Result::ok) {
-            // Whoever asks may be gone already.
+            // The client may have left already.
             let _ = std::io::Write::write_all(&mut stream, b"SSH-2.0-OpenSSH_9.2\r\n");
         }
     });

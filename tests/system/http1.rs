@@ -1,7 +1,7 @@
-//! HTTP/1.1 to the letter: the table in `tests/data/http/requests.txt` on real sockets, and what every route owes.
+//! HTTP/1.1 compliance: the table in `tests/data/http/requests.txt` on real sockets, and the duties of every route.
 //!
-//! Each case is sent whole, byte by byte, and in a few large pieces. As many answers come as the table says, and none
-//! more: a kept connection answers one more request and then ends; a closed one has nothing behind its last answer.
+//! Each case is sent whole, byte by byte, and in a few large pieces. The number of answers must match the table: a
+//! kept connection answers one more request and then ends; a closed one has nothing behind its last answer.
 use super::common::http::problem_slug;
 use super::common::pictures::pgm;
 use super::common::table::{Case, cases};

@@ -1,4 +1,4 @@
-//! scripts/check-layers finds what it is there to find.
+//! scripts/check-layers finds the violations that it should find.
 use std::path::Path;
 use std::process::{Command, Output};
 

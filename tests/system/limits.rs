@@ -1,4 +1,4 @@
-//! The limits over the wire: what is too much is refused early, cheaply, and so that the client can read why.
+//! The limits over the wire: excess is refused early, cheaply, and so that the client can read the reason.
 use std::time::{Duration, Instant};
 
 use super::common::fake_scaler::FakeScaler;
@@ -195,7 +195,7 @@ fn memory_is_charged_as_bytes_arrive() {
     let head = [&head[..head.len() - 2], format!("Content-Length: {}\r\n\r\n", 10 * MIB).as_bytes()].concat();
     let mut first = server.client();
     first.send(&head).send(&block);
-    // Some of it may be on its way yet; whoever comes to the bound is refused.
+    // Some of it may still be in transit; the request that reaches the limit is refused.
     until("that the first is charged for all of it", || {
         let page = String::from_utf8(server.ask(&request("GET", "/metrics", &[], b"")).body).unwrap();
         let charged = page.lines().find_map(|line| line.strip_prefix("tp2_memory_bytes "));

@@ -539,7 +539,7 @@ fn links_take_so_much_space_and_no_more() {
     assert!(held <= 1 << 20);
     let page = String::from_utf8(client.ask(&request("GET", "/metrics", &[], b"")).expect(200).body).unwrap();
     assert!(page.contains(&format!("\ntp2_links_bytes {held}\n")), "{page}");
-    // Whoever makes room is heard within seconds.
+    // Freed space is noticed within seconds.
     std::fs::remove_dir_all(&folder).unwrap();
     until("room", || (client.ask(&link).status == 201).then_some(()));
 }

@@ -1,4 +1,4 @@
-//! Where the server listens, what it says about itself, and how it refuses to start.
+//! Where the server listens, its start-up messages, and its refusals to start.
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::process::Output;
 

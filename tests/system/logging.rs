@@ -1,4 +1,4 @@
-//! The log: who it tells of, where it goes, and that nobody waits for whoever reads it.
+//! The log: its contents, its destination, and that the server never waits for the log's reader.
 use std::fs::{self, OpenOptions};
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! The whole system over real sockets: the built binaries as processes, one file a behaviour.
+//! The whole system over real sockets: the built binaries as processes, one file per behaviour.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Memory: `--memoria` bounds what all processes have together, and what was taken comes back.
+//! Memory: `--memoria` limits the memory of all processes together, and it is returned afterwards.
 use std::time::{Duration, Instant};
 
 use super::common::pictures::{pgm, picture};

@@ -1,4 +1,4 @@
-//! `GET /metrics`: what is counted, and that others can read it.
+//! `GET /metrics`: what is counted, and that other parsers can read it.
 use std::io::Write;
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,4 @@
-//! Which factor, which format, which quality: the query, the form, `Accept`, the defaults.
+//! How factor, format and quality are chosen: the query, the form, `Accept`, the defaults.
 use tp2::http::format::Format;
 
 use super::common::pictures::{pgm, photo, picture, size_of};

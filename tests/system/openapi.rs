@@ -1,5 +1,5 @@
-//! The description of the interface (docs/openapi.json, OpenAPI 3.1) is true: every route is in it, every example in it is
-//! answered as it says. See openapi.py.
+//! The interface description (docs/openapi.json, OpenAPI 3.1) is correct: it has every route, and every example is
+//! answered as described. See openapi.py.
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;

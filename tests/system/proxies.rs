@@ -1,4 +1,5 @@
-//! Behind nginx, as `scripts/nginx.conf` and `scripts/nginx-tls.conf` have it: the real program, with a certificate made here.
+//! Behind nginx with `scripts/nginx.conf` and `scripts/nginx-tls.conf`: the real program, with a certificate made
+//! here.
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! `/healthz` while there is too much to do, and `/readyz` when something hangs: both have to tell the truth.
+//! `/healthz` under overload, and `/readyz` when something hangs: both must be correct.
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 

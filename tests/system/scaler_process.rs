@@ -1,4 +1,4 @@
-//! The second process: one that runs elsewhere (`-s`), tp2's own, and every way to lose it.
+//! The second process: one that runs elsewhere (`-s`), tp2's own, and every way in which it can fail.
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
-//! The commands of the class's own programs, in the order in which they taught them, and ours in their place: what
-//! somebody types who has read one of those guides, and what comes of it.
+//! The commands of the class's own guides, in the order in which they taught them, and our equivalents: what a reader
+//! of those guides types, and the result.
 //!
-//! A port is the kernel's choice wherever the guide lets it be chosen; those that are nobody's choice are tried in
+//! The kernel chooses the port where the guide lets it be chosen; fixed default ports are tested in
 //! [`the_ports_that_nobody_names`].
 use std::io::Write;
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! Peers that take their time: with the head, with the body, with the answer. The deadlines themselves are tried with a
-//! clock of the test's own in `exchange_tests.rs`; here they are met on real sockets, all at once.
+//! Slow peers: with the head, with the body, with the answer. `exchange_tests.rs` tests the deadlines themselves with
+//! a fake clock; here they are tested on real sockets, all at once.
 use std::io::Read;
 use std::time::{Duration, Instant};
 

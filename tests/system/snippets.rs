@@ -1,5 +1,5 @@
-//! The programs of docs/snippets, each in its language: they hand a picture in, come back when they are told to, wait for the
-//! task, and save its result.
+//! The programs of docs/snippets, each in its language: they submit a picture, retry when told to, wait for the task,
+//! and save its result.
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;

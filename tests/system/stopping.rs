@@ -1,4 +1,4 @@
-//! How the server ends: told to, killed, and with another beside it.
+//! How the server ends: stopped, killed, and with another one beside it.
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::os::unix::process::ExitStatusExt;

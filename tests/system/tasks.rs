@@ -1,4 +1,4 @@
-//! A task's life over HTTP: handed in, asked about, fetched, deleted, sent twice.
+//! A task's life over HTTP: submitted, queried, fetched, deleted, sent twice.
 use super::common::fake_scaler::FakeScaler;
 use super::common::pictures::{pgm, photo, picture, size_of};
 use super::common::tasks::{Store, get};
@@ -182,7 +182,7 @@ fn a_task_can_be_deleted_in_each_state() {
     }
     assert_eq!(watcher.response().expect(404).json()["estado"], "No encontrado");
 
-    // The scaler's answer to a deleted task is nobody's.
+    // The scaler's answer for a deleted task is dropped.
     question.answer();
     for _ in 0..3 {
         scaler.question().answer();

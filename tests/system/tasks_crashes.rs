@@ -1,4 +1,4 @@
-//! Tasks through the death of servers: killed, told to stop, felled by a picture.
+//! Tasks across the end of servers: killed, stopped, crashed by a picture.
 //!
 //! `TP2_RONDAS=20 cargo test --test system tasks_crashes` kills as often as that, with 500 tasks waiting.
 use std::collections::HashMap;

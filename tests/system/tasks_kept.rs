@@ -1,4 +1,4 @@
-//! What is kept of tasks, for how long, where, and what if it can't be.
+//! What is stored of tasks, for how long, where, and what happens if it can't be stored.
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -140,7 +140,7 @@ fn a_second_server_on_the_same_file_does_not_start() {
     );
     server.ask(&post("/tareas", &pgm(20, 20))).expect(202);
     server.kill();
-    // A server that fell keeps nobody out.
+    // A crashed server's lock does not keep others out.
     store.serve(&[]).ask(&post("/tareas", &pgm(20, 20))).expect(202);
 }
 
@@ -176,7 +176,7 @@ fn a_store_that_can_not_be_opened_is_told_in_one_line() {
 
 #[test]
 fn a_directory_that_may_not_be_written_to_is_told_in_one_line() {
-    // There nobody makes files, whatever his privileges.
+    // No user, whatever the privileges, can create files there.
     let text = refusal("sqlite:/sys/tp2.sqlite3");
     let start = "tp2: no se puede abrir el almacén «/sys/tp2.sqlite3»: ";
     assert!(text.starts_with(start) && text.trim_end().len() > start.len(), "{text}");
@@ -219,7 +219,7 @@ fn a_full_disk_refuses_tasks_and_nothing_else_and_is_forgotten_when_there_is_roo
     assert!(problem["detail"].as_str().unwrap().contains("no queda espacio"), "{problem}");
     assert!(refused.is_kept());
     client.ask(&get(&format!("/estado/{}", refused.id()), &[])).expect(404);
-    // Whoever waits for his picture needs no disk, and what is there can be read.
+    // A client that waits for its picture needs no disk, and stored results can be read.
     assert!(client.ask(&post("/", &small)).expect(200).body == alone);
     assert!(client.result(&kept) == alone);
     server.wait_log("no queda espacio en el disco del almacén: ");

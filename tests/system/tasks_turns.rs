@@ -1,4 +1,4 @@
-//! Tasks beside clients who wait: who takes whose place, whose memory, whose turn.
+//! Tasks beside clients that wait: which of them get places, memory and turns.
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use super::common::pictures::{pgm, picture};

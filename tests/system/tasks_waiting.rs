@@ -1,4 +1,5 @@
-//! Waiting for a task's end: `?espera`, `Prefer`, a server that stops meanwhile, and a thousand who wait at once.
+//! Waiting for a task's end: `?espera`, `Prefer`, a server that stops meanwhile, and a thousand clients that wait at
+//! once.
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Every way to send a picture, and what comes back.
+//! Every way to send a picture, and the answers.
 use tp2::http::format::Format;
 
 use super::common::http::chunked;
@@ -63,7 +63,7 @@ fn the_part_is_found_by_its_name_then_by_having_a_file_name() {
     }
     let parts = [Part::Field("nota", "hola"), Part::File("cualquiera", "a.pgm", &file_request)];
     assert_picture(server.ask(&form("/", &parts)), Format::Pnm, 10, 5);
-    // A browser sends an empty file for a field that nobody filled in.
+    // A browser sends an empty file for a field that was left empty.
     let parts = [Part::File("imagen", "", b""), Part::File("foto", "a.pgm", &file_request)];
     assert_picture(server.ask(&form("/", &parts)), Format::Pnm, 10, 5);
 }

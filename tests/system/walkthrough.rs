@@ -1,4 +1,4 @@
-//! The teaching tour: everything that it tells is so, and it leaves nothing behind.
+//! The teaching tour: all its statements are correct, and it leaves nothing behind.
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};

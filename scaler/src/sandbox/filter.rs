@@ -1,16 +1,16 @@
 //! The system calls a confined child may make, as a table, and the table as a program for the kernel.
 //!
-//! The program first asks which architecture's numbers it is looking at, for the same number is another call elsewhere;
-//! then goes down the table; whatever is left kills the process (SIGSYS, which the parent logs). A child that served jobs
-//! of every size needed read, writev, sendto and the memory calls; the rest is for its deadline, its per-job limit,
-//! the order in which a connection ends, and for an abort that can still say what it is.
+//! The program first checks the architecture, because the same number is another call elsewhere; then it goes down
+//! the table. Every other call kills the process (SIGSYS, which the parent logs). A child that served jobs of every
+//! size needed read, writev, sendto and the memory calls; the others are for its deadline, its per-job limit, the
+//! orderly end of a connection, and an abort that can still print its reason.
 //!
-//! `open` and `stat` are refused with EACCES instead, as OpenSSH's sandbox does: a library that looks into /proc for
-//! advice is to go without, not to die.
+//! `open` and `stat` fail with EACCES instead, as in OpenSSH's sandbox: a library that looks into /proc for tuning
+//! goes on without it instead of dying.
 
 use crate::sys::{Instruction, Pid};
 
-/// When a listed call is let through.
+/// When a listed call is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
     Always,
@@ -39,7 +39,8 @@ const ALLOWED: &[(libc::c_long, When)] = &[
     (libc::SYS_read, When::Always),
     (libc::SYS_writev, When::Always),
     (libc::SYS_write, When::Always),
-    // send(2) to its own connection, and only so that it never waits. (An address is of no use: its sockets are connected streams.)
+    // send(2) to its own connection, and only without blocking. (An address has no effect: its sockets are connected
+    // streams.)
     (libc::SYS_sendto, When::Equals(3, crate::sys::SEND_NOW.cast_unsigned())),
     (libc::SYS_brk, When::Always),
     (libc::SYS_mmap, NO_EXECUTION),
@@ -47,8 +48,8 @@ const ALLOWED: &[(libc::c_long, When)] = &[
     (libc::SYS_mremap, When::Always),
     (libc::SYS_mprotect, NO_EXECUTION),
     (libc::SYS_madvise, When::Always),
-    // Deadline and limits of a job. alarm(3) is the call of that name in glibc where there is one; elsewhere, and in musl, it is
-    // the timer of real time.
+    // Deadline and limits of a job. glibc's alarm(3) uses the call of that name where there is one; elsewhere, and in
+    // musl, it uses the real-time timer.
     #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
     (libc::SYS_alarm, When::Always),
     #[cfg(not(all(target_arch = "x86_64", target_env = "gnu")))]
@@ -60,13 +61,13 @@ const ALLOWED: &[(libc::c_long, When)] = &[
     (libc::SYS_shutdown, When::Always),
     (libc::SYS_exit_group, When::Always),
     (libc::SYS_exit, When::Always),
-    // A panic or an abort: the lock around the message, then the signal to oneself.
+    // A panic or an abort: the lock around the message, then the signal to this process.
     (libc::SYS_futex, When::Always),
     (libc::SYS_getpid, When::Always),
     (libc::SYS_gettid, When::Always),
     #[cfg(not(target_env = "musl"))]
     (libc::SYS_tgkill, When::Own),
-    // musl's raise names the thread alone: this process has one, whose id is its own.
+    // musl's raise names the thread only: this process has one, whose id is its own.
     #[cfg(target_env = "musl")]
     (libc::SYS_tkill, When::Own),
     (libc::SYS_rt_sigaction, When::Always),
@@ -74,7 +75,7 @@ const ALLOWED: &[(libc::c_long, When)] = &[
     (libc::SYS_restart_syscall, When::Always),
 ];
 
-/// Answered with EACCES.
+/// Fail with EACCES.
 const DENIED: &[libc::c_long] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_open,
@@ -99,7 +100,7 @@ const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 const DENY: u32 = libc::SECCOMP_RET_ERRNO | libc::EACCES.cast_unsigned();
 
-/// The filter for the process `own`: its id is part of the program.
+/// The filter for the process `own`, whose id is part of the program.
 #[must_use]
 pub fn program(own: Pid) -> Vec<Instruction> {
     let own = own.number().cast_unsigned();
@@ -114,7 +115,7 @@ pub fn program(own: Pid) -> Vec<Instruction> {
         };
         match condition {
             None => program.extend([skip_unless_equal(number(call), 1), verdict(ALLOW)]),
-            // The call's own verdict, one way or the other: the number is gone from the accumulator.
+            // Each branch returns the call's own verdict: the number is gone from the accumulator.
             Some((argument, test)) => program.extend([
                 skip_unless_equal(number(call), 4),
                 load(OFFSET_ARGUMENTS + 8 * argument),
@@ -131,7 +132,7 @@ pub fn program(own: Pid) -> Vec<Instruction> {
     program
 }
 
-// Where the kernel's `struct seccomp_data` has what (all little-endian machines here: the low half of an argument first).
+// Offsets in the kernel's `struct seccomp_data` (all little-endian machines here: the low half of an argument first).
 const OFFSET_NUMBER: u32 = 0;
 const OFFSET_ARCHITECTURE: u32 = 4;
 const OFFSET_ARGUMENTS: u32 = 16;
@@ -182,8 +183,8 @@ mod tests {
     const MMAP: u32 = number(libc::SYS_mmap);
     const OPENAT: u32 = number(libc::SYS_openat);
 
-    /// What the kernel would do: classic BPF, as far as the program uses it. Panics on anything it does not use, on a jump
-    /// out of the program, and on a load out of the data.
+    /// The kernel's verdict: interprets classic BPF, as far as the program uses it. Panics on any other instruction,
+    /// on a jump out of the program, and on a load out of the data.
     fn verdict_on(architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
         let mut data = [number, architecture, 0, 0].map(u32::to_le_bytes).concat();
         data.extend(arguments.map(u64::to_le_bytes).concat());

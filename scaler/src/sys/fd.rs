@@ -27,8 +27,8 @@ pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     retry(|| check_count(unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) }))
 }
 
-/// read(2) behind the end of a vector, at most `count_max` bytes and never more than its spare capacity: the bytes
-/// go where they stay, and nothing is zeroed first. 0 is the end (or no spare capacity).
+/// read(2) behind the end of a vector, at most `count_max` bytes and never more than its spare capacity: no copy, and
+/// no zeroing first. 0 is the end (or no spare capacity).
 ///
 /// # Errors
 /// As read(2), EINTR retried; the vector is unchanged then.
@@ -53,8 +53,8 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     retry(|| check_count(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) }))
 }
 
-/// Two slices one behind the other by writev(2): a head and its samples leave together, in one segment if they are
-/// small, and are not copied into one buffer. May write less than all.
+/// Writes two slices in sequence by writev(2): a head and its samples leave together, in one segment if they are
+/// small, without a copy into one buffer. May write less than all.
 ///
 /// # Errors
 /// As writev(2), EINTR retried.
@@ -66,7 +66,7 @@ pub fn writev(fd: impl AsFd, first: &[u8], second: &[u8]) -> io::Result<usize> {
     retry(|| check_count(unsafe { libc::writev(fd, parts.as_ptr(), 2) }))
 }
 
-/// All of `bytes`, for a blocking descriptor.
+/// Writes all of `bytes` to a blocking descriptor.
 ///
 /// # Errors
 /// As write(2); part may have been written.
@@ -74,7 +74,7 @@ pub fn write_all(fd: impl AsFd, bytes: &[u8]) -> io::Result<()> {
     writev_all(fd, bytes, &[])
 }
 
-/// All of two slices by [`writev`], for a blocking descriptor.
+/// Writes all of two slices by [`writev`] to a blocking descriptor.
 ///
 /// # Errors
 /// As writev(2); part may have been written.
@@ -91,8 +91,8 @@ pub fn writev_all(fd: impl AsFd, mut first: &[u8], mut second: &[u8]) -> io::Res
     Ok(())
 }
 
-/// Writes one log line, or drops it: false if the reader of the descriptor does not keep up. A pipe that reports
-/// POLLOUT takes PIPE_BUF bytes without blocking (pipe(7)), so a line up to that size can't stop the caller.
+/// Writes one log line, or drops it: false if the descriptor's reader does not keep up. A pipe that reports POLLOUT
+/// takes PIPE_BUF bytes without blocking (pipe(7)), so a line up to that size can't block the caller.
 pub fn send_to_sink(fd: impl AsFd, line: &[u8]) -> bool {
     let ready = poll(&[(fd.as_fd(), Interest::Write)], Some(Duration::ZERO));
     matches!(ready.as_deref(), Ok([true])) && matches!(write(fd, line), Ok(count) if count == line.len())
@@ -120,7 +120,7 @@ pub enum Interest {
     Read,
     /// Writable or broken.
     Write,
-    /// Nothing: the place is kept, the descriptor not looked at.
+    /// Nothing: the entry keeps its position, but is not polled.
     Nothing,
 }
 
@@ -153,7 +153,7 @@ pub fn poll(entries: &[(BorrowedFd<'_>, Interest)], timeout: Option<Duration>) -
     }
 }
 
-/// Makes descriptor `number` (0, 1 or 2) another name of `fd`.
+/// Makes descriptor `number` (0, 1 or 2) a duplicate of `fd`.
 ///
 /// # Errors
 /// As dup2(2).

@@ -1,4 +1,4 @@
-//! Files below a directory, and nothing outside it.
+//! Opens files below a directory, and none outside it.
 
 use std::ffi::{CStr, CString, c_int, c_long};
 use std::fs::File;
@@ -13,12 +13,12 @@ use super::{check, retry};
 /// Opens `path` below `dir` for reading, without ever leaving it: no symbolic link in any component, no `..`, no
 /// absolute path. Never blocks (a FIFO opens at once): look at the metadata before reading.
 ///
-/// By openat2(2) with RESOLVE_BENEATH; where that is missing or forbidden (ENOSYS, EPERM), component by component with
-/// O_NOFOLLOW, which lets nothing else through because `..` is refused beforehand.
+/// By openat2(2) with RESOLVE_BENEATH; where that is missing or forbidden (ENOSYS, EPERM), component by component
+/// with O_NOFOLLOW, which is equivalent because `..` is refused beforehand.
 ///
 /// # Errors
-/// `NotFound` where there is nothing for us: a path that is refused by its form or is too long, a link, a way out, a
-/// component that is no directory, a socket. Otherwise as openat2(2).
+/// `NotFound` for a path that is refused by its form or is too long, a link, a way out, a component that is no
+/// directory, a socket. Otherwise as openat2(2).
 pub fn open_beneath(dir: BorrowedFd<'_>, path: &[u8]) -> io::Result<File> {
     let path = sane(path)?;
     match open_resolved(dir, &path, FLAGS, BENEATH) {
@@ -29,23 +29,23 @@ pub fn open_beneath(dir: BorrowedFd<'_>, path: &[u8]) -> io::Result<File> {
     .map_err(|error| if is_nothing(&error) { io::ErrorKind::NotFound.into() } else { error })
 }
 
-/// The file at `path` below `dir`, for its metadata alone, if the kernel has all that leads there in its cache: as
-/// [`open_beneath`], but never waits for a disk or another machine, leaves the file system of `dir` at no mount, and has no
-/// side effect, whatever is there.
+/// Opens the file at `path` below `dir` for its metadata only, if the kernel has the whole path in its cache: as
+/// [`open_beneath`], but never waits for a disk or another machine, crosses no mount, and has no side effect on any
+/// kind of file.
 ///
 /// By openat2(2) with RESOLVE_CACHED.
 ///
 /// # Errors
-/// Whatever the reason, [`open_beneath`] may open it: not in the cache (EAGAIN), another file system (EXDEV), Linux before
-/// 5.12 (EINVAL, ENOSYS), or as there.
+/// After any error [`open_beneath`] may still succeed: not in the cache (EAGAIN), another file system (EXDEV), Linux
+/// before 5.12 (EINVAL, ENOSYS), or as there.
 pub fn glance_beneath(dir: BorrowedFd<'_>, path: &[u8]) -> io::Result<File> {
     let resolve = BENEATH | libc::RESOLVE_NO_XDEV | libc::RESOLVE_CACHED;
     let flags = libc::O_PATH | libc::O_CLOEXEC | libc::O_NOFOLLOW;
     open_resolved(dir, &sane(path)?, flags, resolve).map(File::from)
 }
 
-/// Whether the file system of `file` is one whose state the kernel itself has: what it says of a file is true and at hand,
-/// and comes from no other machine or program. Those in common use that are known to be.
+/// Whether the file system of `file` is local: the kernel itself has its state, so metadata is correct and at hand,
+/// and comes from no other machine or program. True only for those in common use that are known to be local.
 ///
 /// # Errors
 /// As fstatfs(2).
@@ -59,7 +59,7 @@ pub fn is_local(file: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(LOCAL.iter().any(|&magic| i128::from(magic) == kind))
 }
 
-/// ext2 and ext3 have ext4's number. What lies below an overlay must not change but through it.
+/// ext2 and ext3 have ext4's number. The files below an overlay must change only through it.
 const LOCAL: [c_long; 6] = [
     libc::EXT4_SUPER_MAGIC,
     libc::XFS_SUPER_MAGIC,
@@ -106,16 +106,16 @@ fn open_resolved(dir: BorrowedFd<'_>, path: &CStr, flags: c_int, resolve: u64) -
             )
         };
         let fd = c_int::try_from(fd).map_err(|_| io::ErrorKind::InvalidData)?;
-        // SAFETY: openat2 just made it, and nobody else owns it.
+        // SAFETY: openat2 just made it, and nothing else owns it.
         Ok(unsafe { OwnedFd::from_raw_fd(check(fd)?) })
     })
 }
 
-/// Gives the file `from` the name `to` in the same file system, if nobody has that name: nothing is ever replaced, also
-/// if several ask for it at once.
+/// Renames `from` to `to` in the same file system, if `to` does not exist: it never replaces a file, also when
+/// several processes try at once.
 ///
-/// By renameat2(2) with RENAME_NOREPLACE, called by its number, as musl has no function for it; where that is missing or forbidden (ENOSYS, EPERM, and EINVAL of a file system
-/// that can't), by a hard link.
+/// By renameat2(2) with RENAME_NOREPLACE, called by its number, because musl has no function for it; where that is
+/// missing or forbidden (ENOSYS, EPERM, and EINVAL of a file system without it), by a hard link.
 ///
 /// # Errors
 /// `AlreadyExists`, and otherwise as renameat2(2) or link(2).
@@ -153,7 +153,7 @@ fn walk(dir: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
         let next = retry(|| {
             // SAFETY: a live C string that is only read.
             let fd = check(unsafe { libc::openat(parent.as_raw_fd(), part.as_ptr(), flags) })?;
-            // SAFETY: openat just made it, and nobody else owns it.
+            // SAFETY: openat just made it, and nothing else owns it.
             Ok(unsafe { OwnedFd::from_raw_fd(fd) })
         })?;
         current = Some(next);

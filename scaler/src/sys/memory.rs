@@ -1,4 +1,4 @@
-//! Memory: fewer page faults for large buffers, and memory given back when idle.
+//! Memory: fewer page faults for large buffers, and returning memory when idle.
 
 /// Below this a huge page would be mostly empty.
 const HUGE_PAGE: usize = 2 << 20;
@@ -13,7 +13,7 @@ pub fn allocate_huge(capacity: usize) -> Option<Vec<u8>> {
     Some(buffer)
 }
 
-/// Asks for huge pages below the whole capacity of a buffer of 2 MiB or more. Advice: nothing depends on it.
+/// Asks for huge pages for a buffer of 2 MiB or more. Advice only: nothing depends on it.
 pub fn advise_huge_pages(buffer: &Vec<u8>) {
     if buffer.capacity() < HUGE_PAGE {
         return;
@@ -28,14 +28,14 @@ pub fn advise_huge_pages(buffer: &Vec<u8>) {
     unsafe { libc::madvise(first.cast(), length, libc::MADV_HUGEPAGE) };
 }
 
-/// Has malloc take each buffer of 4 MiB and more from the kernel by itself, and give it back when it is freed, for good:
-/// left alone glibc moves that bound up to 32 MiB with the first large buffer that is freed, and keeps the next ones among
-/// small blocks that hold them fast. Smaller ones stay, up to 64 MiB at the top of each heap, until [`trim_malloc`] or the process's
-/// end: fresh memory costs page faults. No effect outside glibc.
+/// Makes malloc take each buffer of 4 MiB and more from the kernel separately, and return it when it is freed. By
+/// default glibc moves that bound up to 32 MiB with the first large buffer that is freed, and then keeps later ones
+/// among small blocks that pin them. Smaller blocks stay, up to 64 MiB at the top of each heap, until [`trim_malloc`]
+/// or the process's end: fresh memory costs page faults. No effect outside glibc.
 ///
 /// Measured with `scripts/soak memoria` on 2 cores, 200 uploads of 25 MP at once and 512 MiB for them: all processes
-/// together took up to 1,055 MiB with a bound of 64 MiB, 537 with 1 MiB, 555 with this one, which costs no processor time
-/// that could be told from noise. jemalloc and mimalloc keep 80 MiB at rest where this keeps 10.
+/// together took up to 1,055 MiB with a bound of 64 MiB, 537 with 1 MiB, 555 with this one, at no measurable
+/// processor time. jemalloc and mimalloc keep 80 MiB at rest where this keeps 10.
 pub fn tune_malloc() {
     #[cfg(target_env = "gnu")]
     {
@@ -48,7 +48,7 @@ pub fn tune_malloc() {
     }
 }
 
-/// Gives the kernel what was freed and malloc keeps. No effect outside glibc.
+/// Returns freed memory that malloc keeps to the kernel. No effect outside glibc.
 pub fn trim_malloc() {
     #[cfg(target_env = "gnu")]
     // SAFETY: touches no memory in use, and takes malloc's own locks.

@@ -1,14 +1,14 @@
 //! The kernel's interface: thin safe wrappers of libc. All `unsafe` of the project is in this folder.
 //!
-//! Rules: a wrapper adds types, `io::Result` and the retry after EINTR, never policy; every block says why it
-//! is sound; descriptors are owned (`OwnedFd`) or borrowed (`BorrowedFd`), numbers only where the
-//! kernel itself gives them a meaning (0, 1, 2). Nothing here starts a thread, and nothing installs a signal handler:
-//! signals are read from a descriptor ([`SignalFd`]) or keep their default action.
+//! Rules: a wrapper adds types, `io::Result` and the retry after EINTR, never policy; every block says why it is
+//! sound; descriptors are owned (`OwnedFd`) or borrowed (`BorrowedFd`), numbers only where the kernel itself defines
+//! them (0, 1, 2). Nothing here starts a thread, and nothing installs a signal handler: signals are read from a
+//! descriptor ([`SignalFd`]) or keep their default action.
 //!
-//! Linux alone: signalfd, PDEATHSIG, close_range and seccomp have no portable form.
+//! Linux only: signalfd, PDEATHSIG, close_range and seccomp have no portable form.
 //!
-//! One subject a file: `fd` descriptors, `file` files below a directory, `memory`, `socket`, `process`,
-//! `seccomp`, `signal`, `vector` instructions. No subject uses another one; what each does with the result of a C function is here.
+//! One subject per file: `fd` descriptors, `file` files below a directory, `memory`, `socket`, `process`, `seccomp`,
+//! `signal`, `vector` instructions. No subject uses another one; the shared handling of C results is here.
 
 mod fd;
 mod file;
@@ -47,7 +47,7 @@ pub use self::socket::{
     shutdown_write,
 };
 
-/// What a C function returned, -1 turned into the error of errno.
+/// The result of a C function, with -1 turned into the error of errno.
 fn check(result: c_int) -> io::Result<c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
@@ -57,7 +57,7 @@ fn check_count(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
-/// Calls again while a signal interrupts.
+/// Repeats the call while a signal interrupts it.
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

@@ -1,4 +1,4 @@
-//! Processes: fork, reap, limits, deadlines, and the tie between a child and its parent.
+//! Processes: fork, reap, limits, deadlines, and tying a child to its parent.
 
 use std::ffi::{CString, c_int, c_uint};
 use std::io;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::check;
 
-/// A process id that fork gave to this process and reap has not taken back yet.
+/// A process id that fork returned to this process and reap has not returned yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pid(i32);
 
@@ -28,16 +28,16 @@ impl Pid {
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// By itself, with this code.
+    /// It exited with this code.
     Code(i32),
-    /// By this signal.
+    /// This signal killed it.
     Signal(i32),
 }
 
-/// fork(2). The child runs `child`, ends with the code it returns, and never comes back here: no destructor of the
-/// parent's runs twice, nothing buffered is written twice.
+/// fork(2). The child runs `child`, ends with the code it returns, and never returns from this function: none of the
+/// parent's destructors runs twice, no buffer is written twice.
 ///
-/// Only for a process of one thread: the locks of any other would be held for ever in the child.
+/// Only for a process of one thread: in the child, locks of other threads would be held for ever.
 ///
 /// # Errors
 /// As fork(2): EAGAIN or ENOMEM; no child then.
@@ -65,8 +65,8 @@ pub fn exit_now(code: u8) -> ! {
     unsafe { libc::_exit(c_int::from(code)) }
 }
 
-/// The next child that has ended, without waiting; `None` when there is none (or no child at all). Call it until then:
-/// signals coalesce.
+/// Reaps the next child that has ended, without waiting; `None` when there is none (or no child at all). Call it
+/// until then: signals coalesce.
 ///
 /// # Errors
 /// As waitpid(2), but ECHILD.
@@ -82,7 +82,7 @@ pub fn reap() -> io::Result<Option<(Pid, Exit)>> {
     }
 }
 
-/// Sends `signal`. A process that is gone already is no error for the caller to care about.
+/// Sends `signal`. A process that is gone already is no error.
 pub fn kill(pid: Pid, signal: i32) {
     // SAFETY: touches no memory; a Pid is positive, so never a group.
     unsafe { libc::kill(pid.0, signal) };
@@ -95,7 +95,7 @@ pub fn own_pid() -> Pid {
     Pid(unsafe { libc::getpid() })
 }
 
-/// The process that is this one's parent now: another one than at first once that has died.
+/// The current parent of this process: another one than at first if that has died.
 #[must_use]
 pub fn parent_pid() -> i32 {
     // SAFETY: touches no memory, never fails.
@@ -112,7 +112,7 @@ pub fn die_with_parent(signal: i32) -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, c_ulong(signal), 0, 0, 0) }).map(drop)
 }
 
-/// No execve from now on grants more rights; the condition for a filter without privileges.
+/// From now on execve grants no more rights; the condition for an unprivileged filter.
 ///
 /// # Errors
 /// As prctl(2).
@@ -121,7 +121,7 @@ pub fn forbid_new_privileges() -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, c_ulong(1), 0, 0, 0) }).map(drop)
 }
 
-/// The name that `ps` and `top` show, cut to 15 bytes.
+/// Sets the name that `ps` and `top` show, cut to 15 bytes.
 pub fn set_name(name: &str) {
     if let Ok(name) = CString::new(name) {
         // SAFETY: a NUL-terminated string that outlives the call.
@@ -129,7 +129,7 @@ pub fn set_name(name: &str) {
     }
 }
 
-/// SIGALRM in this time, rounded up to seconds, in place of any earlier one; `None` calls it off.
+/// Sends SIGALRM after this time, rounded up to seconds, instead of any earlier one; `None` cancels it.
 pub fn alarm(after: Option<Duration>) {
     let seconds =
         after.map_or(0, |time| c_uint::try_from(time.as_millis().div_ceil(1000)).unwrap_or(c_uint::MAX));
@@ -149,7 +149,7 @@ pub fn thread_cpu_time() -> Duration {
     clock(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
-/// What one of the kernel's two clocks of processor time says, which every Linux has.
+/// Reads one of the kernel's two clocks of processor time, which every Linux has.
 fn clock(id: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes one timespec. It can't fail with these clocks.
@@ -157,7 +157,7 @@ fn clock(id: libc::clockid_t) -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// What the kernel bounds for a process.
+/// Resource limits of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// Address space in bytes.
@@ -170,7 +170,7 @@ pub enum Limit {
     Core,
     /// Open descriptors: the highest number plus 1.
     Files,
-    /// Processes of the user. Says nothing to root.
+    /// Processes of the user. Does not bind root.
     Processes,
 }
 
@@ -195,7 +195,7 @@ pub fn set_limits(limit: Limit, soft: u64, hard: u64) -> io::Result<()> {
     check(unsafe { libc::setrlimit(resource(limit), &raw const raw) }).map(drop)
 }
 
-/// Threads of this process; 0 if the system does not tell.
+/// Threads of this process; 0 if unknown.
 #[must_use]
 pub fn threads() -> u32 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

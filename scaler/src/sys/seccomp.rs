@@ -1,4 +1,4 @@
-//! seccomp(2): installs a filter program. What it allows is `sandbox::filter`'s business.
+//! seccomp(2): installs a filter program. `sandbox::filter` decides what it allows.
 
 use std::ffi::{c_uint, c_ulong, c_ushort};
 use std::io;
@@ -22,9 +22,9 @@ const _: () = assert!(
         && align_of::<Instruction>() <= align_of::<libc::sock_filter>()
 );
 
-/// Puts every later system call of this process under `program`. Needs `forbid_new_privileges` first, or root.
+/// Applies `program` to every later system call of this process. Needs `forbid_new_privileges` first, or root.
 ///
-/// `SPEC_ALLOW`: the process keeps the processor's speculation, whose mitigation would slow it down; it holds no secret.
+/// `SPEC_ALLOW`: the process keeps speculative execution, whose mitigation would slow it down; it holds no secret.
 ///
 /// # Errors
 /// As seccomp(2): EINVAL for a kernel without filters or a bad program, EACCES without the condition above.

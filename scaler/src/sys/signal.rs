@@ -7,13 +7,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use super::{check, check_count, retry};
 
-/// Signals as a stream: blocked for the calling thread and those it starts later, read here one by one.
-/// Non-blocking, closed on exec; readable for poll and epoll when a signal waits.
+/// Signals as a stream: blocked for the calling thread and those it starts later, and read here one by one.
+/// Non-blocking, closed on exec; readable for poll and epoll when a signal is pending.
 #[derive(Debug)]
 pub struct SignalFd(OwnedFd);
 
 impl SignalFd {
-    /// Blocks `signals` and opens the stream. Call it before the first thread starts, or another one takes them.
+    /// Blocks `signals` and opens the stream. Call it before the first thread starts, or another thread may receive
+    /// them.
     ///
     /// # Errors
     /// As signalfd(2).
@@ -23,7 +24,7 @@ impl SignalFd {
         // SAFETY: `set` is an initialised sigset_t that signalfd only reads.
         let fd =
             check(unsafe { libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) })?;
-        // SAFETY: signalfd just made it, and nobody else owns it.
+        // SAFETY: signalfd just made it, and nothing else owns it.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
@@ -66,7 +67,7 @@ pub fn reset_signals() -> io::Result<()> {
     change_mask(libc::SIG_SETMASK, &set_of(&[]))
 }
 
-/// Holds `signal` back until it is unblocked.
+/// Blocks `signal` until it is unblocked.
 ///
 /// # Errors
 /// As sigprocmask(2).
@@ -74,7 +75,7 @@ pub fn block_signal(signal: i32) -> io::Result<()> {
     change_mask(libc::SIG_BLOCK, &set_of(&[signal]))
 }
 
-/// Lets `signal` through; one that was held back acts now.
+/// Unblocks `signal`; a pending one acts now.
 ///
 /// # Errors
 /// As sigprocmask(2).
@@ -88,7 +89,7 @@ pub fn ignore_signal(signal: i32) {
     unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
-/// The default action for `signal`, whatever was inherited: with SIGCHLD ignored, children would vanish unreaped.
+/// Restores the default action of `signal`: with an inherited ignored SIGCHLD, children would vanish unreaped.
 pub fn restore_default(signal: i32) {
     // SAFETY: SIG_DFL is no handler: none of our code ever runs in signal context.
     unsafe { libc::signal(signal, libc::SIG_DFL) };

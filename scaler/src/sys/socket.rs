@@ -1,4 +1,4 @@
-//! Sockets with every option spelled out: what std leaves to the system is decided here.
+//! Sockets with every option set explicitly, instead of the system's defaults that std leaves.
 
 use std::ffi::{c_char, c_int};
 use std::io;
@@ -12,8 +12,8 @@ use std::path::Path;
 use super::{check, check_count, retry};
 
 /// A listening TCP socket, non-blocking, closed on exec. `SO_REUSEADDR`, so that a restart does not wait for
-/// TIME_WAIT. `v6only` false on an IPv6 address takes IPv4 clients too; it says nothing for IPv4.
-/// Port 0: the kernel chooses.
+/// TIME_WAIT. `v6only` false on an IPv6 address accepts IPv4 clients too; it has no effect for IPv4. Port 0: the
+/// kernel chooses.
 ///
 /// # Errors
 /// As socket(2), bind(2), listen(2): EADDRINUSE for a port in use, EAFNOSUPPORT where there is no IPv6.
@@ -75,7 +75,7 @@ pub fn listen_unix(path: &Path, backlog: i32) -> io::Result<UnixListener> {
     Ok(UnixListener::from(socket))
 }
 
-/// Who is at the other end of a Unix socket, as of its connect.
+/// The peer of a Unix socket, as of its connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credentials {
     /// Process.
@@ -113,7 +113,7 @@ pub fn peer_credentials(socket: impl AsFd) -> io::Result<Credentials> {
     Ok(Credentials { pid: raw.pid, uid: raw.uid })
 }
 
-/// Half-close: the peer reads the end, we may still read.
+/// Half-close: the peer reads the end, this side may still read.
 ///
 /// # Errors
 /// As shutdown(2): ENOTSOCK for what is no socket.
@@ -125,7 +125,7 @@ pub fn shutdown_write(socket: impl AsFd) -> io::Result<()> {
 /// The flags of [`send_now`].
 pub const SEND_NOW: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 
-/// Writes to a socket what it takes at once, also if it is a blocking one; how many bytes that was.
+/// Writes to a socket what it takes without blocking, even if it is a blocking one; returns how many bytes.
 ///
 /// # Errors
 /// As send(2), EINTR retried; `WouldBlock` if it takes nothing now.
@@ -151,7 +151,7 @@ fn stream_socket(family: c_int) -> io::Result<OwnedFd> {
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: touches no memory.
     let fd = check(unsafe { libc::socket(family, kind, 0) })?;
-    // SAFETY: socket just made it, and nobody else owns it.
+    // SAFETY: socket just made it, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 

@@ -1,7 +1,8 @@
-//! Vector instructions: whether this processor has them, and the one way into functions that need them.
+//! Vector instructions: detects them, and calls the functions that need them.
 //!
-//! A function with `target_feature` is safe within, and unsafe to enter: on a processor without the feature its instructions are anything. [`Avx2`]
-//! is the proof that there is one, so the entering calls are here, where `unsafe` is.
+//! A function with `target_feature` is safe inside, and unsafe to call: on a processor without the feature its
+//! instructions are undefined. A value of [`Avx2`] proves that the processor has it, so the calls are here, where
+//! `unsafe` is.
 
 use crate::resize::kernels::avx2;
 use crate::resize::{across::Plan, kernels::GROUP};
@@ -11,14 +12,14 @@ use crate::resize::{across::Plan, kernels::GROUP};
 pub struct Avx2(());
 
 impl Avx2 {
-    /// Asks the processor, once in a process and its children.
+    /// Detects it, once for a process and its children.
     #[must_use]
     pub fn detect() -> Option<Self> {
         std::arch::is_x86_feature_detected!("avx2").then_some(Self(()))
     }
 }
 
-/// The kernels of `resize::kernels`, see there.
+/// The kernels of `resize::kernels`.
 impl Avx2 {
     pub(crate) fn across(self, plan: &Plan, source: [&[u8]; GROUP], result: [&mut [u8]; GROUP]) {
         // SAFETY: a value of this type exists only where the processor has AVX2.

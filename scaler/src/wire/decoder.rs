@@ -5,15 +5,15 @@
 //!   \--(anything wrong)--> Broken                                   an ERROR reply goes straight to Complete
 //! ```
 //!
-//! Two ways in: [`Decoder::push`] takes any slice; [`Decoder::bulk`] lends the sample buffer itself, so that a
-//! large `read` can fill it. Neither goes past the end of the message. An error sticks: a peer that broke
-//! the framing can't be understood again.
+//! Two ways to pass input: [`Decoder::push`] takes any slice; [`Decoder::bulk`] lends the sample buffer itself, so
+//! that a large `read` can fill it. Neither goes past the end of the message. An error is permanent: after a framing
+//! error the stream can't be decoded again.
 
 use super::header::{self, Shape};
 use super::{HEAD_MAX, Limits, Reply, Request, Target, WireError};
 use crate::raster::{Channels, Raster};
 
-/// Decodes whole requests. The scaler itself begins before a request is whole: [`crate::scaling`].
+/// Decodes whole requests. The scaler itself starts before a request is complete: [`crate::scaling`].
 pub type RequestDecoder = Decoder<RequestHead>;
 /// Decodes replies: the client's end.
 pub type ReplyDecoder = Decoder<ReplyHead>;
@@ -22,9 +22,9 @@ pub type ReplyDecoder = Decoder<ReplyHead>;
 #[derive(Debug)]
 pub struct Decoder<H: Head> {
     limits: Limits,
-    /// Where sample buffers come from: an empty vector of at least that capacity, or `None` without memory.
+    /// Allocates sample buffers: an empty vector of at least that capacity, or `None` without memory.
     allocate: fn(usize) -> Option<Vec<u8>>,
-    /// A buffer to use again.
+    /// A buffer to reuse.
     spare: Vec<u8>,
     phase: Phase<H>,
 }
@@ -41,24 +41,24 @@ enum Phase<H> {
     Broken(WireError),
 }
 
-/// The sample buffer on loan, with the samples that have come; append at most `missing` bytes.
+/// The sample buffer, lent with the samples received so far; append at most `missing` bytes.
 #[derive(Debug)]
 pub struct Bulk<'a> {
-    /// Has the capacity for all that is missing.
+    /// Has the capacity for all missing bytes.
     pub samples: &'a mut Vec<u8>,
     /// Bytes between here and the end of the message, at least 1.
     pub missing: usize,
 }
 
 impl<H: Head> Decoder<H> {
-    /// `allocate` makes the sample buffers: [`super::allocate`], or one that knows about pages.
+    /// `allocate` makes the sample buffers: [`super::allocate`], or one that uses huge pages.
     #[must_use]
     pub fn new(limits: Limits, allocate: fn(usize) -> Option<Vec<u8>>) -> Self {
         Self { limits, allocate, spare: Vec::new(), phase: Phase::Head(HeadBytes::default()) }
     }
 
-    /// Takes what belongs to this message; returns how many bytes that was. It consumes nothing once the message
-    /// is complete: `take` it first.
+    /// Takes the bytes of this message; returns how many. It consumes nothing once the message is complete: `take` it
+    /// first.
     ///
     /// # Errors
     /// The input breaks the protocol or a limit; the same error again on every later call.
@@ -114,7 +114,7 @@ impl<H: Head> Decoder<H> {
         }
     }
 
-    /// The message, if it is complete; the decoder is ready for the next one then.
+    /// The message, if it is complete; then the decoder is ready for the next one.
     pub fn take(&mut self) -> Option<H::Message> {
         if !self.is_complete() {
             return None;
@@ -128,28 +128,28 @@ impl<H: Head> Decoder<H> {
         }
     }
 
-    /// A buffer that is no longer needed, for the samples of the next message. The larger one is kept.
+    /// Passes in an unused buffer, for the samples of the next message. The larger one is kept.
     pub fn recycle(&mut self, buffer: Vec<u8>) {
         if buffer.capacity() > self.spare.capacity() {
             self.spare = buffer;
         }
     }
 
-    /// Bytes of the buffer that is kept for the next message.
+    /// Size of the buffer kept for the next message.
     #[must_use]
     pub fn kept(&self) -> usize {
         self.spare.capacity()
     }
 
-    /// Gives that buffer up.
+    /// Frees that buffer.
     pub fn drop_buffers(&mut self) {
         self.spare = Vec::new();
     }
 
-    /// The peer will send nothing more.
+    /// The peer has closed its side.
     ///
     /// # Errors
-    /// [`WireError::Truncated`] in the middle of a message; between messages the end is in order.
+    /// [`WireError::Truncated`] in the middle of a message; between messages the end is valid.
     pub fn finish(&self) -> Result<(), WireError> {
         if self.is_idle() || self.is_complete() { Ok(()) } else { Err(WireError::Truncated) }
     }
@@ -176,7 +176,7 @@ impl<H: Head> Decoder<H> {
     }
 }
 
-/// The bytes of a head, while they come.
+/// The bytes of an incomplete head.
 #[derive(Debug, Default)]
 pub(crate) struct HeadBytes(
     /// Invariant: no more than [`HEAD_MAX`], and no complete head.
@@ -184,7 +184,7 @@ pub(crate) struct HeadBytes(
 );
 
 impl HeadBytes {
-    /// Takes what belongs to the head: how many bytes that was, and the head, if that is all of it.
+    /// Takes the bytes of the head: how many, and the head if it is complete.
     pub(crate) fn push<H: Head>(
         &mut self,
         input: &[u8],
@@ -206,7 +206,7 @@ impl HeadBytes {
     }
 }
 
-/// What comes before the samples, and what the two make together.
+/// What precedes the samples, and the message that both make.
 pub trait Head: Sized {
     /// The whole message.
     type Message;
@@ -214,7 +214,7 @@ pub trait Head: Sized {
     /// The head and its length in bytes; `None` while it is incomplete.
     ///
     /// # Errors
-    /// What came can't become a head, or passes a limit.
+    /// The bytes can't become a head, or exceed a limit.
     fn parse(bytes: &[u8], limits: &Limits) -> Result<Option<(Self, usize)>, WireError>;
 
     /// Bytes of samples that follow.
@@ -319,7 +319,7 @@ impl Head for ReplyHead {
 /// Longest first line: that of an error, with its reason.
 const LINE_MAX: usize = 512;
 
-/// Where the first line ends; `None` while that has not come.
+/// Where the first line ends; `None` while it is incomplete.
 fn line_end(bytes: &[u8], too_long: WireError) -> Result<Option<usize>, WireError> {
     match bytes.iter().take(LINE_MAX).position(|&byte| byte == b'\n') {
         Some(end) => Ok(Some(end)),
@@ -339,8 +339,8 @@ mod tests {
 
     const LIMITS: Limits = Limits { pixels_max: 100, side_max: 50 };
 
-    /// Runs `bytes` through a fresh decoder in pieces of `step` bytes, the samples by `bulk` if so asked:
-    /// the messages, the bytes left over after the last one, and the error that ended it.
+    /// Runs `bytes` through a fresh decoder in pieces of `step` bytes, the samples by `bulk` if requested: the
+    /// messages, the bytes left over after the last one, and the error that ended it.
     fn decode<H: Head>(
         mut bytes: &[u8],
         step: usize,

@@ -1,16 +1,16 @@
 //! Headers of PGM (binary, `P5`) and PAM (`P7`) images: parse and emit.
 //!
-//! Sources: pgm(5) and pam(5) of Netpbm. Only gray with 8 bits: PGM of maxval 255, PAM of maxval 255 with
-//! TUPLTYPE GRAYSCALE (DEPTH 1) or GRAYSCALE_ALPHA (DEPTH 2). Numbers that pass `u32` saturate, so that the
-//! limits refuse them by their own name.
+//! Sources: pgm(5) and pam(5) of Netpbm. Only gray with 8 bits: PGM of maxval 255, PAM of maxval 255 with TUPLTYPE
+//! GRAYSCALE (DEPTH 1) or GRAYSCALE_ALPHA (DEPTH 2). Numbers beyond `u32` saturate, so that the limits refuse them
+//! with their own error.
 //!
-//! Comments in PGM: `#` to the end of the line, wherever white space may stand; right after the maxval the
-//! comment's line end is the one white space byte before the samples, as in Netpbm's own reader.
+//! Comments in PGM: `#` to the end of the line, wherever white space may be; right after the maxval the comment's
+//! line end is the one white space byte before the samples, as in Netpbm's own reader.
 
 use super::WireError;
 use crate::raster::Channels;
 
-/// What an image header says.
+/// The fields of an image header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) width: u32,
@@ -24,7 +24,7 @@ impl Shape {
         let pixels = u64::from(self.width) * u64::from(self.height);
         let samples =
             usize::try_from(pixels).ok().and_then(|pixels| pixels.checked_mul(self.channels.count()));
-        // More than can be addressed can't be had either.
+        // More than the address space can't be allocated either.
         samples.filter(|&samples| samples <= isize::MAX as usize).ok_or(WireError::Memory)
     }
 }
@@ -48,7 +48,7 @@ pub(super) fn emit(width: u32, height: u32, channels: Channels) -> String {
     }
 }
 
-/// Decimal digits alone; saturates.
+/// Decimal digits only; saturates.
 pub(super) fn number(text: &[u8]) -> Option<u32> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
@@ -86,7 +86,7 @@ fn parse_pgm(bytes: &[u8]) -> Result<Option<(Shape, usize)>, WireError> {
     shape(width, height, maxval, Channels::Luma).map(|shape| Some((shape, raster)))
 }
 
-/// Where the next token begins; `None` while that is not known.
+/// Where the next token begins; `None` while unknown.
 fn skip_space(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         match *bytes.get(at)? {
@@ -116,7 +116,7 @@ fn parse_pam(bytes: &[u8]) -> Result<Option<(Shape, usize)>, WireError> {
             line => fields.read(line)?,
         }
     }
-    // Of the first line only its end may be missing: white space.
+    // Only the end of the first line may be missing: white space.
     let first_line_can_end = at > 0 || bytes.iter().skip(2).all(|&byte| is_space(byte));
     if first_line_can_end { Ok(None) } else { Err(WireError::Header) }
 }
@@ -186,7 +186,7 @@ mod tests {
     const LUMA_2X3: Shape = Shape { width: 2, height: 3, channels: Channels::Luma };
     const ALPHA_2X3: Shape = Shape { width: 2, height: 3, channels: Channels::LumaAlpha };
 
-    /// Whole, every prefix, and with trailing data: the verdict must not depend on the cut.
+    /// Checks the whole header, every prefix, and trailing data: the result must not depend on the cut.
     fn check(header: &[u8], expected: Result<Shape, WireError>) {
         let text = String::from_utf8_lossy(header);
         match expected {

@@ -1,4 +1,4 @@
-//! What the tests share: the real binary as a process, its lines, its children as the kernel shows them.
+//! Shared by the tests: the real binary as a process, its log lines, and its children as /proc shows them.
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(unreachable_pub, reason = "the same file is a module of several crates")]
 
