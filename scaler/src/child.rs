@@ -184,7 +184,6 @@ impl<'a> Session<'a> {
         self.end_job()
     }
 
-    /// The first bytes of the next request.
     fn wait_for_request(&mut self) -> Result<(), Stop> {
         let since = Instant::now();
         loop {

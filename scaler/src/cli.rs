@@ -15,7 +15,6 @@ use scaler::usage;
 use scaler::wire::Limits;
 use scaler::words::InWords;
 
-/// What the command line asks for.
 #[derive(Debug)]
 pub(crate) enum Command {
     Help(String),

@@ -187,7 +187,6 @@ fn open_unix(path: &Path) -> io::Result<Listener> {
     Ok(Listener::Unix(listener, path.to_owned(), identity(path)?))
 }
 
-/// Removes the socket file of a dead server.
 fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
         return Err(io::ErrorKind::AlreadyExists.into());

@@ -83,7 +83,6 @@ impl<A> Row<A> {
         if is_open { format!("{text} ({})", self.default) } else { text }
     }
 
-    /// Its lines in the help.
     fn help_lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.help.lines().map(|line| line.replace("{}", self.default)).collect();
         let default = format!(" ({})", self.default);
@@ -260,7 +259,6 @@ fn distance(from: &[u8], to: &[u8]) -> usize {
     row.last().copied().unwrap_or(0)
 }
 
-/// The errors of getopts.
 fn complaint(fail: &Fail) -> String {
     let dashed =
         |name: &str| if name.chars().count() == 1 { format!("-{name}") } else { format!("--{name}") };

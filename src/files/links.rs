@@ -114,7 +114,6 @@ impl Links {
         space.measured_at = Some(Instant::now());
     }
 
-    /// Counts a link of so many bytes.
     fn take_space(&self, length: u64) -> Result<(), WorkError> {
         let mut space = self.space_of();
         let may_measure = space.measured_at.is_none_or(|at| at.elapsed() >= MEASURE_TIME);
@@ -171,7 +170,6 @@ impl Links {
         Ok(name)
     }
 
-    /// Makes the folder if it is not there.
     fn create(&self) -> io::Result<()> {
         match DirBuilder::new().mode(0o755).create(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

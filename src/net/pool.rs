@@ -34,13 +34,10 @@ const BREAKS_MAX: u32 = 5;
 const SERVED_MAX: u32 = 200;
 /// Refused for so long, the scaler counts as away.
 const AWAY_AFTER: Duration = Duration::from_secs(3);
-/// First pause between refused connects.
 const RETRY_FIRST: Duration = Duration::from_millis(5);
 /// A server of another protocol that speaks first has done so by then.
 const SETTLED: Duration = Duration::from_millis(100);
-/// How long a connect may take.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
-/// The longest of the pauses.
 const RETRY_MAX: Duration = Duration::from_millis(250);
 
 /// Where the scaler listens.

@@ -130,9 +130,7 @@ struct Kernel {
 struct WorkPart {
     scheduler: Scheduler,
     workers: Workers,
-    /// Jobs at the workers.
     outstanding: Outstanding,
-    /// Buffers that finished pictures gave back.
     buffers: Arc<BufferPool>,
     /// The loop reads only their size.
     links: Arc<Links>,
@@ -146,7 +144,6 @@ struct TasksPart {
     machine: Tasks,
     armed: Armed,
     counts: TaskCounts,
-    /// The store's last report.
     sizes: StoreSizes,
     store: Store,
     answers: Receiver<StoreAnswer>,

@@ -26,7 +26,6 @@ const LOCK: &str = "candado";
 const SOCKET: &str = "socket";
 /// First pause before a restart; it doubles while the scaler dies young.
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
-/// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// A scaler that lived at least this long did not die young.
 const YOUTH: Duration = Duration::from_secs(5);

@@ -184,7 +184,6 @@ impl Upstream {
         }
     }
 
-    /// Whether another turn would move bytes.
     fn may_go_on(&self) -> bool {
         let unsent = self
             .busy

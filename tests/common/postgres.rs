@@ -149,7 +149,7 @@ impl Postgres {
         self.wait_end();
     }
 
-    /// From now on who comes by TCP needs a password.
+    /// From now on TCP clients need a password.
     pub(crate) fn ask_for_password(&self) {
         let rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
         std::fs::write(self.directory.join("data/pg_hba.conf"), rules).expect("the rules");
@@ -184,7 +184,6 @@ impl Postgres {
         format!("postgres://tp2@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Its port on 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

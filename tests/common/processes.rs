@@ -20,7 +20,6 @@ fn stat(pid: u32) -> Option<Stat> {
     Some(Stat { pid, state: rest.next()?.chars().next()?, parent: rest.next()?.parse().ok()? })
 }
 
-/// The living children of a process.
 pub(crate) fn children(parent: u32) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -40,7 +39,6 @@ pub(crate) fn wait_gone(pids: &[u32]) {
     });
 }
 
-/// Sends a signal.
 pub(crate) fn signal(pid: u32, signal: i32) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_number).expect("a process id");
     sys::kill(pid, signal);
@@ -52,12 +50,10 @@ pub(crate) fn kill_9(pid: u32) {
     signal(pid, SIGKILL);
 }
 
-/// Descriptors that a process has open.
 pub(crate) fn open_descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 
-/// Threads of a process.
 pub(crate) fn threads(pid: u32) -> u64 {
     status(pid, "Threads:")
 }

@@ -48,7 +48,6 @@ pub(crate) fn tp2() -> Command {
     clean(Command::new(program("tp2")))
 }
 
-/// `tp2-scaler`.
 pub(crate) fn tp2_scaler() -> Command {
     clean(Command::new(program("tp2-scaler")))
 }
@@ -95,7 +94,6 @@ impl Server {
         Self { process, port, runtime, home }
     }
 
-    /// Its address on 127.0.0.1.
     pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
@@ -105,7 +103,6 @@ impl Server {
         SocketAddr::new(ip.into(), self.port)
     }
 
-    /// A connection to it.
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.address())
     }
@@ -185,7 +182,6 @@ impl Process {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until the log contains this.
     pub(crate) fn wait_log(&self, text: &str) {
         until(&format!("«{text}» in the log"), || self.log().contains(text).then_some(()));
     }
@@ -202,7 +198,6 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         until("the end of the process", || self.child.try_wait().unwrap())
     }

@@ -1,6 +1,5 @@
 //! Test cases as text: the request and the expected answers. `tests/data/http/requests.txt` describes the format.
 
-/// One case of a table.
 pub(crate) struct Case {
     /// What is tried.
     pub(crate) name: String,
@@ -10,7 +9,6 @@ pub(crate) struct Case {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The cases of a table.
 pub(crate) fn cases(text: &str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     // Lines of the case, an empty one at a time held back: the last one only separates.

@@ -53,7 +53,6 @@ impl Client {
         self.ask(&post("/tareas", picture)).expect(202).task()
     }
 
-    /// How a task stands.
     pub(crate) fn status(&mut self, id: &str) -> Value {
         self.ask(&get(&format!("/estado/{id}"), &[])).expect(200).json()
     }
@@ -78,7 +77,6 @@ impl Client {
         self.ask(&get(&format!("/tareas/{id}/imagen"), &[])).expect(200).body
     }
 
-    /// Has a task forgotten.
     pub(crate) fn delete(&mut self, id: &str) -> Response {
         self.ask(&request("DELETE", &format!("/tareas/{id}"), &[], b""))
     }

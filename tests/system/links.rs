@@ -34,7 +34,7 @@ fn start_in(home: &Path) -> Server {
     Server::launch(command)
 }
 
-/// A request as a client sends it that came by this name.
+/// An upload with this Host field.
 fn upload(host: &str, target: &str, picture: &[u8]) -> Vec<u8> {
     let head = format!("POST {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n", picture.len());
     [head.as_bytes(), picture].concat()

@@ -8,7 +8,6 @@ use super::common::tasks::get;
 use super::common::wait::until;
 use super::common::{Client, Server, post, request, tools};
 
-/// The page.
 fn page(client: &mut Client) -> String {
     let answer = client.ask(&get("/metrics", &[])).expect(200);
     assert_eq!(answer.field("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));

@@ -112,12 +112,10 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Each column's first sample and weights.
     pub(super) fn outputs(&self) -> impl Iterator<Item = (usize, &[i32])> {
         (0..self.starts.len()).map(|column| self.output(column))
     }
 
-    /// A column's first sample and weights.
     pub(crate) fn output(&self, column: usize) -> (usize, &[i32]) {
         let (first, at) = self.starts.get(column).copied().unwrap_or_default();
         let end = self.starts.get(column + 1).map_or(self.weights.len(), |next| next.1 as usize);

@@ -3,7 +3,6 @@
 //!
 //! Loops of fixed length, which the compiler vectorises for the caller's target features.
 
-/// Pixels at once.
 const PIXELS: usize = 32;
 
 /// Splits pixels of gray and alpha into two rows, the gray times the alpha.

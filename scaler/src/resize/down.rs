@@ -27,9 +27,7 @@ pub(super) struct Down {
     /// The last rows, a multiple of a group.
     ring: Vec<u8>,
     rows: usize,
-    /// Rows that have come.
     arrived: usize,
-    /// Rows that have gone.
     gone: usize,
     way: Way,
 }

@@ -16,7 +16,6 @@ pub(super) struct Input {
     end: usize,
     /// Bytes of a row.
     row: usize,
-    /// Bytes that have not come.
     missing: usize,
 }
 
@@ -56,7 +55,6 @@ impl Input {
         self.missing -= count;
     }
 
-    /// Bytes that have not come.
     pub(super) fn missing(&self) -> usize {
         self.missing
     }
@@ -75,7 +73,6 @@ impl Input {
         })
     }
 
-    /// So many rows are used.
     pub(super) fn used(&mut self, rows: usize) {
         self.start += rows * self.row;
     }

@@ -84,7 +84,6 @@ pub struct Resizer {
     last: usize,
     /// A row with gray and alpha joined again.
     pixels: Vec<u8>,
-    /// Rows that have gone out.
     gone: usize,
 }
 

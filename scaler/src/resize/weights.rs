@@ -13,7 +13,6 @@ pub(super) const HALF: i32 = 1 << (POINT - 1);
 /// The kernel's radius, in steps of the larger of both grids.
 const REACH: f64 = 2.0;
 
-/// One axis of a picture and of its result.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
     from: usize,
@@ -52,7 +51,6 @@ impl Axis {
         first..((center + reach + 0.5) as usize).min(self.from)
     }
 
-    /// The most samples that a span has.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "4 times a side at most")]
     pub(super) fn taps_max(&self) -> usize {
         ((REACH * self.stretch).ceil() as usize * 2 + 1).min(self.from)

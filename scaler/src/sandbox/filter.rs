@@ -147,7 +147,6 @@ const fn skip_unless_equal(value: u32, skip: u8) -> Instruction {
     instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, skip, value)
 }
 
-/// Skips one instruction if the accumulator is `value`.
 const fn skip_if_equal(value: u32) -> Instruction {
     instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, 0, value)
 }

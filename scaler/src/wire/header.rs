@@ -10,7 +10,6 @@
 use super::WireError;
 use crate::raster::Channels;
 
-/// The fields of an image header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) width: u32,

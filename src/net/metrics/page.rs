@@ -13,7 +13,6 @@ use crate::store::StoreSizes;
 
 struct MetricsPage(String);
 
-/// Name and value of a label.
 type Label<'a> = (&'static str, &'a str);
 
 impl MetricsPage {

@@ -85,7 +85,6 @@ impl Maintenance {
 }
 
 impl Server {
-    /// Announces that clients can connect.
     pub(super) fn announce(&mut self) {
         self.report.notifier.ready();
         self.upkeep.maintenance.alive_at =
@@ -93,7 +92,6 @@ impl Server {
         self.upkeep.maintenance.first_try = FirstTry::Pending(self.now.at + FIRST_TRY);
     }
 
-    /// Does the work that is due.
     pub(super) fn keep_up(&mut self) {
         let now = self.now.at;
         if self.stop_at.is_none() {
@@ -153,7 +151,6 @@ impl Server {
         self.timers.arm(&mut self.upkeep.maintenance.armed, due, Source::Maintenance);
     }
 
-    /// Replaces worker threads that do not return.
     fn look_after_workers(&mut self) {
         let now = self.now.at;
         if self.work.outstanding.next_due().is_none() && self.work.workers.busy() == 0 {
@@ -252,7 +249,6 @@ impl Server {
         }
     }
 
-    /// The page of figures.
     pub(super) fn figures(&self, wanted: Figures) -> Bytes {
         let admission = &self.server.admission;
         let (scaler_connections, scaler_waiting) = self.scaler.pool.load();

@@ -41,7 +41,6 @@ impl Server {
         self.timers.arm(&mut self.scaler.armed, due, Source::Scaler);
     }
 
-    /// Relays the scaler's log.
     pub(super) fn relay_log(&mut self) {
         if let Some(relay) = &mut self.scaler.relay {
             relay.read(&mut self.kernel.scratch, |line| match exit_stats::parse(line) {

@@ -40,7 +40,6 @@ impl Server {
         self.perform_effects();
     }
 
-    /// A connection wants the server's figures.
     pub(super) fn measure(&mut self, client: Key, request: Uuid, figures: Figures) {
         let page = self.figures(figures);
         if let Some(found) = self.clients.get_mut(client) {
@@ -63,7 +62,6 @@ impl Server {
         Ok(StoreWrite::Accept(Box::new(submission)).into())
     }
 
-    /// Handles the store's answers.
     pub(super) fn collect_answers(&mut self) {
         while let Ok(answer) = self.tasks.answers.try_recv() {
             if answer.ticket == counts::TICKET {

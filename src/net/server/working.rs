@@ -6,7 +6,6 @@ use crate::work::scheduler::{Advance, Finished};
 use crate::work::self_test;
 
 impl Server {
-    /// Collects finished work from all threads.
     pub(super) fn collect_done(&mut self) {
         while let Ok(done) = self.work.done.try_recv() {
             self.handle_done(done);

@@ -218,7 +218,6 @@ impl<P: Place> Desk<P> {
         claimed(self.write(StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work, at, reservation }))
     }
 
-    /// Claims the next task.
     pub(super) fn claim(&mut self, at: SystemTime) -> Claim {
         match self.try_claim(0, at) {
             Claimed::Task(claim) => *claim,

@@ -149,7 +149,6 @@ pub(super) async fn face(bank: &Database, folder: &str, name: &str) -> Result<Op
     Ok(count(bank, folder).await?.map(|_| Vec::new()))
 }
 
-/// Faces of a folder.
 pub(super) async fn faces(
     bank: &Database,
     folder: &str,

@@ -4,7 +4,6 @@ use scaler::words::InWords;
 
 use crate::store::StoreError;
 
-/// Why a step failed.
 #[derive(Debug)]
 pub(super) enum MongoError {
     /// The driver's reason.
@@ -26,7 +25,6 @@ const INTERNAL: i32 = 1;
 /// Another index of the same fields exists, with weaker rules.
 const INDEX_OPTIONS: i32 = 85;
 const INDEX_KEYS: i32 = 86;
-/// The database's disk is full.
 const OUT_OF_DISK: i32 = 14_031;
 /// Wrong user or password; no user given where one is needed.
 const AUTHENTICATION: i32 = 18;
@@ -62,7 +60,6 @@ impl From<MongoError> for StoreError {
     }
 }
 
-/// MongoDB's error code.
 fn code(error: &Error) -> Option<i32> {
     match &*error.kind {
         ErrorKind::Command(command) => Some(command.code),

@@ -117,7 +117,6 @@ pub(super) async fn face(conn: &mut Conn, folder: &str, name: &str) -> Result<Op
     query(conn, FACE, &[&folder, &name]).await?.iter().map(of).collect::<Result<_, _>>().map(Some)
 }
 
-/// Faces of a folder.
 pub(super) async fn faces(
     conn: &mut Conn,
     folder: &str,

@@ -8,7 +8,6 @@ use tokio_postgres::error::SqlState;
 
 use crate::store::StoreError;
 
-/// Why a step failed.
 #[derive(Debug)]
 pub(super) enum PgError {
     /// The driver's reason, or the database's.

@@ -281,7 +281,6 @@ impl Session {
     }
 }
 
-/// A value of a row.
 pub(super) fn get<'a, T: FromSql<'a>>(
     row: &'a Row,
     column: impl tokio_postgres::row::RowIndex + std::fmt::Display,

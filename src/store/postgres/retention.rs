@@ -41,7 +41,6 @@ sums AS (UPDATE tp2_ledger SET expired = expired - (SELECT count(*) FROM buried)
     WHERE slot = $4 AND EXISTS (SELECT FROM buried))
 SELECT count(*) AS buried FROM buried";
 
-/// The result of a sweep.
 pub(super) struct Swept {
     pub(super) expired: usize,
     pub(super) more: bool,

@@ -15,7 +15,6 @@ const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
 /// `tp2s`, big-endian: the key of the advisory lock.
 const LOCK: i64 = i32::from_be_bytes(*b"tp2s") as i64;
 
-/// Brings the tables to this version.
 pub(super) async fn migrate(conn: &mut Conn) -> Result<(), PgError> {
     bring_through(conn, MIGRATIONS).await
 }

@@ -35,7 +35,6 @@ async fn query(
     Ok(conn.client.query(&statement, values).await?)
 }
 
-/// What is known of a task.
 pub(super) async fn status(conn: &mut Conn, id: Uuid) -> Result<Option<Status>, PgError> {
     query(conn, STATUS, &[&id]).await?.first().map(of).transpose()
 }
@@ -93,7 +92,6 @@ fn of(row: &Row) -> Result<Status, PgError> {
     })
 }
 
-/// Which of these have ended.
 pub(super) async fn ended(conn: &mut Conn, ids: &[Uuid]) -> Result<Vec<Uuid>, PgError> {
     query(conn, ENDED, &[&ids]).await?.iter().map(|row| get(row, "id")).collect()
 }

@@ -275,7 +275,6 @@ pub(super) async fn fail(
     Ok(!rows.is_empty())
 }
 
-/// Prepares the statements of [`fail`].
 pub(super) async fn prepare_failure(conn: &mut Conn) -> Result<(), PgError> {
     conn.prepare(FAILED).await.map(|_| ())
 }

@@ -99,7 +99,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for P
     }
 }
 
-/// The TLS connector of one connection.
 pub(super) struct PgTlsConnect {
     connector: TlsConnector,
     name: ServerName<'static>,

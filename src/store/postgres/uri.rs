@@ -16,7 +16,6 @@ use super::refusal::PgRefusal;
 /// How long to look for each server, where the URI does not say.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How to get a connection.
 #[derive(Debug)]
 pub(super) struct PgAddress {
     pub(super) config: Config,

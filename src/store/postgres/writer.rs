@@ -48,7 +48,6 @@ enum Op<'a> {
     Claims(Look),
 }
 
-/// The result of an operation.
 enum Outcome {
     Told(StoreReply),
     /// Its key exists.
@@ -422,7 +421,6 @@ fn is_one_statement(write: &StoreWrite) -> bool {
     !matches!(write, StoreWrite::Delete { .. } | StoreWrite::Insert { .. })
 }
 
-/// What a claim looks for.
 fn look_of(write: &StoreWrite) -> Option<Look> {
     let StoreWrite::Claim { crashes_max, in_work, at, reservation } = write else { return None };
     let (room, bytes_max) = (reservation.room(), reservation.bytes_max());

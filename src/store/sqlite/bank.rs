@@ -133,7 +133,6 @@ pub(super) fn face(conn: &Connection, folder: &str, name: &str) -> Result<Option
     Ok(Some(face.into_iter().collect()))
 }
 
-/// Faces of a folder.
 pub(super) fn faces(
     conn: &Connection,
     folder: &str,

@@ -11,14 +11,12 @@ pub(super) fn room(file: &[u8]) -> ZeroBlob {
     ZeroBlob(file.len() as u64)
 }
 
-/// Writes the file of this row.
 pub(super) fn write(conn: &Connection, table: &str, row: i64, file: &[u8]) -> Result<(), StoreError> {
     let mut blob = conn.blob_open("main", table, "file", row, false)?;
     blob.write_all_at(file, 0)?;
     Ok(blob.close()?)
 }
 
-/// Why a file was not read.
 pub(super) enum Unread {
     /// There is no memory for so many bytes.
     NoRoom { length: u64 },

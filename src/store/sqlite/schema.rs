@@ -12,7 +12,6 @@ const APPLICATION_ID: i32 = i32::from_be_bytes(*b"tp2s");
 /// Migrations from each version to the next, the first from an empty file.
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
 
-/// Brings an open file to this version.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), SqliteRefusal> {
     bring_through(conn, MIGRATIONS)
 }

@@ -11,7 +11,6 @@ use crate::model::admission::{Full, Reservation};
 use crate::model::task::{Problem, Shape, Status, TaskState};
 use crate::store::{StoreError, StoreSizes};
 
-/// What is known of a task.
 pub(super) fn status(conn: &Connection, id: Uuid) -> Result<Option<Status>, StoreError> {
     let known = conn
         .prepare_cached(
@@ -54,7 +53,6 @@ fn of(row: &Row<'_>) -> rusqlite::Result<Status> {
     })
 }
 
-/// Which of these have ended.
 pub(super) fn ended(conn: &Connection, mut ids: Vec<Uuid>) -> Result<Vec<Uuid>, StoreError> {
     let mut ended = conn.prepare_cached("SELECT 1 FROM task WHERE id = ?1 AND state >= 2")?;
     let mut trouble = None;

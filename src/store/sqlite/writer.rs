@@ -20,7 +20,6 @@ pub(super) struct SqliteWriter {
 /// The result of one request, durable once its transaction is.
 type Outcome = Result<WriteEffect, StoreError>;
 
-/// The effect of a request.
 enum WriteEffect {
     /// It has this answer.
     Told(StoreReply),
