@@ -17,7 +17,7 @@ mod collections;
 
 use collections::{Score, directory, index, requests_in};
 
-/// What the parsers make of a connection's bytes.
+/// The parsers' verdict on a connection's bytes.
 #[derive(Debug, PartialEq)]
 enum Verdict {
     /// So many whole requests, and nothing after them.
@@ -28,7 +28,7 @@ enum Verdict {
     Refused(usize, String),
 }
 
-/// Reads requests from `input` as a server does that is fed `step` bytes a time.
+/// Reads requests from `input` as a server that receives `step` bytes at a time.
 fn serve(input: &[u8], step: usize) -> Verdict {
     let mut recv = RecvBuf::new(usize::MAX);
     let mut body: Option<BodyDecoder> = None;
@@ -73,8 +73,8 @@ fn application(head: &RequestHead) -> Option<u16> {
     }
 }
 
-/// What this server refuses although other servers bear it: transfer codings besides `chunked`, in one field or in
-/// several, and folded lines. Its users are told so.
+/// What this server refuses although other servers accept it: transfer codings besides `chunked`, in one field or in
+/// several, and folded lines. The documentation says so.
 const STRICTER: [&str; 3] = ["CodingUnknown", "\"transfer-encoding\"", "Folded"];
 
 #[test]

@@ -29,7 +29,7 @@ fn the_files_are_what_the_tables_make() {
     }
 }
 
-/// Runs it, and gives what it wrote; its complaints are a failure.
+/// Runs it, and returns its output; output on standard error is a failure.
 fn read(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).current_dir(ROOT).output().unwrap();
     let complaints = String::from_utf8_lossy(&output.stderr);

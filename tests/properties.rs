@@ -56,7 +56,7 @@ impl Chance {
     }
 }
 
-/// Tries a property with each of these seeds; a failure says with which.
+/// Tries a property with each of these seeds; a failure prints its seed.
 fn seeds(range: Range<u64>, property: impl Fn(&mut Chance) + std::panic::RefUnwindSafe) {
     for seed in range {
         if let Err(cause) = std::panic::catch_unwind(|| property(&mut Chance(seed))) {
@@ -187,8 +187,8 @@ fn chunks_give_the_body_back_and_nothing_behind_it() {
     });
 }
 
-/// One byte of the framing is another: then the body is refused, or not yet complete, or ends where it did. It never ends
-/// earlier, which is what smuggling needs. It is the same body, unless a larger size has swallowed frames whole.
+/// Changes one byte of the framing: then the body is refused, or not yet complete, or ends where it did. It never
+/// ends earlier, which smuggling would need. It is the same body, unless a larger size has swallowed whole frames.
 #[test]
 fn a_damaged_frame_never_ends_a_body_early() {
     seeds(0..5000, |chance| {
@@ -259,7 +259,7 @@ fn a_form_gives_back_the_parts_it_was_made_of() {
         let mut body = chance.bytes(30, b"x ");
         let mut parts = Vec::new();
         for number in 0..chance.within(0..6) {
-            // Full of what may become a boundary.
+            // Full of possible boundaries.
             let data = [chance.bytes(80, b"\r\n-x'a"), b"a".to_vec()].concat();
             let searched = [b"\r\n\r\n", &data[..], b"\r\n"].concat();
             if memchr::memmem::find(&searched, &delimiter).is_some() {
@@ -316,8 +316,8 @@ fn a_range_is_what_its_positions_say() {
     });
 }
 
-/// Whatever is charged, placed, given back and dropped: the gate's counts are the sums over the leases that live, never
-/// more than there is, and what was refused has taken nothing.
+/// After any sequence of charging, placing, returning and dropping, the gate's counts are the sums over the live
+/// leases and never exceed the limit, and refused requests have taken nothing.
 #[test]
 fn the_gate_counts_what_its_leases_hold() {
     seeds(0..1000, |chance| {

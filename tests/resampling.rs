@@ -27,7 +27,7 @@ fn it_agrees_with_another_implementation_at_every_factor() {
     let mut twice = oracle::Twice::new();
     for round in 0..100_u32 {
         let from = (1 + random(150), 1 + random(150));
-        // As many reductions as enlargements, and now and then the aspect changes.
+        // As many reductions as enlargements, some with another aspect.
         let factor = |of: u32, by: u32| (of * by / 100).clamp(1, 400);
         let by = if round % 2 == 0 { 1 + random(99) } else { 101 + random(500) };
         let to = (factor(from.0, by), factor(from.1, if round % 5 == 0 { 1 + random(300) } else { by }));
@@ -50,7 +50,8 @@ fn it_agrees_with_another_implementation_at_every_factor() {
                         "{from:?} to {to:?}: {counts:?}"
                     );
                 }
-                // Dividing by a low alpha makes much of little: what is compared is what is seen over black, and the alpha.
+                // Division by a low alpha amplifies differences: the comparison is of the visible result over black,
+                // and of the alpha.
                 Channels::LumaAlpha => {
                     let seen = |samples: &[u8]| -> Vec<u8> {
                         let over = |gray: u8, alpha: u8| (u32::from(gray) * u32::from(alpha) + 127) / 255;

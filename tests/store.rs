@@ -112,20 +112,20 @@ fn result(backend: &mut Backend, id: Uuid) -> Vec<u8> {
     }
 }
 
-/// Tells the other process what this one has been answered. One write, so that no half of a line is ever seen.
+/// Prints an answer for the other process. One write, so that a partial line is never seen.
 fn say(word: &str, id: Uuid) {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(format!("\n{word} {id}\n").as_bytes()).unwrap();
     stdout.flush().unwrap();
 }
 
-/// What a role said: a word and an id a line. Whatever else stands there is the test harness's.
+/// A role's output: a word and an id per line. Other lines are the test harness's.
 fn parse(line: &str) -> Option<(String, Uuid)> {
     let (word, id) = line.split_once(' ')?;
     Some((word.to_owned(), id.parse().ok()?))
 }
 
-/// Hands in tasks, takes them into work and ends them, for ever, many at once; says what it was answered.
+/// Submits, claims and ends tasks for ever, many at once; prints the answers.
 #[test]
 #[ignore = "a role, played for the other tests"]
 fn role_that_never_stops() {
@@ -182,7 +182,7 @@ fn what_was_answered_survives_kill_9() {
         };
         said.by_ref().filter_map(|line| parse(&line)).take(lines).for_each(&mut note);
         role.kill().unwrap();
-        // What it still said before it died counts as well.
+        // What it printed before it died counts as well.
         said.filter_map(|line| parse(&line)).for_each(&mut note);
         role.wait().unwrap();
     }
@@ -203,7 +203,7 @@ fn what_was_answered_survives_kill_9() {
     }
 }
 
-/// Fills a disk that has room for two MiB a file; says what was accepted, and then that there is room again.
+/// Fills a disk that has room for two MiB per file; prints what was accepted, and then that there is room again.
 #[test]
 #[ignore = "a role, played for the other tests"]
 fn role_without_room() {
@@ -224,7 +224,7 @@ fn role_without_room() {
             }
             other => panic!("{other:?}"),
         }
-        // Looking goes on.
+        // Reading still works.
         store.ask(StoreRequest { ticket, ask: Ask::Read(StoreRead::Status(id)) });
         assert!(matches!(inbox.recv().unwrap().result, Ok(StoreReply::Status(_))));
     }

@@ -127,7 +127,6 @@ struct Session<'a> {
     worked: bool,
 }
 
-/// Why a session ends.
 enum Stop {
     /// In order.
     Done,

@@ -19,7 +19,7 @@ pub const ORPHAN: u8 = 75;
 /// A step of the confinement failed, and all are required (`EX_NOPERM`).
 pub const UNCONFINED: u8 = 77;
 
-/// Who caused an end.
+/// The cause of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// No fault: the work was done, or the parent asked for the end.

@@ -388,7 +388,6 @@ impl Server {
         dismissal.into_iter().chain(self.lobby.next_expiry()).chain(look).min()
     }
 
-    /// Tells old children to end while others wait for them.
     fn dismiss_old(&mut self) {
         if !matches!(self.phase, Phase::Serving) {
             return;

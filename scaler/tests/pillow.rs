@@ -11,7 +11,7 @@ use common::{scratch_path, skip};
 use scaler::raster::{Channels, Raster};
 use scaler::resize::resize;
 
-/// Writes a picture's samples and Pillow's idea of it at each size, one file behind the other.
+/// Writes a picture's samples and Pillow's result at each size, one file after the other.
 const SCRIPT: &str = r#"
 import random, sys
 from PIL import Image, ImageDraw, ImageFilter
@@ -83,8 +83,8 @@ fn the_resampling_is_pillows() {
     assert!(compared >= 30, "{compared} combinations");
 }
 
-/// Pillow multiplies and divides by alpha at other moments with other roundings, and at low alpha a step of gray is
-/// many: what is compared is what would be seen over black and over white.
+/// Pillow premultiplies and divides by alpha at other steps with other roundings, and at low alpha one step of gray
+/// becomes many: the comparison is of the visible result over black and over white.
 #[test]
 fn what_shines_through_alpha_is_pillows() {
     if !Command::new("python3")
@@ -106,7 +106,7 @@ fn what_shines_through_alpha_is_pillows() {
     }
 }
 
-/// Over a paper of that gray.
+/// Composed over paper of this gray.
 fn seen(samples: &[u8], paper: u32) -> Vec<u8> {
     let mixed = |gray: u8, alpha: u8| {
         (u32::from(gray) * u32::from(alpha) + paper * (255 - u32::from(alpha)) + 127) / 255

@@ -35,7 +35,7 @@ use scaler::serve::{self, Config, Owner};
 use scaler::sys::{self, Instruction, Limit, Pid};
 use scaler::wire::Limits;
 
-/// What a child is made to do, by the byte its client sends; and the log line that must come of it.
+/// What a child is made to do, by the byte that its client sends; and the expected log line.
 const CRIMES: &[(u8, &str, &str)] = &[
     (b'f', "fork", "SIGSYS: llamada al sistema prohibida"),
     (b't', "start a thread", "SIGSYS: llamada al sistema prohibida"),
@@ -104,7 +104,7 @@ fn finish(result: Result<(), serve::StartError>) -> ! {
     exit(0)
 }
 
-/// The service of the culprits: one byte says what to do.
+/// The service of the misbehaving children: one byte selects the action.
 fn commit(_: &SessionLimits, _: &Peer) -> u8 {
     let mut crime = [0];
     let _ = sys::read(sys::INPUT, &mut crime);
@@ -143,7 +143,7 @@ fn report(result: std::io::Result<()>) {
     scaler::log::child_error(if denied { "open: permission denied" } else { "open: not denied" });
 }
 
-/// Keeps a regular file through the confinement, as no child of a server can.
+/// Keeps a regular file through the confinement, which a server's child can't.
 fn write_to_a_file() -> ! {
     let space = sandbox::address_space(1_000_000);
     let posture = sandbox::confine(&Confinement {
@@ -158,7 +158,7 @@ fn write_to_a_file() -> ! {
     sys::exit_now(0)
 }
 
-/// Makes this system one without seccomp, for this process: by a filter that refuses the next one.
+/// Emulates a system without seccomp for this process: by a filter that refuses the next one.
 fn refuse_filters() {
     const SECCOMP: u32 = if cfg!(target_arch = "x86_64") { 317 } else { 277 };
     const REFUSED: u32 = 0x0005_0001; // SECCOMP_RET_ERRNO, EPERM
@@ -170,13 +170,13 @@ fn refuse_filters() {
     sys::install_filter(&program).unwrap();
 }
 
-/// What tp2 does: starts its own scaler, holds the pipe that is its standard input, and lives on.
+/// Acts as tp2: starts its own scaler, holds the pipe that is its standard input, and stays alive.
 fn own_a_scaler(path: &str) -> ! {
     let mut command = Command::new("/proc/self/exe");
     command.args(["role:scaler", path, &std::process::id().to_string()]).stdin(Stdio::piped());
     let mut scaler = command.spawn().unwrap();
     println!("scaler {}", scaler.id());
-    // An order from the test: let go of the pipe, or wait to be killed.
+    // A command of the test: close the pipe, or wait to be killed.
     let mut order = String::new();
     std::io::stdin().read_line(&mut order).unwrap();
     drop(scaler.stdin.take());
@@ -185,7 +185,8 @@ fn own_a_scaler(path: &str) -> ! {
 
 type Case = (String, Box<dyn FnOnce() + Send + panic::UnwindSafe>);
 
-/// A small test runner: names that contain one of the given words, all at once, as libtest would print them.
+/// A small test runner: runs cases whose names contain one of the given words, in parallel, with libtest's output
+/// format.
 fn run_cases(words: &[&str]) {
     let wanted: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with('-')).collect();
     let mut cases: Vec<Case> = CRIMES
@@ -253,7 +254,7 @@ fn the_log_says(order: u8, expected: &str) {
     if order == b'm' {
         server.err.expect("tp2-scaler: no queda memoria para 4294967296 bytes");
     }
-    // The parent is as it was.
+    // The parent is unchanged.
     drop(UnixStream::connect(&path).unwrap());
     server.signal("TERM");
     assert!(server.ended().success());
@@ -376,7 +377,7 @@ fn owner_ends(by_kill: bool) {
     }
 }
 
-/// As a server that is killed while a child it has just forked has not closed its copy of the socket yet.
+/// As a server that is killed while a child that it has just forked has not closed its copy of the socket yet.
 fn leave_a_listening_child(path: &str) -> ! {
     let listener = Listener::open(&Endpoint::Unix(PathBuf::from(path))).unwrap();
     let forked = sys::fork_child(|| {

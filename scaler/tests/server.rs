@@ -171,7 +171,7 @@ fn a_request_that_breaks_off_behind_the_beginning_of_its_answer_ends_the_connect
     assert_eq!(server.err.all(), [""; 0], "it was the peer's fault");
 }
 
-/// The most that a child ever held is some rows, for a client that reads while it sends.
+/// A child never holds more than some rows, for a client that reads while it sends.
 #[test]
 fn a_large_picture_takes_little_memory() {
     let server = Server::start(&["-p", "0"]);
@@ -225,7 +225,7 @@ fn garbage_is_answered_and_the_answer_can_be_read() {
         (b"ESCALAR 0.5\n\xff\xd8\xff\xe0".to_vec(), "ERROR 415 "),
         (b"ESCALAR 10\nP5 60000 60000 255\n".to_vec(), "ERROR 422 "),
         (request("ESCALAR 0.5", &pgm(100, 100)[..5000]), "ERROR 400 "),
-        // Far more than the socket's buffers hold: it has to be discarded, or the answer is reset away.
+        // Far more than the socket's buffers hold: it has to be discarded, or a reset destroys the answer.
         ([b"nada\n".to_vec(), vec![b'x'; 8 << 20]].concat(), "ERROR 400 "),
     ] {
         let reply = exchange(server.connect(), &sent);
@@ -368,7 +368,7 @@ fn a_child_has_its_connection_and_its_log_and_nothing_else() {
     assert_eq!(limit("Max processes"), "0 0");
     assert_eq!(limit("Max cpu time"), "3600 3600");
     let space: u64 = limit("Max address space").split(' ').next().unwrap().parse().unwrap();
-    // One picture of 100 million pixels with alpha, and what the process is.
+    // One picture of 100 million pixels with alpha, and the process itself.
     assert!((200_000_000..400 << 20).contains(&space), "{space}");
     drop(stream);
 }
@@ -459,7 +459,7 @@ fn a_unix_socket_is_private_and_goes_with_its_server() {
     );
     assert!(path.exists());
 
-    // Killed, it leaves the file; the next one takes its place.
+    // A killed server leaves the file; the next one replaces it.
     server.process.kill().unwrap();
     server.ended();
     assert!(path.exists());
@@ -604,7 +604,7 @@ fn silent_peers_keep_nobody_out() {
     assert!(server.err.all().iter().all(|line| !line.contains("SIGTERM")), "{:?}", server.err.all());
 }
 
-/// One that is at work when others wait is not cut off: it ends when it has answered.
+/// A busy child is not cut off when others wait: it ends after its answer.
 #[test]
 fn who_is_at_work_is_answered_before_it_makes_way() {
     let server = Server::start(&["-p", "0", "-c", "1"]);

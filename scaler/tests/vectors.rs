@@ -33,7 +33,7 @@ fn vectors() -> Vec<Vector> {
     document::blocks("```vector").into_iter().map(vector).collect()
 }
 
-/// What the scaler answers to `input` that comes in pieces of `step` bytes, to a client that reads nothing before it has sent all.
+/// The scaler's answer to `input` in pieces of `step` bytes, to a client that reads nothing before it has sent all.
 fn answer(input: &[u8], step: usize, limits: Limits) -> Vec<u8> {
     let mut scaling = Scaling::new(limits);
     let mut replies = Vec::new();

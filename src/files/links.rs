@@ -17,7 +17,6 @@
 //!
 //! Known limits: links are never removed here. A range or a whole file is in memory while it is sent. On a file
 //! system without locks, hidden files that were left stay.
-//! system has no locks, what was left aside stays.
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;

@@ -28,7 +28,7 @@ enum Script {
     Serve,
     /// Answers with a picture of another size.
     WrongSize,
-    /// Answers what is no answer.
+    /// Sends an invalid answer.
     Nonsense,
     /// Refuses.
     Refuse,

@@ -17,7 +17,6 @@ const LINE_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct Relay {
     pipe: Receiver,
-    /// The incomplete line.
     line: Vec<u8>,
 }
 

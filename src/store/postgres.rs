@@ -63,12 +63,10 @@ pub fn open(uri: &str, retention: Retention) -> Result<Backend, PgOpenError> {
     open_as(uri, Server::new(false), lease, retention, at).map_err(|reason| reason.of(uri))
 }
 
-/// Timing of the servers.
 #[derive(Clone, Copy, Debug)]
 struct Lease {
     /// A server not seen for so long is dead.
     lease: Duration,
-    /// Interval of the heartbeat.
     beat: Duration,
 }
 

@@ -21,7 +21,6 @@ use super::{Ask, End, StoreAnswer, StoreError, StoreRead, StoreReply, StoreReque
 use crate::model::admission::Reservation;
 use crate::model::store::BankLook;
 
-/// Most requests of one transaction.
 const BATCH_MAX: usize = 256;
 /// Bytes after which a transaction takes no further request: the writer holds them until the disk has them.
 const BATCH_BYTES: usize = 32 << 20;

@@ -6,8 +6,8 @@ use super::common::pictures::{pgm, picture};
 use super::common::{Server, request};
 use tp2::http::format::Format;
 
-/// Texts whose contrast with what is behind them is below WCAG 2.2's AA (1.4.3: 4.5 to 1, large ones 3 to 1), and edges of
-/// controls below its 1.4.11 (3 to 1).
+/// Texts whose contrast with their background is below WCAG 2.2's AA (1.4.3: 4.5 to 1, large ones 3 to 1), and edges
+/// of controls below its 1.4.11 (3 to 1).
 const PALE: &str = r"(() => {
     const parse = (text) => {
         const [r, g, b, alpha = 1] = text.match(/[\d.]+/g).map(Number);
@@ -54,7 +54,8 @@ const PALE: &str = r"(() => {
     return [looked, found];
 })()";
 
-/// Of what has the focus: its name for a screen reader, and whether the focus can be seen, on it or on what stands for it.
+/// Of the focused element: its name for a screen reader, and whether the focus is visible, on it or on its
+/// substitute.
 const FOCUSED: &str = r"(() => {
     const element = document.activeElement;
     if (element === document.body) return null;
@@ -68,7 +69,7 @@ const FOCUSED: &str = r"(() => {
     return { name: name.trim(), seen: stands.some((shown) => shows(shown) && shown.checkVisibility({ opacityProperty: true })) };
 })()";
 
-/// A page with something in every part of it: a result, an error, a folder that is open, figures.
+/// A page with content in every part: a result, an error, an open folder, figures.
 fn full(browser: &mut Browser, server: &Server) {
     let face = pgm(8, 9);
     for name in ["a.pgm", "b.pgm"] {
@@ -114,7 +115,7 @@ fn everything_can_be_reached_by_keyboard_in_the_order_of_the_page() {
     let Some(mut browser) = Browser::start() else { return };
     let server = Server::start(&[]);
     full(&mut browser, &server);
-    // From the top: a click has left its trace.
+    // From the top: a click has moved the focus.
     browser.value("document.body.tabIndex = -1; document.body.focus()");
     let mut names = Vec::new();
     loop {

@@ -13,7 +13,6 @@ fn insert(client: &mut Client, folder: &str, name: &str, picture: &[u8]) {
     client.ask(&request("PUT", &target, &[], picture)).expect(201);
 }
 
-/// Opens the folder of this number.
 fn enter(browser: &mut Browser, number: usize) {
     browser.wait_for(&format!("document.querySelectorAll('#carpetas button').length >= {number}"));
     browser.click(&format!("#carpetas li:nth-child({number}) button"));
@@ -162,7 +161,7 @@ fn faces_open_large_and_go_after_a_question() {
     browser.wait_text("#cara-nombre", "b <i>.pgm");
     browser.screenshot("cara");
 
-    // A question with a no does nothing.
+    // Answering no does nothing.
     let is_there = |server: &Server| server.ask(&get("/carpetas/clase/b%20%3Ci%3E.pgm", &[])).status == 200;
     browser.click("#cara-borrar");
     browser.wait_text("#pregunta", "¿Borrar «b <i>.pgm» del banco? No se puede deshacer.");
@@ -185,7 +184,7 @@ fn faces_open_large_and_go_after_a_question() {
     browser.wait_for("document.querySelectorAll('#carpetas button').length === 1");
     let left = server.ask(&get("/carpetas", &[])).expect(200).json();
     assert_eq!(left["carpetas"], serde_json::json!([{ "nombre": "otra", "imagenes": 1 }]));
-    // One that is gone already is gone.
+    // Deleting a face that is gone already succeeds.
     enter(&mut browser, 1);
     browser.wait_text("#contenido-titulo", "otra: 1 imagen");
     browser.click("#borrar-carpeta");

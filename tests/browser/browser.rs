@@ -10,16 +10,16 @@ use super::common::processes::Directory;
 use super::common::wait::until;
 use super::devtools::Chromium;
 
-/// A window of this many CSS pixels.
+/// A window's size in CSS pixels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
     pub(crate) width: u32,
     pub(crate) height: u32,
-    /// A finger instead of a mouse, a narrow viewport instead of a window.
+    /// Touch instead of a mouse, a narrow viewport instead of a window.
     pub(crate) telephone: bool,
-    /// By night.
+    /// Dark mode.
     pub(crate) dark: bool,
-    /// The system's own few colours.
+    /// Forced colours.
     pub(crate) forced: bool,
 }
 
@@ -31,12 +31,12 @@ pub(crate) const TELEPHONE: Window = Window { width: 390, height: 844, telephone
 pub(crate) struct Browser {
     chromium: Chromium,
     session: String,
-    /// Files to choose are written here.
+    /// Directory of the files to choose.
     files: Directory,
 }
 
 impl Browser {
-    /// On a desktop; None, said aloud, where there is no Chromium.
+    /// With a desktop window; None, with a message, without Chromium.
     pub(crate) fn start() -> Option<Self> {
         let mut chromium = Chromium::start()?;
         let files = Directory::new();
@@ -47,7 +47,7 @@ impl Browser {
         Some(browser)
     }
 
-    /// Goes on in a new tab, on a desktop and in Spanish; returns the session of the one before.
+    /// Opens a new tab, on a desktop and in Spanish, and switches to it; returns the previous session.
     pub(crate) fn open_tab(&mut self) -> String {
         let mut call = |method: &str, parameters: Value| {
             let result = self.chromium.try_call(None, method, &parameters);
@@ -65,14 +65,14 @@ impl Browser {
         before
     }
 
-    /// Closes the tab; another has to be turned to.
+    /// Closes the tab; the caller has to switch to another one.
     pub(crate) fn close_tab(&mut self) {
         let info = self.call("Target.getTargetInfo", json!({}));
         let target = json!({ "targetId": info["targetInfo"]["targetId"] });
         self.chromium.try_call(None, "Target.closeTarget", &target).expect("a tab to close");
     }
 
-    /// Says yes to the browser's own question of this kind, once it is put.
+    /// Accepts the browser's next dialog of this kind.
     pub(crate) fn accept_dialog(&mut self, kind: &str) {
         let session = self.session.clone();
         until(kind, || {
@@ -83,25 +83,25 @@ impl Browser {
         assert!(self.chromium.events.iter().any(put), "another question was put");
     }
 
-    /// Goes on in the tab of this session; returns the session of the one before.
+    /// Switches to the tab of this session; returns the previous session.
     pub(crate) fn turn_to(&mut self, session: String) -> String {
         std::mem::replace(&mut self.session, session)
     }
 
-    /// The language of the person, from the next page on.
+    /// Sets the language, from the next page on.
     pub(crate) fn prefer(&mut self, language: &str) {
         let version = self.chromium.try_call(None, "Browser.getVersion", &json!({})).expect("a version");
         let agent = json!({ "userAgent": version["userAgent"], "acceptLanguage": language });
         self.call("Network.setUserAgentOverride", agent);
     }
 
-    /// A file that was downloaded, once it is whole.
+    /// A downloaded file, once it is complete.
     pub(crate) fn download(&self, name: &str) -> PathBuf {
         let path = self.files.0.join("descargas").join(name);
         until(name, || path.exists().then(|| path.clone()))
     }
 
-    /// A request of the protocol about the tab.
+    /// A protocol request about the tab.
     pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
         let result = self.chromium.try_call(Some(&self.session), method, &parameters);
         result.unwrap_or_else(|error| panic!("{method}: {error}"))
@@ -122,23 +122,23 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
-    /// Without scripts, from the next page on.
+    /// Disables scripts, from the next page on.
     pub(crate) fn forbid_scripts(&mut self) {
         self.call("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
     }
 
-    /// Looks at a page, to the end of its loading.
+    /// Opens a page, and waits until it is loaded.
     pub(crate) fn open(&mut self, port: u16, path: &str) {
         let url = self.start_opening(port, path);
         self.wait_for(&format!("location.href === '{url}' && document.readyState === 'complete'"));
     }
 
-    /// The same without waiting for the end; what will be looked at.
+    /// Opens a page without waiting until it is loaded.
     pub(crate) fn start_opening(&mut self, port: u16, path: &str) -> String {
         self.navigate(format!("http://127.0.0.1:{port}{path}"))
     }
 
-    /// Looks at a page of any host: names that end in `.example` are this machine.
+    /// Opens a page of any host: names that end in `.example` are this machine.
     pub(crate) fn open_url(&mut self, url: &str) {
         let url = self.navigate(url.to_owned());
         self.wait_for(&format!("location.href === '{url}' && document.readyState === 'complete'"));
@@ -150,7 +150,7 @@ impl Browser {
         url
     }
 
-    /// Answers, in the server's place, the next request that the browser was told to stop (`Fetch.enable`).
+    /// Answers, instead of the server, the next request that the browser has paused (`Fetch.enable`).
     pub(crate) fn answer(&mut self, status: u16, body: &str) {
         let request = until("a request to answer", || {
             self.value("0");
@@ -163,12 +163,11 @@ impl Browser {
         self.call("Fetch.fulfillRequest", answer);
     }
 
-    /// The value of an expression, or of what it promises.
+    /// The value of an expression, or of its promise.
     pub(crate) fn value(&mut self, expression: &str) -> Value {
         self.try_value(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
-    /// A text.
     pub(crate) fn text(&mut self, expression: &str) -> String {
         let value = self.value(expression);
         value.as_str().unwrap_or_else(|| panic!("{expression}: {value}")).to_owned()
@@ -183,7 +182,7 @@ impl Browser {
         }
     }
 
-    /// Waits until an expression is true. While one page follows another there is nothing to ask.
+    /// Waits until an expression is true. Between two pages there is nothing to evaluate.
     pub(crate) fn wait_for(&mut self, expression: &str) {
         until(expression, || match self.try_value(expression) {
             Ok(value) => (value == true).then_some(()),
@@ -191,7 +190,7 @@ impl Browser {
         });
     }
 
-    /// Presses a button of a row, the first of which is 1: one that stands in it, or in what it has more of.
+    /// Presses a button of a row (the first row is 1), in the row itself or in its menu.
     pub(crate) fn act(&mut self, row: usize, action: &str) {
         let row = format!("#lista > li:nth-child({row})");
         let mark = format!(
@@ -206,13 +205,13 @@ impl Browser {
         self.click(&format!("{row} [data-press]"));
     }
 
-    /// Waits until the text of this element contains that.
+    /// Waits until the text of this element contains `text`.
     pub(crate) fn wait_text(&mut self, selector: &str, text: &str) {
         let (selector, text) = (Value::from(selector), Value::from(text));
         self.wait_for(&format!("(document.querySelector({selector})?.textContent ?? '').includes({text})"));
     }
 
-    /// A file to choose, with these bytes.
+    /// Makes a file to choose, with these bytes.
     pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.files.0.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -220,7 +219,7 @@ impl Browser {
         path
     }
 
-    /// Chooses files, as in the dialog that the browser opens.
+    /// Chooses files, as in the browser's dialog.
     pub(crate) fn choose(&mut self, selector: &str, files: &[&Path]) {
         let expression = format!("document.querySelector({})", Value::from(selector));
         let found = self.call("Runtime.evaluate", json!({ "expression": expression }));
@@ -228,7 +227,7 @@ impl Browser {
         self.call("DOM.setFileInputFiles", json!({ "objectId": object, "files": files }));
     }
 
-    /// Drops files on an element, as out of a window with files.
+    /// Drops files on an element.
     pub(crate) fn drop_files(&mut self, selector: &str, files: &[&Path]) {
         let (x, y) = self.middle(selector);
         let data = json!({ "items": [], "files": files, "dragOperationsMask": 1 });
@@ -245,13 +244,13 @@ impl Browser {
         }
     }
 
-    /// A mouse with its left button.
+    /// A mouse event of the left button.
     pub(crate) fn mouse(&mut self, kind: &str, x: f64, y: f64) {
         let event = json!({ "type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1 });
         self.call("Input.dispatchMouseEvent", event);
     }
 
-    /// Where the middle of an element is, once nothing lies over it and it has come to rest.
+    /// The middle of an element, once nothing covers it and it has stopped moving.
     fn middle(&mut self, selector: &str) -> (f64, f64) {
         let look = format!(
             "(() => {{ const element = document.querySelector({});
@@ -288,7 +287,7 @@ impl Browser {
         self.call("Input.dispatchKeyEvent", release);
     }
 
-    /// A picture of the whole page, for people.
+    /// Takes a screenshot of the whole page.
     pub(crate) fn screenshot(&mut self, name: &str) {
         let picture = self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
         let bytes = STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
@@ -307,14 +306,14 @@ impl Browser {
         (response["status"].as_u64().unwrap(), response["mimeType"].as_str().unwrap().to_owned())
     }
 
-    /// Fails if the browser complained: an exception, an error in the console, an offence against the policy. Requests
-    /// that fail are such errors too; those whose text contains one of `expected` are what the test is about.
+    /// Fails on any browser error: an exception, an error in the console, a violation of the policy. Failed requests
+    /// are such errors too; errors whose text contains one of `expected` are ignored.
     pub(crate) fn assert_content(&mut self, expected: &[&str]) {
-        // What it had to say has been said when it answers.
+        // After its answer all earlier events have arrived.
         self.value("0");
         let complaints: Vec<String> = self.chromium.events.iter().filter_map(complaint).collect();
-        // A server may have no figures to tell, and a browser asks for an icon when it likes: of an answer that is no page,
-        // or of a server that is just being killed.
+        // A server may have no figures, and a browser may ask for an icon at any time, also from a server that is
+        // being killed.
         let is_expected = |text: &String| {
             let ours = ["/panel.json\"", "/favicon."].iter().chain(expected);
             ours.into_iter().any(|part| text.contains(part))
@@ -324,7 +323,7 @@ impl Browser {
     }
 }
 
-/// What an event complains about, if it does.
+/// The error in an event, if it is one.
 fn complaint(event: &Value) -> Option<String> {
     let parameters = &event["params"];
     let is_bad = |level: &Value| matches!(level.as_str(), Some("error" | "warning" | "assert"));

@@ -9,7 +9,7 @@ use tp2::http::format::Format;
 
 const COMPARED: &str = "!document.querySelector('#comparador').hidden";
 
-/// Writes into a field, as by hand.
+/// Types into a field.
 fn write(browser: &mut Browser, id: &str, text: &str) {
     browser.value(&format!(
         "(() => {{ const field = document.querySelector('#{id}'); field.value = '{text}';
@@ -17,7 +17,6 @@ fn write(browser: &mut Browser, id: &str, text: &str) {
     ));
 }
 
-/// The result of the row on top.
 fn first_result(browser: &mut Browser, server: &Server) -> Vec<u8> {
     let target = browser.text("document.querySelector('#lista a').getAttribute('href')");
     server.ask(&get(&target, &[])).expect(200).body
@@ -43,10 +42,10 @@ fn the_shown_picture_can_be_made_again_with_other_choices() {
     browser.click("#rehacer");
     browser.wait_text("#resumen", "2 de 2 listas");
     assert_eq!(size_of(&first_result(&mut browser, &server)), (Format::Gif, 60, 30));
-    // That one is shown now, and is as it was chosen.
+    // That one is shown now, with the choices that were made.
     browser.wait_for("document.querySelector('#rehacer').hidden");
 
-    // A colour stands in for what is transparent, where the format has no transparency.
+    // A colour replaces transparency, where the format has none.
     browser.click("form summary");
     write(&mut browser, "fondo", "#ff0000");
     browser.value("document.querySelector('#formato').value = 'jpeg'");
@@ -68,7 +67,7 @@ fn the_shown_picture_can_be_made_again_with_other_choices() {
     browser.assert_content(&[]);
 }
 
-/// 400 × 200, all of it transparent.
+/// 400 × 200, fully transparent.
 fn gif() -> Vec<u8> {
     let mut file = b"GIF89a\x90\x01\xc8\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff".to_vec();
     file.extend(b"\x21\xf9\x04\x01\x00\x00\x00\x00");
@@ -119,7 +118,7 @@ fn the_page_speaks_the_languages_of_the_browser() {
         let text = visible.replace("imagen=@", "").replace("Español", "");
         assert!(!text.contains(spanish), "{spanish} in {text}");
     }
-    // The other one is chosen, at once for what is there, and remembered.
+    // The other language is chosen, applies at once, and is remembered.
     browser.click("#idioma");
     assert_eq!(browser.text("document.documentElement.lang"), "es");
     browser.wait_text("#resumen", "1 de 2 listas, 1 con error");
@@ -128,7 +127,7 @@ fn the_page_speaks_the_languages_of_the_browser() {
     browser.wait_text("#imagenes-titulo", "Sus imágenes");
     browser.open(server.port, "/?otra");
     assert_eq!(browser.text("document.documentElement.lang"), "es");
-    // One that speaks neither gets Spanish.
+    // A browser with neither language gets Spanish.
     browser.value("localStorage.clear()");
     browser.prefer("de");
     browser.open(server.port, "/");
@@ -152,7 +151,7 @@ fn what_can_not_be_sent_is_told_before_it_is() {
     );
     let told = "Error: Pesa 2,5\u{a0}MB; el servidor acepta hasta 1\u{a0}MB (--max-cuerpo).";
     browser.wait_text("#lista > li:nth-child(2) .state", told);
-    // Nothing of it was sent.
+    // Nothing was sent.
     let page = String::from_utf8(server.ask(&request("GET", "/metrics", &[], b"")).body).unwrap();
     assert!(!page.contains("task_submit"), "{page}");
     browser.assert_content(&[]);

@@ -16,21 +16,19 @@ use super::common::wait::PATIENCE;
 
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// A running browser.
 pub(crate) struct Chromium {
     child: Child,
-    /// None once the end has begun.
+    /// None during the drop.
     requests: Option<ChildStdin>,
     messages: Receiver<Value>,
-    /// Requests so far: each has its number.
     sent: u64,
-    /// What the browser told without being asked.
+    /// Events of the browser.
     pub(crate) events: Vec<Value>,
     _profile: Directory,
 }
 
 impl Chromium {
-    /// Starts one with nothing in its memory; None, said aloud, where there is no Chromium.
+    /// Starts a browser with an empty profile; None, with a message, without Chromium.
     pub(crate) fn start() -> Option<Self> {
         let Some(program) = find() else {
             skip("no está chromium");
@@ -40,7 +38,7 @@ impl Chromium {
         let mut command = Command::new("sh");
         command.args(["-c", "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1", "sh"]);
         command.arg(program).args(["--headless", "--remote-debugging-pipe", "--no-first-run"]);
-        // Its sandbox is against hostile pages; ours is our own, and root may not have one.
+        // Its sandbox protects against hostile pages; ours are trusted, and root can't use it.
         command.args([
             "--no-sandbox",
             "--disable-gpu",
@@ -48,7 +46,7 @@ impl Chromium {
             "--force-color-profile=srgb",
         ]);
         command.args(["--disable-background-networking", "--disable-extensions", "--disable-sync"]);
-        // Names of other sites, for tests of what those may do.
+        // Host names of other sites, for tests of cross-origin requests.
         command.arg("--host-resolver-rules=MAP *.example 127.0.0.1");
         command.arg(format!("--user-data-dir={}", profile.0.display()));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh");
@@ -63,7 +61,7 @@ impl Chromium {
         Some(Self { child, requests, messages, sent: 0, events: Vec::new(), _profile: profile })
     }
 
-    /// A request, to the browser or to what the session is attached to, and its answer: the result, or the error.
+    /// Sends a request to the browser or to the attached session; returns the result, or the error.
     pub(crate) fn try_call(
         &mut self,
         session: Option<&str>,
@@ -94,7 +92,7 @@ impl Chromium {
 impl Drop for Chromium {
     fn drop(&mut self) {
         drop(self.requests.take());
-        // Its profile is removed after it: it must not write there any more.
+        // Its profile is removed next: the browser must not write there any more.
         let _ = self.child.wait();
     }
 }

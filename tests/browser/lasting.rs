@@ -10,7 +10,7 @@ use super::common::tasks::Store;
 use super::pictures::RECORDS;
 use tp2::http::format::Format;
 
-/// Pictures to choose, each another one.
+/// Different pictures to choose.
 pub(crate) fn several(browser: &Browser, count: u32) -> Vec<std::path::PathBuf> {
     let one = |number: u32| {
         browser.file(&format!("varias/{number:03}.png"), &picture(Format::Png, 100 + number, 80))
@@ -28,7 +28,7 @@ fn upload_rate(browser: &mut Browser, bytes_per_second: i32) {
     browser.call("Network.emulateNetworkConditions", network);
 }
 
-/// How many of the records still have their file: those that no server has.
+/// How many records still have their file: those of pictures that no server has.
 fn kept_files(browser: &mut Browser) -> u64 {
     let count = format!("{RECORDS}.then((records) => records.filter(({{ file }}) => file).length)");
     browser.value(&count).as_u64().unwrap()
@@ -44,14 +44,14 @@ fn a_reloaded_page_takes_up_what_was_not_sent() {
     choose(&mut browser, &files);
     browser.wait_for(&format!("{RECORDS}.then((records) => records.length === 30)"));
     assert!(kept_files(&mut browser) >= 25, "most are not sent yet");
-    // The person is asked, and leaves.
+    // The page asks for confirmation, and the user leaves.
     browser.value("void setTimeout(() => location.replace('/?otra'))");
     browser.accept_dialog("beforeunload");
     browser.wait_for("location.search === '?otra' && document.readyState === 'complete'");
     upload_rate(&mut browser, -1);
     browser.wait_text("#resumen", "30 de 30 listas");
     assert_eq!(kept_files(&mut browser), 0, "a file is kept until the server has it");
-    // Nothing is on its way: the page can go without a question.
+    // Nothing is pending: the page closes without asking.
     browser.open(server.port, "/");
     browser.wait_text("#resumen", "30 de 30 listas");
     browser.assert_content(&["ERR_ABORTED"]);
@@ -76,7 +76,7 @@ fn a_server_that_is_killed_among_sixty_pictures_gets_them_all() {
     let mut command = tp2();
     command.args(["-i", "127.0.0.1", "-p", &port.to_string(), "-a", &store.uri()]);
     let _server = Server::launch(command);
-    // It may have looked by itself already.
+    // It may have polled already.
     browser.value("document.querySelector('#aviso-ahora').click()");
     browser.wait_text("#resumen", "60 de 60 listas");
     browser.wait_for("document.querySelector('#aviso').hidden");
@@ -95,7 +95,7 @@ fn two_tabs_share_one_list() {
     upload_rate(&mut browser, 3_000);
     choose(&mut browser, &files);
     browser.wait_for(&format!("{RECORDS}.then((records) => records.length === 12)"));
-    // The second one shows them, and leaves them to the first.
+    // The second tab shows them, and leaves them to the first.
     let first = browser.open_tab();
     browser.open(server.port, "/?dos");
     browser.wait_text("#resumen", "0 de 12 listas");
@@ -103,12 +103,12 @@ fn two_tabs_share_one_list() {
         .filter((state) => state.textContent === 'En otra pestaña').length >= 8";
     browser.wait_for(elsewhere);
     browser.screenshot("dos-pestanas");
-    // What is taken off here is gone there.
+    // A row removed here is removed there.
     browser.act(1, "Cancelar");
     browser.click("#deshacer-cerrar");
     let second = browser.turn_to(first);
     browser.wait_text("#resumen", " de 11 listas");
-    // The first one is closed: the second takes its place.
+    // The first tab is closed: the second takes over.
     browser.close_tab();
     browser.turn_to(second);
     browser.wait_text("#resumen", "11 de 11 listas");
@@ -129,13 +129,13 @@ fn a_picture_taken_off_comes_back_and_many_are_remembered() {
     assert_eq!(browser.value("document.querySelector('#imagenes').hidden"), true);
     browser.click("#deshacer-ya");
     browser.wait_text("#resumen", "64 de 64 listas");
-    // More than fifty are remembered, in their order.
+    // More than fifty are remembered, in order.
     browser.open(server.port, "/?otra");
     browser.wait_text("#resumen", "64 de 64 listas");
     let names =
         browser.value("[...document.querySelectorAll('#lista .name')].map((name) => name.textContent)");
     assert_eq!((&names[0], &names[63]), (&Value::from("000.png"), &Value::from("063.png")));
-    // One that is on its way is called off, and handed in again.
+    // A pending one is cancelled, and submitted again.
     upload_rate(&mut browser, 5_000);
     let file = browser.file("astronaut.png", &photo("astronaut.png"));
     browser.choose("#imagen", &[&file]);

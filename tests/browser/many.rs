@@ -11,7 +11,7 @@ use super::common::{Server, tools};
 use super::lasting::several;
 use tp2::http::format::Format;
 
-/// Names and bytes out of a ZIP, by Python's own reader, which checks the sums; and a word of unzip's.
+/// Names and bytes of a ZIP, read by Python's own module, which checks the sums; and unzip's verdict.
 fn unpacked(browser: &Browser, zip: &str) -> Option<Vec<(String, Vec<u8>)>> {
     let path = browser.download(zip);
     let (unzip, python) = (tools::find("unzip")?, tools::find("python3")?);
@@ -50,17 +50,17 @@ fn a_folder_becomes_gray_pictures_and_one_zip() {
     browser.drop_files("h1", &[&folder, &alone]);
     browser.wait_text("#resumen", "4 de 4 listas");
     browser.wait_text("#formatos", "Sin enviar, por no ser imágenes: 1.");
-    // Chosen in place of dropped, it is the same; the bank has nothing of it.
+    // Choosing has the same result as dropping; nothing is added to the bank.
     browser.choose("#arbol", &[&folder]);
     browser.wait_text("#resumen", "7 de 7 listas");
     browser.screenshot("carpeta");
     let folders = browser.value("fetch('/carpetas').then((answer) => answer.json())");
     assert_eq!(folders["carpetas"], json!([]));
-    // A file by itself is sent whatever it is called.
+    // A single file is sent whatever its name is.
     let capital = browser.file("otra/Chelsea.PNG", &photo("chelsea.png"));
     browser.choose("#imagen", &[&capital]);
     browser.wait_text("#resumen", "8 de 8 listas");
-    // The comparison of the last one moves what is below it.
+    // Comparing the last one moves what is below it.
     browser.wait_for("document.querySelector('#lista li').classList.contains('chosen')");
     browser.click("#todo");
     browser.wait_text("#resumen", "ZIP listo: 8 imágenes");
@@ -100,7 +100,7 @@ fn a_hundred_and_twenty_go_in_and_out_in_three_clicks() {
     browser.open(server.port, "/");
     let files = several(&browser, 120);
     let names: Vec<_> = files.iter().map(std::path::PathBuf::as_path).collect();
-    // The first click opens the browser's own dialog, the second is in it.
+    // The first click opens the browser's dialog, the second is in it.
     browser.choose("#imagen", &names);
     browser.wait_for("/^[1-9][0-9]? de 120 listas$/.test(document.querySelector('#resumen').textContent)");
     browser
@@ -109,7 +109,7 @@ fn a_hundred_and_twenty_go_in_and_out_in_three_clicks() {
     browser.wait_text("#resumen", "120 de 120 listas");
     assert_eq!(browser.value("document.querySelector('#avance').hidden"), true);
     browser.wait_text("#anuncio", "120 de 120 listas");
-    // One that the server has lost meanwhile is told of.
+    // A result that the server has lost meanwhile is reported.
     browser.value(
         "fetch(document.querySelector('#lista a').getAttribute('href').replace('/imagen', ''), { method: 'DELETE' })",
     );
@@ -124,7 +124,7 @@ fn a_hundred_and_twenty_go_in_and_out_in_three_clicks() {
     browser.assert_content(&["status of 404"]);
 }
 
-/// The page anew, with results that are said to have so many bytes.
+/// A fresh page, with results of this declared size.
 fn open_with_sizes(browser: &mut Browser, server: &Server, bytes: u64) {
     let source = format!(
         "const fetched = window.fetch;
@@ -148,7 +148,7 @@ fn a_large_zip_is_written_as_it_grows() {
     let file = browser.file("a.png", &picture(Format::Png, 40, 30));
     browser.choose("#imagen", &[&file, &file]);
     browser.wait_text("#resumen", "2 de 2 listas");
-    // A server whose results are large, and a file of the page's own in place of one that a person names.
+    // A server with large results, and a private file of the page instead of one that the user names.
     open_with_sizes(&mut browser, &server, 200_000_000);
     browser.value(
         "window.written = [];
@@ -164,7 +164,7 @@ fn a_large_zip_is_written_as_it_grows() {
     browser.file("descargas/tp2.zip", &bytes);
     let Some(files) = unpacked(&browser, "tp2.zip") else { return };
     assert_eq!(files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a.png", "a (2).png"]);
-    // Beyond four gigabytes there is none.
+    // Beyond four gigabytes there is no ZIP.
     open_with_sizes(&mut browser, &server, 3_000_000_000);
     browser.click("#todo");
     browser.wait_text("#alerta", "Son más de 4 GB");
@@ -192,7 +192,7 @@ fn five_hundred_rows_are_drawn_as_they_come_into_view() {
     assert!(drawn < 200, "{drawn} rows are drawn");
     browser.value("document.querySelector('#limpiar').focus()");
     browser.wait_text("#resumen", " de 500 listas");
-    // The rest is not what this is about.
+    // The rest is not part of this test.
     let all = browser.value("[...document.querySelectorAll('#lista .name')].map((name) => name.textContent)");
     let expected: Vec<Value> = (0..500).map(|number| format!("{number:03}.pgm").into()).collect();
     assert_eq!(all, Value::from(expected));

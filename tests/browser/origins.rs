@@ -14,7 +14,7 @@ fn site() -> u16 {
         for mut stream in listener.incoming().map_while(Result::ok) {
             std::thread::spawn(move || {
                 let mut head = [0; 4096];
-                // The browser may have thought better of it.
+                // The browser may have closed the connection.
                 let _ = stream.read(&mut head);
                 let body = "<!DOCTYPE html><link rel=icon href=data:,><title>Otro sitio</title>";
                 let _ = write!(
@@ -28,7 +28,7 @@ fn site() -> u16 {
     port
 }
 
-/// What became of a request that the page sends: its status, `opaque`, or `refused` where the browser does not tell.
+/// The result of a request that the page sends: its status, `opaque`, or `refused` where the browser does not tell.
 fn fetched(browser: &mut Browser, server: &Server, path: &str, options: &str) -> String {
     browser.text(&format!(
         "fetch('http://127.0.0.1:{}{path}', {options})
@@ -41,16 +41,16 @@ fn fetched(browser: &mut Browser, server: &Server, path: &str, options: &str) ->
 fn a_page_of_another_site_can_do_nothing() {
     let Some(mut browser) = Browser::start() else { return };
     let (server, port) = (Server::start(&[]), site());
-    // Of another site, and of another port of the same one.
+    // From another site, and from another port of the same one.
     for host in ["malo.example", "127.0.0.1"] {
         let url = format!("http://{host}:{port}/");
         browser.open_url(&url);
-        // A simple request arrives, and is refused there.
+        // A simple request reaches the server, which refuses it.
         let simple =
             fetched(&mut browser, &server, "/?simple", "{ method: 'POST', mode: 'no-cors', body: 'x' }");
         assert_eq!(simple, "opaque", "{host}");
         server.wait_log("POST /?simple 403");
-        // One that is not simple is asked for first, and never arrives.
+        // Any other request needs a preflight, and never reaches the server.
         for (path, options) in [
             ("/?put", "{ method: 'PUT', body: 'x' }"),
             ("/?campo", "{ method: 'POST', headers: { 'X-Otro': '1' }, body: 'x' }"),
@@ -58,7 +58,7 @@ fn a_page_of_another_site_can_do_nothing() {
         ] {
             assert_eq!(fetched(&mut browser, &server, path, options), "refused", "{host} {path}");
         }
-        // What it may ask for it can't read.
+        // It may send the request, but can't read the answer.
         assert_eq!(fetched(&mut browser, &server, "/carpetas", "{}"), "refused", "{host}");
         // A form, which needs no script.
         browser.value(&format!(

@@ -17,7 +17,7 @@ fn again(port: u16, store: &Store) -> Server {
 
 const AWAY: &str = "No hay respuesta del servidor.";
 
-/// What a browser says of a server that was killed: what it asks for itself, as its icon, may be under way then.
+/// Errors that a browser may report of a killed server: its own requests, as for the icon, may be pending then.
 const GONE: &[&str] = &["ERR_CONNECTION_", "ERR_EMPTY_RESPONSE", "ERR_SOCKET_NOT_CONNECTED"];
 
 #[test]
@@ -27,19 +27,19 @@ fn what_could_not_be_sent_is_sent_when_the_server_is_back() {
     let mut server = store.serve(&[]);
     let port = server.port;
     browser.open(port, "/");
-    // All of the page is there, also what it fetches last.
+    // The whole page is loaded, including its last request.
     browser.wait_text("#banco-estado", "Todavía no hay carpetas.");
     let file = browser.file("a.png", &picture(Format::Png, 40, 30));
     server.kill();
     browser.choose("#imagen", &[&file]);
     browser.wait_text("#aviso", AWAY);
-    // Said once, not in every row.
+    // Reported once, not in every row.
     assert_eq!(browser.text("document.querySelector('#lista .state').textContent"), "Enviando");
     browser.click("#recargar");
     browser.wait_text("#banco-estado", AWAY);
     browser.screenshot("sin-servidor");
     let _server = again(port, &store);
-    // It may have looked by itself already.
+    // It may have polled already.
     browser.value("document.querySelector('#aviso-ahora').click()");
     browser.wait_text("#lista .state", "Completada: 20\u{a0}×\u{a0}15");
     browser.wait_for("document.querySelector('#aviso').hidden");

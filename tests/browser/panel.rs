@@ -32,7 +32,7 @@ fn figures_are_drawn_as_they_change() {
     let server = Server::start(&[]);
     browser.call("Fetch.enable", json!({ "patterns": [{ "urlPattern": "*/panel.json" }] }));
     browser.start_opening(server.port, "/");
-    // The first is for the defaults in the form.
+    // The first request is for the defaults in the form.
     browser.answer(200, &figures(0));
     browser.wait_text("#porcentaje", "25\u{a0}%, el del servidor");
     browser.wait_text("#banco-estado", "Todavía no hay carpetas.");
@@ -56,7 +56,7 @@ fn figures_are_drawn_as_they_change() {
     let height = "document.querySelector('#servidor').offsetHeight";
     let before = browser.value(height);
 
-    // Some five seconds later fifty pictures more; and nothing has moved.
+    // Five seconds later there are fifty more pictures, and the layout has not moved.
     browser.answer(200, &figures(150));
     let rate = gauge("Imágenes por segundo");
     browser.wait_for(&format!("Math.abs(Number({rate}.replace(',', '.')) - 10) < 3"));

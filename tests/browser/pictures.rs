@@ -9,7 +9,7 @@ use tp2::http::format::Format;
 
 const COMPARED: &str = "!document.querySelector('#comparador').hidden";
 
-/// What the browser keeps of the list.
+/// What the browser stores of the list.
 pub(crate) const RECORDS: &str = "new Promise((good) => { indexedDB.open('tp2').onsuccess = ({ target }) => {
     const all = target.result.transaction('imagenes').objectStore('imagenes').getAll();
     all.onsuccess = () => { target.result.close(); good(all.result); };
@@ -21,7 +21,7 @@ fn states(browser: &mut Browser) -> Vec<String> {
     states.as_array().unwrap().iter().map(|state| state.as_str().unwrap().replace('\u{a0}', " ")).collect()
 }
 
-/// So many rows, and each of them at its end.
+/// Waits for so many rows, each in a final state.
 fn wait_rows(browser: &mut Browser, count: usize) {
     browser.wait_for(&format!(
         "(() => {{ const rows = [...document.querySelectorAll('#lista > li')];
@@ -41,7 +41,7 @@ fn before_and_after_lie_over_one_another() {
     browser.wait_for(COMPARED);
     browser.screenshot("comparar");
 
-    // The sizes of the files themselves, as the browser decodes them, and what the page says of them.
+    // The sizes of the files, as the browser decodes them, and those that the page shows.
     let size = "(e) => [e.naturalWidth, e.naturalHeight]";
     let sizes = browser.value(&format!("[...document.querySelectorAll('.stage img')].map({size})"));
     assert_eq!(sizes, json!([[225, 150], [451, 300]]));
@@ -51,7 +51,7 @@ fn before_and_after_lie_over_one_another() {
     assert!(states[0].starts_with("Completada: 225 × 150 px, "), "{states:?}");
     browser.wait_text("#anuncio", "chelsea.png: lista");
 
-    // The divider, by keyboard and by mouse: it is where the slider's thumb is.
+    // The divider, moved by keyboard and by mouse: it is at the slider's thumb.
     browser.value("document.querySelector('.stage input').focus()");
     for _ in 0..3 {
         browser.press("ArrowRight");
@@ -118,12 +118,12 @@ fn several_pictures_come_in_every_way_there_is() {
     {
         assert!(state.starts_with(&format!("Completada: {size} px, ")), "{states:?}");
     }
-    // A name is a name.
+    // A name is shown as text, never as markup.
     let names = browser.value("[...document.querySelectorAll('#lista .name')].map((e) => e.textContent)");
     assert_eq!(names[2], name);
     assert_eq!(browser.value("document.querySelectorAll('[onerror]').length"), 0);
 
-    // What the browser does not show can still be fetched. Nothing moves any more once the last one is compared.
+    // A format that the browser can't show can still be downloaded. The layout is stable after the last comparison.
     browser.wait_for("document.querySelector('#lista > li').classList.contains('chosen')");
     browser.act(6, "Comparar");
     browser.wait_for("!document.querySelector('#sin-vista').hidden");
@@ -167,7 +167,7 @@ fn the_wishes_of_the_form_are_what_is_asked_for() {
     let file = browser.file("a.png", &picture(Format::Png, 400, 200));
     browser.choose("#imagen", &[&file]);
     wait_rows(&mut browser, 1);
-    // What comes above the row has come: the row stays where it is.
+    // The content above the row has loaded: the row stays where it is.
     browser.wait_for(COMPARED);
     // The slider writes the number, from the server's a step up.
     browser.value("document.querySelector('#deslizador').focus()");
@@ -182,7 +182,7 @@ fn the_wishes_of_the_form_are_what_is_asked_for() {
     let target = browser.text("document.querySelector('#lista a').getAttribute('href')");
     assert_eq!(size_of(&server.ask(&get(&target, &[])).expect(200).body), (Format::WebP, 120, 60));
 
-    // A number that is none of the server's: the browser says so, and nothing is sent.
+    // A number out of the server's range: the browser reports it, and nothing is sent.
     browser.value("document.querySelector('#escala').value = '11'");
     browser.choose("#imagen", &[&file]);
     browser.wait_for("document.activeElement.id === 'escala'");
@@ -224,7 +224,7 @@ fn a_link_is_copied_and_shown() {
     let file = browser.file("a.png", &picture(Format::Png, 40, 30));
     browser.choose("#imagen", &[&file]);
     browser.wait_for(COMPARED);
-    // What the server has needs no upload: the link leads to the result. A lasting one is uploaded for, once.
+    // A result that the server has needs no upload: the link leads to it. A permanent link needs one upload.
     let uploads = |server: &Server| {
         let page = String::from_utf8(server.ask(&get("/metrics", &[])).body).unwrap();
         let sample = "http_request_duration_seconds_count{route=\"link_submit\"} ";
@@ -263,7 +263,7 @@ fn the_list_outlives_the_page() {
     let found = states(&mut browser);
     assert!(found[0].starts_with("Completada: 20 × 15 px"), "{found:?}");
     assert!(found[1].starts_with("Completada: 40 × 15 px"), "{found:?}");
-    // What was sent is not here any more: the result alone is shown.
+    // The source is not here any more: only the result is shown.
     browser.act(1, "Ver");
     browser.wait_for(COMPARED);
     assert_eq!(browser.value("document.querySelector('#ficha-antes').hidden"), true);
@@ -275,7 +275,7 @@ fn the_list_outlives_the_page() {
     assert_eq!(browser.value("document.querySelector('#comparador').hidden"), true);
     let focused = "document.querySelector('#lista').contains(document.activeElement)";
     assert_eq!(browser.value(focused), true, "the focus goes on in the list");
-    // It can be had again for some seconds; then it is gone from the server too.
+    // Removal can be undone for some seconds; then the server deletes the task too.
     browser.wait_text("#deshacer", "se borra también del servidor");
     browser.screenshot("deshacer");
     browser.click("#deshacer-ya");
@@ -284,7 +284,7 @@ fn the_list_outlives_the_page() {
     browser.act(1, "Quitar");
     browser.click("#deshacer-cerrar");
     browser.wait_for(&format!("fetch('{target}').then((answer) => answer.status === 404)"));
-    // The other one is forgotten by the server alone.
+    // Only the server forgets the other one.
     let target = browser.text("document.querySelector('#lista a').getAttribute('href')");
     let id = target.split('/').nth(2).unwrap().to_owned();
     assert_eq!(server.client().delete(&id).status, 204);
@@ -328,7 +328,7 @@ fn a_store_with_rubbish_in_it_is_no_trouble() {
         browser.click("#deshacer-cerrar");
         browser.open(server.port, "/");
     }
-    // A browser that keeps nothing says so.
+    // A browser that stores nothing reports it.
     let forbid =
         "indexedDB.open = () => { const request = {}; setTimeout(() => request.onerror()); return request; }";
     browser.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": forbid }));

@@ -11,27 +11,27 @@ use super::common::pictures::{pgm, photo};
 use super::common::tools::skip;
 use super::common::{Server, request};
 
-/// axe-core's text; None, said aloud, where it is missing.
+/// axe-core's text; None, with a message, where it is missing.
 fn axe() -> Option<String> {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("axe/node_modules/axe-core/axe.min.js");
     let found = std::fs::read_to_string(&path).ok();
-    // .ci/run says so where it could not be fetched.
+    // .ci/run prints it if the download failed.
     if found.is_none() && std::env::var_os("TP2_SIN_AXE").is_none() {
         skip(&format!("no está {} (.ci/run la trae)", path.display()));
     }
     found
 }
 
-/// What axe-core finds: rules, and where.
+/// axe-core's findings: rules, and where.
 const FOUND: &str = "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
     violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`)))";
 
-/// What sticks out of the window.
+/// Elements that overflow the window.
 const WIDE: &str = "document.documentElement.scrollWidth <= innerWidth ? [] :
     [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
         .map((one) => `${one.tagName}#${one.id}.${one.className}`)";
 
-/// What a finger would miss: controls of less than 44 px either way.
+/// Too small for touch: controls of less than 44 px either way.
 const SMALL: &str = "[...document.querySelectorAll('button, .button, summary, select, .modes label, input:not([type=radio], .unseen, #imagen)')]
     .filter((one) => one.checkVisibility())
     .map((one) => [one, one.getBoundingClientRect()])
@@ -45,7 +45,7 @@ const WIDTHS: [Window; 4] = [
     DESKTOP,
 ];
 
-/// Looks at a state in every way.
+/// Checks a state in every mode.
 fn look(browser: &mut Browser, name: &str, with_axe: bool) {
     for window in WIDTHS {
         browser.resize(window);
@@ -93,7 +93,7 @@ fn every_state_can_be_seen_and_used_by_everybody() {
     browser.wait_text("#resumen", "1 de 2 listas, 1 con error");
     browser.click("#lista > li:nth-child(2) .thumb");
     browser.wait_for("!document.querySelector('#comparador').hidden");
-    // The ending of a long name is there, on its line.
+    // The extension of a long name is visible, on its line.
     browser.resize(TELEPHONE);
     let line = browser.value(
         "(() => { const name = document.querySelector('#lista > li:nth-child(2) .line');
@@ -114,7 +114,7 @@ fn every_state_can_be_seen_and_used_by_everybody() {
 
     browser.act(1, "Quitar");
     browser.wait_for("!document.querySelector('#deshacer').hidden");
-    // As long as it is looked at it stays.
+    // It stays while it is focused.
     browser.value("document.querySelector('#deshacer-ya').focus()");
     look(&mut browser, "deshacer");
     browser.click("#deshacer-cerrar");

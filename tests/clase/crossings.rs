@@ -11,7 +11,7 @@ use super::common::server::{Scaler, tp2};
 use super::common::{Server, post, tools};
 use super::python::{front, is_there, juez, serve, shown};
 
-/// What says whether pictures come back right, without what takes long.
+/// Checks whether pictures come back right, without the slow checks.
 const PICTURES: &str =
     "sube,gris,gris-601,tamano,contenido,formatos,muchos,subida-lenta,dos-servidores,procesos";
 
@@ -22,7 +22,7 @@ fn assert_passes(port: u16, profile: &str, only: &str) {
     assert!(output.status.success() && !text.contains('·'), "{text}");
 }
 
-/// `tp2` with a scaler that runs already.
+/// `tp2` with a scaler that is running already.
 fn tp2_with(scaler: &str) -> Server {
     let mut command = tp2();
     command.args(["-i", "127.0.0.1", "-p", "0", "-s", scaler]);
@@ -54,7 +54,7 @@ fn transparency_is_scaled_alike_in_both_languages() {
     if !is_there() {
         return;
     }
-    // Three columns of light with alpha 255, 0, 128, whichever scaler it is.
+    // Three white columns with alpha 255, 0, 128, for either scaler.
     let mut file = b"P7\nWIDTH 3\nHEIGHT 2\nDEPTH 2\nMAXVAL 255\nTUPLTYPE GRAYSCALE_ALPHA\nENDHDR\n".to_vec();
     file.extend([200, 255, 90, 0, 30, 128].repeat(2));
     let (python, rust) = (serve("tests/clase/escalador.py", &[]), Scaler::tcp());
@@ -92,7 +92,7 @@ fn tp2_cliente_with_the_front_in_python() {
             std::fs::remove_file(home.0.join("gris.jpg")).unwrap();
         }
     }
-    // What is no picture is told in the server's words.
+    // The server's own text reports what is not a picture.
     std::fs::write(home.0.join("foto.jpg"), &photo("rocket.jpg")[..20_000]).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tp2-cliente"));
     command.args(["-i", "127.0.0.1", "-p", &port, "-f", "foto.jpg"]).current_dir(&home.0);

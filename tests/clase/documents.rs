@@ -107,7 +107,7 @@ fn predictions_are_read_from_standard_input() {
     let output = command.stdin(std::fs::File::open(&guesses).unwrap()).output().unwrap();
     let text = shown(&output);
     assert!(output.status.success(), "{text}");
-    // It asks before it shows, and says again behind it what was expected.
+    // It asks before it shows, and repeats the expected result afterwards.
     let asked: Vec<_> = text.match_indices("¿Qué va a salir?").map(|(at, _)| at).collect();
     let answers = ["0000000 45 53 43 41", "0000000 4f 4b 0a 50 35"].map(|bytes| text.find(bytes).unwrap());
     assert!(
@@ -158,7 +158,7 @@ fn a_change_is_noticed_by_its_step() {
 /// The commands for our programs in a document's blocks, without their comments.
 fn commands(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    // The language of the block that a line is in; commands stand in those that name none.
+    // The language of the block that a line is in; only blocks without a language have commands.
     let mut language = None;
     for line in text.lines() {
         if let Some(named) = line.strip_prefix("```") {
@@ -199,7 +199,7 @@ fn both_languages_name_the_same_commands_and_options() {
     assert!(told.len() > 20, "{told:?}");
     let missing: Vec<_> = told.difference(&all).collect();
     assert!(missing.is_empty(), "LEEME.md alone has {missing:?}");
-    // What is for those who work on tp2 is told in English alone.
+    // Sections for developers of tp2 are in English only.
     let is_ours =
         |command: &&String| command.starts_with("scripts/") && !command.starts_with("scripts/walkthrough");
     let missing: Vec<_> = readme.difference(&told).filter(|command| !is_ours(command)).collect();
@@ -233,7 +233,8 @@ const PORTS: [u16; 8] = [8001, 8080, 8082, 8090, 8092, 8094, 8889, 8891];
 /// One document at a time, where they have to share the ports.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Types all commands of documents, one after the other, in a fresh directory, and in a network of its own where the system lets us, so that its ports are free.
+/// Types all commands of documents in order, in a fresh directory, and in its own network namespace where the system
+/// allows that, so that its ports are free.
 fn type_all(documents: &[&str]) {
     let needed = ["bash", "curl", "nc", "python3", "sqlite3", "timeout", "unshare", "ip"];
     if needed.iter().any(|tool| tools::find(tool).is_none()) || !is_there() || !tools::has_ipv6() {

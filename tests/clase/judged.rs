@@ -10,7 +10,7 @@ use super::common::server::{Scaler, tp2};
 use super::common::{Server, tools};
 use super::python::{ROOT, Served, front, is_there, juez, serve, shown};
 
-/// How many servers are judged at once: what is measured is how they wait for each other.
+/// How many servers are judged at once: the grader measures waiting times.
 const AT_ONCE: usize = 2;
 
 /// The criteria with this state, and whether they are essential.
@@ -22,13 +22,13 @@ fn found(document: &Value, state: &str) -> Vec<(String, bool)> {
     file_request.map(key).collect()
 }
 
-/// What was seen of the criteria that are not right, a line each.
+/// The findings about criteria that are not right, one per line.
 fn told(document: &Value) -> String {
     let others = document["criterios"].as_array().unwrap().iter().filter(|one| one["estado"] != "bien");
     others.map(|one| format!("{} {}: {}\n", one["estado"], one["criterio"], one["visto"])).collect()
 }
 
-/// The grader's findings on what listens here: its exit code, what is not right, all of it.
+/// The grader's findings on the server here: its exit code, what is not right, all of it.
 fn findings(arguments: &[&str]) -> (Option<i32>, String, Value) {
     let output = juez(&[arguments, &["--json"]].concat());
     let text = shown(&output);
@@ -40,7 +40,7 @@ fn findings(arguments: &[&str]) -> (Option<i32>, String, Value) {
 fn assert_all_right(arguments: &[&str]) {
     let (code, text, document) = findings(arguments);
     assert_eq!((code, &document["puntos"]), (Some(0), &document["maximo"]), "{text}");
-    // Nothing is right only because it could not be seen.
+    // Nothing passes only because it could not be checked.
     let not_seen = found(&document, "no visto");
     assert!(tools::has_ipv6() || not_seen.len() == 1, "{not_seen:?}");
     assert!(!tools::has_ipv6() || not_seen.is_empty(), "{not_seen:?}");
@@ -51,7 +51,7 @@ fn tp2_passes_in_full() {
     if !is_there() {
         return;
     }
-    // Without optimization, and beside other tests, the large pictures take their time.
+    // Without optimization, and beside other tests, the large pictures are slow.
     let ip = if tools::has_ipv6() { "::" } else { "127.0.0.1" };
     let server = Server::start(&["-i", ip, "--plazo", "120"]);
     assert_all_right(&["http", &format!("127.0.0.1:{}", server.port), "--perfil", "tp2"]);
@@ -100,8 +100,8 @@ fn assert_all_right_but_families(arguments: &[&str]) {
     assert_eq!((code, found(&document, "no visto")), (Some(0), vec![]), "{text}");
 }
 
-/// What the docstring of a wrong server says behind `Juez:` what is judged, and the criteria, of which the first has to fail, and
-/// no essential one may that is not named.
+/// The docstring of a wrong server says after `Juez:` what is judged, and the criteria; the first has to fail, and no
+/// unnamed essential one may.
 fn expected(text: &str) -> (String, Vec<String>) {
     let line = text.split_once("Juez: ").expect("Juez:").1.split("\"\"\"").next().unwrap();
     let mut words = line.split_whitespace().map(str::to_owned);
@@ -121,7 +121,7 @@ fn check(file: &str) {
     let failed: BTreeSet<_> = wrong.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(code, Some(1), "{file}: {told}");
     assert!(failed.contains(named[0].as_str()), "{file}: {named:?}, not {failed:?}\n{told}");
-    // Several are judged at once here, which the criterion of waiting times may notice.
+    // Several are judged at once here, which may affect the criterion of waiting times.
     let others =
         wrong.iter().filter(|(key, is_essential)| *is_essential && !named.contains(key) && key != "grande");
     assert_eq!(others.count(), 0, "{file}: {failed:?}\n{told}\n{}", process.log());

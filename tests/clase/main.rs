@@ -2,9 +2,9 @@
 //!
 //! - `crossings`: each server and client of the two languages with each of the other, by `protocol.md` and HTTP alone.
 //! - `documents`: the documents of the lesson, the tour, README and LEEME: names, lists, and every command typed.
-//! - `judged`: the grader passes what is right, and fails each server of `mal/` for what is wrong with it and for nothing else.
+//! - `judged`: the grader passes correct servers, and fails each server of `mal/` for its own error only.
 //!
-//! Needs `python3` with Pillow, and `nc`; without them the tests are skipped, aloud.
+//! Needs `python3` with Pillow, and `nc`; without them the tests are skipped, with a message.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

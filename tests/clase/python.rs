@@ -8,7 +8,7 @@ use super::common::tools;
 
 pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Whether there is Python with Pillow; where it is missing that is said aloud, or a failure.
+/// Whether there is Python with Pillow; if not, prints that, or fails.
 pub(crate) fn is_there() -> bool {
     static PILLOW: OnceLock<bool> = OnceLock::new();
     if tools::find("python3").is_none() {
@@ -31,7 +31,7 @@ pub(crate) fn python(file: &str) -> Command {
     command
 }
 
-/// A server in Python, on a port that the kernel chooses, which it tells in its first line.
+/// A server in Python, on a port that the kernel chooses, which it prints in its first line.
 pub(crate) struct Served {
     pub(crate) process: Process,
     pub(crate) port: u16,
@@ -58,7 +58,7 @@ pub(crate) fn juez(arguments: &[&str]) -> Output {
     python("scripts/juez").args(arguments).output().unwrap()
 }
 
-/// What a program said.
+/// A program's output.
 pub(crate) fn shown(output: &Output) -> String {
     let [said, complained] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
     format!("{said}{complained}")

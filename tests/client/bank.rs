@@ -7,11 +7,10 @@ use serde_json::Value;
 use super::common::processes::Directory;
 use super::common::server::{Server, tp2};
 
-/// A running bank.
 pub(crate) struct Bank {
     pub(crate) port: u16,
     server: Server,
-    /// Where its store is, whichever server has it open.
+    /// The directory of its store, shared by later servers.
     directory: Directory,
 }
 
@@ -28,7 +27,7 @@ impl Bank {
         self.server = serve(&self.directory, self.port);
     }
 
-    /// The names in a folder, by the bank's own account; none if there is no such folder.
+    /// The names in a folder, as the bank lists them; none if there is no such folder.
     pub(crate) fn names(&self, folder: &str) -> Vec<String> {
         let (mut names, mut from) = (Vec::new(), String::new());
         loop {
@@ -55,7 +54,7 @@ fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// The JSON at `target`, if there is anything.
+/// The JSON at `target`, if it exists.
 fn ask(port: u16, target: &str) -> Option<Value> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");

@@ -32,7 +32,7 @@ fn put(place: &Place, path: impl AsRef<Path>, bytes: &[u8]) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// The files below a folder, by their paths within it.
+/// The files below a folder, by relative path.
 fn tree(root: &Path) -> BTreeSet<PathBuf> {
     let (mut files, mut waiting) = (BTreeSet::new(), vec![root.to_owned()]);
     while let Some(directory) = waiting.pop() {
@@ -52,7 +52,7 @@ fn nobody() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Reads on until so many pictures were told to be saved.
+/// Reads until so many pictures were reported as saved.
 fn await_saved(lines: &mut impl Iterator<Item = String>, count: usize) {
     assert_eq!(lines.filter(|line| line.contains(" guardada como ")).take(count).count(), count);
 }
@@ -61,7 +61,7 @@ fn lines_of(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap)
 }
 
-/// 200 pictures in nested folders, and what else is in such folders; the pictures' paths.
+/// 200 pictures in nested folders, among other files; the pictures' paths.
 fn holidays(place: &Place) -> BTreeSet<PathBuf> {
     let whole = picture(Format::Jpeg, 24, 18);
     let (one, other) = (long(1), long(2));
@@ -100,14 +100,14 @@ fn two_hundred_pictures_whose_client_is_killed_twice() {
         await_saved(&mut lines_of(&mut child), 30);
         child.kill().unwrap();
         child.wait().unwrap();
-        // Whatever has a name is whole.
+        // Every file with a final name is complete.
         saved = tree(&place.path("grises")).intersection(&paths).cloned().collect();
         assert!((before + 30..200).contains(&saved.len()), "{before} {}", saved.len());
         for path in &saved {
             let result = std::fs::read(place.path("grises").join(path)).unwrap();
             assert_eq!(size_of(&result), (Format::Jpeg, 12, 9), "{}", path.display());
         }
-        // As it would be left by one that was killed in the middle of writing.
+        // As a client killed in the middle of writing leaves it.
         put(&place, "grises/.tp2-cliente-0.tmp", b"medio");
     }
     let ended = place.run(server.port, &arguments).expect(1);
@@ -174,7 +174,7 @@ fn an_interrupted_run_says_what_is_done_and_goes_on() {
         rest,
         "de 201 imágenes guardadas. Para seguir, repita la misma orden: lo que ya está no se envía otra vez."
     );
-    // A result may have got its name, and not been counted yet.
+    // A result may have got its name without being counted yet.
     let count: usize = count.parse().unwrap();
     assert!(
         (30..200).contains(&count) && (count..=count + 4).contains(&saved.len()),
@@ -200,7 +200,8 @@ fn names_that_would_be_one_stay_two() {
     assert_eq!(tree(&place.path("s")), BTreeSet::from(names));
     assert_eq!(side("s/a.jpg.webp"), (Format::WebP, 20, 20));
     assert_eq!(side("s/a.png.webp"), (Format::WebP, 10, 10));
-    // Several folders keep their names; those of one name, and files, the way to them. What is named twice is sent once.
+    // Several folders keep their names; if two names are equal, and for files, the whole path is kept. Duplicate
+    // arguments are sent once.
     let roots = ["fotos", "otras", "mas/otras", "./otras", "fotos/b.jpg", "otras/b.jpg"];
     let ended = place.run(server.port, &[&["-o", "t"], &roots[..]].concat()).expect(0);
     assert_eq!(ended.last_line(), "5 guardadas, 0 ya existían, 0 omitidas, 0 con error");
@@ -277,7 +278,7 @@ fn wishes_travel_and_connections_are_few_and_kept() {
     assert!(asked.iter().all(|asked| asked.line() == "PUT /?ancho=80&alto=60&calidad=9&fondo=a0B1c2"));
     let connections: BTreeSet<_> = asked.iter().map(|asked| asked.connection).collect();
     assert!((1..=4).contains(&connections.len()), "{connections:?}");
-    // Once more is nothing, and again is all.
+    // A second run sends nothing, and a forced one everything.
     place.run(fake.port, &["-o", "s", "fotos"]).expect(0);
     assert_eq!(fake.asked().len(), 100);
     place.run(fake.port, &["-o", "s", "--de-nuevo", "fotos"]).expect(0);
@@ -431,7 +432,8 @@ fn standard_input_and_output_are_a_filter() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
     assert_eq!(size_of(&output.stdout), (Format::Png, 15, 10));
-    // What is missing is not asked for where a picture is read, nor where one is written.
+    // Prompts avoid the streams that carry a picture: answers are not read from its input, nor prompts written to its
+    // output.
     put(&place, "foto.jpg", &sent);
     let ended = place.answer(&["-f", "foto.jpg", "-o", "-"], "");
     assert_eq!(ended.code, Some(2));

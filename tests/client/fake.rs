@@ -9,7 +9,6 @@ pub(crate) struct Fake {
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
-/// A request that came whole.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     /// Which connection it came on, from 0.
@@ -21,11 +20,11 @@ pub(crate) struct Asked {
     pub(crate) body: Vec<u8>,
 }
 
-/// What becomes of a request.
+/// The reply to a request.
 pub(crate) enum Answer {
     /// A whole answer.
     Whole(String, Vec<u8>),
-    /// These bytes, and the connection is cut.
+    /// These bytes, then the connection is closed.
     Cut(Vec<u8>),
 }
 
@@ -67,12 +66,12 @@ impl Fake {
         Self { port, asked }
     }
 
-    /// Everything asked so far.
+    /// All requests so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// Method and target of everything asked so far.
+    /// Method and target of all requests so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.asked().iter().map(Asked::line).collect()
     }
@@ -98,7 +97,7 @@ fn serve(
                 stream.write_all(&[head.as_bytes(), &body].concat())
             }
             Answer::Cut(bytes) => {
-                // The client may have gone before.
+                // The client may have left already.
                 let _ = stream.write_all(&bytes);
                 return;
             }

@@ -25,7 +25,7 @@ fn plain(number: usize) -> String {
     format!("1A5{number:04}.jpg")
 }
 
-/// How many lines of the output end so.
+/// How many lines of the output end with this.
 fn count(ended: &Ended, end: &str) -> usize {
     ended.lines.lines().filter(|line| line.starts_with("imagen ") && line.ends_with(end)).count()
 }
@@ -36,7 +36,7 @@ fn long(number: usize) -> String {
     format!("{number:0200}.jpg")
 }
 
-/// Starts the client, and kills it (-9) when it has told of a hundred insertions.
+/// Starts the client, and kills it (-9) when it has reported a hundred insertions.
 fn run_and_kill(place: &Place, port: u16, folder: &str) {
     let mut child = place.command(port, &["-f", folder]).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -113,7 +113,7 @@ fn a_thousand_files_whose_client_is_killed_twice() {
         stored = now;
     }
     let ended = place.run(bank.port, &["-f", "caras"]).expect(1);
-    // A picture that was under way when the client was killed may have come whole all the same.
+    // A picture in transit when the client was killed may still have arrived.
     let existing = count(&ended, " ya existe");
     assert!((stored..=stored + 4).contains(&existing), "{existing}, {stored}");
     let inserted = 980 - existing;
@@ -142,7 +142,7 @@ fn a_server_that_is_killed_and_started_again_goes_on_where_it_was() {
     assert!((100..600).contains(&stored), "what was told is there: {stored}");
     let last = lines.last().unwrap();
     assert_eq!((told, child.wait().unwrap().code()), (100, Some(0)));
-    // What was kept when the server fell, and not told any more, is there when it is sent again.
+    // A picture stored just before the crash, but not reported, is found when it is sent again.
     let counts: Vec<usize> =
         last.split(|char: char| !char.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect();
     assert!(matches!(counts[..], [inserted, existing @ 0..=4, 0] if inserted + existing == 600), "{last}");
@@ -220,7 +220,7 @@ fn a_folder_that_the_server_refuses_is_one_complaint() {
     assert!(ended.trouble.starts_with(start) && ended.trouble.lines().count() == 1, "{}", ended.trouble);
 }
 
-/// A server that lacks every name, and does this with each picture, told how many requests came before.
+/// A server that lacks every name, and handles each picture by this function, given the number of earlier requests.
 fn lacks_all(answer: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Fake {
     Fake::start(move |asked, before| match asked.method.as_str() {
         "POST" => {
@@ -276,7 +276,7 @@ fn a_picture_that_breaks_every_connection_stops_nobody_else() {
     let ended = place.run_quickly(fake.port, "caras", &[]).expect(1);
     assert_eq!(ended.last_line(), "18 insertadas, 0 ya existían, 2 con error");
     let tries = |number| fake.lines().iter().filter(|line| line.ends_with(&plain(number))).count();
-    // A kept connection that breaks may have been closed before: that is no try.
+    // A kept connection that breaks may have been closed before: that does not count as a try.
     assert!((8..=9).contains(&tries(3)), "{}", tries(3));
     assert_eq!(tries(4), 8);
 }

@@ -14,7 +14,6 @@ pub(crate) struct Place {
     pub(crate) directory: Directory,
 }
 
-/// How a client ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -22,7 +21,7 @@ pub(crate) struct Ended {
     pub(crate) trouble: String,
 }
 
-/// What is in the picture of every [`Place`].
+/// The bytes of the picture in every [`Place`].
 pub(crate) const PICTURE: &[u8] = b"P5\n1 1\n255\n\x80";
 
 /// Eight tries in a few milliseconds.
@@ -37,7 +36,7 @@ const QUICK: RetryPolicy = RetryPolicy {
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
-/// The client, without what this process's environment would tell it.
+/// The client, without this process's environment variables for it.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tp2-cliente"));
     command.env_remove("TP2_CLAVE_ARCHIVO");
@@ -64,7 +63,6 @@ impl Place {
         command
     }
 
-    /// Runs it to its end.
     pub(crate) fn run(&self, port: u16, arguments: &[&str]) -> Ended {
         Ended::of(&self.command(port, arguments).output().unwrap())
     }
@@ -117,7 +115,7 @@ impl Ended {
         Self { code: output.status.code(), lines: text(&output.stdout), trouble: text(&output.stderr) }
     }
 
-    /// Asserts how it ended; shows what it said if that surprises.
+    /// Asserts the exit code; prints the output if it differs.
     pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}{}", self.lines, self.trouble);
         self

@@ -7,7 +7,6 @@ use super::fake::Fake;
 use super::run::{Place, program};
 use scaler::sys::{SIGINT, SIGTERM};
 
-/// A server that never answers.
 fn silent() -> Fake {
     Fake::start(|_, _| {
         loop {
@@ -53,7 +52,7 @@ fn a_question_can_be_interrupted() {
     let mut child = interruptible(&program()).stdin(Stdio::piped()).spawn().unwrap();
     let mut asked = [0; "Ingrese la IP del servidor: ".len()];
     child.stdout.as_mut().unwrap().read_exact(&mut asked).unwrap();
-    // The answers have not ended, which would be an end as well.
+    // The answers are still open: their end would also stop the client.
     let _answers = child.stdin.take();
     signal(child.id(), SIGINT);
     assert_eq!(child.wait().unwrap().code(), Some(130));

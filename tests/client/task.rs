@@ -8,11 +8,11 @@ use tp2::http::format::Format;
 
 const ID: &str = "34d6916e-49b8-40f5-9940-a2c1a2e0082c";
 
-/// A server whose tasks pass through these states, one a question.
+/// A server whose tasks pass through these states, one per request.
 fn tasks(states: &'static [&'static str]) -> Fake {
     let asked = std::sync::atomic::AtomicUsize::new(0);
     Fake::start(move |request: &Asked, before| match request.line().as_str() {
-        // The first 202 is lost on the way.
+        // The first 202 is lost.
         "POST /tareas?escala=2" if before == 0 => Answer::Cut(Vec::new()),
         "POST /tareas?escala=2" => Answer::json(202, &json!({"id_tarea": ID, "estado": "Pendiente"})),
         line if line == format!("GET /estado/{ID}?espera=30") => {

@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The directory that the variable names.
 pub(crate) fn directory(variable: &str) -> Option<PathBuf> {
     let directory = std::env::var_os(variable).map(PathBuf::from);
     if directory.is_none() {
@@ -32,7 +31,7 @@ pub(crate) fn requests_in(row: &HashMap<String, String>) -> usize {
     row["kind"].strip_prefix("pipeline:").map_or(1, |n| n.parse().expect("a number"))
 }
 
-/// Counts how many cases of each expectation come out as expected, and tells those that do not.
+/// Counts how many cases of each expectation pass, and prints those that do not.
 #[derive(Default)]
 pub(crate) struct Score(HashMap<String, (usize, usize)>);
 

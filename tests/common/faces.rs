@@ -10,7 +10,7 @@ use super::pictures::picture;
 use super::processes::Directory;
 use super::tasks::get;
 
-/// A directory with `img_to_learn` in it, which has so many faces.
+/// A directory with `img_to_learn`, which has so many faces.
 pub(crate) fn folder_of(count: u32) -> Directory {
     let home = Directory::new();
     std::fs::create_dir(home.0.join("img_to_learn")).expect("a folder");
@@ -21,7 +21,7 @@ pub(crate) fn folder_of(count: u32) -> Directory {
     home
 }
 
-/// `tp2-cliente` that sends it to the server at this address.
+/// `tp2-cliente`, sending it to the server at this address.
 pub(crate) fn send_folder(home: &Path, address: SocketAddr) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tp2-cliente"));
     command.current_dir(home).args(["-i", "127.0.0.1", "-f", "img_to_learn", "-p"]);
@@ -30,7 +30,6 @@ pub(crate) fn send_folder(home: &Path, address: SocketAddr) -> Command {
     command
 }
 
-/// How many faces a folder has, told by this server.
 pub(crate) fn count(client: &mut Client, folder: &str) -> u64 {
     let folders = client.ask(&get("/carpetas", &[])).expect(200).json();
     let folders = folders["carpetas"].as_array().expect("a list");

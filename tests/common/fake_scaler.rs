@@ -40,12 +40,12 @@ impl FakeScaler {
         self.address.to_string()
     }
 
-    /// The next request that has come whole.
+    /// The next complete request.
     pub(crate) fn question(&self) -> Question {
         self.question_within(PATIENCE).expect("a request to the scaler")
     }
 
-    /// The same, if one comes in time.
+    /// The same, with a time limit.
     pub(crate) fn question_within(&self, time: Duration) -> Option<Question> {
         self.requests.recv_timeout(time).ok()
     }
@@ -83,7 +83,7 @@ fn read_requests(mut stream: &TcpStream, sender: &Sender<Question>) {
             return;
         }
         let Ok(stream) = stream.try_clone() else { return };
-        // The server's own picture, of a size that no test sends.
+        // The server's self-test picture, of a size that no test sends.
         if ((width, height), target) == (PROBE[0], PROBE[1]) {
             Question { target, stream }.answer();
             continue;

@@ -7,13 +7,11 @@ use serde_json::Value;
 
 use super::wait::PATIENCE;
 
-/// A connection.
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
     received: Vec<u8>,
 }
 
-/// An answer.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -41,7 +39,7 @@ impl Client {
         self
     }
 
-    /// Sends as much of it as the server takes; says whether that was all.
+    /// Sends as much of it as the server takes; whether that was all.
     pub(crate) fn try_send(&mut self, bytes: &[u8]) -> bool {
         match self.stream.write_all(bytes) {
             Ok(()) => true,
@@ -53,7 +51,7 @@ impl Client {
         }
     }
 
-    /// Nothing more will be sent.
+    /// Closes the sending side.
     pub(crate) fn half_close(&mut self) -> &mut Self {
         self.stream.shutdown(Shutdown::Write).expect("a connection to half-close");
         self
@@ -96,7 +94,7 @@ impl Client {
 
     /// Asks a server that may end at any moment: its answer, or how many bytes of one came.
     pub(crate) fn attempt(&mut self, request: &[u8]) -> Result<Response, usize> {
-        // What a server has answered before it closed can be read although not all was sent.
+        // An answer sent before the server closed can be read although not all was sent.
         let _ = self.stream.write_all(request);
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -117,13 +115,13 @@ impl Client {
         std::mem::take(&mut self.received)
     }
 
-    /// The server has closed, or closes now, without another byte.
+    /// Asserts that the server closes without another byte.
     pub(crate) fn assert_closed(&mut self) {
         let rest = self.rest();
         assert!(rest.is_empty(), "{:?}", String::from_utf8_lossy(&rest));
     }
 
-    /// The connection lives: another request on it is answered.
+    /// Asserts that the connection is open: another request on it is answered.
     pub(crate) fn assert_kept(&mut self) {
         assert_eq!(self.ask(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
     }
@@ -142,7 +140,7 @@ impl Client {
 }
 
 impl Response {
-    /// Parses a head, and checks what every answer of ours has to have (RFC 9112 §4, RFC 9110 §6.6.1).
+    /// Parses a head, and checks the fields that all our answers must have (RFC 9112 §4, RFC 9110 §6.6.1).
     fn parse(head: &str) -> Self {
         let mut lines = head.trim_end_matches("\r\n").split("\r\n");
         let status_line = lines.next().unwrap_or_default();
@@ -181,12 +179,12 @@ impl Response {
         self.field("connection") == Some("keep-alive")
     }
 
-    /// The members of a problem document, which are checked against the head (RFC 9457 §3.1).
+    /// The members of a problem document, checked against the head (RFC 9457 §3.1).
     pub(crate) fn problem(&self) -> Value {
         self.problem_of(self.id())
     }
 
-    /// The same of a document about this task, which need not be the request.
+    /// The same for a document about this task, which may differ from the request.
     pub(crate) fn problem_of(&self, task: &str) -> Value {
         let text = String::from_utf8_lossy(&self.body);
         assert_eq!(self.field("content-type"), Some("application/problem+json"), "{text}");
@@ -199,7 +197,7 @@ impl Response {
         problem
     }
 
-    /// Asserts the status; shows the body of an answer that surprises.
+    /// Asserts the status; prints the body if it differs.
     pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(
             self.status,

@@ -25,7 +25,7 @@ pub(crate) fn picture(format: Format, width: u32, height: u32) -> Vec<u8> {
     encode(slope(width, height), &encoding).unwrap()
 }
 
-/// The same as a PGM, whatever its size is: no encoder stands between the test and the bytes.
+/// The same as a PGM of any size, without an encoder.
 pub(crate) fn pgm(width: u32, height: u32) -> Vec<u8> {
     let mut file = format!("P5\n{width} {height}\n255\n").into_bytes();
     file.extend(slope(width, height).samples);

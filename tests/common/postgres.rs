@@ -16,7 +16,7 @@ use super::tools;
 /// For its start, on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One of our own.
+/// A cluster for tests.
 pub(crate) struct Postgres {
     programs: PathBuf,
     directory: PathBuf,
@@ -67,7 +67,7 @@ impl Postgres {
         self.wait_ready();
     }
 
-    /// A standby that is told everything before it counts as done, each on a port of its own.
+    /// A standby with synchronous replication, each on a port of its own.
     pub(crate) fn start_standby(&self) -> Self {
         let directory = std::env::temp_dir().join(format!("tp2-pg-{}", Uuid::new_v4().simple()));
         std::fs::create_dir(&directory).expect("a directory");
@@ -105,7 +105,7 @@ impl Postgres {
 
     /// Makes a primary of a standby.
     pub(crate) fn promote(&self) {
-        // What it was told to wait for is gone.
+        // Its synchronous standby is gone.
         self.run("SELECT pg_promote(true, 60)");
         self.run("ALTER SYSTEM SET synchronous_standby_names = ''");
         self.run("SELECT pg_reload_conf()");
@@ -139,12 +139,12 @@ impl Postgres {
             std::iter::once(postmaster.to_string()).chain(children.split_whitespace().map(str::to_owned));
         let mut command = Command::new("kill");
         command.arg("-9").args(pids).stderr(Stdio::null());
-        // One of the children may have ended by itself.
+        // A child may have ended already.
         let _ = command.status();
         self.wait_end();
     }
 
-    /// Stops it at once, which its log makes good when it starts again.
+    /// Stops it immediately; it recovers from its log at the next start.
     pub(crate) fn stop(&mut self) {
         self.wait_end();
     }
@@ -169,7 +169,6 @@ impl Postgres {
         file.lines().next().expect("a line").parse().expect("a number")
     }
 
-    /// All its processes.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let postmaster = self.pid();
         let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
@@ -188,7 +187,7 @@ impl Postgres {
         self.port
     }
 
-    /// Makes this change or question, and gives what `psql` prints of it, a line a row.
+    /// Runs this statement, and returns what `psql` prints, one line per row.
     pub(crate) fn run(&self, text: &str) -> String {
         let mut command = self.program("psql");
         command.args([
@@ -232,7 +231,7 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// This program, as a user that PostgreSQL accepts, and in words that don't depend on the machine.
+/// This program, as a user that PostgreSQL accepts, and with a locale that doesn't depend on the machine.
 fn as_postgres(program: impl AsRef<std::ffi::OsStr>) -> Command {
     if !is_root() {
         let mut command = Command::new(program);

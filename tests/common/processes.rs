@@ -6,7 +6,7 @@ use scaler::sys::{self, Pid};
 
 use super::wait::until;
 
-/// One line of /proc/<pid>/stat, as far as we care.
+/// The used fields of /proc/<pid>/stat.
 struct Stat {
     pid: u32,
     state: char,
@@ -58,12 +58,12 @@ pub(crate) fn threads(pid: u32) -> u64 {
     status(pid, "Threads:")
 }
 
-/// Bytes of a process's memory that are its own and in use: what it shares with a file on disk is not counted.
+/// Bytes of a process's private memory in use: memory shared with a file on disk is not counted.
 pub(crate) fn resident_bytes(pid: u32) -> u64 {
     status(pid, "RssAnon:") * 1024
 }
 
-/// The same of a process, its children and theirs; of one that has just ended it is nothing.
+/// The same for a process, its children and theirs; 0 for a process that has just ended.
 pub(crate) fn resident_bytes_of_all(pid: u32) -> u64 {
     let own = status_of(pid, "RssAnon:").unwrap_or(0) * 1024;
     own + children(pid).into_iter().map(resident_bytes_of_all).sum::<u64>()

@@ -21,7 +21,7 @@ pub(crate) struct Server {
     process: Process,
     /// The port of all its addresses.
     pub(crate) port: u16,
-    /// What stands in for the system's directory of run-time files.
+    /// Replaces the system's directory of run-time files.
     pub(crate) runtime: Directory,
     /// Its working directory, unless the command named another; its store is here.
     pub(crate) home: Directory,
@@ -34,8 +34,9 @@ pub(crate) struct Process {
     log: Arc<Mutex<String>>,
 }
 
-/// A program of the workspace: as it was built with the tests, or another build in the folder that `TP2_PRUEBA_PROGRAMAS`
-/// names. Cargo names only the binaries of one's own package, but builds all of a workspace into one directory.
+/// A program of the workspace: as it was built with the tests, or another build in the folder that
+/// `TP2_PRUEBA_PROGRAMAS` names. Cargo names only the binaries of the own package, but builds all of a workspace into
+/// one directory.
 pub(crate) fn program(name: &str) -> PathBuf {
     let built = Path::new(env!("CARGO_BIN_EXE_tp2")).with_file_name(name);
     let path = std::env::var_os("TP2_PRUEBA_PROGRAMAS").map_or(built, |folder| Path::new(&folder).join(name));
@@ -43,7 +44,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
     path
 }
 
-/// `tp2`, without what this process's environment would tell it.
+/// `tp2`, without this process's environment variables for it.
 pub(crate) fn tp2() -> Command {
     clean(Command::new(program("tp2")))
 }
@@ -81,7 +82,7 @@ impl Server {
     /// The same with this directory for its run-time files.
     pub(crate) fn launch_in(mut command: Command, runtime: Directory) -> Self {
         let home = Directory::new();
-        // Where the store is, unless the test says otherwise.
+        // Where the store is, unless the test sets it.
         let store = format!("sqlite:{}", home.0.join("tp2.sqlite3").display());
         command.env("XDG_RUNTIME_DIR", &runtime.0).env("TP2_ALMACEN", store);
         if command.get_current_dir().is_none() {
@@ -191,9 +192,8 @@ impl Process {
         signal(self.pid(), SIGTERM);
     }
 
-    /// SIGKILL, and its end.
     pub(crate) fn kill(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -223,7 +223,6 @@ impl Drop for Process {
     }
 }
 
-/// A scaler of our own that was started by hand.
 pub(crate) struct Scaler {
     pub(crate) process: Process,
     /// For `-s`.

@@ -1,11 +1,11 @@
 //! Test cases as text: the request and the expected answers. `tests/data/http/requests.txt` describes the format.
 
 pub(crate) struct Case {
-    /// What is tried.
+    /// The case's title.
     pub(crate) name: String,
-    /// The lines that say what has to come of it, without their sign.
+    /// The lines with the expected result, without their sign.
     pub(crate) file_request: Vec<String>,
-    /// What is sent.
+    /// The request.
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn cases(text: &str) -> Vec<Case> {
     cases
 }
 
-/// Puts the length of the body in the place that was left for it.
+/// Writes the body's length to its placeholder.
 fn state_length(bytes: &mut Vec<u8>) {
     if let Some(at) = memchr::memmem::find(bytes, LENGTH) {
         let body = memchr::memmem::find(bytes, b"\r\n\r\n").expect("the end of a head") + 4;
@@ -47,12 +47,12 @@ fn state_length(bytes: &mut Vec<u8>) {
     }
 }
 
-/// Stands for a length until it is known; no case has it.
+/// Placeholder for an unknown length; no case has it.
 const LENGTH: &[u8] = b"\0\0length\0\0";
 
-/// A line as it is sent.
+/// Appends a line as it is sent.
 fn push_line(line: &str, bytes: &mut Vec<u8>) {
-    // A backslash at the end, itself not escaped, is all there is of the line's end.
+    // An unescaped backslash at the end removes the line's end.
     let backslashes = line.len() - line.trim_end_matches('\\').len();
     let (text, is_open) = if backslashes % 2 == 1 { (&line[..line.len() - 1], true) } else { (line, false) };
     push_text(text, bytes);
@@ -61,7 +61,7 @@ fn push_line(line: &str, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Text with its escapes undone.
+/// Appends text with its escapes decoded.
 fn push_text(mut text: &str, bytes: &mut Vec<u8>) {
     while let Some((before, escape)) = text.split_once('\\') {
         bytes.extend_from_slice(before.as_bytes());

@@ -31,7 +31,7 @@ impl Store {
         Server::launch(command)
     }
 
-    /// What SQLite itself finds wrong with the file, and the number of tasks in it by the word for their state.
+    /// SQLite's own integrity errors, and the number of tasks in the file by state.
     pub(crate) fn inspect(&self) -> (String, Vec<(String, u64)>) {
         let conn = rusqlite::Connection::open(self.path()).unwrap();
         let check = conn.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
@@ -42,13 +42,13 @@ impl Store {
     }
 }
 
-/// A GET on its way.
+/// The bytes of a GET.
 pub(crate) fn get(target: &str, fields: &[&str]) -> Vec<u8> {
     request("GET", target, fields, b"")
 }
 
 impl Client {
-    /// Hands a picture in; its id.
+    /// Submits a picture; returns its id.
     pub(crate) fn hand_in(&mut self, picture: &[u8]) -> String {
         self.ask(&post("/tareas", picture)).expect(202).task()
     }
@@ -57,7 +57,7 @@ impl Client {
         self.ask(&get(&format!("/estado/{id}"), &[])).expect(200).json()
     }
 
-    /// How a task ended, once it has.
+    /// Waits for a task's end; returns its state.
     pub(crate) fn ended(&mut self, id: &str) -> Value {
         let give_up_at = std::time::Instant::now() + super::wait::PATIENCE;
         loop {
@@ -70,7 +70,7 @@ impl Client {
         }
     }
 
-    /// The result of a task that ends well.
+    /// The result of a task that must succeed.
     pub(crate) fn result(&mut self, id: &str) -> Vec<u8> {
         let status = self.ended(id);
         assert_eq!(status["estado"], "Completada", "{status}");
@@ -88,7 +88,7 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{text}"))
     }
 
-    /// The id in a document about a task, which the head has too.
+    /// The id in a document about a task, which must match the head.
     pub(crate) fn task(&self) -> String {
         let id = self.json()["id_tarea"].as_str().expect("an id").to_owned();
         assert_eq!(self.field("location"), Some(&*format!("/estado/{id}")));

@@ -3,8 +3,8 @@ use std::io::Write;
 use std::net::{Ipv6Addr, TcpListener};
 use std::path::PathBuf;
 
-/// Looks for a program in `PATH`. Where it is missing the test has to be skipped, which is said aloud; with `TP2_CI=1`
-/// it is a failure, because then the machine was prepared and every test is to run.
+/// Looks for a program in `PATH`. If it is missing the test has to be skipped, and a message is printed; with
+/// `TP2_CI=1` it is a failure, because then the machine was prepared and every test has to run.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let found = in_path(name);
     if found.is_none() {
@@ -13,7 +13,8 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// The same for what is too large to be installed for one test: where it is missing that is said, and is no failure anywhere.
+/// The same for a program too large to be installed for one test: if it is missing a message is printed, and the test
+/// never fails.
 pub(crate) fn look_for(name: &str) -> Option<PathBuf> {
     let found = in_path(name);
     if found.is_none() {
@@ -27,7 +28,7 @@ fn in_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
 }
 
-/// Whether this machine has IPv6 at all; where it has not, that is said aloud.
+/// Whether this machine has IPv6; if not, prints a message.
 pub(crate) fn has_ipv6() -> bool {
     let has = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     if !has {
@@ -36,7 +37,7 @@ pub(crate) fn has_ipv6() -> bool {
     has
 }
 
-/// Says that a test is skipped, and why; with `TP2_CI=1` fails instead.
+/// Prints that a test is skipped, and why; fails with `TP2_CI=1`.
 pub(crate) fn skip(why: &str) {
     assert!(std::env::var_os("TP2_CI").is_none_or(|value| value != "1"), "TP2_CI=1 y {why}");
     say_skipped(why);
@@ -44,6 +45,6 @@ pub(crate) fn skip(why: &str) {
 
 fn say_skipped(why: &str) {
     let test = std::thread::current();
-    // Not eprintln!, which the test harness keeps to itself while a test passes.
+    // Not eprintln!, which the test harness captures while a test passes.
     writeln!(std::io::stderr(), "SALTADO {}: {why}", test.name().unwrap_or("?")).expect("standard error");
 }

@@ -1,10 +1,10 @@
 //! Waiting for a condition: the only code in the tests that sleeps.
 use std::time::{Duration, Instant};
 
-/// Long enough for a machine that is busy with something else, and for `--plazo` to tell what hangs.
+/// Long enough for a loaded machine, and for `--plazo` to report what hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Asks until there is an answer; panics, saying what it waited for, when patience ends.
+/// Polls until there is a value; panics with the description when the time is over.
 pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let give_up_at = Instant::now() + PATIENCE;
     loop {

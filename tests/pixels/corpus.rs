@@ -14,7 +14,6 @@ use tp2::model::error::WorkError;
 
 use crate::fixtures;
 
-/// What became of a picture.
 enum Outcome {
     /// Its stored sides.
     Picture(u32, u32),

@@ -84,8 +84,8 @@ fn small_and_thin_pictures_are_written_too() {
     }
 }
 
-/// The JPEG encoder's SIMD kernels work on blocks and rows of blocks: every way to miss them, at the extremes of
-/// contrast and quality, must come back from a decoder that shares no code with it.
+/// The JPEG encoder's SIMD kernels work on blocks and rows of blocks: all partial blocks, at the extremes of contrast
+/// and quality, must be decoded correctly by a decoder that shares no code with it.
 #[test]
 fn every_size_of_jpeg_is_read_back() {
     let sizes = (1..=40).flat_map(|w| [1, 7, 8, 9, 33].map(|h| (w, h))).chain([(65_500, 1), (1, 65_500)]);

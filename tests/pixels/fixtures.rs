@@ -9,7 +9,7 @@ use tp2::pixels::{decode, probe};
 /// The limits of a server started without options.
 pub(crate) const LIMITS: PixelLimits = PixelLimits { pixels_max: 100_000_000, side_max: 65_535 };
 
-/// What has to become of a picture.
+/// The expected result of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Picture,
@@ -18,7 +18,6 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
-/// One line of the index.
 pub(crate) struct Fixture {
     pub(crate) name: String,
     pub(crate) verdict: Verdict,
@@ -78,7 +77,6 @@ fn unhex(field: &str) -> Option<Vec<u8>> {
     (field != "-").then(|| pairs.iter().map(byte).collect())
 }
 
-/// A picture by its name.
 pub(crate) fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(directory().join(name)).expect(name)
 }
@@ -97,7 +95,7 @@ pub(crate) fn pixels(raster: &Raster) -> Vec<[u8; 2]> {
     }
 }
 
-/// The largest difference of luma where something is to be seen, and of alpha.
+/// The largest difference of luma where pixels are visible, and of alpha.
 pub(crate) fn difference(ours: &[[u8; 2]], theirs: &[[u8; 2]]) -> (u8, u8) {
     assert_eq!(ours.len(), theirs.len());
     let mut worst = (0, 0);

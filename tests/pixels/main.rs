@@ -1,13 +1,15 @@
-//! The pixel layer, from outside: stored pictures, Pillow as an oracle, memory held to what the probe announced.
+//! The pixel layer, from outside: stored pictures, Pillow as an oracle, memory compared with the probe's
+//! announcement.
 //!
-//! - `stored`: the pictures of `tests/data/pixels` against values kept beside them; needs nothing else.
-//! - `encoded`: what is written is read back the same.
+//! - `stored`: the pictures of `tests/data/pixels` against values stored beside them; needs nothing else.
+//! - `encoded`: encoding and decoding again.
 //! - `memory`: the true peak of decoding against `decode_cost`, by a counting allocator.
-//! - `worst`: the worst files that we know of, against bounds of time and memory.
+//! - `worst`: the worst known files, against limits of time and memory.
 //! - `tiff`: TIFF files that would cost more than they should.
-//! - `pillow`: every pixel against Python's Pillow, both ways. Skipped, aloud, where there is none, unless `TP2_CI` is set.
+//! - `pillow`: every pixel against Python's Pillow, both ways. Skipped with a message without it, unless `TP2_CI` is
+//!   set.
 //! - `reduced`: JPEGs decoded at half or a quarter against whole ones.
-//! - `corpus`: a directory of other people's pictures, named by `TP2_CORPUS`.
+//! - `corpus`: a directory of pictures from other sources, named by `TP2_CORPUS`.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

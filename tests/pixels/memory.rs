@@ -13,7 +13,7 @@ use tp2::pixels::{Encoding, decode, encode, encode_cost, probe, side_max};
 use crate::fixtures::{LIMITS, Verdict, Xorshift, fixture, fixtures};
 
 thread_local! {
-    /// Bytes this thread has on the heap now, and the most it had since it was told to watch.
+    /// Bytes that this thread has on the heap now, and the most since it began to watch.
     static NOW: Cell<i64> = const { Cell::new(0) };
     static PEAK: Cell<i64> = const { Cell::new(0) };
 }
@@ -84,7 +84,7 @@ fn no_fixture_takes_more_than_announced() {
     }
 }
 
-/// A megapixel and a half in a format, made of a photograph's stored pixels.
+/// 1.5 megapixels in a format, made of a photograph's stored pixels.
 fn large(name: &str) -> Vec<u8> {
     let path = format!("{}/tests/data/fotos/hubble_deep_field.jpg", env!("CARGO_MANIFEST_DIR"));
     let photo = std::fs::read(path).unwrap();
@@ -133,7 +133,7 @@ fn the_announcement_is_not_idle() {
         let (cost, size) = (probed.decode_cost, raster.samples.len() as u64);
         println!("{name}: raster {size}, peak {decoding}, announced {cost}");
         assert!(decoding <= cost, "{name}: {decoding} bytes, {cost} announced");
-        // Turning upright takes a second raster, which this picture does not need.
+        // Rotation takes a second raster, which this picture does not need.
         assert!(cost <= 2 * decoding + size + 600_000, "{name}: {decoding} bytes, {cost} announced");
     }
 }
@@ -147,7 +147,8 @@ fn a_bomb_costs_nothing() {
             decode(&bytes, &probed, &LIMITS).map(drop)
         });
         assert!(outcome.is_err(), "{}", bomb.name);
-        // A promise of 81 million pixels in 800 bytes is found out after its canvas was made, not before.
+        // A file of 800 bytes that announces 81 million pixels is detected after its canvas was allocated, not
+        // before.
         let promise = bomb.name == "gif_empty_promise.gif";
         assert!(promise || allocated < 2_000_000, "{}: {allocated} bytes", bomb.name);
     }
@@ -155,7 +156,7 @@ fn a_bomb_costs_nothing() {
     assert!(matches!(probe(&endless, &LIMITS), Err(WorkError::Undecodable(_))));
 }
 
-/// What a decoder might collect before it comes to the picture.
+/// Data that a decoder might collect before the picture.
 #[test]
 fn metadata_costs_nothing() {
     let gif = fixture("gif_comment.gif");
@@ -175,10 +176,10 @@ fn no_encoder_takes_more_than_announced() {
     // Opaque, so that a GIF has as many indices as can be.
     let opaque: Vec<u8> =
         noise.iter().enumerate().map(|(i, &v)| if i % 2 == 0 { v } else { v | 128 }).collect();
-    // The longest JPEGs are of noise of black and white; they are longer than their beginning lets expect.
+    // The longest JPEGs are of black and white noise; they are longer than their beginning suggests.
     let mut steep: Vec<u8> = noise.iter().map(|&v| if v < 128 { 0 } else { 255 }).collect();
     steep.iter_mut().take(16 * 1024).for_each(|v| *v &= 31);
-    // Some sizes of which buffers that grow by doubling have just grown.
+    // Sizes for which buffers that grow by doubling have just grown.
     let sizes =
         [(1, 1), (1, 65_535), (16_383, 1), (1300, 3), (997, 597), (1024, 513), (1024, 569), (1024, 1024)];
     for format in Format::ALL {

@@ -11,7 +11,7 @@ use tp2::pixels::{Encoding, encode};
 
 use crate::fixtures::{difference, directory, fixture, fixtures, pixels, read};
 
-/// What Pillow made of a picture: sides, tolerance, luma and alpha; or why it did not.
+/// Pillow's result for a picture: sides, tolerance, luma and alpha; or its error.
 type Seen = Result<(u32, u32, u8, Vec<[u8; 2]>), String>;
 
 /// Asks the oracle about files; `None` if there is no Pillow here.
@@ -60,7 +60,7 @@ fn oracle(paths: &[PathBuf]) -> Option<Vec<Seen>> {
     Some(seen)
 }
 
-/// How far a picture of ours is from Pillow's, if it is too far.
+/// The difference between our picture and Pillow's, if it is too large.
 fn complaint(bytes: &[u8], seen: &Seen) -> Option<String> {
     let (Ok((_, raster)), Ok((width, height, tolerance, theirs))) = (read(bytes), seen) else { return None };
     if (raster.width, raster.height) != (*width, *height) {
@@ -114,7 +114,7 @@ fn what_we_write_pillow_reads_the_same() {
     }
 }
 
-/// Prints where a corpus (see the module `corpus`) looks otherwise than in Pillow.
+/// Prints where a corpus (see the module `corpus`) differs from Pillow.
 #[test]
 fn the_corpus_looks_as_in_pillow() {
     let Some(root) = std::env::var_os("TP2_CORPUS") else {

@@ -112,7 +112,7 @@ fn no_cut_and_no_flipped_byte_is_a_panic() {
         for _ in 0..if whole.is_empty() { 0 } else { 60 } {
             let mut bytes = whole.clone();
             for _ in 0..=random.below(4) {
-                // The headers are where most of the decisions are.
+                // Most of the decisions depend on the headers.
                 let end = if random.below(2) == 0 { bytes.len() } else { bytes.len().min(200) };
                 let at = random.below(end);
                 bytes[at] = [0, 0xFF, 0x7F, bytes[at].wrapping_add(1)][random.below(4)];

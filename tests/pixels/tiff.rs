@@ -84,7 +84,7 @@ fn lzw(bytes: &[u8]) -> Vec<u8> {
     weezl::encode::Encoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8).encode(bytes).unwrap()
 }
 
-/// What becomes of a file, and the most that its probe and its decoding had on the heap.
+/// A file's result, and the peak of the heap during probe and decoding.
 fn outcome(bytes: &[u8]) -> (Result<(), WorkError>, u64, u64) {
     let (probed, probing) = peak(|| probe(bytes, &LIMITS));
     assert!(probing < 1024, "the probe allocated {probing} bytes");
@@ -141,7 +141,7 @@ fn compressed_chunks_that_lie_upon_each_other_are_refused() {
     let more = [(BITS, 16), (SAMPLES, 8), (STRIP_ROWS, 1), (PREDICTOR, 2)];
     let shared = tiff(&tags(50_000, 2000, 16, DEFLATE, &more), &[0; 2000], std::slice::from_ref(&row));
     assert_refused("shared", &shared, reason);
-    // The lengths under a tag that means nothing: they are estimated, up to the next offset.
+    // The lengths are under an unknown tag: they are estimated, up to the next offset.
     let mut missing = shared.clone();
     let entry = [279u16.to_le_bytes(), 4u16.to_le_bytes()].concat();
     let at = missing.windows(4).rposition(|window| window == entry).unwrap();
@@ -154,7 +154,7 @@ fn compressed_chunks_that_lie_upon_each_other_are_refused() {
     let mut nested = tiff(&tags(100, rows, 8, LZW, &[(STRIP_ROWS, 1)]), &vec![0; rows as usize], &[noise]);
     let lists: Vec<u8> = offsets.iter().chain(&lengths).flat_map(|value| value.to_le_bytes()).collect();
     nested[100_008..100_008 + lists.len()].copy_from_slice(&lists);
-    // Up to the next offset each has one byte, and that is too little.
+    // Up to the next offset each has one byte, which is too little.
     assert_refused("nested", &nested, "el TIFF está incompleto");
 }
 
@@ -192,7 +192,7 @@ fn a_jpeg_inside_is_held_against_the_tiff() {
     assert!(outcome(&inside("jpeg_gray.jpg", 61, 40, &[(STRIP_ROWS, 43)])).0.is_ok());
 }
 
-/// The second of two JPEGs is progressive, and would take more than was announced by the first.
+/// The second of two JPEGs is progressive, and would take more memory than the first announced.
 #[test]
 fn a_jpeg_that_costs_more_than_the_first_is_refused() {
     let wide = |progressive: bool| {
@@ -209,7 +209,8 @@ fn a_jpeg_that_costs_more_than_the_first_is_refused() {
     assert!(probe(&swapped, &LIMITS).unwrap().decode_cost > cost + 1_000_000);
 }
 
-/// What each kind takes at most: wide rows of many bytes, in planes, turned around; rows of fax that change at every pixel.
+/// The most expensive file of each kind: wide rows of many bytes, in planes, rotated; rows of fax that change at
+/// every pixel.
 #[test]
 fn the_worst_of_each_kind_takes_no_more_than_announced() {
     let mut random = Xorshift(0x9E37_79B9_7F4A_7C15);
@@ -219,7 +220,8 @@ fn the_worst_of_each_kind_takes_no_more_than_announced() {
     let rgba = [(INK, 2), (SAMPLES, 4), (338, 1)];
     let planes = [&rgba[..], &[(PLANAR, 2)]].concat();
     let turned = [&planes[..], &[(FILL_ORDER, 2)]].concat();
-    // White and black runs of one pixel each; in T.6 after the code of horizontal mode, and again as the row above has them.
+    // White and black runs of one pixel each; in T.6 after the code of horizontal mode, and again as the row above
+    // has them.
     let runs = repeated("000111010", 65_534 / 2);
     let same = repeated("1", 65_534);
     let mark = |tag: &str| repeated(&format!("000000000001{tag}"), 1);
@@ -281,7 +283,7 @@ fn alpha_is_that_of_its_own_plane() {
     assert_eq!(alpha, planes[3]);
 }
 
-/// Between two rows, and before each JPEG.
+/// Checked between two rows, and before each JPEG.
 #[test]
 fn a_picture_that_is_not_wanted_any_more_is_not_decoded() {
     let rows = deflated(&[7; 6000]);
@@ -298,7 +300,7 @@ fn a_picture_that_is_not_wanted_any_more_is_not_decoded() {
     }
 }
 
-/// What isn't read is named in words, by those who made it.
+/// Compressions that are not supported are reported by their names.
 #[test]
 fn what_is_not_read_has_a_name() {
     for (compression, name) in [

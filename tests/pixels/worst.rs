@@ -14,12 +14,12 @@ use tp2::pixels::{decode, probe};
 use crate::fixtures::LIMITS;
 use crate::memory::peak;
 
-/// Nanoseconds granted to every file, to a byte of it and to a pixel.
+/// Nanoseconds allowed per file, per byte of it and per pixel.
 const BASE: u64 = 1_000_000_000;
 const A_BYTE: u64 = 2_000;
 const A_PIXEL: u64 = 2_000;
 
-/// Nanoseconds that this thread has been on a processor.
+/// Processor time of this thread in nanoseconds.
 fn thread_time() -> u64 {
     let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     statistics.split_whitespace().next().unwrap().parse().unwrap()
@@ -60,7 +60,7 @@ fn riff(chunks: &[u8]) -> Vec<u8> {
     chunk_of(b"RIFF", &[b"WEBP", chunks].concat())
 }
 
-/// A lossless stream of those sides.
+/// A lossless stream of these sides.
 fn vp8l(width: u64, height: u64, bits: Bits) -> Vec<u8> {
     let head = u32::try_from((width - 1) | (height - 1) << 14).unwrap().to_le_bytes();
     chunk_of(b"VP8L", &[b"\x2f", &head[..], &bits.end()].concat())
@@ -73,7 +73,7 @@ fn singles(bits: &mut Bits) {
     }
 }
 
-/// Transforms again and again, each with a picture whose pixels take no bits.
+/// Repeated transforms, each with a picture whose pixels take no bits.
 fn transforms(kind: u64, times: usize) -> Bits {
     let mut bits = Bits::default();
     for _ in 0..times {
@@ -89,7 +89,7 @@ fn transforms(kind: u64, times: usize) -> Bits {
     bits
 }
 
-/// So many groups of codes, each of one symbol: the map names the last alone.
+/// So many groups of codes, each of one symbol: the map uses only the last.
 fn groups(count: u64) -> Bits {
     let mut bits = Bits::default();
     // No transform, no cache, groups of 4x4 pixels. Green of the map is the lower byte of the number.
@@ -167,7 +167,7 @@ fn worst() -> Vec<(&'static str, Vec<u8>)> {
     let small = (3, 2);
     let rows = |length| png_chunk(b"IDAT", &zlib(length));
     let plane = |bits: Bits| {
-        // A lossy picture of 1x1 behind it: its head is all that is looked at before.
+        // A lossy picture of 1x1 behind it: only its head is checked first.
         let mut frame = vec![0x10, 0, 0, 0x9D, 0x01, 0x2A, 1, 0, 1, 0];
         frame.extend([0; 40]);
         let extended = chunk_of(b"VP8X", &[0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -184,7 +184,7 @@ fn worst() -> Vec<(&'static str, Vec<u8>)> {
     let bomb = zlib(64 << 20);
     let text = |keyword: &[u8]| png_chunk(b"zTXt", &[keyword, b"\0\0", &bomb].concat());
     let profile = png_chunk(b"iCCP", &[b"x\0\0", &bomb[..]].concat());
-    // Clear codes and nothing else, of three bits; and pixels after the last one.
+    // Only clear codes, of three bits; and pixels after the last one.
     let clears = vec![0b0010_0100; 500_000];
     let mut masked = bmp(1000, 1000, 32, 3, b"");
     masked.truncate(54);
@@ -267,7 +267,7 @@ fn the_worst_files_stay_within_bounds() {
                 let cost = probed.decode_cost;
                 assert!(decoding <= cost, "{name}: {decoding} bytes, {cost} announced");
                 println!("{name}: {} {:?}", bytes.len(), outcome.as_ref().err());
-                // Who is refused before a picture was made has no pixels to show for it.
+                // A file refused before a picture was made has no pixels to count.
                 outcome.map_or(0, |raster| u64::from(raster.width) * u64::from(raster.height))
             }
             Err(failure) => {

@@ -150,7 +150,7 @@ fn the_log_in_json_has_one_object_a_line() {
     assert!(lines.iter().any(|line| line["evento"] == "conexión"), "{log}");
 }
 
-/// Whatever a scaler says, it begins no line and moves no cursor.
+/// A scaler's output can't begin a log line or move the cursor.
 #[test]
 fn control_characters_of_the_scaler_get_into_no_log() {
     let fake = FakeScaler::start();

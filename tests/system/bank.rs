@@ -32,7 +32,7 @@ fn json_of(response: &Response) -> Value {
     serde_json::from_slice(&response.body).unwrap()
 }
 
-/// Puts faces of these names into a folder, over several connections.
+/// Adds faces of these names to a folder, over several connections.
 fn fill(server: &Server, folder: &str, names: &[String]) {
     let face = pgm(80, 90);
     std::thread::scope(|scope| {
@@ -58,7 +58,7 @@ fn missing(client: &mut Client, folder: &str, names: &[String]) -> Vec<String> {
     serde_json::from_value(answer["faltantes"].clone()).unwrap()
 }
 
-/// The samples of a document, by its vector; and what every document has is looked for.
+/// The samples of a document, from its vector; checks the members that every document has.
 fn samples_of(document: &Value) -> Vec<u8> {
     let members: Vec<&String> = document.as_object().unwrap().keys().collect();
     assert_eq!(members, ["nombre", "imagen_str", "vector"]);
@@ -74,14 +74,14 @@ fn samples_of(document: &Value) -> Vec<u8> {
     vector.iter().map(sample).collect()
 }
 
-/// Puts a picture in and gives what became of it.
+/// Adds a picture and returns its face.
 fn face_of(client: &mut Client, picture: &[u8]) -> Vec<u8> {
     let name = format!("{}.jpg", uuid::Uuid::new_v4());
     client.ask(&put("c", &name, picture)).expect(201);
     samples_of(&json_of(&client.ask(&get(&format!("/carpetas/c/{name}"))).expect(200)))
 }
 
-/// Head and body of an answer that ends with the connection; one in chunks is put together.
+/// Head and body of an answer that ends with the connection; chunks are joined.
 fn whole(bytes: &[u8]) -> (String, Vec<u8>) {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
@@ -103,7 +103,7 @@ fn whole(bytes: &[u8]) -> (String, Vec<u8>) {
     }
 }
 
-/// The documents of a folder, with all its samples looked at.
+/// The documents of a folder, with all samples checked.
 fn documents(body: &[u8]) -> Vec<Value> {
     let lines = std::str::from_utf8(body).unwrap().lines();
     lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
@@ -199,7 +199,7 @@ fn names_are_data() {
         server.home.names(),
         ["tp2.sqlite3", "tp2.sqlite3-shm", "tp2.sqlite3-wal", "tp2.sqlite3.lock"]
     );
-    // Dots as they stand, without escapes: the path is not a file's.
+    // Literal dots, without escapes: the path is not a file's.
     client.ask(&get("/carpetas/mis%20caras%20%C3%B1/..")).expect(200);
 
     for (folder, name) in [
@@ -268,7 +268,7 @@ fn a_face_is_80_by_90_whatever_the_picture_was() {
     for format in Format::ALL {
         face_of(&mut client, &picture(format, 50, 31));
     }
-    // Transparent all over: white.
+    // Fully transparent: white.
     let clear = server.ask(&super::common::post("/?escala=1&formato=png", &clear_png())).expect(200).body;
     assert_eq!(face_of(&mut client, &clear), [255; 7200]);
     for fixture in
@@ -307,7 +307,7 @@ fn one_face_as_document_as_picture_and_by_head() {
         );
         assert_eq!(answer.body, stored);
     }
-    // The vector is from before the JPEG, and the JPEG shows the same.
+    // The vector is computed before the JPEG encoding, and the JPEG shows the same.
     let (_, seen) = decoded(&stored);
     let far = seen.samples.iter().zip(&samples).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
     assert!((1..=60).contains(&far), "{far}");
@@ -323,7 +323,7 @@ fn one_face_as_document_as_picture_and_by_head() {
     client.assert_kept();
 }
 
-/// What Python makes of a document: its members, its numbers, and how far Pillow's own face is from it.
+/// Python's reading of a document: its members, its numbers, and its distance from Pillow's own face.
 const LOOK: &str = r#"
 import base64, io, json, sys
 from PIL import Image
@@ -443,7 +443,7 @@ fn five_hundred_documents_in_a_stream() {
     let target = "/carpetas/c?formato=ndjson";
     let close = ["Connection: close"];
 
-    // A request behind it is answered behind it; the other client never sends more than that.
+    // A pipelined request is answered afterwards; the other client never sends more than that.
     let mut client = server.client();
     client.send(&[get(target), request("GET", "/carpetas", &close, b"")].concat());
     let bytes = client.rest();
@@ -474,7 +474,7 @@ fn five_hundred_documents_in_a_stream() {
 #[test]
 fn who_leaves_in_the_middle_of_a_stream_hurts_nobody() {
     let server = Server::start(&["-v"]);
-    // Together more than the kernel's buffers on both sides take.
+    // Together more than the kernel's buffers on both sides hold.
     fill(&server, "c", &numbered(0..200));
     for _ in 0..5 {
         let mut client = server.client();
@@ -542,7 +542,7 @@ fn what_was_answered_survives_a_kill_and_a_restart() {
     server.ask(&put("c", "0-0.jpg", &pgm(2, 2))).expect(200);
 }
 
-/// The blocks of code of this language in what is told of the bank.
+/// The code blocks of this language in the bank's documentation.
 fn recipes(language: &str) -> Vec<String> {
     let told = std::fs::read_to_string(format!("{}/docs/requests.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let (_, chapter) = told.split_once("\n## The image bank\n").expect("a chapter on the bank");
@@ -551,7 +551,7 @@ fn recipes(language: &str) -> Vec<String> {
     blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n').map(str::to_owned)).collect()
 }
 
-/// Runs a program where the server's store is, to a good end; gives what it wrote.
+/// Runs a program on the server's store, asserts success, and returns its output.
 fn run_beside(server: &Server, program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).current_dir(&server.home.0).output().unwrap();
     let trouble = String::from_utf8_lossy(&output.stderr);
@@ -577,7 +577,7 @@ fn other_programs_read_the_bank_while_the_server_runs() {
     let document = json_of(&client.ask(&get("/carpetas/img_to_learn/1A00000.jpg")));
     let first = format!("1A00000.jpg|{}\n", document["imagen_str"].as_str().unwrap());
     assert!(listed.starts_with(&first) && listed.lines().count() == 5);
-    // And it goes on being written.
+    // The file is still written to afterwards.
     client.ask(&put("img_to_learn", "otra.jpg", &pgm(2, 2))).expect(201);
 }
 
@@ -635,7 +635,7 @@ fn faces_and_folders_are_removed() {
     let folders = json_of(&client.ask(&get("/carpetas")).expect(200));
     assert_eq!(folders, json!({ "carpetas": [{ "nombre": "otra", "imagenes": 1 }] }));
     client.ask(&put("c", "1A00003.jpg", &pgm(80, 90))).expect(201);
-    // What was answered survives a kill.
+    // Answered writes survive a kill.
     client.ask(&remove("/carpetas/otra")).expect(204);
     server.kill();
     let server = Server::start(&["-a", &store]);
@@ -660,7 +660,7 @@ fn folders_come_in_pages() {
         let Some(next) = page["siguiente"].as_str() else { break };
         from = format!("&desde={}", encoded(next));
     }
-    // In order of their bytes.
+    // Ordered by bytes.
     assert_eq!(seen, ["a", "b b", "z", "ñ"]);
     client.ask(&get("/carpetas?cantidad=0")).expect(422);
 }

@@ -12,7 +12,7 @@ use super::common::tasks::get;
 use super::common::wait::until;
 use super::common::{Client, Server, post, request, tools};
 
-/// A server with its bank there, and its tasks where a test's server has them.
+/// A server with its bank there, and its tasks in the tests' usual store.
 fn serve(database: &FerretDb) -> Server {
     let mut command = tp2();
     command.args(["-i", "127.0.0.1", "-p", "0", "--banco", &database.uri()]);
@@ -79,7 +79,7 @@ fn two_servers_have_one_bank() {
         assert!(output.status.success(), "{}", said(&output));
         new += said(&output).lines().filter(|line| line.ends_with(" insertada")).count();
     }
-    // The index of the folder lets no name in twice.
+    // The folder's index refuses repeated names.
     assert_eq!(new, FACES as usize);
     assert!(servers.iter().all(|server| faces(&mut server.client(), "img_to_learn") == u64::from(FACES)));
 }

@@ -9,7 +9,7 @@ use std::net::{Shutdown, SocketAddr};
 use super::common::collections::{Score, directory, index, requests_in};
 use super::common::{Client, Server, request};
 
-/// One answer: its status, and of an error also which it is and its text.
+/// One answer: its status and, for an error, its kind and text.
 #[derive(Debug, PartialEq)]
 struct Answer {
     status: u16,
@@ -24,8 +24,8 @@ impl Answer {
             || matches!(self.status, 405 | 413 | 414 | 417 | 431)
     }
 
-    /// What this server refuses by its contract although others bear it: transfer codings besides `chunked`, in one field
-    /// or in several, and folded lines.
+    /// What this server refuses by its contract although others accept it: transfer codings besides `chunked`, in one
+    /// field or in several, and folded lines.
     fn is_stricter(&self) -> bool {
         self.status == 501
             || self.detail.contains("transfer-encoding está repetido")
@@ -37,7 +37,7 @@ impl Answer {
     }
 }
 
-/// Sends a case in pieces of this size; all the answers until the server closes.
+/// Sends a case in pieces of this size; returns all answers until the server closes.
 fn answers(address: SocketAddr, bytes: &[u8], piece: usize) -> Vec<Answer> {
     let mut client = Client::connect(address);
     if bytes.chunks(piece).all(|bytes| client.try_send(bytes)) {
@@ -57,7 +57,7 @@ fn answers(address: SocketAddr, bytes: &[u8], piece: usize) -> Vec<Answer> {
         }
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
         let length: usize = length.map_or(0, |text| text.parse().unwrap());
-        // The answer to HEAD announces what it does not have.
+        // The answer to HEAD announces a body that it does not have.
         let body = if rest.starts_with(b"HTTP/1.1 ") { b"" } else { &rest[..length.min(rest.len())] };
         rest = &rest[body.len()..];
         let problem: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
@@ -91,7 +91,7 @@ fn raw_requests() {
                     let read = |answer: &&Answer| !answer.is_refusal() || answer.status == 405;
                     answers.iter().take_while(read).count() >= requests
                 }
-                // What is wrong with it may be no fault to us, as long as nothing is done for it.
+                // This server may accept what is wrong with it, as long as it does nothing for it.
                 "refuse" => refused || answers.iter().all(|answer| answer.status >= 400),
                 "wait" => waits,
                 "refuse-or-wait" => refused || waits,
@@ -137,7 +137,7 @@ fn multipart_bodies() {
             let read = matches!(answer.status, 200 | 415) || answer.slug == "falta-la-imagen";
             let good = match row["expect"].as_str() {
                 "accept" => read || answer.slug == "imagen-ilegible",
-                // Where there is no body at all, its form is not looked at.
+                // Without a body, its form is not checked.
                 "reject" => answer.status == if body_is_empty { 415 } else { 400 },
                 _ => true,
             };

@@ -131,13 +131,13 @@ fn an_unwanted_body_is_read_away_or_the_connection_closed() {
     assert!(!client.response().expect(404).is_kept());
 }
 
-/// A client whose picture is at the scaler, and who is gone: not half-closed, but reset.
+/// A client whose picture is at the scaler resets its connection, without a half-close first.
 fn leave_during_work(server: &Server, scaler: &FakeScaler, picture: &[u8]) -> Question {
     let noticed = || server.log().matches("El cliente se fue durante el proceso").count();
     let before = noticed();
     let mut client = server.client();
     client.send(HEALTH);
-    // Closed with unread input, the kernel sends a reset in place of an end (RFC 9293 §3.10.4, RFC 2525 §2.17).
+    // Closed with unread input: the kernel sends a reset instead of an end (RFC 9293 §3.10.4, RFC 2525 §2.17).
     assert_eq!(client.stream.peek(&mut [0]).unwrap(), 1);
     client.send(&post("/?escala=1", picture));
     let question = scaler.question();

@@ -11,7 +11,7 @@ use super::common::wait::until;
 const ALERTS: &str = include_str!("../../scripts/alerts.yml");
 const DASHBOARD: &str = include_str!("../../scripts/grafana.json");
 
-/// The names of ours in an expression, without what a histogram's samples have behind theirs.
+/// Our metrics' names in an expression, without the suffixes of histogram samples.
 fn names(expression: &str) -> BTreeSet<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = expression.split(|c| !is_name(c));
@@ -23,7 +23,7 @@ fn names(expression: &str) -> BTreeSet<String> {
     .collect()
 }
 
-/// The families of the page, once all of them are there.
+/// The families of the page, once all of them exist.
 fn families(server: &Server) -> BTreeSet<String> {
     until("the tasks counted", || {
         let page = server.ask(&get("/metrics", &[])).expect(200).body;
@@ -57,7 +57,8 @@ fn alerts_and_dashboard_name_metrics_that_exist() {
     assert!(missing.is_empty(), "the alerts name {missing:?}");
 }
 
-/// The schema of a file of rules, as far as it is used: <https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/>.
+/// The used part of a rules file's schema:
+/// <https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/>.
 #[test]
 fn each_alert_has_an_expression_a_severity_and_a_summary() {
     let rules: Vec<&str> = ALERTS.split("      - alert: ").collect();
@@ -80,7 +81,7 @@ fn each_alert_has_an_expression_a_severity_and_a_summary() {
         let balance = |open, close| body.matches(open).count() == body.matches(close).count();
         assert!(balance('(', ')') && balance('{', '}') && balance('[', ']'), "{name}");
     }
-    // The real reader, where it is.
+    // The real reader, if it is installed.
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/alerts.yml");
     if let Ok(output) = Command::new("promtool").args(["check", "rules", path]).output() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -57,7 +57,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// 100 megapixels of 8 bytes each, all zero: seconds of work in a build like this one, honestly come by.
+/// 100 megapixels of 8 bytes each, all zero: a valid file that takes seconds in a build like this one.
 fn expensive() -> Vec<u8> {
     let side = 10_000_u32;
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
@@ -81,7 +81,7 @@ fn value(client: &mut Client, sample: &str) -> f64 {
     page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')).unwrap().parse().unwrap()
 }
 
-/// No worker has anything in hand, nothing is charged, and all is well.
+/// No worker has a job, nothing is charged, and the server is ready.
 fn wait_for_rest(server: &Server) {
     let mut client = server.client();
     until("that the work has ended", || {
@@ -90,14 +90,14 @@ fn wait_for_rest(server: &Server) {
             .all(|sample| value(&mut client, sample) == 0.0);
         idle.then_some(())
     });
-    // Nothing came of it: it was not just over.
+    // No result: it was not just finished.
     assert_eq!(value(&mut client, "tp2_stage_seconds_count{stage=\"decode\"}"), 0.0);
     assert_eq!(value(&mut client, "tp2_workers_replaced_total"), 0.0);
     until("that all is well", || (server.ask(&get("/readyz", &[])).status == 200).then_some(()));
     server.ask(&post("/", &pgm(40, 30))).expect(200);
 }
 
-/// So that work on the picture has begun.
+/// Waits until work on the picture has begun.
 fn wait_for_work(client: &mut Client) {
     until("that a worker has it", || (value(client, "tp2_workers_busy") == 1.0).then_some(()));
 }
@@ -114,7 +114,7 @@ fn the_deadline_ends_a_decoder_that_is_running() {
 fn a_client_that_leaves_ends_the_decoder_too() {
     let server = Server::start(&["-t", "1"]);
     let mut leaving = server.client();
-    // With an answer that it has not read, its end resets the connection; a mere end of its sending is what netcat does.
+    // With an unread answer its close resets the connection; a mere half-close would be netcat's.
     leaving.send(&get("/healthz", &[]));
     leaving.send(&post("/", &expensive()));
     let mut client = server.client();

@@ -10,8 +10,8 @@ use super::common::{Client, Server, post, tools};
 
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// 100 connections at once to a server that has room for few: those that got in are answered although the others wait,
-/// and each that goes makes room for another.
+/// 100 connections at once to a server that has room for few: admitted clients are answered although others wait, and
+/// each that leaves makes room for another.
 fn assert_survives_a_flood(server: &Server) {
     let mut flood: Vec<Client> = (0..100).map(|_| server.client()).collect();
     for client in &mut flood {
@@ -94,7 +94,7 @@ fn the_longest_idle_is_closed_for_a_new_client() {
     held[0].send(end);
     held[0].response().expect(200);
     held[2].assert_kept();
-    // Those who have never spoken are let be for the time of a head.
+    // Clients that have sent nothing are kept for the time limit of a head.
     drop(held);
     drop(fourth);
     let mut silent: Vec<Client> = (0..3).map(|_| server.client()).collect();

@@ -6,7 +6,7 @@ use super::common::{Server, request};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// All of them, as paths from the root.
+/// All documents, as paths from the root.
 fn documents() -> Vec<String> {
     let inside =
         std::fs::read_dir(Path::new(ROOT).join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
@@ -25,7 +25,7 @@ fn links(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
 }
 
-/// The anchors of a document's titles, as they are made of them where it is shown.
+/// The anchors of a document's titles, as the website makes them.
 fn anchors(text: &str) -> Vec<String> {
     let titles = text.lines().filter(|line| line.starts_with('#'));
     let anchor = |title: &str| {

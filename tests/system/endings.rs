@@ -18,7 +18,7 @@ const MIB: usize = 1 << 20;
 fn a_half_close_in_every_phase_is_judged_by_the_phase() {
     let scaler = FakeScaler::start();
     let server = Server::start(&["-s", &scaler.destination()]);
-    // Waiting: it has asked, as `nc -N` does.
+    // Waiting: the request is complete, as with `nc -N`.
     let mut waiting = server.client();
     waiting.send(&post("/?escala=1", &pgm(9, 7)));
     let mut question = scaler.question();
@@ -59,7 +59,7 @@ fn a_half_close_in_every_phase_is_judged_by_the_phase() {
     assert_eq!(size_of(&large.response().expect(200).body), (Format::Bmp, 2000, 1500));
     large.assert_closed();
 
-    // Linger: over at once, as it would be after two seconds by itself. Tried again where the machine is busy.
+    // Linger: ends at once; without input it would take two seconds. Retried on a busy machine.
     let is_over_at_once = || {
         let began_at = Instant::now();
         let before = open_descriptors(server.pid());
@@ -73,7 +73,7 @@ fn a_half_close_in_every_phase_is_judged_by_the_phase() {
     assert!((0..5).any(|_| is_over_at_once()));
 }
 
-/// Whatever it is that is refused early, a client that sends on without looking reads why.
+/// Whatever is refused early, a client that keeps sending can read the reason.
 #[test]
 fn who_sends_eight_mebibytes_before_it_looks_reads_its_refusal() {
     let server = Server::start(&["--max-cuerpo", "1"]);
@@ -138,7 +138,7 @@ fn curl_shows_the_refusal_of_a_body_that_is_too_long() {
 
 #[test]
 fn python_reads_the_refusal_of_a_body_that_is_too_long() {
-    // It sends all of its body before it looks for an answer, announced or in chunks.
+    // It sends all of its body before it reads an answer, with a length or in chunks.
     const SCRIPT: &str = "
 import http.client, sys
 for chunked in False, True:

@@ -6,7 +6,7 @@ use super::common::http::chunked;
 use super::common::pictures::{pgm, photo};
 use super::common::{Part, Response, Server, form, post, request};
 
-/// What follows an error.
+/// The connection's state after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
     Kept,
@@ -14,7 +14,7 @@ enum Then {
 }
 use Then::{Closed, Kept};
 
-/// Sends it, checks the answer, and checks that the connection is what the answer says it is.
+/// Sends it, checks the answer, and checks that the connection is kept or closed as the answer says.
 fn assert_refused(server: &Server, sent: &[u8], status: u16, slug: &str, then: Then) -> Value {
     let shown = String::from_utf8_lossy(&sent[..sent.len().min(120)]).into_owned();
     let mut client = server.client();
@@ -337,7 +337,7 @@ fn work_that_takes_too_long_is_504_and_the_next_picture_is_served() {
     assert_eq!((&problem["limite"], &problem["valor"]), (&"plazo".into(), &1.into()));
     assert_eq!(problem["opcion"], "--plazo");
     assert!(problem["recibido"].as_f64().unwrap() >= 1.0, "{problem}");
-    // The line of its end tells all: level, descriptor, id, status and reason.
+    // The line of its end has everything: level, descriptor, id, status and reason.
     let id = problem["id_tarea"].as_str().unwrap();
     server.wait_log(" ms - no estuvo lista a tiempo");
     let log = server.log();

@@ -38,7 +38,7 @@ fn get(client: &mut Client, target: &str, fields: &[&str]) -> Response {
     client.ask(&request("GET", target, fields, b""))
 }
 
-/// The fields of an answer that a cache lives on.
+/// The fields of an answer that caches use.
 fn validators(answer: &Response) -> [Option<String>; 4] {
     ["etag", "last-modified", "cache-control", "vary"].map(|name| answer.field(name).map(str::to_owned))
 }
@@ -157,7 +157,7 @@ fn what_the_client_has_is_not_sent_again() {
         (vec!["If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT".into()], 304),
         (vec![other_day.clone()], 200),
         (vec!["If-Modified-Since: ayer".into()], 200),
-        // The tag wins over the date.
+        // The tag takes precedence over the date.
         (vec![format!("If-None-Match: {tag}"), other_day], 304),
         (vec!["If-None-Match: \"x\"".into(), "If-Modified-Since: Sun, 09 Sep 2031 01:46:40 GMT".into()], 200),
     ] {
@@ -168,7 +168,7 @@ fn what_the_client_has_is_not_sent_again() {
         client.send(&request("HEAD", "/imagen.jpg", &fields, b""));
         client.response_to_head().expect(status);
     }
-    // Only what would be sent can have been sent before.
+    // A condition compares only what would be sent.
     get(&mut client, "/nada.jpg", &["If-None-Match: *"]).expect(404);
     get(&mut client, "/notas.txt", &["If-None-Match: *"]).expect(415);
     get(&mut client, "/imagen.jpg?escala=99", &["If-None-Match: *"]).expect(422);
@@ -187,7 +187,7 @@ fn another_file_and_another_wish_are_another_answer() {
         let answer = get(&mut client, &format!("/imagen.jpg{target}"), &[]).expect(200);
         tags.push(answer.field("etag").unwrap().to_owned());
     }
-    // What Accept chooses is what formato would have.
+    // Accept selects the same as formato.
     let webp = get(&mut client, "/imagen.jpg", &["Accept: image/webp"]).expect(200);
     assert_eq!((size_of(&webp.body).0, webp.field("vary")), (Format::WebP, Some("Accept")));
     let named = get(&mut client, "/imagen.jpg?formato=webp", &[]).expect(200);
@@ -198,7 +198,7 @@ fn another_file_and_another_wish_are_another_answer() {
     let refused = get(&mut client, "/imagen.jpg", &["Accept: text/plain"]).expect(406);
     assert_eq!(refused.field("vary"), Some("Accept"));
 
-    // Written anew, and replaced as an editor does.
+    // Rewritten in place, and replaced as an editor does.
     fs::write(&path, picture(Format::Jpeg, 64, 48)).unwrap();
     let rewritten = get(&mut client, "/imagen.jpg", &[&format!("If-None-Match: {}", tags[0])]).expect(200);
     assert_eq!(size_of(&rewritten.body), (Format::Jpeg, 32, 24));
@@ -237,7 +237,7 @@ fn a_result_is_kept_for_the_next_who_asks() {
     assert_eq!(steps(&made), ["queue", "open", "decode", "scale", "encode"]);
     assert_eq!(steps(&kept), ["queue", "open"]);
     assert!(scaler.question_within(Duration::ZERO).is_none());
-    // Another wish is another question.
+    // Other parameters make another variant.
     client.send(&request("GET", "/imagen.jpg?escala=0.1", &[], b""));
     scaler.question().answer();
     client.response().expect(200);
@@ -384,7 +384,7 @@ fn what_is_kept_needs_no_place_of_the_queue() {
     busy.send(&request("GET", "/imagen.jpg?escala=0.1", &[], b""));
     let mut question = scaler.question();
     get(&mut client, "/imagen.jpg?escala=0.2", &[]).expect(503);
-    // Asked for one behind the other, too.
+    // Also for pipelined requests.
     let ask = request("GET", "/imagen.jpg", &[], b"");
     client.send(&[&ask[..]; 50].concat());
     for _ in 0..50 {
@@ -392,7 +392,7 @@ fn what_is_kept_needs_no_place_of_the_queue() {
     }
     let tag = format!("If-None-Match: {}", made.field("etag").unwrap());
     get(&mut client, "/imagen.jpg", &[&tag]).expect(304);
-    // Another file under the name is seen at once, and takes a place.
+    // Another file under the name is noticed at once, and takes a place.
     fs::write(directory.0.join("imagen.jpg"), picture(Format::Jpeg, 64, 48)).unwrap();
     get(&mut client, "/imagen.jpg", &[&tag]).expect(503);
     question.answer();

@@ -15,14 +15,13 @@ use super::common::tasks::get;
 use super::common::wait::until;
 use super::common::{Client, Server, post, request};
 
-/// Their numbers on every Linux but those on Alpha, MIPS and SPARC.
+/// Signal numbers on every Linux but those on Alpha, MIPS and SPARC.
 const SIGCONT: i32 = 18;
 const SIGSTOP: i32 = 19;
 
-/// The servers' lease, and time to see to what a dead one has left.
+/// The servers' lease, plus time to take over a dead server's tasks.
 const AFTER_LEASE: Duration = Duration::from_secs(60);
 
-/// A server of the fleet.
 fn serve(database: &Postgres) -> Server {
     serve_at(&database.uri(), &[])
 }
@@ -45,7 +44,7 @@ fn scalers(server: &Server) -> Vec<u32> {
     family
 }
 
-/// Tasks that a server has in its memory.
+/// Tasks in a server's memory.
 fn in_work(client: &mut Client) -> u64 {
     let page = client.ask(&get("/metrics", &[])).expect(200);
     let page = String::from_utf8(page.body).unwrap();
@@ -57,7 +56,7 @@ fn is_ready(client: &mut Client) -> bool {
     client.ask(&get("/readyz", &[])).status == 200
 }
 
-/// Waits until each of these has ended well, and none ended twice at one of these servers.
+/// Waits until each of these has succeeded, and none ended twice at one of these servers.
 fn assert_all_end(ids: &[String], client: &mut Client, servers: &[&Server]) {
     let began = Instant::now();
     for id in ids {
@@ -79,7 +78,7 @@ fn assert_all_end(ids: &[String], client: &mut Client, servers: &[&Server]) {
     }
 }
 
-/// What the database itself says: nothing is left of tasks that have ended, and the sums are right.
+/// The database's own state: no rows of ended tasks are left, and the sums are right.
 fn assert_sound(database: &Postgres) {
     let wrong = database.run(
         "SELECT 'upload ' || task FROM tp2_upload WHERE task NOT IN (SELECT id FROM tp2_queue)
@@ -105,7 +104,7 @@ fn a_server_that_falls_with_tasks_in_work_is_taken_over() {
     let mut hand_in = |count: usize| -> Vec<String> {
         (0..count).map(|number| clients[number % 2].hand_in(&picture)).collect()
     };
-    // Some are done before; then nothing more, until all are there.
+    // Some end before; then nothing more, until all are there.
     let mut ids = hand_in(40);
     let all: Vec<u32> = [&doomed, &heir].into_iter().flat_map(scalers).collect();
     all.iter().for_each(|&scaler| signal(scaler, SIGSTOP));
@@ -140,7 +139,7 @@ fn a_server_that_stands_still_beyond_its_lease_changes_nothing_afterwards() {
     stopped.iter().for_each(|&scaler| signal(scaler, SIGCONT));
     until("that it has nothing in work any more", || (in_work(&mut slow.client()) == 0).then_some(()));
     assert_all_end(&ids, &mut slow.client(), &[&slow, &heir]);
-    // It is one of the fleet again.
+    // It is part of the fleet again.
     let id = slow.client().hand_in(&picture);
     slow.client().result(&id);
     assert_sound(&database);
@@ -149,7 +148,7 @@ fn a_server_that_stands_still_beyond_its_lease_changes_nothing_afterwards() {
 #[test]
 fn one_server_is_told_at_once_what_another_has_done() {
     let Some(database) = Postgres::start() else { return };
-    // The first has no scaler: what it accepts the other has to do.
+    // The first has no scaler: the other one has to do the tasks that it accepts.
     let one = serve_at(&database.uri(), &["-s", "unix:/nada"]);
     let given_up = one.ask(&post("/", &photo("rocket.jpg")));
     assert!(given_up.status >= 500, "{}", given_up.status);
@@ -168,7 +167,7 @@ fn one_server_is_told_at_once_what_another_has_done() {
         .collect();
     times.sort_unstable();
     eprintln!("accepted here, done there, told here: median {:?}", times[times.len() / 2]);
-    // Without being told it would take half a second for each of both ways.
+    // Without notifications each direction would take half a second.
     assert!(times[times.len() / 2] < Duration::from_millis(500), "{times:?}");
     // Deleted at one, it is gone at the other.
     let again = one.client().hand_in(&small);
@@ -192,7 +191,7 @@ fn the_database_is_killed_and_comes_back() {
     let refused = client.ask(&post("/tareas", &picture)).expect(503);
     assert!(refused.field("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok_and(|n| n > 0)));
     client.ask(&request("PUT", "/carpetas/caras/a.jpg", &[], &picture)).expect(503);
-    // What needs no store goes on, and nothing waits for the database.
+    // Requests without the store go on, and none waits for the database.
     client.ask(&post("/", &picture)).expect(200);
     assert!(servers[0].is_healthy());
     database.restart();
@@ -245,7 +244,7 @@ fn a_database_that_hangs_holds_up_no_one_who_does_not_need_it() {
     server.ask(&post("/", &photo("rocket.jpg"))).expect(200);
     assert!(!is_ready(&mut server.client()));
     all.iter().for_each(|&pid| signal(pid, SIGCONT));
-    // What was under way when it hung may fail as late as now.
+    // Requests that were pending when it hung may fail as late as now.
     let again = until("that it takes tasks again", || {
         let answer = server.ask(&post("/tareas", &photo("rocket.jpg")));
         (answer.status == 202).then(|| answer.task())
@@ -263,7 +262,7 @@ fn a_folder_that_two_servers_insert_of_which_one_falls() {
     let mut lines = BufReader::new(first.stdout.take().unwrap()).lines().map(Result::unwrap);
     let is_new = |line: &String| line.ends_with(" insertada");
     let mut before: Vec<String> = lines.by_ref().filter(is_new).take(20).collect();
-    // The second wants the same names, one step behind; then the first one's server falls.
+    // The second wants the same names, one step behind; then the first one's server crashes.
     let second = send_folder(&home.0, other.address()).spawn().unwrap();
     before.extend(lines.by_ref().filter(is_new).take(40));
     doomed.kill();
@@ -272,7 +271,7 @@ fn a_folder_that_two_servers_insert_of_which_one_falls() {
     let second = second.wait_with_output().unwrap();
     assert!(second.status.success(), "{}", said(&second));
     assert_eq!(faces(&mut other.client(), "img_to_learn"), u64::from(FACES));
-    // Told by the one that inserted it that it was new; of those in work at the fall none was told.
+    // The client that inserted it was told that it was new; those pending at the crash got no answer.
     let of_second = said(&second);
     let new: Vec<&str> = before.iter().chain(&after).map(String::as_str).chain(of_second.lines()).collect();
     let new: Vec<&str> = new.into_iter().filter(|line| line.ends_with(" insertada")).collect();
@@ -281,7 +280,7 @@ fn a_folder_that_two_servers_insert_of_which_one_falls() {
     assert_eq!(counted, FACES.to_string());
 }
 
-/// Puts each of these faces into the folder; whether it was new.
+/// Adds each of these faces to the folder; whether it was new.
 fn insert(client: &mut Client, folder: &str, names: &[String], face: &[u8]) -> Vec<bool> {
     let put = |name| request("PUT", &format!("/carpetas/{folder}/{name}"), &[], face);
     let mut is_new = |name| match client.ask(&put(name)) {
@@ -294,7 +293,7 @@ fn insert(client: &mut Client, folder: &str, names: &[String], face: &[u8]) -> V
     names.iter().map(&mut is_new).collect()
 }
 
-/// The sums that folders keep are those of their faces.
+/// The folders' stored counts are those of their faces.
 fn assert_sound_bank(database: &Postgres) {
     let wrong = database.run(
         "SELECT nombre, imagenes FROM tp2_carpeta c
@@ -310,7 +309,7 @@ fn a_bank_at_two_servers_has_each_name_once_and_is_removed_in_pieces() {
     let servers = [serve(&database), serve(&database)];
     let names: Vec<String> = (0..FACES).map(|number| format!("1A{number:05}.jpg")).collect();
     let face = picture(Format::Jpeg, 80, 90);
-    // Two clients at each server want a half of the names each, the servers' halves in the same order.
+    // Two clients at each server send half of the names each, both servers' halves in the same order.
     let new: Vec<bool> = std::thread::scope(|scope| {
         let halves =
             names.chunks(FACES / 2).flat_map(|half| servers.iter().map(move |server| (half, server)));
@@ -326,7 +325,7 @@ fn a_bank_at_two_servers_has_each_name_once_and_is_removed_in_pieces() {
     assert_sound_bank(&database);
 
     let mut clients = servers.each_ref().map(Server::client);
-    // To its end, which HTTP/1.0 has where the connection has it.
+    // Until the connection ends: HTTP/1.0 has no chunks.
     let took = |target: &str| -> (Duration, Vec<u8>) {
         let ask = || {
             let mut client = servers[1].client();
@@ -348,7 +347,8 @@ fn a_bank_at_two_servers_has_each_name_once_and_is_removed_in_pieces() {
     assert_eq!(body(lines).lines().count(), FACES);
     assert!(of_names < Duration::from_millis(500) && of_lines < Duration::from_secs(20));
 
-    // Pages of folders; one that begins at a NUL, which PostgreSQL has in no text; lists and names with one are refused.
+    // Pages of folders; one that begins at a NUL, which no text in PostgreSQL has; lists and names with one are
+    // refused.
     insert(&mut clients[0], "otra", &names[..3], &face);
     let first = clients[1].ask(&get("/carpetas?cantidad=1", &[])).expect(200).json();
     assert_eq!((&first["carpetas"][0]["imagenes"], &first["siguiente"]), (&FACES.into(), &"otra".into()));
@@ -384,7 +384,7 @@ fn a_bank_at_two_servers_has_each_name_once_and_is_removed_in_pieces() {
     assert_sound_bank(&database);
 }
 
-/// The database says that its disk is full, in the words it has for that; the disk itself is another matter.
+/// The database reports a full disk by its error code; the disk itself is not full.
 #[test]
 fn a_database_whose_disk_is_full_is_told_apart_from_one_that_is_away() {
     let Some(database) = Postgres::start() else { return };
@@ -416,7 +416,7 @@ fn a_database_whose_disk_is_full_is_told_apart_from_one_that_is_away() {
     assert_sound(&database);
 }
 
-/// Why a server does not start there: its one line.
+/// The one line with which a server refuses to start.
 fn refusal(uri: &str) -> String {
     let output = tp2().args(["-i", "127.0.0.1", "-p", "0", "-a", uri]).output().unwrap();
     let text = said(&output);

@@ -15,7 +15,7 @@ const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 fn as_many_as(file_request: usize) -> usize {
     let (soft, hard) = sys::limits(Limit::Files).expect("a limit of descriptors");
     if soft < hard {
-        // The tests' own process needs as many as the server.
+        // The test's process needs as many as the server.
         sys::set_limits(Limit::Files, hard, hard).expect("what is allowed");
     }
     file_request.min(usize::try_from(hard / 3).unwrap_or(usize::MAX))
@@ -28,7 +28,7 @@ fn five_thousand_idle_connections_cost_little_and_hold_up_nobody() {
     server.ask(&post("/", &pgm(20, 20))).expect(200);
     let before = resident_bytes(server.pid());
     let mut idle: Vec<Client> = (0..count).map(|_| server.client()).collect();
-    // Half of them have been of use before: what that took has to be given back.
+    // Half of them were used before: the memory of that use has to be freed.
     for client in idle.iter_mut().step_by(2) {
         client.send(HEALTH);
         client.response().expect(200);
@@ -65,7 +65,7 @@ fn a_thousand_slow_uploads_take_no_place_from_a_fast_one() {
     for _ in 0..20 {
         assert_eq!(size_of(&fast.ask(&sent).expect(200).body).1, 100);
     }
-    // One place for all of them at once: each waits its turn.
+    // One place for all of them: each waits its turn.
     for client in &mut slow {
         client.send(end);
     }
@@ -87,7 +87,7 @@ fn connections_that_come_and_go_at_once_starve_nobody() {
                 scope.spawn(move || {
                     for round in 0..500 {
                         let Ok(mut stream) = TcpStream::connect(address) else { continue };
-                        // Gone without a word, in the middle of a head, or of a body.
+                        // They leave silently, in the middle of a head or of a body.
                         let said: &[u8] = match (round + thread) % 3 {
                             0 => b"",
                             1 => b"GET / HT",
@@ -120,7 +120,7 @@ fn clients_that_reset_while_they_are_answered_leave_nothing_behind() {
     for _ in 0..30 {
         let mut client = server.client();
         client.send(&sent);
-        // Closed with unread input, the kernel sends a reset in place of an end (RFC 9293 §3.10.4, RFC 2525 §2.17).
+        // Closed with unread input: the kernel sends a reset instead of an end (RFC 9293 §3.10.4, RFC 2525 §2.17).
         assert_eq!(client.stream.peek(&mut [0]).unwrap(), 1);
     }
     until("that all are closed", || (open_descriptors(server.pid()) <= before + 3).then_some(()));

@@ -8,7 +8,7 @@ fn table() -> Vec<Case> {
     cases(include_str!("../data/http/forms.txt"))
 }
 
-/// Sends a form in pieces of this size, and checks what comes of it.
+/// Sends a form in pieces of this size, and checks the answer.
 fn post(server: &Server, case: &Case, piece: usize) {
     let mut client = server.client();
     for bytes in case.bytes.chunks(piece) {
@@ -53,7 +53,7 @@ fn forms_of_all_kinds_whole_and_in_pieces() {
     assert_eq!(failed, []);
 }
 
-/// The rest of it need not come.
+/// Refused before the rest of it is sent.
 #[test]
 fn a_form_of_ten_thousand_parts_is_refused_at_the_first_too_many() {
     let server = Server::start(&[]);

@@ -41,7 +41,7 @@ fn health_is_an_exit_code_and_a_line() {
     drop(server);
     assert_unwell(&health(&[&url], &[]), "no responde: ");
 
-    // One that takes the connection and says nothing.
+    // A server that accepts the connection and sends nothing.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let began_at = Instant::now();
     assert_unwell(&health(&[&format!("http://{}", silent.local_addr().unwrap())], &[]), "no responde: ");
@@ -69,7 +69,7 @@ fn the_scaler_is_tried_when_the_server_begins() {
     let server = Server::start(&["-s", &elsewhere.destination]);
     server.wait_log(&format!("INFO - Hay conexión con el escalador de {}.", elsewhere.destination));
 
-    // One that speaks another language.
+    // A server of another protocol.
     let fake = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = fake.local_addr().unwrap();
     std::thread::spawn(move || {

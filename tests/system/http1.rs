@@ -7,7 +7,7 @@ use super::common::pictures::pgm;
 use super::common::table::{Case, cases};
 use super::common::{Client, Response, Server, request};
 
-/// What no case sends, so that its answer can't be taken for another's.
+/// A request that no case sends, so that its answer can't be taken for another's.
 const PROBE: &[u8] = b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /// An answer that a case must get.
@@ -51,11 +51,11 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Sends a case in pieces of this size, and checks all that comes.
+/// Sends a case in pieces of this size, and checks all answers.
 fn replay(server: &Server, case: &Case, piece: usize) {
     let mut client = server.client();
     for bytes in case.bytes.chunks(piece) {
-        // Refused early, it may be closed under our hands.
+        // After an early refusal the server may close while we send.
         if !client.try_send(bytes) {
             break;
         }
@@ -78,7 +78,7 @@ fn replay(server: &Server, case: &Case, piece: usize) {
     client.assert_closed();
 }
 
-/// The next answer that is none of the interim ones.
+/// The next final answer, after interim ones.
 fn final_answer(client: &mut Client, head_only: bool) -> Response {
     loop {
         let answer = if head_only { client.response_to_head() } else { client.response() };
@@ -95,7 +95,7 @@ fn table() -> Vec<Case> {
     cases
 }
 
-/// Replays the table, every case in pieces of `piece(length)`; tells all that fail.
+/// Replays the table, every case in pieces of `piece(length)`; prints all failures.
 fn replay_all(piece: impl Fn(usize) -> usize) {
     let server = Server::start(&[]);
     let mut failed = Vec::new();
@@ -117,7 +117,7 @@ fn the_table_whole() {
 
 #[test]
 fn the_table_byte_by_byte() {
-    // What is long is long because of a limit: its cuts need not be everywhere.
+    // A long case is long because of a limit: not every cut needs testing.
     replay_all(|length| if length < 2000 { 1 } else { 61 });
 }
 
@@ -128,7 +128,7 @@ fn the_table_in_two_halves() {
 
 const READ: &str = "GET, HEAD, OPTIONS";
 
-/// Each route of a server with `-d`, and what it allows.
+/// Each route of a server with `-d`, and its allowed methods.
 fn routes() -> Vec<(String, &'static str)> {
     let id = uuid::Uuid::new_v4();
     let all = "GET, HEAD, POST, PUT, OPTIONS";

@@ -54,7 +54,7 @@ fn violations_are_found_where_they_are() {
         ("scaler/src/wire/header.rs", "use crate::serve::run;\n", 1),
         ("scaler/src/child.rs", "unsafe fn f() {}\n", 1),
         ("scaler/src/serve.rs", "use libc::fork;\n", 1),
-        // Behind the tests of another item the rule goes on.
+        // The rule continues after the tests of another item.
         ("src/http/buf.rs", "#[cfg(test)]\nuse std::fmt;\nuse std::fs;\n", 3),
     ] {
         let tree = tree(&[(path, text)]);

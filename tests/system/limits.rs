@@ -162,7 +162,7 @@ fn an_upload_that_completes_while_the_queue_is_full_waits_its_turn() {
     let sent = post("/", &pgm(8, 8));
     second.assert_kept();
     second.send(&sent[..sent.len() - 1]);
-    // Its head is in: the log of the first's answer will not be needed to know it, /healthz on the same loop is.
+    // Its head has arrived: /healthz on the same loop shows that, without the log line of the first's answer.
     assert!(server.is_healthy());
     first.send(&sent);
     let mut question = scaler.question();
@@ -208,7 +208,7 @@ fn memory_is_charged_as_bytes_arrive() {
     let problem = answer.problem();
     assert_eq!((&problem["limite"], &problem["opcion"]), (&"memoria".into(), &"--memoria".into()));
 
-    // What the first holds comes back when it goes.
+    // The memory of the first is freed when it leaves.
     drop((first, second));
     until("that the memory is free", || {
         let mut client = server.client();

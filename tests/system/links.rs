@@ -44,7 +44,7 @@ fn get(target: &str, fields: &[&str]) -> Vec<u8> {
     request("GET", target, fields, b"")
 }
 
-/// The link in an answer, which says the same three times.
+/// The link in an answer, which has it three times.
 fn link_of(server: &Server, response: Response) -> String {
     let response = response.expect(201);
     let url = response.field("location").expect("Location").to_owned();
@@ -54,7 +54,7 @@ fn link_of(server: &Server, response: Response) -> String {
     url
 }
 
-/// The name of the file at the end of a link; checked.
+/// The name of the file at the end of a link, checked.
 fn name_of(url: &str) -> &str {
     let name = url.rsplit_once('/').unwrap().1;
     let digits = name.strip_prefix("scaled_image_").and_then(|rest| rest.strip_suffix(".jpg")).expect(name);
@@ -89,7 +89,7 @@ fn a_link_leads_to_the_picture_on_the_main_port() {
     assert_eq!(response.field("content-security-policy"), Some(policy));
     assert!(stored(&server.home.0, name_of(&url)) == expected);
 
-    // A form; and in an answer to its sender alone, whatever it would accept.
+    // A form: the answer is for its sender only (no-store), whatever `Accept` says.
     let parts =
         [Part::Field("escala", "0.25"), Part::Field("calidad", "70"), Part::File("imagen", "x", &picture)];
     let response = server.ask(&form("/enlaces", &parts)).expect(201);
@@ -147,7 +147,7 @@ fn a_port_of_their_own_serves_links_and_nothing_else() {
         links.ask(&request("PUT", target, &[], &pgm(2, 2))).expect(405);
     }
     assert!(links.ask(&get(path, &[])).expect(200).body == served, "it is for reading");
-    // A picture is no request there.
+    // That port takes no pictures.
     let mut netcat = Client::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     netcat.send(&pgm(3, 3)).half_close();
     netcat.response().expect(400);
@@ -168,7 +168,7 @@ fn without_http_the_answer_is_the_links_line_where_links_have_a_port() {
     let expected = server.ask(&post("/?formato=jpeg", &picture)).expect(200).body;
     assert!(links.ask(&get(path, &[])).expect(200).body == expected, "a JPEG, whatever was sent");
     server.wait_log(&format!("Enlace de imagen escalada enviado al cliente: {url}\n"));
-    // Without such a port it is the picture, as ever.
+    // Without such a port the answer is the picture.
     let server = Server::start(&[]);
     let mut client = server.client();
     client.send(&picture).half_close();
@@ -355,7 +355,7 @@ fn two_servers_share_a_folder() {
     });
     let names: HashSet<&str> = links.iter().map(|url| name_of(url)).collect();
     assert_eq!(names.len(), 300);
-    // What one has stored the other serves.
+    // One server serves what the other has stored.
     for server in &servers {
         for url in links.iter().step_by(29) {
             server.ask(&get(url.strip_prefix("http://x").unwrap(), &[])).expect(200);
@@ -383,11 +383,11 @@ fn a_folder_that_can_not_be_used_is_an_error_of_the_request() {
     netcat.send(&pgm(4, 4)).half_close();
     let line = String::from_utf8(netcat.rest()).unwrap();
     assert!(line.starts_with("ERROR 500 ") && line.ends_with('\n') && line.lines().count() == 1, "{line}");
-    // Everything else goes on, and so do links once the folder is mended.
+    // Everything else still works, and so do links once the folder is repaired.
     client.ask(&post("/", &pgm(4, 4))).expect(200);
     fs::remove_file(&folder).unwrap();
     link_of(&server, client.ask(&upload("x", "/enlaces", &pgm(4, 4))));
-    // Removed under way: it is made again.
+    // Removed while in use: it is created again.
     fs::remove_dir_all(&folder).unwrap();
     link_of(&server, client.ask(&upload("x", "/enlaces", &pgm(4, 4))));
 }
@@ -406,7 +406,7 @@ fn a_server_that_is_killed_leaves_whole_files_and_every_link_it_gave() {
         let asked = upload("x", "/enlaces", &picture);
         let mut clients: Vec<Client> = (0..4).map(|_| server.client()).collect();
         for client in &mut clients {
-            // Several in a row, so that something is under way whenever the end comes.
+            // Several in sequence, so that one is in progress at the end, whenever it comes.
             client.send(&asked.repeat(20));
         }
         for client in &mut clients[..round] {
@@ -414,7 +414,7 @@ fn a_server_that_is_killed_leaves_whole_files_and_every_link_it_gave() {
         }
         server.kill();
     }
-    // As a server leaves it that is killed while it writes.
+    // As a server that is killed while it writes leaves it.
     fs::write(folder.join(".tp2-0123456789"), "half").unwrap();
     let names: HashSet<&str> = links.iter().map(|url| name_of(url)).collect();
     assert_eq!((links.len(), names.len()), (10, 10));
@@ -438,7 +438,7 @@ fn connections_to_both_ports_are_counted_together_and_both_close() {
     let (mut server, port) = with_links_port(&["--conexiones", "2"]);
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut held = [Client::connect(at), server.client()];
-    // In the middle of their requests, so that neither is closed for another.
+    // In the middle of their requests, so that neither is closed to make room.
     let question = get("/a.jpg", &[]);
     let (begun, end) = question.split_at(question.len() - 2);
     for client in &mut held {

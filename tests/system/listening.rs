@@ -9,7 +9,7 @@ use super::common::{Client, Server, tools};
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
 fn run(arguments: &[&str]) -> Output {
-    // Somewhere else than here: what fails late has opened its store by then.
+    // In another directory: what fails late has opened its store by then.
     let home = Directory::new();
     tp2().args(arguments).current_dir(&home.0).output().unwrap()
 }

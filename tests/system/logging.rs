@@ -87,7 +87,7 @@ fn the_file_is_opened_anew_on_sighup_and_can_go_away() {
     told(&path, "GET /?tercera 200");
     assert!(!read(&old).contains("tercera") && !read(&path).contains("segunda"));
 
-    // Nowhere to open it anew: it goes on being the one that it was.
+    // It can't be opened again: the old one stays in use.
     fs::remove_file(&old).unwrap();
     fs::rename(&path, &old).unwrap();
     fs::create_dir(&path).unwrap();
@@ -106,20 +106,20 @@ fn a_full_disk_costs_the_log_and_nothing_else() {
     server.wait_log("POST / 200");
 }
 
-/// Standard error is a pipe with a reader that never reads: it takes 64 KiB, and then nothing more.
+/// Standard error is a pipe that is never read: it takes 64 KiB, and then nothing more.
 #[test]
 fn a_reader_that_does_not_read_holds_up_neither_the_loop_nor_the_file() {
     let place = Directory::new();
     let (fifo, file) = (place.0.join("stderr"), place.0.join("tp2.log"));
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    // Both ends, so that neither side has to wait for the other to open it.
+    // Both ends, so that neither side waits for the other to open it.
     let _reader = OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$0\" -i 127.0.0.1 -p 0 -t 1 -v -o \"$1\" 2>\"$2\""]);
     command.arg(tp2().get_program()).args([&file, &fifo]);
     let mut server = Server::launch(command);
     let mut client = server.client();
-    // Each line has some 90 bytes: many times what the pipe takes.
+    // Each line has some 90 bytes: many times the pipe's size.
     for number in 0..3000 {
         client.ask(&get(&format!("/healthz?{number}"), &[])).expect(200);
     }

@@ -8,17 +8,17 @@ use super::common::wait::until;
 use super::common::{Client, Server, post};
 use tp2::http::format::Format;
 
-/// MiB that all processes may have beside `--memoria`.
+/// MiB that all processes may use beyond `--memoria`.
 const BESIDE: u64 = 80;
-/// MiB that those may keep which have just worked.
+/// MiB that idle processes may keep after work.
 const KEPT: u64 = 16;
 
-/// MiB of a process and of those that it has started.
+/// MiB of a process and its children.
 fn resident(server: &Server) -> u64 {
     resident_bytes_of_all(server.pid()) >> 20
 }
 
-/// Each client sends each of the requests, all at the same time; how many pictures were made.
+/// Each client sends each of the requests, all at the same time; returns how many pictures were made.
 fn send_at_once(server: &Server, requests: &[Vec<u8>], clients: usize, mut watch: impl FnMut()) -> usize {
     let address = server.address();
     std::thread::scope(|scope| {
@@ -27,7 +27,7 @@ fn send_at_once(server: &Server, requests: &[Vec<u8>], clients: usize, mut watch
                 let request = &requests[(number + turn) % requests.len()];
                 match Client::connect(address).attempt(request).map(|answer| answer.status) {
                     Ok(200) => true,
-                    // The memory is full, or it took too long on a busy machine.
+                    // The memory is full, or the deadline passed on a busy machine.
                     Ok(503 | 504) => false,
                     other => panic!("{other:?}"),
                 }
@@ -61,7 +61,7 @@ fn uploads_at_once_take_no_more_than_they_may_and_give_it_back() {
     until("that the memory comes back", || (resident(&server) <= resting + KEPT).then_some(()));
 }
 
-/// A server under load has no quiet second in which to tidy up: what a picture had is given back at once.
+/// A server under constant load has no idle second for cleaning up: a picture's memory is returned at once.
 #[test]
 fn memory_comes_back_while_there_is_work() {
     let server = Server::start(&["-t", "2"]);
@@ -69,7 +69,7 @@ fn memory_comes_back_while_there_is_work() {
     let resting = resident(&server);
     let (mut uploading, upload) = (server.client(), post("/", &pgm(3000, 2000)));
     let mut sent = 0;
-    // A little at a time, so that there never is nothing in hand.
+    // A little at a time, so that there is always a job in progress.
     let mut go_on = || {
         let next = upload.len().min(sent + 500);
         uploading.send(&upload[sent..next]);
@@ -90,7 +90,7 @@ fn memory_comes_back_while_there_is_work() {
     uploading.response().expect(200);
 }
 
-/// Blocks too small to be taken from the system one by one, and others that stay between them.
+/// Blocks too small for mmap, and others that stay between them.
 #[test]
 fn memory_of_many_small_uploads_comes_back_although_others_stay() {
     let server = Server::start(&["-t", "2"]);
@@ -98,7 +98,7 @@ fn memory_of_many_small_uploads_comes_back_although_others_stay() {
     let resting = resident(&server);
     let upload = post("/", &pgm(900, 800));
     let mut clients: Vec<_> = (0..200).map(|_| server.client()).collect();
-    // In turns, so that what each has lies between what others have.
+    // In turns, so that the blocks of both are interleaved.
     for piece in upload[..600_000].chunks(60_000) {
         for client in &mut clients {
             client.send(piece);
@@ -116,7 +116,7 @@ fn memory_of_many_small_uploads_comes_back_although_others_stay() {
         number += 1;
         number % 20 == 0
     });
-    // Fast enough to be let stay, however long this takes.
+    // Fast enough to stay above the minimum rate, however long this takes.
     let (mut sent, mut sent_at) = (600_000, Instant::now());
     let mut go_on = |clients: &mut [Client]| {
         if sent_at.elapsed() >= Duration::from_secs(1) {

@@ -41,7 +41,7 @@ fn the_page_has_a_small_document_of_its_own() {
     );
     assert!(before["memoria"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{before}");
     let encoded = |panel: &serde_json::Value| panel["etapas"]["encode"][1].as_u64().unwrap_or(0);
-    // The server's own picture may be among them.
+    // The self-test picture may be among them.
     let earlier = encoded(&before);
     client.ask(&post("/", &pgm(40, 30))).expect(200);
     let after = panel(&mut client);
@@ -116,7 +116,7 @@ fn tasks_and_the_scalers_children_are_counted() {
     });
 }
 
-/// Every sample, as a parser reads it that others wrote.
+/// Every sample, read by a parser of other authors.
 const PARSER: &str = "
 import sys
 from prometheus_client.parser import text_string_to_metric_families

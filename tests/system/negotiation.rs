@@ -57,7 +57,7 @@ fn a_largest_size_is_asked_for_in_place_of_a_factor() {
     let parts = [Part::Field("alto", "30"), Part::File("imagen", "a.pgm", &pgm(100, 75))];
     let answer = client.ask(&form("/?ancho=7", &parts)).expect(200);
     assert_eq!(size_of(&answer.body), (Format::Pnm, 7, 5), "the form and the query together");
-    // Of a picture that is stored lying on its side: as it is seen.
+    // A picture with an orientation: the sides as displayed.
     for target in ["/jpeg_exif_1.jpg?ancho=30", "/jpeg_exif_6.jpg?ancho=30"] {
         let answer = client.ask(&request("GET", target, &[], b"")).expect(200);
         assert_eq!(size_of(&answer.body), (Format::Jpeg, 30, 21), "{target}");
@@ -92,7 +92,7 @@ fn accept_chooses_the_format_where_no_parameter_does() {
         ("image/bmp", Format::Bmp),
         ("image/tiff", Format::Tiff),
         ("IMAGE/JPEG", Format::Jpeg),
-        // A browser that follows a form: it shows what it gets.
+        // A browser that follows a form: it gets a format that it displays.
         ("text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8", Format::Png),
     ] {
         let accept_field = format!("Accept: {accept}");

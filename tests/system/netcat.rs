@@ -4,7 +4,7 @@ use tp2::http::format::Format;
 use super::common::pictures::{pgm, photo, picture, size_of};
 use super::common::{Server, post};
 
-/// Formats whose end the server finds by itself.
+/// Formats whose end the server can find.
 const SELF_ENDING: [Format; 5] = [Format::Jpeg, Format::Png, Format::Gif, Format::WebP, Format::Bmp];
 
 #[test]
@@ -23,7 +23,7 @@ fn without_half_close_formats_that_know_their_end() {
     for format in SELF_ENDING {
         let mut client = server.client();
         client.send(&picture(format, 50, 31));
-        // The server answers and closes, although we never do.
+        // The server answers and closes, although the client does not.
         assert_eq!(size_of(&client.rest()), (format, 25, 15), "{format:?}");
     }
     for name in ["rocket.jpg", "chelsea.png"] {

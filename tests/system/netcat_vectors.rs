@@ -31,7 +31,7 @@ fn vectors(fence: &str) -> Vec<Vector> {
     blocks(fence).into_iter().map(vector).collect()
 }
 
-/// Sends this in such pieces, half-closes if the vector says so, and reads up to the server's end.
+/// Sends this in such pieces, half-closes if the vector says so, and reads until the server closes.
 fn check(server: &Server, vector: &Vector, sent: &[u8], step: usize) {
     let mut client = server.client();
     for piece in sent.chunks(step) {

@@ -14,19 +14,18 @@ use super::common::processes::{Directory, signal};
 use super::common::tools::find;
 use super::common::wait::until;
 
-/// A running nginx, stopped when dropped.
 struct Nginx {
     child: Child,
     place: Directory,
 }
 
 impl Nginx {
-    /// With this configuration, each of `changes` made in it; None, said aloud, where there is no nginx.
+    /// With this configuration after each of `changes`; None, with a message, without nginx.
     fn start(configuration: &str, changes: &[(&str, &str)], port: u16) -> Option<Self> {
         find("curl")?;
         let program = nginx()?;
         let place = Directory::new();
-        // Its worker is another user if root starts it, and keeps uploads here.
+        // If root starts it, its worker is another user, which keeps uploads here.
         fs::set_permissions(&place.0, Permissions::from_mode(0o711)).unwrap();
         certificate(&place)?;
         let mut text = configuration.to_owned();
@@ -69,12 +68,12 @@ impl Nginx {
 impl Drop for Nginx {
     fn drop(&mut self) {
         signal(self.child.id(), SIGTERM);
-        // It ends; there is nothing to do about one that does not.
+        // SIGTERM; a failure is ignored.
         let _ = self.child.wait();
     }
 }
 
-/// Debian has it where only root looks for programs.
+/// Debian installs it in a directory that only root's PATH has.
 fn nginx() -> Option<PathBuf> {
     let usual = PathBuf::from("/usr/sbin/nginx");
     if usual.is_file() { Some(usual) } else { find("nginx") }
@@ -115,7 +114,7 @@ fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// Hands in a photograph for a link, with fields of the client's own invention; the link.
+/// Submits a photograph for a link, with forged fields; returns the link.
 fn link(nginx: &Nginx, port: u16, url: &str) -> String {
     let place = Directory::new();
     let picture = place.0.join("foto.jpg");
@@ -139,7 +138,7 @@ fn link(nginx: &Nginx, port: u16, url: &str) -> String {
     link.unwrap_or_else(|| panic!("{told}")).to_owned()
 }
 
-/// What the log says of the picture that came through nginx.
+/// The log line of the picture that came through nginx.
 fn assert_logged(server: &Server) {
     server.wait_log("POST /enlaces 201");
     let log = server.log();
@@ -171,7 +170,8 @@ fn with_tls_and_http_2_links_are_https() {
     );
     assert_eq!(told, "2 200 image/jpeg");
 
-    // A page of this name is the service's own, one of another is not; nor is another name, whatever nginx thinks of it.
+    // A page of this origin is the service's own, a page of another one is foreign. Another Host is refused, whatever
+    // nginx makes of it.
     let status = |arguments: &[&str]| {
         let fixed = ["-o", "/dev/null", "-w", "%{http_code}"];
         text(&nginx.curl(port, &[&fixed[..], arguments].concat()))
@@ -186,7 +186,7 @@ fn with_tls_and_http_2_links_are_https() {
     let to_tls = format!("fotos.example:{plain}:127.0.0.1");
     assert_eq!(status(&["--resolve", &to_tls, &format!("http://fotos.example:{plain}/")]), "301");
 
-    // One address asks more often than it may.
+    // One address exceeds its rate limit.
     let many: Vec<String> = (0..120).map(|number| format!("{url}/healthz?{number}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let told = text(&nginx.curl(port, &[&["-w", "%{http_code}\n"][..], &many].concat()));

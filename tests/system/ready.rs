@@ -12,11 +12,11 @@ use tp2::http::format::Format;
 
 const SIGSTOP: i32 = 19;
 const SIGCONT: i32 = 18;
-/// Within so long it is to be noticed that something hangs: 10 s from picture to picture, 4 s of patience, and some for
-/// a machine that is busy with other tests.
+/// Time limit for noticing that something hangs: 10 s between self-test pictures, 4 s of patience, and some for a
+/// machine that is busy with other tests.
 const NOTICED: Duration = Duration::from_secs(19);
 
-/// Why `/readyz` is not 200; None if it is.
+/// The reason in `/readyz`; None if it is 200.
 fn trouble(server: &Server) -> Option<String> {
     let answer = server.ask(&get("/readyz", &[]));
     match answer.status {
@@ -56,7 +56,7 @@ fn a_scaler_elsewhere_that_is_stopped_is_noticed_and_found_again() {
     let scaler = Scaler::tcp();
     let server = Server::start(&["-s", &scaler.destination]);
     server.ask(&post("/", &picture(Format::Png, 20, 20))).expect(200);
-    // The children go on, and so do the connections that stand.
+    // The children go on, and so do open connections.
     signal(scaler.process.pid(), SIGSTOP);
     let stopped_at = Instant::now();
     let reason = until("that it is noticed", || trouble(&server));
@@ -98,7 +98,7 @@ fn health_is_told_at_once_while_the_queue_is_full() {
             .collect();
         stop.store(true, Relaxed);
         took.sort_unstable();
-        // Of a machine that has other tests to run as well; on a quiet one the slowest of a hundred is below 10 ms.
+        // On a machine that runs other tests too; on a quiet one the slowest of a hundred is below 10 ms.
         assert!(took[took.len() / 2] < Duration::from_millis(100), "{took:?}");
     });
 }

@@ -11,7 +11,7 @@ use super::common::server::{Process, Scaler, tp2_scaler};
 use super::common::wait::until;
 use super::common::{Client, Server, post};
 
-/// A mix of formats and sizes, and what the server answers to each when it has nothing else to do.
+/// A mix of formats and sizes, and the server's answer to each when it is idle.
 fn mixed(server: &Server) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut files: Vec<Vec<u8>> = ["rocket.jpg", "chelsea.png"].map(photo).into();
     files.extend(Format::ALL.map(|format| picture(format, 150, 100)));
@@ -23,8 +23,8 @@ fn mixed(server: &Server) -> Vec<(Vec<u8>, Vec<u8>)> {
     files.into_iter().map(answer).collect()
 }
 
-/// Sends `count` of these at once over 20 connections; each answer is the one that was given alone. `disturb` runs
-/// meanwhile, and is told how many are answered.
+/// Sends `count` of these at once over 20 connections; each answer must equal the one from the idle server. `disturb`
+/// runs meanwhile, with the number of answers.
 fn upload_all(
     server: &Server,
     pictures: &[(Vec<u8>, Vec<u8>)],
@@ -128,7 +128,7 @@ fn a_scaler_elsewhere_that_comes_back_is_found_again() {
     server.ask(&post("/", &pgm(40, 40))).expect(200);
     drop(scaler);
 
-    // One that is away for good is told to clients and to /readyz, and costs no time any more.
+    // A scaler that stays away is reported to clients and in /readyz, and costs no more time.
     let answer = server.ask(&post("/", &pgm(40, 40))).expect(503);
     assert_eq!(answer.problem()["type"], "urn:tp2:error:escalador-ausente");
     assert!(answer.field("retry-after").is_some() && answer.is_kept());
@@ -203,7 +203,7 @@ fn a_private_directory_that_somebody_removes_is_made_anew() {
     let [name] = names.as_slice() else { panic!("{names:?}") };
     std::fs::remove_dir_all(server.runtime.0.join(name)).unwrap();
     kill_9(server.scaler_pid());
-    // A child of the one that was killed may still answer this.
+    // A child of the killed scaler may still answer this.
     server.ask(&post("/", &pgm(20, 20))).expect(200);
     until("the directory", || (server.runtime.names() == names).then_some(()));
     server.ask(&post("/", &pgm(20, 20))).expect(200);

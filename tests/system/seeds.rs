@@ -17,7 +17,7 @@ use super::common::server::{Process, Scaler, program, tp2, tp2_scaler};
 use super::common::wait::until;
 use super::common::{Server, post, request, tools};
 
-/// Runs `tp2-cliente` here, with these lines to read, to a good end; gives what it wrote.
+/// Runs `tp2-cliente` here with this input, asserts success, and returns its output.
 fn client(home: &Path, arguments: &[&str], input: &str) -> String {
     let mut command = Command::new(program("tp2-cliente"));
     command.current_dir(home).args(arguments);
@@ -30,12 +30,11 @@ fn client(home: &Path, arguments: &[&str], input: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The size of a picture in a file.
 fn size_in(home: &Path, name: &str) -> (Format, u32, u32) {
     size_of(&std::fs::read(home.join(name)).unwrap())
 }
 
-/// What follows `start` in a line of this text, up to its end; the line has to have one.
+/// The rest of a line of this text that begins with `start`; the line has to be complete.
 fn after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     text.split_inclusive('\n')
         .find_map(|line| line.strip_suffix('\n')?.split_once(start))
@@ -94,7 +93,7 @@ fn a_scaling_server_a_main_server_and_links() {
     assert_eq!(said, expected);
     assert_eq!(size_in(&home.0, "imagen_escalada.jpg"), (Format::Jpeg, 175, 209));
 
-    // What the scaling server tells of it, in its own terminal.
+    // The scaling server's output, in its own terminal.
     let mut told = Vec::new();
     while told.last().is_none_or(|line: &String| !line.starts_with("Escalado completado")) {
         told.push(scaler.process.line());
@@ -114,7 +113,7 @@ fn a_scaling_server_a_main_server_and_links() {
         assert!(told.contains(line), "{line}: {told}");
     }
 
-    // The link in place of the picture.
+    // The link instead of the picture.
     let said = client(&home.0, &[&to[..], &["--enlace"]].concat(), "");
     let link = said.lines().last().unwrap();
     let name = link.strip_prefix(&format!("{files}/")).unwrap_or_else(|| panic!("{said}"));
@@ -166,7 +165,7 @@ fn three_answers_a_picture_of_the_directory_and_the_state_of_a_task() {
         assert!(said.starts_with(&expected), "{said}");
         assert_eq!(size_in(&home.0, "imagen_procesada.jpg"), (Format::Jpeg, 960, 640));
 
-        // In the first terminal the id appears, which is asked for.
+        // The first terminal shows the id, which the next command asks for.
         let id = until("an id in the terminal", || {
             after(&server.log(), "Tarea recibida: /estado/").map(str::to_owned)
         });
@@ -181,7 +180,6 @@ fn three_answers_a_picture_of_the_directory_and_the_state_of_a_task() {
     }
 }
 
-/// A folder of pictures to send.
 fn faces_in(home: &Path) {
     std::fs::create_dir(home.join("img_to_learn")).unwrap();
     for number in 0..20 {
@@ -192,7 +190,7 @@ fn faces_in(home: &Path) {
 
 #[test]
 fn a_folder_of_faces_into_the_bank() {
-    // As it is typed: the store is where tp2 puts it by itself.
+    // As typed: tp2 chooses the store's default place.
     let home = Directory::new();
     faces_in(&home.0);
     let mut command = tp2();
@@ -212,7 +210,6 @@ fn a_folder_of_faces_into_the_bank() {
     assert!(home.names().contains(&"tp2.sqlite3".to_owned()), "{:?}", home.names());
 }
 
-/// Whether these ports of 127.0.0.1 are free.
 fn are_free(ports: &[u16]) -> bool {
     let is_free = |&port: &u16| {
         let free = TcpListener::bind(("127.0.0.1", port)).is_ok();

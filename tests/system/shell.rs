@@ -4,7 +4,7 @@ use std::process::Command;
 use super::common::processes::Directory;
 use super::common::{Server, tools};
 
-/// Runs a script with host, port and a directory for its files; it exits 0 if everything was as it has to be.
+/// Runs a script with host, port and a directory for its files; exit code 0 means success.
 fn run(script: &str, needs: &[&str]) {
     if needs.iter().any(|tool| tools::find(tool).is_none()) {
         return;

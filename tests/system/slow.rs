@@ -13,7 +13,7 @@ use super::common::{Client, Server, post, request};
 /// How long a peer may be slow.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Sends `piece` every `pause` on a thread of its own, until the server is tired of it or there is none left.
+/// Sends `piece` every `pause` on a thread of its own, until the server closes or no piece is left.
 fn drip(client: &Client, piece: Vec<u8>, pause: Duration, count: usize) -> std::thread::JoinHandle<()> {
     let mut writer = client.another_end();
     std::thread::spawn(move || {
@@ -26,7 +26,7 @@ fn drip(client: &Client, piece: Vec<u8>, pause: Duration, count: usize) -> std::
     })
 }
 
-/// The server has waited for as long as it should have, and not as long again.
+/// Asserts that the server waited for its deadline, and not twice as long.
 fn assert_patient(began_at: Instant) {
     let took = began_at.elapsed();
     assert!((GRACE..GRACE * 2).contains(&took), "{took:?}");
@@ -40,7 +40,7 @@ fn a_slow_head_is_408_after_ten_seconds_whatever_drips_in() {
     silent.send(b"GET / HT");
     fields.send(b"GET / HTTP/1.1\r\n");
     letters.send(b"GET /");
-    // As slowloris does it: a field now and then, each of which looks like progress.
+    // Like slowloris: a field now and then, each of which looks like progress.
     let half_a_second = Duration::from_millis(500);
     let drips = [
         drip(&fields, b"X-A: b\r\n".to_vec(), half_a_second, 22),
@@ -82,7 +82,7 @@ fn a_slow_body_is_408_after_ten_seconds_and_a_steady_one_is_read() {
         drip(&netcat, vec![0], pause, 44),
     ];
 
-    // Twice the rate that is asked for, and longer than the grace.
+    // Twice the required rate, for longer than the grace time.
     let mut steady = server.client();
     let picture = pgm(23 * 256 - 20, 4);
     steady.send(&long(&["Expect: 100-continue", &format!("Content-Length: {}", picture.len())]));
@@ -118,7 +118,7 @@ fn a_slow_body_is_408_after_ten_seconds_and_a_steady_one_is_read() {
 #[test]
 fn who_does_not_read_holds_up_nobody_and_may_still_read() {
     let server = Server::start(&["-t", "2"]);
-    // More than the kernel takes off the server's hands.
+    // More than the kernel's buffers take.
     let sent = post("/?escala=1&formato=bmp", &pgm(4000, 3000));
     let mut deaf: Vec<Client> = (0..3).map(|_| server.client()).collect();
     for client in &mut deaf {
@@ -137,7 +137,7 @@ fn who_does_not_read_holds_up_nobody_and_may_still_read() {
     }
 }
 
-/// What a client pipelines without reading an answer stays with the client: neither the answers nor the requests pile up
+/// Pipelined requests of a client that reads no answer stay with the client: neither answers nor requests accumulate
 /// in the server.
 #[test]
 fn who_asks_on_and_on_without_reading_is_no_longer_heard() {
@@ -149,7 +149,7 @@ fn who_asks_on_and_on_without_reading_is_no_longer_heard() {
     client.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
     let block = HEALTH.repeat(1000);
     let mut sent = 0;
-    // 64 MiB: far more than all the buffers between us together.
+    // 64 MiB: far more than all the buffers in between.
     while sent < 64 << 20 {
         match std::io::Write::write(&mut client.stream, &block[sent % HEALTH.len()..]) {
             Ok(n) => sent += n,
@@ -161,7 +161,7 @@ fn who_asks_on_and_on_without_reading_is_no_longer_heard() {
     let grown = resident_bytes(server.pid()).saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes more for {sent} bytes of requests");
 
-    // Now it reads, and every whole request has its answer.
+    // Now it reads, and every complete request has its answer.
     client.half_close();
     client.stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
     let mut all = Vec::new();

@@ -17,8 +17,8 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// A port before `server` that answers the first request 503, and passes on what comes after the second that it asks for; the
-/// thread gives how long the client took to come back.
+/// A proxy for `server` that answers the first request with 503, and passes on everything from the second on; the
+/// thread returns how long the client waited before its retry.
 fn busy_at_first(server: SocketAddr) -> (u16, thread::JoinHandle<Duration>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -55,7 +55,7 @@ fn pass_on(client: TcpStream, server: SocketAddr) {
     let server = TcpStream::connect(server).unwrap();
     let (mut from_server, mut to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
     let copy = |from: &mut TcpStream, to: &mut TcpStream| {
-        // A side that is gone ends the copy, which is all there is to do.
+        // A closed side ends the copy; nothing else has to be done.
         let _ = std::io::copy(from, to);
         let _ = to.shutdown(Shutdown::Write);
     };
@@ -64,7 +64,7 @@ fn pass_on(client: TcpStream, server: SocketAddr) {
     thread::spawn(move || copy(&mut client, &mut server));
 }
 
-/// Runs a snippet with a picture, and with one that is none.
+/// Runs a snippet with a picture, and with a file that is no picture.
 fn run(program: &Path, arguments: &[&str], file: &str) {
     let server = Server::start(&[]);
     let place = Directory::new();
@@ -124,7 +124,7 @@ fn go() {
 
 #[test]
 fn java() {
-    // What runs a source file is in the compiler's package.
+    // The compiler's package has the tool that runs a source file.
     if tools::look_for("javac").is_some()
         && let Some(java) = tools::look_for("java")
     {

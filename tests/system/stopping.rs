@@ -15,7 +15,6 @@ use super::common::{Server, post};
 const SIGINT: i32 = 2;
 const PREFIX: &str = "tp2-escalador-";
 
-/// The scaler and its children.
 fn scaler_processes(server: &Server) -> Vec<u32> {
     let scaler = server.scaler_pid();
     let mut pids = children(scaler);
@@ -122,7 +121,7 @@ fn two_servers_do_not_disturb_each_other() {
     second.ask(&post("/", &pgm(10, 10))).expect(200);
 }
 
-/// What a proxy sees that keeps connections open: none of them closes under a request that is on its way.
+/// As a proxy with open connections sees it: none of them closes while a request is in transit.
 #[test]
 fn a_request_on_a_connection_that_stands_is_answered_while_the_server_stops() {
     let scaler = FakeScaler::start();
@@ -141,7 +140,7 @@ fn a_request_on_a_connection_that_stands_is_answered_while_the_server_stops() {
     assert!(!answer.is_kept());
     late.send(&post("/", &pgm(10, 10)));
     let mut second = scaler.question();
-    // One that the kernel had let in, whether or not the server had come to it, and that says nothing.
+    // A connection in the kernel's backlog, accepted by the server or not, that sends nothing.
     waiting.assert_closed();
     question.answer();
     second.answer();
@@ -190,7 +189,7 @@ fn the_service_manager_is_told_of_beginning_life_and_end() {
         assert_eq!(next(), "WATCHDOG=1");
     }
     assert!(began_at.elapsed() >= Duration::from_millis(300), "{:?}", began_at.elapsed());
-    // The scaler does not speak for its owner.
+    // The scaler does not notify in its owner's name.
     let environment = std::fs::read(format!("/proc/{}/environ", server.scaler_pid())).unwrap();
     assert!(!String::from_utf8_lossy(&environment).contains("NOTIFY_SOCKET"));
     server.terminate();

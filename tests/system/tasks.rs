@@ -10,7 +10,7 @@ fn submit(fields: &[&str], body: &[u8]) -> Vec<u8> {
     request("POST", "/tareas", fields, body)
 }
 
-/// The ids that as many connections are told that send this at once.
+/// The ids that connections get which send this at the same time.
 fn ids_of(server: &Server, sent: &[u8], connections: usize) -> Vec<String> {
     let address = server.address();
     let ask = || Client::connect(address).ask(sent).expect(202).task();
@@ -36,7 +36,7 @@ fn a_picture_handed_in_is_accepted_worked_on_and_fetched() {
     let running = client.status(&id);
     assert_eq!((&running["estado"], &running["id_tarea"]), (&"En progreso".into(), &(*id).into()));
     assert!(running["creada"].is_string() && running["iniciada"].is_string(), "{running}");
-    // One thread has four tasks in memory at the most; the fifth waits in the store.
+    // One thread has at most four tasks in memory; the fifth waits in the store.
     let waiting: Vec<String> = (0..4).map(|_| client.hand_in(&pgm(30, 20))).collect();
     until("the second to be in work", || {
         (client.status(&waiting[0])["estado"] == "En progreso").then_some(())
@@ -72,7 +72,7 @@ fn the_result_is_what_the_same_upload_would_have_got_at_once() {
             assert!(client.result(&id) == now, "{query}, {} bytes", file.len());
         }
     }
-    // Forms are read in the same way.
+    // Forms are parsed in the same way.
     let parts = [Part::File("imagen", "a.jpg", &files[0]), Part::Field("escala", "0.1")];
     let now = client.ask(&form("/", &parts)).expect(200).body;
     let id = client.ask(&form("/tareas", &parts)).expect(202).task();
@@ -209,7 +209,7 @@ fn the_same_key_with_the_same_body_is_the_same_task() {
     let other = client.ask(&submit(&["Idempotency-Key: \"pedido 1\""], &pgm(40, 31))).expect(422);
     assert_eq!(other.problem()["type"], "urn:tp2:error:clave-repetida");
     assert!(other.is_kept());
-    // What is to be done with it belongs to what was asked.
+    // The parameters belong to the submission.
     let fields = ["Idempotency-Key: \"pedido 1\""];
     client.ask(&request("POST", "/tareas?escala=0.3", &fields, &pgm(40, 30))).expect(422);
 

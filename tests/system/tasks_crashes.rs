@@ -16,13 +16,12 @@ use super::common::tasks::{Store, get};
 use super::common::wait::until;
 use super::common::{Client, Server, post};
 
-/// How often servers are killed.
 fn rounds() -> usize {
     std::env::var("TP2_RONDAS").map_or(3, |text| text.parse().expect("a number"))
 }
 
-/// Different pictures, one in four of them large, so that they are handed in faster than they are worked on, and what a server
-/// answers to each at once.
+/// Different pictures, one in four of them large, so that they are submitted faster than they are processed, and a
+/// server's direct answer to each.
 fn mixed() -> Vec<(Vec<u8>, Vec<u8>)> {
     let server = Server::start(&[]);
     let mut client = server.client();
@@ -38,7 +37,7 @@ fn mixed() -> Vec<(Vec<u8>, Vec<u8>)> {
         .collect()
 }
 
-/// Numbers without order: a linear congruential generator's.
+/// Pseudo-random numbers: a linear congruential generator's.
 struct Chance(u64);
 
 impl Chance {
@@ -47,7 +46,7 @@ impl Chance {
         (self.0 >> 33) % bound
     }
 
-    /// Some moment within this time comes.
+    /// Waits for a random time up to this.
     fn moment(&mut self, within: Duration) {
         let time = Duration::from_micros(self.below(u64::try_from(within.as_micros()).unwrap()));
         let start = Instant::now();
@@ -55,7 +54,8 @@ impl Chance {
     }
 }
 
-/// Hands in pictures one after the other until the server stops or is gone; notes each that was accepted, and which it was.
+/// Submits pictures one after the other until the server stops or is gone; records each accepted task and its
+/// picture.
 fn keep_handing_in(
     address: SocketAddr,
     pictures: &[(Vec<u8>, Vec<u8>)],
@@ -73,7 +73,7 @@ fn keep_handing_in(
     }
 }
 
-/// Every task ends well, with the picture that its upload would have got at once.
+/// Every task succeeds, with the same picture as a direct upload.
 fn assert_all_completed(server: &Server, pictures: &[(Vec<u8>, Vec<u8>)], accepted: &[(String, usize)]) {
     let mut client = server.client();
     for (id, number) in accepted {
@@ -84,7 +84,7 @@ fn assert_all_completed(server: &Server, pictures: &[(Vec<u8>, Vec<u8>)], accept
     }
 }
 
-/// How often each task was completed, by what the logs say.
+/// How often each task was completed, according to the logs.
 fn completions(logs: &[String]) -> HashMap<&str, usize> {
     let mut times = HashMap::new();
     for line in logs.iter().flat_map(|log| log.lines()) {
@@ -171,7 +171,7 @@ fn sigterm_loses_no_answer_and_no_task() {
             server.terminate();
         });
         assert_eq!(server.wait().code(), Some(0));
-        // What was read whole was answered whole.
+        // Every completely read request got a complete answer.
         let log = server.log();
         for line in log.lines().filter(|line| line.contains("Tarea recibida")) {
             let id = line.rsplit('/').next().unwrap();
@@ -196,7 +196,7 @@ fn a_picture_that_fells_the_server_three_times_is_given_up_and_its_neighbours_ar
     let neighbour = client.hand_in(&pgm(30, 20));
     let culprit = client.hand_in(&pgm(100, 80));
     let others: Vec<String> = (0..3).map(|_| client.hand_in(&pgm(30, 20))).collect();
-    // It falls with the neighbour beside it, and then, alone, twice.
+    // The culprit crashes the server once with its neighbour in work too, and then twice alone.
     for fall in 0..3 {
         loop {
             let mut question = scaler.question();

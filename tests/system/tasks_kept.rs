@@ -55,7 +55,7 @@ fn results_are_kept_for_their_time() {
     assert_expired(&mut client, &at_once);
     server.terminate();
     server.wait();
-    // And still known as such.
+    // And still known as expired.
     let server = store.serve(&[]);
     assert_expired(&mut server.client(), &second);
 }
@@ -64,7 +64,7 @@ fn results_are_kept_for_their_time() {
 fn the_oldest_results_make_room_for_the_newest() {
     let server = Server::start(&["--retencion-espacio", "5"]);
     let mut client = server.client();
-    // Each result has half a mebibyte and a bit: nine of them fit.
+    // Each result has a little over half a mebibyte: nine of them fit.
     let ids: Vec<String> = (0..12)
         .map(|_| {
             let id = client.hand_in(&pgm(1450, 1450));
@@ -83,14 +83,14 @@ fn no_result_takes_more_than_an_eighth_of_the_room() {
     let mut client = server.client();
     let id = client.hand_in(&pgm(20, 20));
     client.result(&id);
-    // Known before it is made: nothing is kept of it.
+    // Known before it is made: nothing of it is stored.
     for format in ["", "&formato=bmp", "&formato=tiff"] {
         let target = format!("/tareas?escala=1{format}");
         let problem = client.ask(&post(&target, &pgm(1450, 1450))).expect(422).problem();
         assert_eq!(problem["type"], "urn:tp2:error:resultado-demasiado-largo");
         assert_eq!((&problem["valor"], &problem["opcion"]), (&json!(5 << 17), &json!("--retencion-espacio")));
     }
-    // Known when it is there: noise, which no compression makes shorter.
+    // Known only afterwards: noise, which does not compress.
     let mut dice = 1_u32;
     let noise = (0..1000 * 1000).map(|_| {
         dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -104,7 +104,7 @@ fn no_result_takes_more_than_an_eighth_of_the_room() {
     assert!(!is_expired(&mut client, &id), "what others have is still there");
 }
 
-/// What a server says that does not start.
+/// The output of a server that does not start.
 fn refusal(uri: &str) -> String {
     let mut command = tp2();
     command.args(["-i", "127.0.0.1", "-p", "0", "-a", uri]);
@@ -114,7 +114,7 @@ fn refusal(uri: &str) -> String {
     process.log()
 }
 
-/// The server does not start, and says why in one line: this one.
+/// The server does not start, and prints this one line as the reason.
 fn assert_refused(uri: &str, why: &str) {
     assert_eq!(refusal(uri), format!("tp2: {why}\n"));
 }
@@ -226,7 +226,7 @@ fn a_full_disk_refuses_tasks_and_nothing_else_and_is_forgotten_when_there_is_roo
 
     limit_file_size(&prlimit, &server, None);
     let id = until("that there is room", || {
-        // Known to be full, it is not even sent.
+        // Once known to be full, nothing is sent to it.
         let answer = server.client().attempt(&sent).expect("an answer");
         if answer.status == 202 {
             Some(answer.task())

@@ -11,14 +11,14 @@ use tp2::http::format::Format;
 
 const MIB: usize = 1 << 20;
 
-/// A small picture in a long file: phones append what they like behind the end of a JPEG.
+/// A small picture in a long file: phones append data after the end of a JPEG.
 fn long_file(length: usize) -> Vec<u8> {
     let mut file = picture(Format::Jpeg, 60, 40);
     file.resize(length, 0);
     file
 }
 
-/// A server whose scaler is not there yet, and the scaler's place.
+/// A server whose scaler is not there yet, and the scaler's address.
 fn without_scaler(store: &Store, arguments: &[&str]) -> (Server, Directory) {
     let place = Directory::new();
     let destination = format!("unix:{}/escalador", place.0.display());
@@ -44,7 +44,7 @@ fn hundreds_wait_on_disk_whatever_the_queue_and_the_memory_and_while_there_is_no
         (answer.status == 503 && answer.problem()["type"] == "urn:tp2:error:escalador-ausente").then_some(())
     });
     client.ask(&post("/", &pgm(20, 20))).expect(503);
-    // Those that were in work have gone back to wait: it is no fault of theirs.
+    // The tasks in work were requeued: the failure is not theirs.
     until("that all wait", || (store.inspect().1 == [("Pendiente".to_owned(), TASKS as u64)]).then_some(()));
 
     let _scaler = start_scaler(&place);
@@ -59,7 +59,7 @@ fn hundreds_wait_on_disk_whatever_the_queue_and_the_memory_and_while_there_is_no
     assert!(peak < 160 << 20, "{peak}");
 }
 
-/// Tasks that have ended well, as far as the log tells.
+/// Successful tasks, according to the log.
 fn completed(server: &Server) -> usize {
     server.log().matches("Tarea completada: ").count()
 }
@@ -111,7 +111,7 @@ fn clients_without_end_do_not_starve_the_tasks() {
         }
         let meanwhile = answered.load(Relaxed) - before;
         is_over.store(true, Relaxed);
-        // How many is the disk's affair, which the tasks wait for and the clients do not.
+        // The number depends on the disk, which tasks wait for and clients do not.
         assert!(meanwhile > 0, "the clients were starved");
     });
 }
@@ -121,7 +121,7 @@ fn tasks_do_not_stand_in_each_others_way_for_memory() {
     let store = Store::new();
     let (mut server, _place) = without_scaler(&store, &[]);
     let mut client = server.client();
-    // Of these, four in memory leave no room to work on any.
+    // With four of these in memory there is no room to work on one.
     let picture = pgm(1600, 1600);
     let ids: Vec<String> = (0..5).map(|_| client.hand_in(&picture)).collect();
     server.terminate();

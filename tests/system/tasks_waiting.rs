@@ -36,7 +36,7 @@ fn a_wait_is_answered_at_the_end_or_when_its_time_is_over() {
     assert!(asked_at.elapsed() >= Duration::from_secs(1));
     assert_eq!(still.json()["estado"], "En progreso");
     let mut patient = server.client();
-    // The next request waits for its turn behind the one that waits for the task.
+    // The next request waits behind the one that waits for the task.
     patient.send(&get(&format!("/estado/{id}?espera=60"), &[])).send(&get("/healthz", &[]));
     client.assert_kept();
     assert_silent(&patient);
@@ -95,7 +95,7 @@ fn a_stopping_server_answers_all_who_wait_and_keeps_the_tasks() {
     let mut sender = server.client();
     sender.send(&prefer("/", "wait=60"));
     let _held_too = scaler.question();
-    // Two that have begun to ask.
+    // Two clients that have sent part of a request.
     let (question, upload) = (get(&format!("/estado/{id}?espera=60"), &[]), prefer("/tareas", "wait=60"));
     let mut asking = server.client();
     asking.send(&question[..20]);
@@ -123,7 +123,7 @@ fn a_stopping_server_answers_all_who_wait_and_keeps_the_tasks() {
     }
 }
 
-/// One who waits, with as little in the test's own process as possible.
+/// A waiting client with minimal cost in the test's own process.
 fn wait_for(server: &Server, id: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -140,7 +140,7 @@ fn a_thousand_who_wait_take_no_thread_and_little_memory() {
     let mut client = server.client();
     let ids: Vec<String> = (0..4).map(|_| client.hand_in(&pgm(30, 20))).collect();
     let mut held: Vec<_> = (0..3).map(|_| scaler.question()).collect();
-    // What every first connection grows is there already.
+    // Memory that every first connection allocates is there already.
     let first = wait_for(&server, &ids[0]);
     client.assert_kept();
     drop(first);

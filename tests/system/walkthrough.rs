@@ -13,7 +13,7 @@ const TOOLS: [&str; 8] = ["bash", "curl", "nc", "od", "ps", "ss", "strace", "tim
 
 /// The tour with the programs of this build; its files go below `place`.
 fn tour(root: &str, place: &Directory) -> Command {
-    // Bash can't heed a signal that it was started with as ignored.
+    // Bash can't handle a signal that was ignored when it started.
     let mut command = Command::new("env");
     command
         .args(["--default-signal=INT", "bash"])
@@ -28,7 +28,7 @@ fn shown(output: &Output) -> String {
     format!("{said}{complained}")
 }
 
-/// Waits until no process is left whose environment names this directory; and the directory has to be empty.
+/// Waits until no process is left whose environment names this directory; and asserts that the directory is empty.
 fn assert_nothing_is_left(place: &Directory) {
     let name = place.0.to_str().unwrap();
     until("the end of all that the tour has started", || {
@@ -52,7 +52,7 @@ fn everything_is_as_it_is_told() {
     let text = shown(&output);
     assert!(output.status.success(), "{text}");
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    // Every step says what to open.
+    // Every step names something to open.
     let steps: Vec<_> = text.split("\n━━ ").skip(1).collect();
     assert!(steps.len() > 20 && text.contains(&format!("✓ {} pasos", steps.len())), "{text}");
     for step in steps {
@@ -71,7 +71,7 @@ fn interrupted_it_leaves_nothing_behind() {
     command.process_group(0);
     let mut process = Process::spawn(command);
     while !process.line().contains("kill -9 al escalador") {}
-    // What Ctrl-C does: to the whole group.
+    // As Ctrl-C does: to the whole group.
     let group = format!("-{}", process.pid());
     assert!(Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
     assert_eq!(process.wait().code(), Some(130), "{}", process.log());

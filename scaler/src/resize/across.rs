@@ -39,7 +39,6 @@ pub(crate) struct Plan {
     pub(crate) layout: Option<Layout>,
 }
 
-/// How the weights are laid out for vectors.
 #[derive(Debug)]
 pub(crate) enum Layout {
     /// For few taps.

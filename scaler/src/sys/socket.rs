@@ -116,7 +116,7 @@ pub fn peer_credentials(socket: impl AsFd) -> io::Result<Credentials> {
 /// Half-close: the peer reads the end, this side may still read.
 ///
 /// # Errors
-/// As shutdown(2): ENOTSOCK for what is no socket.
+/// As shutdown(2): ENOTSOCK for a descriptor that is not a socket.
 pub fn shutdown_write(socket: impl AsFd) -> io::Result<()> {
     // SAFETY: touches no memory.
     check(unsafe { libc::shutdown(socket.as_fd().as_raw_fd(), libc::SHUT_WR) }).map(drop)

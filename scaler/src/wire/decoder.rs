@@ -24,7 +24,6 @@ pub struct Decoder<H: Head> {
     limits: Limits,
     /// Allocates sample buffers: an empty vector of at least that capacity, or `None` without memory.
     allocate: fn(usize) -> Option<Vec<u8>>,
-    /// A buffer to reuse.
     spare: Vec<u8>,
     phase: Phase<H>,
 }

@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Long enough for a loaded machine; reached only by a failure.
+/// Long enough for a loaded machine; reached only on failure.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits until `condition` gives something.
+/// Waits until `condition` returns a value.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -28,7 +28,7 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A test that needs what this machine lacks: said aloud, and a failure where nothing may be skipped.
+/// A test that needs what this machine lacks: prints that, and fails where skipping is forbidden.
 #[track_caller]
 pub fn skip(reason: &str) {
     eprintln!("OMITIDA: {reason}");
@@ -79,7 +79,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// `tp2-scaler` with these arguments, once it listens.
+    /// Starts `tp2-scaler` with these arguments, and waits until it listens.
     pub fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tp2-scaler"));
         command.args(arguments);
@@ -123,7 +123,7 @@ impl Server {
         send_signal(self.pid(), signal);
     }
 
-    /// How it ended, once it has.
+    /// The exit status, once it has ended.
     #[track_caller]
     pub fn ended(&mut self) -> ExitStatus {
         wait_for("the server's end", || self.process.try_wait().unwrap())
@@ -132,7 +132,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // In order if it can, so that its socket goes too.
+        // Stopped in order if possible, so that its socket is removed too.
         let start = Instant::now();
         if matches!(self.process.try_wait(), Ok(None)) {
             self.signal("TERM");
@@ -166,7 +166,7 @@ pub fn is_alive(pid: u32) -> bool {
 /// State and parent.
 fn process(pid: u32) -> Option<(char, u32)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may hold anything: the fields are behind its closing parenthesis.
+    // The name may hold any characters: the fields follow its closing parenthesis.
     let mut fields = stat[stat.rfind(')')? + 1..].split_whitespace();
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
@@ -187,7 +187,7 @@ pub fn exchange(mut stream: TcpStream, request: &[u8]) -> Vec<u8> {
     reply
 }
 
-/// A gray picture that is different everywhere, as a PGM.
+/// A gray picture without repetition, as a PGM.
 pub fn pgm(width: u32, height: u32) -> Vec<u8> {
     let mut image = format!("P5\n{width} {height}\n255\n").into_bytes();
     image.extend(
@@ -200,7 +200,7 @@ pub fn request(line: &str, image: &[u8]) -> Vec<u8> {
     [line.as_bytes(), b"\n", image].concat()
 }
 
-/// What the resampling itself makes of a PGM made by [`pgm`], as the reply that must come.
+/// The resampling's own result for a PGM made by [`pgm`], as the expected reply.
 pub fn expected(width: u32, height: u32, to: (u32, u32)) -> Vec<u8> {
     use scaler::raster::{Channels, Raster};
     use scaler::{resize, wire};

@@ -26,7 +26,6 @@ impl Tree {
         self.root.join(FOLDER)
     }
 
-    /// Everything in the folder, hidden or not.
     fn names(&self) -> BTreeSet<String> {
         let entries = self.folder().read_dir().unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()

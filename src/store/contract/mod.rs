@@ -92,7 +92,6 @@ macro_rules! bank_contract_tests {
 #[cfg(feature = "mongodb")]
 pub(super) use bank_contract_tests;
 
-/// Keeps everything.
 pub(super) const KEEP: Retention = Retention { age: Duration::from_hours(24), bytes_max: u64::MAX };
 
 /// A time in 2023, plus so many seconds.
@@ -140,13 +139,11 @@ impl<P: Place> Desk<P> {
         Self { place, admission: Admission::new(8, 64 << 20, 1), retention, open }
     }
 
-    /// The server crashes, and the next one opens what it left.
     pub(super) fn crash(&mut self, at: SystemTime) {
         self.open = None;
         self.open = Some(self.place.open(self.retention, at));
     }
 
-    /// The server stops, and another one starts.
     pub(super) fn restart(&mut self, at: SystemTime) {
         let (writer, _) = self.open.as_mut().unwrap();
         writer.close();

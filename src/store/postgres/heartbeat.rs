@@ -38,7 +38,6 @@ SELECT id, attempt FROM left_by WHERE crashes >= $3::integer";
 
 /// Pause before a failed connection is made again.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Time limit of one beat.
 const BEAT_MAX: Duration = Duration::from_secs(5);
 
 /// Shows that this server lives, and checks the others. `at` is the end time of their tasks that have caused too many

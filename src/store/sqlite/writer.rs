@@ -27,7 +27,6 @@ enum WriteEffect {
     Turn(DueTask),
 }
 
-/// Why a batch was not done.
 enum Undone {
     /// The transaction could not begin, nor would another now.
     NotBegun(StoreError),

@@ -1,5 +1,5 @@
-//! Invariant: a body gives the same bytes and ends at the same place, or in the same fault, in whatever pieces it
-//! comes; and what a decoder of the grammar alone, without any state, makes of it is the same body.
+//! Invariant: a body gives the same bytes and ends at the same place, or with the same error, in whatever pieces it
+//! comes; a stateless decoder of the grammar alone finds the same body.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// The body, whether it is complete, and what lies behind it.
+/// The body, whether it is complete, and the bytes behind it.
 fn decode(framing: Framing, pieces: &[&[u8]]) -> Result<(Vec<u8>, bool, Vec<u8>), BodyError> {
     let mut decoder = BodyDecoder::new(framing);
     let (mut body, mut behind) = (Vec::new(), Vec::new());
@@ -57,7 +57,7 @@ fn decode(framing: Framing, pieces: &[&[u8]]) -> Result<(Vec<u8>, bool, Vec<u8>)
     Ok((body, done, behind))
 }
 
-/// A chunked body that is whole: what it holds, and what lies behind it.
+/// A complete chunked body: its content, and the bytes behind it.
 fn reference(mut stream: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut body = Vec::new();
     loop {

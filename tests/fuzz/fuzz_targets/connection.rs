@@ -1,6 +1,6 @@
-//! Invariant: a conversation gives the same answers in whatever pieces its bytes come; no more of them than there are
-//! requests that a reader of heads and bodies alone finds in the same bytes; every phase that lives has a deadline;
-//! after its end a conversation ends, and gives back all that it was lent.
+//! Invariant: a connection gives the same answers in whatever pieces its bytes come; no more of them than a plain
+//! reader of heads and bodies finds requests in the same bytes; every open phase has a deadline; after its end a
+//! connection closes, and returns everything that it was lent.
 #![no_main]
 
 use std::io::IoSlice;
@@ -40,7 +40,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// The first lines of all answers, each with what it says of the connection.
+/// The first lines of all answers, each with its `Connection` value.
 fn converse(pieces: &[&[u8]], seed: u8) -> Vec<String> {
     let mut policy = Limits { head: HEAD, body_max: BODY_MAX, files: seed % 2 == 0, ..Limits::default() };
     policy.links_port = (seed % 3 == 0).then_some(82);
@@ -70,7 +70,7 @@ fn converse(pieces: &[&[u8]], seed: u8) -> Vec<String> {
     answers(&sent)
 }
 
-/// Does all that can be done without more input: work comes to nothing, and the socket takes everything.
+/// Does everything possible without more input: work fails, and the socket takes everything.
 fn settle(exchange: &mut Connection, sent: &mut Vec<u8>, now: Now) {
     loop {
         while let Some(action) = exchange.poll_action() {
@@ -93,7 +93,7 @@ fn settle(exchange: &mut Connection, sent: &mut Vec<u8>, now: Now) {
     }
 }
 
-/// Takes what was sent apart: by the lengths that the heads give, for a body may quote whatever the peer sent.
+/// Splits the output by the lengths in the heads, because a body may quote anything that the peer sent.
 fn answers(sent: &[u8]) -> Vec<String> {
     let mut answers = Vec::new();
     let mut rest = sent;
@@ -108,18 +108,18 @@ fn answers(sent: &[u8]) -> Vec<String> {
         let status = head.lines().next().unwrap_or_default();
         answers.push(format!("{status}, {}", field("Connection: ").unwrap_or_default()));
         rest = &rest[end + 4..];
-        // No body of ours begins like an answer, so what does is one: this was of a HEAD.
+        // No body of ours begins like an answer, so these bytes are the next answer: this one was of a HEAD.
         if !rest.starts_with(HTTP) {
             let length = field("Content-Length: ").map_or(0, |length| length.parse().expect("a length"));
             rest = rest.get(length..).unwrap_or_default();
         }
     }
-    // Whether a body is asked for depends on whether it has begun to come.
+    // Whether 100 Continue is sent depends on whether the body has begun to arrive.
     answers.retain(|answer| !answer.starts_with("HTTP/1.1 100"));
     answers
 }
 
-/// How many requests the bytes hold, the one that is cut off or faulty included.
+/// The number of requests in the bytes, including a truncated or faulty one.
 fn requests(stream: &[u8]) -> usize {
     let mut recv = RecvBuf::new(usize::MAX);
     recv.extend(stream);

@@ -1,5 +1,5 @@
-//! Invariant: the values of fields lead nowhere else: a range lies within what there is, a path below its directory, a
-//! preference within its bounds, and what is acceptable is what the field names.
+//! Invariant: field values stay within bounds: a range within the file, a path below its directory, a preference
+//! within its limits, and only what the field names is acceptable.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
             let input = Format::ALL[usize::from(*number) % Format::ALL.len()];
             let chosen = accept::choose(value, input);
             assert!(chosen.is_some() || !value.trim_ascii().is_empty());
-            // Of ranges as specific as each other the best counts, so this can't be taken back by what stands before it.
+            // Of equally specific ranges the best counts, so an earlier one can't revoke this.
             assert!(accept::choose(&[value, b",image/png;q=1"].concat(), input).is_some());
             let _ = (accept::is_browser(value), accept::prefers_picture(value));
         }

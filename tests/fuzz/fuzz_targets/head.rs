@@ -1,5 +1,5 @@
-//! Invariant: a stream of requests gives the same heads and ends in the same fault, or in the same leftover bytes, in
-//! whatever pieces it comes; what a head lends are parts of the stream; and a head that is accepted keeps the rules
+//! Invariant: a stream of requests gives the same heads and ends with the same error, or with the same leftover
+//! bytes, in whatever pieces it comes; a head borrows only parts of the stream; and an accepted head keeps the rules
 //! that other readers of the same bytes rely on.
 #![no_main]
 
@@ -55,9 +55,9 @@ fn read(pieces: &[&[u8]]) -> (Vec<RequestHead>, Vec<u8>, Option<HeadError>) {
     (heads, recv.data().to_vec(), None)
 }
 
-/// Holds `head` against the bytes that it was made of, the first of `stream`; returns how many those are.
+/// Compares `head` with its bytes, the first of `stream`; returns their number.
 fn judge(head: &RequestHead, stream: &[u8]) -> usize {
-    // An oracle that knows lines only: the head ends with the first empty one after one that is not.
+    // An oracle that knows lines only: the head ends with the first empty line after one that is not.
     let mut lines = stream.split_inclusive(|byte| *byte == b'\n').scan(0, |end, line| {
         *end += line.len();
         Some((*end, line))

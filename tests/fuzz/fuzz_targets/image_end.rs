@@ -1,5 +1,5 @@
-//! Invariant: a picture ends at the same byte, or turns out malformed, in whatever pieces it comes; after its end
-//! nothing belongs to it; and the sniffer's word on a beginning is never taken back.
+//! Invariant: a picture ends at the same byte, or is found malformed, in whatever pieces it comes; no byte after its
+//! end belongs to it; and the sniffer never revokes its verdict on a beginning.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

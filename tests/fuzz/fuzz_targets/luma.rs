@@ -1,13 +1,13 @@
-//! Invariant: whatever the bytes are, luma returns; what it takes on the heap stays within what the header announced; each band
-//! costs a call, and there are no more calls than rows and scans; samples come out the same whole and band by band, at each
-//! scale; where libjpeg-turbo-rs reads the picture too, it has the same luma; and what luma writes of it is what
-//! libjpeg-turbo-rs writes.
+//! Invariant: for any bytes, luma returns; its heap use stays within what the header announced; each band costs a
+//! call, and there are no more calls than rows and scans; samples are the same whole and band by band, at each scale;
+//! where libjpeg-turbo-rs reads the picture too, it has the same luma; and luma writes the same bytes as
+//! libjpeg-turbo-rs.
 //!
-//! Not compared: progressive pictures of which scans are missing, which libjpeg smooths, and sequential ones that have a component
-//! twice, of which libjpeg mixes both and luma takes the first; and those with a quantization table behind the first scan, which
-//! libjpeg-turbo-rs, other than libjpeg, takes for the scans before as well.
+//! Not compared: progressive pictures with missing scans, which libjpeg smooths; sequential ones with a repeated
+//! component, of which libjpeg mixes both and luma takes the first; and those with a quantization table behind the
+//! first scan, which libjpeg-turbo-rs, unlike libjpeg, also applies to earlier scans.
 //!
-//! libjpeg-turbo-rs and not zune-jpeg, whose samples differ by one here and there, and by more at rare samplings.
+//! libjpeg-turbo-rs and not zune-jpeg, whose samples sometimes differ by one, and by more at rare samplings.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -19,7 +19,7 @@ use peak_alloc::PeakAlloc;
 static HEAP: PeakAlloc = PeakAlloc;
 
 const PIXELS_MAX: u64 = 1 << 18;
-/// Scans that luma reads at most, and the calls that begin and end one.
+/// The most scans that luma reads, and the calls that begin and end one.
 const CALLS_PER_SCAN: u64 = 3;
 const SCANS_MAX: u64 = 101;
 
@@ -62,7 +62,7 @@ fn bands(data: &[u8], scale: Scale) -> Option<Vec<Vec<u8>>> {
     Some(planes)
 }
 
-/// Reads the picture by the other decoder, and writes it by both encoders.
+/// Reads the picture with the other decoder, and writes it with both encoders.
 fn compare(data: &[u8], picture: &Picture) {
     let (width, height, samples) = (picture.width as usize, picture.height as usize, &picture.planes[0]);
     if is_whole(data)
@@ -77,8 +77,8 @@ fn compare(data: &[u8], picture: &Picture) {
     assert!(ours.ok() == other.ok(), "another file at quality {quality}");
 }
 
-/// Whether all coefficients of the first component were sent, each bit once (T.81 B.2.3, G.1.1.1), with the quantization
-/// table that the first scan has.
+/// Whether all coefficients of the first component were sent, each bit once (T.81 B.2.3, G.1.1.1), with the
+/// quantization table of the first scan.
 fn is_whole(data: &[u8]) -> bool {
     let (mut first, mut left, mut scans) = (None, [0u8; 64], 0);
     let (mut progressive, mut scanned) = (false, false);

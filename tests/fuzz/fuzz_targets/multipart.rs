@@ -1,5 +1,5 @@
-//! Invariant: a form gives the same upload, or the same fault, in whatever pieces it comes; events come in their order;
-//! and no part's data contains the delimiter, nor do the parts hold more than the body.
+//! Invariant: a form gives the same upload, or the same error, in whatever pieces it comes; events come in order; no
+//! part's data contains the delimiter, and the parts together are not longer than the body.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -15,7 +15,7 @@ const TYPES: [&[u8]; 4] = [
 
 fuzz_target!(|data: &[u8]| {
     let Some(([seed, kind], body)) = data.split_first_chunk() else { return };
-    // A Content-Type of the fuzzer's own, where it wants one.
+    // A Content-Type chosen by the fuzzer, if it wants one.
     let (content_type, body) = match TYPES.get(usize::from(*kind)) {
         Some(content_type) => (*content_type, body),
         None => body.split_at(usize::from(*kind).min(body.len())),

@@ -1,6 +1,6 @@
-//! Invariant: whatever the bytes are, probe, decode and encode return; what a picture takes on the heap while it is
-//! decoded stays within what its header announced, and what it takes while it is written within what its size says;
-//! a picture that was decoded can be written in every format, and read again at the same size.
+//! Invariant: for any bytes, probe, decode and encode return; decoding's heap use stays within what the header
+//! announced, and encoding's within the limit for the size; a decoded picture can be written in every format, and
+//! read again at the same size.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((choice, picture)) = data.split_last() else { return };
     let Ok(found) = probe(picture, &LIMITS) else { return };
     let (decoded, peak) = peak_of(|| decode(picture, &found, &LIMITS));
-    // A block that shrinks counts as two here; the system's allocator shrinks it where it lies.
+    // A block that shrinks counts twice here; the system's allocator shrinks it in place.
     let shrunk = 2 * u64::from(found.width) * u64::from(found.height);
     assert!(peak <= found.decode_cost + shrunk, "{peak} bytes for {found:?}");
     let Ok(raster) = decoded else { return };

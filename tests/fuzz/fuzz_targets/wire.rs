@@ -1,6 +1,6 @@
-//! Invariant: a stream of messages to or from the scaler gives the same messages and ends in the same fault in
-//! whatever pieces it comes, whether samples are pushed or filled in; a decoder takes no byte beyond its message; and a
-//! message that is emitted again is decoded to itself.
+//! Invariant: a stream of messages to or from the scaler gives the same messages and ends with the same error in
+//! whatever pieces it comes, whether samples are pushed or filled in; a decoder takes no byte beyond its message; and
+//! an encoded message is decoded to itself.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -28,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
                 Reply::Error { code, reason } => wire::emit_error(*code, reason),
             };
             let mut decoder = ReplyDecoder::new(LIMITS, wire::allocate);
-            // What was no UTF-8 in a reason has become longer, perhaps too long for a line.
+            // Invalid UTF-8 in a reason became longer, perhaps too long for a line.
             if decoder.push(&emitted) == Ok(emitted.len()) {
                 let again = decoder.take();
                 assert!(again == Some(reply) || matches!(again, Some(Reply::Error { .. })));
@@ -58,7 +58,7 @@ where
     whole.0
 }
 
-/// The messages, and the fault that the stream ends in.
+/// The messages, and the error that ends the stream.
 fn decode<H: Head>(pieces: &[&[u8]], by_bulk: bool) -> (Vec<H::Message>, Option<WireError>) {
     let mut decoder = Decoder::<H>::new(LIMITS, wire::allocate);
     let mut messages = Vec::new();

@@ -1,5 +1,5 @@
-//! Invariant: whatever the bytes are, the processor time for probe, decode and encode together is at most a constant, and so
-//! much for each byte of the file and each pixel of the picture.
+//! Invariant: for any bytes, the processor time for probe, decode and encode together is at most a constant, plus a
+//! fixed time for each byte of the file and each pixel of the picture.
 #![no_main]
 
 use std::time::Duration;
@@ -12,8 +12,8 @@ use tp2::http::format::Format;
 
 const LIMITS: PixelLimits = PixelLimits { pixels_max: 1 << 20, side_max: 65_535 };
 
-/// The service itself is to take at most 0.4 s, 1 µs a byte and 30 ns a pixel. With every check on and a counter at every edge
-/// the code is about ten times slower.
+/// The service's own limit is 0.4 s, 1 µs per byte and 30 ns per pixel. With every check on and a counter at every
+/// edge the code is about ten times slower.
 const ALWAYS: Duration = Duration::from_millis(500);
 const A_BYTE: Duration = Duration::from_micros(10);
 const A_PIXEL: Duration = Duration::from_nanos(300);
@@ -28,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(took <= most, "{took:?} for {length} bytes and {pixels} pixels, not {most:?}");
 });
 
-/// All that a picture goes through, but for the scaler; its pixels, if its header was accepted.
+/// All steps of a picture except the scaler; its pixels, if its header was accepted.
 fn work(picture: &[u8], choice: u8) -> u32 {
     let Ok(found) = probe(picture, &LIMITS) else { return 0 };
     if let Ok(raster) = decode(picture, &found, &LIMITS) {

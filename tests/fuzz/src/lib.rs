@@ -1,4 +1,4 @@
-//! What the fuzzers share: how to cut an input into pieces.
+//! Shared by the fuzzers: cutting an input into pieces.
 //!
 //! `scripts/fuzz head` runs one of them, `scripts/fuzz` all.
 
