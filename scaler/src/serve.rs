@@ -11,8 +11,8 @@
 //! - No signal handler: SIGCHLD, SIGTERM and SIGINT are read from a descriptor. They coalesce, so reaping is a loop.
 //! - Children are counted when forked and removed when reaped, never otherwise; only pids in the table are signalled.
 //! - A client can't end this process: an error of accept or fork costs that client, or a pause, nothing more.
-//! - One address has at most [`PER_ADDRESS_MAX`] children by TCP; more of its clients wait in the [`lobby`], and in
-//!   the kernel's backlog. While a client waits for a child, TCP children older than [`FIRST_BYTE`] get SIGTERM: an
+//! - One address has at most [`PER_ADDRESS_MAX`] children by TCP; more of its clients wait in the
+//!   [lobby](crate::lobby), and in the kernel's backlog. While a client waits for a child, TCP children older than [`FIRST_BYTE`] get SIGTERM: an
 //!   idle child ends at once, a busy one after its answer. So silent clients do not keep others out.
 //! - The parent closes the connection as soon as the child has it: the peer must see the end when the child ends.
 //!
