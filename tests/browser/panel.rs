@@ -85,6 +85,8 @@ fn the_servers_own_figures_are_understood_and_asked_for_while_they_are_looked_at
     browser.wait_text("#lista .state", "Completada: 16\u{a0}×\u{a0}12");
     assert_eq!(browser.value("document.querySelector('#servidor').open"), false);
     assert_eq!(browser.value(ASKED), 1, "closed, it is not asked for");
+    // The comparison of the picture moves what is below it.
+    browser.wait_for("document.querySelector('#lista li').classList.contains('chosen')");
     browser.click("#servidor summary");
     for stage in ["decodificar", "escalar", "codificar"] {
         browser.wait_text("#etapas tbody", stage);
