@@ -79,6 +79,10 @@ fn settle(exchange: &mut Connection, sent: &mut Vec<u8>, now: Now) {
                     exchange.handle_done(order.id, &Err(WorkError::Undecodable("roto".into())), now);
                 }
                 Action::Ask(id, _) => exchange.handle_told(id, Err(WorkError::StoreBroken("roto".into())), now),
+                Action::Watch(id, _) => {
+                    exchange.handle_told(id, Err(WorkError::StoreBroken("roto".into())), now);
+                }
+                Action::Metrics(id, _) => exchange.handle_metrics(id, Default::default(), now),
                 Action::ShutdownWrite | Action::Log(_) => {}
             }
         }
