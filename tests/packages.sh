@@ -67,7 +67,7 @@ folder=$(echo "$work"/tp2-*)
 (cd "$folder" && sha256sum --quiet -c SHA256SUMS)
 for program in tp2 tp2-scaler tp2-cliente; do
     "$folder/$program" --help >/dev/null || fail "$program --help"
-    if readelf -d "$folder/$program" | grep -q NEEDED; then fail "$program needs libraries"; fi
+    if readelf -d "$folder/$program" | grep NEEDED >/dev/null; then fail "$program needs libraries"; fi
     [[ $(stat -c %s "$folder/$program") -lt 12000000 ]] || fail "$program is too large"
 done
 mkdir "$work/empty"
@@ -126,8 +126,10 @@ dpkg-deb --root-owner-group -Znone -b "$work/next" "$work/next.deb" >/dev/null
 dpkg -i "$work/next.deb" >/dev/null
 grep -q '^TP2_COLA=7$' /etc/default/tp2 || fail "an upgrade took the settings"
 as_the_unit
-curl -sS "http://127.0.0.1:$port/metrics" | grep -q '^tp2_queue_places_max 7$' || fail "the settings are not heeded"
-curl -sS --fail "http://127.0.0.1:$port/estado/$id?espera=30" | grep -q '"estado":"Completada"' || fail "the task is gone"
+# Read to the end: grep -q ends at its line, and then curl could not write the rest and fails.
+curl -sS "http://127.0.0.1:$port/metrics" | grep '^tp2_queue_places_max 7$' >/dev/null || fail "the settings are not heeded"
+curl -sS --fail "http://127.0.0.1:$port/estado/$id?espera=30" | grep '"estado":"Completada"' >/dev/null ||
+    fail "the task is gone"
 gray upgrade
 stop
 cd "$work"
