@@ -9,7 +9,7 @@
 //!   error of the disk undoes the batch, whose requests are then tried one by one.
 //!
 //! What it refuses to do: to work on a file of another program or of a later version; to trust what it reads (a value
-//! out of its range is [`StoreError::Broken`], no panic).
+//! out of its range, or a picture that is not what its checksum was made of, is [`StoreError::Damaged`], no panic).
 //!
 //! Known limits: a picture has at most 1,000,000,000 bytes, SQLite's own bound. A device error on a write can't be
 //! told from an exceeded quota, and is [`StoreError::Full`].
@@ -32,6 +32,7 @@ mod refusal;
 mod retention;
 mod schema;
 mod status;
+mod sums;
 mod tasks;
 mod trouble;
 mod writer;

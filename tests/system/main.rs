@@ -15,6 +15,7 @@ mod bank;
 mod bank_mongodb;
 mod collections;
 mod connections;
+mod damage;
 mod dashboards;
 mod deadlines;
 mod descriptors;

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::sums;
 use crate::model::face::{Face, FolderPage, Page};
 use crate::store::StoreError;
 
@@ -21,10 +22,10 @@ pub(super) fn insert(conn: &Connection, folder: &str, face: &Face) -> Result<boo
         .execute([folder])?;
     let inserted = conn
         .prepare_cached(
-            "INSERT INTO imagen (carpeta, nombre, imagen_str, pixeles)
-             SELECT id, ?2, ?3, ?4 FROM carpeta WHERE nombre = ?1 ON CONFLICT DO NOTHING",
+            "INSERT INTO imagen (carpeta, nombre, imagen_str, pixeles, suma)
+             SELECT id, ?2, ?3, ?4, ?5 FROM carpeta WHERE nombre = ?1 ON CONFLICT DO NOTHING",
         )?
-        .execute((folder, name, image, &samples[..]))?;
+        .execute((folder, name, image, &samples[..], sums::of_face(image, samples)))?;
     Ok(inserted > 0)
 }
 
@@ -127,10 +128,12 @@ pub(super) fn names(
 pub(super) fn face(conn: &Connection, folder: &str, name: &str) -> Result<Option<Vec<Face>>, StoreError> {
     let Some((folder, _)) = find(conn, folder)? else { return Ok(None) };
     let face = conn
-        .prepare_cached("SELECT nombre, imagen_str, pixeles FROM imagen WHERE carpeta = ?1 AND nombre = ?2")?
+        .prepare_cached(
+            "SELECT nombre, imagen_str, pixeles, suma FROM imagen WHERE carpeta = ?1 AND nombre = ?2",
+        )?
         .query_row((folder, name), of)
         .optional()?;
-    Ok(Some(face.into_iter().collect()))
+    face.into_iter().collect::<Result<_, _>>().map(Some)
 }
 
 pub(super) fn faces(
@@ -140,19 +143,26 @@ pub(super) fn faces(
     max: usize,
 ) -> Result<Option<Vec<Face>>, StoreError> {
     let Some((folder, _)) = find(conn, folder)? else { return Ok(None) };
-    let faces = conn
-        .prepare_cached(
-            "SELECT nombre, imagen_str, pixeles FROM imagen
+    conn.prepare_cached(
+        "SELECT nombre, imagen_str, pixeles, suma FROM imagen
              WHERE carpeta = ?1 AND nombre > ?2 ORDER BY nombre LIMIT ?3",
-        )?
-        .query_map((folder, after.unwrap_or(""), limit(max)), of)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(Some(faces))
+    )?
+    .query_map((folder, after.unwrap_or(""), limit(max)), of)?
+    .map(|face| face?)
+    .collect::<Result<_, _>>()
+    .map(Some)
 }
 
-fn of(row: &Row<'_>) -> rusqlite::Result<Face> {
+/// The row's face, unless it is not what its checksum was made of.
+fn of(row: &Row<'_>) -> rusqlite::Result<Result<Face, StoreError>> {
     let samples: Vec<u8> = row.get("pixeles")?;
-    Ok(Face { name: row.get("nombre")?, image: row.get("imagen_str")?, samples: Bytes::from(samples) })
+    let (name, image): (String, String) = (row.get("nombre")?, row.get("imagen_str")?);
+    let sum: Option<u32> = row.get("suma")?;
+    if sum.is_some_and(|sum| sum != sums::of_face(&image, &samples)) {
+        let words = format!("la imagen «{name}» del banco está dañada: su suma no coincide");
+        return Ok(Err(StoreError::Damaged(words)));
+    }
+    Ok(Ok(Face { name, image, samples: Bytes::from(samples) }))
 }
 
 /// SQLite counts in i64, and takes a negative limit for no limit.

@@ -114,7 +114,7 @@ impl SqlitePass<'_> {
             .optional()?;
         self.conn
             .prepare_cached(
-                "UPDATE task SET state = 4, expired_at = ?2, key = NULL, digest = NULL,
+                "UPDATE task SET state = 4, expired_at = ?2, key = NULL, digest = NULL, sums = NULL,
                         code = NULL, slug = NULL, detail = NULL WHERE seq = ?1",
             )?
             .execute((seq, KeptRow(self.at)))?;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::blob;
+use super::blob::StoredFile;
 use super::kept::KeptRow;
 use crate::model::admission::{Full, Reservation};
 use crate::model::task::{Problem, Shape, Status, TaskState};
@@ -104,13 +104,18 @@ pub(super) fn file(
     mut reservation: Reservation,
 ) -> Result<Option<(Bytes, Reservation)>, StoreError> {
     let kept = conn
-        .prepare_cached("SELECT seq, length FROM task JOIN result ON result.task = task.seq WHERE id = ?1")?
-        .query_row([KeptRow(id)], |row| Ok((row.get("seq")?, row.get::<_, u64>("length")?)))
+        .prepare_cached(
+            "SELECT seq, length, sums FROM task JOIN result ON result.task = task.seq WHERE id = ?1",
+        )?
+        .query_row([KeptRow(id)], |row| {
+            Ok((row.get("seq")?, row.get::<_, u64>("length")?, row.get::<_, Option<Vec<u8>>>("sums")?))
+        })
         .optional()?;
-    let within = |&(_, length): &(i64, u64)| range.start <= range.end && range.end <= length;
-    let Some((seq, _)) = kept.filter(within) else { return Ok(None) };
+    let within =
+        |&(_, length, _): &(i64, u64, Option<Vec<u8>>)| range.start <= range.end && range.end <= length;
+    let Some((seq, _, sums)) = kept.filter(within) else { return Ok(None) };
     let length = range.end - range.start;
     reservation.charge(length).map_err(|Full| StoreError::NoRoom { length })?;
-    let bytes = blob::read(conn, "result", seq, range)?;
+    let bytes = StoredFile { table: "result", row: seq, sums: sums.as_deref() }.read(conn, range)?;
     Ok(Some((bytes.into(), reservation)))
 }

@@ -8,10 +8,10 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension, named_params};
 use uuid::Uuid;
 
-use super::blob::{self, Unread};
+use super::blob::{self, StoredFile, Unread};
 use super::kept::KeptRow;
 use super::trouble::is_lasting;
-use super::{retention, status};
+use super::{retention, status, sums};
 use crate::model::admission::{Full, Reservation};
 use crate::model::picture::Picture;
 use crate::model::task::{Problem, Submission};
@@ -46,8 +46,8 @@ pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Accep
         }
     }
     conn.prepare_cached(
-        "INSERT INTO task (id, accepted_at, received, transform, key, digest)
-         VALUES (:id, :at, :received, :transform, :key, :digest)",
+        "INSERT INTO task (id, accepted_at, received, transform, key, digest, sums)
+         VALUES (:id, :at, :received, :transform, :key, :digest, :sums)",
     )?
     .execute(named_params! {
         ":id": KeptRow(*id),
@@ -56,6 +56,7 @@ pub(super) fn accept(conn: &Connection, submission: &Submission) -> Result<Accep
         ":transform": transform.to_string(),
         ":key": key,
         ":digest": digest,
+        ":sums": sums::of_file(picture),
     })?;
     let seq = conn.last_insert_rowid();
     conn.prepare_cached("INSERT INTO upload (task, file) VALUES (?1, ?2)")?
@@ -84,7 +85,7 @@ pub(super) fn claim(
         .query_row([crashes_max], |row| row.get(0))
         .optional()?;
     let Some(seq) = next else { return Ok(Err(Claimed::Nothing)) };
-    let NextTask { id, crashes, tries, length, transform } = match next_of(conn, seq) {
+    let NextTask { id, crashes, tries, length, transform, sums } = match next_of(conn, seq) {
         Err(error) if is_lasting(&error) => return give_up(conn, seq, at).map(Err),
         next => next?,
     };
@@ -103,10 +104,15 @@ pub(super) fn claim(
     if let Err(Full) = reservation.charge(length) {
         return Ok(Err(Claimed::NoRoom { length }));
     }
-    let picture = match blob::read(conn, "upload", seq, 0..length) {
+    let file = StoredFile { table: "upload", row: seq, sums: sums.as_deref() };
+    let picture = match file.read(conn, 0..length) {
         Err(Unread::NoRoom { length }) => {
             reservation.shrink_to(0);
             return Ok(Err(Claimed::NoRoom { length }));
+        }
+        Err(Unread::Damaged) => {
+            reservation.shrink_to(0);
+            return give_up(conn, seq, at).map(Err);
         }
         Err(Unread::Sqlite(error)) if is_lasting(&error) => {
             reservation.shrink_to(0);
@@ -126,7 +132,7 @@ fn give_up(conn: &Connection, seq: i64, at: SystemTime) -> Result<Claimed, Store
     // Damaged pages can't be freed: the picture then stays, without a task.
     conn.prepare_cached("SAVEPOINT upload")?.execute(())?;
     match forget_upload(conn, seq) {
-        Err(StoreError::Broken(_)) if !conn.is_autocommit() => {
+        Err(StoreError::Damaged(_) | StoreError::Broken(_)) if !conn.is_autocommit() => {
             conn.prepare_cached("ROLLBACK TO upload")?.execute(())?;
         }
         forgotten => forgotten?,
@@ -144,17 +150,17 @@ struct NextTask {
     tries: u32,
     length: u64,
     transform: Transform,
+    sums: Option<Vec<u8>>,
 }
 
 fn next_of(conn: &Connection, seq: i64) -> rusqlite::Result<NextTask> {
-    conn.prepare_cached("SELECT id, crashes, tries, received, transform FROM task WHERE seq = ?1")?.query_row(
-        [seq],
-        |row| {
+    conn.prepare_cached("SELECT id, crashes, tries, received, transform, sums FROM task WHERE seq = ?1")?
+        .query_row([seq], |row| {
             let (KeptRow(id), KeptRow(transform)) = (row.get("id")?, row.get("transform")?);
             let (crashes, tries) = (row.get("crashes")?, row.get("tries")?);
-            Ok(NextTask { id, crashes, tries, length: row.get("received")?, transform })
-        },
-    )
+            let (length, sums) = (row.get("received")?, row.get("sums")?);
+            Ok(NextTask { id, crashes, tries, length, transform, sums })
+        })
 }
 
 /// Ends a task in work; false, and nothing is stored, if it is not in work.
@@ -171,8 +177,8 @@ pub(super) fn end(
     match end {
         End::Failed(problem) => fail(conn, seq, at, problem)?,
         End::Done(picture) => {
-            conn.prepare_cached("UPDATE task SET state = 2, ended_at = ?2 WHERE seq = ?1")?
-                .execute((seq, KeptRow(at)))?;
+            conn.prepare_cached("UPDATE task SET state = 2, ended_at = ?2, sums = ?3 WHERE seq = ?1")?
+                .execute((seq, KeptRow(at), sums::of_file(&picture.file)))?;
             forget_upload(conn, seq)?;
             keep_result(conn, seq, picture)?;
             retention::make_room(conn, retention, at, seq)?;
@@ -198,7 +204,7 @@ fn fail(conn: &Connection, seq: i64, at: SystemTime, problem: &Problem) -> Resul
 fn note_failure(conn: &Connection, seq: i64, at: SystemTime, problem: &Problem) -> Result<(), StoreError> {
     let Problem { code, slug, detail } = problem;
     conn.prepare_cached(
-        "UPDATE task SET state = 3, ended_at = ?2, code = ?3, slug = ?4, detail = ?5 WHERE seq = ?1",
+        "UPDATE task SET state = 3, ended_at = ?2, code = ?3, slug = ?4, detail = ?5, sums = NULL WHERE seq = ?1",
     )?
     .execute((seq, KeptRow(at), code, slug, detail))?;
     Ok(())

@@ -77,6 +77,8 @@ impl Place for Directory {
     }
 }
 
+mod damage;
+
 mod contract {
     use super::Directory;
 
@@ -265,7 +267,7 @@ fn what_is_no_store_is_refused_and_left_alone() {
     drop(directory.open());
     directory.look::<i64>("PRAGMA user_version").checked_sub(1).unwrap();
     Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let newer = "es de una versión más nueva de tp2 (su esquema es el 99; esta versión conoce hasta el 2)";
+    let newer = "es de una versión más nueva de tp2 (su esquema es el 99; esta versión conoce hasta el 3)";
     assert_eq!(directory.refusal(), refusal(newer));
     fs::remove_file(&file).unwrap();
 

@@ -7,7 +7,11 @@ use crate::store::StoreError;
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let words = words(&error);
-        if is_full(&error) { Self::Full(words) } else { Self::Broken(words) }
+        match error {
+            _ if is_full(&error) => Self::Full(words),
+            _ if is_lasting(&error) => Self::Damaged(words),
+            _ => Self::Broken(words),
+        }
     }
 }
 

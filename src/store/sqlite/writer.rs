@@ -165,5 +165,10 @@ fn answer(ticket: u64, write: StoreWrite, outcome: Outcome) -> StoreAnswer {
         // Only a claim has this effect.
         (WriteEffect::Turn(_), _) => StoreReply::Claimed(Claimed::Nothing),
     });
+    // A change that damaged data prevents is tried again, as after any other failure.
+    let result = result.map_err(|error| match error {
+        StoreError::Damaged(words) => StoreError::Broken(words),
+        error => error,
+    });
     StoreAnswer { ticket, result }
 }
