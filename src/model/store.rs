@@ -374,6 +374,8 @@ pub enum Claimed {
     Task(Box<Claim>),
     /// None waits.
     Nothing,
+    /// Some wait, and others have hold of all of them at this moment.
+    Held,
     /// A suspect waits, which must be worked on alone.
     MustBeAlone,
     /// The next one's picture has so many bytes, and the reservation has no room for them.

@@ -9,7 +9,7 @@
 //! - Every time comes from the database's clock, and the order from a sequence: no server's clock decides anything.
 //! - Counts and sums are kept in tables, and updated in the same statement as what they count.
 //! - A server shows every [`BEAT`] that it lives; [`heartbeat`] says when it is dead.
-//! - A server that waits for work, or for the end of a task, is notified; polling each second is the fallback.
+//! - A server that waits for work, or for the end of a task, is notified; polling every second and a half is the fallback.
 //!
 //! What it refuses to do: to wait without end. Each step has a time limit; when the database does not answer, further
 //! requests are refused at once for a moment. To work where `fsync` or `synchronous_commit` is off.
@@ -29,6 +29,7 @@ use self::writer::PgWriter;
 use super::{Backend, Reader, Retention, StoreError, StoreRead, StoreReply};
 
 mod bank;
+mod batch;
 mod error;
 mod heartbeat;
 mod link;

@@ -2,8 +2,8 @@
 //!
 //! Rules: one [`StoreAnswer`] for each [`StoreRequest`] in any case: when a backend panics, its requests are answered
 //! [`StoreError::Broken`] and the thread goes on; [`Store::ask`] itself answers for a thread that is gone. Writes are
-//! made in the order in which they were asked, and so are reads. Group commit: the writer gets one request and all
-//! that wait by then, so that they share one disk sync; a request never waits for others to join it.
+//! made in the order in which they were asked, and so are reads. Group commit: the writer gets what was asked at once,
+//! and all that waits by then, so that they share one disk sync; a request never waits for others to join it.
 //!
 //! What it refuses to do: to bound its queues. A caller has a reservation for the bytes that it hands in, and the
 //! number of clients and workers bounds the requests.
@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, SendError, Sender, unbounded};
 
 use super::{Ask, End, StoreAnswer, StoreError, StoreRead, StoreReply, StoreRequest, StoreWrite, documents};
 use crate::model::admission::Reservation;
@@ -79,7 +79,7 @@ pub struct Store {
 
 /// The two threads of a backend.
 struct Desk {
-    writes: Sender<(u64, StoreWrite)>,
+    writes: Sender<Vec<(u64, StoreWrite)>>,
     reads: Sender<(u64, Look)>,
     writing: JoinHandle<Box<dyn Writer>>,
     reading: JoinHandle<()>,
@@ -123,9 +123,18 @@ impl Store {
 
     /// Asks without blocking. The answer comes through [`DeliverAnswer`].
     pub fn ask(&self, request: StoreRequest) {
+        self.ask_all(vec![request]);
+    }
+
+    /// The same for several: changes to the same database share a transaction, within its bounds.
+    pub fn ask_all(&self, requests: Vec<StoreRequest>) {
         match &self.bank {
-            Some(bank) if request.ask.is_about_bank() => bank.ask(request),
-            _ => self.all.ask(request),
+            Some(bank) => {
+                let (of_bank, others) = requests.into_iter().partition(|request| request.ask.is_about_bank());
+                bank.ask_all(of_bank);
+                self.all.ask_all(others);
+            }
+            None => self.all.ask_all(requests),
         }
     }
 
@@ -158,18 +167,28 @@ impl Desk {
         Ok(Self { writes, reads, writing, reading, deliver, brake })
     }
 
-    fn ask(&self, request: StoreRequest) {
-        let StoreRequest { ticket, ask } = request;
-        let asked = match ask {
-            Ask::Write(write) => self.writes.send((ticket, write)).is_ok(),
-            Ask::Read(read) => self.reads.send((ticket, Look::Read(read))).is_ok(),
-            Ask::Document { look, reservation } => {
-                self.reads.send((ticket, Look::Document(look, reservation))).is_ok()
+    fn ask_all(&self, requests: Vec<StoreRequest>) {
+        let (mut writes, mut lost) = (Vec::new(), Vec::new());
+        let read = |ticket, look| self.reads.send((ticket, look)).is_ok();
+        for StoreRequest { ticket, ask } in requests {
+            let asked = match ask {
+                Ask::Write(write) => {
+                    writes.push((ticket, write));
+                    true
+                }
+                Ask::Read(look) => read(ticket, Look::Read(look)),
+                Ask::Document { look, reservation } => read(ticket, Look::Document(look, reservation)),
+            };
+            if !asked {
+                lost.push(ticket);
             }
-        };
-        if !asked {
-            drop(PendingReplies::new([ticket], &self.deliver));
         }
+        if !writes.is_empty()
+            && let Err(SendError(writes)) = self.writes.send(writes)
+        {
+            lost.extend(writes.into_iter().map(|(ticket, _)| ticket));
+        }
+        drop(PendingReplies::new(lost, &self.deliver));
     }
 
     fn brake(&self) {
@@ -192,12 +211,18 @@ impl Desk {
 }
 
 fn write_all(
-    requests: &Receiver<(u64, StoreWrite)>,
+    requests: &Receiver<Vec<(u64, StoreWrite)>>,
     mut writer: Box<dyn Writer>,
     deliver: &DeliverAnswer,
 ) -> Box<dyn Writer> {
-    while let Ok(first) = requests.recv() {
-        let batch = gather(first, requests);
+    // What did not fit into the transaction before comes first.
+    let mut waiting = VecDeque::new();
+    loop {
+        if waiting.is_empty() {
+            let Ok(asked) = requests.recv() else { break };
+            waiting.extend(asked);
+        }
+        let batch = gather(&mut waiting, requests);
         let mut owed = PendingReplies::new(batch.iter().map(|(ticket, _)| *ticket), deliver);
         let answers = catch_unwind(AssertUnwindSafe(|| writer.write(batch))).unwrap_or_default();
         for answer in answers {
@@ -207,12 +232,17 @@ fn write_all(
     writer
 }
 
-/// This request, and those that wait behind it, within the bounds of one transaction.
-fn gather(first: (u64, StoreWrite), requests: &Receiver<(u64, StoreWrite)>) -> Vec<(u64, StoreWrite)> {
-    let mut bytes = weight(&first.1);
-    let mut batch = vec![first];
+/// The first of these requests, and those behind it, within the bounds of one transaction.
+fn gather(
+    waiting: &mut VecDeque<(u64, StoreWrite)>,
+    requests: &Receiver<Vec<(u64, StoreWrite)>>,
+) -> Vec<(u64, StoreWrite)> {
+    let (mut batch, mut bytes) = (Vec::new(), 0_usize);
     while batch.len() < BATCH_MAX && bytes < BATCH_BYTES {
-        let Ok(next) = requests.try_recv() else { break };
+        if waiting.is_empty() {
+            waiting.extend(requests.try_recv().unwrap_or_default());
+        }
+        let Some(next) = waiting.pop_front() else { break };
         bytes = bytes.saturating_add(weight(&next.1));
         batch.push(next);
     }

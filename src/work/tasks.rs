@@ -3,7 +3,9 @@
 //! Data in, [`Effect`]s out; no store, no clock and no socket inside. Rules:
 //! - A task counts as accepted, or as ended, when the store has said so, and not before.
 //! - At most [`Tasks::in_work_max`] tasks are in memory, at most one of them without memory for its work; the others
-//!   wait in the store. A task that was in work when a server crashed is a suspect: it is worked on alone, so that
+//!   wait in the store. With an end, the next task is claimed in the same breath, so that both can be one transaction:
+//!   until the answer, the task that ends does not count. If its end can't be stored it counts again, and at worst
+//!   twice as many are in memory for so long. A task that was in work when a server crashed is a suspect: it is worked on alone, so that
 //!   another crash is blamed on no other; and after a pause, so that an innocent one is not in work at each of several
 //!   crashes in quick succession.
 //! - Transient failures (the scaler is away, no worker began it) requeue the task. Failures that may be random are
@@ -41,10 +43,14 @@ const SWEEP_TIME: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 const PROBATION: Duration = Duration::from_millis(200);
 /// A task for which there was no memory, or no scaler, is looked at again after so long.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Another server has hold of a waiting task, perhaps only to note that a client waits for it: it is claimed again after
+/// so long, and ever twice as long, up to [`PAUSE`].
+const MOMENT: Duration = Duration::from_millis(10);
 /// A wall clock that was set by more than this is logged.
 const JUMP: Duration = Duration::from_secs(60);
-/// How often a shared store is asked what other servers have done.
-const LOOK_TIME: Duration = Duration::from_secs(1);
+/// How often a shared store is asked what other servers have done: with the store's own signs of life, an idle server
+/// asks less than once a second.
+const LOOK_TIME: Duration = Duration::from_millis(1500);
 /// Most tasks of one such question.
 const LOOKED_AT: usize = 1000;
 
@@ -80,6 +86,8 @@ pub struct Tasks {
     asked: HashMap<u64, TicketKind>,
     in_work: HashMap<Uuid, InWork>,
     claims: usize,
+    /// Grows with each reason to look again: what older claims have found says nothing about it.
+    look: u32,
     /// As far as is known, no task waits.
     idle: bool,
     caution: Caution,
@@ -91,6 +99,8 @@ pub struct Tasks {
     /// How far the wall clock was ahead of that one, or behind it, when last logged.
     jumped: (Duration, bool),
     claim_at: Option<Instant>,
+    /// Pause if the next claim finds what others have hold of.
+    moment: Duration,
     waiters: Waiters,
     /// Changes that the store could not make, to be tried again.
     unsettled: Vec<Unsettled>,
@@ -121,6 +131,14 @@ struct InWork {
     suspect: bool,
     tries: u32,
     memory: Memory,
+    /// Its end is being stored, for the first time.
+    ending: bool,
+}
+
+impl InWork {
+    fn new(suspect: bool, tries: u32, memory: Memory) -> Self {
+        Self { run: None, suspect, tries, memory, ending: false }
+    }
 }
 
 /// Whether a task in memory has what its work takes, or only its picture.
@@ -146,6 +164,7 @@ impl Tasks {
             asked: HashMap::new(),
             in_work: HashMap::new(),
             claims: 0,
+            look: 0,
             idle: false,
             caution: Caution::None,
             crashes_max: 0,
@@ -153,6 +172,7 @@ impl Tasks {
             began_wall: now.wall,
             jumped: (Duration::ZERO, false),
             claim_at: None,
+            moment: MOMENT,
             waiters: Waiters::default(),
             unsettled: Vec::new(),
             recent: Recent::default(),
@@ -317,17 +337,27 @@ impl Tasks {
         }
         if self.look_at.is_some_and(|at| now.at >= at) {
             self.look_at = Some(now.at + LOOK_TIME);
-            // One claim, and more of them if it leads to something.
-            (self.idle, self.caution) = (false, self.caution.max(Caution::Look));
-            self.look();
+            self.look_again();
+            self.look_elsewhere();
         }
         while self.probation().is_some_and(|end| now.at >= end) {
             self.crashes_max += 1;
-            (self.idle, self.caution) = (false, self.caution.max(Caution::Look));
+            self.look_again();
         }
         for work in self.in_work.values_mut().filter(|work| work.memory == Memory::Unknown) {
             work.memory = Memory::Lacking;
         }
+        self.claim(server, now);
+    }
+
+    /// One claim, and more of them if it leads to something.
+    fn look_again(&mut self) {
+        self.look = self.look.wrapping_add(1);
+        (self.idle, self.caution) = (false, self.caution.max(Caution::Look));
+    }
+
+    /// Claims as many tasks as there is room for.
+    fn claim(&mut self, server: &ServerState, now: Now) {
         let is_able = !server.draining.get()
             && !server.scaler_away.get()
             && server.stuck.get().is_none()
@@ -338,12 +368,12 @@ impl Tasks {
             let (crashes_max, in_work, reservation) =
                 (self.crashes_max, self.in_work.len(), server.admission.reservation());
             let claim = StoreWrite::Claim { crashes_max, in_work, at: now.wall, reservation };
-            self.write(TicketKind::Claim { crashes_max }, claim);
+            self.write(TicketKind::Claim { look: self.look }, claim);
         }
     }
 
     /// Asks the store whether tasks that clients wait for, and that are not in work here, have ended.
-    fn look(&mut self) {
+    fn look_elsewhere(&mut self) {
         let elsewhere: Vec<Uuid> =
             self.waiters.tasks().filter(|task| !self.in_work.contains_key(task)).collect();
         for some in elsewhere.chunks(LOOKED_AT) {
@@ -352,11 +382,11 @@ impl Tasks {
     }
 
     fn wants_task(&self) -> bool {
-        let taken = self.in_work.len() + self.claims;
+        let taken = self.in_work.values().filter(|work| !work.ending).count() + self.claims;
         let room = match self.caution {
             Caution::None => taken < self.window,
             Caution::Look => taken < self.window && self.claims == 0,
-            Caution::Alone => taken == 0,
+            Caution::Alone => self.in_work.is_empty() && self.claims == 0,
         };
         let is_hindered = |work: &InWork| work.suspect || work.memory != Memory::Enough;
         room && !self.idle && !self.in_work.values().any(is_hindered)

@@ -13,7 +13,7 @@ use crate::model::image::Encoding;
 use crate::model::job::{WorkOutput, WorkResult};
 use crate::model::picture::{Picture, Times};
 use crate::model::server_state::{Limits, ServerPart};
-use crate::model::store::{Acceptance, Claimed, End, StoreAnswer, StoreError};
+use crate::model::store::{Acceptance, Claimed, End, News, StoreAnswer, StoreError};
 use crate::model::task::{Shape, Submission, TaskState};
 use crate::model::transform::{Size, Transform};
 use crate::work::pipeline::Reached;
@@ -302,8 +302,13 @@ fn so_many_are_in_memory_and_no_more() {
     assert_eq!((world.claims(), world.begun.len()), (0, 3));
 
     world.end(2, world.done());
+    let asked: Vec<&Ask> = world.asked.iter().map(|request| &request.ask).collect();
+    assert!(
+        matches!(asked[..], [Ask::Write(StoreWrite::End { .. }), Ask::Write(StoreWrite::Claim { .. })]),
+        "the next one is claimed right behind the end: {asked:?}"
+    );
     world.advance();
-    assert_eq!(world.claims(), 0, "it is in memory until the store has its result");
+    assert_eq!(world.claims(), 1);
     assert!(matches!(world.settled(true), StoreWrite::End { end: End::Done(_), .. }));
     world.advance();
     assert_eq!(world.claims(), 1);
@@ -312,6 +317,161 @@ fn so_many_are_in_memory_and_no_more() {
     world.settled(true);
     world.advance();
     assert_eq!(world.claims(), 0, "nobody waits");
+}
+
+/// What the end of a task, and the claim behind it, are answered.
+const ANSWERS: [fn(&mut World); 5] = [
+    |world| world.claim(9, false),
+    |world| world.told_of_claim(Claimed::Nothing),
+    |world| world.told_of_claim(Claimed::NoRoom { length: 9 }),
+    |world| world.told_of_claim(Claimed::MustBeAlone),
+    |world| drop(world.answer(Err(broken()), is_claim)),
+];
+
+fn is_claim(ask: &Ask) -> bool {
+    matches!(ask, Ask::Write(StoreWrite::Claim { .. }))
+}
+
+fn is_end(ask: &Ask) -> bool {
+    matches!(ask, Ask::Write(StoreWrite::End { .. }))
+}
+
+#[test]
+fn an_end_and_the_claim_behind_it_are_answered_in_any_order() {
+    for (number, claimed) in ANSWERS.into_iter().enumerate() {
+        for (end_is_stored, end_is_first) in [(true, true), (true, false), (false, true), (false, false)] {
+            let what = format!("answer {number}, {end_is_stored}, {end_is_first}");
+            let mut world = World::busy(2, &[1, 2]);
+            world.end(1, world.done());
+            assert_eq!(world.claims(), 1, "{what}");
+            let end = |world: &mut World| {
+                let result = if end_is_stored { Ok(StoreReply::Known(true)) } else { Err(full()) };
+                world.answer(result, is_end);
+                world.advance();
+            };
+            if end_is_first {
+                end(&mut world);
+            }
+            claimed(&mut world);
+            world.advance();
+            if !end_is_first {
+                end(&mut world);
+            }
+            // It is offered again, and nothing more is taken on before the store has it.
+            if !end_is_stored {
+                assert_eq!((world.claims(), world.tasks.in_work()), (0, 2 + world.begun.len() - 2), "{what}");
+                world.wait(RETRY_TIME);
+                world.answer(Ok(StoreReply::Known(true)), is_end);
+            }
+            while world.asked.iter().any(|request| matches!(request.ask, Ask::Write(StoreWrite::Probe))) {
+                world.answer(Ok(StoreReply::Nothing), |ask| matches!(ask, Ask::Write(StoreWrite::Probe)));
+            }
+            world.wait(PAUSE + RETRY_TIME);
+            while world.asked.iter().any(|request| matches!(request.ask, Ask::Write(StoreWrite::Probe))) {
+                world.answer(Ok(StoreReply::Nothing), |ask| matches!(ask, Ask::Write(StoreWrite::Probe)));
+            }
+            world.advance();
+            // One more for each place, unless there is none or it has to be alone.
+            let (in_work, claims) = match number {
+                0 => (2, 0),
+                1 | 3 => (1, 0),
+                _ => (1, 1),
+            };
+            assert_eq!((world.tasks.in_work(), world.claims()), (in_work, claims), "{what}");
+            // The other one's end goes on from there.
+            world.end(2, world.done());
+            assert_eq!(world.claims(), usize::from(number != 1 && number != 3) + claims.min(1), "{what}");
+            world.answer(Ok(StoreReply::Known(true)), is_end);
+            world.advance();
+            assert_eq!(world.claims(), [1, 0, 2, 1, 2][number], "{what}");
+        }
+    }
+}
+
+#[test]
+fn however_many_ends_fail_no_more_than_twice_as_many_are_in_memory() {
+    let mut world = World::busy(3, &[1, 2, 3]);
+    for number in 1..=3 {
+        world.end(number, world.done());
+    }
+    assert_eq!(world.claims(), 3);
+    for number in 4..=6 {
+        world.claim(number, false);
+        world.advance();
+    }
+    assert_eq!((world.claims(), world.tasks.in_work()), (0, 6));
+    // Of these neither the end is stored, nor do others come.
+    let damaged = || Err(StoreError::Damaged("x".into()));
+    for _ in 1..=3 {
+        world.answer(damaged(), is_end);
+    }
+    for number in 4..=6 {
+        world.end(number, world.done());
+        world.advance();
+        assert_eq!(world.claims(), 0, "{number}");
+    }
+    for _ in 4..=6 {
+        world.answer(Ok(StoreReply::Known(true)), is_end);
+        world.advance();
+    }
+    assert_eq!((world.claims(), world.tasks.in_work()), (0, 3));
+    world.wait(RETRY_TIME);
+    for (number, claims) in [(1, 1), (2, 2), (3, 3)] {
+        let Ask::Write(StoreWrite::End { id: of, .. }) = world.answer(Ok(StoreReply::Known(true)), is_end)
+        else {
+            panic!()
+        };
+        assert_eq!(of, id(number));
+        world.advance();
+        assert_eq!(world.claims(), claims);
+    }
+}
+
+#[test]
+fn a_suspect_ends_before_the_next_is_claimed_and_what_has_to_wait_claims_none() {
+    let mut world = World::new(1);
+    world.claim(1, true);
+    world.end(1, world.done());
+    assert_eq!(world.claims(), 0);
+    world.settled(true);
+    world.advance();
+    assert_eq!(world.claims(), 1);
+    world.claim(2, false);
+    world.end(2, Err(WorkError::ScalerAway));
+    world.advance();
+    assert!(matches!(world.settled(true), StoreWrite::Release { .. }));
+    assert_eq!(world.claims(), 0);
+}
+
+#[test]
+fn tasks_that_others_have_hold_of_are_claimed_a_moment_later() {
+    let mut world = World::new(1);
+    for pause in [10, 20, 40, 80, 100, 100] {
+        let pause = Duration::from_millis(pause);
+        world.told_of_claim(Claimed::Held);
+        world.wait(pause - Duration::from_millis(1));
+        assert_eq!(world.claims(), 0, "{pause:?}");
+        world.wait(Duration::from_millis(1));
+        assert_eq!(world.claims(), 1, "{pause:?}");
+    }
+    world.claim(1, false);
+    world.end(1, world.done());
+    world.told_of_claim(Claimed::Held);
+    world.settled(true);
+    world.wait(MOMENT);
+    assert_eq!(world.claims(), 1, "short again");
+}
+
+#[test]
+fn news_that_overtake_the_answer_to_a_claim_are_not_lost() {
+    let mut world = World::new(1);
+    world.tasks.handle_news(News::Waiting);
+    world.told_of_claim(Claimed::Nothing);
+    world.advance();
+    assert_eq!(world.claims(), 1, "the task may have come after that one was made");
+    world.told_of_claim(Claimed::Nothing);
+    world.advance();
+    assert_eq!(world.claims(), 0);
 }
 
 #[test]
@@ -454,6 +614,7 @@ fn a_result_that_the_store_can_not_take_is_kept_and_offered_again() {
     let done = world.done();
     world.end(1, done);
     world.answer_write(Err(full()));
+    world.answer(Err(full()), is_claim);
     assert!(matches!(*world.server.store_away.borrow(), Some(WorkError::StoreFull(_))));
     assert_eq!(world.log.len(), 1, "{:?}", world.log);
     world.end(2, Err(WorkError::Undecodable("x".into())));
@@ -508,9 +669,16 @@ fn no_task_is_begun_while_it_could_not_be_worked_on() {
         |server: &ServerState| *server.store_away.borrow_mut() = Some(WorkError::StoreBroken("x".into())),
     ] {
         let mut world = World::busy(2, &[1, 2]);
+        hinder(&world.server);
+        world.end(1, world.done());
+        world.advance();
+        assert_eq!(world.claims(), 0);
+        let mut world = World::busy(2, &[1, 2]);
         world.end(1, world.done());
         world.settled(true);
+        world.told_of_claim(Claimed::NoRoom { length: 9 });
         hinder(&world.server);
+        world.wait(PAUSE);
         world.advance();
         assert_eq!(world.claims(), 0);
     }
@@ -908,9 +1076,9 @@ fn a_result_that_meets_something_unreadable_is_offered_again_and_puts_no_store_a
     assert!(matches!(world.answer_write(damaged()), StoreWrite::End { id: of, .. } if of == id(1)));
     assert!(world.server.store_away.borrow().is_none());
     assert!(world.log.iter().any(|(level, text)| *level == Level::Error && text.contains("documento")));
+    world.told_of_claim(Claimed::Nothing);
     assert!(world.asked.is_empty());
     world.wait(RETRY_TIME);
-    let is_end = |ask: &Ask| matches!(ask, Ask::Write(StoreWrite::End { .. }));
     world.answer(Ok(StoreReply::Known(true)), is_end);
     assert_eq!(world.tasks.in_work(), 0);
 }

@@ -102,9 +102,11 @@ impl Server {
     }
 
     fn perform_effects(&mut self) {
+        // Handed over at once: an end and the claim behind it are one transaction.
+        let mut asked = Vec::new();
         while let Some(effect) = self.tasks.machine.poll_effect() {
             match effect {
-                Effect::Ask(request) => self.tasks.store.ask(request),
+                Effect::Ask(request) => asked.push(request),
                 Effect::Tell { client, request, told } => self.answer(client, request, told),
                 Effect::Begin(claim) => self.begin(*claim),
                 Effect::Cancel(run) => {
@@ -117,6 +119,7 @@ impl Server {
                 }
             }
         }
+        self.tasks.store.ask_all(asked);
     }
 
     /// The server stops: a claimed task that was not begun does not count as tried. The store releases those that

@@ -17,12 +17,17 @@ use super::tasks::{self, Held};
 use super::{Lease, Server};
 use crate::store::{CRASHES_MAX, DeliverAnswer, NEWS, News, StoreAnswer, StoreReply, rules};
 
-/// A server shows that it lives; it was seen without a gap since `steady_since`.
+/// A server shows that it lives; it was seen without a gap since `steady_since`. `due`: it has to take something over,
+/// and may.
 const BEAT: &str = "INSERT INTO tp2_server AS s (id, seen_at, steady_since) VALUES ($1::uuid, now(), now())
     ON CONFLICT (id) DO UPDATE SET seen_at = now(), steady_since = CASE
         WHEN s.seen_at BETWEEN now() - $2::float8 / 2 * interval '1 second' AND now() + interval '1 second'
         THEN s.steady_since ELSE now() END
-    RETURNING steady_since <= now() - $2::float8 * interval '1 second' AS steady";
+    RETURNING steady_since <= now() - $2::float8 * interval '1 second' AND (
+        EXISTS (SELECT FROM tp2_server WHERE id <> $1::uuid AND (seen_at <= now() - $2::float8 * interval '1 second'
+            OR seen_at > now() + $2::float8 * interval '1 second'))
+        OR EXISTS (SELECT FROM tp2_queue WHERE server IS NOT NULL AND server <> $1::uuid
+            AND server NOT IN (SELECT id FROM tp2_server))) AS due";
 
 /// Requeues what dead servers had in work, and deletes their rows. Also for a server that came back just then.
 const TAKE_OVER: &str = "WITH dead AS (
@@ -50,8 +55,8 @@ pub(super) async fn beat(
 ) -> Result<(), PgError> {
     let seconds = lease.lease.as_secs_f64();
     let beat = conn.prepare(BEAT).await?;
-    let steady = conn.client.query_one(&beat, &[&server.id, &seconds]).await?;
-    if !get::<bool>(&steady, "steady")? {
+    let seen = conn.client.query_one(&beat, &[&server.id, &seconds]).await?;
+    if !get::<bool>(&seen, "due")? {
         return Ok(());
     }
     conn.client.batch_execute("BEGIN").await?;

@@ -34,6 +34,9 @@ pub(super) const UPLOAD_MORE: &str = "INSERT INTO tp2_upload (task, number, byte
 
 pub(super) const KEYED: &str = "SELECT id, digest FROM tp2_task WHERE key = $1";
 
+/// Takes the oldest that no other transaction has locked; the server is idle if none waits. Large tables are not joined:
+/// a merge join would read all uploads that wait. A row with the place 0: some
+/// wait, and others have locked all of them.
 pub(super) const CLAIM: &str = "WITH next AS MATERIALIZED (
     SELECT id, seq, crashes, tries, length FROM tp2_queue
     WHERE server IS NULL AND crashes <= $2::integer AND EXISTS (SELECT FROM tp2_server WHERE id = $1::uuid)
@@ -46,12 +49,19 @@ pub(super) const CLAIM: &str = "WITH next AS MATERIALIZED (
     UPDATE tp2_queue q SET server = $1::uuid, attempt = q.attempt + 1, begun_at = coalesce($7::timestamptz, now()) FROM placed p
     WHERE q.id = p.id AND (p.length > $5::bigint OR p.total <= $4::bigint) AND (p.worst = 0 OR (p.place = 1 AND $6::boolean))
     RETURNING q.id, q.attempt
+), held AS (
+    SELECT WHERE NOT EXISTS (SELECT FROM next)
+        AND EXISTS (SELECT FROM tp2_queue WHERE server IS NULL AND crashes <= $2::integer)
+        AND EXISTS (SELECT FROM tp2_server WHERE id = $1::uuid)
 ), noted AS (
-    UPDATE tp2_server SET idle = NOT idle WHERE id = $1::uuid AND idle = EXISTS (SELECT FROM next)
+    UPDATE tp2_server SET idle = NOT idle
+    WHERE id = $1::uuid AND idle = (EXISTS (SELECT FROM next) OR EXISTS (SELECT FROM held))
 )
-SELECT p.id, p.crashes, p.tries, p.length, p.place, p.worst, taken.attempt, t.transform, u.bytes
-FROM placed p LEFT JOIN taken ON taken.id = p.id LEFT JOIN tp2_task t ON t.id = p.id
-LEFT JOIN tp2_upload u ON u.task = taken.id AND u.number = 0 AND p.length <= $5::bigint ORDER BY p.place";
+SELECT p.id, p.crashes, p.tries, p.length, p.place, p.worst, taken.attempt,
+    (SELECT transform FROM tp2_task t WHERE t.id = p.id) AS transform,
+    (SELECT bytes FROM tp2_upload u WHERE u.task = taken.id AND u.number = 0 AND p.length <= $5::bigint) AS bytes
+FROM placed p LEFT JOIN taken ON taken.id = p.id
+UNION ALL SELECT NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL FROM held ORDER BY place";
 
 pub(super) const UPLOADED: &str = "SELECT bytes FROM tp2_upload WHERE task = $1 AND number = $2";
 
@@ -314,6 +324,11 @@ pub(super) struct Taken {
     pub(super) crashes: u32,
     pub(super) tries: u32,
     pub(super) length: u64,
+}
+
+/// Whether a row of [`claim`] says that all waiting tasks are locked.
+pub(super) fn is_held(row: &Row) -> bool {
+    get::<i64>(row, "place").is_ok_and(|place| place == 0)
 }
 
 /// The task in a row of [`claim`]; None: it was not taken.

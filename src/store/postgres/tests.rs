@@ -97,6 +97,7 @@ impl One {
         match self.write(claim) {
             StoreReply::Claimed(Claimed::Task(claim)) => Some(*claim),
             StoreReply::Claimed(Claimed::Nothing) => None,
+            StoreReply::Claimed(Claimed::Held) => self.claim(),
             other => panic!("{other:?}"),
         }
     }
@@ -321,7 +322,36 @@ fn news_come_to_who_waits_for_them() {
 }
 
 #[test]
+fn waiting_tasks_that_others_have_locked_are_told_apart_from_none() {
+    if !Schema::is_there() {
+        return;
+    }
+    let schema = Schema::default();
+    let mut server = One::at(&schema, LONG, true);
+    let is_idle = || shared().unwrap().run(&format!("SELECT idle FROM {}.tp2_server", schema.name)) == "t";
+    let claim = |server: &mut One| {
+        let reservation = server.admission.reservation();
+        let claim = StoreWrite::Claim { crashes_max: CRASHES_MAX, in_work: 0, at: at(2), reservation };
+        server.write(claim).claimed().unwrap()
+    };
+    assert!(matches!(claim(&mut server), Claimed::Nothing) && is_idle());
+    server.accept(1, 10);
+    // A client's wait for it is being noted, by a server that is slow at it.
+    let mut other = Session::new(Arc::new(PgLink::open(&schema.uri).unwrap_or_else(|_| panic!())));
+    let lock = "BEGIN; UPDATE tp2_queue SET watched = true";
+    other.attempt(async |conn| Ok(conn.client.batch_execute(lock).await?)).unwrap();
+    assert!(matches!(claim(&mut server), Claimed::Held) && !is_idle());
+    other.attempt(async |conn| Ok(conn.client.batch_execute("COMMIT").await?)).unwrap();
+    assert!(matches!(claim(&mut server), Claimed::Task(claim) if claim.id == id(1)));
+    // To a server that the others take for dead nothing waits.
+    server.accept(2, 10);
+    shared().unwrap().run(&format!("DELETE FROM {}.tp2_server", schema.name));
+    assert!(matches!(claim(&mut server), Claimed::Nothing));
+}
+
+#[test]
 fn a_claim_looks_at_no_more_of_the_queue_than_it_takes() {
+    const CLAIMS: usize = 51;
     if !Schema::is_there() {
         return;
     }
@@ -346,20 +376,38 @@ fn a_claim_looks_at_no_more_of_the_queue_than_it_takes() {
         assert_eq!(server.claim().unwrap().picture, b"abc");
     }
     // As in the long run, whatever the first values were. A search without an index would be a Seq Scan.
-    let explain = format!(
-        "SET search_path = {}; SET plan_cache_mode = force_generic_plan; {} PREPARE claim AS {};
-         EXPLAIN (ANALYZE, BUFFERS) EXECUTE claim ('{}', 3, 1, 1000000, 1000000, true, NULL)",
+    let own = format!("SET search_path = {}; SELECT id FROM tp2_server", schema.name);
+    let own = shared().unwrap().run(&own);
+    let explain =
+        format!("EXPLAIN (ANALYZE, BUFFERS) EXECUTE claim ('{own}', 3, 1, 1000000, 1000000, true, NULL);");
+    let prepare = format!(
+        "SET search_path = {}; SET plan_cache_mode = force_generic_plan; {} PREPARE claim AS {};",
         schema.name,
         link::SETTINGS,
-        super::tasks::CLAIM,
-        Uuid::nil()
+        super::tasks::CLAIM
     );
-    let plan = shared().unwrap().run(&explain);
+    // Each takes a task, in a transaction of its own.
+    let claims = format!("BEGIN; {explain} COMMIT; ").repeat(CLAIMS);
+    let plan = shared().unwrap().run(&format!("{prepare} {claims}"));
+    let times = plan.lines().filter_map(|line| line.strip_prefix("Execution Time: ")?.strip_suffix(" ms"));
+    let mut times: Vec<f64> = times.map(|time| time.parse().unwrap()).collect();
+    times.sort_by(f64::total_cmp);
+    assert_eq!(times.len(), CLAIMS);
+    eprintln!(
+        "a claim among 300,000 ended and 20,000 waiting: median {} ms, worst {}",
+        times[CLAIMS / 2],
+        times[CLAIMS - 1]
+    );
+    assert!(times[CLAIMS / 2] <= 5.0, "{times:?}");
     assert!(!plan.contains("Seq Scan on tp2_task") && !plan.contains("Seq Scan on tp2_queue"), "{plan}");
     assert!(plan.contains("Index Scan using tp2_queue_waiting"), "{plan}");
+    // No part of it has looked at hundreds of rows.
+    let rows = plan.split("rows=").filter_map(|part| part.split_once(" loops=")?.0.parse::<u64>().ok());
+    assert!(rows.max().unwrap() <= 100, "{plan}");
     let counts = server.reader.read(StoreRead::Counts).unwrap();
     let StoreReply::Counts(counts) = counts else { panic!("{counts:?}") };
-    assert_eq!(counts.map(|(_, count)| count), [19_992, 8, 300_000, 0, 0]);
+    let taken = 8 + CLAIMS as u64;
+    assert_eq!(counts.map(|(_, count)| count), [20_000 - taken, taken, 300_000, 0, 0]);
 }
 
 #[test]

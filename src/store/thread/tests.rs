@@ -52,6 +52,7 @@ struct Stage {
     store: Store,
     inbox: Receiver<StoreAnswer>,
     leave: Sender<()>,
+    batches: Arc<Mutex<Vec<usize>>>,
     closed: Arc<Mutex<bool>>,
 }
 
@@ -59,11 +60,11 @@ impl Stage {
     fn new() -> Self {
         let (answers, inbox) = unbounded();
         let (leave, awaited) = unbounded();
-        let closed = Arc::default();
-        let script = Script { leave: awaited, batches: Arc::default(), closed: Arc::clone(&closed) };
+        let (batches, closed) = (Arc::default(), Arc::default());
+        let script = Script { leave: awaited, batches: Arc::clone(&batches), closed: Arc::clone(&closed) };
         let deliver: DeliverAnswer = Arc::new(move |answer| answers.send(answer).unwrap());
         let store = Store::start(Box::new(script), Box::new(Mute), deliver).unwrap();
-        Self { store, inbox, leave, closed }
+        Self { store, inbox, leave, batches, closed }
     }
 
     fn write(&self, ticket: u64, write: StoreWrite) {
@@ -92,7 +93,7 @@ impl Stage {
 fn write_waiting(tickets: impl Iterator<Item = u64>) -> (Vec<usize>, Vec<(u64, bool)>) {
     let (requests, queue) = unbounded();
     for ticket in tickets {
-        requests.send((ticket, StoreWrite::Probe)).unwrap();
+        requests.send(vec![(ticket, StoreWrite::Probe)]).unwrap();
     }
     drop(requests);
     let (answers, inbox) = unbounded();
@@ -115,6 +116,36 @@ fn what_waits_together_is_written_together() {
 }
 
 #[test]
+fn what_is_asked_at_once_is_one_batch_within_its_bounds() {
+    let stage = Stage::new();
+    stage
+        .store
+        .ask_all((0..300).map(|ticket| StoreRequest { ticket, ask: StoreWrite::Probe.into() }).collect());
+    stage
+        .store
+        .ask_all((300..302).map(|ticket| StoreRequest { ticket, ask: StoreWrite::Probe.into() }).collect());
+    stage.leave.send(()).unwrap();
+    let first: Vec<u64> = (0..256).map(|_| stage.answer().0).collect();
+    assert!(first.into_iter().eq(0..256));
+    assert_eq!(stage.batches.lock().unwrap()[..], [256]);
+    stage.leave.send(()).unwrap();
+    let second: Vec<u64> = (256..302).map(|_| stage.answer().0).collect();
+    assert!(second.into_iter().eq(256..302));
+    assert_eq!(stage.batches.lock().unwrap()[..], [256, 46]);
+    // Reads among them go their own way.
+    let names = StoreRead::Folders { from: None, max: 1 };
+    stage.store.ask_all(vec![
+        StoreRequest { ticket: 400, ask: StoreWrite::Probe.into() },
+        StoreRequest { ticket: 401, ask: names.into() },
+        StoreRequest { ticket: 402, ask: StoreWrite::Probe.into() },
+    ]);
+    assert_eq!(stage.answer(), (401, true));
+    stage.leave.send(()).unwrap();
+    assert_eq!([stage.answer(), stage.answer()], [(400, true), (402, true)]);
+    assert_eq!(stage.batches.lock().unwrap()[..], [256, 46, 2]);
+}
+
+#[test]
 fn a_panic_breaks_its_batch_alone() {
     let (batches, answers) = write_waiting((0..256).chain([PANICS, 2]).chain(300..555));
     assert_eq!(batches, [256, 256, 1]);
@@ -131,13 +162,19 @@ fn a_batch_is_bounded_in_bytes() {
         |length| Face { name: "n".into(), image: String::new(), samples: Bytes::from(vec![0; length]) };
     let insert = |length| StoreWrite::Insert { folder: "c".into(), face: Box::new(face(length)) };
     for ticket in 1..4 {
-        requests.send((ticket, insert(BATCH_BYTES / 2))).unwrap();
+        requests.send(vec![(ticket, insert(BATCH_BYTES / 2))]).unwrap();
     }
+    let gather = |first: StoreWrite| {
+        let mut waiting = VecDeque::from([(9, first)]);
+        let batch = gather(&mut waiting, &queue);
+        assert!(waiting.is_empty());
+        batch
+    };
     let tickets =
         |batch: Vec<(u64, StoreWrite)>| batch.into_iter().map(|(ticket, _)| ticket).collect::<Vec<_>>();
-    assert_eq!(tickets(gather((0, insert(1)), &queue)), [0, 1, 2]);
-    assert_eq!(tickets(gather((9, insert(BATCH_BYTES)), &queue)), [9]);
-    assert_eq!(tickets(gather((9, StoreWrite::Sweep { at: SystemTime::UNIX_EPOCH }), &queue)), [9, 3]);
+    assert_eq!(tickets(gather(insert(1))), [9, 1, 2]);
+    assert_eq!(tickets(gather(insert(BATCH_BYTES))), [9]);
+    assert_eq!(tickets(gather(StoreWrite::Sweep { at: SystemTime::UNIX_EPOCH })), [9, 3]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::ending::{Settlement, Unsettled};
-use super::{Caution, Effect, InWork, Memory, PAUSE, Tasks};
+use super::{Caution, Effect, InWork, MOMENT, Memory, PAUSE, Tasks};
 use crate::model::error::WorkError;
 use crate::model::log_event::Level;
 use crate::model::now::Now;
@@ -98,14 +98,17 @@ impl Tasks {
                     self.read(TicketKind::Final(task), StoreRead::Status(task));
                 }
             }
-            TicketKind::Claim { crashes_max } => {
+            TicketKind::Claim { look } => {
                 let claimed = result.and_then(|reply| reply.claimed().map_err(WorkError::from));
-                self.handle_claimed(claimed, crashes_max, server, now);
+                self.handle_claimed(claimed, look, server, now);
             }
             TicketKind::Settle(settlement) => {
                 match result.and_then(|reply| reply.known().map_err(WorkError::from)) {
                     Ok(known) => self.settled(&settlement, known),
                     Err(_) => {
+                        if let Some(work) = self.in_work.get_mut(&settlement.id) {
+                            work.ending = false;
+                        }
                         self.unsettled.push(settlement);
                         self.retry_at.get_or_insert(now.at + RETRY_TIME);
                     }
@@ -135,8 +138,7 @@ impl Tasks {
     /// The store tells what another server has done.
     pub fn handle_news(&mut self, news: News) {
         match news {
-            // One claim, and more of them if it leads to something.
-            News::Waiting => (self.idle, self.caution) = (false, self.caution.max(Caution::Look)),
+            News::Waiting => self.look_again(),
             News::Ended(task) if self.waiters.has(task) && !self.in_work.contains_key(&task) => {
                 self.read(TicketKind::Final(task), StoreRead::Status(task));
             }
@@ -147,17 +149,20 @@ impl Tasks {
     fn handle_claimed(
         &mut self,
         claimed: Result<Claimed, WorkError>,
-        crashes_max: u32,
+        look: u32,
         server: &ServerState,
         now: Now,
     ) {
-        // An older claim does not cover suspects released since.
-        let is_current = crashes_max == self.crashes_max;
+        // An older claim does not cover suspects released since, nor tasks that came since.
+        let is_current = look == self.look;
         self.claims = self.claims.saturating_sub(1);
         let Ok(claimed) = claimed else {
             self.claim_at = Some(now.at + PAUSE);
             return;
         };
+        if !matches!(claimed, Claimed::Held) {
+            self.moment = MOMENT;
+        }
         match claimed {
             Claimed::Task(claim) => {
                 if claim.suspect {
@@ -166,16 +171,19 @@ impl Tasks {
                     self.caution = Caution::None;
                 }
                 let (suspect, tries) = (claim.suspect, claim.tries);
-                self.in_work.insert(claim.id, InWork { run: None, suspect, tries, memory: Memory::Unknown });
+                self.in_work.insert(claim.id, InWork::new(suspect, tries, Memory::Unknown));
                 self.effects.push_back(Effect::Begin(claim));
             }
             Claimed::Nothing if is_current => (self.idle, self.caution) = (true, Caution::None),
             Claimed::Nothing => {}
+            Claimed::Held => {
+                self.claim_at = Some(now.at + self.moment);
+                self.moment = PAUSE.min(self.moment * 2);
+            }
             Claimed::MustBeAlone => self.caution = Caution::Alone,
             Claimed::NoRoom { .. } => self.claim_at = Some(now.at + PAUSE),
             Claimed::TooLarge { id, length } => {
-                self.in_work
-                    .insert(id, InWork { run: None, suspect: false, tries: 0, memory: Memory::Enough });
+                self.in_work.insert(id, InWork::new(false, 0, Memory::Enough));
                 let failure = WorkError::TooMuchMemory { needed: length };
                 self.handle_end(id, &Err(failure), Reached::Nothing, server, now);
             }
@@ -276,7 +284,7 @@ pub(super) enum TicketKind {
     /// Tasks that are waited for may have ended elsewhere.
     Ended,
     Claim {
-        crashes_max: u32,
+        look: u32,
     },
     Settle(Unsettled),
     Sweep,

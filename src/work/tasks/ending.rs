@@ -72,7 +72,15 @@ impl Tasks {
             let text = format!("Tarea terminada con error {}: {}", problem.code, problem.detail);
             self.effects.push_back(Effect::Log(level, Some(id), text));
         }
+        let is_end = matches!(what, Settlement::End(_));
+        if let Some(work) = self.in_work.get_mut(&id) {
+            work.ending = is_end;
+        }
         self.settle(Unsettled { id, at: now, what });
+        if is_end {
+            // Right behind the end, for the same transaction.
+            self.claim(server, now);
+        }
     }
 
     /// It is to wait again, and no other task is begun for a moment.
