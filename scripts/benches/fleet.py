@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Measures how a fleet of tp2 on one PostgreSQL grows, and what it costs the database.
 
-    scripts/bench fleet [--hasta N] [--tareas N] [--retraso MS] [--rondas N] [--fotos N] [--programa RUTA]
+    scripts/bench fleet [--hasta N] [--tareas N] [--retraso MS] [--rondas N] [--fotos N] [--recogidas N] [--programa RUTA]
 
-The first table: 1, 2, 4, … up to --hasta (16) tp2, `-t 1` each, with a stand-in for the scaler that sleeps 100 ms a picture, so that
-each tp2 could do 40 a second and two cores are not what is measured. --tareas (200) small pictures for each tp2 wait when they start;
-counted is from a tenth to nine tenths of them. With --retraso every answer of the database comes so many milliseconds later.
-The medians of --rondas (3). The second table: --fotos (300) photographs of 640 by 427 and the real scaler, beside SQLite.
+The first table: 1, 2, 4, … up to --hasta (16) tp2, `-t 1` each, with a stand-in for the scaler that sleeps 100 ms a picture. So each
+tp2, with its three connections to it, could do 30 a second, and two cores are not what is measured. --tareas (200) small pictures for each
+tp2 wait when they start; counted is from a tenth to nine tenths of them. With --retraso every answer of the database comes so many milliseconds later.
+The medians of --rondas (3). The second table: --fotos (300) photographs of 640 by 427 and the real scaler, beside SQLite. The third:
+--recogidas (50) tasks one by one, each handed in at one tp2, done by a second that idles, waited for with ?espera at a third: milliseconds
+from accepted to begun, from ended to told, and of the whole without the 100 ms of the stand-in. Beginning and end are the database's times
+of the transactions' starts, so that the commits are within. A table whose number is 0 is left out.
 
 Statements are counted by pg_stat_statements, the handing in of a task included; BEGIN and COMMIT stand apart as transactions.
 """
@@ -214,6 +217,44 @@ def with_stand_in(options, count, late):
         database.end()
 
 
+def pick_up(options):
+    """Milliseconds from accepted to begun, from ended to told, and of the whole but for the stand-in's sleep; a list of each."""
+    database, fleet = Database(), []
+    scaler = servers.free_port()
+    stand_in = multiprocessing.Process(target=run_scaler, args=(scaler,), daemon=True)
+    stand_in.start()
+    picture = b"P5\n96 72\n255\n" + bytes(96 * 72)
+    try:
+        # Two without a scaler claim nothing once they know.
+        for _ in range(2):
+            fleet.append(begin(options.programa, "-a", database.uri, "-s", "unix:/nada"))
+            fleet[-1].ask("POST", "/", picture)
+        fleet.append(begin(options.programa, "-a", database.uri, "-t", "1", "-s", f"127.0.0.1:{scaler}"))
+        handing, waiting = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=60) for server in fleet[:2]]
+        told, whole = {}, []
+        for _ in range(options.recogidas):
+            while database.ask("SELECT count(*) FROM tp2_server WHERE idle") == "0":
+                time.sleep(0.02)
+            began = time.time()
+            status, fields, body = fleet[0].ask("POST", "/tareas", picture, handing)
+            if status != 202:
+                raise RuntimeError(f"/tareas: {status} {body}")
+            answer = fleet[1].ask("GET", fields["Location"] + "?espera=20", None, waiting)[2]
+            now = time.time()
+            if b"Completada" not in answer:
+                raise RuntimeError(answer)
+            told[fields["Location"].rpartition("/")[2]] = now
+            whole.append(1000 * (now - began - SLEEP))
+        text = "SELECT id, extract(epoch FROM begun_at - accepted_at), extract(epoch FROM ended_at) FROM tp2_task"
+        rows = [row.split("|") for row in database.ask(text).splitlines()]
+        return [1000 * float(row[1]) for row in rows], [1000 * (told[row[0]] - float(row[2])) for row in rows], whole
+    finally:
+        for server in fleet:
+            server.__exit__()
+        stand_in.kill()
+        database.end()
+
+
 def with_photographs(options, count):
     """Tasks a second of so many tp2; of one with SQLite where that is 0."""
     photo = (ROOT / "tests/data/fotos/rocket.jpg").read_bytes()
@@ -242,6 +283,7 @@ def main():
     parser.add_argument("--retraso", type=float, default=0)
     parser.add_argument("--rondas", type=int, default=3)
     parser.add_argument("--fotos", type=int, default=300)
+    parser.add_argument("--recogidas", type=int, default=50)
     parser.add_argument("--programa", default=servers.TP2)
     options = parser.parse_args()
     print(f"{'stand-in':14}{'tasks/s':>9}{'of N':>7}{'statements':>12}{'transactions':>14}{'lost claims':>13}{'database, ms':>14}")
@@ -258,6 +300,11 @@ def main():
         for count in [0, 1, 2, 4]:
             rate = statistics.median(with_photographs(options, count) for _ in range(options.rondas))
             print(f"{f'{count} tp2' if count else 'SQLite':14}{rate:>9.1f}", flush=True)
+    if options.recogidas:
+        print(f"\n{'one by one, ms':24}{'median':>9}{'9 of 10':>9}{'worst':>9}")
+        for name, times in zip(["accepted to begun", "ended to told", "handed in to told"], pick_up(options)):
+            times.sort()
+            print(f"{name:24}{statistics.median(times):>9.1f}{times[len(times) * 9 // 10]:>9.1f}{times[-1]:>9.1f}", flush=True)
 
 
 if __name__ == "__main__":

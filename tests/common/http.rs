@@ -1,4 +1,5 @@
 //! HTTP on a bare socket: sends exactly the test's bytes, and checks every answer's syntax.
+use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, SystemTime};
@@ -6,6 +7,11 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::wait::PATIENCE;
+
+thread_local! {
+    /// In a test whose server has a wrong clock: the dates of answers are not checked.
+    pub(crate) static CLOCK_IS_OFF: Cell<bool> = const { Cell::new(false) };
+}
 
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
@@ -154,7 +160,7 @@ impl Response {
         if status >= 200 {
             let date = httpdate::parse_http_date(response.field("date").expect("a date")).unwrap();
             let age = SystemTime::now().duration_since(date).unwrap_or_default();
-            assert!(age < Duration::from_secs(120), "{head}");
+            assert!(age < Duration::from_secs(120) || CLOCK_IS_OFF.get(), "{head}");
             assert_eq!(uuid::Uuid::parse_str(response.id()).unwrap().get_version_num(), 4);
             assert!(matches!(response.field("connection"), Some("keep-alive" | "close")), "{head}");
         }

@@ -208,6 +208,18 @@ impl Postgres {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        let log = std::fs::read(self.directory.join("log")).expect("a log");
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// An empty directory that it may write to.
+    pub(crate) fn make_directory(&self, place: &Path) {
+        std::fs::create_dir(place).expect("a directory");
+        give_to_postgres(place);
+    }
+
     fn data(&self) -> String {
         self.directory.join("data").display().to_string()
     }

@@ -15,6 +15,8 @@ use super::common::tasks::get;
 use super::common::wait::until;
 use super::common::{Client, Server, post, request};
 
+mod quiet;
+
 /// Signal numbers on every Linux but those on Alpha, MIPS and SPARC.
 const SIGCONT: i32 = 18;
 const SIGSTOP: i32 = 19;
