@@ -169,7 +169,7 @@ fn one_server_is_told_at_once_what_another_has_done() {
         .collect();
     times.sort_unstable();
     eprintln!("accepted here, done there, told here: median {:?}", times[times.len() / 2]);
-    // Without notifications each direction would take half a second.
+    // Without notifications each direction would take three quarters of a second.
     assert!(times[times.len() / 2] < Duration::from_millis(500), "{times:?}");
     // Deleted at one, it is gone at the other.
     let again = one.client().hand_in(&small);
