@@ -43,11 +43,6 @@ pub(crate) fn skip(why: &str) {
     say_skipped(why);
 }
 
-/// Prints that a test is skipped for want of something that a prepared machine may lack too.
-pub(crate) fn excuse(why: &str) {
-    say_skipped(why);
-}
-
 fn say_skipped(why: &str) {
     let test = std::thread::current();
     // Not eprintln!, which the test harness captures while a test passes.

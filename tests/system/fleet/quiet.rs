@@ -77,7 +77,7 @@ fn of_eight_servers_one_does_a_task_and_few_look_for_it() {
         assert_eq!(ends.count(), 1, "{id}");
     }
     // Each server looks every second and a half anyway.
-    let polls = SERVERS * (took.as_secs_f64() / 1.5 + 1.0) as usize;
+    let polls = SERVERS * usize::try_from(took.as_millis() / 1500 + 1).unwrap();
     eprintln!(
         "{TASKS} tasks one by one at {SERVERS} idle servers: {asked} claims in {took:?}, up to {polls} by the clock"
     );
@@ -148,7 +148,8 @@ impl Small {
         let directory = Directory::new();
         let mounted = mount(&["-t", "tmpfs", "-o", "size=12m", "tmpfs"], &directory.0);
         if !mounted {
-            tools::excuse("aquí no se puede montar un tmpfs (hay que ser root)");
+            // A machine that was prepared may not allow it either.
+            eprintln!("SALTADO: aquí no se puede montar un tmpfs (hay que ser root)");
         }
         mounted.then_some(Self(directory))
     }
