@@ -101,7 +101,7 @@ static CODECS: [Codec; Format::ALL.len()] = [
     },
     Codec {
         format: Format::Pnm,
-        probe: |bytes, _| pnm::probe(bytes),
+        probe: pnm::probe,
         decode: |_, bytes, _, cancelled| pnm::decode(bytes, cancelled).map(|raster| (raster, UPRIGHT)),
         encode: |raster, encoding, cancelled| encoders::pgm(&flatten(raster, encoding.background), cancelled),
         encode_cost: |width, height| area(width, height, 1),

@@ -13,9 +13,10 @@
 use scaler::raster::Raster;
 
 use super::gray::{Layout, row_to_gray, saturate};
-use super::header::{PictureHeader, undecodable};
+use super::header::{PictureHeader, check_size, undecodable};
 use super::{cost, image, interrupt};
 use crate::model::error::WorkError;
+use crate::model::image::PixelLimits;
 use crate::model::job::Cancel;
 
 const NAME: &str = "PNM";
@@ -111,12 +112,18 @@ impl PnmHeader {
         Ok(PnmHeader { width, height, depth, maxval, coding: PnmCoding::Binary, length })
     }
 
-    /// Whether there may be a picture of that size, and samples enough.
-    fn check(&self, bytes: &[u8]) -> Result<(), WorkError> {
-        let PnmHeader { width, height, depth, maxval, .. } = *self;
+    /// Whether there may be such a picture.
+    fn check(&self) -> Result<(), WorkError> {
+        let PnmHeader { width, height, maxval, .. } = *self;
         if width == 0 || height == 0 || !(1..=65_535).contains(&maxval) {
             return Err(damaged());
         }
+        Ok(())
+    }
+
+    /// Whether there are samples enough.
+    fn check_samples(&self, bytes: &[u8]) -> Result<(), WorkError> {
+        let PnmHeader { width, height, depth, .. } = *self;
         let needed = match self.coding {
             PnmCoding::Text => cost::area(width, height, depth.into()),
             PnmCoding::Bits => cost::area(width.div_ceil(8), height, 1),
@@ -199,10 +206,13 @@ fn damaged() -> WorkError {
     undecodable("la cabecera del PNM está mal escrita")
 }
 
-pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
+pub(super) fn probe(bytes: &[u8], limits: &PixelLimits) -> Result<PictureHeader, WorkError> {
     let header = PnmHeader::read(bytes)?;
-    header.check(bytes)?;
     let PnmHeader { width, height, depth, .. } = header;
+    header.check()?;
+    // The limit is told first: more bytes would not help a picture that passes it.
+    check_size(width, height, limits)?;
+    header.check_samples(bytes)?;
     let raster = cost::area(width, height, header.layout().channels().count() as u64);
     let row = cost::area(width, 1, depth.into());
     Ok(PictureHeader { width, height, cost: cost::BASE.saturating_add(raster).saturating_add(row) })
@@ -210,7 +220,8 @@ pub(super) fn probe(bytes: &[u8]) -> Result<PictureHeader, WorkError> {
 
 pub(super) fn decode(bytes: &[u8], cancelled: &Cancel) -> Result<Raster, WorkError> {
     let header = PnmHeader::read(bytes)?;
-    header.check(bytes)?;
+    header.check()?;
+    header.check_samples(bytes)?;
     let PnmHeader { width, height, depth, maxval, coding, length } = header;
     let layout = header.layout();
     let channels = layout.channels();
@@ -297,6 +308,8 @@ fn no_number() -> WorkError {
 mod tests {
     use super::*;
 
+    const NO_LIMITS: PixelLimits = PixelLimits { pixels_max: u64::MAX, side_max: u32::MAX };
+
     fn gray(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), WorkError> {
         decode(bytes, &Cancel::default()).map(|r| (r.width, r.height, r.samples))
     }
@@ -374,10 +387,23 @@ mod tests {
         for start in [&b"P5 # "[..], b"P5 ", b"P7\n#", b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 1\nMAXVAL 1\nENDHDR "] {
             let mut endless = start.to_vec();
             endless.resize(1 << 20, b' ');
-            assert!(probe(&endless).is_err());
+            assert!(probe(&endless, &NO_LIMITS).is_err());
         }
         let mut endless = b"P5 ".to_vec();
         endless.resize(1 << 20, b'1');
-        assert!(probe(&endless).is_err());
+        assert!(probe(&endless, &NO_LIMITS).is_err());
+    }
+
+    /// More bytes would not help a picture that is too large.
+    #[test]
+    fn a_limit_is_told_before_what_is_missing() {
+        let limits = PixelLimits { pixels_max: 1000, side_max: 100 };
+        for (head, width, height) in
+            [("P5 101 1 255\n", 101, 1), ("P4 50 50 ", 50, 50), ("P2 101 1 9\n1", 101, 1)]
+        {
+            let expected = Err(WorkError::TooManyPixels { width, height });
+            assert_eq!(probe(head.as_bytes(), &limits), expected, "{head}");
+        }
+        assert!(matches!(probe(b"P5 100 1 255\n", &limits), Err(WorkError::Undecodable(_))));
     }
 }
