@@ -839,7 +839,9 @@ fn a_picture_that_lost_its_line_ends_is_told_so_though_it_begins_like_one() {
             &b"\xff\xd8\xff\xe0\x10JFIF"[..],
             Some("perdió bytes en el camino"),
         ),
+        // Too short to tell anything.
         ("image/jpeg", b"\xff\xd8\xff\xe0\x10JFIF", None),
+        ("image/jpeg", &[&b"\xff\xd8\xff\xe0\x10JFIF"[..], &[7; 60]].concat(), Some("quita curl -d")),
         ("application/x-www-form-urlencoded", b"\xff\xd8\xff\xe0\0\x10JFIF", None),
         // Netpbm has a form without any of them.
         ("application/x-www-form-urlencoded", b"P2 1 1 255 7", None),

@@ -460,9 +460,10 @@ fn row_of_work(failure: &WorkError) -> (u16, &'static str) {
         | WorkError::SentAsFields { known: false }
         | WorkError::Empty
         | WorkError::NotAPicture => (415, "formato-desconocido"),
-        WorkError::SentAsFields { known: true } | WorkError::Undecodable(_) | WorkError::Panicked => {
-            (422, "imagen-ilegible")
-        }
+        WorkError::SentAsFields { known: true }
+        | WorkError::LineEndsLost
+        | WorkError::Undecodable(_)
+        | WorkError::Panicked => (422, "imagen-ilegible"),
         WorkError::FileTooLong { .. } => (422, "archivo-demasiado-largo"),
         WorkError::TooManyPixels { .. } | WorkError::ResultTooLarge { .. } => (422, "demasiados-pixeles"),
         WorkError::ResultTooLong { .. } => (422, "resultado-demasiado-largo"),

@@ -17,6 +17,9 @@ pub enum WorkError {
         /// Their first bytes are still those of a picture.
         known: bool,
     },
+    /// A picture without a single line end or NUL, which every picture of its format has: `curl -d` drops them.
+    #[error("la imagen perdió bytes en el camino")]
+    LineEndsLost,
     /// There are no bytes.
     #[error("no llegó ningún byte")]
     Empty,

@@ -175,15 +175,22 @@ enum Ordered {
     Known(Box<EarlyReply>),
 }
 
+/// Shortest picture whose missing line ends tell something, in bytes: a shorter one is cut before it could have some.
+const STRIPPED_MIN: usize = 64;
+
 /// The format of what was sent as a picture; `as_fields`: with the type of a form without files.
 fn format_of(picture: &[u8], as_fields: bool) -> Result<Format, WorkError> {
     // `curl -d` strips these bytes from a file, and every file of these formats has some (but Netpbm in text).
-    let is_stripped = as_fields && memchr::memchr3(b'\r', b'\n', 0, picture).is_none();
+    let is_stripped = memchr::memchr3(b'\r', b'\n', 0, picture).is_none();
     match (Format::of_file(picture), Foreign::of(picture)) {
         _ if picture.is_empty() => Err(WorkError::Empty),
         (Some(format), _) if !is_stripped || format == Format::Pnm => Ok(format),
-        (Some(_), _) => Err(WorkError::SentAsFields { known: true }),
-        (_, None | Some(Foreign::LineEnds)) if is_stripped => Err(WorkError::SentAsFields { known: false }),
+        (Some(_), _) if as_fields => Err(WorkError::SentAsFields { known: true }),
+        (Some(_), _) if picture.len() >= STRIPPED_MIN => Err(WorkError::LineEndsLost),
+        (Some(format), _) => Ok(format),
+        (_, None | Some(Foreign::LineEnds)) if is_stripped && as_fields => {
+            Err(WorkError::SentAsFields { known: false })
+        }
         (_, Some(foreign)) => Err(WorkError::Foreign(foreign)),
         (_, None) => Err(WorkError::UnknownFormat),
     }

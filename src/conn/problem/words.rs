@@ -105,6 +105,11 @@ pub(super) fn failed(failure: &WorkError, limits: &LimitsInForce) -> String {
              curl -d: pruebe con curl -F imagen=@foto.jpg o con --data-binary",
             if *known { "la imagen perdió bytes en el camino".to_owned() } else { no_picture() }
         ),
+        WorkError::LineEndsLost => {
+            "la imagen perdió bytes en el camino: llegó sin saltos de línea ni bytes nulos, que es lo que \
+             quita curl -d: pruebe con curl -F imagen=@foto.jpg o con --data-binary"
+                .into()
+        }
         WorkError::NotAPicture => format!("el archivo no es una imagen {}", Format::titles(" o ")),
         WorkError::FileTooLong { length } => format!(
             "el archivo tiene {length} bytes y el límite son {} (opción --max-cuerpo)",
