@@ -38,7 +38,7 @@ use super::request::{Kind, Request};
 use crate::http::buf::{RecvBuf, SendBuf};
 use crate::model::error::WorkError;
 use crate::model::job::{WorkOutput, WorkResult};
-use crate::model::log_event::{Caller, EventKind, LogEvent, LogNote};
+use crate::model::log_event::{Caller, Cut, EventKind, LogEvent, LogNote};
 use crate::model::now::Now;
 use crate::model::server_state::{Figures, ServerState};
 use crate::model::store::{Acceptance, Ask, StoreReply, StoreWrite};
@@ -144,10 +144,18 @@ impl Connection {
             Phase::Head { .. } => self.tell_log(None, Caller::default(), during("la cabecera")),
             Phase::Body { request, .. } => self.log(&request, during("el envío de la imagen")),
             Phase::Waiting { request, .. } => self.log(&request, during("el proceso de la imagen")),
-            Phase::Reply { mut answer, .. } => {
-                let caller = mem::take(&mut answer.caller);
-                self.tell_log(Some(answer.id), caller, answer.told(true, now));
+            reply @ Phase::Reply { .. } => {
+                self.phase = reply;
+                self.cut_reply(Cut::Client, now);
             }
+        }
+    }
+
+    /// Ends the connection in the middle of an answer.
+    fn cut_reply(&mut self, cut: Cut, now: Now) {
+        if let Phase::Reply { mut answer, .. } = mem::replace(&mut self.phase, Phase::Closed) {
+            let caller = mem::take(&mut answer.caller);
+            self.tell_log(Some(answer.id), caller, answer.told(Some(cut), now));
         }
     }
 
@@ -255,7 +263,11 @@ impl Connection {
                 self.handle_done(id, &Err(WorkError::Late), now);
             }
             Phase::Waiting { .. } => self.stop_waiting(now),
-            Phase::Reply { .. } => self.handle_gone(now),
+            Phase::Reply { rest, .. } => {
+                let waits = rest.as_ref().is_some_and(|rest| matches!(rest.rest, Continuation::Asked(_)));
+                let is_store = waits && self.send.is_empty();
+                self.cut_reply(if is_store { Cut::Store } else { Cut::Slow }, now);
+            }
         }
     }
 

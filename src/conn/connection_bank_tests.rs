@@ -388,7 +388,7 @@ fn a_longer_one_comes_in_chunks_as_the_client_takes_them() {
         assert!(!world.connection.is_closed() && !world.half_closed);
         assert!(matches!(
             world.events.last().unwrap().what,
-            EventKind::Answered { status: 200, cut: false, .. }
+            EventKind::Answered { status: 200, cut: None, .. }
         ));
     }
 }
@@ -450,7 +450,10 @@ fn a_store_that_fails_in_the_middle_leaves_no_last_chunk() {
         world.told(told);
         assert!(world.connection.is_closed(), "no other way is left to say it");
         assert!(!world.sent.ends_with(LAST_CHUNK));
-        assert!(matches!(world.events.last().unwrap().what, EventKind::Answered { cut: true, .. }));
+        assert!(matches!(
+            world.events.last().unwrap().what,
+            EventKind::Answered { cut: Some(Cut::Store), .. }
+        ));
     }
     let mut silent = World::new();
     silent.asked(&get("/carpetas/c?formato=ndjson", ""));
@@ -459,6 +462,23 @@ fn a_store_that_fails_in_the_middle_leaves_no_last_chunk() {
     assert!(!silent.connection.is_closed());
     silent.wait(Duration::from_secs(1));
     assert!(silent.connection.is_closed() && !silent.sent.ends_with(LAST_CHUNK));
+    let ended_by = |world: &World| match world.events.last().unwrap().what {
+        EventKind::Answered { cut, .. } => cut,
+        _ => None,
+    };
+    assert_eq!(ended_by(&silent), Some(Cut::Store));
+    // The client does not take what is there.
+    let mut slow = World::new();
+    slow.feed(&get("/carpetas/c", ""));
+    slow.answer_of_length(100);
+    slow.wait(Duration::from_secs(30));
+    assert_eq!(ended_by(&slow), Some(Cut::Slow));
+    let mut gone = World::new();
+    gone.feed(&get("/carpetas/c", ""));
+    gone.answer_of_length(100);
+    gone.connection.handle_gone(gone.now);
+    gone.drain_actions();
+    assert_eq!(ended_by(&gone), Some(Cut::Client));
 }
 
 #[test]

@@ -470,7 +470,10 @@ fn every_phase_has_its_deadline() {
     assert!(!world.connection.is_closed());
     world.wait(Duration::from_millis(250));
     assert!(world.connection.is_closed());
-    assert!(matches!(world.events.last().unwrap().what, EventKind::Answered { cut: true, sent: 1024, .. }));
+    assert!(matches!(
+        world.events.last().unwrap().what,
+        EventKind::Answered { cut: Some(Cut::Slow), sent: 1024, .. }
+    ));
 }
 
 /// A client that takes 4 KiB a second gets its whole answer, in pieces of any size; a slower one is cut off, and soon

@@ -10,7 +10,7 @@ use super::bank::Rest;
 use super::intent::Pending;
 use super::request::Request;
 use super::upload::Upload;
-use crate::model::log_event::{Caller, EventKind, LogNote, MetricLabels};
+use crate::model::log_event::{Caller, Cut, EventKind, LogNote, MetricLabels};
 use crate::model::now::Now;
 use crate::model::picture::Held;
 
@@ -113,7 +113,7 @@ impl Phase {
 }
 
 impl Replying {
-    pub(super) fn told(self, cut: bool, now: Now) -> EventKind {
+    pub(super) fn told(self, cut: Option<Cut>, now: Now) -> EventKind {
         let Self {
             shown, status, received, sent, began_at, answered_at, labels, is_health_check, note, ..
         } = self;

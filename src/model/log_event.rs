@@ -103,8 +103,8 @@ pub enum EventKind {
         writing: Duration,
         /// How it is counted.
         labels: MetricLabels,
-        /// The client was gone before the end.
-        cut: bool,
+        /// It has no end, by whose doing.
+        cut: Option<Cut>,
         /// It was `/healthz`, `/readyz` or `/metrics` that was asked for.
         is_health_check: bool,
         /// What went wrong, where the status does not tell it.
@@ -154,8 +154,11 @@ impl EventKind {
                     ("recibidos", (*received).into()),
                     ("enviados", (*sent).into()),
                     ("ms", u64::try_from(took.as_millis()).unwrap_or(u64::MAX).into()),
-                    ("cortada", (*cut).into()),
+                    ("cortada", cut.is_some().into()),
                 ];
+                if let Some(cut) = cut {
+                    facts.push(("cortada_por", cut.by().into()));
+                }
                 if let Some(note) = note {
                     facts.push(("motivo", note.reason.as_str().into()));
                 }
@@ -166,6 +169,29 @@ impl EventKind {
         };
         let members = std::iter::once(("evento", word.into())).chain(facts);
         members.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// Who ended an answer before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The client, which was gone.
+    Client,
+    /// The server, whose client did not take the answer.
+    Slow,
+    /// The server, whose store did not give the rest.
+    Store,
+}
+
+impl Cut {
+    /// In Spanish, behind «cortada por».
+    #[must_use]
+    pub const fn by(self) -> &'static str {
+        match self {
+            Self::Client => "el cliente",
+            Self::Slow => "el servidor: el cliente no la recibía",
+            Self::Store => "el servidor: el almacén no dio el resto",
+        }
     }
 }
 
@@ -213,8 +239,8 @@ impl fmt::Display for EventKind {
             Self::Begun { id } => write!(f, "Tarea recibida: /estado/{}", id.as_hyphenated()),
             Self::Answered { shown, status, received, sent, took, cut, note, .. } => {
                 write!(f, "{shown} {status} {received} → {sent} bytes, {} ms", took.as_millis())?;
-                if *cut {
-                    write!(f, ", cortada por el cliente")?;
+                if let Some(cut) = cut {
+                    write!(f, ", cortada por {}", cut.by())?;
                 }
                 note.as_ref().map_or(Ok(()), |note| write!(f, " - {}", note.reason))
             }
@@ -255,7 +281,7 @@ pub(crate) mod tests {
 
     fn answered(status: u16, is_health_check: bool, note: Option<LogNote>) -> EventKind {
         let took = Duration::from_millis(41);
-        let (shown, writing, labels, cut) = ("GET /".into(), took, MetricLabels::UNREAD, false);
+        let (shown, writing, labels, cut) = ("GET /".into(), took, MetricLabels::UNREAD, None);
         EventKind::Answered {
             shown,
             status,

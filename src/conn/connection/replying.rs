@@ -16,7 +16,7 @@ use crate::conn::request::{Kind, Request};
 use crate::http::reply::{Extent, Frame, LAST_CHUNK, Reply, push_chunk};
 use crate::model::error::WorkError;
 use crate::model::links::Link;
-use crate::model::log_event::EventKind;
+use crate::model::log_event::{Cut, EventKind};
 use crate::model::now::Now;
 use crate::model::picture::{Held, Picture, Times};
 use crate::model::store::{BankFound, StoreReply};
@@ -26,9 +26,11 @@ impl Connection {
     pub(super) fn go_on(&mut self, id: Uuid, told: Result<StoreReply, WorkError>, now: Now) {
         let Phase::Reply { answer, rest, due, held, .. } = &mut self.phase else { return };
         let Some(continued) = rest.as_mut().filter(|_| answer.id == id) else { return };
-        let Continuation::Asked(folder) = &mut continued.rest else { return };
-        let Ok(StoreReply::Bank(BankFound::Document(document))) = told else { return self.handle_gone(now) };
-        let (part, next) = Rest::take(mem::take(folder), document);
+        let Continuation::Asked(stream) = &mut continued.rest else { return };
+        let Ok(StoreReply::Bank(BankFound::Document(document))) = told else {
+            return self.cut_reply(Cut::Store, now);
+        };
+        let (part, next) = Rest::take(mem::take(stream), document);
         let chunked = continued.chunked;
         *due = now.at + self.server.limits.reply_time;
         let is_last = next.is_err();
@@ -177,7 +179,7 @@ impl Connection {
             return;
         };
         let caller = mem::take(&mut answer.caller);
-        self.tell_log(Some(answer.id), caller, answer.told(false, now));
+        self.tell_log(Some(answer.id), caller, answer.told(None, now));
         let limits = &self.server.limits;
         let next = match then {
             After::Next => Phase::Idle { fresh: false, since: Some(now.at), due: now.at + limits.idle_time },

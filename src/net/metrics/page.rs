@@ -244,7 +244,7 @@ mod tests {
             took,
             writing: took,
             labels: MetricLabels { route: "process", method: "POST", refused },
-            cut: false,
+            cut: None,
             is_health_check: false,
             note: None,
         }
