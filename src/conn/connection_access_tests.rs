@@ -101,6 +101,30 @@ fn a_believed_proxy_names_the_client_the_link_and_the_request() {
     let told = Caller { address: address("203.0.113.5"), request_id: Some("r-1".into()) };
     assert_eq!(ask(&["198.51.100.0/24"]), (told, true));
     assert_eq!(ask(&["10.0.0.0/8"]), (Caller { address: address("198.51.100.9"), request_id: None }, false));
+    // The id is sent back with the refusal of a head, as far as its fields can be read.
+    for (head, told) in [
+        ("GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\nX-Request-Id: r-1\r\n\r\n", true),
+        ("POST / HTTP/1.1\r\nX-Request-Id: r-1\r\nHost: x\r\nContent-Length: +1\r\n\r\n", true),
+        ("GET / HTTP/1.1\nX-Request-Id: r-1\n\n", true),
+        ("GET / HTTP/9.9\r\nX-Request-Id: r-1\r\n\r\n", true),
+        ("GET / HTTP/1.1\r\nHost: x\r\nmal campo\r\nX-Request-Id: r-1\r\n\r\n", false),
+        ("GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\nX-Request-Id: r 1\r\n\r\n", false),
+    ] {
+        for proxy in ["198.51.100.0/24", "10.0.0.0/8"] {
+            let mut world = world(|access| access.proxies = vec![proxy.parse().unwrap()]);
+            world.feed(head.as_bytes());
+            world.transmit();
+            let is_told = told && proxy.starts_with("198");
+            assert_eq!(
+                world.text().contains("\r\nX-Request-Id: r-1\r\n"),
+                is_told,
+                "{head} {}",
+                world.text()
+            );
+            let logged = world.events.last().and_then(|event| event.caller.request_id.clone());
+            assert_eq!(logged.as_deref(), is_told.then_some("r-1"), "{head}");
+        }
+    }
     // Also of what could not be read, or came without HTTP.
     for bytes in [&b"GET\r\n\r\n"[..], PNG] {
         let mut world = world(|_| {});

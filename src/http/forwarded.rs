@@ -18,10 +18,12 @@
 use core::net::IpAddr;
 use std::str::FromStr;
 
-use super::head::RequestHead;
+use super::head::{HeadLimits, RequestHead, field_of_refused};
 
 /// Longest `X-Request-Id`, in bytes.
 const ID_MAX: usize = 64;
+/// The field that carries it.
+const ID_FIELD: &str = "x-request-id";
 
 /// An address, or all addresses that begin with so many bits of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,16 +96,30 @@ impl<'a> Forwarded<'a> {
         };
         let last =
             |name| head.fields(name).last()?.rsplit(|&byte| byte == b',').next().map(<[u8]>::trim_ascii);
-        let id = head.field("x-request-id").filter(|id| (1..=ID_MAX).contains(&id.len()));
         Self {
             client: Some(client_behind(address, head, is_ours)),
             https: last("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https")),
             host: last("x-forwarded-host").filter(|host| !host.is_empty()),
-            request_id: id
-                .filter(|id| id.iter().all(u8::is_ascii_graphic))
-                .and_then(|id| std::str::from_utf8(id).ok()),
+            request_id: head.field(ID_FIELD).and_then(id_of),
         }
     }
+}
+
+/// The id that our proxy has given a request whose head was refused, of which `data` is the beginning.
+#[must_use]
+pub fn id_of_refused(
+    data: &[u8],
+    limits: &HeadLimits,
+    peer: Option<IpAddr>,
+    proxies: &[Prefix],
+) -> Option<String> {
+    peer.filter(|peer| proxies.iter().any(|proxy| proxy.contains(*peer)))?;
+    field_of_refused(data, ID_FIELD, limits).as_deref().and_then(id_of).map(str::to_owned)
+}
+
+fn id_of(value: &[u8]) -> Option<&str> {
+    let is_id = (1..=ID_MAX).contains(&value.len()) && value.iter().all(u8::is_ascii_graphic);
+    std::str::from_utf8(value).ok().filter(|_| is_id)
 }
 
 /// Follows the chain of proxies back from the peer, as far as they are ours.

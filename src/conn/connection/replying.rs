@@ -13,6 +13,7 @@ use crate::conn::intent::Intent;
 use crate::conn::phase::{After, Continuation, Continued, Name, Phase, Replying};
 use crate::conn::problem::HttpProblem;
 use crate::conn::request::{Kind, Request};
+use crate::http::forwarded::id_of_refused;
 use crate::http::reply::{Extent, Frame, LAST_CHUNK, Reply, push_chunk};
 use crate::model::error::WorkError;
 use crate::model::links::Link;
@@ -123,7 +124,12 @@ impl Connection {
             Phase::Head { since, .. } => *since,
             _ => now.at,
         };
-        let request = Request::unreadable((self.server.ids)(), since);
+        let mut request = Request::unreadable((self.server.ids)(), since);
+        let (limits, proxies) = (&self.server.limits.head, &self.server.access.proxies);
+        if let Some(id) = id_of_refused(self.recv.data(), limits, self.local_address.peer, proxies) {
+            request.caller.request_id = Some(id.clone().into());
+            request.extra.push(("X-Request-Id", id.into()));
+        }
         self.refuse(Name::Head, &request, reject, After::Close, now);
     }
 
