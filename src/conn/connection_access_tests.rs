@@ -67,6 +67,14 @@ fn a_page_that_was_let_in_can_read_errors_and_ask_first() {
     assert_eq!(world.statuses(), [204, 404, 403]);
     let text = world.text();
     assert_eq!(text.matches("Access-Control-Allow-Origin: https://a.example\r\n").count(), 2, "{text}");
+    // A preflight says what there is, as any OPTIONS does (RFC 9110 §9.3.7); here there is nothing.
+    assert!(!text.contains("\r\nAllow: "), "{text}");
+    let mut known = self::world(|access| assert!(access.origins.add("*")));
+    known.feed(
+        format!("OPTIONS /tareas HTTP/1.1\r\n{fields}Access-Control-Request-Method: POST\r\n\r\n").as_bytes(),
+    );
+    known.transmit();
+    assert!(known.text().contains("\r\nAllow: POST, OPTIONS\r\n"), "{}", known.text());
     assert_eq!(text.matches("Access-Control-Allow-Origin").count(), 2, "{text}");
     assert_eq!(text.matches("Vary: Origin\r\n").count(), 3, "{text}");
     assert!(

@@ -246,17 +246,21 @@ fn known_of(
 ) -> Result<Option<EarlyReply>, HttpProblem> {
     let is_links = local_address.side == ListenerRole::Links;
     server.access.judge(head, told, is_links).map_err(HttpProblem::Access)?;
-    if let Some(reply) = server.access.preflight(head) {
-        return Ok(Some(EarlyReply::Reply(reply)));
-    }
-    if head.expectation() == Expectation::Unknown {
-        return Err(HttpProblem::Expectation);
-    }
     let linked = links_path(head.path(), local_address, server);
     let found = match linked {
         Some(path) => route_of_links(head.method(), path),
         None => route(head.method(), head.path(), server.limits.files),
     };
+    if let Some(reply) = server.access.preflight(head) {
+        // RFC 9110 §9.3.7: OPTIONS says what there is, also to a browser that asks for a page.
+        return Ok(Some(EarlyReply::Reply(match found {
+            Ok(Route::Options { allow }) => reply.with("Allow", Cow::Borrowed(allow)),
+            _ => reply,
+        })));
+    }
+    if head.expectation() == Expectation::Unknown {
+        return Err(HttpProblem::Expectation);
+    }
     let found = found.map_err(HttpProblem::Absent)?;
     request.labels.route = found.name();
     request.is_health_check = matches!(found, Route::Health | Route::Ready | Route::Metrics | Route::Panel);
