@@ -393,9 +393,14 @@ fn file_request(
     request: &Request,
     server: &ServerState,
 ) -> Result<FileRequest, HttpProblem> {
-    let path = beneath(head.path()).ok_or(HttpProblem::Absent(Absent::NotFound))?;
+    let path = beneath(head.path()).ok_or_else(|| no_file(head.path()))?;
     let requested = RequestedTransform::read(&request.parameters, &[], server.limits.factor)?;
     Ok(FileRequest { path, requested, conditions: Conditions::of(head) })
+}
+
+/// There is no file of such a path.
+fn no_file(path: &[u8]) -> HttpProblem {
+    HttpProblem::Absent(if path.ends_with(b"/") { Absent::Slash } else { Absent::NotFound })
 }
 
 /// The part of a path that names a link, where links are served: all of it on a port of their own, else what follows
@@ -414,7 +419,7 @@ fn links_path<'a>(path: &'a [u8], local_address: &LocalAddress, server: &ServerS
 /// What is wanted of a link: a file of the folder itself, and none that is hidden, as files being written are.
 fn link_request(head: &RequestHead, path: &[u8], server: &ServerState) -> Result<LinkRequest, HttpProblem> {
     let name = beneath(path).filter(|name| !name.contains(&b'/') && !name.starts_with(b"."));
-    let name = name.ok_or(HttpProblem::Absent(Absent::NotFound))?;
+    let name = name.ok_or_else(|| no_file(path))?;
     match server.short_of_memory() {
         Some(reject) => Err(reject),
         None => Ok(LinkRequest {

@@ -95,6 +95,10 @@ impl Route<'_> {
 pub enum Absent {
     /// The path names nothing.
     NotFound,
+    /// The path names no file, because a slash is behind it.
+    Slash,
+    /// The path has a slash behind a folder of the bank, and no name of a face behind that.
+    Nameless,
     /// The path has other methods.
     MethodNotAllowed {
         /// The value of `Allow` (RFC 9110 §10.2.1).
@@ -102,13 +106,20 @@ pub enum Absent {
     },
 }
 
-/// A path without one trailing slash; `/` is itself. Behind a folder of the bank the slash stays: there it begins a
-/// name, which may be refused as empty.
-fn trimmed(path: &[u8]) -> &[u8] {
+/// A path without one trailing slash; `/` is itself.
+fn without_slash(path: &[u8]) -> &[u8] {
     match path {
-        [rest @ .., b'/'] if rest.starts_with(b"/") && !rest.starts_with(b"/carpetas/") => rest,
+        [rest @ .., b'/'] if rest.starts_with(b"/") => rest,
         whole => whole,
     }
+}
+
+/// The same where that is the same to a client. Behind a folder of the bank the slash begins an empty name for what
+/// changes something: a script that has lost the name of a face must not forget the whole folder.
+fn trimmed<'a>(method: &Method, path: &'a [u8]) -> &'a [u8] {
+    let short = without_slash(path);
+    let is_folder = short.strip_prefix(b"/carpetas/").is_some_and(|folder| !folder.contains(&b'/'));
+    if is_folder && matches!(method, Method::Put | Method::Delete) { path } else { short }
 }
 
 /// Looks a request up; `path` as sent, without the query. A trailing slash is ignored. With `files`, every path that is
@@ -117,7 +128,7 @@ fn trimmed(path: &[u8]) -> &[u8] {
 /// # Errors
 /// [`Absent`]: 404 or 405.
 pub fn route<'a>(method: &Method, path: &'a [u8], files: bool) -> Result<Route<'a>, Absent> {
-    let path = trimmed(path);
+    let path = trimmed(method, path);
     let (allow, found) = match path {
         b"/" => (
             "GET, HEAD, POST, PUT, OPTIONS",
@@ -169,6 +180,7 @@ fn bank<'a>(method: &Method, path: &'a [u8]) -> Result<Route<'a>, Absent> {
             ("GET, HEAD, DELETE, OPTIONS", found)
         }
         (Some(_), Some(_)) => return Err(Absent::NotFound),
+        (Some(b""), None) if *method == Method::Delete => return Err(Absent::Nameless),
         (Some(name), None) => {
             let lists = name == b"faltantes";
             let found = match method {
@@ -280,7 +292,14 @@ mod tests {
             (Delete, "/carpetas/a", Ok(Route::RemoveFolder(b"a"))),
             (Delete, "/carpetas/a/b.jpg", Ok(Route::RemoveFace(b"a", b"b.jpg"))),
             (Delete, "/carpetas/a/faltantes", Ok(Route::RemoveFace(b"a", b"faltantes"))),
-            (Delete, "/carpetas/a/", Ok(Route::RemoveFace(b"a", b""))),
+            (Delete, "/carpetas/a/", Err(Absent::Nameless)),
+            (Delete, "/carpetas/a/b.jpg/", Ok(Route::RemoveFace(b"a", b"b.jpg"))),
+            (Delete, "/carpetas/a//", Err(Absent::Nameless)),
+            (Put, "/carpetas/a/", Ok(Route::Insert(b"a", b""))),
+            (Put, "/carpetas/a/b.jpg/", Ok(Route::Insert(b"a", b"b.jpg"))),
+            (Post, "/carpetas/a/faltantes/", Ok(Route::Missing(b"a"))),
+            (Get, "/carpetas/a/b.jpg/", Ok(Route::Face(b"a", b"b.jpg"))),
+            (Options, "/carpetas/a/", Ok(Route::Options { allow: "GET, HEAD, DELETE, OPTIONS" })),
             (Delete, "/carpetas/a/b/c", Err(Absent::NotFound)),
             (Post, "/carpetas/a/faltantes", Ok(Route::Missing(b"a"))),
             (Put, "/carpetas/a/faltantes", Ok(Route::Insert(b"a", b"faltantes"))),
@@ -290,7 +309,8 @@ mod tests {
             (Options, "/carpetas/a/b.jpg", Ok(Route::Options { allow: face })),
             (Get, "/carpetas/a/b/c", Err(Absent::NotFound)),
             (Get, "/carpetas/", Ok(Route::Folders)),
-            (Get, "/carpetas/a/", Ok(Route::Face(b"a", b""))),
+            (Get, "/carpetas/a/", Ok(Route::Folder(b"a"))),
+            (Post, "/enlaces/", Ok(Route::Link)),
             (Get, "/../etc/passwd", Err(Absent::NotFound)),
             (Get, "", Err(Absent::NotFound)),
         ] {

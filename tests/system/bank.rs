@@ -205,7 +205,6 @@ fn names_are_data() {
     for (folder, name) in [
         ("c", "a%2Fb"),
         ("c", "%00"),
-        ("c", ""),
         ("c", "%FF"),
         ("c", &"x".repeat(256)),
         (".c", "a"),
@@ -224,6 +223,15 @@ fn names_are_data() {
             assert_eq!(answer.problem()["type"], "urn:tp2:error:parametro-fuera-de-rango", "{target}");
         }
     }
+    // Without a name nothing is stored or forgotten; read, a slash behind a folder says nothing.
+    client.ask(&request("PUT", "/carpetas/c/", &[], &pgm(2, 2))).expect(422);
+    let nameless = client.ask(&request("DELETE", "/carpetas/mis%20caras%20%C3%B1/", &[], b"")).expect(404);
+    assert!(nameless.problem()["detail"].as_str().unwrap().starts_with("falta el nombre"), "{nameless:?}");
+    let page = json_of(&client.ask(&get("/carpetas/mis%20caras%20%C3%B1/?cantidad=2")).expect(200));
+    assert_eq!(page["nombres"].as_array().unwrap().len(), 2);
+    let face = client.ask(&get("/carpetas/mis%20caras%20%C3%B1/A.JPG/")).expect(200);
+    assert_eq!(json_of(&face)["nombre"], "A.JPG");
+    client.ask(&get("/carpetas/c/")).expect(404);
     assert_eq!(json_of(&client.ask(&get("/carpetas")))["carpetas"].as_array().unwrap().len(), 1);
     client.ask(&put(&"x".repeat(120), "a", &pgm(2, 2))).expect(201);
 }

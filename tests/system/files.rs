@@ -328,6 +328,8 @@ fn nothing_outside_the_directory_is_ever_opened() {
         assert_eq!(answer.status, 404, "{target}");
         assert!(answer.is_kept());
         assert_eq!(answer.problem()["type"], "urn:tp2:error:no-encontrado", "{target}");
+        let detail = answer.problem()["detail"].as_str().unwrap().to_owned();
+        assert_eq!(detail.contains("sin la barra del final"), target.ends_with('/'), "{target}: {detail}");
     }
     client.assert_kept();
 }
