@@ -3,6 +3,7 @@
 //!
 //! Names are data, never paths: nothing here or below opens a file by one. A folder is made by its first face; a face
 //! is never replaced.
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -159,7 +160,6 @@ impl BankRequest {
                 let (code, result) = if reply.inserted()? { (201, "insertada") } else { (200, "ya existe") };
                 let message = format!("imagen {name} {result}");
                 let value = json!({ "nombre": name, "resultado": result, "mensaje": message });
-                let segment = |text| utf8_percent_encode(text, SEGMENT);
                 let location = format!("/carpetas/{}/{}", segment(folder), segment(name));
                 let reply = Reply::new(code, "application/json", format!("{value}\n"));
                 BankAnswer::Whole(uncached(reply).with("Location", location), Held::Nothing)
@@ -216,6 +216,15 @@ fn no_folder(folder: &str) -> BankAnswer {
 
 fn no_face(folder: &str, name: &str) -> BankAnswer {
     BankAnswer::Refused(HttpProblem::UnknownFace { folder: folder.to_owned(), name: name.to_owned() })
+}
+
+/// A name as a segment of a path. RFC 3986 §5.2.4: `.` and `..` would be taken out of it.
+fn segment(name: &str) -> Cow<'_, str> {
+    match name {
+        "." => "%2E".into(),
+        ".." => "%2E%2E".into(),
+        name => utf8_percent_encode(name, SEGMENT).into(),
+    }
 }
 
 /// A folder's name, out of a segment of a path.

@@ -42,6 +42,20 @@ fn refusal(result: Result<String, HttpProblem>) -> (u16, &'static str, String) {
 }
 
 #[test]
+fn a_name_in_a_path_leads_back_to_it() {
+    for (name, expected) in [
+        ("a b/ñ.jpg", "a%20b%2F%C3%B1.jpg"),
+        ("%2e%2e", "%252e%252e"),
+        ("..", "%2E%2E"),
+        (".", "%2E"),
+        ("...", "..."),
+        (".a", ".a"),
+    ] {
+        assert_eq!(segment(name), expected);
+    }
+}
+
+#[test]
 fn names_are_decoded_once_and_taken_as_they_are() {
     for (segment, name) in [
         ("1A58003.jpg", "1A58003.jpg"),
