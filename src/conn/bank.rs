@@ -78,10 +78,12 @@ pub enum BankRequest {
         /// The most to return.
         max: usize,
     },
-    /// All documents of a folder.
+    /// The documents of a folder.
     Documents {
-        /// The folder.
-        folder: String,
+        /// Of which, and how many.
+        stream: Stream,
+        /// Those after this name.
+        after: Option<String>,
     },
     /// One face.
     Face {
@@ -105,30 +107,52 @@ pub enum BankAnswer {
     Refused(HttpProblem),
 }
 
+/// Documents of a folder, sent one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stream {
+    folder: String,
+    /// How many more, at most; None: all.
+    left: Option<usize>,
+}
+
+impl Stream {
+    /// The next part is this much: at least one document.
+    fn part(&self) -> usize {
+        self.left.map_or(STREAMED, |left| left.clamp(1, STREAMED))
+    }
+
+    /// Counts a part that was read; false: it was the last.
+    fn goes_on_after(&mut self, part: &[u8]) -> bool {
+        let sent = memchr::memchr_iter(b'\n', part).count();
+        self.left = self.left.map(|left| left.saturating_sub(sent));
+        self.left != Some(0)
+    }
+}
+
 /// What of a folder's documents is still to be sent.
 #[derive(Debug)]
 pub struct Rest {
-    folder: String,
+    stream: Stream,
     after: String,
     /// What the parts are charged to, one after the other.
     reservation: Reservation,
 }
 
 impl Rest {
-    /// Asks for the next part of the folder, which it names.
+    /// Asks for the next part of the stream.
     #[must_use]
-    pub fn ask(self) -> (String, Ask) {
-        let Self { folder, after, reservation } = self;
-        let look = BankLook::Faces(folder.clone(), Some(after), STREAMED);
-        (folder, Ask::Document { look, reservation })
+    pub fn ask(self) -> (Stream, Ask) {
+        let Self { stream, after, reservation } = self;
+        let look = BankLook::Faces(stream.folder.clone(), Some(after), stream.part());
+        (stream, Ask::Document { look, reservation })
     }
 
-    /// A part of this folder: its bytes, and what is to follow then; if nothing, what the bytes are charged to.
-    pub fn take(folder: String, document: BankDocument) -> (Bytes, Result<Self, Reservation>) {
+    /// A part of this stream: its bytes, and what is to follow then; if nothing, what the bytes are charged to.
+    pub fn take(mut stream: Stream, document: BankDocument) -> (Bytes, Result<Self, Reservation>) {
         let BankDocument { body, last, reservation } = document;
         let rest = match last {
-            Some(after) => Ok(Self { folder, after, reservation }),
-            None => Err(reservation),
+            Some(after) if stream.goes_on_after(&body) => Ok(Self { stream, after, reservation }),
+            _ => Err(reservation),
         };
         (body, rest)
     }
@@ -144,7 +168,10 @@ impl BankRequest {
             Self::RemoveFace { folder, name } => return Some(StoreWrite::RemoveFace { folder, name }.into()),
             Self::Folders { from, max } => BankLook::Folders(from, max),
             Self::Names { folder, from, max } => BankLook::Names(folder, from, max),
-            Self::Documents { folder } => BankLook::Faces(folder, None, STREAMED),
+            Self::Documents { stream, after } => {
+                let part = stream.part();
+                BankLook::Faces(stream.folder, after, part)
+            }
             Self::Face { folder, name, as_image } => BankLook::Face { folder, name, as_image },
         };
         Some(Ask::Document { look, reservation })
@@ -171,10 +198,14 @@ impl BankRequest {
             },
             Self::Missing { folder }
             | Self::Names { folder, .. }
-            | Self::Documents { folder }
+            | Self::Documents { stream: Stream { folder, .. }, .. }
             | Self::Face { folder, .. } => match (reply.bank()?, self) {
                 (BankFound::Document(document), _) => {
-                    let (body, rest) = Rest::take(folder.clone(), document);
+                    let stream = match self {
+                        Self::Documents { stream, .. } => stream.clone(),
+                        _ => Stream::default(),
+                    };
+                    let (body, rest) = Rest::take(stream, document);
                     let reply = uncached(self.document(body));
                     match rest {
                         Ok(rest) => BankAnswer::Begun(reply, rest),
@@ -277,7 +308,11 @@ fn name(
 /// A parameter out of range (422).
 pub fn listing(folder: String, parameters: &Parameters) -> Result<BankRequest, HttpProblem> {
     match parameters.text("formato").as_deref() {
-        Some("ndjson") => return Ok(BankRequest::Documents { folder }),
+        Some("ndjson") => {
+            let left = parameters.text("cantidad").map(|_| page_size(parameters)).transpose()?;
+            let after = parameters.data("desde").and_then(|from| just_before(&from));
+            return Ok(BankRequest::Documents { stream: Stream { folder, left }, after });
+        }
         None | Some("json") => {}
         Some(other) => {
             return Err(HttpProblem::Parameter {
@@ -297,6 +332,25 @@ pub fn listing(folder: String, parameters: &Parameters) -> Result<BankRequest, H
 /// A parameter out of range (422).
 pub fn folders(parameters: &Parameters) -> Result<BankRequest, HttpProblem> {
     Ok(BankRequest::Folders { from: parameters.data("desde"), max: page_size(parameters)? })
+}
+
+/// A text after which, in the order of their bytes, are the names from `from` on and no other; None: all names are. The
+/// stores give faces after a name, and a page begins with one.
+fn just_before(from: &str) -> Option<String> {
+    // No name has a NUL: what follows `a` follows `a\0b` too.
+    if let Some((start, _)) = from.split_once('\0') {
+        return Some(start.to_owned()).filter(|start| !start.is_empty());
+    }
+    let mut start = from.to_owned();
+    let last = start.pop()?;
+    // UTF-8 has the order of its characters. Between `start` with the character before `last`, and behind it more of the
+    // last character than a name has room for, and `from` there is no name.
+    let before = (0..u32::from(last)).rev().find_map(char::from_u32).filter(|before| *before != '\0');
+    if let Some(before) = before {
+        start.push(before);
+        start.extend(std::iter::repeat_n(char::MAX, NAME_MAX / char::MAX.len_utf8() + 1));
+    }
+    Some(start).filter(|start| !start.is_empty())
 }
 
 fn page_size(parameters: &Parameters) -> Result<usize, HttpProblem> {

@@ -302,10 +302,10 @@ impl Connection {
             return;
         }
         if let Some(continued) = rest {
-            match mem::replace(&mut continued.rest, Continuation::Asked(String::new())) {
+            match mem::replace(&mut continued.rest, Continuation::Asked(bank::Stream::default())) {
                 Continuation::Due(next) => {
-                    let (folder, ask) = next.ask();
-                    continued.rest = Continuation::Asked(folder);
+                    let (stream, ask) = next.ask();
+                    continued.rest = Continuation::Asked(stream);
                     // The store's time is not the client's.
                     *due = now.at + self.server.limits.reply_time;
                     self.actions.push_back(Action::Ask(answer.id, ask));

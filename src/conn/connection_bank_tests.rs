@@ -441,6 +441,21 @@ fn head_of_a_whole_folder_asks_no_further() {
 }
 
 #[test]
+fn a_stream_of_some_documents_ends_behind_them() {
+    let mut world = World::new();
+    let look = world.look(&get("/carpetas/c?formato=ndjson&cantidad=5", ""));
+    assert_eq!(look, BankLook::Faces("c".into(), None, STREAMED));
+    world.found_faces(0..STREAMED);
+    assert_eq!(look_of(world.next_ask()), BankLook::Faces("c".into(), Some("003.jpg".into()), 1));
+    // Full for the store: there may be more.
+    let mut lines = Vec::new();
+    faces(4..5)[0].write_document(&mut lines);
+    world.found(world.document(lines, Some("004.jpg".into())));
+    assert!(world.queries.is_empty() && world.sent.ends_with(LAST_CHUNK));
+    assert_eq!(names(&unchunked(world.sent_body()).concat()).len(), 5);
+}
+
+#[test]
 fn a_store_that_fails_in_the_middle_leaves_no_last_chunk() {
     for told in [Err(WorkError::StoreBroken("EIO".into())), Ok(StoreReply::Bank(BankFound::NoFolder))] {
         let mut world = World::new();

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::bank::Rest;
+use super::bank::{Rest, Stream};
 use super::intent::Pending;
 use super::request::Request;
 use super::upload::Upload;
@@ -52,8 +52,8 @@ pub(super) struct Continued {
 pub(super) enum Continuation {
     /// The next part is to be asked for when the last one is with the kernel.
     Due(Rest),
-    /// The next part of this folder has been asked for.
-    Asked(String),
+    /// The next part of this has been asked for.
+    Asked(Stream),
 }
 
 /// The log's facts about an answer.

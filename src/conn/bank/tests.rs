@@ -226,7 +226,7 @@ fn documents_are_sent_as_the_store_made_them_and_stay_charged() {
         (BankRequest::Folders { from: None, max: 1 }, "application/json", None, None),
         (BankRequest::Names { folder: folder(), from: None, max: 2 }, "application/json", None, None),
         (BankRequest::Missing { folder: folder() }, "application/json", None, None),
-        (BankRequest::Documents { folder: folder() }, "application/x-ndjson", None, None),
+        (documents(), "application/x-ndjson", None, None),
         (
             BankRequest::Face { folder: folder(), name: name(), as_image: false },
             "application/json",
@@ -264,11 +264,7 @@ fn what_is_not_there() {
             StoreReply::Bank(BankFound::NoFolder),
             "carpeta-desconocida",
         ),
-        (
-            BankRequest::Documents { folder: folder() },
-            StoreReply::Bank(BankFound::NoFolder),
-            "carpeta-desconocida",
-        ),
+        (documents(), StoreReply::Bank(BankFound::NoFolder), "carpeta-desconocida"),
         (one(), StoreReply::Bank(BankFound::NoFolder), "carpeta-desconocida"),
         (one(), StoreReply::Bank(BankFound::NoFace), "imagen-desconocida"),
         (remove_face(), StoreReply::Known(false), "imagen-desconocida"),
@@ -287,16 +283,60 @@ fn what_is_not_there() {
     assert_eq!(one().answer(StoreReply::Inserted(true)).unwrap_err(), WrongReply);
 }
 
+/// All of the folder `c`.
+fn documents() -> BankRequest {
+    BankRequest::Documents { stream: Stream { folder: "c".into(), left: None }, after: None }
+}
+
+#[test]
+fn a_stream_ends_after_as_many_documents_as_were_asked_for() {
+    for (left, parts) in [(1, &[1][..]), (4, &[4]), (6, &[4, 2]), (9, &[4, 4, 1])] {
+        let mut stream = Stream { folder: "c".into(), left: Some(left) };
+        let mut asked = Vec::new();
+        loop {
+            let part = stream.part();
+            asked.push(part);
+            if !stream.goes_on_after(&b"{}\n".repeat(part)) {
+                break;
+            }
+        }
+        assert_eq!(asked, parts, "{left}");
+    }
+    // A part may be shorter, because its documents are long.
+    let mut stream = Stream { folder: "c".into(), left: Some(3) };
+    assert!(stream.goes_on_after(b"{}\n") && stream.part() == 2);
+}
+
+#[test]
+fn names_from_one_on_are_those_after_what_is_just_before_it() {
+    let names =
+        ["\u{1}", "a", "a\u{1}", "aa", "az", "a\u{10ffff}", "b", "b.jpg", "\u{d7ff}", "\u{e000}", "ñ", "😀"];
+    let long = ["a".repeat(255), "\u{10ffff}".repeat(63)];
+    let names: Vec<&str> = names.into_iter().chain(long.iter().map(String::as_str)).collect();
+    for from in names.iter().copied().chain(["a\0b", "\0", "c", "a\u{2}"]) {
+        let after = just_before(from);
+        assert!(!after.as_deref().is_some_and(|after| after.contains('\0') || after.is_empty()), "{from:?}");
+        for name in &names {
+            assert_eq!(
+                *name >= from,
+                after.as_deref().is_none_or(|after| *name > after),
+                "{name:?} from {from:?}"
+            );
+        }
+    }
+    assert_eq!(just_before(""), None);
+}
+
 #[test]
 fn a_folder_goes_on_after_a_full_part() {
-    let requested = BankRequest::Documents { folder: "c".into() };
+    let requested = documents();
     let Ok(BankAnswer::Begun(_, rest)) = requested.answer(made("{}\n", Some("15"))) else { panic!() };
-    let (folder, ask) = rest.ask();
+    let (stream, ask) = rest.ask();
     let Ask::Document { look, reservation } = ask else { panic!("{ask:?}") };
     assert_eq!(look, BankLook::Faces("c".into(), Some("15".into()), STREAMED));
-    assert_eq!((&*folder, reservation.bytes()), ("c", 3), "what it is charged to goes along");
+    assert_eq!((&*stream.folder, reservation.bytes()), ("c", 3), "what it is charged to goes along");
     let document = BankDocument { body: Bytes::new(), last: None, reservation };
-    let (body, rest) = Rest::take(folder, document);
+    let (body, rest) = Rest::take(stream, document);
     assert!(body.is_empty() && rest.is_err_and(|reservation| reservation.bytes() == 3));
 }
 
@@ -311,7 +351,14 @@ fn what_a_listing_asks_for() {
         ("cantidad=1&desde=a%20b+c%2B.jpg", names(Some("a b c+.jpg"), 1)),
         ("desde=%20a%20", names(Some(" a "), 1000)),
         ("cantidad=10000&formato=json", names(None, 10_000)),
-        ("formato=ndjson", BankRequest::Documents { folder: "c".into() }),
+        ("formato=ndjson", documents()),
+        (
+            "formato=ndjson&cantidad=7&desde=b",
+            BankRequest::Documents {
+                stream: Stream { folder: "c".into(), left: Some(7) },
+                after: just_before("b"),
+            },
+        ),
         ("nada=1", names(None, 1000)),
     ] {
         assert_eq!(listing("c".into(), &parameters(query)).unwrap(), requested, "{query}");
@@ -325,6 +372,7 @@ fn what_a_listing_asks_for() {
         "cantidad=1.5",
         "cantidad=todas",
         "cantidad=99999999999999999999",
+        "formato=ndjson&cantidad=0",
         "formato=xml",
         "formato=NDJSON",
     ] {
