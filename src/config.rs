@@ -560,7 +560,7 @@ impl Given {
 
     fn count(&self, row: &Row<OptionAction>) -> Result<usize, UsageError> {
         match self.matches.opt_count(row.long) {
-            0 => Ok(self.twin(row)?.map_or(0, |value| usize::from(value.text != "0"))),
+            0 => self.twin(row)?.map_or(Ok(0), |value| value.switch()),
             count => Ok(count),
         }
     }
@@ -586,6 +586,18 @@ struct Value {
 impl Value {
     fn number(&self, range: RangeInclusive<u64>) -> Result<u64, UsageError> {
         usage::number(&self.name, &self.text, range).map_err(UsageError)
+    }
+
+    /// How often the flag is given that this value of a twin stands for.
+    fn switch(&self) -> Result<usize, UsageError> {
+        match &*self.text.to_lowercase() {
+            "no" | "off" | "false" => Ok(0),
+            "si" | "sí" | "yes" | "on" | "true" => Ok(1),
+            text => match text.parse() {
+                Ok(count @ 0..=9) => Ok(count),
+                _ => Err(self.is_not("1 o 0, sí o no")),
+            },
+        }
     }
 
     fn count(&self, range: RangeInclusive<u64>) -> Result<usize, UsageError> {
@@ -900,6 +912,7 @@ mod tests {
                 "10.0.0.0/40",
                 "--proxy debe ser una dirección o un prefijo, como 127.0.0.1 o 10.0.0.0/8",
             ),
+            ("nombre", "a b", "--nombre debe ser una dirección o un nombre"),
             ("nombre", "a:80", "--nombre debe ser una dirección o un nombre (el puerto va en -p)"),
         ] {
             let error = run(&["-i", "::", "-p", "0", &format!("--{option}"), value], &[]).unwrap_err();
@@ -929,6 +942,8 @@ mod tests {
             ("TP2_ESCALA", "11", "un número entre 0.001 y 10"),
             ("TP2_MAX_CUERPO", "-3", "un número entero de 1 a 4096"),
             ("TP2_ESCALADOR", "unix:", "HOST:PUERTO o unix:RUTA"),
+            ("TP2_REGISTRO_JSON", "quizas", "1 o 0, sí o no"),
+            ("TP2_DETALLE", "-1", "1 o 0, sí o no"),
         ] {
             let port: &[&str] = if twin == "TP2_PUERTO" { &["-i", "::"] } else { &["-i", "::", "-p", "1"] };
             let error = run(port, &[(twin, value)]).unwrap_err();
@@ -970,6 +985,7 @@ mod tests {
             ),
             (&["--nada"], "no existe la opción --nada"),
             (&["-p"], "la opción -p necesita un valor"),
+            (&["--", "-h"], "argumento de más: «-h»"),
         ] {
             let error = run(arguments, &[]).unwrap_err().to_string();
             assert_eq!(error, format!("tp2: {text}\n{}", usage_line()));
@@ -977,6 +993,17 @@ mod tests {
         let no_text = OsString::from_vec(vec![0xff]);
         let error = parse(["-d".into(), no_text], []).unwrap_err();
         assert_eq!(error.0, "los argumentos deben ser texto UTF-8: «\u{fffd}»");
+    }
+
+    #[test]
+    fn a_flag_s_twin_is_yes_or_no() {
+        for (value, on) in
+            [("1", true), ("Sí", true), ("true", true), ("0", false), ("no", false), ("", false)]
+        {
+            let config = config(&["-i", "::", "-p", "1"], &[("TP2_REGISTRO_JSON", value)]);
+            assert_eq!(config.log_json, on, "{value}");
+        }
+        assert!(matches!(run(&["-h", "-i"], &[]), Ok(Command::Print(text)) if text == help()));
     }
 
     #[test]

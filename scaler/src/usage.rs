@@ -158,7 +158,8 @@ pub fn options<A>(rows: &[Row<A>]) -> Options {
     options
 }
 
-/// Reads the arguments, without the program's name, by `options`.
+/// Reads the arguments, without the program's name, by `options`, one of which is `--help`. Where they are wrong and the
+/// help is asked for, the help is all that is read.
 ///
 /// # Errors
 /// The error, one Spanish line.
@@ -167,7 +168,11 @@ pub fn parse(options: &Options, arguments: impl IntoIterator<Item = OsString>) -
     let texts: Result<Vec<String>, _> = arguments.into_iter().map(OsString::into_string).collect();
     let texts =
         texts.map_err(|other| format!("los argumentos deben ser texto UTF-8: «{}»", other.display()))?;
-    options.parse(texts).map_err(|fail| complaint(&fail))
+    options.parse(&texts).or_else(|fail| {
+        let mut named = texts.iter().take_while(|text| *text != "--");
+        let is_help = named.any(|text| matches!(&**text, "-h" | "--help"));
+        if is_help { options.parse(["--help"]) } else { Err(fail) }.map_err(|fail| complaint(&fail))
+    })
 }
 
 /// An argument that belongs to no option.
@@ -216,7 +221,9 @@ pub fn check_host(name: impl fmt::Display, text: &str) -> Result<(), String> {
     } else if let Some(address) = bare(text).parse().ok().filter(Ipv6Addr::is_unicast_link_local) {
         // RFC 4007 §6: a link-local address is valid on one link only.
         format!(" (falta la interfaz: {address}%eth0)")
-    } else if text.is_empty() {
+    } else if text.is_empty()
+        || text.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == '/')
+    {
         String::new()
     } else {
         return Ok(());
@@ -302,6 +309,15 @@ mod tests {
         assert_eq!(extra("b"), "argumento de más: «b»");
     }
 
+    #[test]
+    fn help_wins_over_what_is_wrong() {
+        let read = |words: &[&str]| parse(&options(ROWS), words.iter().map(OsString::from));
+        for words in [&["-h", "-i"][..], &["--nada", "--help"], &["--help", "-i", "a", "-i", "b"]] {
+            assert!(read(words).unwrap().opt_present("help"), "{words:?}");
+        }
+        assert!(read(&["--nada", "--", "-h"]).is_err());
+    }
+
     const ROWS: &[Row<()>] = &[
         Row { short: "h", ..Row::new("help", "Ayuda", ()) },
         Row { short: "i", value: "IP", required: true, ..Row::new("ip", "Dirección", ()) },
@@ -364,7 +380,9 @@ mod tests {
             assert_eq!(check_host("--ip", text), complaint(" (falta la interfaz: fe80::1%eth0)", text));
         }
         assert_eq!(check_host("--ip", "http://a:80"), complaint(" (no una URL)", "http://a:80"));
-        assert_eq!(check_host("--ip", ""), complaint("", ""));
+        for text in ["", "a b", " a", "a/b", "a\n"] {
+            assert_eq!(check_host("--ip", text), complaint("", text));
+        }
         for text in
             ["::", "::1", "[::1]", "1::8080", "127.0.0.1", "localhost", "fe80::1%eth0", "a:", ":8", "febf"]
         {
