@@ -45,6 +45,8 @@ impl Unit {
 pub struct Console {
     outputs: Mutex<Outputs>,
     draws: bool,
+    /// Both outputs are one terminal, on which a person reads both.
+    is_one: bool,
 }
 
 struct Outputs {
@@ -65,13 +67,18 @@ impl Console {
     #[must_use]
     pub fn standard() -> Self {
         let draws = io::stderr().is_terminal();
-        Self { draws, ..Self::new(Box::new(io::stdout()), Box::new(io::stderr())) }
+        let is_one = draws && io::stdout().is_terminal();
+        Self { draws, is_one, ..Self::new(Box::new(io::stdout()), Box::new(io::stderr())) }
     }
 
     /// Lines to the one, trouble to the other, no bars.
     #[must_use]
     pub fn new(lines: Box<dyn Write + Send>, trouble: Box<dyn Write + Send>) -> Self {
-        Self { outputs: Mutex::new(Outputs { lines, trouble, bar: None, style: Style::Steps }), draws: false }
+        Self {
+            outputs: Mutex::new(Outputs { lines, trouble, bar: None, style: Style::Steps }),
+            draws: false,
+            is_one: false,
+        }
     }
 
     /// From now on tells like this.
@@ -104,6 +111,15 @@ impl Console {
             Style::Steps => self.line(text),
             Style::Json => self.notice(text),
             Style::Results | Style::Nothing => {}
+        }
+    }
+
+    /// The list of what failed, at the end of a run: to standard error, unless its lines were read there already as
+    /// steps on the same terminal.
+    pub(super) fn failures(&self, lines: &[String]) {
+        let was_read = self.is_one && self.outputs().style == Style::Steps;
+        if !was_read {
+            lines.iter().for_each(|line| self.notice(line));
         }
     }
 
@@ -277,6 +293,22 @@ mod tests {
             assert_eq!(*lines.0.lock().unwrap(), expected.as_bytes(), "{style:?}");
             let beside = if style == Style::Json { "fin\n" } else { "" };
             assert_eq!(*trouble.0.lock().unwrap(), beside.as_bytes(), "{style:?}");
+        }
+    }
+
+    #[test]
+    fn a_person_reads_a_failure_once() {
+        for (is_one, style, expected) in [
+            (false, Style::Steps, "a: rota\n"),
+            (true, Style::Steps, ""),
+            (true, Style::Results, "a: rota\n"),
+            (true, Style::Json, "a: rota\n"),
+        ] {
+            let trouble = Shared::default();
+            let console = Console { is_one, ..Console::new(Box::new(io::sink()), Box::new(trouble.clone())) };
+            console.set_style(style);
+            console.failures(&["a: rota".into()]);
+            assert_eq!(*trouble.0.lock().unwrap(), expected.as_bytes(), "{is_one} {style:?}");
         }
     }
 

@@ -58,9 +58,7 @@ pub(super) fn run(session: &Session<'_>, path: &Path, saver: &Saver) -> Result<b
         ));
     }
     console.summary(&*tally);
-    for line in tally.list() {
-        console.notice(line);
-    }
+    console.failures(&tally.list());
     Ok(tally.errors() == 0)
 }
 
@@ -104,7 +102,12 @@ impl Teller<'_> {
         for (name, why) in &listing.unfit {
             self.fail(name, why);
         }
-        Tally { existing: stored.len(), failures: listing.unfit, ..Tally::default() }
+        Tally {
+            existing: stored.len(),
+            skipped: listing.others.len(),
+            failures: listing.unfit,
+            ..Tally::default()
+        }
     }
 
     /// It is with the server.

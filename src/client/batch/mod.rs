@@ -79,9 +79,7 @@ pub(super) fn run(
     }
     let tally = teller.tally();
     console.summary(&*tally);
-    for line in tally.list() {
-        console.notice(line);
-    }
+    console.failures(&tally.list());
     Ok(tally.errors() == 0)
 }
 
