@@ -69,12 +69,13 @@ impl Failure {
         }
     }
 
-    /// Whether every other picture would fail the same way: no server answers, or the server or our disk is full.
+    /// Whether every other picture would fail the same way: no server answers, it does not let us in, or the server or
+    /// our disk is full.
     #[must_use]
     pub fn is_general(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Broken(_) => true,
-            Self::Refused { status, .. } => matches!(status, 503 | 507),
+            Self::Refused { status, .. } => matches!(status, 401 | 403 | 421 | 503 | 507),
             Self::Write(_, error) => {
                 use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
                 matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
@@ -191,6 +192,8 @@ mod tests {
             (refused(503), true, true),
             (refused(504), true, false),
             (refused(507), false, true),
+            (refused(401), false, true),
+            (refused(421), false, true),
             (refused(500), false, false),
             (refused(422), false, false),
             (Failure::Write("x".into(), io::ErrorKind::StorageFull.into()), false, true),

@@ -34,3 +34,26 @@ fn the_key_goes_with_every_request() {
         assert!(ended.trouble.contains(why) && ended.trouble.lines().count() == 1, "{}", ended.trouble);
     }
 }
+
+/// A key that is not the one is the same for every picture.
+#[test]
+fn a_folder_ends_with_the_first_refusal_of_the_key() {
+    let place = Place::new();
+    fs::write(place.path("otra"), "otra-clave-de-prueba-larga").unwrap();
+    fs::write(place.path("clave"), KEY).unwrap();
+    fs::create_dir(place.path("muchas")).unwrap();
+    for number in 0..50 {
+        fs::copy(place.path("foto.pgm"), place.path(format!("muchas/{number:02}.pgm"))).unwrap();
+    }
+    let server = Server::start(&["--clave-archivo", &place.text("clave")]);
+    let ended =
+        place.run(server.port, &["-f", "muchas", "-o", "salida/", "--clave-archivo", "otra"]).expect(1);
+    assert!(server.log().matches(" 401 ").count() <= 4, "one for each connection: {}", server.log());
+    assert_eq!(
+        ended.trouble.matches("la clave enviada no es la de este servidor").count(),
+        1,
+        "{}",
+        ended.trouble
+    );
+    assert_eq!(ended.last_line(), "0 guardadas, 0 ya existían, 0 omitidas, 50 con error");
+}

@@ -97,9 +97,13 @@ fn send(
     sender.bid_farewell(&teller.tally());
     let PoolEnd { unsent, lost } = Pool::new(session, work, bar).send_all(&sender, conversation);
     for work in &unsent {
+        let why = match &lost {
+            Some(Failure::Refused { .. }) => "no se envió: el servidor no las admite",
+            _ => "no se envió: se perdió el servidor",
+        };
         teller.console.outcome(&Outcome {
             line: format!("imagen {} sin enviar", work.source.display()),
-            ..Outcome::failed(&work.source, "no se envió: se perdió el servidor")
+            ..Outcome::failed(&work.source, why)
         });
     }
     teller.tally().unsent = unsent.len();
