@@ -15,8 +15,10 @@ const ENDINGS: &[(&str, Format)] = &[
     ("pgm", Format::Pnm), ("pnm", Format::Pnm), ("ppm", Format::Pnm), ("pbm", Format::Pnm), ("pam", Format::Pnm),
 ];
 
-/// Endings of pictures that are read by others, or of which the phones' are the most common.
+/// Endings of pictures of others, of which the phones' are the most common.
 const FOREIGN: [&str; 5] = ["heic", "heif", "avif", "jxl", "jp2"];
+/// Endings of what else a picture can be kept in, and is not written here.
+const UNWRITTEN: [&str; 10] = ["svg", "pdf", "psd", "ico", "eps", "ps", "tga", "exr", "hdr", "xcf"];
 
 #[must_use]
 pub(super) fn format_of(path: &Path) -> Option<Format> {
@@ -27,8 +29,18 @@ pub(super) fn format_of(path: &Path) -> Option<Format> {
 /// Whether the ending is one of a picture, of ours or of others.
 #[must_use]
 pub(super) fn is_pictures(path: &Path) -> bool {
-    let is_foreign = |ending: &str| FOREIGN.iter().any(|name| name.eq_ignore_ascii_case(ending));
-    format_of(path).is_some() || path.extension().and_then(|ending| ending.to_str()).is_some_and(is_foreign)
+    format_of(path).is_some() || ends_in(path, &FOREIGN)
+}
+
+/// Whether the ending promises a format that is not written.
+#[must_use]
+pub(super) fn is_unwritten(path: &Path) -> bool {
+    ends_in(path, &FOREIGN) || ends_in(path, &UNWRITTEN)
+}
+
+fn ends_in(path: &Path, endings: &[&str]) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| endings.iter().any(|name| name.eq_ignore_ascii_case(ending)))
 }
 
 #[cfg(test)]
@@ -51,6 +63,12 @@ mod tests {
         for format in Format::ALL {
             assert_eq!(format_of(Path::new(&format!("a.{}", format.extension()))), Some(format));
         }
+        assert!(is_unwritten(Path::new("a.HEIC")) && is_unwritten(Path::new("a.pdf")));
+        assert!(
+            !is_unwritten(Path::new("a.jpg"))
+                && !is_unwritten(Path::new("heic"))
+                && !is_unwritten(Path::new("a.x"))
+        );
         assert!(is_pictures(Path::new("a.HEIC")) && !is_pictures(Path::new("a.2024")));
     }
 }

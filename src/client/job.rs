@@ -8,7 +8,9 @@
 //! | standard input | single | single | single |
 use std::path::{Path, PathBuf};
 
+use super::endings::is_unwritten;
 use super::options::{BadUsage, Mode, Options, Output};
+use crate::http::format::Format;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Job {
@@ -39,6 +41,9 @@ pub(super) fn decide(
     is_directory: impl Fn(&Path) -> bool,
 ) -> Result<Job, BadUsage> {
     let directory = paths.iter().find(|path| is_directory(path));
+    if let Some(Output::Path { path, .. }) = &options.output {
+        check_ending(options, path, is_directory(path))?;
+    }
     match (paths, directory, &options.output) {
         ([path], None, _) if path == Path::new("-") => Ok(Job::Standard),
         (_, Some(directory), None) if paths.iter().all(|path| is_directory(path)) => {
@@ -61,6 +66,19 @@ pub(super) fn decide(
             check_batch(options, paths, directory).map(|()| Job::Batch(paths.to_vec(), output.clone()))
         }
     }
+}
+
+/// The name of a result says what is in it.
+fn check_ending(options: &Options, output: &Path, is_directory: bool) -> Result<(), BadUsage> {
+    let names_directory = is_directory || output.as_os_str().as_encoded_bytes().ends_with(b"/");
+    if names_directory || options.parameters.format.is_some() || !is_unwritten(output) {
+        return Ok(());
+    }
+    Err(BadUsage(format!(
+        "--salida tiene la terminación de un formato que no se escribe: «{}»; se escriben {} (o dígalo con --formato)",
+        output.display(),
+        Format::names(", ")
+    )))
 }
 
 fn check_bank(options: &Options, directory: &Path) -> Result<(), BadUsage> {
@@ -113,6 +131,9 @@ mod tests {
             (&["-f", "a.jpg", "-o", "b.jpg"], single("a.jpg")),
             (&["-f", "a.jpg", "-o", "dir"], single("a.jpg")),
             (&["a.jpg", "-o", "b.jpg"], single("a.jpg")),
+            (&["a.jpg", "-o", "b.heic", "--formato", "jpeg"], single("a.jpg")),
+            (&["a.jpg", "-o", "d.heic"], batch(&["a.jpg"], "d.heic")),
+            (&["a.jpg", "-o", "b.heic/"], batch(&["a.jpg"], "b.heic/")),
             (&["a.jpg", "-o", "-"], single("a.jpg")),
             (&["a.jpg", "--tarea", "-o", "dir"], single("a.jpg")),
             (&["-f", "a.jpg", "-o", "salida/"], batch(&["a.jpg"], "salida/")),
@@ -134,6 +155,11 @@ mod tests {
     fn what_goes_with_nothing_is_told() {
         for (arguments, complaint) in [
             (&["a.jpg", "b.jpg"][..], "varias imágenes, o imágenes y carpetas, llevan --salida SALIDA/"),
+            (
+                &["a.jpg", "-o", "b.heic"],
+                "--salida tiene la terminación de un formato que no se escribe: «b.heic»; se escriben jpeg, png, webp, gif, bmp, \
+                 tiff, pgm (o dígalo con --formato)",
+            ),
             (&["dir", "b.jpg"], "varias imágenes, o imágenes y carpetas, llevan --salida SALIDA/"),
             (&["dir", "-o", "-"], "--salida - va con una sola imagen, que se escribe en la salida estándar"),
             (&["dir", "-e", "2"], "--escala no se usa con un directorio: «dir»"),
