@@ -16,6 +16,7 @@ use super::response::Response;
 use super::save::{FileId, Saver, check, check_input, destination};
 use super::session::{Conversation, Session};
 use crate::http::format::Format;
+use crate::http::sniff::Foreign;
 
 /// The name of standard output in errors.
 const STANDARD: &str = "la salida estándar";
@@ -54,6 +55,15 @@ pub(super) fn run(
         return Err(Failure::refused(&response));
     }
     keep(session.console, options, saver, &upload, &response)
+}
+
+/// What a file that is no supported picture by its first bytes seems to be.
+pub(super) fn seems(first: &[u8]) -> String {
+    match Foreign::of(first) {
+        _ if first.is_empty() => "está vacía".into(),
+        Some(foreign) => format!("no es una imagen que se lea: parece {}", foreign.name()),
+        None => "no es una imagen que se lea".into(),
+    }
 }
 
 impl Source {

@@ -66,6 +66,7 @@ fn a_thousand_files_of_which_some_are_broken_and_some_are_there() {
         let name = [b"mal", &[0xff, b'0' + number][..], b".jpg"].concat();
         std::fs::write(place.path("img_to_learn").join(OsStr::from_bytes(&name)), &whole).unwrap();
     }
+    std::fs::write(at("notas.txt"), "unas notas\n").unwrap();
     symlink("no_existe", at("rota.jpg")).unwrap();
     symlink("/dev/zero", at("sin_fin.jpg")).unwrap();
     let _socket = UnixListener::bind(at("zocalo.jpg")).unwrap();
@@ -73,7 +74,12 @@ fn a_thousand_files_of_which_some_are_broken_and_some_are_there() {
     std::fs::write(at("sub/otra.jpg"), &whole).unwrap();
 
     let ended = place.run(bank.port, &["-f", "img_to_learn"]).expect(1);
-    assert_eq!(ended.last_line(), "950 insertadas, 30 ya existían, 20 con error");
+    assert_eq!(ended.last_line(), "950 insertadas, 30 ya existían, 1 omitidas, 20 con error");
+    assert!(
+        ended.lines.contains("notas.txt omitida: no es una imagen que se lea: parece texto\n"),
+        "{}",
+        ended.lines
+    );
     assert_eq!((count(&ended, " insertada"), count(&ended, " ya existe")), (950, 30));
     assert_eq!(ended.lines.lines().filter(|line| line.contains(": error: ")).count(), 20);
     assert!(

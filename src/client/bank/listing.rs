@@ -1,4 +1,4 @@
-//! What is in a directory, without opening any of it.
+//! What is in a directory. Only a file that is not named like a picture is opened, and looked at.
 //!
 //! Rules: names are sorted by their bytes, so that every run has the same order; only regular files and links to them
 //! may be sent as pictures, except for what systems leave in folders ([`is_clutter`]); sub-directories are not entered. A
@@ -11,7 +11,11 @@ use std::path::Path;
 
 use scaler::words::InWords;
 
+use crate::client::endings::is_pictures;
+use crate::client::picture::seems;
+use crate::client::request::Body;
 use crate::client::save::is_clutter;
+use crate::http::format::Format;
 
 /// The entries of a directory, each list sorted.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub(super) struct Listing {
     /// Entries that can't be pictures: name, as far as it can be shown, and reason.
     pub(super) unfit: Vec<(String, String)>,
     pub(super) directories: Vec<String>,
+    /// Neither named like a picture nor one by its first bytes: name, and what it seems to be.
+    pub(super) others: Vec<(String, String)>,
 }
 
 /// Reads a directory.
@@ -36,7 +42,10 @@ pub(super) fn list(path: &Path) -> io::Result<Listing> {
         let shown = || name.to_string_lossy().into_owned();
         match (kind_of(&entry), name.to_str()) {
             (Ok(kind), _) if kind.is_dir() => listing.directories.push(shown()),
-            (Ok(kind), Some(name)) if kind.is_file() => listing.names.push(name.to_owned()),
+            (Ok(kind), Some(name)) if kind.is_file() => match look(&entry.path()) {
+                None => listing.names.push(name.to_owned()),
+                Some(why) => listing.others.push((name.to_owned(), why)),
+            },
             (Ok(kind), None) if kind.is_file() => {
                 listing.unfit.push((shown(), "el nombre no es UTF-8".into()));
             }
@@ -47,6 +56,16 @@ pub(super) fn list(path: &Path) -> io::Result<Listing> {
         }
     }
     Ok(listing)
+}
+
+/// What a file that is not named like a picture seems to be; None if it may be one. What can't be read is told when it is
+/// to be sent.
+fn look(path: &Path) -> Option<String> {
+    if is_pictures(path) {
+        return None;
+    }
+    let first = Body::open(path).and_then(|body| body.first()).ok()?;
+    Format::of_file(&first).is_none().then(|| seems(&first))
 }
 
 /// The type of an entry; of a link, that of its target.
@@ -80,6 +99,8 @@ mod tests {
         for name in ["b.jpg", "a.jpg", ".oculta.jpg", "ñ.jpg", ".DS_Store", "Thumbs.db", "._a.jpg"] {
             fs::write(inside.join(name), b"").unwrap();
         }
+        fs::write(inside.join("notas.txt"), "hola, qué tal").unwrap();
+        fs::write(inside.join("sin_final"), b"P5 1 1 255\n\x80").unwrap();
         fs::write(inside.join(OsStr::from_bytes(b"mal\xff.jpg")), b"").unwrap();
         symlink("a.jpg", inside.join("enlace.jpg")).unwrap();
         symlink("sub", inside.join("otro_sub")).unwrap();
@@ -87,7 +108,9 @@ mod tests {
         symlink("/dev/null", inside.join("nada.jpg")).unwrap();
         let _socket = UnixListener::bind(inside.join("zocalo")).unwrap();
         let listing = list(&inside).unwrap();
-        assert_eq!(listing.names, [".oculta.jpg", "a.jpg", "b.jpg", "enlace.jpg", "ñ.jpg"]);
+        assert_eq!(listing.names, [".oculta.jpg", "a.jpg", "b.jpg", "enlace.jpg", "sin_final", "ñ.jpg"]);
+        let seems = "no es una imagen que se lea: parece texto";
+        assert_eq!(listing.others, [("notas.txt".to_owned(), seems.to_owned())]);
         assert_eq!(listing.directories, ["otro_sub", "sub"]);
         let unfit: Vec<_> = listing.unfit.iter().map(|(name, why)| (&**name, &**why)).collect();
         assert_eq!(

@@ -96,6 +96,10 @@ impl Teller<'_> {
         for name in &listing.directories {
             self.console.notice(format_args!("directorio {name} omitido: no se entra en subdirectorios"));
         }
+        for (name, why) in &listing.others {
+            let line = format_args!("{name} omitida: {why}");
+            self.console.outcome(&Outcome::new("omitida", &self.directory.join(name), line));
+        }
         for name in stored {
             self.tell(name, "ya existe", false);
         }

@@ -5,6 +5,8 @@ use std::fmt;
 pub(super) struct Tally {
     pub(super) inserted: usize,
     pub(super) existing: usize,
+    /// No pictures.
+    pub(super) skipped: usize,
     /// Name and reason.
     pub(super) failures: Vec<(String, String)>,
     /// Not sent, because the server was lost.
@@ -29,7 +31,11 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} insertadas, {} ya existían, {} con error", self.inserted, self.existing, self.errors())
+        write!(f, "{} insertadas, {} ya existían, ", self.inserted, self.existing)?;
+        if self.skipped > 0 {
+            write!(f, "{} omitidas, ", self.skipped)?;
+        }
+        write!(f, "{} con error", self.errors())
     }
 }
 
@@ -40,9 +46,16 @@ mod tests {
     #[test]
     fn the_summary_counts_and_the_list_names() {
         let failure = |name: &str| (name.to_owned(), "rota".to_owned());
-        let tally =
-            Tally { inserted: 950, existing: 30, failures: vec![failure("b"), failure("a")], unsent: 18 };
+        let tally = Tally {
+            inserted: 950,
+            existing: 30,
+            skipped: 0,
+            failures: vec![failure("b"), failure("a")],
+            unsent: 18,
+        };
         assert_eq!(tally.to_string(), "950 insertadas, 30 ya existían, 20 con error");
+        let other = Tally { skipped: 1, ..Tally::default() };
+        assert_eq!(other.to_string(), "0 insertadas, 0 ya existían, 1 omitidas, 0 con error");
         assert_eq!(tally.list(), ["a: rota", "b: rota", "sin enviar: 18"]);
         assert_eq!(Tally::default().to_string(), "0 insertadas, 0 ya existían, 0 con error");
         assert!(Tally::default().list().is_empty());

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use scaler::words::InWords;
 
+use crate::client::picture::seems;
 use crate::client::request::Body;
 use crate::client::save::{FileId, is_clutter};
 use crate::http::format::Format;
-use crate::http::sniff::Foreign;
 
 /// Something that was named, or is in a folder that was.
 #[derive(Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ fn look(source: PathBuf, relative: PathBuf, metadata: io::Result<Metadata>) -> O
     let kind = match metadata {
         Ok(metadata) if metadata.is_file() => match Body::open(&source).and_then(|body| body.first()) {
             Ok(first) if Format::of_file(&first).is_some() => Kind::Picture(FileId::of(&metadata)),
-            Ok(first) => Kind::Other(other(&first)),
+            Ok(first) => Kind::Other(seems(&first)),
             Err(error) => Kind::Unreadable(unreadable(&error)),
         },
         Ok(_) => Kind::Other("no es un archivo regular".into()),
@@ -147,15 +147,6 @@ fn look(source: PathBuf, relative: PathBuf, metadata: io::Result<Metadata>) -> O
 
 fn unreadable(error: &io::Error) -> String {
     format!("no se puede leer: {}", InWords(error))
-}
-
-/// What a file that is no supported picture seems to be.
-fn other(first: &[u8]) -> String {
-    match Foreign::of(first) {
-        _ if first.is_empty() => "está vacía".into(),
-        Some(foreign) => format!("no es una imagen que se lea: parece {}", foreign.name()),
-        None => "no es una imagen que se lea".into(),
-    }
 }
 
 #[cfg(test)]
