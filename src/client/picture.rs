@@ -13,7 +13,7 @@ use super::outcome::Outcome;
 use super::parameters::Parameters;
 use super::request::{Body, ClientRequest};
 use super::response::Response;
-use super::save::{FileId, Saver, check, check_input, destination};
+use super::save::{FileId, Saver, check, check_input, destination, make_directory};
 use super::session::{Conversation, Session};
 use crate::http::format::Format;
 use crate::http::sniff::Foreign;
@@ -49,6 +49,7 @@ pub(super) fn run(
     saver: &Saver,
 ) -> Result<(), Failure> {
     let mut upload = Upload::new("PUT", "/", options, source)?;
+    make_directory(options.output_path())?;
     let mut conversation = session.open()?;
     let response = send(&mut conversation, session.console, &mut upload.request)?;
     if response.status != 200 {

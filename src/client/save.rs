@@ -147,20 +147,40 @@ pub(super) fn is_clutter(name: &[u8]) -> bool {
 /// Checks before the work whether the result can be saved there.
 ///
 /// # Errors
-/// [`Failure::Write`]: there is no such directory. [`Failure::Input`]: it is the file of `input`.
+/// [`Failure::Write`]: there is no such directory, and none is to be made. [`Failure::Input`]: it is the file of `input`.
 pub(super) fn check(output: Option<&Path>, input: Option<FileId>) -> Result<(), Failure> {
     let Some(output) = output else { return Ok(()) };
     let unwritable = |error| Err(Failure::Write(output.to_owned(), error));
+    if names_directory(output) {
+        return match fs::metadata(output) {
+            Err(error) if error.kind() != ErrorKind::NotFound => unwritable(error),
+            Ok(found) if !found.is_dir() => unwritable(ErrorKind::NotADirectory.into()),
+            // It is made later.
+            _ => Ok(()),
+        };
+    }
     let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty());
     match parent.map(fs::metadata) {
         Some(Err(error)) => return unwritable(error),
         Some(Ok(found)) if !found.is_dir() => return unwritable(ErrorKind::NotADirectory.into()),
         _ => {}
     }
-    if output.as_os_str().as_encoded_bytes().ends_with(b"/") && !output.is_dir() {
-        return unwritable(ErrorKind::NotFound.into());
-    }
     check_input(output, input)
+}
+
+/// Makes the directory that the user has named as one.
+///
+/// # Errors
+/// [`Failure::Write`].
+pub(super) fn make_directory(output: Option<&Path>) -> Result<(), Failure> {
+    match output.filter(|output| names_directory(output)) {
+        Some(output) => fs::create_dir_all(output).map_err(|error| Failure::Write(output.to_owned(), error)),
+        None => Ok(()),
+    }
+}
+
+fn names_directory(output: &Path) -> bool {
+    output.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
 /// Refuses to save a result over the picture that it was made from.
@@ -180,7 +200,7 @@ pub(super) fn check_input(path: &Path, input: Option<FileId>) -> Result<(), Fail
 pub(super) fn destination(output: Option<&Path>, format: Option<Format>) -> PathBuf {
     let name = format!("imagen_procesada.{}", format.map_or("bin", Format::extension));
     match output {
-        Some(output) if output.is_dir() => output.join(name),
+        Some(output) if names_directory(output) || output.is_dir() => output.join(name),
         Some(output) => output.to_owned(),
         None => name.into(),
     }
@@ -325,11 +345,23 @@ mod tests {
     fn a_directory_that_is_missing_is_seen_beforehand() {
         let directory = Directory::new();
         fs::write(directory.0.join("archivo"), b"").unwrap();
-        for (output, fine) in
-            [("x.png", true), ("no/x.png", false), ("archivo/x.png", false), ("no/", false), ("", true)]
-        {
+        for (output, fine) in [
+            ("x.png", true),
+            ("no/x.png", false),
+            ("archivo/x.png", false),
+            ("archivo/", false),
+            ("no/", true),
+            ("", true),
+        ] {
             assert_eq!(check(Some(&directory.0.join(output)), None).is_ok(), fine, "{output}");
         }
         assert!(check(None, None).is_ok() && check(Some(Path::new("x.png")), None).is_ok());
+        let missing = directory.0.join("no/otro/");
+        assert_eq!(destination(Some(&missing), Some(Format::Png)), missing.join("imagen_procesada.png"));
+        make_directory(Some(&missing)).unwrap();
+        assert!(missing.is_dir());
+        make_directory(Some(&directory.0.join("x.png"))).unwrap();
+        assert!(!directory.0.join("x.png").exists());
+        assert!(make_directory(Some(&directory.0.join("archivo/"))).is_err());
     }
 }

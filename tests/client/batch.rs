@@ -420,6 +420,22 @@ fn quiet_runs_print_results_alone() {
     assert_eq!(lines(&["-f", "foto.pgm", "--tarea", "-o", "y.pgm"]), "y.pgm\n");
 }
 
+/// What ends in a slash is a directory, which is made, also for a picture that has no folder.
+#[test]
+fn a_directory_is_made_for_one_picture_too() {
+    let server = Server::start(&[]);
+    let place = Place::new();
+    place.run(server.port, &["-f", "foto.pgm", "--tarea", "-o", "tareas/nuevo/"]).expect(0);
+    assert!(place.path("tareas/nuevo/imagen_procesada.pgm").exists());
+    let mut command = place.command(server.port, &["-f", "-", "-o", "entrada/"]);
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), PICTURE).unwrap();
+    Ended::of(&child.wait_with_output().unwrap()).expect(0);
+    assert!(place.path("entrada/imagen_procesada.pgm").exists());
+    place.run(server.port, &["-f", "foto.pgm", "--tarea", "--simular", "-o", "simulado/"]).expect(0);
+    assert!(!place.path("simulado").exists());
+}
+
 #[test]
 fn standard_input_and_output_are_a_filter() {
     let server = Server::start(&[]);
