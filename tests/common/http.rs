@@ -1,4 +1,4 @@
-//! HTTP on a bare socket: sends exactly the test's bytes, and checks every answer's syntax.
+//! HTTP on a bare socket: sends exactly the test's bytes, and checks every answer's syntax, and that it is described.
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use super::asked::Asked;
+use super::described::assert_described;
 use super::wait::PATIENCE;
 
 thread_local! {
@@ -16,6 +18,7 @@ thread_local! {
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
     received: Vec<u8>,
+    asked: Asked,
 }
 
 #[derive(Debug)]
@@ -31,22 +34,31 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, received: Vec::new() }
+        Self { stream, received: Vec::new(), asked: Asked::default() }
+    }
+
+    /// A connection to the listener of `-l`, which has at `/` what the main one has below `/scaled_images/`.
+    pub(crate) fn connect_to_links(address: SocketAddr) -> Self {
+        let mut client = Self::connect(address);
+        client.asked.base = "/scaled_images";
+        client
     }
 
     /// The same connection for another thread, to send on while this one reads.
     pub(crate) fn another_end(&self) -> Self {
-        Self { stream: self.stream.try_clone().unwrap(), received: Vec::new() }
+        Self { stream: self.stream.try_clone().unwrap(), received: Vec::new(), asked: Asked::default() }
     }
 
     /// Sends all of it.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> &mut Self {
+        self.asked.sent(bytes);
         self.stream.write_all(bytes).expect("the server takes what we send");
         self
     }
 
     /// Sends as much of it as the server takes; whether that was all.
     pub(crate) fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.asked.sent(bytes);
         match self.stream.write_all(bytes) {
             Ok(()) => true,
             Err(error) => {
@@ -95,12 +107,16 @@ impl Client {
             }
             response.body = self.received.drain(..if head_only { 0 } else { length }).collect();
         }
+        if response.status >= 200 {
+            assert_described(self.asked.answered().as_ref(), &response, head_only);
+        }
         response
     }
 
     /// Asks a server that may end at any moment: its answer, or how many bytes of one came.
     pub(crate) fn attempt(&mut self, request: &[u8]) -> Result<Response, usize> {
         // An answer sent before the server closed can be read although not all was sent.
+        self.asked.sent(request);
         let _ = self.stream.write_all(request);
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -165,6 +181,13 @@ impl Response {
             assert!(matches!(response.field("connection"), Some("keep-alive" | "close")), "{head}");
         }
         response
+    }
+
+    /// One that no server sent.
+    pub(crate) fn made(status: u16, fields: &[&str], body: &[u8]) -> Self {
+        let fields = fields.iter().filter_map(|field| field.split_once(": "));
+        let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+        Self { status, fields: fields.collect(), body: body.to_vec() }
     }
 
     /// The one value of a field.

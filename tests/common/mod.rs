@@ -4,7 +4,9 @@
 //! run in any order and in parallel. No test relies on a sleep: [`wait::until`] polls a condition until a deadline. A
 //! picture in an answer is always decoded, not judged by its header. [`tools::find`] finds the machine's programs
 //! that a test needs (`nc`, `curl`, …), and prints when one is missing.
+pub(crate) mod asked;
 pub(crate) mod collections;
+pub(crate) mod described;
 #[cfg(any(feature = "mongodb", feature = "postgres"))]
 pub(crate) mod faces;
 pub(crate) mod fake_scaler;
@@ -15,6 +17,7 @@ pub(crate) mod pictures;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 pub(crate) mod processes;
+pub(crate) mod schema;
 pub(crate) mod server;
 pub(crate) mod table;
 pub(crate) mod tasks;

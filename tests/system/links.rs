@@ -124,7 +124,7 @@ fn a_port_of_their_own_serves_links_and_nothing_else() {
     let url = link_of(&server, server.ask(&asked));
     let path = url.strip_prefix(&format!("http://foto.localhost:{port}")).expect("the port of -l");
     assert_eq!(path, format!("/{}", name_of(&url)));
-    let mut links = Client::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let mut links = Client::connect_to_links(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let served = links.ask(&get(path, &[])).expect(200).body;
     assert!(served == stored(&server.home.0, name_of(&url)));
     assert_eq!(size_of(&served).0, Format::Jpeg);
@@ -164,7 +164,7 @@ fn without_http_the_answer_is_the_links_line_where_links_have_a_port() {
     let line = String::from_utf8(client.rest()).unwrap();
     let url = line.strip_prefix(LINE).and_then(|rest| rest.strip_suffix('\n')).expect(&line);
     let path = url.strip_prefix(&format!("http://127.0.0.1:{port}")).expect(url);
-    let mut links = Client::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let mut links = Client::connect_to_links(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let expected = server.ask(&post("/?formato=jpeg", &picture)).expect(200).body;
     assert!(links.ask(&get(path, &[])).expect(200).body == expected, "a JPEG, whatever was sent");
     server.wait_log(&format!("Enlace de imagen escalada enviado al cliente: {url}\n"));
@@ -192,7 +192,7 @@ fn addresses_of_ipv6_stand_in_brackets_and_those_of_ipv4_do_not() {
         for host in [format!("{shown}:{}", server.port), shown.to_owned(), String::new()] {
             let url = link_of(&server, client.ask(&upload(&host, "/enlaces", &pgm(4, 4))));
             assert!(url.starts_with(&base), "{url}");
-            let mut links = Client::connect(SocketAddr::new(at.ip(), port));
+            let mut links = Client::connect_to_links(SocketAddr::new(at.ip(), port));
             links.ask(&get(&format!("/{}", name_of(&url)), &[])).expect(200);
         }
     }
@@ -274,7 +274,7 @@ fn nothing_but_files_of_the_folder_is_served() {
     let (server, port) = with_links_port(&[]);
     let home = &server.home.0;
     fs::write(home.join("secreto.jpg"), "secreto").unwrap();
-    let mut client = Client::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let mut client = Client::connect_to_links(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     client.ask(&get("/a.jpg", &[])).expect(404);
     link_of(&server, server.ask(&upload("x", "/enlaces", &pgm(4, 4))));
     fs::create_dir_all(home.join(FOLDER).join("dentro")).unwrap();
