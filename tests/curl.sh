@@ -99,6 +99,11 @@ ask 413 error -H 'Expect:' --data-binary @long "$url/"
 grep -q -- '--max-cuerpo' error || die "$(cat error)"
 ask 413 error -T - "$url/" <long
 
+# So can the refusal of a name, which comes before the body too.
+head -c 20000000 /dev/zero >fitting
+ask 422 error -H 'Expect:' -T fitting "$url/carpetas/.c/x"
+grep -q '«.c»' error || die "$(cat error)"
+
 # One connection for several requests.
 connects=$("${curl[@]}" -o /dev/null -o /dev/null -o /dev/null -w '%{num_connects} ' "$url/" "$url/healthz" "$url/nada")
 [[ $connects == '1 0 0 ' ]] || die "connections: $connects"
