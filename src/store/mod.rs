@@ -22,6 +22,8 @@ pub mod mongo;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod rules;
+#[cfg(any(feature = "mongodb", feature = "postgres"))]
+mod runtime;
 pub mod sqlite;
 mod thread;
 #[cfg(all(test, any(feature = "mongodb", feature = "postgres")))]

@@ -1,19 +1,17 @@
-//! The connection to the database: the driver, its runtime, and time limits.
+//! The connection to the database: the driver, and time limits.
 use std::future::{Future, IntoFuture};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use mongodb::bson::Document;
 use mongodb::error::Result as Driven;
 use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection, Cursor, Database};
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
 
 use super::error::MongoError;
 use super::refusal::MongoRefusal;
 use crate::store::StoreError;
+use crate::store::runtime::{self, DatabaseRuntime};
 
 /// Time limit of one step, whatever the URI says: it may be a megabyte over a slow network.
 const STEP_MAX: Duration = Duration::from_secs(10);
@@ -21,35 +19,21 @@ const STEP_MAX: Duration = Duration::from_secs(10);
 const SEARCH_MAX: Duration = Duration::from_secs(25);
 /// How long to look for a server, and to wait for its handshake, where the URI does not say.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Time limit of each remaining request once the server stops.
-const LAST: Duration = Duration::from_secs(5);
-/// After a failure to reach a server, all requests are refused for so long without another try.
-const ABSENCE: Duration = Duration::from_millis(500);
 /// Connections to each server of the database, where the URI does not say.
 const CONNECTIONS: u32 = 8;
 
 /// The database, shared by all threads of a store.
 pub(super) struct MongoLink {
-    /// None only during drop.
-    runtime: Option<Runtime>,
+    runtime: DatabaseRuntime,
     pub(super) bank: Database,
-    braked: watch::Sender<bool>,
-    /// Since when the database does not answer, and the error then.
-    away: Mutex<Option<(Instant, StoreError)>>,
 }
 
 impl MongoLink {
     /// Reads the URI; connections are made when they are needed.
     pub(super) fn open(uri: &str, name: &str) -> Result<Self, MongoRefusal> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("store-mongodb")
-            .enable_all()
-            .build()
-            .map_err(MongoRefusal::Runtime)?;
+        let runtime = runtime::build("store-mongodb").map_err(MongoRefusal::Runtime)?;
         let bank = runtime.block_on(connect(uri)).map_err(MongoRefusal::Uri)?.database(name);
-        let (braked, _) = watch::channel(false);
-        Ok(Self { runtime: Some(runtime), bank, braked, away: Mutex::default() })
+        Ok(Self { runtime: DatabaseRuntime::new(runtime), bank })
     }
 
     /// Runs this on the caller's thread, and waits for it.
@@ -57,8 +41,8 @@ impl MongoLink {
     /// # Errors
     /// It failed; or the database did not answer a moment ago, and it was not tried.
     pub(super) fn run<T>(&self, work: impl Future<Output = Result<T, MongoError>>) -> Result<T, StoreError> {
-        self.absence()?;
-        self.block_on(work).unwrap_or(Err(MongoError::Late)).map_err(|fault| self.heed(fault))
+        self.runtime.absence()?;
+        self.runtime.block_on(work).unwrap_or(Err(MongoError::Late)).map_err(|fault| self.heed(fault))
     }
 
     /// Runs all of these at once, each independently of the others' results.
@@ -69,40 +53,14 @@ impl MongoLink {
         &self,
         works: impl IntoIterator<Item = impl Future<Output = Result<T, MongoError>>>,
     ) -> Result<Vec<Result<T, StoreError>>, StoreError> {
-        self.absence()?;
-        let done = self.block_on(join_all(works)).ok_or_else(|| self.heed(MongoError::Late))?;
+        self.runtime.absence()?;
+        let done = self.runtime.block_on(join_all(works)).ok_or_else(|| self.heed(MongoError::Late))?;
         Ok(done.into_iter().map(|result| result.map_err(|fault| self.heed(fault))).collect())
     }
 
     /// The server stops: everything in progress, or asked later, gets a short time limit.
     pub(super) fn brake(&self) {
-        self.braked.send_replace(true);
-    }
-
-    /// None: the time was over.
-    fn block_on<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut braked = self.braked.subscribe();
-        let end = async {
-            // Never an error: the sender lives as long as this.
-            let _ = braked.wait_for(|braked| *braked).await;
-            tokio::time::sleep(LAST).await;
-        };
-        self.runtime.as_ref()?.block_on(async {
-            tokio::select! {
-                biased;
-                done = work => Some(done),
-                () = end => None,
-            }
-        })
-    }
-
-    /// # Errors
-    /// The last error, if the database did not answer a moment ago.
-    fn absence(&self) -> Result<(), StoreError> {
-        match &*self.away() {
-            Some((since, trouble)) if since.elapsed() < ABSENCE => Err(trouble.clone()),
-            _ => Ok(()),
-        }
+        self.runtime.brake();
     }
 
     /// The error for the caller; notes an absence for the next requests.
@@ -110,22 +68,9 @@ impl MongoLink {
         let is_absence = fault.is_absence();
         let trouble = StoreError::from(fault);
         if is_absence {
-            *self.away() = Some((Instant::now(), trouble.clone()));
+            self.runtime.note_absence(trouble.clone());
         }
         trouble
-    }
-
-    fn away(&self) -> MutexGuard<'_, Option<(Instant, StoreError)>> {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for MongoLink {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // A task stuck in the runtime does not delay the end.
-            runtime.shutdown_background();
-        }
     }
 }
 

@@ -1,15 +1,14 @@
-//! The connection to the database: connections, their runtime, and time limits.
+//! The connection to the database: connections, and time limits.
 //!
 //! The writer and the reader have a [`Session`] each, with a connection that is made on demand and remade after a
 //! failure. Statements are prepared once per connection. An answered step is durable. When the connection breaks
 //! during a step, it is unknown whether the step was done, which [`Session::run`] returns as an error.
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_postgres::types::{FromSql, ToSql};
 use tokio_postgres::{AsyncMessage, Client, Config, Row, Statement};
@@ -19,27 +18,20 @@ use super::refusal::PgRefusal;
 use super::tls::PgTls;
 use super::uri::{self, PgAddress};
 use crate::store::StoreError;
+use crate::store::runtime::{self, DatabaseRuntime};
 
 /// Time limit of one step, whatever the URI says: it may be megabytes over a slow network.
 const STEP_MAX: Duration = Duration::from_secs(10);
 /// Time limit of making a connection, all hosts together.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// Time limit of each remaining request once the server stops.
-const LAST: Duration = Duration::from_secs(5);
-/// After the database was unreachable, all requests are refused for so long without another try.
-const ABSENCE: Duration = Duration::from_millis(500);
 /// Tries of a transaction that conflicts with others.
 const TRIES_MAX: u32 = 10;
 
 /// The database, shared by all threads of a store.
 pub(super) struct PgLink {
-    /// None only during drop.
-    runtime: Option<Runtime>,
+    runtime: DatabaseRuntime,
     config: Config,
     tls: PgTls,
-    braked: watch::Sender<bool>,
-    /// Since when the database does not answer, and the error then.
-    away: Mutex<Option<(Instant, StoreError)>>,
 }
 
 /// Of plans cached while tables grow from nothing, only those along indexes stay good; none is worth compiling.
@@ -98,14 +90,8 @@ impl PgLink {
     pub(super) fn open(uri: &str) -> Result<Self, PgRefusal> {
         let PgAddress { config, trust } = uri::parse(uri)?;
         let tls = PgTls::new(&trust)?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("store-postgres")
-            .enable_all()
-            .build()
-            .map_err(PgRefusal::Runtime)?;
-        let (braked, _) = watch::channel(false);
-        Ok(Self { runtime: Some(runtime), config, tls, braked, away: Mutex::default() })
+        let runtime = runtime::build("store-postgres").map_err(PgRefusal::Runtime)?;
+        Ok(Self { runtime: DatabaseRuntime::new(runtime), config, tls })
     }
 
     /// A connection to a server that can write and commits durably; its notifications go to `heard`.
@@ -155,58 +141,17 @@ impl PgLink {
 
     /// Runs this in the background, until it ends or is aborted.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
-        self.runtime.as_ref().map(|runtime| runtime.spawn(work))
+        self.runtime.spawn(work)
     }
 
     /// The server stops: everything in progress, or asked later, gets a short time limit.
     pub(super) fn brake(&self) {
-        self.braked.send_replace(true);
+        self.runtime.brake();
     }
 
     /// Waits until this aborted task is over.
     pub(super) fn wait_for(&self, aborted: JoinHandle<()>) {
-        if let Some(runtime) = &self.runtime {
-            let _ = runtime.block_on(aborted);
-        }
-    }
-
-    /// None: the time was over.
-    fn block_on<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut braked = self.braked.subscribe();
-        let end = async {
-            // Never an error: the sender lives as long as this.
-            let _ = braked.wait_for(|braked| *braked).await;
-            tokio::time::sleep(LAST).await;
-        };
-        self.runtime.as_ref()?.block_on(async {
-            tokio::select! {
-                biased;
-                done = work => Some(done),
-                () = end => None,
-            }
-        })
-    }
-
-    /// # Errors
-    /// The last error, if the database was unreachable a moment ago.
-    fn absence(&self) -> Result<(), StoreError> {
-        match &*self.away() {
-            Some((since, trouble)) if since.elapsed() < ABSENCE => Err(trouble.clone()),
-            _ => Ok(()),
-        }
-    }
-
-    fn away(&self) -> MutexGuard<'_, Option<(Instant, StoreError)>> {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for PgLink {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // A task stuck in the runtime does not delay the end.
-            runtime.shutdown_background();
-        }
+        self.runtime.wait_for(aborted);
     }
 }
 
@@ -231,12 +176,12 @@ impl Session {
         &mut self,
         work: impl AsyncFnMut(&mut Conn) -> Result<T, PgError>,
     ) -> Result<T, StoreError> {
-        self.link.absence()?;
+        self.link.runtime.absence()?;
         self.attempt(work).map_err(|fault| {
             let is_absence = fault.is_absence();
             let trouble = StoreError::from(fault);
             if is_absence {
-                *self.link.away() = Some((Instant::now(), trouble.clone()));
+                self.link.runtime.note_absence(trouble.clone());
             }
             trouble
         })
@@ -254,7 +199,7 @@ impl Session {
     ) -> Result<T, PgError> {
         let link = Arc::clone(&self.link);
         let mut kept = self.conn.take().filter(|conn| !conn.client.is_closed());
-        let done = link.block_on(async {
+        let done = link.runtime.block_on(async {
             let conn = match &mut kept {
                 Some(conn) => conn,
                 None => kept.insert(link.connect(None).await?),
