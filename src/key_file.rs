@@ -8,7 +8,7 @@ use std::path::Path;
 
 use scaler::words::InWords;
 
-use crate::http::access::Key;
+use crate::http::access::AccessKey;
 
 /// Longest file, in bytes: what fits into a request's head.
 const BYTES_MAX: u64 = 4096;
@@ -17,7 +17,7 @@ const BYTES_MAX: u64 = 4096;
 ///
 /// # Errors
 /// One Spanish line with the file's name.
-pub fn read(path: &Path) -> Result<Key, String> {
+pub fn read(path: &Path) -> Result<AccessKey, String> {
     let failed = |why: &str| format!("no se puede usar la clave de «{}»: {why}", path.display());
     let in_words = |error: std::io::Error| failed(&InWords(&error).to_string());
     // A FIFO would block.
@@ -29,7 +29,7 @@ pub fn read(path: &Path) -> Result<Key, String> {
     if text.len() as u64 > BYTES_MAX {
         return Err(failed("es demasiado larga"));
     }
-    Key::of_file(&text).map_err(failed)
+    AccessKey::of_file(&text).map_err(failed)
 }
 
 #[cfg(test)]

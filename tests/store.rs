@@ -77,7 +77,7 @@ fn bytes(id: Uuid, length: usize) -> Vec<u8> {
 fn accept(admission: &Admission, id: Uuid, length: usize) -> Ask {
     let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
     let (transform, picture, reservation) =
-        (Transform { size: Size::Factor(0.5), encoding }, bytes(id, length), admission.reservation());
+        (Transform::new(Size::Factor(0.5), encoding), bytes(id, length), admission.reservation());
     let submission = Submission { id, picture, transform, key: None, at: SystemTime::now(), reservation };
     Ask::Write(StoreWrite::Accept(Box::new(submission)))
 }

@@ -1,7 +1,7 @@
 //! The server's address: as typed, as resolved, and as the `Host` field.
 use std::fmt;
 
-use crate::http::access::Key;
+use crate::http::access::AccessKey;
 
 use scaler::usage;
 
@@ -11,7 +11,7 @@ pub struct ServerAddress {
     /// IPv4, IPv6 without brackets (with its zone, if it has one), or a name. Never empty, no white space.
     host: String,
     port: u16,
-    key: Option<Key>,
+    key: Option<AccessKey>,
 }
 
 impl ServerAddress {
@@ -23,14 +23,14 @@ impl ServerAddress {
 
     /// The same, with the key that every request carries.
     #[must_use]
-    pub fn with_key(self, key: Option<Key>) -> Self {
+    pub fn with_key(self, key: Option<AccessKey>) -> Self {
         Self { key, ..self }
     }
 
     /// The value of `Authorization`.
     #[must_use]
     pub fn credentials(&self) -> Option<String> {
-        self.key.as_ref().map(Key::credentials)
+        self.key.as_ref().map(AccessKey::credentials)
     }
 
     /// What the system's resolver is to look up: every address it finds is a way to the server.

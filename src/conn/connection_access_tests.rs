@@ -1,6 +1,6 @@
 //! Access control on a connection: before routes and body, with the fields of every answer.
 use super::*;
-use crate::http::access::Key;
+use crate::http::access::AccessKey;
 
 const KEY: &str = "0123456789abcdef";
 
@@ -12,7 +12,7 @@ fn world(change: impl FnOnce(&mut crate::http::access::Access)) -> World {
 }
 
 fn keyed() -> World {
-    world(|access| access.key = Some(Key::of_file(KEY.as_bytes()).unwrap()).into())
+    world(|access| access.key = Some(AccessKey::of_file(KEY.as_bytes()).unwrap()).into())
 }
 
 #[test]

@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn defaults() {
         let encoding = Encoding { format: Format::Gif, quality: 85, background: [255; 3] };
-        let expected = Transform { size: Size::Factor(0.5), encoding };
+        let expected = Transform::new(Size::Factor(0.5), encoding);
         assert_eq!(transform(&Parameters::default(), &[], Format::Gif), expected);
         assert_eq!(transform(&query("escala=&calidad=&formato=&fondo="), &[], Format::Gif), expected);
     }
@@ -248,7 +248,7 @@ mod tests {
         parameters.accept = Some(b"text/plain".to_vec());
         let transform = RequestedTransform::read(&parameters, &[], 0.5).unwrap().resolve_for_link();
         let encoding = Encoding { format: Format::Jpeg, quality: 9, background: [0; 3] };
-        assert_eq!(transform, Transform { size: Size::Factor(2.0), encoding });
+        assert_eq!(transform, Transform::new(Size::Factor(2.0), encoding));
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub struct Access {
     /// Other names in a believed `X-Forwarded-Host` are refused: `--nombre` was given.
     pub guards_forwarded_host: bool,
     /// `--clave-archivo`: the key, which a signal may change.
-    pub key: RefCell<Option<Key>>,
+    pub key: RefCell<Option<AccessKey>>,
     /// `--proxy`.
     pub proxies: Vec<Prefix>,
 }
@@ -148,15 +148,15 @@ fn without_port<'a>(authority: &'a str, port: &str) -> &'a str {
 
 /// The key; it can only be compared and sent.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key(Box<[u8]>);
+pub struct AccessKey(Box<[u8]>);
 
-impl fmt::Debug for Key {
+impl fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key")
+        f.write_str("AccessKey")
     }
 }
 
-impl Key {
+impl AccessKey {
     /// The key in a file of one line.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ pub enum Field {
 }
 
 /// Name and synonym of each parameter.
-const NAMES: [[&str; 2]; 6] = [
+const NAMES: &[[&str; 2]] = &[
     ["escala", "scale"],
     ["ancho", "width"],
     ["alto", "height"],

@@ -91,7 +91,7 @@ pub(crate) mod tests {
         let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(784_111_777_500);
         let version = FileVersion { device: 1, inode: 2, length: 3, modified, changed: (4, 5) };
         let encoding = Encoding { format: Format::Png, quality: 85, background: [255; 3] };
-        Variant { version, transform: Transform { size: Size::Factor(0.5), encoding } }
+        Variant { version, transform: Transform::new(Size::Factor(0.5), encoding) }
     }
 
     fn fields(reply: &Reply) -> Vec<(&str, &str)> {

@@ -103,35 +103,43 @@ pub struct Transform {
 }
 
 impl RequestedTransform {
+    /// The plan with this format of the result.
+    fn written_as(&self, format: Format) -> Transform {
+        let Self { size, quality, background, format: _ } = *self;
+        Transform { size, encoding: Encoding { format, quality, background } }
+    }
+
     /// The plan for a picture of this format whose result keeps it unless `formato` names another.
     #[must_use]
     pub fn resolve_as_input(&self, input: Format) -> Transform {
-        let Self { size, quality, background, .. } = *self;
-        let format = if let Choice::Named(format) = self.format { format } else { input };
-        Transform { size, encoding: Encoding { format, quality, background } }
+        self.written_as(if let Choice::Named(format) = self.format { format } else { input })
     }
 
     /// The plan for a picture of this format; None if the client accepts nothing that we write (406).
     #[must_use]
     pub fn transform(&self, input: Format) -> Option<Transform> {
-        let Self { size, quality, background, .. } = *self;
         let format = match &self.format {
             Choice::Named(format) => *format,
             Choice::Accepted(field) => accept::choose(field, input)?,
             Choice::Input => input,
         };
-        Some(Transform { size, encoding: Encoding { format, quality, background } })
+        Some(self.written_as(format))
     }
 
     /// The plan for a picture that is to be kept as a link: always a JPEG, independent of `Accept`.
     #[must_use]
     pub fn resolve_for_link(&self) -> Transform {
-        let Self { size, quality, background, .. } = *self;
-        Transform { size, encoding: Encoding { format: Format::Jpeg, quality, background } }
+        self.written_as(Format::Jpeg)
     }
 }
 
 impl Transform {
+    /// The plan that scales to this size, and does nothing else.
+    #[must_use]
+    pub const fn new(size: Size, encoding: Encoding) -> Self {
+        Self { size, encoding }
+    }
+
     /// The size of the result for a source of this size, upright.
     #[must_use]
     pub fn target(&self, width: u32, height: u32) -> (u32, u32) {

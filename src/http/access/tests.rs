@@ -7,7 +7,7 @@ fn access(origins: &[&str], names: &[&str], guards_host: bool, key: Option<&str>
     let mut access = Access { guards_host, ..Access::default() };
     assert!(origins.iter().all(|origin| access.origins.add(origin)));
     access.names = names.iter().map(|&name| name.into()).collect();
-    access.key = RefCell::new(key.map(|key| Key::of_file(key.as_bytes()).unwrap()));
+    access.key = RefCell::new(key.map(|key| AccessKey::of_file(key.as_bytes()).unwrap()));
     access
 }
 
@@ -191,7 +191,7 @@ fn the_key() {
 #[test]
 fn a_file_with_a_key() {
     for text in ["0123456789abcdef", "0123456789abcdef\n", "0123456789abcdef\r\n"] {
-        assert_eq!(Key::of_file(text.as_bytes()).unwrap().credentials(), "Bearer 0123456789abcdef");
+        assert_eq!(AccessKey::of_file(text.as_bytes()).unwrap().credentials(), "Bearer 0123456789abcdef");
     }
     for (text, complaint) in [
         ("", "debe tener al menos 16 caracteres"),
@@ -201,9 +201,9 @@ fn a_file_with_a_key() {
         ("0123456789 abcdef", "debe ser ASCII, sin espacios"),
         ("0123456789abcdeñ", "debe ser ASCII, sin espacios"),
     ] {
-        assert_eq!(Key::of_file(text.as_bytes()), Err(complaint), "{text:?}");
+        assert_eq!(AccessKey::of_file(text.as_bytes()), Err(complaint), "{text:?}");
     }
-    assert!(!format!("{:?}", Key::of_file(KEY.as_bytes())).contains(KEY));
+    assert!(!format!("{:?}", AccessKey::of_file(KEY.as_bytes())).contains(KEY));
 }
 
 #[test]

@@ -105,7 +105,7 @@ pub(super) fn id(number: u64) -> Uuid {
 
 pub(super) fn transform() -> Transform {
     let encoding = Encoding { format: Format::Png, quality: 7, background: [1, 130, 255] };
-    Transform { size: Size::Factor(0.1), encoding }
+    Transform::new(Size::Factor(0.1), encoding)
 }
 
 /// Bytes that differ from position to position, and from seed to seed.
