@@ -18,10 +18,8 @@ use crate::model::task::{Shape, Submission, TaskState};
 use crate::model::transform::{Size, Transform};
 use crate::work::pipeline::Reached;
 
-const PLAN: Transform = Transform {
-    size: Size::Factor(0.5),
-    encoding: Encoding { format: Format::Png, quality: 85, background: [255; 3] },
-};
+const PLAN: Transform =
+    Transform::new(Size::Factor(0.5), Encoding { format: Format::Png, quality: 85, background: [255; 3] });
 
 /// Which answer went to which client.
 type Answered = (Key, Uuid, Result<StoreReply, WorkError>);
