@@ -132,22 +132,3 @@ fn without_a_bank_it_does_not_start() {
     assert!(text.contains("MongoDB no acepta ese usuario o esa contraseña"), "{text}");
     assert!(!text.contains("otra@") && text.lines().count() == 1, "{text}");
 }
-
-#[test]
-fn a_folder_of_hundreds_of_faces_is_removed_while_its_client_waits() {
-    const FACES: u32 = 400;
-    let Some(database) = FerretDb::start() else { return };
-    let server = serve(&database);
-    let home = folder_of(FACES);
-    let output = send_folder(&home.0, server.address()).output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
-    let mut client = server.client();
-    assert_eq!(faces(&mut client, "img_to_learn"), u64::from(FACES));
-    let began = std::time::Instant::now();
-    client.ask(&request("DELETE", "/carpetas/img_to_learn", &[], b"")).expect(204);
-    let took = began.elapsed();
-    eprintln!("a folder of {FACES} faces removed in {took:?}");
-    // It grows with the faces, not with their square.
-    assert!(took < std::time::Duration::from_secs(20), "{took:?}");
-    client.ask(&get("/carpetas/img_to_learn", &[])).expect(404);
-}

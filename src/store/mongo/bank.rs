@@ -5,7 +5,6 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
@@ -115,14 +114,13 @@ pub(super) async fn remove_face(bank: &Database, folder: &str, name: &str) -> Re
 pub(super) async fn remove_faces(bank: &Database, folder: &str) -> Result<(bool, bool), MongoError> {
     let table = table(bank, folder);
     // A document without a name is not ours.
-    let faces = table.find(doc! { "nombre": { "$gte": "" } }).projection(doc! { "_id": 1 });
-    let faces = all(faces.limit(limit(REMOVED_MAX))).await?;
-    // One by one: FerretDB searches along `_id` alone, and reads all faces of a folder for anything else.
-    let removals = faces.iter().map(|face| step(table.delete_many(face.clone())));
-    for removed in join_all(removals).await {
-        removed?;
-    }
-    Ok((!faces.is_empty(), faces.len() == REMOVED_MAX))
+    let faces = table.find(doc! { "nombre": { "$gte": "" } }).sort(doc! { "nombre": 1 });
+    let names: Vec<String> =
+        names_of(all(faces.projection(only_names()).limit(limit(REMOVED_MAX))).await?).collect();
+    let Some(last) = names.last() else { return Ok((false, false)) };
+    step(table.delete_many(doc! { "nombre": { "$gte": "", "$lte": last } })).await?;
+    let more = names.len() == REMOVED_MAX;
+    Ok((true, more))
 }
 
 /// Names in a folder, from `from` on.
