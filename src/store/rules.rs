@@ -15,6 +15,10 @@ pub(super) const PASS_MAX: usize = 500;
 /// Bytes after which a sweep expires nothing further.
 pub(super) const PASS_BYTES: u64 = 64 << 20;
 
+/// A result of more bytes is large: it makes room among large ones first, so that nobody empties the shelf of small ones
+/// with a few pictures.
+pub(super) const LARGE: usize = 1 << 20;
+
 /// The time before which things are older than this age.
 pub(super) fn before(at: SystemTime, age: Duration) -> SystemTime {
     at.checked_sub(age).unwrap_or(UNIX_EPOCH)

@@ -170,7 +170,7 @@ fn a_store_that_can_not_be_opened_is_told_in_one_line() {
     drop(store.serve(&[]));
     let conn = rusqlite::Connection::open(store.path()).unwrap();
     conn.pragma_update(None, "user_version", 7).unwrap();
-    let newer = "es de una versión más nueva de tp2 (su esquema es el 7; esta versión conoce hasta el 3)";
+    let newer = "es de una versión más nueva de tp2 (su esquema es el 7; esta versión conoce hasta el 4)";
     refuse(&store.path(), newer);
 }
 

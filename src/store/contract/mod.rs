@@ -57,7 +57,8 @@ macro_rules! contract_tests {
             crashes: what_was_answered_is_there_after_a_crash, a_suspect_is_alone_and_first,
                 of_several_suspects_the_worst_comes_first, a_suspect_may_be_left_alone,
                 the_third_crash_is_the_last, an_orderly_stop_is_no_crash, tries_are_counted_whatever_happens;
-            retention: what_is_old_expires, unfinished_tasks_stay, the_oldest_make_room, the_newest_result_stays,
+            retention: what_is_old_expires, unfinished_tasks_stay, the_oldest_make_room,
+                large_results_make_room_among_themselves_first, the_newest_result_stays,
                 a_smaller_space_is_swept, one_sweep_is_bounded;
             bank: a_name_is_taken_once, names_are_in_order_of_their_bytes, what_is_missing_is_told_in_order,
                 folders_count_their_faces, faces_come_in_pages, what_is_removed_is_gone_and_may_come_again;

@@ -84,6 +84,27 @@ pub(crate) fn the_oldest_make_room<P: Place>() {
     assert_eq!(states, [TaskState::Expired, TaskState::Done, TaskState::Done, TaskState::Done]);
 }
 
+pub(crate) fn large_results_make_room_among_themselves_first<P: Place>() {
+    let mut desk = Desk::<P>::new(Retention { bytes_max: 5 << 20, ..KEEP });
+    let kept = |desk: &mut Desk<P>| -> Vec<u64> {
+        (1..=12).filter(|&number| desk.find(number).is_some_and(|it| it.state == TaskState::Done)).collect()
+    };
+    for number in 1..=3 {
+        desk.finish(number, 1000);
+    }
+    for number in 4..=9 {
+        desk.finish(number, 2 << 20);
+    }
+    assert_eq!(kept(&mut desk), [1, 2, 3, 8, 9]);
+    // Small ones go when a small one is the newest, and the oldest of all first.
+    desk.finish(10, 700_000);
+    desk.finish(11, 700_000);
+    assert_eq!(kept(&mut desk), [9, 10, 11]);
+    // Where large ones alone leave no room, small ones go as well.
+    desk.finish(12, 5 << 20);
+    assert_eq!(kept(&mut desk), [12]);
+}
+
 pub(crate) fn the_newest_result_stays<P: Place>() {
     let mut desk = Desk::<P>::new(Retention { bytes_max: 100, ..KEEP });
     desk.finish(1, 40);

@@ -1,7 +1,7 @@
 //! Expiry: old results first, then the oldest of those that exceed the space limit.
 //!
-//! Rules as SQLite's: what has expired stays known for [`TOMBSTONE`]; the newest result evicts others and is never
-//! itself evicted for space. One server sweeps at a time. Nothing is summed up or counted: `tp2_ledger` has the sums,
+//! Rules as SQLite's: what has expired stays known for [`TOMBSTONE`]; the newest result evicts others, large
+//! ones first if it is large, and is never itself evicted for space. One server sweeps at a time. Nothing is summed up or counted: `tp2_ledger` has the sums,
 //! and each search goes along an index from the oldest on.
 use std::time::SystemTime;
 
@@ -24,6 +24,10 @@ const OLD_FAILED: &str = "SELECT id, 0::bigint AS length FROM tp2_task
 const NEWEST: &str = "SELECT id FROM tp2_task WHERE state = 2 ORDER BY ended_at DESC, seq DESC LIMIT 1";
 const OLDEST: &str = "SELECT id, coalesce(length, 0) AS length FROM tp2_task
     WHERE state = 2 AND id <> $1 ORDER BY ended_at, seq LIMIT $2";
+/// The same among large ones, more bytes than [`LARGE`](crate::store::rules::LARGE): the index has the number.
+const OLDEST_LARGE: &str = "SELECT id, length FROM tp2_task
+    WHERE state = 2 AND length > 1048576 AND id <> $1 ORDER BY ended_at, seq LIMIT $2";
+const IS_LARGE: &str = "SELECT coalesce(length > 1048576, false) AS large FROM tp2_task WHERE id = $1";
 const SUM: &str = "SELECT sum(bytes)::bigint AS bytes FROM tp2_ledger";
 const EXPIRE: &str = "WITH old AS (SELECT id, state, length FROM tp2_task WHERE id = ANY($1::uuid[]) AND state IN (2, 3) FOR UPDATE),
 gone AS (UPDATE tp2_task t SET state = 4, expired_at = coalesce($2::timestamptz, now()), key = NULL, digest = NULL,
@@ -125,14 +129,20 @@ async fn expire_oldest(
     if excess <= 0 || pass.is_over() {
         return Ok(0);
     }
-    let (left, before) = (signed((PASS_MAX - pass.ids.len()) as u64), pass.ids.len());
-    for row in conn.client.query(OLDEST, &[&newest, &left]).await? {
-        if excess <= 0 || pass.is_over() {
-            break;
+    let before = pass.ids.len();
+    let is_large: bool = get(&conn.client.query_one(IS_LARGE, &[&newest]).await?, "large")?;
+    for text in is_large.then_some(OLDEST_LARGE).into_iter().chain([OLDEST]) {
+        let left = signed((PASS_MAX - pass.ids.len().min(PASS_MAX)) as u64);
+        for row in conn.client.query(text, &[&newest, &left]).await? {
+            if excess <= 0 || pass.is_over() {
+                break;
+            }
+            let (id, length): (Uuid, i64) = (get(&row, "id")?, get(&row, "length")?);
+            if !pass.ids[before..].contains(&id) {
+                pass.take(id, length);
+                excess -= length;
+            }
         }
-        let length: i64 = get(&row, "length")?;
-        pass.take(get(&row, "id")?, length);
-        excess -= length;
     }
     expire(conn, server, &pass.ids[before..], at).await
 }

@@ -10,7 +10,7 @@ use super::error::PgError;
 use super::link::Conn;
 
 /// Migrations from each version to the next, the first from nothing.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// `tp2s`, big-endian: the key of the advisory lock.
 const LOCK: i64 = i32::from_be_bytes(*b"tp2s") as i64;

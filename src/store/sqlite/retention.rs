@@ -1,4 +1,5 @@
-//! Expiry: old results first, then the oldest of those that exceed the space limit.
+//! Expiry: old results first, then the oldest of those that exceed the space limit. Where the newest is large
+//! ([`LARGE`](crate::store::rules::LARGE)), large ones go first.
 //!
 //! Rules: what has expired stays known for [`TOMBSTONE`]. The newest result evicts others and is never itself evicted
 //! for space, so that it can be fetched whatever the limit: one that alone is larger stays until the next one comes,
@@ -95,12 +96,24 @@ impl SqlitePass<'_> {
 
     /// Expires the oldest results, but for the newest, until they fit.
     fn expire_oldest(&mut self, bytes_max: u64, newest: i64) -> Result<(), StoreError> {
+        let is_large: bool = self
+            .conn
+            .prepare_cached("SELECT large FROM task WHERE seq = ?1")?
+            .query_row([newest], |row| row.get(0))?;
+        if is_large {
+            let large = "SELECT seq FROM task WHERE state = 2 AND large = 1 AND seq <> ?1 ORDER BY ended_at, seq LIMIT 1";
+            self.expire_found(large, bytes_max, newest)?;
+        }
+        let any = "SELECT seq FROM task WHERE state = 2 AND seq <> ?1 ORDER BY ended_at, seq LIMIT 1";
+        self.expire_found(any, bytes_max, newest)
+    }
+
+    /// Expires what this statement finds, which is given the newest, until the results fit.
+    fn expire_found(&mut self, found_by: &str, bytes_max: u64, newest: i64) -> Result<(), StoreError> {
         let mut sum = self.conn.prepare_cached("SELECT result_bytes FROM ledger")?;
-        let mut oldest = self.conn.prepare_cached(
-            "SELECT seq FROM task WHERE state = 2 AND seq <> ?1 ORDER BY ended_at, seq LIMIT 1",
-        )?;
+        let mut found = self.conn.prepare_cached(found_by)?;
         while !self.is_over() && sum.query_row((), |row| row.get::<_, u64>(0))? > bytes_max {
-            let Some(seq) = oldest.query_row([newest], |row| row.get(0)).optional()? else { break };
+            let Some(seq) = found.query_row([newest], |row| row.get(0)).optional()? else { break };
             self.expire(seq)?;
         }
         Ok(())

@@ -10,8 +10,12 @@ use super::refusal::SqliteRefusal;
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"tp2s");
 
 /// Migrations from each version to the next, the first from an empty file.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), SqliteRefusal> {
     bring_through(conn, MIGRATIONS)

@@ -177,8 +177,15 @@ pub(super) fn end(
     match end {
         End::Failed(problem) => fail(conn, seq, at, problem)?,
         End::Done(picture) => {
-            conn.prepare_cached("UPDATE task SET state = 2, ended_at = ?2, sums = ?3 WHERE seq = ?1")?
-                .execute((seq, KeptRow(at), sums::of_file(&picture.file)))?;
+            conn.prepare_cached(
+                "UPDATE task SET state = 2, ended_at = ?2, sums = ?3, large = ?4 WHERE seq = ?1",
+            )?
+            .execute((
+                seq,
+                KeptRow(at),
+                sums::of_file(&picture.file),
+                picture.file.len() > rules::LARGE,
+            ))?;
             forget_upload(conn, seq)?;
             keep_result(conn, seq, picture)?;
             retention::make_room(conn, retention, at, seq)?;

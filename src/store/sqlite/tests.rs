@@ -267,7 +267,7 @@ fn what_is_no_store_is_refused_and_left_alone() {
     drop(directory.open());
     directory.look::<i64>("PRAGMA user_version").checked_sub(1).unwrap();
     Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let newer = "es de una versión más nueva de tp2 (su esquema es el 99; esta versión conoce hasta el 3)";
+    let newer = "es de una versión más nueva de tp2 (su esquema es el 99; esta versión conoce hasta el 4)";
     assert_eq!(directory.refusal(), refusal(newer));
     fs::remove_file(&file).unwrap();
 
