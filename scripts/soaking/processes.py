@@ -11,14 +11,14 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Tp2:
-    """A server in a directory of its own, on a port that the kernel chooses."""
+    """A server in a directory of its own, on a port that the kernel chooses; `limit` is called in its process before it begins."""
 
-    def __init__(self, program, place, *arguments):
+    def __init__(self, program, place, *arguments, limit=None):
         self.place = place
         self.log = open(place / "log", "ab")
         self.process = subprocess.Popen(
             [program, "-i", "127.0.0.1", "-p", "0", "-q", *arguments], cwd=place, stdout=subprocess.PIPE,
-            stderr=self.log, env=dict(os.environ, XDG_RUNTIME_DIR=str(place)))
+            stderr=self.log, env=dict(os.environ, XDG_RUNTIME_DIR=str(place)), preexec_fn=limit)
         # Whatever becomes of this program.
         atexit.register(self.process.kill)
         line = self.process.stdout.readline().decode()
