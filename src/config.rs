@@ -183,6 +183,18 @@ const OPTIONS: &[Row<OptionAction>] = &[
         })
     },
     Row {
+        default: "10",
+        ..valued(
+            "nice-grandes",
+            "N",
+            "Cuánto ceden el procesador (nice, de 0 a 19) las\nimágenes grandes y las tareas",
+            |draft, value| {
+                draft.config.large_nice = u8::try_from(value.number(0..=19)?).unwrap_or_default();
+                Ok(())
+            },
+        )
+    },
+    Row {
         short: "o",
         ..valued("registro", "ARCHIVO", "Escribe el registro también en este archivo", |draft, value| {
             draft.config.log_file = Some(value.text.clone().into());
@@ -407,6 +419,8 @@ pub struct Config {
     pub retention: Retention,
     /// Worker threads.
     pub threads: usize,
+    /// How much nicer the work of large pictures and of tasks is: `--nice-grandes`.
+    pub large_nice: u8,
     /// The log's file.
     pub log_file: Option<PathBuf>,
     /// The log is in JSON.
@@ -450,6 +464,7 @@ impl Config {
             bank: None,
             retention: Retention::default(),
             threads: host::cores(),
+            large_nice: 10,
             log_file: None,
             log_json: false,
             origins: Origins::default(),
@@ -1044,7 +1059,7 @@ mod tests {
             );
             seen += 1;
         }
-        assert_eq!(seen, 10);
+        assert_eq!(seen, 11);
     }
 
     #[test]

@@ -132,6 +132,7 @@ fn serve(mut config: Config) -> Result<(), String> {
         bank,
         retention: config.retention,
         threads: config.threads,
+        large_nice: config.large_nice,
         clients_max: config.clients_max,
         links_space: config.links_space,
         clients_per_address: config.clients_per_address,

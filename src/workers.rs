@@ -7,6 +7,9 @@
 //! it: beside four photographs of 9 MP at a time it took 2.5 ms (p99 14) with three threads of which one took quick
 //! jobs alone, 1.7 ms (p99 12) with two and two.
 //!
+//! The steady group makes way for all others by its niceness (`--nice-grandes`), which the caller sets
+//! ([`Toolbox::beginning_with`]).
+//!
 //! Rules: exactly one `Completion` for each `Job`, also when a decoder panics ([`CompletionGuard`] answers when it is
 //! dropped unfulfilled). The clients' queues have room for the places of admission, so a job always fits. The tasks'
 //! queue is unbounded: a task that was late before it began is claimed anew while its old job may still be queued,
@@ -290,6 +293,9 @@ impl Station {
 /// How a picture is decoded: [`pixels::decode_from`].
 pub type Decode = fn(&BufferPool, &[u8], &ImageInfo, &PixelLimits, &Cancel) -> Result<Decoded, WorkError>;
 
+/// What each thread does first, by its class.
+pub type Begin = Arc<dyn Fn(WorkerClass) + Send + Sync>;
+
 /// What all threads work with.
 pub struct Toolbox {
     limits: PixelLimits,
@@ -298,6 +304,7 @@ pub struct Toolbox {
     buffers: Arc<BufferPool>,
     links: Arc<Links>,
     decode: Decode,
+    begin: Begin,
 }
 
 impl Toolbox {
@@ -309,7 +316,14 @@ impl Toolbox {
         buffers: Arc<BufferPool>,
         links: Arc<Links>,
     ) -> Self {
-        Self { limits, library, buffers, links, decode: pixels::decode_from }
+        let begin: Begin = Arc::new(|_| {});
+        Self { limits, library, buffers, links, decode: pixels::decode_from, begin }
+    }
+
+    /// The same, and each thread does this first.
+    #[must_use]
+    pub fn beginning_with(self, begin: Begin) -> Self {
+        Self { begin, ..self }
     }
 }
 
@@ -339,6 +353,7 @@ fn next(receivers: &mut Vec<Receiver<Job>>, turn: usize) -> Option<(usize, Job)>
 }
 
 fn work(mut receivers: Vec<Receiver<Job>>, toolbox: &Toolbox, deliver: &Deliver, station: &Station) {
+    (toolbox.begin)(station.class);
     let mut turn = 0;
     while let Some((number, job)) = next(&mut receivers, turn) {
         turn = number + 1;
@@ -534,6 +549,20 @@ mod tests {
         drop(nods);
         assert_eq!([next(), next()], [13, 14]);
         workers.finish();
+    }
+
+    #[test]
+    fn each_thread_begins_with_what_its_class_is_to_do() {
+        let (tell, told) = unbounded();
+        let begin: Begin = Arc::new(move |class| tell.send(class).unwrap());
+        let (answers, _inbox) = unbounded();
+        let deliver: Deliver = Arc::new(move |done| answers.send(done).unwrap());
+        let workers = Workers::start(2, 64, toolbox().beginning_with(begin), deliver).unwrap();
+        let begun: Vec<WorkerClass> =
+            (0..4).map(|_| told.recv_timeout(Duration::from_secs(10)).unwrap()).collect();
+        assert_eq!(begun.iter().filter(|class| **class == WorkerClass::Steady).count(), 2);
+        workers.finish();
+        assert!(told.try_recv().is_err());
     }
 
     #[test]

@@ -9,9 +9,10 @@ _tp2_scaler() {
         -c | --hijos) :; return ;;
         --plazo) :; return ;;
         --max-pixeles) :; return ;;
+        --nice-grandes) :; return ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '-h --help -i --ip -p --port -u --unix -c --hijos --plazo --max-pixeles --exigir-aislamiento --stdio -q --silencio --quiet -V --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W '-h --help -i --ip -p --port -u --unix -c --hijos --plazo --max-pixeles --nice-grandes --exigir-aislamiento --stdio -q --silencio --quiet -V --version' -- "$cur")
     fi
 }
 complete -F _tp2_scaler tp2-scaler

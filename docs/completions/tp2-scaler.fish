@@ -7,6 +7,7 @@ complete -c tp2-scaler -s u -l unix -r -F -d 'Socket Unix de escucha, en lugar d
 complete -c tp2-scaler -s c -l hijos -x -d 'Máximo de procesos hijos a la vez (64)'
 complete -c tp2-scaler -l plazo -x -d 'Tiempo máximo para una imagen, y de espera por la siguiente (30)'
 complete -c tp2-scaler -l max-pixeles -x -d 'Máximo de píxeles de una imagen, antes y después (100)'
+complete -c tp2-scaler -l nice-grandes -x -d 'Cuánto ceden el paso (nice, de 0 a 19) los hijos que escalan una imagen de más de un megapíxel (10)'
 complete -c tp2-scaler -l exigir-aislamiento -d 'No arranca si falta algún paso del aislamiento'
 complete -c tp2-scaler -l stdio -d 'Atiende una conexión por la entrada y salida estándar'
 complete -c tp2-scaler -s q -l silencio -l quiet -d 'Solo muestra los errores'

@@ -12,6 +12,7 @@ _tp2() {
         -a | --almacen) :; return ;;
         --banco) :; return ;;
         -t | --hilos) :; return ;;
+        --nice-grandes) :; return ;;
         -o | --registro) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --origen) :; return ;;
         --nombre) :; return ;;
@@ -29,7 +30,7 @@ _tp2() {
         --enlaces-espacio) :; return ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '-h --help -i --ip -p --port --puerto -e --escala -s --escalador -d --directorio -l --enlaces -a --almacen --banco -t --hilos -o --registro --registro-json -v --detalle -q --silencio --origen --nombre --clave-archivo --proxy --salud -V --version --max-cuerpo --max-pixeles --conexiones --conexiones-por-ip --cola --memoria --plazo --retencion --retencion-espacio --enlaces-espacio' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W '-h --help -i --ip -p --port --puerto -e --escala -s --escalador -d --directorio -l --enlaces -a --almacen --banco -t --hilos --nice-grandes -o --registro --registro-json -v --detalle -q --silencio --origen --nombre --clave-archivo --proxy --salud -V --version --max-cuerpo --max-pixeles --conexiones --conexiones-por-ip --cola --memoria --plazo --retencion --retencion-espacio --enlaces-espacio' -- "$cur")
     fi
 }
 complete -F _tp2 tp2

@@ -10,6 +10,7 @@ complete -c tp2 -s l -l enlaces -x -d 'Segundo puerto, en las mismas direcciones
 complete -c tp2 -s a -l almacen -x -d 'Dónde se guardan las tareas y el banco: sqlite:RUTA (sqlite:tp2.sqlite3) o, si se compiló con «--features postgres», postgres://…'
 complete -c tp2 -l banco -x -d 'Guarda el banco de imágenes aparte, si se compiló con «--features mongodb»: mongodb://… (-a mongodb://… es lo mismo, con las tareas en SQLite)'
 complete -c tp2 -s t -l hilos -x -d 'Hilos de trabajo (los núcleos disponibles)'
+complete -c tp2 -l nice-grandes -x -d 'Cuánto ceden el procesador (nice, de 0 a 19) las imágenes grandes y las tareas (10)'
 complete -c tp2 -s o -l registro -r -F -d 'Escribe el registro también en este archivo'
 complete -c tp2 -l registro-json -d 'El registro, un objeto JSON por línea'
 complete -c tp2 -s v -l detalle -d 'Registro más detallado'

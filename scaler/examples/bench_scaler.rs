@@ -85,6 +85,7 @@ fn config(path: &str, port: u16) -> Config {
         limits: Limits::default(),
         deadline: 30 * second,
         idle: None,
+        niceness_of_large: 0,
         verbose: false,
         confinement_required: true,
     };

@@ -13,6 +13,9 @@
 //! unblocked between two: that is how the parent drains without cutting an answer short, and without a signal
 //! handler.
 //!
+//! From its first large picture on a child is nicer (nice(2)) than the others and stays so: a client that keeps
+//! connections for large pictures has small ones scaled first.
+//!
 //! The same code serves `--stdio`: descriptors 0 and 1 need not be sockets. There is no idle limit then.
 
 use std::io;
@@ -22,6 +25,7 @@ use std::time::{Duration, Instant};
 use crate::ending;
 use crate::listener::Peer;
 use crate::log::{child_error, child_news};
+use crate::raster::is_small;
 use crate::sandbox::{self, Confinement};
 use crate::scaling::{HELD, Scaling};
 use crate::sys::{self, DIAGNOSTICS, INPUT, Limit, OUTPUT, Pid, SIGTERM};
@@ -42,6 +46,8 @@ pub struct SessionLimits {
     pub deadline: Duration,
     /// How long a connection may wait for its next request; `None`: without limit.
     pub idle: Option<Duration>,
+    /// The niceness of a child from its first large picture on: [`sys::nicer`].
+    pub niceness_of_large: i32,
     /// Log normal events.
     pub verbose: bool,
     /// End if any step of the confinement fails.
@@ -75,6 +81,7 @@ pub fn run(context: &ChildContext<'_>, session_limits: &SessionLimits, service: 
         parent: Some(context.parent),
         files: false,
         address_space: context.address_space,
+        niceness_of_large: session_limits.niceness_of_large,
     });
     if session_limits.confinement_required && !posture.is_complete() {
         return ending::UNCONFINED;
@@ -99,6 +106,7 @@ pub fn run_stdio(session_limits: &SessionLimits) -> u8 {
         parent: None,
         files: true,
         address_space: sandbox::address_space(session_limits.limits.pixels_max),
+        niceness_of_large: session_limits.niceness_of_large,
     });
     if session_limits.confinement_required && !posture.is_complete() {
         child_error(&posture.to_string());
@@ -125,6 +133,8 @@ struct Session<'a> {
     left: usize,
     /// There was a job since malloc last returned its free memory.
     worked: bool,
+    /// There was a large picture: it makes way for others.
+    steps_back: bool,
 }
 
 enum Stop {
@@ -150,7 +160,8 @@ impl From<WireError> for Stop {
 
 impl<'a> Session<'a> {
     fn new(session_limits: &'a SessionLimits, peer: &'a Peer, is_socket: bool) -> Self {
-        Self { session_limits, peer, is_socket, scratch: vec![0; SCRATCH], left: 0, worked: false }
+        let scratch = vec![0; SCRATCH];
+        Self { session_limits, peer, is_socket, scratch, left: 0, worked: false, steps_back: false }
     }
 
     fn run(&mut self) -> u8 {
@@ -270,6 +281,12 @@ impl<'a> Session<'a> {
             self.left -= consumed;
         }
         if let Some(head) = scaling.head().filter(|_| !is_known) {
+            let (width, height) = head.source();
+            let is_small = is_small(width, height) && is_small(head.width, head.height);
+            if !is_small && !std::mem::replace(&mut self.steps_back, true) {
+                // A higher niceness is always allowed; if it is not, the picture is scaled all the same.
+                let _ = sys::set_niceness(self.session_limits.niceness_of_large);
+            }
             self.tell(|| format!("Tamaño de la imagen a recibir: {} bytes.", head.image_bytes));
         }
         Ok(())

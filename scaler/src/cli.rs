@@ -11,6 +11,7 @@ use scaler::child::SessionLimits;
 use scaler::listener::Endpoint;
 use scaler::options::{OPTIONS, help, usage_line};
 use scaler::serve::Config;
+use scaler::sys;
 use scaler::usage;
 use scaler::wire::Limits;
 use scaler::words::InWords;
@@ -44,11 +45,13 @@ fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String
     }
     let deadline = Duration::from_secs(number(&matches, "plazo", 1..=3600)?);
     let millions = number(&matches, "max-pixeles", 1..=4294)?;
+    let above = number(&matches, "nice-grandes", 0..=19)?;
     let stdio = matches.opt_present("stdio");
     let session_limits = SessionLimits {
         limits: Limits { pixels_max: millions * 1_000_000, ..Limits::default() },
         deadline,
         idle: Some(deadline),
+        niceness_of_large: sys::nicer(u8::try_from(above).unwrap_or_default()),
         verbose: !stdio && !matches.opt_present("silencio") && !matches.opt_present("quiet"),
         confinement_required: matches.opt_present("exigir-aislamiento"),
     };

@@ -31,6 +31,14 @@ pub const OPTIONS: &[Row<()>] = &[
         default: "100",
         ..valued("max-pixeles", "MILLONES", "Máximo de píxeles de una imagen, antes y después")
     },
+    Row {
+        default: "10",
+        ..valued(
+            "nice-grandes",
+            "N",
+            "Cuánto ceden el paso (nice, de 0 a 19) los hijos que\nescalan una imagen de más de un megapíxel",
+        )
+    },
     Row::new("exigir-aislamiento", "No arranca si falta algún paso del aislamiento", ()),
     Row::new("stdio", "Atiende una conexión por la entrada y salida estándar", ()),
     // «quiet» was its first name.

@@ -20,6 +20,15 @@ impl Channels {
     }
 }
 
+/// Pictures of up to so many pixels count as small: a JPEG of that size is decoded in some milliseconds.
+const SMALL_PIXELS: u64 = 1 << 20;
+
+/// Whether a picture of that size is one of those.
+#[must_use]
+pub fn is_small(width: u32, height: u32) -> bool {
+    u64::from(width) * u64::from(height) <= SMALL_PIXELS
+}
+
 /// A gray picture: `width * height * channels.count()` bytes, rows from top to bottom, no padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raster {

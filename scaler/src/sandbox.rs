@@ -42,6 +42,8 @@ pub struct Confinement<'a> {
     pub files: bool,
     /// Bytes of address space, see [`address_space`].
     pub address_space: u64,
+    /// The only niceness that it may set, from its first large picture on.
+    pub niceness_of_large: i32,
 }
 
 type Step = fn(&Confinement<'_>) -> io::Result<()>;
@@ -53,7 +55,7 @@ const STEPS: [(&str, Step); 6] = [
     ("padre", tie_to_parent),
     ("límites", set_limits),
     ("privilegios", |_| sys::forbid_new_privileges()),
-    ("filtro", |_| sys::install_filter(&filter::program(sys::own_pid()))),
+    ("filtro", install_filter),
 ];
 
 /// Takes every step, whether or not an earlier one failed; returns which failed.
@@ -69,8 +71,14 @@ pub fn confine(confinement: &Confinement<'_>) -> Posture {
 /// # Errors
 /// The child can't be forked or waited for.
 pub fn check_support(parent: Pid, address_space: u64, signals: &SignalFd) -> io::Result<Posture> {
-    let confinement =
-        Confinement { connection: None, log: None, parent: Some(parent), files: false, address_space };
+    let confinement = Confinement {
+        connection: None,
+        log: None,
+        parent: Some(parent),
+        files: false,
+        address_space,
+        niceness_of_large: 0,
+    };
     sys::fork_child(|| confine(&confinement).missing)?;
     loop {
         match sys::reap()? {
@@ -165,6 +173,10 @@ fn set_limits(confinement: &Confinement<'_>) -> io::Result<()> {
         sys::set_limits(limit, value, value)?;
     }
     Ok(())
+}
+
+fn install_filter(confinement: &Confinement<'_>) -> io::Result<()> {
+    sys::install_filter(&filter::program(sys::own_pid(), confinement.niceness_of_large))
 }
 
 #[cfg(test)]

@@ -83,6 +83,7 @@ fn config(path: &str, owner: Option<Owner>) -> Config {
         limits: Limits::default(),
         deadline: Duration::from_secs(5),
         idle: None,
+        niceness_of_large: 0,
         verbose: false,
         confinement_required: true,
     };
@@ -152,6 +153,7 @@ fn write_to_a_file() -> ! {
         parent: None,
         files: false,
         address_space: space,
+        niceness_of_large: 0,
     });
     assert!(posture.is_complete());
     let _ = sys::write(sys::OUTPUT, b"x");

@@ -105,12 +105,3 @@ pub struct Encoding {
     /// Red, green, blue behind transparent pixels, where the format has no transparency: `fondo`.
     pub background: [u8; 3],
 }
-
-/// Pictures of up to so many pixels count as small: a JPEG of that size is decoded in some milliseconds.
-const QUICK_PIXELS: u64 = 1 << 20;
-
-/// Whether a picture of that size is one of those.
-#[must_use]
-pub fn is_small(width: u32, height: u32) -> bool {
-    u64::from(width) * u64::from(height) <= QUICK_PIXELS
-}

@@ -8,14 +8,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use scaler::raster::Raster;
+use scaler::raster::{Raster, is_small};
 use uuid::Uuid;
 
 use super::admission::Reservation;
 use super::error::WorkError;
 use super::face::{FACE_HEIGHT, FACE_WIDTH, FaceImage};
 use super::file::{FileRequest, FileVersion, Variant};
-use super::image::{Encoding, ImageInfo, PixelLimits, Reduction, is_small};
+use super::image::{Encoding, ImageInfo, PixelLimits, Reduction};
 use super::key::Ticket;
 use super::links::{FilePart, Link, LinkRequest};
 use super::picture::{Picture, Times};

@@ -6,6 +6,8 @@
 //! - A connection carries at most [`SERVED_MAX`] tasks: a child that never exits would keep all memory that its
 //!   allocator ever took.
 //! - Large pictures may use all connections but one, so that a small picture never waits for a large one.
+//! - A connection that carried a large picture carries no small ones: the child at its other end is nicer than others
+//!   from then on (`--nice-grandes`).
 //! - While connects are refused the tasks wait (a scaler that died is back within half a second). After
 //!   [`AWAY_AFTER`] tasks fail at once, and the pool keeps retrying the connect.
 //! - The pool never blocks: an attempt is a timer.
@@ -168,7 +170,7 @@ impl Pool {
         if let Some(failure) = self.hopeless(&task, now) {
             return Some(Assigned::Done(answer(task, Err(failure), now)));
         }
-        let key = self.connection(registry, now);
+        let key = self.connection(task.is_small(), registry, now);
         match key.and_then(|key| self.upstreams.get_mut(key).map(|upstream| (key, upstream))) {
             Some((key, upstream)) => {
                 upstream.begin(task, now);
@@ -213,12 +215,25 @@ impl Pool {
         if task.cancelled.is_set() { Some(WorkError::Cancelled) } else { away }
     }
 
-    /// An idle connection, or a new one.
-    fn connection(&mut self, registry: &Registry, now: Instant) -> Option<Key> {
-        while let Some(key) = self.idle.pop() {
-            if self.upstreams.get_mut(key).is_some() {
-                return Some(key);
+    /// A connection for a small task or a large one: an idle one of that kind, or a new one. Where there is no room for
+    /// another, a large task takes any, and a small one takes the room of an idle one.
+    fn connection(&mut self, small: bool, registry: &Registry, now: Instant) -> Option<Key> {
+        let idle = |large: bool, upstreams: &mut Slab<Upstream>, idle: &[Key]| {
+            let is_it =
+                |key: &Key| upstreams.get_mut(*key).is_some_and(|upstream| upstream.is_large() == large);
+            idle.iter().copied().rfind(is_it)
+        };
+        let mut found = idle(!small, &mut self.upstreams, &self.idle);
+        if found.is_none() && self.upstreams.len() >= self.size {
+            match idle(small, &mut self.upstreams, &self.idle) {
+                other if !small => found = other,
+                Some(other) => drop(self.close(other, registry)),
+                None => return None,
             }
+        }
+        if let Some(key) = found {
+            self.idle.retain(|idle| *idle != key);
+            return Some(key);
         }
         if self.upstreams.len() >= self.size { None } else { self.new_connection(registry, now) }
     }
@@ -387,7 +402,7 @@ impl Pool {
     pub fn keep_warm(&mut self, registry: &Registry, now: Instant) {
         if self.queue.is_empty()
             && self.upstreams.is_empty()
-            && let Some(key) = self.connection(registry, now)
+            && let Some(key) = self.connection(true, registry, now)
         {
             self.idle.push(key);
         }

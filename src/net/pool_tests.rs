@@ -305,6 +305,33 @@ fn large_pictures_have_all_connections_but_one_and_take_each_others_place() {
 }
 
 #[test]
+fn small_pictures_get_no_connection_that_carried_a_large_one() {
+    let path = directory();
+    play(&path.join("s"), &[Script::Serve]);
+    let mut turning = Loop::new(&path.join("s"), 2);
+    let (small, large) = (40, SIDE);
+    // The picture's side, then how many connections there are, and how many of them carried a large one.
+    for (number, (side, expected)) in
+        [(large, (1, 1)), (small, (2, 1)), (small, (2, 1)), (large, (2, 1))].into_iter().enumerate()
+    {
+        turning.submit_sized(u32::try_from(number).unwrap(), false, side);
+        assert!(turning.run(1).remove(0).result.is_ok());
+        let of_large = turning.pool.upstreams.iter().filter(|(_, upstream)| upstream.is_large()).count();
+        assert_eq!((turning.pool.upstreams.len(), of_large), expected, "picture {number}");
+    }
+    // Where there is no room, a large one takes any, and a small one closes an idle one of the large.
+    let mut turning = Loop::new(&path.join("s"), 1);
+    for (number, side) in [small, large, small].into_iter().enumerate() {
+        turning.submit_sized(u32::try_from(number).unwrap(), false, side);
+        assert!(turning.run(1).remove(0).result.is_ok());
+        let kinds: Vec<bool> =
+            turning.pool.upstreams.iter().map(|(_, upstream)| upstream.is_large()).collect();
+        assert_eq!(kinds, [side == large], "picture {number}");
+    }
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
+#[test]
 fn a_large_picture_that_nobody_wants_leaves_while_it_waits() {
     let path = directory();
     let mut turning = both_kinds(&path.join("s"));

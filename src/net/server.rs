@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use maintenance::Maintenance;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
-use scaler::sys::SignalFd;
+use scaler::sys::{self, SignalFd};
 use scaler::wire::Limits;
 
 use super::acceptor::Acceptor;
@@ -35,7 +35,7 @@ use crate::files::Library;
 use crate::files::links::Links;
 use crate::key_file;
 use crate::log::{Log, Who};
-use crate::model::job::Completion;
+use crate::model::job::{Completion, WorkerClass};
 use crate::model::key::Key;
 use crate::model::log_event::Level;
 use crate::model::now::Now;
@@ -89,6 +89,8 @@ pub struct ServerParts {
     pub key_file: Option<PathBuf>,
     /// Worker threads.
     pub threads: usize,
+    /// `--nice-grandes`.
+    pub large_nice: u8,
     /// `--conexiones`.
     pub clients_max: usize,
     /// `--conexiones-por-ip`.
@@ -200,6 +202,13 @@ impl Server {
         let measured = Arc::clone(&links);
         std::thread::Builder::new().name("links".into()).spawn(move || measured.measure())?;
         let toolbox = Toolbox::new(limits.pixels, library.clone(), Arc::clone(&buffers), Arc::clone(&links));
+        let niceness = sys::nicer(parts.large_nice);
+        let toolbox = toolbox.beginning_with(Arc::new(move |class| {
+            if class == WorkerClass::Steady {
+                // A higher niceness is always allowed; without it the thread works all the same.
+                let _ = sys::set_niceness(niceness);
+            }
+        }));
         let workers = Workers::start(parts.threads, places, toolbox, deliver)?;
         let (writer, reader) = parts.store;
         let mut store = Store::start(writer, reader, tell)?;

@@ -8,13 +8,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use mio::event::Source as EventSource;
-use scaler::raster::Raster;
+use scaler::raster::{Raster, is_small};
 use scaler::sys;
 use scaler::wire::{Limits, Reply, ReplyDecoder, Target, emit_request_head};
 
 use super::client::{Readiness, TURN_BYTES};
 use crate::model::admission::Reservation;
-use crate::model::image::is_small;
 use crate::model::job::Cancel;
 use crate::model::key::Ticket;
 
@@ -72,6 +71,8 @@ pub struct Upstream {
     /// The task, the bytes of its head, and how many of head and samples are written.
     busy: Option<(ScaleTask, Vec<u8>, usize)>,
     served: u32,
+    /// One of them was large.
+    large: bool,
     connected: bool,
     opened_at: Instant,
     /// When it was given its last task; before the first, when it was opened.
@@ -112,6 +113,7 @@ impl Upstream {
             decoder: ReplyDecoder::new(limits, sys::allocate_huge),
             busy: None,
             served: 0,
+            large: false,
             connected: false,
             opened_at: now,
             used_at: now,
@@ -122,6 +124,7 @@ impl Upstream {
     pub fn begin(&mut self, mut task: ScaleTask, now: Instant) {
         debug_assert!(self.busy.is_none(), "one task at a time");
         task.began_at.get_or_insert(now);
+        self.large |= !task.is_small();
         let raster = &task.raster;
         let target = Target::Size { width: task.width, height: task.height };
         let head = emit_request_head(target, raster.width, raster.height, raster.channels);
@@ -140,6 +143,12 @@ impl Upstream {
     #[must_use]
     pub fn served(&self) -> u32 {
         self.served
+    }
+
+    /// Whether one of them was large: its child makes way for others from then on.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.large
     }
 
     /// Takes the task from a connection that is unusable.

@@ -58,6 +58,27 @@ pub(crate) fn threads(pid: u32) -> u64 {
     status(pid, "Threads:")
 }
 
+/// The niceness of a process's first thread.
+pub(crate) fn niceness(pid: u32) -> i32 {
+    niceness_in(&format!("/proc/{pid}/stat")).expect("a process")
+}
+
+/// The names of a process's threads, each with its niceness.
+pub(crate) fn niceness_of_threads(pid: u32) -> Vec<(String, i32)> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).expect("a process").flatten();
+    let of_thread = |path: PathBuf| {
+        let name = fs::read_to_string(path.join("comm")).ok()?.trim_end().to_owned();
+        Some((name, niceness_in(path.join("stat").to_str()?)?))
+    };
+    entries.filter_map(|entry| of_thread(entry.path())).collect()
+}
+
+fn niceness_in(path: &str) -> Option<i32> {
+    let line = fs::read_to_string(path).ok()?;
+    // The 19th field; the third is the first behind the name.
+    line.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse().ok()
+}
+
 /// Bytes of a process's private memory in use: memory shared with a file on disk is not counted.
 pub(crate) fn resident_bytes(pid: u32) -> u64 {
     status(pid, "RssAnon:") * 1024

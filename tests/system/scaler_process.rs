@@ -6,7 +6,7 @@ use tp2::http::format::Format;
 
 use super::common::fake_scaler::FakeScaler;
 use super::common::pictures::{pgm, photo, picture, size_of};
-use super::common::processes::{children, kill_9, wait_gone};
+use super::common::processes::{children, kill_9, niceness, niceness_of_threads, wait_gone};
 use super::common::server::{Process, Scaler, tp2_scaler};
 use super::common::wait::until;
 use super::common::{Client, Server, post};
@@ -68,6 +68,29 @@ fn a_scaler_elsewhere_over_tcp_and_over_a_unix_socket_gives_the_same() {
         assert!(children(server.pid()).is_empty(), "a server with -s starts no scaler of its own");
         scaler.process.wait_line("Imagen recibida con dimensiones originales: 640x427");
         scaler.process.wait_line("Escalado completado, imagen escalada enviada al cliente.");
+    }
+}
+
+#[test]
+fn the_work_of_large_pictures_makes_way_and_that_of_small_ones_does_not() {
+    for above in [0, 3] {
+        let server = Server::start(&["-t", "1", "--nice-grandes", &above.to_string()]);
+        let before = niceness(server.pid());
+        let large = pgm(1300, 1000);
+        server.ask(&post("/", &pgm(40, 40))).expect(200);
+        server.ask(&post("/", &large)).expect(200);
+        server.ask(&post("/", &pgm(40, 40))).expect(200);
+        let threads = niceness_of_threads(server.pid());
+        for (kind, expected) in [("quick-", before), ("pixels-", before + above), ("tp2", before)] {
+            let found: Vec<i32> =
+                threads.iter().filter(|(name, _)| name.starts_with(kind)).map(|(_, nice)| *nice).collect();
+            assert!(!found.is_empty() && found.iter().all(|nice| *nice == expected), "{threads:?}");
+        }
+        let children: Vec<i32> = children(server.scaler_pid()).into_iter().map(niceness).collect();
+        let nicer = children.iter().filter(|nice| **nice == before + 3).count();
+        let others = children.iter().filter(|nice| **nice == before).count();
+        assert_eq!(nicer, usize::from(above == 3), "{children:?}");
+        assert!(others >= 1 && nicer + others == children.len(), "{children:?}");
     }
 }
 

@@ -20,7 +20,17 @@ enum When {
     Equals(u32, u32),
     /// The first argument is this process's own id.
     Own,
+    /// It sets the niceness of the caller, to the one that the filter was made with.
+    StepBack,
 }
+
+/// What is asked of the low half of an argument.
+enum Test {
+    HasNone(u32),
+    Is(u32),
+}
+
+const PRIO_PROCESS: u32 = 0;
 
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xc000_003e; // AUDIT_ARCH_X86_64
@@ -57,6 +67,8 @@ const ALLOWED: &[(libc::c_long, When)] = &[
     (libc::SYS_rt_sigprocmask, When::Always),
     (libc::SYS_clock_gettime, When::Always),
     (libc::SYS_prlimit64, ONESELF),
+    // A child that gets a large picture makes way for others.
+    (libc::SYS_setpriority, When::StepBack),
     // The end of a connection, and of the process.
     (libc::SYS_shutdown, When::Always),
     (libc::SYS_exit_group, When::Always),
@@ -100,30 +112,40 @@ const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 const DENY: u32 = libc::SECCOMP_RET_ERRNO | libc::EACCES.cast_unsigned();
 
-/// The filter for the process `own`, whose id is part of the program.
+/// The filter for the process `own`, whose id is part of the program, as is the only niceness that it may set.
 #[must_use]
-pub fn program(own: Pid) -> Vec<Instruction> {
+pub fn program(own: Pid, niceness: i32) -> Vec<Instruction> {
     let own = own.number().cast_unsigned();
     let mut program =
         vec![load(OFFSET_ARCHITECTURE), skip_if_equal(ARCHITECTURE), verdict(KILL), load(OFFSET_NUMBER)];
     for &(call, when) in ALLOWED {
-        let condition = match when {
-            When::Always => None,
-            When::Without(argument, bits) => Some((argument, skip_if_any(bits))),
-            When::Equals(argument, value) => Some((argument, skip_unless_equal(value, 1))),
-            When::Own => Some((0, skip_unless_equal(own, 1))),
+        // Each with the argument that it is about.
+        let conditions = match when {
+            When::Always => vec![],
+            When::Without(argument, bits) => vec![(argument, Test::HasNone(bits))],
+            When::Equals(argument, value) => vec![(argument, Test::Is(value))],
+            When::Own => vec![(0, Test::Is(own))],
+            When::StepBack => {
+                vec![(0, Test::Is(PRIO_PROCESS)), (1, Test::Is(0)), (2, Test::Is(niceness.cast_unsigned()))]
+            }
         };
-        match condition {
-            None => program.extend([skip_unless_equal(number(call), 1), verdict(ALLOW)]),
-            // Each branch returns the call's own verdict: the number is gone from the accumulator.
-            Some((argument, test)) => program.extend([
-                skip_unless_equal(number(call), 4),
-                load(OFFSET_ARGUMENTS + 8 * argument),
-                test,
-                verdict(ALLOW),
-                verdict(KILL),
-            ]),
+        if conditions.is_empty() {
+            program.extend([skip_unless_equal(number(call), 1), verdict(ALLOW)]);
+            continue;
         }
+        // Each branch returns the call's own verdict: the number is gone from the accumulator.
+        let steps = 2 * u8::try_from(conditions.len()).unwrap_or(u8::MAX / 4);
+        program.push(skip_unless_equal(number(call), steps + 2));
+        for (place, (argument, test)) in (0..steps).step_by(2).zip(conditions) {
+            // The other conditions, and the verdict behind them.
+            let skip = steps - place - 1;
+            program.push(load(OFFSET_ARGUMENTS + 8 * argument));
+            program.push(match test {
+                Test::HasNone(bits) => skip_if_any(bits, skip),
+                Test::Is(value) => skip_unless_equal(value, skip),
+            });
+        }
+        program.extend([verdict(ALLOW), verdict(KILL)]);
     }
     for &call in DENIED {
         program.extend([skip_unless_equal(number(call), 1), verdict(DENY)]);
@@ -151,9 +173,9 @@ const fn skip_if_equal(value: u32) -> Instruction {
     instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, 0, value)
 }
 
-/// Goes on if the accumulator has none of `bits`, else skips one instruction.
-const fn skip_if_any(bits: u32) -> Instruction {
-    instruction(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 1, 0, bits)
+/// Goes on if the accumulator has none of `bits`, else skips that many instructions.
+const fn skip_if_any(bits: u32, skip: u8) -> Instruction {
+    instruction(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, skip, 0, bits)
 }
 
 const fn verdict(action: u32) -> Instruction {
@@ -181,13 +203,14 @@ mod tests {
 
     const MMAP: u32 = number(libc::SYS_mmap);
     const OPENAT: u32 = number(libc::SYS_openat);
+    const NICENESS: i32 = -3;
 
     /// The kernel's verdict: interprets classic BPF, as far as the program uses it. Panics on any other instruction,
     /// on a jump out of the program, and on a load out of the data.
     fn verdict_on(architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
         let mut data = [number, architecture, 0, 0].map(u32::to_le_bytes).concat();
         data.extend(arguments.map(u64::to_le_bytes).concat());
-        let program = program(sys::own_pid());
+        let program = program(sys::own_pid(), NICENESS);
         let (mut accumulator, mut at) = (0, 0);
         loop {
             let Instruction { code, jump_true, jump_false, operand } = program[at];
@@ -283,6 +306,18 @@ mod tests {
         assert_eq!(here(setitimer, [0; 6]), ALLOW);
         for other in [1, 2, 3] {
             assert_eq!(here(setitimer, [other, 0, 0, 0, 0, 0]), KILL);
+        }
+    }
+
+    #[test]
+    fn only_the_caller_makes_way_and_only_as_far_as_was_said() {
+        let setpriority = number(libc::SYS_setpriority);
+        let told = u64::from(NICENESS.cast_unsigned());
+        assert_eq!(here(setpriority, [0, 0, told, 0, 0, 0]), ALLOW);
+        for other in [[1, 0, told], [2, 0, told], [0, 1, told], [0, 0, 0], [0, 0, told - 1], [0, 0, told + 1]]
+        {
+            let [which, who, niceness] = other;
+            assert_eq!(here(setpriority, [which, who, niceness, 0, 0, 0]), KILL, "{other:?}");
         }
     }
 

@@ -36,7 +36,8 @@ pub use self::file::{glance_beneath, is_local, open_beneath, rename_new};
 pub use self::memory::{advise_huge_pages, allocate_huge, trim_malloc, tune_malloc};
 pub use self::process::{
     Exit, Limit, Pid, alarm, cpu_time, die_with_parent, exit_now, forbid_new_privileges, fork_child, kill,
-    limits, own_pid, parent_pid, reap, remove_env_var, set_limits, set_name, thread_cpu_time, threads,
+    limits, niceness, nicer, own_pid, parent_pid, reap, remove_env_var, set_limits, set_name, set_niceness,
+    thread_cpu_time, threads,
 };
 pub use self::seccomp::{Instruction, install_filter};
 pub use self::signal::{

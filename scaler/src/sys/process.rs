@@ -157,6 +157,29 @@ fn clock(id: libc::clockid_t) -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// The niceness of the calling thread, from -20 to 19: how far it makes way for others.
+#[must_use]
+pub fn niceness() -> i32 {
+    // SAFETY: touches no memory. It can't fail for the caller itself, so -1 is a niceness.
+    unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
+}
+
+/// A niceness so far above that of the calling thread, and 19 at most, which is the highest there is.
+#[must_use]
+pub fn nicer(above: u8) -> i32 {
+    niceness().saturating_add(above.into()).min(19)
+}
+
+/// Sets the niceness of the calling thread, which is all of a process of one thread. A lower one than it has needs
+/// privilege.
+///
+/// # Errors
+/// As setpriority(2).
+pub fn set_niceness(niceness: i32) -> io::Result<()> {
+    // SAFETY: touches no memory.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, niceness) }).map(drop)
+}
+
 /// Resource limits of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
@@ -237,6 +260,17 @@ const _: () = assert!(mem::size_of::<libc::rlim_t>() == 8, "limits are u64 in th
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thread_makes_way_alone() {
+        let before = niceness();
+        let nicer = (before + 3).min(19);
+        let of_other = std::thread::spawn(move || {
+            set_niceness(nicer).unwrap();
+            niceness()
+        });
+        assert_eq!((of_other.join().unwrap(), niceness()), (nicer, before));
+    }
 
     #[test]
     fn a_thread_is_charged_for_its_own_work_alone() {
