@@ -288,7 +288,7 @@ impl Pool {
     /// Gives a connection its turn.
     pub fn serve(&mut self, key: Key, registry: &Registry, scratch: &mut [u8], now: Instant) -> Served {
         let Some(upstream) = self.upstreams.get_mut(key) else { return Served::Nothing };
-        let turn = upstream.pump(scratch);
+        let turn = upstream.pump(scratch, registry, Source::Upstream(key).token());
         if upstream.is_connected() {
             self.outage = None;
         }

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use mio::event::Source as EventSource;
+use mio::{Interest, Registry, Token};
 use scaler::raster::{Raster, is_small};
 use scaler::sys;
 use scaler::wire::{Limits, Reply, ReplyDecoder, Target, emit_request_head};
@@ -74,6 +75,8 @@ pub struct Upstream {
     /// One of them was large.
     large: bool,
     connected: bool,
+    /// It is registered for the moments at which it can be written to as well.
+    watched_for_room: bool,
     opened_at: Instant,
     /// When it was given its last task; before the first, when it was opened.
     used_at: Instant,
@@ -115,6 +118,7 @@ impl Upstream {
             served: 0,
             large: false,
             connected: false,
+            watched_for_room: true,
             opened_at: now,
             used_at: now,
         }
@@ -175,14 +179,30 @@ impl Upstream {
         self.connected
     }
 
+    /// Registers for what it waits for, if that has changed: at first for both, then for room to write only while there
+    /// is none. A Unix socket tells of room each time the other end has read something, which woke the loop for
+    /// nothing.
+    fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let for_room = !self.connected || !self.readiness.write;
+        if std::mem::replace(&mut self.watched_for_room, for_room) == for_room {
+            return Ok(());
+        }
+        let interest = if for_room { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        registry.reregister(&mut self.stream, token, interest)
+    }
+
     /// The socket, for the registry.
     pub fn stream(&mut self) -> &mut impl EventSource {
         &mut self.stream
     }
 
     /// Moves bytes until the socket blocks, the task is answered, or the turn is spent.
-    pub fn pump(&mut self, scratch: &mut [u8]) -> UpstreamTurn {
-        match self.exchange_bytes(scratch) {
+    pub fn pump(&mut self, scratch: &mut [u8], registry: &Registry, token: Token) -> UpstreamTurn {
+        let exchanged = match self.exchange_bytes(scratch) {
+            Ok(None) => self.watch(registry, token).map(|()| None).map_err(|_| UpstreamBreak::Lost),
+            exchanged => exchanged,
+        };
+        match exchanged {
             Ok(None) if self.may_go_on() => UpstreamTurn::Again,
             Ok(None) => UpstreamTurn::Waiting,
             Ok(Some(reply)) => match self.busy.take() {
