@@ -171,24 +171,23 @@ impl Wide {
         };
         let mut doubt = 0;
         for (column, (first, weights)) in plan.outputs().enumerate() {
-            let rest = |weight: i32| weight - (rounded(weight) << cut);
             let (mut over, mut under) = (0_i64, 0_i64);
-            for &weight in weights {
-                let rest = i64::from(rest(weight));
-                *(if rest < 0 { &mut under } else { &mut over }) += rest.abs();
-            }
-            doubt = doubt.max(over).max(under);
             let steps = if wide.even == 0 { weights.len().div_ceil(TAPS) } else { wide.even };
             wide.weights.try_reserve(steps).map_err(|_| ResizeError::Memory)?;
             wide.rests.try_reserve(steps).map_err(|_| ResizeError::Memory)?;
             for step in 0..steps {
-                let all = |part: &dyn Fn(i32) -> i32| {
-                    let weight = |tap: usize| weights.get(step * TAPS + tap);
-                    vector(std::array::from_fn(|tap| weight(tap).map_or(0, |&weight| part(weight))))
-                };
-                wide.weights.push(all(&rounded));
-                wide.rests.push(all(&rest));
+                let (mut near, mut rests) = ([0; TAPS], [0; TAPS]);
+                let part = weights.get(step * TAPS..).unwrap_or_default();
+                for (tap, &weight) in part.iter().take(TAPS).enumerate() {
+                    near[tap] = rounded(weight);
+                    rests[tap] = weight - (near[tap] << cut);
+                    over += i64::from(rests[tap].max(0));
+                    under -= i64::from(rests[tap].min(0));
+                }
+                wide.weights.push(vector(near));
+                wide.rests.push(vector(rests));
             }
+            doubt = doubt.max(over).max(under);
             let this = (narrow(first), narrow(steps));
             match wide.columns.last_mut() {
                 Some([_, second]) if column % 2 == 1 => *second = this,

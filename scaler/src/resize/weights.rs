@@ -20,6 +20,9 @@ pub(super) struct Axis {
     scale: f64,
     /// The same, but at least 1: the kernel is stretched by this.
     stretch: f64,
+    /// The scale has so few bits that no position is rounded: samples at the same distance from their middle have the
+    /// same weights.
+    repeats: bool,
 }
 
 /// The weights of one sample of the result: for consecutive source samples from `first` on.
@@ -29,6 +32,8 @@ pub(super) struct Weights {
     /// Whole numbers, 2^22 for 1; their sum is 2^22 up to rounding.
     pub(super) fixed: Vec<i32>,
     exact: Vec<f64>,
+    /// From the first sample to the kernel's middle.
+    reach: f64,
 }
 
 impl Axis {
@@ -36,7 +41,9 @@ impl Axis {
     #[expect(clippy::cast_precision_loss, reason = "sides are far below 2^52")]
     pub(super) fn new(from: usize, to: usize) -> Self {
         let scale = from as f64 / to as f64;
-        Self { from, scale, stretch: scale.max(1.0) }
+        // A side has 16 bits, its half steps 17, and this scale 20 at most: far from the 53 of a position.
+        let repeats = from.max(to) < 1 << 16 && (scale * 16.0).fract() == 0.0;
+        Self { from, scale, stretch: scale.max(1.0), repeats }
     }
 
     /// The source samples under the kernel for sample `at` of the result.
@@ -56,7 +63,8 @@ impl Axis {
         ((REACH * self.stretch).ceil() as usize * 2 + 1).min(self.from)
     }
 
-    /// Computes the weights for sample `at` of the result.
+    /// Computes the weights for sample `at` of the result. Those that `weights` has already, of the same axis, are kept
+    /// where they are the same.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -65,9 +73,14 @@ impl Axis {
     pub(super) fn weigh(&self, at: usize, weights: &mut Weights) {
         let (span, center, shrink) = (self.span(at), self.center(at), 1.0 / self.stretch);
         weights.first = span.start;
-        weights.exact.clear();
         // Counted in 32 bits, which the compiler can vectorise; sides are no longer than that.
         let (first, count) = (span.start as f64, span.len() as i32);
+        let reach = center - first;
+        if self.repeats && weights.fixed.len() == span.len() && weights.reach.to_bits() == reach.to_bits() {
+            return;
+        }
+        weights.reach = reach;
+        weights.exact.clear();
         let sample = |tap: i32| first + f64::from(tap);
         weights.exact.extend((0..count).map(|tap| cubic((sample(tap) - center + 0.5) * shrink)));
         let mut sum = 0.0;
@@ -126,6 +139,25 @@ mod tests {
                 assert!(255 * range + i64::from(HALF) < 1 << 31, "{from} to {to} at {at}: sums overflow");
             }
         }
+    }
+
+    #[test]
+    fn weights_that_are_kept_are_those_that_would_be_computed() {
+        let mut kept = 0;
+        for (from, to) in
+            [(350, 175), (350, 35), (64, 48), (1000, 80), (640, 333), (100, 400), (65_535, 4369)]
+        {
+            let (axis, mut weights) = (Axis::new(from, to), Weights::default());
+            for at in 0..to {
+                axis.weigh(at, &mut weights);
+                let mut fresh = Weights::default();
+                axis.weigh(at, &mut fresh);
+                assert_eq!((weights.first, &weights.fixed), (fresh.first, &fresh.fixed), "{from} to {to}");
+                kept += usize::from(weights.exact.is_empty());
+                weights.exact.clear();
+            }
+        }
+        assert!(kept > 4000, "{kept}");
     }
 
     #[test]
