@@ -16,6 +16,7 @@ use super::parameters::Parameters;
 use super::problem::HttpProblem;
 use crate::http::reply::Reply;
 use crate::model::admission::Reservation;
+use crate::model::face::ListError;
 use crate::model::picture::{self, Held};
 use crate::model::store::{Ask, BankDocument, BankFound, BankLook, StoreReply, StoreWrite, WrongReply};
 
@@ -27,7 +28,7 @@ const NAME_MAX: usize = 255;
 const PAGE: usize = 1000;
 /// Most names of a page that a client may ask for.
 const PAGE_MAX: usize = 10_000;
-/// Longest list of names that is looked through, in bytes: it is parsed on the loop.
+/// Longest list of names that is looked through, in bytes.
 pub const LIST_MAX: u64 = 1 << 20;
 /// Documents that are read and sent at once, some fifty kilobytes each.
 pub const STREAMED: usize = 4;
@@ -213,13 +214,14 @@ impl BankRequest {
                     }
                 }
                 (BankFound::NoFace, Self::Face { name, .. }) => no_face(folder, name),
+                (BankFound::NoList(error), _) => BankAnswer::Refused(error.into()),
                 (BankFound::NoFolder | BankFound::NoFace, _) => no_folder(folder),
             },
             Self::Folders { .. } => match reply.bank()? {
                 BankFound::Document(BankDocument { body, reservation, .. }) => {
                     BankAnswer::Whole(uncached(self.document(body)), Held::Bytes(reservation))
                 }
-                BankFound::NoFolder | BankFound::NoFace => return Err(WrongReply),
+                BankFound::NoFolder | BankFound::NoFace | BankFound::NoList(_) => return Err(WrongReply),
             },
         })
     }
@@ -365,26 +367,36 @@ fn page_size(parameters: &Parameters) -> Result<usize, HttpProblem> {
     })
 }
 
-/// The names of a list: `{"nombres": ["a.jpg", …]}`. The list is untrusted: nothing is built of what is no name.
+impl From<ListError> for HttpProblem {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::NotJson => Self::NotJson,
+            ListError::NotNames(value) => Self::NotNames { value },
+        }
+    }
+}
+
+/// The names of a list: `{"nombres": ["a.jpg", …]}`. The list is untrusted: nothing is built of what is no name. Of the
+/// longest list that takes tens of milliseconds, so it is not for the loop.
 ///
 /// # Errors
 /// It is no JSON (400), or another (422).
-pub fn names_of(list: &[u8]) -> Result<Vec<String>, HttpProblem> {
+pub fn names_of(list: &[u8]) -> Result<Vec<String>, ListError> {
     let refused = |error: &serde_json::Error, value: &str| match error.classify() {
-        Category::Data => HttpProblem::NotNames { value: value.to_owned() },
-        Category::Syntax | Category::Eof | Category::Io => HttpProblem::NotJson,
+        Category::Data => ListError::NotNames(value.to_owned()),
+        Category::Syntax | Category::Eof | Category::Io => ListError::NotJson,
     };
     // Parsed whole first: a list that is broken further on is refused.
-    let whole: &RawValue = serde_json::from_slice(list).map_err(|_| HttpProblem::NotJson)?;
+    let whole: &RawValue = serde_json::from_slice(list).map_err(|_| ListError::NotJson)?;
     let members: HashMap<String, &RawValue> =
         serde_json::from_str(whole.get()).map_err(|error| refused(&error, ""))?;
-    let names = members.get("nombres").ok_or(HttpProblem::NotNames { value: String::new() })?;
+    let names = members.get("nombres").ok_or(ListError::NotNames(String::new()))?;
     let names: Vec<&RawValue> = serde_json::from_str(names.get()).map_err(|error| refused(&error, ""))?;
     names
         .into_iter()
         .map(|name| match serde_json::from_str::<String>(name.get()) {
             Ok(text) if is_face_name(&text) => Ok(text),
-            Ok(_) => Err(HttpProblem::NotNames { value: name.get().to_owned() }),
+            Ok(_) => Err(ListError::NotNames(name.get().to_owned())),
             Err(error) => Err(refused(&error, name.get())),
         })
         .collect()

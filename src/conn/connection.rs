@@ -26,7 +26,6 @@ use std::mem;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use uuid::Uuid;
 
 use super::bank;
@@ -184,7 +183,12 @@ impl Connection {
                     }
                     Ok(WorkOutput::Link(link, times)) => self.announce(&request, link, times, now),
                     Ok(WorkOutput::Excerpt(file_part)) => match file_part.reply(now.wall) {
-                        Ok(reply) => self.answer(Name::Waiting, &request, &reply, After::Next, now),
+                        Ok(reply) => {
+                            let then = self.emit(&request, &reply, After::Next, now);
+                            let status = reply.status;
+                            drop(reply);
+                            self.begin_reply(Name::Waiting, &request, status, then, file_part.held(), now);
+                        }
                         Err(reject) => self.refuse(Name::Waiting, &request, &reject, After::Next, now),
                     },
                     Err(failure) => {
@@ -230,17 +234,6 @@ impl Connection {
                 self.phase = other;
                 self.go_on(id, told, now);
             }
-        }
-        self.advance(now);
-    }
-
-    /// The figures that request `id` asked for.
-    pub fn handle_metrics(&mut self, id: Uuid, page: Bytes, now: Now) {
-        match mem::replace(&mut self.phase, Phase::Closed) {
-            Phase::Waiting { request, awaited: Pending::Metrics(figures), .. } if request.id == id => {
-                self.answer(Name::Waiting, &request, &intent::metrics_reply(figures, page), After::Next, now);
-            }
-            other => self.phase = other,
         }
         self.advance(now);
     }

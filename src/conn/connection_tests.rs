@@ -1513,8 +1513,48 @@ fn figures_asked_for_with_a_body_that_is_not_read_end_the_connection() {
         assert!(matches!(world.query(head.as_bytes()), Query::Metrics));
         let (request, _) = world.queries.remove(0);
         world.connection.handle_metrics(request, Bytes::from_static(b"tp2_up 1\n"), world.now);
+        assert_eq!(world.server.admission.bytes(), 9, "until they are sent");
         world.transmit();
-        assert_eq!(world.statuses(), [200]);
+        assert_eq!((world.statuses(), world.server.admission.bytes()), (vec![200], 0));
         assert!(world.has(field), "{}", world.text());
     }
+    let mut full = World::with(Limits::default(), Admission::new(4, 8, 1));
+    assert!(matches!(full.query(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"), Query::Metrics));
+    let (request, _) = full.queries.remove(0);
+    full.connection.handle_metrics(request, Bytes::from_static(b"tp2_up 1\n"), full.now);
+    full.transmit();
+    assert_eq!(full.statuses(), [422], "more than there is altogether");
+}
+
+#[test]
+fn what_was_sent_of_a_large_answer_is_given_back() {
+    const LENGTH: usize = 9 << 20;
+    let mut world = World::with(Limits::default(), Admission::new(4, 64 << 20, 1));
+    world.feed(&post(PNG));
+    let order = world.orders.remove(0);
+    let mut reservation = world.server.admission.reservation();
+    reservation.charge(LENGTH as u64).unwrap();
+    let (id, file) = (order.id, Bytes::from(vec![7; LENGTH]));
+    drop(order);
+    let made = Picture { file, format: Format::Png, width: 1, height: 1, variant: None, reservation };
+    let outcome = Ok(WorkOutput::Picture(Arc::new(made), Times::default()));
+    world.connection.handle_done(id, &outcome, world.now);
+    world.connection.sent(3 << 20, world.now);
+    assert_eq!(world.connection.poll_sent(), None, "others may still need it");
+    drop(outcome);
+    let mut left = LENGTH;
+    while world.connection.poll_transmit().is_some() {
+        if let Some(sent) = world.connection.poll_sent() {
+            assert!(sent.len() >= 2 << 20 && sent.iter().all(|&byte| byte == 7));
+            left -= sent.len();
+            drop(sent);
+            assert_eq!(world.connection.poll_sent(), None);
+        }
+        assert_eq!(world.server.admission.bytes(), left as u64);
+        let more = world.connection.poll_transmit().map_or(0, |send| send.len().min(256 << 10));
+        world.connection.sent(more, world.now);
+    }
+    assert!(left < 3 << 20 && world.server.admission.bytes() == 0, "{left}");
+    world.drain_actions();
+    assert!(!world.connection.is_closed());
 }

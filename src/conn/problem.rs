@@ -159,6 +159,12 @@ pub enum HttpProblem {
         /// Seconds.
         retry_after: u64,
     },
+    /// As many connections from one address as allowed.
+    #[error("ya hay {max} conexiones desde su dirección y no se admiten {} (opción --conexiones-por-ip); intente de nuevo en 1 s", .max + 1)]
+    Crowded {
+        /// `--conexiones-por-ip`.
+        max: usize,
+    },
     /// The server is stopping.
     #[error("el servidor se está deteniendo")]
     Draining,
@@ -283,6 +289,7 @@ impl HttpProblem {
             Self::Late { .. } => (504, "plazo-vencido"),
             Self::QueueFull { .. } => (503, "cola-llena"),
             Self::MemoryFull { .. } => (503, "memoria-llena"),
+            Self::Crowded { .. } => (503, "demasiadas-conexiones"),
             Self::Draining => (503, "servidor-deteniendose"),
             Self::Stuck(ServerPart::Workers) => (503, "hilos-detenidos"),
             Self::Stuck(ServerPart::Scaler) => (503, "escalador-detenido"),

@@ -13,7 +13,8 @@
 //!   again if it was removed; it may be a symbolic link. Files in it are opened with [`open_beneath`].
 //! - All links together take at most so many bytes ([`Links::new`]). The first store or [`Links::measure`] sums them
 //!   up; from then on they are counted. When they seem too many they are summed up again, since files may have been
-//!   removed, but at most once in [`MEASURE_TIME`].
+//!   removed: at once if the folder shows that another process has added or removed a name, else once in
+//!   [`MEASURE_TIME`].
 //!
 //! Known limits: links are never removed here. A range or a whole file is in memory while it is sent. On a file
 //! system without locks, hidden files that were left stay.
@@ -66,6 +67,8 @@ struct Space {
     /// Bytes; None before they were summed up.
     held: Option<u64>,
     measured_at: Option<Instant>,
+    /// When names were last added or removed, as far as it is known that `held` takes account of them.
+    named_at: Option<SystemTime>,
 }
 
 #[derive(Debug, Default)]
@@ -107,17 +110,24 @@ impl Links {
     }
 
     fn add_up(&self, space: &mut Space) {
+        space.named_at = self.named_at();
         let entries = self.path.read_dir().into_iter().flatten().flatten();
         let lengths = entries.filter_map(|entry| entry.metadata().ok()).filter(Metadata::is_file);
         space.held = Some(lengths.map(|file| file.len()).sum());
         space.measured_at = Some(Instant::now());
     }
 
+    /// When a name in the folder was last added or removed.
+    fn named_at(&self) -> Option<SystemTime> {
+        self.path.metadata().and_then(|folder| folder.modified()).ok()
+    }
+
     fn take_space(&self, length: u64) -> Result<(), WorkError> {
         let mut space = self.space_of();
-        let may_measure = space.measured_at.is_none_or(|at| at.elapsed() >= MEASURE_TIME);
+        let is_old = space.measured_at.is_none_or(|at| at.elapsed() >= MEASURE_TIME);
+        let may_measure = || is_old || space.named_at != self.named_at();
         let fits = |held: Option<u64>| held.is_some_and(|held| held.saturating_add(length) <= self.space_max);
-        if space.held.is_none() || !fits(space.held) && may_measure {
+        if space.held.is_none() || !fits(space.held) && may_measure() {
             self.add_up(&mut space);
         }
         let held = space.held.unwrap_or(0).saturating_add(length);
@@ -135,10 +145,13 @@ impl Links {
     pub fn keep(&self, file: &[u8], now: SystemTime) -> Result<String, WorkError> {
         let length = file.len() as u64;
         self.take_space(length)?;
-        self.keep_counted(file, now).inspect_err(|_| {
-            let mut space = self.space_of();
-            space.held = space.held.map(|held| held.saturating_sub(length));
-        })
+        let kept = self.keep_counted(file, now);
+        let mut space = self.space_of();
+        match kept {
+            Ok(_) => space.named_at = self.named_at(),
+            Err(_) => space.held = space.held.map(|held| held.saturating_sub(length)),
+        }
+        kept
     }
 
     fn keep_counted(&self, file: &[u8], now: SystemTime) -> Result<String, WorkError> {
@@ -266,7 +279,8 @@ impl Links {
                 return Err(WorkError::Changing);
             }
         }
-        Ok(Output::Excerpt(Box::new(FilePart { selection, version, media_type, body: Bytes::from(body) })))
+        let body = Bytes::from(body);
+        Ok(Output::Excerpt(Box::new(FilePart { selection, version, media_type, body, held: None })))
     }
 }
 

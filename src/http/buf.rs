@@ -25,8 +25,9 @@
 //! ```
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::mem;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// Bytes received and not consumed yet, in order, as one slice.
 #[derive(Debug)]
@@ -145,6 +146,23 @@ impl SendBuf {
             self.chunks.pop_front();
         }
         self.prefix_used = 0;
+    }
+
+    /// The sent bytes of the chunk that is being sent, as memory of their own, if they are at least `least` and nothing
+    /// else holds the chunk. Nothing is copied.
+    pub fn take_sent(&mut self, least: usize) -> Option<BytesMut> {
+        let first = self.chunks.front_mut().filter(|_| self.prefix_used >= least)?;
+        match mem::take(first).try_into_mut() {
+            Ok(mut chunk) => {
+                let sent = chunk.split_to(mem::take(&mut self.prefix_used));
+                *first = chunk.freeze();
+                Some(sent)
+            }
+            Err(shared) => {
+                *first = shared;
+                None
+            }
+        }
     }
 
     /// Forgets everything.
@@ -284,6 +302,40 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_was_sent_of_a_chunk_can_be_taken_from_it() {
+        let input: Vec<u8> = (0..=255).collect();
+        for step in [1, 3, 64, 255] {
+            let mut send = SendBuf::new();
+            send.push(input.clone());
+            send.push(&b"x"[..]);
+            let (mut taken, mut output) = (Vec::new(), Vec::new());
+            while send.len() > 1 {
+                let mut slices = [IoSlice::new(&[])];
+                send.io_slices(&mut slices);
+                let part = slices[0][..slices[0].len().min(step)].to_vec();
+                send.consume(part.len());
+                output.extend(part);
+                assert_eq!(send.take_sent(1000), None);
+                if let Some(part) = send.take_sent(100) {
+                    assert!(part.len() >= 100);
+                    taken.extend(part);
+                    assert_eq!(send.take_sent(1), None);
+                }
+            }
+            assert_eq!((&output, &taken[..]), (&input, &input[..taken.len()]));
+            assert!(taken.len() >= 100 || step == 255, "{step}");
+            assert_eq!(drain(&mut send, 2, 9), b"x");
+        }
+        // Not from one that has another holder.
+        let shared = Bytes::from(input);
+        let mut send = SendBuf::new();
+        send.push(shared.clone());
+        send.consume(200);
+        assert_eq!(send.take_sent(1), None);
+        assert_eq!(drain(&mut send, 1, 99), shared[200..]);
     }
 
     #[test]

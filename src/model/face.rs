@@ -35,6 +35,15 @@ pub struct FaceImage {
     pub samples: Bytes,
 }
 
+/// Why a list of names is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListError {
+    /// It is no JSON.
+    NotJson,
+    /// It is JSON, and this part of it is no name; empty if there is no list.
+    NotNames(String),
+}
+
 /// Part of the list of folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderPage {

@@ -2,11 +2,13 @@
 //!
 //! A link is made once, under a name of its own, and its file is never written to again: so its entity tag is strong,
 //! its date too (RFC 9110 §8.8.2.2), and a client that has part of it may fetch the rest.
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::admission::Reservation;
 use super::file::FileVersion;
+use super::picture::Held;
 use crate::http::conditional::{Conditions, Selection};
 
 /// A result that is stored.
@@ -50,25 +52,21 @@ pub struct FilePart {
     pub media_type: &'static str,
     /// The bytes selected; none of them for HEAD.
     pub body: Bytes,
+    /// Holds them.
+    pub held: Option<Arc<Reservation>>,
 }
 
 impl FilePart {
-    /// With its bytes charged to this reservation until the last of them is sent.
+    /// With its bytes charged to this reservation.
     #[must_use]
     pub fn charged_to(self, reservation: Reservation) -> Self {
-        Self { body: Bytes::from_owner(Charged { bytes: self.body, _reservation: reservation }), ..self }
+        Self { held: Some(Arc::new(reservation)), ..self }
     }
-}
 
-/// Bytes and what they are charged to.
-struct Charged {
-    bytes: Bytes,
-    _reservation: Reservation,
-}
-
-impl AsRef<[u8]> for Charged {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
+    /// What its bytes are charged to.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        self.held.as_ref().map_or(Held::Nothing, |held| Held::Shared(Arc::clone(held)))
     }
 }
 
@@ -83,7 +81,7 @@ pub(crate) mod tests {
 
     pub(crate) fn file_part(selection: Selection, body: &'static [u8]) -> FilePart {
         let version = FileVersion { length: 10, ..variant().version };
-        FilePart { selection, version, media_type: "image/jpeg", body: Bytes::from_static(body) }
+        FilePart { selection, version, media_type: "image/jpeg", body: Bytes::from_static(body), held: None }
     }
 
     fn field<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
@@ -109,15 +107,17 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_bytes_are_charged_until_the_last_copy_is_gone() {
+    fn the_bytes_are_charged_until_the_answer_is_sent() {
         let admission = Admission::new(1, 100, 1);
         let mut reservation = admission.reservation();
         reservation.charge(10).unwrap();
         let file_part = file_part(Selection::Whole, b"0123456789").charged_to(reservation);
-        let reply = file_part.reply(SystemTime::now()).unwrap();
+        let mut held = file_part.held();
+        assert!(held.sole().is_none());
         drop(file_part);
-        assert_eq!((admission.bytes(), &reply.body[..]), (10, &b"0123456789"[..]));
-        drop(reply);
+        held.sole().unwrap().shrink_to(4);
+        assert_eq!(admission.bytes(), 4);
+        drop(held);
         assert_eq!(admission.bytes(), 0);
     }
 }

@@ -36,8 +36,26 @@ pub enum Held {
     Nothing,
     /// The picture's own reservation, which others may hold as well.
     Picture(Arc<Picture>),
+    /// A reservation that others may hold as well.
+    Shared(Arc<Reservation>),
     /// A reservation of this answer's own.
     Bytes(Reservation),
+}
+
+impl Held {
+    /// The reservation, if nothing else holds it any more; a picture's bytes are the answer's alone then.
+    pub fn sole(&mut self) -> Option<&mut Reservation> {
+        match self {
+            Self::Nothing => None,
+            Self::Picture(picture) => {
+                let picture = Arc::get_mut(picture)?;
+                picture.file = Bytes::new();
+                Some(&mut picture.reservation)
+            }
+            Self::Shared(reservation) => Arc::get_mut(reservation),
+            Self::Bytes(reservation) => Some(reservation),
+        }
+    }
 }
 
 /// Where the time of a run went; None for a step that it did not take.

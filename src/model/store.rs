@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::admission::Reservation;
 use super::error::WorkError;
-use super::face::{Face, FolderPage, Page};
+use super::face::{Face, FolderPage, ListError, Page};
 use super::picture::Picture;
 use super::task::{Claim, Problem, Status, Submission, TaskState};
 
@@ -44,8 +44,8 @@ pub enum Ask {
 /// What a document of the bank is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BankLook {
-    /// Those of these names that a folder lacks.
-    Missing(String, Vec<String>),
+    /// Those of the names in this list that a folder lacks. The list is as a client has sent it.
+    Missing(String, Bytes),
     /// Folders: the first name, at most how many.
     Folders(Option<String>, usize),
     /// Names in a folder: the first one, at most how many.
@@ -72,6 +72,8 @@ pub enum BankFound {
     NoFolder,
     /// The folder has no such face.
     NoFace,
+    /// The list of names is none.
+    NoList(ListError),
 }
 
 /// A document of the bank, as it is sent.

@@ -5,13 +5,14 @@
 //! says where the next begins; a part of a stream ends with the face that reaches that size.
 //!
 //! Known limit: the memory of the backend itself while it reads one page (at most ten thousand names) is not charged:
-//! there is one reader.
+//! there is one reader. Nor are the names of a list that is looked through, some ten times as long as the list.
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::{Reader, StoreError, StoreRead, StoreReply};
+use crate::conn::bank::names_of;
 use crate::model::admission::Reservation;
 use crate::model::face::{Face, FolderPage, Page};
 use crate::model::store::{BankDocument, BankFound, BankLook};
@@ -35,17 +36,23 @@ pub(super) fn look_at(
     mut reservation: Reservation,
 ) -> Result<BankFound, StoreError> {
     let charge = match &look {
-        // The list is in memory already, and each of its names may be missing.
-        BankLook::Missing(_, names) => names.iter().map(|name| name.len() as u64 + 3).sum::<u64>() + 64,
+        // Each of its names may be missing.
+        BankLook::Missing(_, list) => list.len() as u64 + 64,
         _ => CHARGE,
     };
     reservation.reserve(charge).map_err(|_| StoreError::NoRoom { length: charge })?;
     let is_stream = matches!(look, BankLook::Faces(..));
     let rendered = match look {
-        BankLook::Missing(folder, names) => match reader.read(StoreRead::Missing { folder, names })? {
-            StoreReply::Names(names) => Rendered::whole(missing(&names)),
-            _ => return Err(strange()),
-        },
+        BankLook::Missing(folder, list) => {
+            let names = match names_of(&list) {
+                Ok(names) => names,
+                Err(error) => return Ok(BankFound::NoList(error)),
+            };
+            match reader.read(StoreRead::Missing { folder, names })? {
+                StoreReply::Names(names) => Rendered::whole(missing(&names)),
+                _ => return Err(strange()),
+            }
+        }
         BankLook::Folders(from, max) => match reader.read(StoreRead::Folders { from, max })? {
             StoreReply::Folders(page) => Rendered::whole(folders(page)),
             _ => return Err(strange()),
@@ -196,7 +203,7 @@ fn lines(faces: &[Face], max: usize) -> Rendered {
 mod tests {
     use super::*;
     use crate::model::admission::Admission;
-    use crate::model::face::FACE_SAMPLES;
+    use crate::model::face::{FACE_SAMPLES, ListError};
 
     /// A bank that answers once.
     struct Once(Option<StoreReply>);
@@ -251,7 +258,10 @@ mod tests {
             folders(vec![("a".into(), 2), ("b".into(), 1)], Some("ñ")),
             "{\"carpetas\":[{\"nombre\":\"a\",\"imagenes\":2},{\"nombre\":\"b\",\"imagenes\":1}],\"siguiente\":\"ñ\"}\n"
         );
-        let missing = found(StoreReply::Names(vec!["x".into()]), BankLook::Missing("c".into(), vec![]));
+        let missing = found(
+            StoreReply::Names(vec!["x".into()]),
+            BankLook::Missing("c".into(), Bytes::from_static(b"{\"nombres\":[]}")),
+        );
         assert_eq!(text(&missing), "{\"faltantes\":[\"x\"]}\n");
     }
 
@@ -319,6 +329,9 @@ mod tests {
         let refused = look_at(&mut Once(None), BankLook::Folders(None, 1), admission.reservation());
         assert!(matches!(refused, Err(StoreError::NoRoom { length: CHARGE })));
         drop(all);
+        let none = BankLook::Missing("c".into(), Bytes::from_static(b"hola"));
+        let none = look_at(&mut Once(None), none, admission.reservation());
+        assert!(matches!(none, Ok(BankFound::NoList(ListError::NotJson))));
         let other = look(StoreReply::Nothing, BankLook::Folders(None, 1), &admission);
         assert!(matches!(other, Err(StoreError::Broken(_))));
     }

@@ -113,9 +113,12 @@ fn one_address_has_so_many_connections() {
     for client in &mut held {
         client.assert_kept();
     }
-    let mut third = server.client();
-    let told = String::from_utf8(third.rest()).unwrap();
-    assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("--conexiones-por-ip"), "{told}");
+    let refused = server.client().response().expect(503);
+    let problem = refused.problem();
+    assert_eq!((&problem["opcion"], &problem["valor"]), (&"--conexiones-por-ip".into(), &2.into()));
+    assert_eq!((refused.field("retry-after"), refused.is_kept()), (Some("1"), false));
+    assert!(refused.field("date").is_some() && !refused.id().is_empty());
+    server.wait_log(&format!("{} - Conexión rechazada: 503 ", refused.id()));
     drop(held.pop());
     until("room", || server.client().attempt(HEALTH).is_ok_and(|answer| answer.status == 200).then_some(()));
 }

@@ -1,7 +1,9 @@
 //! Memory: `--memoria` limits the memory of all processes together, and it is returned afterwards.
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::common::pictures::{pgm, picture};
+use super::common::pictures::{decoded, pgm, picture, slope};
 use super::common::processes::resident_bytes_of_all;
 use super::common::tasks::get;
 use super::common::wait::until;
@@ -142,4 +144,39 @@ fn memory_of_many_small_uploads_comes_back_although_others_stay() {
         client.send(&upload[sent..]);
         client.response().expect(200);
     }
+}
+
+#[test]
+fn what_a_reader_has_taken_of_a_large_answer_is_charged_no_more() {
+    const SIDE: u32 = 6000;
+    let (whole, length) = (u64::from(SIDE * SIDE), usize::try_from(SIDE * SIDE).unwrap());
+    let server = Server::start(&["-t", "1", "--memoria", "800"]);
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(&post("/?escala=1&formato=bmp", &picture(Format::Png, SIDE, SIDE))).unwrap();
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let charged = || -> u64 {
+        let page = String::from_utf8(server.ask(&get("/metrics", &[])).expect(200).body).unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix("tp2_memory_bytes ")).unwrap();
+        line.parse().unwrap()
+    };
+    // The kernel takes some megabytes before anything is read.
+    let held = until("that the answer is charged", || Some(charged()).filter(|&bytes| bytes <= whole + 1078));
+    assert!(held > whole / 2, "{held}");
+    let mut half = vec![0; length / 2];
+    stream.read_exact(&mut half).unwrap();
+    until("that the half is not charged", || (charged() <= whole / 2).then_some(()));
+    let mut rest = Vec::new();
+    stream.shutdown(Shutdown::Write).unwrap();
+    stream.read_to_end(&mut rest).unwrap();
+    assert!(half.len() + rest.len() + first.len() > length, "{} bytes", rest.len());
+    // Every byte is the picture's: nothing was given back too early.
+    let sent = [&first[..], &half, &rest].concat();
+    let body = sent.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    let (_, raster) = decoded(&sent[body..]);
+    let expected = slope(SIDE, SIDE);
+    assert_eq!((raster.width, raster.height), (SIDE, SIDE));
+    assert!(raster.samples == expected.samples, "another picture");
+    until("that nothing is charged", || (charged() == 0).then_some(()));
 }

@@ -28,6 +28,25 @@ pub fn advise_huge_pages(buffer: &Vec<u8>) {
     unsafe { libc::madvise(first.cast(), length, libc::MADV_HUGEPAGE) };
 }
 
+/// Returns the memory of these bytes to the kernel, as far as they fill whole pages, which are zeros then. For the part
+/// of a buffer that was used up while the rest is still needed; if the kernel refuses, nothing changes.
+pub fn discard(bytes: &mut [u8]) {
+    // SAFETY: sysconf takes a number and touches no memory.
+    let Ok(page) = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }) else { return };
+    let start = bytes.as_ptr().addr();
+    let (Some(first), Some(end)) = (start.checked_next_multiple_of(page), start.checked_add(bytes.len()))
+    else {
+        return;
+    };
+    let end = end / page * page;
+    if first < end {
+        let at = bytes.as_mut_ptr().wrapping_add(first - start);
+        // SAFETY: the pages lie within bytes that are borrowed for writing, so no other reference sees them change;
+        // whatever MADV_DONTNEED leaves in them (zeros, as malloc's memory is private) are valid bytes.
+        unsafe { libc::madvise(at.cast(), end - first, libc::MADV_DONTNEED) };
+    }
+}
+
 /// Makes malloc take each buffer of 4 MiB and more from the kernel separately, and return it when it is freed. By
 /// default glibc moves that bound up to 32 MiB with the first large buffer that is freed, and then keeps later ones
 /// among small blocks that pin them. Smaller blocks stay, up to 64 MiB at the top of each heap, until [`trim_malloc`]
@@ -70,5 +89,19 @@ mod tests {
             assert!(buffer.iter().all(|&byte| byte == 0xa5));
         }
         assert_eq!(allocate_huge(usize::MAX), None);
+    }
+
+    #[test]
+    fn discarded_bytes_are_zeros_and_the_others_stay() {
+        for (from, to) in [(0, 0), (0, 1 << 20), (1, 3 << 20), (5000, 5001), (4096, 8192), (12_345, 2 << 20)]
+        {
+            let mut buffer = vec![0xa5_u8; 3 << 20];
+            discard(&mut buffer[from..to]);
+            let (front, rest) = buffer.split_at(from);
+            let (middle, back) = rest.split_at(to - from);
+            assert!(front.iter().chain(back).all(|&byte| byte == 0xa5), "{from}..{to}");
+            let zeros = middle.iter().filter(|&&byte| byte == 0).count();
+            assert!(zeros % 4096 == 0 && (zeros > 0 || to - from < 8192), "{from}..{to}: {zeros}");
+        }
     }
 }

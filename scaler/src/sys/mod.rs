@@ -33,7 +33,7 @@ pub use self::fd::{
     write, write_all, writev, writev_all,
 };
 pub use self::file::{glance_beneath, is_local, open_beneath, rename_new};
-pub use self::memory::{advise_huge_pages, allocate_huge, trim_malloc, tune_malloc};
+pub use self::memory::{advise_huge_pages, allocate_huge, discard, trim_malloc, tune_malloc};
 pub use self::process::{
     Exit, Limit, Pid, alarm, cpu_time, die_with_parent, exit_now, forbid_new_privileges, fork_child, kill,
     limits, niceness, nicer, own_pid, parent_pid, reap, remove_env_var, set_limits, set_name, set_niceness,

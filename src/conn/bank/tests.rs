@@ -419,14 +419,18 @@ fn lists_of_names() {
         ("{\"nombres\": [\"a/b\"]}", 422),
         ("{\"nombres\": [\"a\\u0000\"]}", 422),
     ] {
-        assert_eq!(names_of(list.as_bytes()).unwrap_err().status(), status, "{list}");
+        assert_eq!(HttpProblem::from(names_of(list.as_bytes()).unwrap_err()).status(), status, "{list}");
     }
-    assert_eq!(names_of(b"{\"nombres\": [\"\xff\"]}").unwrap_err().status(), 400);
-    assert_eq!(names_of("[".repeat(100_000).as_bytes()).unwrap_err().status(), 400, "no stack is that deep");
+    assert_eq!(HttpProblem::from(names_of(b"{\"nombres\": [\"\xff\"]}").unwrap_err()).status(), 400);
+    assert_eq!(
+        HttpProblem::from(names_of("[".repeat(100_000).as_bytes()).unwrap_err()).status(),
+        400,
+        "no stack is that deep"
+    );
     let deep = format!("{{\"nombres\": [{}{}]}}", "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(names_of(deep.as_bytes()).unwrap_err().status(), 422);
+    assert_eq!(HttpProblem::from(names_of(deep.as_bytes()).unwrap_err()).status(), 422);
     match names_of(br#"{"nombres": ["a", {"b": 1}]}"#) {
-        Err(HttpProblem::NotNames { value }) => assert_eq!(value, r#"{"b": 1}"#),
+        Err(ListError::NotNames(value)) => assert_eq!(value, r#"{"b": 1}"#),
         other => panic!("{other:?}"),
     }
     for (length, taken) in [(255, true), (256, false)] {

@@ -1,20 +1,22 @@
 //! Output: answers, refusals, and answers that continue with each part from the store.
 //!
 //! Rules: an answer is put into `send` whole, or chunk by chunk; what follows it is decided when it begins. Netcat gets
-//! the file, or one line. An answer that can't go on is cut, so that the client sees an end without a last chunk.
+//! the file, or one line. What large answers take is given back as they leave. An answer that can't go on is cut, so that the client sees an end without a last chunk.
 use std::mem;
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
 
 use super::{Action, Connection};
 use crate::conn::bank::Rest;
-use crate::conn::intent::Intent;
+use crate::conn::intent::{self, Intent, Pending};
 use crate::conn::phase::{After, Continuation, Continued, Name, Phase, Replying};
 use crate::conn::problem::HttpProblem;
 use crate::conn::request::{Kind, Request};
 use crate::http::forwarded::id_of_refused;
 use crate::http::reply::{Extent, Frame, LAST_CHUNK, Reply, push_chunk};
+use crate::model::admission::Full;
 use crate::model::error::WorkError;
 use crate::model::links::Link;
 use crate::model::log_event::{Cut, EventKind};
@@ -22,7 +24,46 @@ use crate::model::now::Now;
 use crate::model::picture::{Held, Picture, Times};
 use crate::model::store::{BankFound, StoreReply};
 
+/// So much of an answer that was sent is given back while the rest still waits.
+const GIVE_BACK: usize = 2 << 20;
+
 impl Connection {
+    /// The figures that request `id` asked for.
+    pub fn handle_metrics(&mut self, id: Uuid, page: Bytes, now: Now) {
+        match mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Waiting { request, awaited: Pending::Metrics(figures), .. } if request.id == id => {
+                let (mut reservation, length) = (self.server.admission.reservation(), page.len() as u64);
+                match reservation.charge(length) {
+                    Ok(()) => {
+                        let reply = intent::metrics_reply(figures, page);
+                        let then = self.emit(&request, &reply, After::Next, now);
+                        let held = Held::Bytes(reservation);
+                        self.begin_reply(Name::Waiting, &request, reply.status, then, held, now);
+                    }
+                    Err(Full) => {
+                        let full = self.server.memory_full(length);
+                        self.refuse(Name::Waiting, &request, &full, After::Next, now);
+                    }
+                }
+            }
+            other => self.phase = other,
+        }
+        self.advance(now);
+    }
+
+    /// Memory of an answer that the socket has taken, [`GIVE_BACK`] bytes or more, to be returned to the system while the
+    /// rest still waits; they are charged to nothing any more. Only of an answer that this connection alone holds.
+    pub fn poll_sent(&mut self) -> Option<BytesMut> {
+        let Phase::Reply { held, answer, .. } = &mut self.phase else { return None };
+        if answer.sent < GIVE_BACK as u64 {
+            return None;
+        }
+        let reservation = held.sole()?;
+        let sent = self.send.take_sent(GIVE_BACK)?;
+        reservation.shrink_to(reservation.bytes().saturating_sub(sent.len() as u64));
+        Some(sent)
+    }
+
     /// The next part of an answer in parts has come; if it failed, the client sees an end without a last chunk.
     pub(super) fn go_on(&mut self, id: Uuid, told: Result<StoreReply, WorkError>, now: Now) {
         let Phase::Reply { answer, rest, due, held, .. } = &mut self.phase else { return };

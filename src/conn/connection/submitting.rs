@@ -141,8 +141,8 @@ impl Connection {
             if received > LIST_MAX {
                 return Err(HttpProblem::ListTooLong { max: LIST_MAX, received });
             }
-            let (folder, names) = (folder.clone(), bank::names_of(&picture)?);
-            let ask = Ask::Document { look: BankLook::Missing(folder, names), reservation };
+            let look = BankLook::Missing(folder.clone(), picture.into());
+            let ask = Ask::Document { look, reservation };
             return Ok(Ordered::Known(Box::new(EarlyReply::Bank(ask))));
         }
         let format = format_of(&picture, request.as_fields).map_err(|failure| self.server.failed(failure))?;

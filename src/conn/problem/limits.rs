@@ -34,6 +34,9 @@ impl HttpProblem {
             }
             Self::ListTooLong { max, received } => limit("lista", json!(max), json!(received), None),
             Self::QueueFull { max, in_hand, .. } => limit("cola", json!(max), json!(in_hand), Some("--cola")),
+            Self::Crowded { max } => {
+                limit("conexiones", json!(max), json!(max + 1), Some("--conexiones-por-ip"))
+            }
             Self::MemoryFull { max, received, .. } => {
                 limit("memoria", json!(max), json!(received), Some("--memoria"))
             }

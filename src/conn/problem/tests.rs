@@ -100,6 +100,7 @@ fn an_error_from_a_limit_names_it_with_its_value_what_came_and_the_option() {
             json!(4),
             "--cola",
         ),
+        (HttpProblem::Crowded { max: 2 }, 503, "conexiones", json!(2), json!(3), "--conexiones-por-ip"),
         (
             failed(WorkError::TooMuchMemory { needed: 6000 }),
             422,

@@ -292,8 +292,15 @@ fn all_links_together_take_so_much() {
     assert_eq!(links.space(), (Some(100), 100));
     assert_eq!(links.keep(&[0; 1], at(3)), full(101));
     assert_eq!(tree.names().len(), 2, "nothing is left aside");
-    // Space was freed, which the next measurement finds.
+    // Space was freed, which the folder shows, or the next measurement finds.
     fs::remove_file(tree.folder().join(removed)).unwrap();
+    fs::File::open(tree.folder()).unwrap().set_modified(at(99)).unwrap();
+    links.keep(&[0; 40], at(4)).unwrap();
+    let removed = links.keep(&[0; 1], at(5)).unwrap_err();
+    assert_eq!(Err::<String, _>(removed), full(101));
+    fs::remove_file(tree.folder().join("scaled_image_4.jpg")).unwrap();
+    links.space_of().named_at = links.named_at();
+    assert_eq!(links.keep(&[0; 1], at(5)), full(101));
     links.space_of().measured_at = None;
     links.keep(&[0; 40], at(4)).unwrap();
     // Another server counts the existing links.

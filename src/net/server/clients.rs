@@ -1,13 +1,15 @@
 //! The loop's part for clients: it accepts them, pumps their connections, and performs what these want.
 //!
 //! Rules: a client is in the queue at most once; a listener accepts a bounded number per turn.
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
 use mio::Interest;
+use mio::net::TcpStream;
+use scaler::sys;
 use scaler::words::InWords;
 use uuid::Uuid;
 
@@ -15,6 +17,9 @@ use super::Server;
 use crate::conn::Connection;
 use crate::conn::connection::Action;
 use crate::conn::local_address::{ListenerRole, LocalAddress};
+use crate::conn::problem::HttpProblem;
+use crate::http::buf::SendBuf;
+use crate::http::reply::{Extent, Frame};
 use crate::log::Who;
 use crate::model::error::WorkError;
 use crate::model::job::WorkResult;
@@ -22,7 +27,6 @@ use crate::model::key::Key;
 use crate::model::log_event::{Caller, Level};
 use crate::model::work_request::WorkRequest;
 use crate::net::client::{Client, Metered, Pumped, pump};
-use crate::net::crowd;
 use crate::work::source::Source;
 use crate::work::timers::Armed;
 
@@ -62,7 +66,11 @@ impl Server {
         let Some(client) = self.clients.get_mut(key) else { return };
         let Client { stream, connection, readiness, .. } = client;
         let mut stream = Metered { stream, traffic: &mut self.report.metrics.traffic };
-        match pump(&mut stream, readiness, connection, &mut self.kernel.scratch, self.now) {
+        let pumped = pump(&mut stream, readiness, connection, &mut self.kernel.scratch, self.now);
+        if let Some(mut sent) = connection.poll_sent() {
+            sys::discard(&mut sent);
+        }
+        match pumped {
             Pumped::Idle => {}
             Pumped::Again => self.queue_client(key),
             Pumped::Gone => connection.handle_gone(self.now),
@@ -162,6 +170,35 @@ impl Server {
         true
     }
 
+    /// Tells a client that its address has too many connections, and closes its own. It is told before it has asked, in
+    /// one write.
+    fn turn_away(&mut self, mut stream: TcpStream, address: IpAddr) {
+        let problem = HttpProblem::Crowded { max: self.crowd.per_address_max().unwrap_or_default() };
+        let id = (self.server.ids)();
+        let frame = Frame {
+            id,
+            date: self.now.wall,
+            keep_alive: false,
+            head_only: false,
+            extent: Extent::Whole,
+            extra: &[],
+        };
+        let mut answer = SendBuf::new();
+        problem.reply(id, false).emit(&frame, &mut answer);
+        let mut slices = [IoSlice::new(&[]); 2];
+        let count = answer.io_slices(&mut slices);
+        // What the kernel does not take at once is lost: a client that reads nothing must not hold a place.
+        let _ = stream.write_vectored(&slices[..count]);
+        self.report.metrics.note_turned_away();
+        let caller = Caller { address: Some(address.to_canonical()), request_id: None };
+        let who = Who { fd: Some(stream.as_raw_fd()), id: Some(id), caller };
+        self.report.log.write(
+            Level::Info,
+            who,
+            format_args!("Conexión rechazada: {} {problem}", problem.status()),
+        );
+    }
+
     /// Accepts some of the clients that wait at a listener; whether there may be more.
     pub(super) fn accept(&mut self, number: u32) -> bool {
         let mut room = self.kernel.acceptor.clients_max().saturating_sub(self.clients.len());
@@ -169,16 +206,15 @@ impl Server {
             room = 1;
         }
         let accepted = self.kernel.acceptor.accept(number, room, self.now.at);
-        for (mut stream, address) in accepted.streams {
+        for (stream, address) in accepted.streams {
             // A proxy's connections are not counted: they carry many clients.
             let is_proxy = self.server.access.proxies.iter().any(|proxy| proxy.contains(address));
             let counted = (!is_proxy).then_some(address);
             if !self.crowd.enter(counted) {
-                self.report.metrics.note_turned_away();
-                // Only what one write can carry: the connection is closed next.
-                let _ = stream.write(crowd::TOO_MANY);
+                self.turn_away(stream, address);
                 continue;
             }
+            let mut stream = stream;
             let local_address = door_of(&stream, accepted.side);
             let (server, now) = (Rc::clone(&self.server), self.now);
             let registry = self.kernel.poll.registry();
