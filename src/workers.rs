@@ -458,7 +458,7 @@ mod tests {
     use crate::http::format::Format;
     use crate::model::admission::Admission;
     use crate::model::image::{Encoding, ImageInfo, Reduction};
-    use crate::model::job::{Cancel, Decoded};
+    use crate::model::job::{Cancel, Decoded, Owner};
     use crate::model::key::Key;
     use scaler::raster::{Channels, Raster};
 
@@ -479,7 +479,7 @@ mod tests {
         reservation.admit(10).unwrap();
         let ticket = Ticket { run: Key { index: 0, generation: 0 }, step };
         let (id, due) = (Uuid::from_u128(step.into()), Instant::now() + Duration::from_secs(30));
-        Job { ticket, id, due, reservation, cancelled: Cancel::default(), durable: false, work }
+        Job { ticket, id, due, reservation, cancelled: Cancel::default(), owner: Owner::Client, work }
     }
 
     fn encode() -> Work {
@@ -511,7 +511,7 @@ mod tests {
 
     /// As if it were long, or a task: for the steady workers.
     fn submit(workers: &Workers, job: Job) {
-        let queue = if job.durable { Queue::Task } else { Queue::Long };
+        let queue = if job.owner == Owner::Task { Queue::Task } else { Queue::Long };
         workers.submit(job, queue);
     }
 
@@ -530,7 +530,7 @@ mod tests {
     fn clients_and_tasks_take_turns() {
         let admission = Admission::new(64, 1000, 1);
         let (workers, inbox, nods) = start_nodding();
-        let task = |step| Job { durable: true, ..job(&admission, step, encode()) };
+        let task = |step| Job { owner: Owner::Task, ..job(&admission, step, encode()) };
         let next = || inbox.recv_timeout(Duration::from_secs(10)).unwrap().ticket.step;
         submit(&workers, job(&admission, 0, encode()));
         assert_eq!(next(), 0);
@@ -620,7 +620,7 @@ mod tests {
         for (length, queue) in [(0, Queue::Quick), (1 << 20, Queue::Quick), ((1 << 20) + 1, Queue::Long)] {
             assert_eq!(Queue::of(&job(&admission, 1, Work::Link(vec![0; length].into()))), queue);
         }
-        assert_eq!(Queue::of(&Job { durable: true, ..gray(1, 1) }), Queue::Task);
+        assert_eq!(Queue::of(&Job { owner: Owner::Task, ..gray(1, 1) }), Queue::Task);
     }
 
     #[test]
@@ -628,7 +628,7 @@ mod tests {
         let admission = Admission::new(1000, 10_000, 1);
         let (workers, inbox, nods) = start_nodding();
         for step in 0..1000 {
-            submit(&workers, Job { durable: true, ..job(&admission, step, encode()) });
+            submit(&workers, Job { owner: Owner::Task, ..job(&admission, step, encode()) });
         }
         drop(nods);
         workers.finish();

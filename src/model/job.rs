@@ -143,6 +143,17 @@ impl Loaded {
     }
 }
 
+/// Whom a piece of work is for, which decides what it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A client that waits: for a place and memory.
+    Client,
+    /// A task: for memory alone, because places are for clients that wait.
+    Task,
+    /// The server's self-test: for neither, so that it passes when there is no room.
+    Server,
+}
+
 /// A step of work for a ticket.
 #[derive(Debug)]
 pub struct Job {
@@ -156,8 +167,8 @@ pub struct Job {
     pub reservation: Reservation,
     /// Set when the answer is no longer wanted; checked before the work begins, and by codecs during it.
     pub cancelled: Cancel,
-    /// It is a task's: workers alternate between tasks and work that clients wait for.
-    pub durable: bool,
+    /// Whom it is for: workers alternate between tasks and work that clients wait for.
+    pub owner: Owner,
     /// What to do.
     pub work: Work,
 }
@@ -377,16 +388,25 @@ pub enum WorkerClass {
 pub const CLASSES: usize = 2;
 
 impl Queue {
+    /// The threads that take from it.
+    #[must_use]
+    pub fn class(self) -> WorkerClass {
+        match self {
+            Self::Quick => WorkerClass::Quick,
+            Self::Long | Self::Task => WorkerClass::Steady,
+        }
+    }
+
     /// The queue of a job like this.
     #[must_use]
     pub fn of(job: &Job) -> Self {
-        // A job without a place must not fill a queue of those with places, nor wait behind all of them.
-        if job.durable || matches!(job.work, Work::Read(_)) {
-            Self::Task
-        } else if job.work.is_quick() {
-            Self::Quick
-        } else {
-            Self::Long
+        match (job.owner, &job.work) {
+            // The queue of quick jobs has one place more than admission, for the self-test.
+            (Owner::Server, Work::Encode { .. }) => Self::Quick,
+            // A job without a place must not fill a queue of those with places, nor wait behind all of them.
+            (Owner::Task | Owner::Server, _) | (Owner::Client, Work::Read(_)) => Self::Task,
+            (Owner::Client, work) if work.is_quick() => Self::Quick,
+            (Owner::Client, _) => Self::Long,
         }
     }
 }

@@ -5,15 +5,17 @@ use uuid::Uuid;
 
 use super::admission::Reservation;
 use super::file::FileRequest;
-use super::job::Product;
+use super::job::{Owner, Product};
 use super::links::LinkRequest;
 use super::transform::Transform;
 
 /// What a request hands over once nothing more of it is to come.
 #[derive(Debug)]
 pub struct WorkRequest {
-    /// The request's id, which becomes the run's.
+    /// The request's id, or the task's, which becomes the run's.
     pub id: Uuid,
+    /// For whom.
+    pub owner: Owner,
     /// Where the picture comes from.
     pub source: WorkSource,
     /// Holds the bytes of an upload.

@@ -9,8 +9,8 @@
 //!      +---- handle_timeout, a failed step -----------+-------------+-------------+-----------> Finished(Err)
 //! ```
 //! An upload begins in Waiting, a file in Named, a stored picture in Sought; Keep is for a client that wants a link to
-//! the result. All lines are for a place; Waiting's is for memory too. A durable run, a task's, waits for memory alone:
-//! places are for runs whose clients wait. A run that has opened its file gives its place back before it waits again,
+//! the result. All lines are for a place; Waiting's is for memory too. A task's run waits for memory alone: places are for
+//! runs whose clients wait. The self-test's waits for neither. A run that has opened its file gives its place back before it waits again,
 //! so no waiting run holds a place.
 //!
 //! A run is work, a connection is a conversation: the run does not know its watcher or the protocol. It refuses answers
@@ -25,39 +25,14 @@ use crate::model::admission::{Full, Reservation};
 use crate::model::error::WorkError;
 use crate::model::file::FileRequest;
 use crate::model::job::{
-    Brief, Cancel, Completion, Decoded, Job, Loaded, Output, Product, Work, WorkOutput, WorkResult,
+    Brief, Cancel, Completion, Decoded, Job, Loaded, Output, Owner, Product, Work, WorkOutput, WorkResult,
 };
 use crate::model::key::{Key, Ticket};
 use crate::model::links::{Link, LinkRequest};
 use crate::model::picture::{Picture, Times};
-
-/// How a run begins.
-#[derive(Debug)]
-pub struct Entry {
-    /// The request's id.
-    pub id: Uuid,
-    /// With what.
-    pub start: Start,
-    /// Holds the bytes of an upload.
-    pub reservation: Reservation,
-    /// How long an upload took.
-    pub read_time: Option<Duration>,
-    /// When the run must have ended.
-    pub due: Instant,
-    /// It is a task's, and takes no place from clients.
-    pub durable: bool,
-}
-
-/// What a run begins with.
-#[derive(Debug)]
-pub enum Start {
-    /// The name of a file.
-    Named(Box<FileRequest>),
-    /// A picture whose header was looked at.
-    Loaded(Loaded),
-    /// The name of a link.
-    Sought(Box<LinkRequest>),
-}
+use crate::model::server_state::ServerState;
+use crate::model::work_request::{WorkRequest, WorkSource};
+use crate::pixels;
 
 /// One piece of work.
 #[derive(Debug)]
@@ -65,7 +40,7 @@ pub struct Pipeline {
     id: Uuid,
     key: Key,
     due: Instant,
-    durable: bool,
+    owner: Owner,
     cancelled: Cancel,
     /// Number of the step that is out, or of the last one.
     step: u32,
@@ -147,25 +122,38 @@ pub enum Step {
 }
 
 impl Pipeline {
-    /// A run that waits for its place.
-    #[must_use]
-    pub fn new(key: Key, entry: Entry, now: Instant) -> Self {
-        let Entry { id, start, reservation, read_time, due, durable } = entry;
-        Self {
+    /// A run that waits for its place. An upload's header is checked first, in microseconds, so that a hopeless one is
+    /// refused however long the line is; a worker looks at a file.
+    ///
+    /// # Errors
+    /// The picture of an upload, or its result, is not for us.
+    pub fn new(
+        key: Key,
+        request: WorkRequest,
+        server: &ServerState,
+        now: Instant,
+    ) -> Result<Self, WorkError> {
+        let WorkRequest { id, owner, source, reservation, read_time } = request;
+        let stage = match source {
+            WorkSource::Upload { picture, transform, product } => {
+                let (brief, memory_max) = (Brief::new(transform, product), server.admission.bytes_max());
+                let loaded = pixels::appraise(picture, brief, &server.limits.pixels, memory_max)?;
+                Stage::Waiting { loaded, reservation, since: now }
+            }
+            WorkSource::File(file_request) => Stage::Named { file_request, reservation, since: now },
+            WorkSource::Linked(link_request) => Stage::Sought { link_request, reservation, since: now },
+        };
+        Ok(Self {
             id,
             key,
-            due,
-            durable,
+            due: now + server.limits.deadline,
+            owner,
             cancelled: Cancel::default(),
             step: 0,
             at_scaler: false,
             times: Times { read: read_time, ..Times::default() },
-            stage: match start {
-                Start::Named(file_request) => Stage::Named { file_request, reservation, since: now },
-                Start::Sought(link_request) => Stage::Sought { link_request, reservation, since: now },
-                Start::Loaded(loaded) => Stage::Waiting { loaded, reservation, since: now },
-            },
-        }
+            stage,
+        })
     }
 
     /// Takes a place and the memory for the next step, and begins it.
@@ -178,10 +166,11 @@ impl Pipeline {
             Stage::Named { reservation, .. } => reservation.admit(0)?,
             // A stored picture is no work: it takes no place from pictures.
             Stage::Sought { reservation, .. } => reservation.reserve(0)?,
-            Stage::Waiting { reservation, loaded, .. } if self.durable => {
-                reservation.reserve(loaded.memory)?;
-            }
-            Stage::Waiting { reservation, loaded, .. } => reservation.admit(loaded.memory)?,
+            Stage::Waiting { reservation, loaded, .. } => match self.owner {
+                Owner::Client => reservation.admit(loaded.memory)?,
+                Owner::Task => reservation.reserve(loaded.memory)?,
+                Owner::Server => {}
+            },
             _ => return Ok(Step::Nothing),
         }
         match self.take_stage() {
@@ -325,10 +314,10 @@ impl Pipeline {
         }
     }
 
-    /// Whether it is a task's.
+    /// Whom it is for.
     #[must_use]
-    pub fn is_durable(&self) -> bool {
-        self.durable
+    pub fn owner(&self) -> Owner {
+        self.owner
     }
 
     /// Since when it has been in line; None while a step is out, and at the end.
@@ -349,6 +338,12 @@ impl Pipeline {
             Stage::Waiting { loaded, reservation, .. } => loaded.memory.saturating_sub(reservation.bytes()),
             _ => 0,
         }
+    }
+
+    /// Whether it waits for its work, which is known, and not for a look at a file.
+    #[must_use]
+    pub fn is_appraised(&self) -> bool {
+        matches!(self.stage, Stage::Waiting { .. })
     }
 
     /// Whether its work takes little time, and at most `small_max` bytes; false unless it waits for that.
@@ -397,7 +392,7 @@ impl Pipeline {
             due: self.due,
             reservation,
             cancelled: self.cancelled.clone(),
-            durable: self.durable,
+            owner: self.owner,
             work,
         }))
     }

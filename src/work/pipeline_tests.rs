@@ -11,6 +11,7 @@ use crate::model::file::tests::variant;
 use crate::model::file::{FileVersion, Variant};
 use crate::model::image::{ImageInfo, PixelLimits, Reduction};
 use crate::model::links::tests::file_part;
+use crate::model::server_state::Limits;
 use crate::model::transform::RequestedTransform;
 
 const KEY: Key = Key { index: 3, generation: 9 };
@@ -27,27 +28,36 @@ fn loaded(version: Option<FileVersion>) -> Loaded {
         .unwrap()
 }
 
-fn begin(admission: &Admission, start: Start, bytes: u64, now: Instant) -> Pipeline {
+fn begin(admission: &Admission, source: WorkSource, bytes: u64, now: Instant) -> Pipeline {
+    let server = ServerState::new(Limits::default(), Admission::new(1, 1 << 20, 1), Uuid::new_v4);
     let mut reservation = admission.reservation();
     reservation.charge(bytes).unwrap();
     let read_time = (bytes > 0).then_some(Duration::ZERO);
-    Pipeline::new(
-        KEY,
-        Entry { id: Uuid::from_u128(7), start, reservation, read_time, due: now + DEADLINE, durable: false },
-        now,
-    )
+    let id = Uuid::from_u128(7);
+    let request = WorkRequest { id, owner: Owner::Client, source, reservation, read_time };
+    Pipeline::new(KEY, request, &server, now).unwrap()
+}
+
+/// Of an upload of five bytes that was found to be this.
+fn begin_with(admission: &Admission, found: Loaded, now: Instant) -> Pipeline {
+    let Brief { transform, product, .. } = found.brief;
+    let source = WorkSource::Upload { picture: b"P5 1 1 255 a".to_vec(), transform, product };
+    let mut run = begin(admission, source, 5, now);
+    let Stage::Waiting { loaded, .. } = &mut run.stage else { panic!("{run:?}") };
+    *loaded = found;
+    run
 }
 
 /// Of an upload.
 fn run(admission: &Admission, now: Instant) -> Pipeline {
-    begin(admission, Start::Loaded(loaded(None)), 5, now)
+    begin_with(admission, loaded(None), now)
 }
 
 /// Of a file.
 fn file_run(admission: &Admission, now: Instant) -> Pipeline {
     let requested = RequestedTransform::read(&Parameters::default(), &[], 0.5).unwrap();
     let file_request = FileRequest { path: b"a.png".to_vec(), requested, conditions: Conditions::default() };
-    begin(admission, Start::Named(Box::new(file_request)), 0, now)
+    begin(admission, WorkSource::File(Box::new(file_request)), 0, now)
 }
 
 fn raster(width: u32, height: u32) -> Raster {
@@ -326,7 +336,7 @@ fn a_file_that_was_read_waits_for_memory_without_a_place() {
 fn encoding_for_link(admission: &Admission, now: Instant) -> (Pipeline, Job) {
     let mut to_link = loaded(None);
     to_link.brief.product = Product::Link;
-    let mut run = begin(admission, Start::Loaded(to_link), 5, now);
+    let mut run = begin_with(admission, to_link, now);
     let gray = job(run.admit(now).unwrap());
     let scale = job(run.handle_done(done(gray, Ok(gray_of(4, 6))), now));
     let encode = job(run.handle_done(done(scale, Ok(Output::Raster(raster(2, 3)))), now));
@@ -381,7 +391,7 @@ fn a_link_is_read_in_one_step_and_its_bytes_stay_charged() {
     let now = Instant::now();
     let link_request =
         LinkRequest { name: b"a.jpg".to_vec(), conditions: Conditions::default(), head_only: false };
-    let mut run = begin(&admission, Start::Sought(Box::new(link_request)), 0, now);
+    let mut run = begin(&admission, WorkSource::Linked(Box::new(link_request)), 0, now);
     assert_eq!(run.waiting_since(), Some(now));
     let mut read = job(run.admit(now).unwrap());
     assert!(matches!(&read.work, Work::Read(link_request) if link_request.name == b"a.jpg"));

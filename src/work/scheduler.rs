@@ -23,18 +23,17 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::pipeline::{Entry, Pipeline, Reached, Start, Step};
+use super::pipeline::{Pipeline, Reached, Step};
 use super::slab::Slab;
 use super::source::Source;
 use super::timers::{Armed, Timers};
 use crate::model::admission::Admission;
 use crate::model::error::WorkError;
-use crate::model::job::{Brief, Completion, Job, Product, WorkResult};
+use crate::model::job::{Completion, Job, Owner, Product, WorkResult};
 use crate::model::key::Key;
 use crate::model::server_state::ServerState;
 use crate::model::task::Claim;
 use crate::model::work_request::{WorkRequest, WorkSource};
-use crate::pixels;
 
 /// How long clients may pass a task that finds no memory.
 const TASK_PATIENCE: Duration = Duration::from_secs(5);
@@ -75,8 +74,8 @@ pub struct Finished {
     pub watcher: Option<Key>,
     /// The request's id, or the task's.
     pub id: Uuid,
-    /// It was a task's.
-    pub durable: bool,
+    /// Whom it was for.
+    pub owner: Owner,
     /// How far it had come.
     pub reached: Reached,
     /// How.
@@ -121,12 +120,11 @@ impl Scheduler {
     ) -> Result<Key, WorkError> {
         let Claim { id, picture, transform, reservation, .. } = claim;
         let source = WorkSource::Upload { picture, transform, product: Product::File };
-        let request = WorkRequest { id, source, reservation, read_time: None };
+        let request = WorkRequest { id, owner: Owner::Task, source, reservation, read_time: None };
         self.enqueue(None, request, server, timers, now)
     }
 
-    /// Puts a request in line. An upload's header is checked first, in microseconds on this thread, so that a hopeless
-    /// one is refused however long the queue is; a worker looks at a file.
+    /// Puts a request in line.
     fn enqueue(
         &mut self,
         watcher: Option<Key>,
@@ -135,26 +133,18 @@ impl Scheduler {
         timers: &mut Timers,
         now: Instant,
     ) -> Result<Key, WorkError> {
-        let (limits, durable) = (&server.limits, watcher.is_none());
-        let WorkRequest { id, source, reservation, read_time } = request;
-        let (start, line) = match source {
-            WorkSource::Upload { picture, transform, product } => {
-                let brief = Brief::new(transform, product);
-                let loaded = pixels::appraise(picture, brief, &limits.pixels, server.admission.bytes_max())?;
-                let line = if durable {
-                    &mut self.tasks
-                } else if loaded.is_small(server.admission.small_max()) {
-                    &mut self.small
-                } else {
-                    &mut self.waiting
-                };
-                (Start::Loaded(loaded), line)
-            }
-            WorkSource::File(file_request) => (Start::Named(file_request), &mut self.looking),
-            WorkSource::Linked(link_request) => (Start::Sought(link_request), &mut self.looking),
+        let watched = |key| {
+            let run = Pipeline::new(key, request, server, now);
+            run.map(|run| Watched { run, watcher, at_work: false, armed: Armed::default() })
         };
-        let entry = Entry { id, start, reservation, read_time, due: now + limits.deadline, durable };
-        let key = insert(&mut self.runs, watcher, entry, now)?;
+        let key = self.runs.try_insert_with(watched)?.ok_or(WorkError::Cancelled)?;
+        let small_max = server.admission.small_max();
+        let line = match self.runs.get_mut(key).map(|watched| &watched.run) {
+            Some(run) if run.owner() == Owner::Task => &mut self.tasks,
+            Some(run) if run.is_small(small_max) => &mut self.small,
+            Some(run) if run.is_appraised() => &mut self.waiting,
+            _ => &mut self.looking,
+        };
         line.push_back(key);
         self.arm(key, timers);
         Ok(key)
@@ -181,8 +171,8 @@ impl Scheduler {
                 })
             }
         }?;
-        self.task_turn = !job.durable;
-        if job.durable
+        self.task_turn = job.owner != Owner::Task;
+        if job.owner == Owner::Task
             && let Some(watched) = self.runs.get_mut(job.ticket.run)
         {
             watched.at_work = true;
@@ -208,7 +198,7 @@ impl Scheduler {
             let Some(Watched { run, .. }) = self.runs.remove(key) else { continue };
             let outcome = Err(WorkError::MemoryFull { length: run.lacks() });
             let (id, reached) = (run.id(), run.reached());
-            return Some(Finished { run: key, watcher: None, id, durable: true, reached, outcome });
+            return Some(Finished { run: key, watcher: None, id, owner: Owner::Task, reached, outcome });
         }
         None
     }
@@ -298,22 +288,9 @@ impl Scheduler {
     fn end(&mut self, key: Key) -> Option<Finished> {
         let Watched { run, watcher, at_work, .. } = self.runs.remove(key)?;
         self.tasks_at_work -= usize::from(at_work);
-        let (id, durable, reached) = (run.id(), run.is_durable(), run.reached());
-        Some(Finished { run: key, watcher, id, durable, reached, outcome: run.into_outcome()? })
+        let (id, owner, reached) = (run.id(), run.owner(), run.reached());
+        Some(Finished { run: key, watcher, id, owner, reached, outcome: run.into_outcome()? })
     }
-}
-
-fn insert(
-    runs: &mut Slab<Watched>,
-    watcher: Option<Key>,
-    entry: Entry,
-    now: Instant,
-) -> Result<Key, WorkError> {
-    let watched = |key| {
-        let (run, armed) = (Pipeline::new(key, entry, now), Armed::default());
-        Watched { run, watcher, at_work: false, armed }
-    };
-    runs.insert_with(watched).ok_or(WorkError::Cancelled)
 }
 
 /// Since when the first of a line has waited; runs that are gone are dropped on the way.
@@ -347,7 +324,7 @@ mod tests {
     use crate::model::admission::Reservation;
     use crate::model::file::FileRequest;
     use crate::model::image::{ImageInfo, Reduction};
-    use crate::model::job::{Decoded, Loaded, Output, Work};
+    use crate::model::job::{Brief, Decoded, Loaded, Output, Work};
     use crate::model::server_state::Limits;
     use crate::model::transform::RequestedTransform;
     use scaler::raster::{Channels, Raster};
@@ -366,7 +343,13 @@ mod tests {
             .transform(Format::Pnm)
             .unwrap();
         let source = WorkSource::Upload { picture: picture.to_vec(), transform, product: Product::File };
-        WorkRequest { id: Uuid::new_v4(), source, reservation, read_time: Some(Duration::ZERO) }
+        WorkRequest {
+            id: Uuid::new_v4(),
+            owner: Owner::Client,
+            source,
+            reservation,
+            read_time: Some(Duration::ZERO),
+        }
     }
 
     #[test]
@@ -457,6 +440,7 @@ mod tests {
         let source = WorkSource::File(Box::new(file_request));
         WorkRequest {
             id: Uuid::new_v4(),
+            owner: Owner::Client,
             source,
             reservation: server.admission.reservation(),
             read_time: None,
@@ -570,7 +554,7 @@ mod tests {
         }
         let mut turns = Vec::new();
         while let Some(job) = runs.admit(&server.admission, now) {
-            turns.push(job.durable);
+            turns.push(job.owner == Owner::Task);
             let result = Err(WorkError::Lost);
             runs.handle_done(
                 Completion { ticket: job.ticket, reservation: job.reservation, result, took: Duration::ZERO },
@@ -702,7 +686,7 @@ mod tests {
         assert_eq!(line.admit(), None);
         for key in [keys[2], keys[1]] {
             let ended = line.runs.send_back().unwrap();
-            assert_eq!((ended.run, ended.durable), (key, true));
+            assert_eq!((ended.run, ended.owner), (key, Owner::Task));
             assert!(matches!(ended.outcome, Err(WorkError::MemoryFull { .. })));
         }
         assert!(line.runs.send_back().is_none());

@@ -2,8 +2,8 @@
 //! through a worker of the steady workers, a scaler connection that is opened for it, and a worker of the quick
 //! workers.
 //!
-//! A state machine like the others: time and answers in, jobs and verdicts out. Its jobs hold no place and no byte, and
-//! have no task or state. A job that does not come back is judged by where it is:
+//! The picture is an ordinary work request in a pipeline, whose owner is the server: it waits for no place and no memory.
+//! This file sends it and judges it, by time. A step that does not come back is judged by where it is:
 //! - At the scaler it has a connection and a child of its own and no queue: after [`PATIENCE`] it is given up, and
 //!   another is sent soon. A second one that is lost in the same way means that our own scaler is to be killed: a
 //!   stopped process will not go on.
@@ -14,18 +14,19 @@
 //! one that is long over its deadline, and then the class finishes jobs again.
 use std::time::{Duration, Instant};
 
-use scaler::raster::Raster;
 use uuid::Uuid;
 
+use super::pipeline::{Pipeline, Step};
 use crate::http::format::Format;
-use crate::model::admission::{Admission, Reservation};
-use crate::model::image::{Encoding, ImageInfo as Header, Reduction};
-use crate::model::job::{CLASSES, Cancel, Completion, Decoded, Job, Output, Work, WorkerClass};
-use crate::model::key::{Key, Ticket};
-use crate::model::server_state::ServerPart;
+use crate::model::image::Encoding;
+use crate::model::job::{CLASSES, Completion, Job, Owner, Product, Queue, Work, WorkerClass};
+use crate::model::key::Key;
+use crate::model::server_state::{ServerPart, ServerState};
+use crate::model::transform::{Size, Transform};
+use crate::model::work_request::{WorkRequest, WorkSource};
 
-/// The key in the tickets of its jobs: no run has this slot.
-pub const KEY: Key = Key { index: u32::MAX, generation: 0 };
+/// The slot in the keys of its runs: no slab has it.
+const SLOT: u32 = u32::MAX;
 /// Columns and rows of the picture, and of what is made of it.
 pub const SIZES: [(u32, u32); 2] = [(7, 5), (3, 2)];
 
@@ -45,9 +46,8 @@ const FILE: &[u8] = b"P5\n7 5\n255\n\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa
 #[derive(Debug)]
 pub struct SelfTest {
     stage: TestStage,
-    /// Number of the job that is out, or of the last one.
-    step: u32,
-    cancelled: Cancel,
+    /// Of the picture that is out, or of the last one.
+    key: Key,
     verdict: Option<ServerPart>,
     /// Pictures lost at the scaler in a row.
     losses: u32,
@@ -57,12 +57,17 @@ pub struct SelfTest {
     finished: [usize; CLASSES],
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum TestStage {
     Resting { until: Instant },
-    Gray { since: Instant },
-    Scale { since: Instant },
-    Encode { since: Instant },
+    Out { run: Box<Pipeline>, holder: Holder, since: Instant },
+}
+
+/// Who has the step that is out.
+#[derive(Clone, Copy, Debug)]
+enum Holder {
+    Workers(WorkerClass),
+    Scaler,
 }
 
 /// What an input led to.
@@ -91,8 +96,7 @@ impl SelfTest {
     pub fn new(now: Instant) -> Self {
         Self {
             stage: TestStage::Resting { until: now },
-            step: 0,
-            cancelled: Cancel::default(),
+            key: Key { index: SLOT, generation: 0 },
             verdict: None,
             losses: 0,
             finished: [0; CLASSES],
@@ -116,59 +120,59 @@ impl SelfTest {
         }
     }
 
-    /// A job has come back.
+    /// Whether a run is one of the self-test's.
+    #[must_use]
+    pub fn owns(run: Key) -> bool {
+        run.index == SLOT
+    }
+
+    /// The run of the picture that is out, or of the last one.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// A step has come back.
     pub fn handle_done(&mut self, done: Completion, now: Instant) -> Sign {
-        if done.ticket.step != self.step {
-            return Sign::Nothing;
-        }
-        let Completion { reservation, result, .. } = done;
-        match (self.stage, result) {
-            (TestStage::Gray { .. }, Ok(Output::Gray(Decoded { raster, .. }))) => {
-                self.stage = TestStage::Scale { since: now };
-                let (width, height) = SIZES[1];
-                Sign::Job(self.job(reservation, Work::Scale { raster, width, height }, now))
-            }
-            (TestStage::Scale { .. }, Ok(Output::Raster(raster))) => {
-                self.stage = TestStage::Encode { since: now };
-                Sign::Job(self.job(reservation, writing(raster), now))
-            }
-            (TestStage::Encode { .. }, Ok(Output::File(_))) => {
+        let TestStage::Out { run, .. } = &mut self.stage else { return Sign::Nothing };
+        match run.handle_done(done, now) {
+            Step::Job(job) => self.send(job, now),
+            Step::Finished if matches!(run.outcome(), Some(Ok(_))) => {
                 self.stage = TestStage::Resting { until: now + PAUSE };
                 self.losses = 0;
                 Sign::Well(self.verdict.take())
             }
             // The scaler is away or broke off, or a worker failed: others report that.
-            _ => {
-                self.stage = TestStage::Resting { until: now + PAUSE_AFTER_LOSS };
-                Sign::Nothing
-            }
+            Step::Finished | Step::Waiting => self.rest_after_loss(now),
+            Step::Nothing => Sign::Nothing,
         }
     }
 
     /// Something may be due: a new picture, or the end of patience with the one that is out.
-    pub fn handle_timeout(&mut self, admission: &Admission, now: Instant) -> Sign {
+    pub fn handle_timeout(&mut self, server: &ServerState, now: Instant) -> Sign {
         if now < self.poll_timeout() {
             return Sign::Nothing;
         }
-        match self.stage {
+        match &mut self.stage {
             TestStage::Resting { .. } => {
-                self.cancelled = Cancel::default();
-                self.stage = TestStage::Gray { since: now };
-                let ((width, height), decode_cost) = (SIZES[0], 0);
-                let info =
-                    Header { format: Format::Pnm, width, height, reduction: Reduction::None, decode_cost };
-                Sign::Job(self.job(admission.reservation(), Work::Gray { picture: FILE.to_vec(), info }, now))
+                self.key.generation = self.key.generation.wrapping_add(1);
+                let Ok(mut run) = Pipeline::new(self.key, request(server), server, now) else {
+                    return self.rest_after_loss(now);
+                };
+                let Ok(Step::Job(job)) = run.admit(now) else { return self.rest_after_loss(now) };
+                let holder = Holder::Workers(WorkerClass::Steady);
+                self.stage = TestStage::Out { run: Box::new(run), holder, since: now };
+                self.send(job, now)
             }
-            TestStage::Gray { .. } | TestStage::Encode { .. } => {
+            TestStage::Out { holder: Holder::Workers(_), .. } => {
                 let news = self.verdict.replace(ServerPart::Workers) != Some(ServerPart::Workers);
                 // It is asked again after as long, in case they have moved meanwhile.
                 self.workers_at = [now; CLASSES];
                 Sign::Stuck { part: ServerPart::Workers, news, hopeless: false }
             }
-            TestStage::Scale { .. } => {
-                self.cancelled.set();
-                self.step += 1;
-                self.stage = TestStage::Resting { until: now + PAUSE_AFTER_LOSS };
+            TestStage::Out { run, holder: Holder::Scaler, .. } => {
+                run.cancel();
+                self.rest_after_loss(now);
                 self.losses += 1;
                 let news = self.verdict.replace(ServerPart::Scaler) != Some(ServerPart::Scaler);
                 Sign::Stuck { part: ServerPart::Scaler, news, hopeless: self.losses >= LOSSES_MAX }
@@ -179,7 +183,7 @@ impl SelfTest {
     /// The picture that is out is with the scaler.
     #[must_use]
     pub fn is_at_scaler(&self) -> bool {
-        matches!(self.stage, TestStage::Scale { .. })
+        matches!(self.stage, TestStage::Out { holder: Holder::Scaler, .. })
     }
 
     /// When [`SelfTest::handle_timeout`] wants to be called.
@@ -187,50 +191,71 @@ impl SelfTest {
     pub fn poll_timeout(&self) -> Instant {
         match self.stage {
             TestStage::Resting { until } => until,
-            TestStage::Gray { since } => since.max(self.workers_at[WorkerClass::Steady as usize]) + PATIENCE,
-            TestStage::Encode { since } => since.max(self.workers_at[WorkerClass::Quick as usize]) + PATIENCE,
-            TestStage::Scale { since } => since + PATIENCE,
+            TestStage::Out { holder: Holder::Workers(class), since, .. } => {
+                since.max(self.workers_at[class as usize]) + PATIENCE
+            }
+            TestStage::Out { holder: Holder::Scaler, since, .. } => since + PATIENCE,
         }
     }
 
-    fn job(&mut self, reservation: Reservation, work: Work, now: Instant) -> Box<Job> {
-        self.step += 1;
-        let ticket = Ticket { run: KEY, step: self.step };
-        // First in the line of tasks, which needs no place, and at last in that for quick jobs, which has one for it.
-        let durable = !matches!(work, Work::Encode { .. });
-        let (id, due, cancelled) = (Uuid::nil(), now + PATIENCE, self.cancelled.clone());
-        Box::new(Job { ticket, id, due, reservation, cancelled, durable, work })
+    /// Notes who gets the next step, which has a deadline of its own: the picture itself has none.
+    fn send(&mut self, mut job: Box<Job>, now: Instant) -> Sign {
+        job.due = now + PATIENCE;
+        if let TestStage::Out { holder, since, .. } = &mut self.stage {
+            *since = now;
+            *holder = match &job.work {
+                Work::Scale { .. } => Holder::Scaler,
+                _ => Holder::Workers(Queue::of(&job).class()),
+            };
+        }
+        Sign::Job(job)
+    }
+
+    fn rest_after_loss(&mut self, now: Instant) -> Sign {
+        self.stage = TestStage::Resting { until: now + PAUSE_AFTER_LOSS };
+        Sign::Nothing
     }
 }
 
-fn writing(raster: Raster) -> Work {
+/// The picture, and what is to be done with it.
+fn request(server: &ServerState) -> WorkRequest {
     let encoding = Encoding { format: Format::Pnm, quality: 85, background: [255; 3] };
-    Work::Encode { raster, encoding, keep: None }
+    let size = Size::Within { width: Some(SIZES[1].0), height: Some(SIZES[1].1) };
+    let transform = Transform { size, encoding };
+    let source = WorkSource::Upload { picture: FILE.to_vec(), transform, product: Product::File };
+    let reservation = server.admission.reservation();
+    WorkRequest { id: Uuid::nil(), owner: Owner::Server, source, reservation, read_time: None }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::admission::Admission;
     use crate::model::error::WorkError;
     use crate::model::image::PixelLimits;
-    use crate::model::job::Queue;
+    use crate::model::job::{Decoded, Output};
+    use crate::model::server_state::Limits;
     use bytes::Bytes;
+    use scaler::raster::Raster;
+
+    const MEMORY: u64 = 1 << 20;
 
     struct World {
         self_test: SelfTest,
-        admission: Admission,
+        server: ServerState,
         now: Instant,
     }
 
     impl World {
         fn new() -> Self {
             let now = Instant::now();
-            Self { self_test: SelfTest::new(now), admission: Admission::new(1, 1, 1), now }
+            let server = ServerState::new(Limits::default(), Admission::new(1, MEMORY, 1), Uuid::new_v4);
+            Self { self_test: SelfTest::new(now), server, now }
         }
 
         fn wait(&mut self, time: Duration) -> Sign {
             self.now += time;
-            self.self_test.handle_timeout(&self.admission, self.now)
+            self.self_test.handle_timeout(&self.server, self.now)
         }
 
         /// Waits for the next picture.
@@ -281,18 +306,19 @@ mod tests {
     #[test]
     fn a_picture_goes_the_whole_way_at_once_and_every_ten_seconds_and_holds_nothing() {
         let mut world = World::new();
-        let mut taken = world.admission.reservation();
-        taken.admit(1).unwrap();
+        let mut taken = world.server.admission.reservation();
+        taken.admit(MEMORY).unwrap();
         for number in 0..3 {
             if number > 0 {
                 assert!(matches!(world.wait(PAUSE - Duration::from_millis(1)), Sign::Nothing));
             }
             let first = job(world.wait(Duration::from_millis(u64::from(number > 0))));
-            assert!(first.ticket.run == KEY && KEY.index > Key::INDEX_MAX);
+            assert!(SelfTest::owns(first.ticket.run) && SLOT > Key::INDEX_MAX);
             let second = job(world.perform(first));
             let third = job(world.perform(second));
             assert!(matches!(world.perform(third), Sign::Well(None)));
-            assert_eq!((world.admission.places(), world.admission.bytes()), (1, 1));
+            let admission = &world.server.admission;
+            assert_eq!((admission.places(), admission.bytes()), (1, MEMORY));
         }
     }
 

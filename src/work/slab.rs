@@ -1,5 +1,7 @@
 //! Numbered slots that remember their generation: a [`Key`] of a former tenant finds nothing.
 
+use std::convert::Infallible;
+
 use crate::model::key::Key;
 
 /// Tenants by key.
@@ -25,18 +27,34 @@ impl<T> Default for Slab<T> {
 impl<T> Slab<T> {
     /// Lets a tenant in that is made with its own key; None if all keys are taken.
     pub fn insert_with(&mut self, tenant: impl FnOnce(Key) -> T) -> Option<Key> {
+        self.try_insert_with(|key| Ok::<_, Infallible>(tenant(key))).unwrap_or(None)
+    }
+
+    /// The same, unless the tenant can't be made.
+    ///
+    /// # Errors
+    /// Those of `tenant`; the slot stays free.
+    pub fn try_insert_with<E>(&mut self, tenant: impl FnOnce(Key) -> Result<T, E>) -> Result<Option<Key>, E> {
         let index = match self.free.pop() {
             Some(index) => index,
-            None => {
-                let index = u32::try_from(self.slots.len()).ok().filter(|&index| index <= Key::INDEX_MAX)?;
-                self.slots.push(Slot { generation: 0, tenant: None });
-                index
-            }
+            None => match u32::try_from(self.slots.len()) {
+                Ok(index) if index <= Key::INDEX_MAX => {
+                    self.slots.push(Slot { generation: 0, tenant: None });
+                    index
+                }
+                _ => return Ok(None),
+            },
         };
         let slot = &mut self.slots[index as usize];
         let key = Key { index, generation: slot.generation };
-        slot.tenant = Some(tenant(key));
-        Some(key)
+        match tenant(key) {
+            Ok(tenant) => slot.tenant = Some(tenant),
+            Err(error) => {
+                self.free.push(index);
+                return Err(error);
+            }
+        }
+        Ok(Some(key))
     }
 
     /// The tenant of exactly this key.
@@ -87,6 +105,8 @@ mod tests {
         let mut slab = Slab::default();
         let first = slab.insert_with(|_| "first").unwrap();
         assert_eq!(slab.remove(first), Some("first"));
+        assert_eq!(slab.try_insert_with(|_| Err("unmade")), Err("unmade"));
+        assert_eq!((slab.len(), slab.iter().count()), (0, 0));
         let second = slab.insert_with(|_| "second").unwrap();
         assert_eq!(first.index, second.index);
         assert_eq!(slab.get_mut(first), None);

@@ -15,7 +15,7 @@ use crate::conn::upload::{EarlyReply, Received, Upload};
 use crate::http::format::Format;
 use crate::http::sniff::Foreign;
 use crate::model::error::WorkError;
-use crate::model::job::Product;
+use crate::model::job::{Owner, Product};
 use crate::model::log_event::EventKind;
 use crate::model::now::Now;
 use crate::model::store::{Ask, BankLook};
@@ -120,7 +120,7 @@ impl Connection {
     /// Hands over the look at a file.
     fn look(&mut self, from: Name, request: Request, source: WorkSource, now: Now) {
         let (id, reservation) = (request.id, self.server.admission.reservation());
-        let order = WorkRequest { id, source, reservation, read_time: None };
+        let order = WorkRequest { id, owner: Owner::Client, source, reservation, read_time: None };
         self.watch(from, request, Box::new(order), now);
     }
 
@@ -165,7 +165,8 @@ impl Connection {
         };
         let source = WorkSource::Upload { picture, transform, product };
         let read_time = Some(now.at - request.began_at);
-        Ok(Ordered::Work(Box::new(WorkRequest { id: request.id, source, reservation, read_time })))
+        let (id, owner) = (request.id, Owner::Client);
+        Ok(Ordered::Work(Box::new(WorkRequest { id, owner, source, reservation, read_time })))
     }
 }
 

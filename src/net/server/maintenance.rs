@@ -95,7 +95,7 @@ impl Server {
     pub(super) fn keep_up(&mut self) {
         let now = self.now.at;
         if self.stop_at.is_none() {
-            let sign = self.upkeep.self_test.handle_timeout(&self.server.admission, now);
+            let sign = self.upkeep.self_test.handle_timeout(&self.server, now);
             self.heed(sign);
         }
         if self.stop_at.is_none()
@@ -240,7 +240,7 @@ impl Server {
                     self.report.log.write(Level::Error, Who::default(), text);
                 }
                 if part == ServerPart::Scaler {
-                    self.scaler.pool.abandon(crate::work::self_test::KEY, self.kernel.poll.registry());
+                    self.scaler.pool.abandon(self.upkeep.self_test.key(), self.kernel.poll.registry());
                 }
                 if hopeless && let Some(supervisor) = &mut self.scaler.supervisor {
                     supervisor.handle_unreachable(self.now.at);

@@ -1,9 +1,9 @@
 //! The loop's part for work: it sends jobs to workers and scaler, collects completions, and reports the ends of runs.
 use super::Server;
-use crate::model::job::{Completion, Job, Queue, Work, WorkOutput};
+use crate::model::job::{Completion, Job, Owner, Queue, Work, WorkOutput};
 use crate::net::upstream::ScaleTask;
 use crate::work::scheduler::{Advance, Finished};
-use crate::work::self_test;
+use crate::work::self_test::SelfTest;
 
 impl Server {
     pub(super) fn collect_done(&mut self) {
@@ -14,7 +14,7 @@ impl Server {
     }
 
     pub(super) fn handle_done(&mut self, done: Completion) {
-        if done.ticket.run == self_test::KEY {
+        if SelfTest::owns(done.ticket.run) {
             return self.handle_own(done);
         }
         self.work.outstanding.note_done(done.ticket);
@@ -33,16 +33,16 @@ impl Server {
             | Work::Face(_)
             | Work::Link(_)
             | Work::Read(_) => {
-                // Self-test pictures have their own evaluation.
-                if job.ticket.run != self_test::KEY {
+                // The self-test judges its own.
+                if job.owner != Owner::Server {
                     self.work.outstanding.note_job(job.ticket, job.due);
                 }
                 let queue = Queue::of(&job);
                 self.work.workers.submit(job, queue);
             }
             Work::Scale { raster, width, height } => {
-                let Job { ticket, reservation, cancelled, .. } = job;
-                let (fresh, breaks, began_at) = (ticket.run == self_test::KEY, 0, None);
+                let Job { ticket, reservation, cancelled, owner, .. } = job;
+                let (fresh, breaks, began_at) = (owner == Owner::Server, 0, None);
                 let task = ScaleTask {
                     ticket,
                     reservation,
@@ -63,7 +63,7 @@ impl Server {
     pub(super) fn admit_runs(&mut self) {
         while let Some(job) = self.work.scheduler.admit(&self.server.admission, self.now.at) {
             match self.work.scheduler.id(job.ticket.run) {
-                Some(id) if job.durable => self.tasks.machine.admitted(id),
+                Some(id) if job.owner == Owner::Task => self.tasks.machine.admitted(id),
                 Some(id) => self.tasks.machine.note_run(id, self.now),
                 None => {}
             }
@@ -87,7 +87,7 @@ impl Server {
             // The error is logged with the line about the answer; a client that has left gets none.
             Err(_) => self.scaler.pool.abandon(ended.run, self.kernel.poll.registry()),
         }
-        if ended.durable {
+        if ended.owner == Owner::Task {
             self.tasks.machine.handle_end(ended.id, &ended.outcome, ended.reached, &self.server, self.now);
         } else {
             self.tasks.machine.note_end(ended.id, ended.outcome.as_ref().err(), &self.server, self.now);
