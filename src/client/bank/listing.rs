@@ -1,4 +1,4 @@
-//! What is in a directory. Only a file that is not named like a picture is opened, and looked at.
+//! What is in a directory. Every file is opened, and judged by its first bytes.
 //!
 //! Rules: names are sorted by their bytes, so that every run has the same order; only regular files and links to them
 //! may be sent as pictures, except for what systems leave in folders ([`is_clutter`]); sub-directories are not entered. A
@@ -11,7 +11,6 @@ use std::path::Path;
 
 use scaler::words::InWords;
 
-use crate::client::endings::is_pictures;
 use crate::client::picture::seems;
 use crate::client::request::Body;
 use crate::client::save::is_clutter;
@@ -24,7 +23,7 @@ pub(super) struct Listing {
     /// Entries that can't be pictures: name, as far as it can be shown, and reason.
     pub(super) unfit: Vec<(String, String)>,
     pub(super) directories: Vec<String>,
-    /// Neither named like a picture nor one by its first bytes: name, and what it seems to be.
+    /// No pictures by their first bytes: name, and what each seems to be.
     pub(super) others: Vec<(String, String)>,
 }
 
@@ -58,12 +57,9 @@ pub(super) fn list(path: &Path) -> io::Result<Listing> {
     Ok(listing)
 }
 
-/// What a file that is not named like a picture seems to be; None if it may be one. What can't be read is told when it is
-/// to be sent.
+/// What a file that is no picture by its first bytes seems to be; None if it is one. What can't be read is told when it
+/// is to be sent.
 fn look(path: &Path) -> Option<String> {
-    if is_pictures(path) {
-        return None;
-    }
     let first = Body::open(path).and_then(|body| body.first()).ok()?;
     Format::of_file(&first).is_none().then(|| seems(&first))
 }
@@ -91,17 +87,22 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
+    const PICTURE: &[u8] = b"P5 1 1 255\n\x80";
+
     #[test]
     fn sorts_what_is_there_by_what_it_is() {
         let directory = std::env::temp_dir().join(format!("tp2-lista-{}", uuid::Uuid::new_v4()));
         let inside = directory.join("img_to_learn");
         fs::create_dir_all(inside.join("sub")).unwrap();
         for name in ["b.jpg", "a.jpg", ".oculta.jpg", "ñ.jpg", ".DS_Store", "Thumbs.db", "._a.jpg"] {
-            fs::write(inside.join(name), b"").unwrap();
+            fs::write(inside.join(name), PICTURE).unwrap();
         }
-        fs::write(inside.join("notas.txt"), "hola, qué tal").unwrap();
-        fs::write(inside.join("sin_final"), b"P5 1 1 255\n\x80").unwrap();
-        fs::write(inside.join(OsStr::from_bytes(b"mal\xff.jpg")), b"").unwrap();
+        for name in ["falsa.jpg", "notas.txt"] {
+            fs::write(inside.join(name), "hola, qué tal").unwrap();
+        }
+        fs::write(inside.join("sin_final"), PICTURE).unwrap();
+        fs::write(inside.join("vacia.jpg"), b"").unwrap();
+        fs::write(inside.join(OsStr::from_bytes(b"mal\xff.jpg")), PICTURE).unwrap();
         symlink("a.jpg", inside.join("enlace.jpg")).unwrap();
         symlink("sub", inside.join("otro_sub")).unwrap();
         symlink("no_existe", inside.join("roto.jpg")).unwrap();
@@ -109,8 +110,9 @@ mod tests {
         let _socket = UnixListener::bind(inside.join("zocalo")).unwrap();
         let listing = list(&inside).unwrap();
         assert_eq!(listing.names, [".oculta.jpg", "a.jpg", "b.jpg", "enlace.jpg", "sin_final", "ñ.jpg"]);
-        let seems = "no es una imagen que se lea: parece texto";
-        assert_eq!(listing.others, [("notas.txt".to_owned(), seems.to_owned())]);
+        let text = "no es una imagen que se lea: parece texto";
+        let others: Vec<_> = listing.others.iter().map(|(name, why)| (&**name, &**why)).collect();
+        assert_eq!(others, [("falsa.jpg", text), ("notas.txt", text), ("vacia.jpg", "está vacía")]);
         assert_eq!(listing.directories, ["otro_sub", "sub"]);
         let unfit: Vec<_> = listing.unfit.iter().map(|(name, why)| (&**name, &**why)).collect();
         assert_eq!(
