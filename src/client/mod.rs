@@ -6,7 +6,7 @@
 //!
 //! From below: [`server`] is the address, [`request`] and [`response`] are the messages, [`connection`] carries them,
 //! [`retry`] and [`pause`] say when to try again, [`session`] holds these together, and [`pool`] has several of them at
-//! once. On top of it are [`picture`], [`task`], [`link`], [`batch`] and [`bank`]; [`options`], [`prompt`] and [`job`]
+//! once. On top of it are [`picture`], [`task`], [`link`], [`batch`] and [`bank`]; [`names`] names results; [`options`], [`prompt`] and [`job`]
 //! choose among them. [`outcome`] and [`console`] report the result.
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ mod endings;
 mod failure;
 mod job;
 mod link;
+mod names;
 mod options;
 mod outcome;
 mod parameters;

@@ -2,18 +2,20 @@
 //! result in the answer.
 //!
 //! Rules: the format of a result is what `--formato` says, else what the ending of `-o` names, else the picture's own,
-//! which the server need not be told. A result is never saved over its picture.
+//! which the server need not be told. A result is never saved over its picture. In a directory the result of a task has
+//! the picture's name, so that one task does not replace the result of another.
 use std::path::{Path, PathBuf};
 
 use super::console::{Console, Unit};
 use super::endings;
 use super::failure::Failure;
+use super::names::name_alone;
 use super::options::{Mode, Options, Output};
 use super::outcome::Outcome;
 use super::parameters::Parameters;
 use super::request::{Body, ClientRequest};
 use super::response::Response;
-use super::save::{FileId, Saver, check, check_input, destination, make_directory};
+use super::save::{FileId, Saver, check, check_input, destination, is_directory, make_directory};
 use super::session::{Conversation, Session};
 use crate::http::format::Format;
 use crate::http::sniff::Foreign;
@@ -36,6 +38,8 @@ pub(super) struct Upload {
     pub(super) request: ClientRequest,
     /// Where the result is expected to go; None: it is written to standard output.
     expected: Option<PathBuf>,
+    /// The name of the result in a directory, if it does not depend on the result.
+    name: Option<PathBuf>,
 }
 
 /// Sends the picture (`PUT /`), and saves what comes back.
@@ -88,6 +92,12 @@ impl Upload {
         source: Source,
     ) -> Result<Self, Failure> {
         let origin = source.name().to_owned();
+        let name = match (&source, options.mode) {
+            (Source::Path(path), Mode::Task) if options.output_path().is_some_and(is_directory) => {
+                name_alone(path, options.parameters.format)
+            }
+            _ => None,
+        };
         let (input, body) = match source {
             Source::Path(path) => {
                 let input = FileId::at(&path);
@@ -103,18 +113,19 @@ impl Upload {
             return Err(Failure::Empty(origin));
         }
         let own = body.first().ok().as_deref().and_then(Format::of_file);
-        let named = options.output_path().and_then(endings::format_of).filter(|named| own != Some(*named));
+        let file = options.output_path().filter(|output| !is_directory(output));
+        let named = file.and_then(endings::format_of).filter(|named| own != Some(*named));
         let format = options.parameters.format.or(named);
         let parameters = Parameters { format, ..options.parameters.clone() };
         let expected = match &options.output {
             Some(Output::Standard) => None,
-            _ => Some(destination(options.output_path(), format.or(own))),
+            _ => Some(destination(options.output_path(), name.as_deref(), format.or(own))),
         };
         if let Some(expected) = &expected {
             check_input(expected, input)?;
         }
         let request = ClientRequest { method, target: parameters.target(route), fields: Vec::new(), body };
-        Ok(Self { origin, input, request, expected })
+        Ok(Self { origin, input, request, expected, name })
     }
 }
 
@@ -170,7 +181,7 @@ pub(super) fn keep(
     if upload.expected.is_none() {
         return console.picture(picture).map_err(|error| Failure::Write(STANDARD.into(), error));
     }
-    let path = destination(options.output_path(), Format::of_file(picture));
+    let path = destination(options.output_path(), upload.name.as_deref(), Format::of_file(picture));
     check_input(&path, upload.input)?;
     saver.save(&path, picture)?;
     let line = format_args!("Imagen escalada recibida y guardada como {}.", path.display());

@@ -179,6 +179,11 @@ pub(super) fn make_directory(output: Option<&Path>) -> Result<(), Failure> {
     }
 }
 
+/// Whether results go below this: a directory that is there, or one that is to be made.
+pub(super) fn is_directory(output: &Path) -> bool {
+    names_directory(output) || output.is_dir()
+}
+
 fn names_directory(output: &Path) -> bool {
     output.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
@@ -194,15 +199,15 @@ pub(super) fn check_input(path: &Path, input: Option<FileId>) -> Result<(), Fail
     }
 }
 
-/// Where a picture of this format goes: where the user said; in a directory, or without a choice, `imagen_procesada`
-/// with the ending of the picture's real format.
+/// Where a picture of this format goes: where the user said; in a directory under `name`. Without a name for it, or
+/// without a choice, it is `imagen_procesada` with the ending of the picture's real format.
 #[must_use]
-pub(super) fn destination(output: Option<&Path>, format: Option<Format>) -> PathBuf {
-    let name = format!("imagen_procesada.{}", format.map_or("bin", Format::extension));
+pub(super) fn destination(output: Option<&Path>, name: Option<&Path>, format: Option<Format>) -> PathBuf {
+    let fixed = || PathBuf::from(format!("imagen_procesada.{}", format.map_or("bin", Format::extension)));
     match output {
-        Some(output) if names_directory(output) || output.is_dir() => output.join(name),
+        Some(output) if is_directory(output) => output.join(name.map_or_else(fixed, Path::to_owned)),
         Some(output) => output.to_owned(),
-        None => name.into(),
+        None => fixed(),
     }
 }
 
@@ -335,10 +340,12 @@ mod tests {
     fn results_are_named_after_what_they_are() {
         let directory = Directory::new();
         let png = Some(Format::Png);
-        assert_eq!(destination(None, png), Path::new("imagen_procesada.png"));
-        assert_eq!(destination(None, None), Path::new("imagen_procesada.bin"));
-        assert_eq!(destination(Some(Path::new("x.jpg")), png), Path::new("x.jpg"));
-        assert_eq!(destination(Some(&directory.0), png), directory.0.join("imagen_procesada.png"));
+        let own = Some(Path::new("foto.jpg"));
+        assert_eq!(destination(None, None, png), Path::new("imagen_procesada.png"));
+        assert_eq!(destination(None, own, None), Path::new("imagen_procesada.bin"));
+        assert_eq!(destination(Some(Path::new("x.jpg")), own, png), Path::new("x.jpg"));
+        assert_eq!(destination(Some(&directory.0), None, png), directory.0.join("imagen_procesada.png"));
+        assert_eq!(destination(Some(&directory.0), own, png), directory.0.join("foto.jpg"));
     }
 
     #[test]
@@ -357,7 +364,10 @@ mod tests {
         }
         assert!(check(None, None).is_ok() && check(Some(Path::new("x.png")), None).is_ok());
         let missing = directory.0.join("no/otro/");
-        assert_eq!(destination(Some(&missing), Some(Format::Png)), missing.join("imagen_procesada.png"));
+        assert_eq!(
+            destination(Some(&missing), None, Some(Format::Png)),
+            missing.join("imagen_procesada.png")
+        );
         make_directory(Some(&missing)).unwrap();
         assert!(missing.is_dir());
         make_directory(Some(&directory.0.join("x.png"))).unwrap();

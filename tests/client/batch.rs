@@ -426,7 +426,7 @@ fn a_directory_is_made_for_one_picture_too() {
     let server = Server::start(&[]);
     let place = Place::new();
     place.run(server.port, &["-f", "foto.pgm", "--tarea", "-o", "tareas/nuevo/"]).expect(0);
-    assert!(place.path("tareas/nuevo/imagen_procesada.pgm").exists());
+    assert!(place.path("tareas/nuevo/foto.pgm").exists());
     let mut command = place.command(server.port, &["-f", "-", "-o", "entrada/"]);
     let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), PICTURE).unwrap();

@@ -67,6 +67,45 @@ fn the_real_server_does_it() {
     assert!(last.starts_with("tp2-cliente: la tarea terminó con error: "), "{last}");
 }
 
+/// In a directory the result has the picture's name, however the picture is named, as without `--tarea`.
+#[test]
+fn in_a_directory_results_keep_the_names_of_their_pictures() {
+    let server = Server::start(&[]);
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("fotos")).unwrap();
+    std::fs::create_dir_all(place.path("hay.webp")).unwrap();
+    for name in ["fotos/dos.pgm", "sin_final"] {
+        std::fs::copy(place.path("foto.pgm"), place.path(name)).unwrap();
+    }
+    let whole = place.text("fotos/dos.pgm");
+    for (arguments, result) in [
+        (&["foto.pgm", "--tarea", "-o", "s/"][..], "s/foto.pgm"),
+        (&["-f", "fotos/../fotos/dos.pgm", "--tarea", "-o", "s/"], "s/dos.pgm"),
+        (&["--tarea", "-o", "s", "--image", "sin_final"], "s/sin_final"),
+        (&["--tarea", "-o", "t/", "--", &whole], "t/dos.pgm"),
+        (&["foto.pgm", "--tarea", "--formato", "png", "-o", "t/"], "t/foto.png"),
+        (&["sin_final", "--tarea", "--formato", "png", "-o", "t/"], "t/sin_final.png"),
+        // What a directory is called says nothing of the format.
+        (&["-f", "foto.pgm", "--tarea", "-o", "hay.webp"], "hay.webp/foto.pgm"),
+        (&["foto.pgm", "--tarea", "-o", "x.png"], "x.png"),
+        (&["foto.pgm", "--tarea"], "imagen_procesada.pgm"),
+    ] {
+        let planned = place.run(server.port, &[&["--simular"], arguments].concat()).expect(0);
+        assert!(planned.last_line().ends_with(&format!(" se guardaría como {result}")), "{}", planned.lines);
+        assert!(!place.path(result).exists(), "{result}");
+        let ended = place.run(server.port, arguments).expect(0);
+        assert_eq!(ended.last_line(), format!("Imagen escalada recibida y guardada como {result}."));
+        let format = if result.ends_with(".png") { Format::Png } else { Format::Pnm };
+        assert_eq!(size_of(&std::fs::read(place.path(result)).unwrap()).0, format, "{result}");
+    }
+    let answers = format!("127.0.0.1:{}\n'fotos/dos.pgm'\n", server.port);
+    let ended = place.answer(&["--tarea", "-o", "preguntada/"], &answers).expect(0);
+    assert_eq!(ended.last_line(), "Imagen escalada recibida y guardada como preguntada/dos.pgm.");
+    let ended = place.run(server.port, &["foto.pgm", "--tarea", "-o", "./"]).expect(1);
+    assert!(ended.trouble.contains("es la imagen de entrada, que no se reemplaza"), "{}", ended.trouble);
+    assert_eq!(std::fs::read(place.path("foto.pgm")).unwrap(), PICTURE);
+}
+
 #[test]
 fn a_task_that_fails_is_told() {
     for (state, why) in [("Error", "está rota"), ("Vencida", "venció, y su resultado ya no se guarda")] {

@@ -2,7 +2,7 @@
 //!
 //! Rules: existing results are not made again, so an interrupted run is resumed by starting it again. Every result is
 //! written to a temporary file and renamed; no input picture is ever written to. A picture that fails has its own line
-//! and the run goes on; files that are no pictures are skipped. [`walk`] finds pictures, [`plan`] names their results,
+//! and the run goes on; files that are no pictures are skipped. [`walk`] finds pictures, [`names`] names their results,
 //! the pool sends, [`tally`] counts.
 //!
 //! Refuses to do: compare times or contents. An existing result may be of a picture that has changed since, or of other
@@ -17,6 +17,7 @@ use scaler::words::InWords;
 
 use super::console::{Console, Unit};
 use super::failure::Failure;
+use super::names::{self, Name};
 use super::options::{BadUsage, Options};
 use super::outcome::Outcome;
 use super::picture::{SAVED, saved};
@@ -24,11 +25,9 @@ use super::pool::{Carrier, ItemError, Pool, PoolEnd};
 use super::request::{Body, ClientRequest};
 use super::save::{FileId, Saver, tidy};
 use super::session::{Conversation, Session};
-use plan::Name;
 use tally::Tally;
 use walk::{Found, Kind, Walk};
 
-mod plan;
 mod tally;
 mod walk;
 
@@ -143,9 +142,9 @@ impl Teller<'_> {
         }
         let inputs: HashMap<FileId, usize> =
             pictures.iter().enumerate().map(|(index, (_, _, id))| (*id, index)).collect();
-        let paths: Vec<plan::Paths<'_>> =
+        let paths: Vec<names::Paths<'_>> =
             pictures.iter().map(|(source, relative, _)| (relative.as_path(), source.as_path())).collect();
-        let names = plan::names(&paths, options.parameters.format);
+        let names = names::names(&paths, options.parameters.format);
         let mut work = Vec::new();
         let mut directories = BTreeSet::new();
         for ((source, _, id), name) in pictures.iter().zip(names) {

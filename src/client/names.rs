@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
-use crate::client::endings;
+use super::endings;
 use crate::http::format::Format;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -56,6 +56,11 @@ pub(super) fn names(pictures: &[Paths<'_>], format: Option<Format>) -> Vec<Name>
 
 /// The last level of [`name`].
 const LEVEL_MAX: u8 = 2;
+
+/// The name of the result of a picture that is sent alone: as in a run with others. None: the path has no last component.
+pub(super) fn name_alone(source: &Path, format: Option<Format>) -> Option<PathBuf> {
+    source.file_name().map(|name| renamed(Path::new(name), format))
+}
 
 /// The longer, the higher the level: 0 as usual, 1 with its own ending, 2 the same of the way to it.
 fn name((relative, source): Paths<'_>, format: Option<Format>, level: u8) -> PathBuf {
