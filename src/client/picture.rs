@@ -53,7 +53,6 @@ pub(super) fn run(
     saver: &Saver,
 ) -> Result<(), Failure> {
     let mut upload = Upload::new("PUT", "/", options, source)?;
-    make_directory(options.output_path())?;
     let mut conversation = session.open()?;
     let response = send(&mut conversation, session.console, &mut upload.request)?;
     if response.status != 200 {
@@ -169,7 +168,7 @@ pub(super) fn send(
     })
 }
 
-/// Saves the result where it is wished, and reports it.
+/// Saves the result where it is wished, in a directory that is made when needed, and reports it.
 pub(super) fn keep(
     console: &Console,
     options: &Options,
@@ -183,6 +182,7 @@ pub(super) fn keep(
     }
     let path = destination(options.output_path(), upload.name.as_deref(), Format::of_file(picture));
     check_input(&path, upload.input)?;
+    make_directory(options.output_path())?;
     saver.save(&path, picture)?;
     let line = format_args!("Imagen escalada recibida y guardada como {}.", path.display());
     console.outcome(&saved(Outcome::new(SAVED, &upload.origin, line), &path, response));

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::options::Options;
 use super::picture::{Source, Upload, keep, send};
 use super::response::Response;
-use super::save::{Saver, make_directory};
+use super::save::Saver;
 use super::session::{Conversation, Session};
 
 /// Seconds for which the server is asked to hold its answer.
@@ -42,7 +42,6 @@ pub(super) fn run(
     saver: &Saver,
 ) -> Result<(), Failure> {
     let mut upload = Upload::new("POST", "/tareas", options, source)?;
-    make_directory(options.output_path())?;
     upload.request.fields.push(("Idempotency-Key", Uuid::new_v4().to_string()));
     let mut conversation = session.open()?;
     let response = send(&mut conversation, session.console, &mut upload.request)?;

@@ -436,6 +436,30 @@ fn a_directory_is_made_for_one_picture_too() {
     assert!(!place.path("simulado").exists());
 }
 
+/// Without a server there is nothing to put into a directory; of one picture, without a result neither.
+#[test]
+fn no_directory_is_made_for_nothing() {
+    let place = Place::new();
+    put(&place, "rota.jpg", b"\xff\xd8\xff\xe0");
+    let server = Server::start(&[]);
+    let nobody = nobody();
+    let piped = ["-f", "-", "-o", "vac/"];
+    for (port, arguments, input) in [
+        (nobody, &piped[..], PICTURE),
+        (server.port, &piped, b"no soy una imagen"),
+        (nobody, &["rota.jpg", "--tarea", "-o", "vac/"], b""),
+        (server.port, &["rota.jpg", "--tarea", "-o", "vac/"], b""),
+        (nobody, &["-f", "foto.pgm", "-o", "vac/"], b""),
+        (nobody, &["-o", "vac", "foto.pgm", "rota.jpg"], b""),
+    ] {
+        let mut child = place.command(port, arguments).stdin(Stdio::piped()).spawn().unwrap();
+        // A client that does not read its input may have ended.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        Ended::of(&child.wait_with_output().unwrap()).expect(1);
+        assert!(!place.path("vac").exists(), "{arguments:?}");
+    }
+}
+
 #[test]
 fn standard_input_and_output_are_a_filter() {
     let server = Server::start(&[]);

@@ -73,8 +73,7 @@ pub(super) fn run(
     let teller = Teller { console, tally };
     let work = teller.sort(options, output, found);
     if !options.simulate && !work.is_empty() {
-        fs::create_dir_all(output).map_err(|error| Failure::Write(output.to_owned(), error))?;
-        send(session, options, &teller, &work, saver)?;
+        send(session, options, output, &teller, &work, saver)?;
     }
     let tally = teller.tally();
     console.summary(&*tally);
@@ -85,11 +84,14 @@ pub(super) fn run(
 fn send(
     session: &Session<'_>,
     options: &Options,
+    output: &Path,
     teller: &Teller<'_>,
     work: &[Work],
     saver: &Saver,
 ) -> Result<(), Failure> {
     let conversation = session.open()?;
+    // Before anything is sent: where it can't be made, no result could be saved.
+    fs::create_dir_all(output).map_err(|error| Failure::Write(output.to_owned(), error))?;
     let bar = session.console.begin(Unit::Pictures, work.len() as u64);
     let target = options.parameters.target("/");
     let sender = Sender { teller, target, saver, total: work.len(), again: options.again };
