@@ -85,6 +85,11 @@ impl Outcome {
     }
 }
 
+/// How many pictures were left out, for a summary.
+pub(super) fn left_out(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "omitida" } else { "omitidas" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

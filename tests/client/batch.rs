@@ -113,7 +113,7 @@ fn two_hundred_pictures_whose_client_is_killed_twice() {
     let ended = place.run(server.port, &arguments).expect(1);
     let existing = ended.lines.lines().filter(|line| line.ends_with(" ya existe")).count();
     assert!((60..200).contains(&existing), "{existing}");
-    let summary = format!("{} guardadas, {existing} ya existían, 1 omitidas, 1 con error", 200 - existing);
+    let summary = format!("{} guardadas, {existing} ya existían, 1 omitida, 1 con error", 200 - existing);
     assert_eq!(ended.last_line(), summary);
     let skipped = "fotos/video.mp4 omitida: no es una imagen que se lea: parece un video\n";
     assert!(ended.lines.contains(skipped), "{}", ended.lines);
@@ -132,7 +132,7 @@ fn two_hundred_pictures_whose_client_is_killed_twice() {
     // Nothing is left to send, so no server is needed.
     std::fs::remove_file(place.path("fotos").join(long(2)).join("rota.jpg")).unwrap();
     let ended = place.run(nobody(), &arguments).expect(0);
-    assert_eq!(ended.last_line(), "0 guardadas, 200 ya existían, 1 omitidas, 0 con error");
+    assert_eq!(ended.last_line(), "0 guardadas, 200 ya existían, 1 omitida, 0 con error");
     assert_eq!(ended.trouble, "");
 }
 
@@ -148,7 +148,7 @@ fn a_server_that_is_killed_and_started_again_is_waited_for() {
     bank.fall_and_rise();
     let last = lines.last().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert_eq!(last, "200 guardadas, 0 ya existían, 1 omitidas, 0 con error");
+    assert_eq!(last, "200 guardadas, 0 ya existían, 1 omitida, 0 con error");
     assert!(tree(&place.path("grises")) == paths);
 }
 
@@ -182,7 +182,7 @@ fn an_interrupted_run_says_what_is_done_and_goes_on() {
         saved.len()
     );
     let ended = place.run(server.port, &["-r", "-o", "grises", "fotos"]).expect(1);
-    assert!(ended.last_line().ends_with(&format!(", {} ya existían, 1 omitidas, 1 con error", saved.len())));
+    assert!(ended.last_line().ends_with(&format!(", {} ya existían, 1 omitida, 1 con error", saved.len())));
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn what_would_be_done_is_told_and_not_done() {
         ended.lines,
         "fotos/notas.txt omitida: no es una imagen que se lea: parece texto\n\
          imagen s/a.png ya existe\nimagen fotos/b.pgm se guardaría como s/b.png\n\
-         1 por hacer, 1 ya existían, 1 omitidas, 0 con error\n"
+         1 por hacer, 1 ya existían, 1 omitida, 0 con error\n"
     );
     place.run(nobody(), &["--simular", "--tarea", "-f", "fotos/a.pgm"]).expect(0);
     let ended = place.run(nobody(), &["--simular", "--enlace", "-f", "fotos/a.pgm"]).expect(0);
@@ -373,7 +373,7 @@ fn json_is_an_object_a_picture_that_jq_reads() {
     );
     let ended = Ended::of(&child.wait_with_output().unwrap()).expect(1);
     assert!(
-        ended.trouble.starts_with("1 guardadas, 1 ya existían, 1 omitidas, 1 con error\n"),
+        ended.trouble.starts_with("1 guardadas, 1 ya existían, 1 omitida, 1 con error\n"),
         "{}",
         ended.trouble
     );

@@ -170,7 +170,7 @@ fn what_is_only_named_like_a_picture_is_left_out() {
     let ended = place.run(fake.port, &["-f", "caras"]).expect(0);
     assert_eq!(
         (ended.last_line(), ended.trouble.as_str()),
-        ("1 insertadas, 0 ya existían, 1 omitidas, 0 con error", "")
+        ("1 insertadas, 0 ya existían, 1 omitida, 0 con error", "")
     );
     assert_eq!(fake.lines(), ["POST /carpetas/caras/faltantes", "PUT /carpetas/caras/1A50000.jpg"]);
 }

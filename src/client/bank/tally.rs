@@ -1,6 +1,8 @@
 //! What became of the pictures of a folder: pure.
 use std::fmt;
 
+use crate::client::outcome::left_out;
+
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) inserted: usize,
@@ -33,7 +35,7 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} insertadas, {} ya existían, ", self.inserted, self.existing)?;
         if self.skipped > 0 {
-            write!(f, "{} omitidas, ", self.skipped)?;
+            write!(f, "{}, ", left_out(self.skipped))?;
         }
         write!(f, "{} con error", self.errors())
     }
@@ -55,7 +57,7 @@ mod tests {
         };
         assert_eq!(tally.to_string(), "950 insertadas, 30 ya existían, 20 con error");
         let other = Tally { skipped: 1, ..Tally::default() };
-        assert_eq!(other.to_string(), "0 insertadas, 0 ya existían, 1 omitidas, 0 con error");
+        assert_eq!(other.to_string(), "0 insertadas, 0 ya existían, 1 omitida, 0 con error");
         assert_eq!(tally.list(), ["a: rota", "b: rota", "sin enviar: 18"]);
         assert_eq!(Tally::default().to_string(), "0 insertadas, 0 ya existían, 0 con error");
         assert!(Tally::default().list().is_empty());

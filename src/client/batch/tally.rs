@@ -1,6 +1,8 @@
 //! What became of the pictures of a run: pure.
 use std::fmt;
 
+use crate::client::outcome::left_out;
+
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// Saved, or with `--simular` to be saved.
@@ -36,7 +38,8 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { saved, existing, skipped, .. } = self;
         let done = if self.is_simulated { "por hacer" } else { "guardadas" };
-        write!(f, "{saved} {done}, {existing} ya existían, {skipped} omitidas, {} con error", self.errors())
+        let skipped = left_out(*skipped);
+        write!(f, "{saved} {done}, {existing} ya existían, {skipped}, {} con error", self.errors())
     }
 }
 
@@ -57,7 +60,7 @@ mod tests {
         };
         assert_eq!(tally.to_string(), "9 guardadas, 8 ya existían, 7 omitidas, 6 con error");
         assert_eq!(tally.list(), ["a: rota", "b: rota", "sin enviar: 4"]);
-        let simulated = Tally { saved: 1, is_simulated: true, ..Tally::default() };
-        assert_eq!(simulated.to_string(), "1 por hacer, 0 ya existían, 0 omitidas, 0 con error");
+        let simulated = Tally { saved: 1, skipped: 1, is_simulated: true, ..Tally::default() };
+        assert_eq!(simulated.to_string(), "1 por hacer, 0 ya existían, 1 omitida, 0 con error");
     }
 }
