@@ -31,8 +31,10 @@ enum OptionAction {
     Print(fn() -> String),
     /// The program asks a server whether it is ready, and ends.
     Health,
-    /// Called as often as the flag is given.
+    /// Called if the flag is given.
     Flag(fn(&mut Draft)),
+    /// Called as often as the flag is given.
+    Count(fn(&mut Draft)),
     /// Called with the last value.
     Last(Read),
     /// Called with each value.
@@ -54,6 +56,15 @@ struct Draft {
 
 const fn flag(long: &'static str, help: &'static str, set: fn(&mut Draft)) -> Row<OptionAction> {
     Row { repeatable: true, ..Row::new(long, help, OptionAction::Flag(set)) }
+}
+
+const fn counted(
+    short: &'static str,
+    long: &'static str,
+    help: &'static str,
+    step: fn(&mut Draft),
+) -> Row<OptionAction> {
+    Row { short, repeatable: true, ..Row::new(long, help, OptionAction::Count(step)) }
 }
 
 const fn valued(
@@ -202,8 +213,8 @@ const OPTIONS: &[Row<OptionAction>] = &[
         })
     },
     flag("registro-json", "El registro, un objeto JSON por línea", |draft| draft.config.log_json = true),
-    Row { short: "v", ..flag("detalle", "Registro más detallado", |draft| draft.detail += 1) },
-    Row { short: "q", ..flag("silencio", "Registro más breve", |draft| draft.detail -= 1) },
+    counted("v", "detalle", "Registro más detallado", |draft| draft.detail += 1),
+    counted("q", "silencio", "Registro más breve", |draft| draft.detail -= 1),
     Row {
         value: "URL",
         repeatable: true,
@@ -573,9 +584,16 @@ impl Given {
         }
     }
 
+    fn is_given(&self, row: &Row<OptionAction>) -> Result<bool, UsageError> {
+        match self.matches.opt_present(row.long) {
+            false => self.twin(row)?.map_or(Ok(false), |value| value.switch()),
+            true => Ok(true),
+        }
+    }
+
     fn count(&self, row: &Row<OptionAction>) -> Result<usize, UsageError> {
         match self.matches.opt_count(row.long) {
-            0 => self.twin(row)?.map_or(Ok(0), |value| value.switch()),
+            0 => self.twin(row)?.map_or(Ok(0), |value| value.times()),
             count => Ok(count),
         }
     }
@@ -603,15 +621,28 @@ impl Value {
         usage::number(&self.name, &self.text, range).map_err(UsageError)
     }
 
+    /// Whether this value of a twin stands for the flag.
+    fn switch(&self) -> Result<bool, UsageError> {
+        match self.yes_or_no() {
+            Some(on) => Ok(on),
+            None => Err(self.is_not("1 o 0, sí o no")),
+        }
+    }
+
     /// How often the flag is given that this value of a twin stands for.
-    fn switch(&self) -> Result<usize, UsageError> {
+    fn times(&self) -> Result<usize, UsageError> {
+        match (self.yes_or_no(), self.text.parse()) {
+            (Some(on), _) => Ok(on.into()),
+            (None, Ok(count @ 0..=9)) => Ok(count),
+            _ => Err(self.is_not("un número entero de 0 a 9, sí o no")),
+        }
+    }
+
+    fn yes_or_no(&self) -> Option<bool> {
         match &*self.text.to_lowercase() {
-            "no" | "off" | "false" => Ok(0),
-            "si" | "sí" | "yes" | "on" | "true" => Ok(1),
-            text => match text.parse() {
-                Ok(count @ 0..=9) => Ok(count),
-                _ => Err(self.is_not("1 o 0, sí o no")),
-            },
+            "0" | "no" | "off" | "false" => Some(false),
+            "1" | "si" | "sí" | "yes" | "on" | "true" => Some(true),
+            _ => None,
         }
     }
 
@@ -739,7 +770,9 @@ fn configure(given: &Given) -> Result<Config, UsageError> {
     for row in OPTIONS {
         match row.action {
             OptionAction::Print(_) | OptionAction::Health => {}
-            OptionAction::Flag(set) => (0..given.count(row)?).for_each(|_| set(&mut draft)),
+            OptionAction::Flag(set) if given.is_given(row)? => set(&mut draft),
+            OptionAction::Flag(_) => {}
+            OptionAction::Count(step) => (0..given.count(row)?).for_each(|_| step(&mut draft)),
             OptionAction::Last(read) => {
                 if let Some(value) = given.values(row)?.pop() {
                     read(&mut draft, &value)?;
@@ -958,7 +991,8 @@ mod tests {
             ("TP2_MAX_CUERPO", "-3", "un número entero de 1 a 4096"),
             ("TP2_ESCALADOR", "unix:", "HOST:PUERTO o unix:RUTA"),
             ("TP2_REGISTRO_JSON", "quizas", "1 o 0, sí o no"),
-            ("TP2_DETALLE", "-1", "1 o 0, sí o no"),
+            ("TP2_REGISTRO_JSON", "2", "1 o 0, sí o no"),
+            ("TP2_DETALLE", "-1", "un número entero de 0 a 9, sí o no"),
         ] {
             let port: &[&str] = if twin == "TP2_PUERTO" { &["-i", "::"] } else { &["-i", "::", "-p", "1"] };
             let error = run(port, &[(twin, value)]).unwrap_err();
@@ -1017,6 +1051,14 @@ mod tests {
         {
             let config = config(&["-i", "::", "-p", "1"], &[("TP2_REGISTRO_JSON", value)]);
             assert_eq!(config.log_json, on, "{value}");
+        }
+        for (twin, value, level) in [
+            ("TP2_DETALLE", "2", Level::Debug),
+            ("TP2_SILENCIO", "Sí", Level::Warning),
+            ("TP2_SILENCIO", "2", Level::Error),
+            ("TP2_SILENCIO", "0", Level::Info),
+        ] {
+            assert_eq!(config(&["-i", "::", "-p", "1"], &[(twin, value)]).level, level, "{twin} {value}");
         }
         assert!(matches!(run(&["-h", "-i"], &[]), Ok(Command::Print(text)) if text == help()));
     }
