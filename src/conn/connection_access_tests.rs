@@ -109,13 +109,17 @@ fn a_believed_proxy_names_the_client_the_link_and_the_request() {
     let told = Caller { address: address("203.0.113.5"), request_id: Some("r-1".into()) };
     assert_eq!(ask(&["198.51.100.0/24"]), (told, true));
     assert_eq!(ask(&["10.0.0.0/8"]), (Caller { address: address("198.51.100.9"), request_id: None }, false));
-    // The id is sent back with the refusal of a head, as far as its fields can be read.
+    // The id is sent back with the refusal of a head, among the lines that came whole.
     for (head, told) in [
         ("GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\nX-Request-Id: r-1\r\n\r\n", true),
         ("POST / HTTP/1.1\r\nX-Request-Id: r-1\r\nHost: x\r\nContent-Length: +1\r\n\r\n", true),
         ("GET / HTTP/1.1\nX-Request-Id: r-1\n\n", true),
         ("GET / HTTP/9.9\r\nX-Request-Id: r-1\r\n\r\n", true),
-        ("GET / HTTP/1.1\r\nHost: x\r\nmal campo\r\nX-Request-Id: r-1\r\n\r\n", false),
+        ("GET / HTTP/1.1\r\nHost: x\r\nmal campo\r\nx-request-id:r-1 \r\n\r\n", true),
+        (&format!("GET / HTTP/1.1\r\nX-Request-Id: r-1\r\n{}\r\n", "A: b\r\n".repeat(1000)), true),
+        (&format!("GET / HTTP/1.1\r\nX-Request-Id: r-1\r\nA: {}", "b".repeat(100_000)), true),
+        (&format!("GET / HTTP/1.1\r\nA: {}\r\nX-Request-Id: r-1\r\n\r\n", "b".repeat(100_000)), false),
+        ("GET / HTTP/1.1\r\nHost: x\r\nmal campo\r\n\r\nX-Request-Id: r-1\r\n\r\n", false),
         ("GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\nX-Request-Id: r 1\r\n\r\n", false),
     ] {
         for proxy in ["198.51.100.0/24", "10.0.0.0/8"] {

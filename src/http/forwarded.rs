@@ -114,7 +114,7 @@ pub fn id_of_refused(
     proxies: &[Prefix],
 ) -> Option<String> {
     peer.filter(|peer| proxies.iter().any(|proxy| proxy.contains(*peer)))?;
-    field_of_refused(data, ID_FIELD, limits).as_deref().and_then(id_of).map(str::to_owned)
+    field_of_refused(data, ID_FIELD, limits).and_then(id_of).map(str::to_owned)
 }
 
 fn id_of(value: &[u8]) -> Option<&str> {

@@ -76,18 +76,18 @@ pub fn poll_head(recv: &mut RecvBuf, limits: &HeadLimits) -> Result<Option<Reque
     Ok(Some(head))
 }
 
-/// The first field of this name in a head that [`poll_head`] refused; None where its fields can't be read either. For what
-/// an answer repeats, never for a decision.
+/// The first field of this name in a head that [`poll_head`] refused, among the lines that came whole and within the
+/// limit of bytes; lines that are no fields are passed over. For what an answer repeats, never for a decision.
 #[must_use]
-pub fn field_of_refused(data: &[u8], name: &str, limits: &HeadLimits) -> Option<Vec<u8>> {
-    let blank = data.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    let head = data.get(blank..)?;
-    let head = head.get(..limits.bytes_max).unwrap_or(head);
-    let end = memchr::memmem::find(head, b"\r\n\r\n")
-        .map_or_else(|| memchr::memmem::find(head, b"\n\n"), |at| Some(at + 2))?;
-    let head = head.get(..end + 2)?;
-    let fields = Fields::parse(head, memchr(b'\n', head)? + 1, limits.fields_max).ok()?;
-    fields.named(head, name).next().map(<[u8]>::to_vec)
+pub fn field_of_refused<'a>(data: &'a [u8], name: &str, limits: &HeadLimits) -> Option<&'a [u8]> {
+    let head = data.get(..limits.bytes_max).unwrap_or(data).trim_ascii_start();
+    let lines = head.split_inclusive(|&byte| byte == b'\n').skip(1);
+    let whole = lines.map_while(|line| line.strip_suffix(b"\n"));
+    let fields =
+        whole.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).take_while(|line| !line.is_empty());
+    fields.filter_map(|line| line.split_at_checked(memchr(b':', line)?)).find_map(|(found, value)| {
+        found.eq_ignore_ascii_case(name.as_bytes()).then(|| value[1..].trim_ascii())
+    })
 }
 
 /// A request method (RFC 9110, 9.1): case-sensitive, so `get` is an [`Method::Other`].
