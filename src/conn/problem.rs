@@ -270,7 +270,7 @@ impl HttpProblem {
             Self::Tls => (400, "tls"),
             Self::Slow { .. } => (408, "cliente-lento"),
             Self::Expectation => (417, "expectativa"),
-            Self::Absent(Absent::NotFound | Absent::Slash | Absent::Nameless) => (404, "no-encontrado"),
+            Self::Absent(Absent::NotFound | Absent::Nameless) => (404, "no-encontrado"),
             Self::Absent(Absent::MethodNotAllowed { .. }) => (405, "metodo-no-permitido"),
             Self::Access(AccessError::Misdirected(_)) => (421, "nombre-ajeno"),
             Self::Access(AccessError::Unauthorized { .. }) => (401, "falta-la-clave"),

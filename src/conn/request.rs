@@ -21,7 +21,7 @@ use crate::http::head::{Expectation, Framing, Method, RequestHead, Version};
 use crate::http::path::beneath;
 use crate::http::prefer::Preferences;
 use crate::http::reply::Reply;
-use crate::http::route::{Absent, Route, route, route_of_links};
+use crate::http::route::{Absent, Route, route, route_of_links, without_slash};
 use crate::model::error::WorkError;
 use crate::model::file::FileRequest;
 use crate::model::links::LinkRequest;
@@ -393,14 +393,9 @@ fn file_request(
     request: &Request,
     server: &ServerState,
 ) -> Result<FileRequest, HttpProblem> {
-    let path = beneath(head.path()).ok_or_else(|| no_file(head.path()))?;
+    let path = beneath(without_slash(head.path())).ok_or(HttpProblem::Absent(Absent::NotFound))?;
     let requested = RequestedTransform::read(&request.parameters, &[], server.limits.factor)?;
     Ok(FileRequest { path, requested, conditions: Conditions::of(head) })
-}
-
-/// There is no file of such a path.
-fn no_file(path: &[u8]) -> HttpProblem {
-    HttpProblem::Absent(if path.ends_with(b"/") { Absent::Slash } else { Absent::NotFound })
 }
 
 /// The part of a path that names a link, where links are served: all of it on a port of their own, else what follows
@@ -418,8 +413,8 @@ fn links_path<'a>(path: &'a [u8], local_address: &LocalAddress, server: &ServerS
 
 /// What is wanted of a link: a file of the folder itself, and none that is hidden, as files being written are.
 fn link_request(head: &RequestHead, path: &[u8], server: &ServerState) -> Result<LinkRequest, HttpProblem> {
-    let name = beneath(path).filter(|name| !name.contains(&b'/') && !name.starts_with(b"."));
-    let name = name.ok_or_else(|| no_file(path))?;
+    let name = beneath(without_slash(path)).filter(|name| !name.contains(&b'/') && !name.starts_with(b"."));
+    let name = name.ok_or(HttpProblem::Absent(Absent::NotFound))?;
     match server.short_of_memory() {
         Some(reject) => Err(reject),
         None => Ok(LinkRequest {

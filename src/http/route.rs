@@ -95,8 +95,6 @@ impl Route<'_> {
 pub enum Absent {
     /// The path names nothing.
     NotFound,
-    /// The path names no file, because a slash is behind it.
-    Slash,
     /// The path has a slash behind a folder of the bank, and no name of a face behind that.
     Nameless,
     /// The path has other methods.
@@ -107,7 +105,8 @@ pub enum Absent {
 }
 
 /// A path without one trailing slash; `/` is itself.
-fn without_slash(path: &[u8]) -> &[u8] {
+#[must_use]
+pub fn without_slash(path: &[u8]) -> &[u8] {
     match path {
         [rest @ .., b'/'] if rest.starts_with(b"/") => rest,
         whole => whole,

@@ -31,7 +31,6 @@ pub(super) fn slow(time: Duration, rate: Option<u64>, received: u64, took: Durat
 pub(super) fn absent(absent: &Absent) -> String {
     match absent {
         Absent::NotFound => "esa dirección no existe; las imágenes se envían con POST a /".into(),
-        Absent::Slash => "esa dirección termina en barra y no es la de ningún archivo; pídala sin la barra del final".into(),
         Absent::Nameless => "falta el nombre de la imagen detrás de la barra; la carpeta entera se borra sin la barra del final".into(),
         Absent::MethodNotAllowed { allow } => format!("esa dirección solo admite los métodos {allow}"),
     }
