@@ -85,6 +85,25 @@ impl Failure {
         }
     }
 
+    /// How the same order may go on, in words; None: as long as the server refuses it, repeating it changes nothing.
+    #[must_use]
+    pub(super) fn repeat(&self) -> Option<&'static str> {
+        match self.root() {
+            Self::Refused { status: 503 | 507, .. } | Self::Write(..) => Some("repita la orden más tarde"),
+            Self::Refused { .. } => None,
+            _ => Some("repita la orden"),
+        }
+    }
+
+    /// The failure itself, of however many tries.
+    #[must_use]
+    pub(super) fn root(&self) -> &Self {
+        match self {
+            Self::GaveUp { last, .. } => last.root(),
+            _ => self,
+        }
+    }
+
     /// Whether an established connection broke: the server may have crashed, perhaps because of this request.
     #[must_use]
     pub fn is_break(&self) -> bool {
@@ -121,10 +140,13 @@ impl fmt::Display for Failure {
             Self::Body(error) => write!(f, "no se puede leer la imagen: {}", InWords(error)),
             Self::Connect(error) => write!(f, "no se puede conectar al servidor: {}", InWords(error)),
             Self::Broken(error) => write!(f, "la conversación con el servidor falló: {}", InWords(error)),
-            Self::Refused { status, detail, .. } if detail.is_empty() => {
-                write!(f, "el servidor respondió {status}")
+            Self::Refused { status, detail, .. } => {
+                let colon = if detail.is_empty() { "" } else { ": " };
+                // The server's words are for any program; these are for the user of this one.
+                let key =
+                    if *status == 401 { "; dé la clave de este servidor con --clave-archivo" } else { "" };
+                write!(f, "el servidor respondió {status}{colon}{detail}{key}")
             }
-            Self::Refused { status, detail, .. } => write!(f, "el servidor respondió {status}: {detail}"),
             Self::Senseless(what) => write!(f, "la respuesta del servidor no trae {what}"),
             Self::GaveUp { tries: 1, last, .. } => match last.retry_after() {
                 Some(time) => write!(f, "{last}; pide esperar {} s, que es demasiado", time.as_secs()),
@@ -204,6 +226,25 @@ mod tests {
             assert_eq!((failure.is_passing(), failure.is_general()), (passing, general), "{failure}");
         }
         assert_eq!(refused(503).retry_after(), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn an_order_is_to_be_repeated_only_where_that_helps() {
+        let refused = |status| Failure::refused(&response(status, None, "no"));
+        let later = Some("repita la orden más tarde");
+        for (failure, repeat) in [
+            (refused(401), None),
+            (refused(403), None),
+            (refused(421), None),
+            (refused(507), later),
+            (gave_up(8, refused(503)), later),
+            (Failure::Write("x".into(), io::ErrorKind::StorageFull.into()), later),
+            (gave_up(8, Failure::Broken(io::ErrorKind::UnexpectedEof.into())), Some("repita la orden")),
+        ] {
+            assert_eq!(failure.repeat(), repeat, "{failure}");
+        }
+        let key = "el servidor respondió 401: no; dé la clave de este servidor con --clave-archivo";
+        assert_eq!(refused(401).to_string(), key);
     }
 
     #[test]

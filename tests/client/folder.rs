@@ -317,6 +317,39 @@ fn a_full_disk_is_no_use_to_any_picture() {
     assert!(fake.lines().len() <= 1 + 4, "{:?}", fake.lines());
 }
 
+/// To repeat the order is told where it may help; else the server's words stand alone. With results below a folder, at
+/// the bank's first answer, and at its answers to pictures.
+#[test]
+fn a_refusal_says_what_can_be_done() {
+    let later = "; para seguir, repita la orden más tarde";
+    for (status, next, wait) in [
+        (403, "", ""),
+        (421, "", ""),
+        (503, later, "; pide esperar 3600 s, que es demasiado"),
+        (507, later, ""),
+    ] {
+        let refused = move || {
+            let fields = "Content-Type: application/json\r\nRetry-After: 3600\r\n";
+            Answer::new(status, fields, json!({"detail": "por esto"}).to_string())
+        };
+        let place = Place::new();
+        fill(&place, "caras", 0..3, plain);
+        let words = format!("el servidor respondió {status}: por esto{wait}\n");
+        let stopped = format!(
+            "tp2-cliente: se interrumpió y quedan 3 imágenes sin enviar{next}: {words}sin enviar: 3\n"
+        );
+        let all = Fake::start(move |_, _| refused());
+        let pictures = lacks_all(move |_, _| refused());
+        let ended = place.run(all.port, &["-o", "s/", "caras"]).expect(1);
+        assert_eq!(ended.trouble, stopped);
+        let ended = place.run(pictures.port, &["caras"]).expect(1);
+        assert_eq!(ended.trouble, stopped);
+        let ended = place.run(all.port, &["caras", "caras"]).expect(1);
+        let nothing = if next.is_empty() { String::new() } else { format!("no se envió nada{next}: ") };
+        assert_eq!(ended.trouble, format!("tp2-cliente: {nothing}{words}"));
+    }
+}
+
 #[test]
 fn connections_are_few_and_kept() {
     let fake = lacks_all(|_, _| Answer::new(201, "", ""));

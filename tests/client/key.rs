@@ -56,4 +56,16 @@ fn a_folder_ends_with_the_first_refusal_of_the_key() {
         ended.trouble
     );
     assert_eq!(ended.last_line(), "0 guardadas, 0 ya existían, 0 omitidas, 50 con error");
+    let give = "; dé la clave de este servidor con --clave-archivo\n";
+    for arguments in [
+        &["-f", "muchas", "-o", "salida/"][..],
+        &["-f", "muchas", "-o", "salida/", "--de-nuevo", "--clave-archivo", "otra"],
+        &["-f", "muchas"],
+        &["-f", "muchas", "--clave-archivo", "otra"],
+        &["-f", "foto.pgm"],
+    ] {
+        let ended = place.run(server.port, arguments).expect(1);
+        assert!(ended.trouble.contains(give), "{arguments:?} {}", ended.trouble);
+        assert!(!ended.trouble.contains("repita"), "{arguments:?} {}", ended.trouble);
+    }
 }

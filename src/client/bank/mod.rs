@@ -34,8 +34,18 @@ pub(super) fn run(session: &Session<'_>, path: &Path, saver: &Saver) -> Result<b
     let folder = listing::folder_name(path).map_err(unreadable)?;
     let listing = listing::list(path).map_err(unreadable)?;
     let mut conversation = session.open()?;
-    let plan = ask(&mut conversation, &folder, &listing.names)?;
     let console = session.console;
+    let plan = match ask(&mut conversation, &folder, &listing.names) {
+        Ok(plan) => plan,
+        Err(failure) => match (failure.root(), failure.repeat()) {
+            (Failure::Refused { .. }, Some(repeat)) => {
+                console.complain(format_args!("no se envió nada; para seguir, {repeat}: {failure}"));
+                session.pause.give_up();
+                return Ok(false);
+            }
+            _ => return Err(failure),
+        },
+    };
     console.line(format_args!(
         "Carpeta {folder}: {} imágenes, {} por enviar.",
         listing.names.len() + listing.unfit.len(),
@@ -52,10 +62,13 @@ pub(super) fn run(session: &Session<'_>, path: &Path, saver: &Saver) -> Result<b
     let mut tally = uploader.tally();
     tally.unsent = unsent.len();
     if let Some(failure) = lost {
-        console.complain(format_args!(
-            "se perdió el servidor y quedan {} imágenes sin enviar: {failure}",
-            tally.unsent
-        ));
+        let count = tally.unsent;
+        let (what, next) = match (failure.root(), failure.repeat()) {
+            (Failure::Refused { .. }, Some(repeat)) => ("se interrumpió", format!("; para seguir, {repeat}")),
+            (Failure::Refused { .. }, None) => ("se interrumpió", String::new()),
+            _ => ("se perdió el servidor", String::new()),
+        };
+        console.complain(format_args!("{what} y quedan {count} imágenes sin enviar{next}: {failure}"));
     }
     console.summary(&*tally);
     console.failures(&tally.list());

@@ -98,8 +98,9 @@ fn send(
     sender.bid_farewell(&teller.tally());
     let PoolEnd { unsent, lost } = Pool::new(session, work, bar).send_all(&sender, conversation);
     for work in &unsent {
-        let why = match &lost {
+        let why = match lost.as_ref().map(Failure::root) {
             Some(Failure::Refused { .. }) => "no se envió: el servidor no las admite",
+            Some(Failure::Write(..)) => "no se envió: los resultados no se pueden guardar",
             _ => "no se envió: se perdió el servidor",
         };
         teller.console.outcome(&Outcome {
@@ -110,10 +111,12 @@ fn send(
     teller.tally().unsent = unsent.len();
     if let Some(failure) = lost {
         let count = unsent.len();
-        let next = if options.again { "repita la orden sin --de-nuevo" } else { "repita la orden" };
-        session.console.complain(format_args!(
-            "se interrumpió y quedan {count} imágenes sin enviar; para seguir, {next}: {failure}"
-        ));
+        let again = if options.again { " sin --de-nuevo" } else { "" };
+        let next = failure.repeat().map(|repeat| format!("; para seguir, {repeat}{again}"));
+        let next = next.unwrap_or_default();
+        session
+            .console
+            .complain(format_args!("se interrumpió y quedan {count} imágenes sin enviar{next}: {failure}"));
     }
     Ok(())
 }
