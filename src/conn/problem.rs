@@ -160,7 +160,8 @@ pub enum HttpProblem {
         retry_after: u64,
     },
     /// As many connections from one address as allowed.
-    #[error("ya hay {max} conexiones desde su dirección y no se admiten {} (opción --conexiones-por-ip); intente de nuevo en 1 s", .max + 1)]
+    #[error("ya hay {max} {} desde su dirección y no se admiten {} (opción --conexiones-por-ip); intente de nuevo en 1 s",
+        if *.max == 1 { "conexión" } else { "conexiones" }, .max + 1)]
     Crowded {
         /// `--conexiones-por-ip`.
         max: usize,

@@ -147,6 +147,9 @@ fn one_picture_is_no_pictures() {
     let text = |in_hand| HttpProblem::QueueFull { max: 1, in_hand, retry_after: 2 }.to_string();
     assert!(text(1).starts_with("ya hay 1 imagen en espera"), "{}", text(1));
     assert!(text(2).starts_with("ya hay 2 imágenes en espera"), "{}", text(2));
+    let text = |max| HttpProblem::Crowded { max }.to_string();
+    assert!(text(1).starts_with("ya hay 1 conexión desde su dirección"), "{}", text(1));
+    assert!(text(2).starts_with("ya hay 2 conexiones desde su dirección"), "{}", text(2));
 }
 
 #[test]
