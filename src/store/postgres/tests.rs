@@ -343,10 +343,13 @@ fn waiting_tasks_that_others_have_locked_are_told_apart_from_none() {
     assert!(matches!(claim(&mut server), Claimed::Held) && !is_idle());
     other.attempt(async |conn| Ok(conn.client.batch_execute("COMMIT").await?)).unwrap();
     assert!(matches!(claim(&mut server), Claimed::Task(claim) if claim.id == id(1)));
-    // To a server that the others take for dead nothing waits.
-    server.accept(2, 10);
-    shared().unwrap().run(&format!("DELETE FROM {}.tp2_server", schema.name));
-    assert!(matches!(claim(&mut server), Claimed::Nothing));
+    // To a server that the others take for dead nothing waits. Its heartbeat may bring it back before it claims.
+    let is_passed_over = (2..22).any(|number| {
+        server.accept(number, 10);
+        shared().unwrap().run(&format!("DELETE FROM {}.tp2_server", schema.name));
+        matches!(claim(&mut server), Claimed::Nothing)
+    });
+    assert!(is_passed_over);
 }
 
 #[test]
