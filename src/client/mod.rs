@@ -6,8 +6,8 @@
 //!
 //! From below: [`server`] is the address, [`request`] and [`response`] are the messages, [`connection`] carries them,
 //! [`retry`] and [`pause`] say when to try again, [`session`] holds these together, and [`pool`] has several of them at
-//! once. On top of it are [`picture`], [`task`], [`link`], [`batch`] and [`bank`]; [`names`] names results; [`options`], [`prompt`] and [`job`]
-//! choose among them. [`outcome`] and [`console`] report the result.
+//! once. On top of it are [`picture`], [`task`], [`link`], [`batch`] and [`bank`]; [`names`] names results; [`options`],
+//! [`prompt`] and [`job`] choose among them. [`outcome`] and [`console`] report the result.
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 

@@ -15,8 +15,8 @@ pub(super) const PASS_MAX: usize = 500;
 /// Bytes after which a sweep expires nothing further.
 pub(super) const PASS_BYTES: u64 = 64 << 20;
 
-/// A result of more bytes is large: it makes room among large ones first, so that nobody empties the shelf of small ones
-/// with a few pictures.
+/// A result of more bytes is large. When a large result ends and space is short, the oldest large ones expire first, so
+/// that large results that follow each other expire no small ones.
 pub(super) const LARGE: usize = 1 << 20;
 
 /// The time before which things are older than this age.

@@ -10,8 +10,8 @@
 //! ```
 //! An upload begins in Waiting, a file in Named, a stored picture in Sought; Keep is for a client that wants a link to
 //! the result. All lines are for a place; Waiting's is for memory too. A task's run waits for memory alone: places are for
-//! runs whose clients wait. The self-test's waits for neither. A run that has opened its file gives its place back before it waits again,
-//! so no waiting run holds a place.
+//! runs whose clients wait. The self-test's waits for neither. A run that has opened its file gives its place back before
+//! it waits again, so no waiting run holds a place.
 //!
 //! A run is work, a connection is a conversation: the run does not know its watcher or the protocol. It refuses answers
 //! to any step but the one that is out (by the ticket's number), so each step counts once. While a step is out, picture

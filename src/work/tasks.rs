@@ -3,11 +3,11 @@
 //! Data in, [`Effect`]s out; no store, no clock and no socket inside. Rules:
 //! - A task counts as accepted, or as ended, when the store has said so, and not before.
 //! - At most [`Tasks::in_work_max`] tasks are in memory, at most one of them without memory for its work; the others
-//!   wait in the store. With an end, the next task is claimed in the same breath, so that both can be one transaction:
-//!   until the answer, the task that ends does not count. If its end can't be stored it counts again, and at worst
-//!   twice as many are in memory for so long. A task that was in work when a server crashed is a suspect: it is worked on alone, so that
-//!   another crash is blamed on no other; and after a pause, so that an innocent one is not in work at each of several
-//!   crashes in quick succession.
+//!   wait in the store. The next task is claimed together with an end, so that both can be one transaction: until the
+//!   answer, the task that ends does not count. If its end can't be stored it counts again, and at worst twice as many
+//!   are in memory for so long. A task that was in work when a server crashed is a suspect: it is worked on alone, so
+//!   that another crash is blamed on no other; and after a pause, so that an innocent one is not in work at each of
+//!   several crashes in quick succession.
 //! - Transient failures (the scaler is away, no worker began it) requeue the task. Failures that may be random are
 //!   retried [`TRIES_MAX`](ending::TRIES_MAX) times, counted in the store; a server that crashes or stops in the middle
 //!   is a try too. Failures caused by the image are final, and so is lateness while a worker has a step of it: its

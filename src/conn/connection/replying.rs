@@ -1,7 +1,8 @@
 //! Output: answers, refusals, and answers that continue with each part from the store.
 //!
 //! Rules: an answer is put into `send` whole, or chunk by chunk; what follows it is decided when it begins. Netcat gets
-//! the file, or one line. What large answers take is given back as they leave. An answer that can't go on is cut, so that the client sees an end without a last chunk.
+//! the file, or one line. The memory of a large answer is given back as it leaves. An answer that can't go on is cut, so
+//! that the client sees an end without a last chunk.
 use std::mem;
 use std::sync::Arc;
 

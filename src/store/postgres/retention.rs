@@ -1,8 +1,8 @@
 //! Expiry: old results first, then the oldest of those that exceed the space limit.
 //!
-//! Rules as SQLite's: what has expired stays known for [`TOMBSTONE`]; the newest result evicts others, large
-//! ones first if it is large, and is never itself evicted for space. One server sweeps at a time. Nothing is summed up or counted: `tp2_ledger` has the sums,
-//! and each search goes along an index from the oldest on.
+//! Rules as SQLite's: what has expired stays known for [`TOMBSTONE`]; the newest result evicts others, large ones first if
+//! it is large, and is never itself evicted for space. One server sweeps at a time. Nothing is summed up or counted:
+//! `tp2_ledger` has the sums, and each search goes along an index from the oldest on.
 use std::time::SystemTime;
 
 use uuid::Uuid;
